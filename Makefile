@@ -1,0 +1,59 @@
+# `make demo` does the main job on a sample company, `make test` runs all tests; both set up what they need.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo setup test check bench format clean postgres
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+.venv/uv: requirements/uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Rightful needs Python 3.11 or later: make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.lock
+	@touch $@
+
+.venv/runtime: .venv/uv requirements/runtime.lock pyproject.toml
+	@echo "Installing what Rightful needs (once) …" >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/runtime.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+.venv/dev: .venv/runtime requirements/dev.lock
+	@echo "Installing what the tests need (once) …" >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	@touch $@
+
+tests/servers/node_modules/.done: tests/servers/package-lock.json
+	@echo "Installing the servers and clients that the tests talk to (once) …" >&2
+	@cd tests/servers && npm ci --silent --ignore-scripts
+	@touch $@
+
+postgres: # Debian's package, where no PostgreSQL server is installed yet
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || { \
+	  echo "Installing PostgreSQL (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y postgresql >/dev/null; }
+
+setup: .venv/runtime ## Install Rightful into .venv
+
+demo: .venv/runtime ## Do the main job on a sample company, start to verified package
+	@$(BIN)/rightful demo
+
+test: .venv/dev tests/servers/node_modules/.done postgres ## Run all tests, on real servers
+	@$(BIN)/pytest -n 2 $(ARGS)
+
+check: .venv/dev ## Format, lint, types, layers, docs
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .venv/dev postgres ## Measure us and the yardstick on the same work, side by side
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+format: .venv/dev ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## Remove what the other targets made
+	rm -rf .venv tests/servers/node_modules rightful-demo .cache

@@ -1,0 +1,37 @@
+"""Time, as something that tests can control."""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time and lets it pass. Safe to use from any thread."""
+
+    def now(self) -> datetime:
+        """Return the current moment, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back, for measuring durations."""
+        ...
+
+    def sleep(self, duration_s: float) -> None:
+        """Block the calling thread for so many seconds."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """Return the current moment, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+    def sleep(self, duration_s: float) -> None:
+        """Block the calling thread."""
+        time.sleep(duration_s)

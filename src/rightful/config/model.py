@@ -1,0 +1,203 @@
+"""What `rightful.yaml` says, as frozen values; read once at start and passed in.
+
+Field names are the keys of the file. Docstrings of fields become the reference page of the settings.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from rightful.ids import TenantId
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every section."""
+
+
+class TlsSettings(Settings):
+    """The server's own certificate (GRAPH-60); PEM files, relative to the configuration's folder."""
+
+    cert: str
+    """Certificate chain."""
+    key: str
+    """Private key."""
+
+
+class ServerSettings(Settings):
+    """Where the service listens."""
+
+    listen: str = "127.0.0.1:8443"
+    """Address and port; port 0 takes a free one."""
+    base_url: str = ""
+    """The service's public address, where a proxy in front does not pass the client's Host on. Else links are made from Host."""
+    tls: TlsSettings | None = None
+    """Without it the service speaks plain HTTP, and only on loopback."""
+
+    @property
+    def host(self) -> str:
+        """The address to listen on."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to listen on."""
+        return int(self.listen.rpartition(":")[2])
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
+
+class GraphSettings(Settings):
+    """Readings of Graph's documents."""
+
+    beta_submit_status: Literal[200, 202] = 202
+    """What an export under /beta answers (GRAPH-13)."""
+    user_read_all_exports: bool = False
+    """Whether User.Read.All authorizes an export, as two documents say (GRAPH-70)."""
+
+
+class IssuerSettings(Settings):
+    """Somebody whose tokens count in this tenant."""
+
+    issuer: str
+    """The exact `iss`; or `local`: the built-in issuer of `rightful token`, only where the service listens on loopback."""
+    audience: tuple[str, ...]
+    """Accepted values of `aud`, exact."""
+    jwks_uri: str = ""
+    """Where its keys are; empty: found by the issuer's discovery document."""
+
+
+class IdentitySettings(Settings):
+    """Whose tokens count."""
+
+    issuers: tuple[IssuerSettings, ...]
+    """At least one."""
+
+
+class LimitSettings(Settings):
+    """How much one tenant may ask for."""
+
+    writes_per_second: int = 60
+    """Submits, cancels and resumes of the whole tenant."""
+    writes_per_second_per_app: int = 20
+    """The same, of one application."""
+    queued: int = 100_000
+    """Operations that have not ended; one more is answered 429."""
+
+
+class ExportSettings(Settings):
+    """How packages are made."""
+
+    part_mib: int = 16
+    """The largest part of a dataset, MiB (1 to 64)."""
+    leak_check: Literal["off", "sample", "full"] = "sample"
+    """Search of written parts for other people's identifiers."""
+    formats: tuple[Literal["jsonl"], ...] = ("jsonl",)
+    """Forms of the records."""
+    layout: Literal["folder"] = "folder"
+    """One blob an entry."""
+    attempts: int = 5
+    """How often a source that does not answer is tried before the operation fails."""
+    retry_s: float = 2.0
+    """Wait after the first failed try; doubles with each one."""
+    wait_h: float = 72.0
+    """How long an operation waits for a storage location that refuses for a curable reason."""
+
+
+class AccountSettings(Settings):
+    """A storage account that callers name instead of sending a SAS URL (GRAPH-23)."""
+
+    url: str
+    """`file:///…`: a local folder."""
+
+
+class StorageSettings(Settings):
+    """Where packages may go."""
+
+    checks: Literal["standard", "strict"] = "standard"
+    """GRAPH-42."""
+    allow: tuple[str, ...] = ("*.blob.core.windows.net",)
+    """Hosts that SAS URLs may name: exact, or `*.` for one label and more. `host:port` is an emulator and may be http."""
+    accounts: dict[str, AccountSettings] = {}
+    """Named accounts."""
+
+
+class LabelSettings(Settings):
+    """What a source's data is, by the keys of the fideslang taxonomy; for the statement in the package."""
+
+    category: str = ""
+    """Data category, for instance `user.contact`."""
+    purpose: str = ""
+    """Data use, for instance `essential.service`."""
+    retention: str = ""
+    """How long it is kept, in words."""
+    recipients: tuple[str, ...] = ()
+    """Who else gets it."""
+
+
+class DirectoryConfig(Settings):
+    """The tenant's directory."""
+
+    connector: str
+    """`sql`."""
+    settings: msgspec.Struct
+    """The connector's own settings (in the file they stand beside `connector`)."""
+
+
+class SourceConfig(Settings):
+    """One source."""
+
+    name: str
+    connector: str
+    """`files`, `sql`, `lake`, or one that a package of a third party brings."""
+    product: str
+    """The folder under `data/` that groups sources; the source's name where the file does not say."""
+    label: LabelSettings | None = None
+    on_unreadable_item: Literal["record", "fail"] = "record"
+    """What an unreadable item does: a line in the ledger, or the operation's failure."""
+    settings: msgspec.Struct
+    """The connector's own settings (in the file they stand beside `connector`)."""
+
+
+class TenantConfig(Settings):
+    """One controller's directory, sources and rules."""
+
+    id: TenantId
+    """The `tid` of its tokens."""
+    name: str
+    identity: IdentitySettings
+    limits: LimitSettings = LimitSettings()
+    export: ExportSettings = ExportSettings()
+    storage: StorageSettings = StorageSettings()
+    directory: DirectoryConfig
+    sources: tuple[SourceConfig, ...]
+
+    def source(self, name: str) -> SourceConfig | None:
+        """Return a source by name."""
+        return next((source for source in self.sources if source.name == name), None)
+
+
+class Config(Settings):
+    """The whole file."""
+
+    folder: Path
+    """Where the file lies; relative paths start here."""
+    server: ServerSettings = ServerSettings()
+    store: str = "sqlite:///var/rightful.db"
+    """`sqlite:///PATH`, relative to the configuration's folder (four slashes: absolute)."""
+    engine: Literal["embedded"] = "embedded"
+    seal_key: bytes
+    """32 bytes that seal secrets at rest; in the file 64 hex digits, by `{file: PATH}` or `${NAME}`."""
+    graph: GraphSettings = GraphSettings()
+    tenants: tuple[TenantConfig, ...]
+
+    def tenant(self, tenant_id: str) -> TenantConfig | None:
+        """Return a tenant by id."""
+        return next((tenant for tenant in self.tenants if tenant.id == tenant_id), None)
+
+    def __repr__(self) -> str:
+        """Name the tenants only: the settings hold secrets."""
+        return f"Config({', '.join(tenant.name for tenant in self.tenants)})"

@@ -1,0 +1,1 @@
+"""Code that reads one kind of system each."""

@@ -1,0 +1,128 @@
+"""The contract of a connector: how one kind of system is searched for a *set* of data subjects.
+
+Rules:
+* A connector is built by name, from its settings, where it runs; everything that crosses this seam is a plain value.
+* `plan` splits the search into partitions that can be read independently, in any order, by different processes. What it returns
+  depends on the source alone, never on how many processors there are, so that packages are the same everywhere.
+* `read` reads one partition for a set of subjects in one pass over the source. Rows of one subject keep the same order every time
+  the source has not changed. It yields one `ReadHeader` first, then `Rows`, `FileItem` and `SkippedItem` as they come.
+* Nothing that does not belong to one of the subjects is ever yielded. The caller checks this again, row by row.
+* Memory is bounded: a batch holds at most about 8 MiB, whatever a subject has.
+* A connector raises `SourceUnavailable` (worth another try) or `SourceRefused` (is not), and nothing else. Closing the generator
+  early releases what it holds.
+* Methods are called from any thread; two `read` calls of one connector may run side by side.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+import pyarrow as pa
+
+from rightful.package.schema import Column
+from rightful.subject.model import IdentifiedSubject
+
+SUBJECT_COLUMN = "\x1fsubject"
+"""Hidden int32 column of every batch: the index, in the set that was given to `read`, of the subject a row belongs to."""
+
+KEY_COLUMN = "\x1fkey"
+"""Hidden column with the source's unique ordering key, where it has one: rows of a subject come in ascending order of it."""
+
+MATCH_PREFIX = "\x1fmatch:"
+"""Hidden columns with the values that a row was matched by, where they are not among the visible columns."""
+
+
+class Partition(msgspec.Struct, frozen=True, kw_only=True):
+    """One independently readable piece of a source, for the whole set."""
+
+    number: int
+    """0, 1, 2, … without gaps."""
+    spec: str = ""
+    """What the connector needs to find it again (JSON, its own form); the same for every set of subjects."""
+    rows: int | None = None
+    """Estimated rows for ONE subject of average size, None where nothing is known."""
+    size_bytes: int | None = None
+    """Estimated bytes as above; for files, the sum of their sizes where it is cheap to know."""
+
+
+class MatchColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of the batch that holds the identifier a row was found by; of several, one must match."""
+
+    batch_column: str
+    identifier_kind: str
+
+
+class ReadHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """What a read is about to yield."""
+
+    columns: tuple[Column, ...] = ()
+    """Visible columns in order; none for a source of files."""
+    match: tuple[MatchColumn, ...] = ()
+    """What the independent check compares, for rows. Empty only for sources of files."""
+    searched: str = ""
+    """What was searched, for the ledger: a query with placeholders, a path template. No identifier values."""
+    has_key: bool = False
+    """Whether batches carry KEY_COLUMN, so that the read can go on after a cursor."""
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """A batch of at most about 8 MiB; visible columns as in the header, then hidden ones."""
+
+    batch: pa.RecordBatch
+
+
+class FileItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One file of one subject, opened only when its content is asked for."""
+
+    subject: int
+    path: str
+    """Its path in the source below the subject's root, `/` between segments, as it is (lone surrogates included)."""
+    size_bytes: int
+    modified_at: datetime | None = None
+    open: Callable[[], Iterator[bytes]]
+    """Starts reading at the beginning, in chunks of at most 1 MiB; may be called again. Raises `OSError` as it happens."""
+
+
+class SkippedItem(msgspec.Struct, frozen=True, kw_only=True):
+    """Something of the subject that could not be read; ends up in the ledger, never silently."""
+
+    subject: int
+    path: str
+    reason: str
+    """One sentence without personal data: "permission denied", "not a regular file"."""
+
+
+Item = Rows | FileItem | SkippedItem
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """Where a read can go on: after this key (rows) or this path (files)."""
+
+    after: int | str | bytes
+
+
+class Connector(Protocol):
+    """Reads one configured source."""
+
+    def check(self) -> None:
+        """Raise `SourceError` where the source cannot be read as configured: reachable, tables and columns there, read right given."""
+        ...
+
+    def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
+        """Return the partitions to read, at least one. Cheap: looks at statistics, not at content."""
+        ...
+
+    def read(
+        self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
+    ) -> Iterator[ReadHeader | Item]:
+        """Yield the header, then what the partition holds on the subjects.
+
+        With a cursor (only for a single subject, only where the header says `has_key` or the source is files) everything up to
+        and including it is left out. Rows may come in any order of subjects; a connector that can, brings subject after subject.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release connections; the connector is not used afterwards."""
+        ...

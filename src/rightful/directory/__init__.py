@@ -1,0 +1,1 @@
+"""Where an organization keeps who its people are."""

@@ -1,0 +1,42 @@
+"""The contract of a directory: who a data subject is, and under which identifiers they are known."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from rightful.ids import SubjectId
+from rightful.subject.model import DataSubject, IdentifiedSubject
+
+
+class Directory(Protocol):
+    """Finds people of one tenant. Safe to call from any thread. Raises `SourceUnavailable` or `SourceRefused` (source name `directory`)."""
+
+    def check(self) -> None:
+        """Raise `SourceError` where the directory cannot be read as configured."""
+        ...
+
+    def find_user(self, key: str) -> DataSubject | None:
+        """Find a user by object id, or by user principal name where the key has an `@` (GRAPH-11). UPNs compare without case."""
+        ...
+
+    def find_inbound_profile(self, user_id: str) -> DataSubject | None:
+        """Find an inbound shared user profile by its user id (GRAPH-22)."""
+        ...
+
+    def list_inbound_profiles(self) -> tuple[DataSubject, ...]:
+        """Return all inbound shared user profiles, by user id."""
+        ...
+
+    def identify(self, subjects: Sequence[DataSubject]) -> tuple[IdentifiedSubject | None, ...]:
+        """Return each subject with all its identifiers (the closure over `more`), in the order given; None where it is gone.
+
+        One query for each table and round, however many subjects there are.
+        """
+        ...
+
+    def subjects(self, ids: Sequence[SubjectId]) -> tuple[DataSubject | None, ...]:
+        """Return users by object id, in the order given, in one query."""
+        ...
+
+    def close(self) -> None:
+        """Release connections; the directory is not used afterwards."""
+        ...

@@ -1,0 +1,1 @@
+"""Where reads run: in this process, or on a distributed engine."""

@@ -1,0 +1,41 @@
+"""The contract of an engine: it claims work from the store and has it done.
+
+An engine is built with a store and a `work` function; it decides where and how much at once, and knows nothing of what the work is.
+`work` may be called from several threads or processes at once, each with a claim of its own; it returns when the claim is dealt with
+and raises only for faults in the program.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, TypeVar
+
+from rightful.ids import OperationId
+from rightful.store.interface import FinishSet, ReadSet
+
+Work = Callable[[ReadSet | FinishSet], None]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Engine(Protocol):
+    """Runs what the store hands out."""
+
+    def start(self) -> None:
+        """Begin to claim; work left by an earlier run goes on."""
+        ...
+
+    def stop(self) -> None:
+        """Claim no more, let what runs come to its next checkpoint, return when it has."""
+        ...
+
+    def submit(self, operation_id: OperationId) -> None:
+        """Say that there is new work; returns at once. Nothing is lost where this is never called: the store is asked at intervals."""
+        ...
+
+    def cancel(self, operation_id: OperationId) -> None:
+        """Have work on an operation stop soon; the store has been told already."""
+        ...
+
+    def map(self, function: Callable[[T], R], values: Iterable[T]) -> Iterator[R]:
+        """Call a picklable function on each value, side by side; results in the values' order."""
+        ...

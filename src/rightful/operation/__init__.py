@@ -1,0 +1,1 @@
+"""One accepted export request and the rules of its life."""

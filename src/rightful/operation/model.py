@@ -1,0 +1,96 @@
+"""Data policy operations, as plain values."""
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+from rightful.ids import OperationId, SubjectId, TenantId
+from rightful.subject.model import SubjectKind
+
+
+class OperationStatus(enum.StrEnum):
+    """Where an operation stands; the rules are in `operation.status`."""
+
+    NOT_STARTED = "not_started"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+
+
+class SourceState(enum.StrEnum):
+    """What became of one source in one operation; exactly one when the operation has ended."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    EXPORTED = "exported"
+    EMPTY = "empty"
+    """Searched, and nothing was there."""
+    SKIPPED = "skipped"
+    """Not searched, for a reason that the operator's policy allows."""
+    FAILED = "failed"
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an operation failed, or what it waits for."""
+
+    code: str
+    """Stable: `SourceUnavailable`, `StorageRefused`, `cancelled`, …"""
+    message: str
+    """Without personal data or secrets."""
+    source_name: str = ""
+
+
+class SourceProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one source is."""
+
+    source_name: str
+    state: SourceState
+    rows: int = 0
+    files: int = 0
+    size_bytes: int = 0
+    skipped: int = 0
+    """Items that could not be read and stand in the ledger."""
+    duration_s: float = 0.0
+
+
+class PackageTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """What a complete package holds."""
+
+    prefix: str
+    entries: int
+    size_bytes: int
+    manifest_sha256: str
+
+
+class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
+    """One accepted export request."""
+
+    operation_id: OperationId
+    tenant_id: TenantId
+    subject_id: SubjectId
+    subject_kind: SubjectKind
+    caller_key: str
+    """Who asked: a stable key of tenant and caller, without names."""
+    status: OperationStatus
+    submitted_at: datetime
+    completed_at: datetime | None = None
+    storage_location: str
+    """As the caller gave it, without its query string (GRAPH-34)."""
+    prefix: str
+    """Where the package lies in the container, with a `/` at the end; empty for the root."""
+    progress_percent: float = 0.0
+    """0.0 to 100.0; 100.0 only when complete; never falls but by a resume."""
+    failure: Failure | None = None
+    waiting_for: Failure | None = None
+    """Set while the operation runs and waits for somebody: a storage location that refuses for a curable reason."""
+    package: PackageTotals | None = None
+    sources: tuple[SourceProgress, ...] = ()
+    """In the configuration's order. Left empty by lists."""
+    retry_after_s: int = 0
+    """An honest estimate of the time left, 1 to 60 (GRAPH-35); 0 for an operation that has ended."""
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the operation has come to its end."""
+        return self.status in {OperationStatus.COMPLETE, OperationStatus.FAILED}

@@ -1,0 +1,57 @@
+"""How far an operation is and how long it will take, from what is known of its reads."""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+_LARGEST_RETRY_AFTER_S = 60
+_SHARE_OF_FINISHING = 0.02
+"""The manifest and its kin are the last two percent."""
+
+_AHEAD_S = 0.01
+"""What an operation waits for each one before it in the queue (docs/performance.md: some 6,000 small ones a minute)."""
+
+
+class ReadProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one read."""
+
+    is_done: bool
+    rows: int = 0
+    estimated_rows: int | None = None
+    size_bytes: int = 0
+    estimated_bytes: int | None = None
+
+
+def _share(read: ReadProgress) -> tuple[float, float]:
+    """Return (weight, part done 0 to 1) of a read; weight counts rows, with 1 KiB of files as a row."""
+    estimate = max(read.estimated_rows or 0, (read.estimated_bytes or 0) // 1024, 1)
+    found = max(read.rows, read.size_bytes // 1024)
+    if read.is_done:
+        return float(max(found, 1)), 1.0
+    weight = float(max(estimate, found, 1))
+    return weight, min(found / weight, 0.99)
+
+
+def percent(reads: Sequence[ReadProgress]) -> float:
+    """Return 0.0 to 98.0: the reads' part of the whole. The caller keeps it from falling."""
+    shares = [_share(read) for read in reads]
+    total = sum(weight for weight, _ in shares)
+    if not total:
+        return 0.0
+    done = sum(weight * part for weight, part in shares)
+    return round(100.0 * (1.0 - _SHARE_OF_FINISHING) * done / total, 1)
+
+
+def retry_after_s(progress_percent: float, running_s: float, ahead: int = 0) -> int:
+    """Return an honest whole number of seconds to wait, 1 to 60 (GRAPH-35).
+
+    Args:
+        progress_percent: 0.0 to 100.0.
+        running_s: seconds since the operation began to run; 0 where it has not.
+        ahead: operations that were accepted before this one and have not begun.
+    """
+    if progress_percent <= 0.0:
+        return min(_LARGEST_RETRY_AFTER_S, max(1, math.ceil(running_s + ahead * _AHEAD_S)))
+    left_s = running_s * (100.0 - progress_percent) / progress_percent
+    return min(_LARGEST_RETRY_AFTER_S, max(1, math.ceil(left_s)))

@@ -1,0 +1,1 @@
+"""What is delivered: entries, their names and their digests."""

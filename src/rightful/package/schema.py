@@ -1,0 +1,38 @@
+"""The types that a record's values keep on their way from a source into a package."""
+
+import enum
+
+import msgspec
+
+
+class ColumnKind(enum.StrEnum):
+    """What a column's values are; each kind has one written form (docs/package-format.md)."""
+
+    BOOL = "bool"
+    INT = "int"
+    FLOAT = "float"
+    DECIMAL = "decimal"
+    """Written as a JSON string, digits exactly as the source holds them."""
+    TEXT = "text"
+    DATE = "date"
+    TIMESTAMP = "timestamp"
+    """Without a zone: written with six digits and no Z."""
+    TIMESTAMP_TZ = "timestamp_tz"
+    """An instant: written in UTC with six digits and Z."""
+    TIME = "time"
+    UUID = "uuid"
+    BYTES = "bytes"
+    """Written as base64."""
+    JSON = "json"
+    """A JSON document, carried as text in Arrow and written verbatim, nested."""
+    NESTED = "nested"
+    """An Arrow list, struct or map: written as JSON arrays, objects and [[key, value]] pairs."""
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of a dataset."""
+
+    name: str
+    kind: ColumnKind
+    source_type: str = ""
+    """The type's name in the source (`timestamptz`, `numeric(10,2)`, …)."""

@@ -1,0 +1,1 @@
+"""Places that packages are written to."""

@@ -1,0 +1,91 @@
+"""The contract of a storage location: write-only, create-only entries.
+
+Rules:
+* `put` creates an entry and never overwrites. It returns what happened as a value: `WRITTEN`, or `ALREADY_THERE` where an entry lies
+  at the path; an implementation that can read back tells a different content by raising `EntryConflict`.
+* An entry becomes visible whole or not at all. It is durable once `sync` has returned.
+* `StorageUnavailable` is worth another try of the same call; `StorageRefused` is not; nothing else is raised.
+* Reading, listing and deleting are abilities of their own: most SAS URLs can only write.
+* Calls come from any thread, several at once.
+"""
+
+import enum
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+
+class Put(enum.Enum):
+    """What a `put` found."""
+
+    WRITTEN = "written"
+    ALREADY_THERE = "already_there"
+
+
+class Properties(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts about a storage location."""
+
+    late_visibility: bool
+    """Whether `before_visible` is called with the digest once the content is there and before it can be seen. Where False,
+    content of unknown digest must be hashed before it is put."""
+    max_entry_bytes: int
+    """The largest entry that can be put."""
+
+
+class Storage(Protocol):
+    """One container (or local folder) that entries are put into; paths are relative to its root, `/` between segments."""
+
+    @property
+    def properties(self) -> Properties:
+        """What this location can do."""
+        ...
+
+    def put(
+        self,
+        path: str,
+        chunks: Iterable[bytes],
+        *,
+        size_bytes: int,
+        before_visible: Callable[[str], None] | None = None,
+    ) -> Put:
+        """Create an entry from chunks (in order, together exactly `size_bytes`; else `ValueError` and nothing becomes visible).
+
+        `before_visible` gets the SHA-256 in hex, only where `properties.late_visibility`; what it raises stops the put.
+        """
+        ...
+
+    def sync(self) -> None:
+        """Make every entry put so far, by any thread, durable and visible under its path."""
+        ...
+
+    def close(self) -> None:
+        """Release connections; not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """The ability to read entries back."""
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield an entry's content in chunks of at most 1 MiB; raises `FileNotFoundError` where there is none."""
+        ...
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """The ability to list entries."""
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield (path, size in bytes) of every entry whose path starts with the prefix, sorted by path."""
+        ...
+
+
+@runtime_checkable
+class Marking(Protocol):
+    """The ability to mark a container as used by an append blob (GRAPH-42, `strict`)."""
+
+    def put_append(self, path: str, content: bytes) -> Put:
+        """Create an append blob with this content, only if there is none."""
+        ...

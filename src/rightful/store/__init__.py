@@ -1,0 +1,1 @@
+"""Durable state: operations, their intents, reads and entries."""

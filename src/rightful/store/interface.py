@@ -1,0 +1,305 @@
+"""The contract of a store: what survives a kill, and who may work on what.
+
+Theory of operation:
+* A submit commits an *intent*, invisible to everyone, then marks the storage location, then promotes the intent to an operation
+  with one read for each source. An intent is unique over caller, subject and container; a refusal drops it.
+* Work is claimed as a *set* of reads that share a scan key (tenant, source, partition, cursor), so that one pass over a source can
+  answer many operations. Each read of the set is leased and fenced by itself: a write for it counts only while its (owner, attempt)
+  are still the ones that claimed it. Later comers drop out without harm; their reads are named in what the write returns.
+* Before an entry is put, the store holds its path and digest (`stage`); after it, the checkpoint. So whoever resumes knows for each
+  entry in the storage location whose it is.
+* When no read of an operation is left, the operation can be claimed for finishing.
+* The store never sees personal data or secrets in the clear: paths, cursors, outcomes and locations come sealed, as bytes.
+
+Every method is one transaction, durable when it returns, and may be called from any thread. A store raises `ConfigurationError` when it
+cannot be opened, `OSError` when it cannot be written.
+"""
+
+import enum
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from rightful.ids import OperationId, SubjectId, TenantId
+from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus, PackageTotals
+from rightful.subject.model import SubjectKind
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that was authorized and is about to be tried on its storage location."""
+
+    operation_id: OperationId
+    tenant_id: TenantId
+    subject_id: SubjectId
+    subject_kind: SubjectKind
+    caller_key: str
+    container_key: str
+    """Names the container without the signature: equal for two SAS URLs of one container."""
+    repeat_keys: tuple[str, ...] = ()
+    """`client-request-id:…`, `idempotency-key:…` of the caller: an equal one names the same request (GRAPH-15)."""
+    request_digest: str = ""
+    """Of subject and container: a repeat key that comes with another request is refused by the caller of the store."""
+    storage_location: str
+    sealed_location: bytes
+    prefix: str
+    submitted_at: datetime
+
+
+class Repeat(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier request that this one repeats."""
+
+    operation_id: OperationId
+    is_pending: bool
+    """Still an intent: wait for it, it will become an operation or vanish."""
+    request_digest: str
+
+
+class NewRead(msgspec.Struct, frozen=True, kw_only=True):
+    """A read to be made for an operation."""
+
+    source_name: str
+    partition: int = 0
+    spec: str = ""
+    """The connector's own; empty for a source that has not been planned yet (its partition 0 plans it)."""
+    estimated_rows: int | None = None
+    estimated_bytes: int | None = None
+
+
+class ClaimedRead(msgspec.Struct, frozen=True, kw_only=True):
+    """One read of one operation, leased."""
+
+    operation_id: OperationId
+    source_name: str
+    partition: int
+    spec: str
+    attempt: int
+    """1, 2, 3, …: the fencing token together with the owner."""
+    failures: int
+    """How often it failed for a reason worth another try."""
+    next_part: int
+    """The number of the next part to write."""
+    sealed_cursor: bytes | None
+    rows: int
+    size_bytes: int
+    sealed_outcome: bytes | None
+    """What earlier attempts put down with their last checkpoint."""
+
+
+class ClaimedOperation(msgspec.Struct, frozen=True, kw_only=True):
+    """What work on an operation needs to know of it."""
+
+    operation_id: OperationId
+    tenant_id: TenantId
+    subject_id: SubjectId
+    subject_kind: SubjectKind
+    caller_key: str
+    storage_location: str
+    sealed_location: bytes
+    prefix: str
+    submitted_at: datetime
+    attempt: int
+    """The fencing token of a finishing claim; 0 in a set of reads."""
+
+
+class ReadSet(msgspec.Struct, frozen=True, kw_only=True):
+    """Reads that share a scan key: same tenant, source, partition and cursor."""
+
+    tenant_id: TenantId
+    source_name: str
+    partition: int
+    reads: tuple[ClaimedRead, ...]
+    operations: tuple[ClaimedOperation, ...]
+    """The operation of each read, in the reads' order."""
+
+
+class FinishSet(msgspec.Struct, frozen=True, kw_only=True):
+    """Operations of one tenant whose reads are all done."""
+
+    tenant_id: TenantId
+    operations: tuple[ClaimedOperation, ...]
+
+
+class EntryState(enum.StrEnum):
+    """How far an entry is."""
+
+    STAGED = "staged"
+    DONE = "done"
+    SUPERSEDED = "superseded"
+    """In the storage location, replaced by a later revision because the source changed."""
+    SKIPPED = "skipped"
+    """An item that could not be read: no entry in the package, a line in the ledger."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a package, or one skipped item."""
+
+    operation_id: OperationId
+    source_name: str
+    """Empty for entries of the package itself (RequestInfo.json)."""
+    partition: int
+    number: int
+    """The part's number in its partition; with source, partition and revision the entry's key."""
+    revision: int = 0
+    state: EntryState
+    sha256: str = ""
+    size_bytes: int = 0
+    rows: int = 0
+    sealed: bytes = b""
+    """Path, origin and reason, sealed: they may be personal."""
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a read is, after its entries were put and synced."""
+
+    read: ClaimedRead
+    next_part: int
+    sealed_cursor: bytes | None = None
+    rows: int = 0
+    """Of the whole read so far."""
+    files: int = 0
+    size_bytes: int = 0
+    skipped: int = 0
+    is_done: bool = False
+    duration_s: float = 0.0
+    """What this attempt has taken so far; the store adds it to earlier attempts' when the attempt ends."""
+    sealed_outcome: bytes | None = None
+    """Schema, what was searched, times; kept with the read."""
+    entries: tuple[Entry, ...] = ()
+    """Entries that are now DONE, SUPERSEDED or SKIPPED."""
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation whose package is whole and synced."""
+
+    operation: ClaimedOperation
+    package: PackageTotals
+    at: datetime
+
+
+class SourceOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store knows of one read when its operation is finished, for the ledger."""
+
+    source_name: str
+    partition: int
+    is_done: bool
+    rows: int
+    files: int
+    size_bytes: int
+    skipped: int
+    attempts: int
+    duration_s: float
+    sealed_outcome: bytes | None
+
+
+class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which operations of a tenant to list."""
+
+    tenant_id: TenantId
+    subject_kinds: tuple[SubjectKind, ...]
+    """What the caller may see."""
+    subject_id: SubjectId | None = None
+    status: OperationStatus | None = None
+    descending: bool = True
+    """By `submitted_at`, then operation id."""
+    after: tuple[datetime, OperationId] | None = None
+    """Go on after this one."""
+    limit: int = 100
+
+
+class Store(Protocol):
+    """Keeps operations and hands out work."""
+
+    # -- submit -------------------------------------------------------------------------------------------------------
+    def begin(self, intent: Intent) -> Repeat | None:
+        """Commit an intent; or return the earlier request it repeats, and commit nothing.
+
+        It repeats one with an equal repeat key of the same caller, or with the same caller, subject and container that has not ended.
+        """
+        ...
+
+    def promote(self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry]) -> DataPolicyOperation | None:
+        """Make an intent a visible operation with these reads and DONE entries; None where the intent is gone."""
+        ...
+
+    def drop(self, operation_id: OperationId) -> None:
+        """Delete an intent; nothing happens where there is none."""
+        ...
+
+    def intents(self) -> tuple[Intent, ...]:
+        """Return the intents that were never promoted, oldest first (for the start of the service)."""
+        ...
+
+    # -- look ---------------------------------------------------------------------------------------------------------
+    def get(self, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
+        """Return an operation with its sources' progress."""
+        ...
+
+    def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
+        """Return operations, without their sources."""
+        ...
+
+    # -- work ---------------------------------------------------------------------------------------------------------
+    def claim(self, owner: str, *, now: datetime, lease_s: float, limit: int) -> ReadSet | FinishSet | None:
+        """Lease work: operations to finish first, else a set of at most `limit` reads that share a scan key.
+
+        Oldest operations first; tenants in turn. Reads that wait for a later try are passed over. The first claim starts the operation.
+        """
+        ...
+
+    def heartbeat(self, owner: str, *, now: datetime, lease_s: float) -> None:
+        """Extend every lease that the owner holds."""
+        ...
+
+    def release_all(self, owner: str | None = None) -> None:
+        """End leases of an owner (None: all, for the start of a service that is alone on its store)."""
+        ...
+
+    def split(self, reads: Sequence[ClaimedRead], partitions: Sequence[NewRead], *, owner: str) -> tuple[OperationId, ...]:
+        """Set what planning found: estimates and spec of partition 0 (the claimed reads), and new reads for the others. Idempotent."""
+        ...
+
+    def stage(self, entries: Sequence[Entry], *, owner: str, reads: Sequence[ClaimedRead]) -> tuple[OperationId, ...]:
+        """Put down entries before they are put; return the operations whose reads are no longer ours (nothing is put down for those)."""
+        ...
+
+    def entries(self, operation_id: OperationId, source_name: str | None = None, partition: int | None = None) -> tuple[Entry, ...]:
+        """Return the entries of an operation (of one source, of one partition), ordered by source, partition, number and revision."""
+        ...
+
+    def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
+        """Put down how far reads are; return the operations whose reads are no longer ours (unchanged). Progress never falls."""
+        ...
+
+    def retry(self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
+        """Give reads back to be tried not before `at`; with `waiting_for` the operation says what it waits for and it is no failure."""
+        ...
+
+    def outcomes(self, operation_id: OperationId) -> tuple[SourceOutcome, ...]:
+        """Return what is known of each read of an operation, by source and partition."""
+        ...
+
+    def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
+        """Give an operation back whose package could not be finished now."""
+        ...
+
+    def complete(self, completions: Sequence[Completion], *, owner: str) -> tuple[OperationId, ...]:
+        """End operations: status complete, sealed location and sealed entries erased. Returns those that are no longer ours."""
+        ...
+
+    def fail(self, operation_id: OperationId, failure: Failure, *, at: datetime) -> bool:
+        """End an operation as failed: location erased, reads kept for a resume. False where it had ended already."""
+        ...
+
+    def resume(self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes, at: datetime) -> DataPolicyOperation | None:
+        """Lead a failed (or waiting) operation back to running with this location; None where it is in neither state."""
+        ...
+
+    def waiting_since(self, operation_id: OperationId) -> datetime | None:
+        """Return since when an operation waits for somebody, None where it does not."""
+        ...
+
+    def close(self) -> None:
+        """Close; everything that was returned before is durable."""
+        ...

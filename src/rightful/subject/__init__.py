@@ -1,0 +1,1 @@
+"""The person whose data is exported, and how that person is known."""
