@@ -1,0 +1,1 @@
+"""Relational databases: introspection and streaming queries for sets of subjects."""

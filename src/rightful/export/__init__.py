@@ -1,0 +1,1 @@
+"""What happens to a request: submit, plan, read, finish; and the rules that join the parts."""

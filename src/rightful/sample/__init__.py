@@ -1,0 +1,1 @@
+"""The sample company of `rightful demo`, generated, the same every time."""

@@ -1,0 +1,1 @@
+"""A real azurite server for tests, as a fixture."""
