@@ -11,11 +11,7 @@ import msgspec
 from rightful.ids import TenantId
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of every section."""
-
-
-class TlsSettings(Settings):
+class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The server's own certificate (GRAPH-60); PEM files, relative to the configuration's folder."""
 
     cert: str
@@ -24,7 +20,7 @@ class TlsSettings(Settings):
     """Private key."""
 
 
-class ServerSettings(Settings):
+class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the service listens."""
 
     listen: str = "127.0.0.1:8443"
@@ -50,7 +46,7 @@ class ServerSettings(Settings):
         return self.host in {"localhost", "::1"} or self.host.startswith("127.")
 
 
-class GraphSettings(Settings):
+class GraphSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Readings of Graph's documents."""
 
     beta_submit_status: Literal[200, 202] = 202
@@ -59,7 +55,7 @@ class GraphSettings(Settings):
     """Whether User.Read.All authorizes an export, as two documents say (GRAPH-70)."""
 
 
-class IssuerSettings(Settings):
+class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Somebody whose tokens count in this tenant."""
 
     issuer: str
@@ -70,14 +66,14 @@ class IssuerSettings(Settings):
     """Where its keys are; empty: found by the issuer's discovery document."""
 
 
-class IdentitySettings(Settings):
+class IdentitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose tokens count."""
 
     issuers: tuple[IssuerSettings, ...]
     """At least one."""
 
 
-class LimitSettings(Settings):
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much one tenant may ask for."""
 
     writes_per_second: int = 60
@@ -88,7 +84,7 @@ class LimitSettings(Settings):
     """Operations that have not ended; one more is answered 429."""
 
 
-class ExportSettings(Settings):
+class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How packages are made."""
 
     part_mib: int = 16
@@ -107,14 +103,14 @@ class ExportSettings(Settings):
     """How long an operation waits for a storage location that refuses for a curable reason."""
 
 
-class AccountSettings(Settings):
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A storage account that callers name instead of sending a SAS URL (GRAPH-23)."""
 
     url: str
     """`file:///…`: a local folder."""
 
 
-class StorageSettings(Settings):
+class StorageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where packages may go."""
 
     checks: Literal["standard", "strict"] = "standard"
@@ -125,7 +121,7 @@ class StorageSettings(Settings):
     """Named accounts."""
 
 
-class LabelSettings(Settings):
+class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a source's data is, by the keys of the fideslang taxonomy; for the statement in the package."""
 
     category: str = ""
@@ -138,7 +134,7 @@ class LabelSettings(Settings):
     """Who else gets it."""
 
 
-class DirectoryConfig(Settings):
+class DirectoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The tenant's directory."""
 
     connector: str
@@ -147,7 +143,7 @@ class DirectoryConfig(Settings):
     """The connector's own settings (in the file they stand beside `connector`)."""
 
 
-class SourceConfig(Settings):
+class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One source."""
 
     name: str
@@ -162,7 +158,7 @@ class SourceConfig(Settings):
     """The connector's own settings (in the file they stand beside `connector`)."""
 
 
-class TenantConfig(Settings):
+class TenantConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One controller's directory, sources and rules."""
 
     id: TenantId
@@ -180,7 +176,7 @@ class TenantConfig(Settings):
         return next((source for source in self.sources if source.name == name), None)
 
 
-class Config(Settings):
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file."""
 
     folder: Path
