@@ -62,6 +62,8 @@ class ReadHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What the independent check compares, for rows. Empty only for sources of files."""
     searched: str = ""
     """What was searched, for the ledger: a query with placeholders, a path template. No identifier values."""
+    in_subject_order: bool = False
+    """Whether all rows of a subject come before the first of the next one; else they are gathered in a spool."""
     has_key: bool = False
     """Whether batches carry KEY_COLUMN, so that the read can go on after a cursor."""
 

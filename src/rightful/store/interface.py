@@ -57,7 +57,7 @@ class Repeat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewRead(msgspec.Struct, frozen=True, kw_only=True):
-    """A read to be made for an operation."""
+    """A read to be made for an operation. The order of reads at `promote` is the order of the sources in the configuration."""
 
     source_name: str
     partition: int = 0
@@ -82,7 +82,10 @@ class ClaimedRead(msgspec.Struct, frozen=True, kw_only=True):
     """The number of the next part to write."""
     sealed_cursor: bytes | None
     rows: int
+    files: int
     size_bytes: int
+    skipped: int
+    """Counts so far, of earlier attempts."""
     sealed_outcome: bytes | None
     """What earlier attempts put down with their last checkpoint."""
 
@@ -175,7 +178,6 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
 
     operation: ClaimedOperation
     package: PackageTotals
-    at: datetime
 
 
 class SourceOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +225,10 @@ class Store(Protocol):
         """Make an intent a visible operation with these reads and DONE entries; None where the intent is gone."""
         ...
 
+    def count_open(self, tenant_id: TenantId, *, most: int) -> int:
+        """Return how many operations and intents of a tenant have not ended, counting no further than `most`."""
+        ...
+
     def drop(self, operation_id: OperationId) -> None:
         """Delete an intent; nothing happens where there is none."""
         ...
@@ -241,14 +247,14 @@ class Store(Protocol):
         ...
 
     # -- work ---------------------------------------------------------------------------------------------------------
-    def claim(self, owner: str, *, now: datetime, lease_s: float, limit: int) -> ReadSet | FinishSet | None:
+    def claim(self, owner: str, *, lease_s: float, limit: int) -> ReadSet | FinishSet | None:
         """Lease work: operations to finish first, else a set of at most `limit` reads that share a scan key.
 
         Oldest operations first; tenants in turn. Reads that wait for a later try are passed over. The first claim starts the operation.
         """
         ...
 
-    def heartbeat(self, owner: str, *, now: datetime, lease_s: float) -> None:
+    def heartbeat(self, owner: str, *, lease_s: float) -> None:
         """Extend every lease that the owner holds."""
         ...
 
@@ -288,11 +294,11 @@ class Store(Protocol):
         """End operations: status complete, sealed location and sealed entries erased. Returns those that are no longer ours."""
         ...
 
-    def fail(self, operation_id: OperationId, failure: Failure, *, at: datetime) -> bool:
+    def fail(self, operation_id: OperationId, failure: Failure) -> bool:
         """End an operation as failed: location erased, reads kept for a resume. False where it had ended already."""
         ...
 
-    def resume(self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes, at: datetime) -> DataPolicyOperation | None:
+    def resume(self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes) -> DataPolicyOperation | None:
         """Lead a failed (or waiting) operation back to running with this location; None where it is in neither state."""
         ...
 

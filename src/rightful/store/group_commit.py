@@ -1,0 +1,71 @@
+"""Many writers, one transaction: whoever comes first commits for all who wait."""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast
+
+T = TypeVar("T")
+
+
+class _Job(Generic[T]):
+    __slots__ = ("error", "is_done", "result", "task")
+
+    def __init__(self, task: Callable[[sqlite3.Connection], T]) -> None:
+        self.task = task
+        self.is_done = False
+        self.result: T | None = None
+        self.error: BaseException | None = None
+
+
+class GroupCommit:
+    """Runs tasks on one connection; those that wait together share one commit, and so one fsync.
+
+    A task that raises is undone alone; the others of its group are committed. Tasks run in the order in which they came.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._leader = threading.Lock()
+        self._guard = threading.Lock()
+        self._waiting: list[_Job[object]] = []
+
+    def run(self, task: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a task in a transaction; what it did is durable when this returns. What it raises is raised here."""
+        job = _Job(task)
+        with self._guard:
+            self._waiting.append(cast("_Job[object]", job))
+        with self._leader:
+            if not job.is_done:
+                with self._guard:
+                    group, self._waiting = self._waiting, []
+                self._commit(group)
+        if job.error is not None:
+            raise job.error
+        return cast("T", job.result)
+
+    def _commit(self, group: list[_Job[object]]) -> None:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for job in group:
+                self._run_in_savepoint(job)
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            for job in group:
+                job.error = job.error or error
+            if not isinstance(error, sqlite3.Error):
+                raise
+        finally:
+            for job in group:
+                job.is_done = True
+
+    def _run_in_savepoint(self, job: _Job[object]) -> None:
+        self._connection.execute("SAVEPOINT job")
+        try:
+            job.result = job.task(self._connection)
+        except Exception as error:  # noqa: BLE001 - handed to the caller who brought the task
+            job.error = error
+            self._connection.execute("ROLLBACK TO job")
+        self._connection.execute("RELEASE job")

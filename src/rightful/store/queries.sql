@@ -1,0 +1,200 @@
+-- Every statement of the store, by name. `:x` are parameters.
+
+-- name: find_repeat_key
+-- The operation that an equal repeat key of this caller named before; a failed one is not repeated.
+SELECT o.id, o.status, o.request_digest FROM repeat_key k JOIN operation o ON o.id = k.operation_id
+WHERE k.caller_key = :caller_key AND k.repeat_key = :repeat_key AND o.status <> 'failed';
+
+-- name: find_open
+-- The operation of the same caller, subject and container that has not ended.
+SELECT id, status, request_digest FROM operation
+WHERE tenant_id = :tenant_id AND caller_key = :caller_key AND subject_id = :subject_id AND container_key = :container_key
+  AND status IN ('intent', 'not_started', 'running');
+
+-- name: add_intent
+INSERT INTO operation (id, tenant_id, subject_id, subject_kind, caller_key, container_key, request_digest, storage_location,
+  sealed_location, prefix, status, submitted_at)
+VALUES (:id, :tenant_id, :subject_id, :subject_kind, :caller_key, :container_key, :request_digest, :storage_location,
+  :sealed_location, :prefix, 'intent', :submitted_at);
+
+-- name: add_repeat_key
+INSERT OR REPLACE INTO repeat_key (caller_key, repeat_key, operation_id) VALUES (:caller_key, :repeat_key, :operation_id);
+
+-- name: promote
+UPDATE operation SET status = 'not_started', open_reads = :open_reads WHERE id = :id AND status = 'intent' RETURNING seq, tenant_id;
+
+-- name: drop_repeat_keys
+DELETE FROM repeat_key WHERE operation_id = (SELECT id FROM operation WHERE id = :id AND status = 'intent');
+
+-- name: drop_intent
+DELETE FROM operation WHERE id = :id AND status = 'intent';
+
+-- name: intents
+SELECT id, tenant_id, subject_id, subject_kind, caller_key, container_key, request_digest, storage_location, sealed_location, prefix,
+  submitted_at
+FROM operation WHERE status = 'intent' ORDER BY seq;
+
+-- name: count_open
+SELECT count(*) FROM (SELECT 1 FROM operation WHERE tenant_id = :tenant_id AND status IN ('intent', 'not_started', 'running') LIMIT :most);
+
+-- name: add_read
+INSERT INTO read (operation_id, source_name, partition, position, operation_seq, tenant_id, spec, estimated_rows, estimated_bytes)
+VALUES (:operation_id, :source_name, :partition, :position, :operation_seq, :tenant_id, :spec, :estimated_rows, :estimated_bytes)
+ON CONFLICT DO NOTHING;
+
+-- name: get_operation
+SELECT * FROM operation WHERE id = :id AND tenant_id = :tenant_id AND status <> 'intent';
+
+-- name: first_waiting
+-- Acceptance number of the oldest operation that has not begun.
+SELECT min(seq) FROM operation WHERE status = 'not_started';
+
+-- name: sources_of
+-- Progress by source, in the configuration's order.
+SELECT source_name, sum(state <> 'done') AS open, sum(state = 'held' AND failures > 0) AS failed, sum(attempt) AS attempts,
+  sum(rows) AS rows, sum(files) AS files, sum(size_bytes) AS size_bytes, sum(skipped) AS skipped, sum(earlier_s + duration_s) AS duration_s
+FROM read WHERE operation_id = :operation_id GROUP BY source_name ORDER BY min(position);
+
+-- name: free_expired_reads
+UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, earlier_s = earlier_s + duration_s, duration_s = 0
+WHERE state = 'leased' AND lease_until <= :now;
+
+-- name: free_expired_operations
+UPDATE operation SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND lease_until <= :now;
+
+-- name: next_tenant_to_finish
+SELECT min(tenant_id) FROM operation
+WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND tenant_id > :tenant_id AND not_before <= :now;
+
+-- name: finishable
+SELECT id FROM operation
+WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND tenant_id = :tenant_id AND not_before <= :now ORDER BY seq LIMIT :most;
+
+-- name: lease_operation
+UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease_until WHERE id = :id
+RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, submitted_at, attempt;
+
+-- name: next_tenant
+SELECT min(tenant_id) FROM read WHERE state = 'pending' AND tenant_id > :tenant_id;
+
+-- name: first_pending
+-- The oldest read of a tenant that may be tried now.
+SELECT operation_id, source_name, partition, spec, sealed_cursor IS NULL AS is_fresh FROM read
+WHERE state = 'pending' AND tenant_id = :tenant_id AND not_before <= :now ORDER BY operation_seq, position, partition LIMIT 1;
+
+-- name: same_scan
+-- Fresh reads of one scan key, oldest first.
+SELECT operation_id FROM read
+WHERE state = 'pending' AND tenant_id = :tenant_id AND source_name = :source_name AND partition = :partition AND spec = :spec
+  AND sealed_cursor IS NULL AND not_before <= :now ORDER BY operation_seq LIMIT :most;
+
+-- name: lease_read
+UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until
+WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
+RETURNING operation_id, source_name, partition, spec, attempt, failures, next_part, sealed_cursor, rows, files, size_bytes, skipped,
+  sealed_outcome;
+
+-- name: start_operation
+UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now) WHERE id = :id AND status IN ('not_started', 'running')
+RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, submitted_at, 0 AS attempt;
+
+-- name: extend_reads
+UPDATE read SET lease_until = :lease_until WHERE owner = :owner AND state = 'leased';
+
+-- name: extend_operations
+UPDATE operation SET lease_until = :lease_until WHERE owner = :owner;
+
+-- name: release_reads
+UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, earlier_s = earlier_s + duration_s, duration_s = 0
+WHERE state = 'leased' AND (:owner IS NULL OR owner = :owner);
+
+-- name: release_operations
+UPDATE operation SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND (:owner IS NULL OR owner = :owner);
+
+-- name: is_ours
+SELECT 1 FROM read WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
+  AND owner = :owner AND attempt = :attempt AND state = 'leased';
+
+-- name: set_plan
+UPDATE read SET spec = :spec, estimated_rows = :estimated_rows, estimated_bytes = :estimated_bytes
+WHERE operation_id = :operation_id AND source_name = :source_name AND partition = 0 AND owner = :owner AND attempt = :attempt
+RETURNING position, operation_seq, tenant_id;
+
+-- name: count_reads
+UPDATE operation SET open_reads = open_reads + :more WHERE id = :id;
+
+-- name: put_entry
+INSERT INTO entry (operation_id, source_name, partition, number, revision, state, sha256, size_bytes, rows, sealed)
+VALUES (:operation_id, :source_name, :partition, :number, :revision, :state, :sha256, :size_bytes, :rows, :sealed)
+ON CONFLICT (operation_id, source_name, partition, number, revision) DO UPDATE SET state = excluded.state, sha256 = excluded.sha256,
+  size_bytes = excluded.size_bytes, rows = excluded.rows, sealed = excluded.sealed;
+
+-- name: entries
+SELECT operation_id, source_name, partition, number, revision, state, sha256, size_bytes, rows, sealed FROM entry
+WHERE operation_id = :operation_id AND (:source_name IS NULL OR source_name = :source_name)
+  AND (:partition IS NULL OR partition = :partition)
+ORDER BY source_name, partition, number, revision;
+
+-- name: checkpoint
+UPDATE read SET next_part = :next_part, sealed_cursor = :sealed_cursor, rows = :rows, files = :files, size_bytes = :size_bytes,
+  skipped = :skipped, duration_s = :duration_s, sealed_outcome = coalesce(:sealed_outcome, sealed_outcome), failures = 0,
+  state = CASE WHEN :is_done THEN 'done' ELSE state END, owner = CASE WHEN :is_done THEN NULL ELSE owner END
+WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
+  AND owner = :owner AND attempt = :attempt AND state = 'leased';
+
+-- name: reads_of
+SELECT state = 'done' AS is_done, rows, estimated_rows, size_bytes, estimated_bytes FROM read WHERE operation_id = :operation_id;
+
+-- name: advance
+UPDATE operation SET progress = max(progress, :progress), open_reads = open_reads - :done, waiting_for = NULL, waiting_since = NULL
+WHERE id = :id;
+
+-- name: retry_read
+UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, not_before = :at, failures = failures + :failed,
+  earlier_s = earlier_s + duration_s, duration_s = 0
+WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition AND owner = :owner AND attempt = :attempt
+  AND state = 'leased';
+
+-- name: wait_for
+UPDATE operation SET waiting_for = :waiting_for, waiting_since = coalesce(waiting_since, :now) WHERE id = :id AND status = 'running';
+
+-- name: waiting_since
+SELECT waiting_since FROM operation WHERE id = :id;
+
+-- name: outcomes
+SELECT source_name, partition, state = 'done' AS is_done, rows, files, size_bytes, skipped, attempt AS attempts,
+  earlier_s + duration_s AS duration_s, sealed_outcome
+FROM read WHERE operation_id = :operation_id ORDER BY position, partition;
+
+-- name: retry_finish
+UPDATE operation SET owner = NULL, lease_until = NULL, not_before = :at WHERE id = :id AND owner = :owner AND attempt = :attempt;
+
+-- name: complete
+UPDATE operation SET status = 'complete', completed_at = :at, progress = 100, package = :package, sealed_location = NULL, owner = NULL,
+  lease_until = NULL, waiting_for = NULL, waiting_since = NULL
+WHERE id = :id AND owner = :owner AND attempt = :attempt AND status = 'running';
+
+-- name: forget_entries
+DELETE FROM entry WHERE operation_id = :operation_id;
+
+-- name: forget_reads
+UPDATE read SET sealed_outcome = NULL, sealed_cursor = NULL WHERE operation_id = :operation_id;
+
+-- name: fail
+UPDATE operation SET status = 'failed', completed_at = :at, failure = :failure, sealed_location = NULL, owner = NULL, lease_until = NULL,
+  waiting_for = NULL, waiting_since = NULL
+WHERE id = :id AND status IN ('not_started', 'running');
+
+-- name: hold_reads
+UPDATE read SET state = 'held', owner = NULL, lease_until = NULL, failures = failures + (source_name = :source_name),
+  earlier_s = earlier_s + duration_s, duration_s = 0
+WHERE operation_id = :operation_id AND state <> 'done';
+
+-- name: resume_operation
+UPDATE operation SET status = 'running', completed_at = NULL, failure = NULL, sealed_location = :sealed_location, waiting_for = NULL,
+  waiting_since = NULL, not_before = 0, started_at = coalesce(started_at, :now)
+WHERE id = :id AND tenant_id = :tenant_id AND (status = 'failed' OR (status = 'running' AND waiting_for IS NOT NULL));
+
+-- name: resume_reads
+UPDATE read SET state = CASE WHEN state = 'held' THEN 'pending' ELSE state END, failures = 0, not_before = 0
+WHERE operation_id = :operation_id AND state IN ('held', 'pending');

@@ -1,0 +1,184 @@
+"""Rows of the store's tables as values, and back."""
+
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from rightful.ids import OperationId, SubjectId, TenantId
+from rightful.operation.model import (
+    DataPolicyOperation,
+    Failure,
+    OperationStatus,
+    PackageTotals,
+    SourceProgress,
+    SourceState,
+)
+from rightful.store.interface import ClaimedOperation, ClaimedRead, Entry, EntryState, Intent, SourceOutcome
+from rightful.subject.model import SubjectKind
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Return an aware moment as whole microseconds since 1970."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime:
+    """Return the moment, aware, in UTC."""
+    return _EPOCH + value * _MICROSECOND
+
+
+def to_json(value: msgspec.Struct | None) -> str | None:
+    """Return a value as JSON text, None as None."""
+    return None if value is None else msgspec.json.encode(value).decode()
+
+
+def _failure(text: str | None) -> Failure | None:
+    return None if text is None else msgspec.json.decode(text, type=Failure)
+
+
+def operation(row: sqlite3.Row, sources: tuple[SourceProgress, ...] = (), retry_after_s: int = 0) -> DataPolicyOperation:
+    """Make an operation of its row."""
+    return DataPolicyOperation(
+        operation_id=OperationId(row["id"]),
+        tenant_id=TenantId(row["tenant_id"]),
+        subject_id=SubjectId(row["subject_id"]),
+        subject_kind=SubjectKind(row["subject_kind"]),
+        caller_key=row["caller_key"],
+        status=OperationStatus(row["status"]),
+        submitted_at=from_microseconds(row["submitted_at"]),
+        completed_at=None if row["completed_at"] is None else from_microseconds(row["completed_at"]),
+        storage_location=row["storage_location"],
+        prefix=row["prefix"],
+        progress_percent=float(row["progress"]),
+        failure=_failure(row["failure"]),
+        waiting_for=_failure(row["waiting_for"]),
+        package=None if row["package"] is None else msgspec.json.decode(row["package"], type=PackageTotals),
+        sources=sources,
+        retry_after_s=retry_after_s,
+    )
+
+
+def _source_state(row: sqlite3.Row) -> SourceState:
+    if row["failed"]:
+        return SourceState.FAILED
+    if row["open"]:
+        return SourceState.RUNNING if row["attempts"] else SourceState.PENDING
+    return SourceState.EXPORTED if row["rows"] or row["files"] or row["skipped"] else SourceState.EMPTY
+
+
+def source(row: sqlite3.Row) -> SourceProgress:
+    """Make a source's progress of its summed row."""
+    return SourceProgress(
+        source_name=row["source_name"],
+        state=_source_state(row),
+        rows=row["rows"],
+        files=row["files"],
+        size_bytes=row["size_bytes"],
+        skipped=row["skipped"],
+        duration_s=row["duration_s"],
+    )
+
+
+def intent(row: sqlite3.Row) -> Intent:
+    """Make an intent of its row."""
+    return Intent(
+        operation_id=OperationId(row["id"]),
+        tenant_id=TenantId(row["tenant_id"]),
+        subject_id=SubjectId(row["subject_id"]),
+        subject_kind=SubjectKind(row["subject_kind"]),
+        caller_key=row["caller_key"],
+        container_key=row["container_key"],
+        request_digest=row["request_digest"],
+        storage_location=row["storage_location"],
+        sealed_location=row["sealed_location"],
+        prefix=row["prefix"],
+        submitted_at=from_microseconds(row["submitted_at"]),
+    )
+
+
+def claimed_operation(row: sqlite3.Row) -> ClaimedOperation:
+    """Make a claimed operation of its row."""
+    return ClaimedOperation(
+        operation_id=OperationId(row["id"]),
+        tenant_id=TenantId(row["tenant_id"]),
+        subject_id=SubjectId(row["subject_id"]),
+        subject_kind=SubjectKind(row["subject_kind"]),
+        caller_key=row["caller_key"],
+        storage_location=row["storage_location"],
+        sealed_location=row["sealed_location"],
+        prefix=row["prefix"],
+        submitted_at=from_microseconds(row["submitted_at"]),
+        attempt=row["attempt"],
+    )
+
+
+def claimed_read(row: sqlite3.Row) -> ClaimedRead:
+    """Make a claimed read of its row."""
+    return ClaimedRead(
+        operation_id=OperationId(row["operation_id"]),
+        source_name=row["source_name"],
+        partition=row["partition"],
+        spec=row["spec"],
+        attempt=row["attempt"],
+        failures=row["failures"],
+        next_part=row["next_part"],
+        sealed_cursor=row["sealed_cursor"],
+        rows=row["rows"],
+        files=row["files"],
+        size_bytes=row["size_bytes"],
+        skipped=row["skipped"],
+        sealed_outcome=row["sealed_outcome"],
+    )
+
+
+def entry(row: sqlite3.Row) -> Entry:
+    """Make an entry of its row."""
+    return Entry(
+        operation_id=OperationId(row["operation_id"]),
+        source_name=row["source_name"],
+        partition=row["partition"],
+        number=row["number"],
+        revision=row["revision"],
+        state=EntryState(row["state"]),
+        sha256=row["sha256"],
+        size_bytes=row["size_bytes"],
+        rows=row["rows"],
+        sealed=row["sealed"],
+    )
+
+
+def entry_parameters(value: Entry) -> dict[str, Any]:
+    """Return an entry as parameters of `put_entry`."""
+    return {
+        "operation_id": value.operation_id,
+        "source_name": value.source_name,
+        "partition": value.partition,
+        "number": value.number,
+        "revision": value.revision,
+        "state": value.state.value,
+        "sha256": value.sha256,
+        "size_bytes": value.size_bytes,
+        "rows": value.rows,
+        "sealed": value.sealed,
+    }
+
+
+def outcome(row: sqlite3.Row) -> SourceOutcome:
+    """Make the outcome of a read of its row."""
+    return SourceOutcome(
+        source_name=row["source_name"],
+        partition=row["partition"],
+        is_done=bool(row["is_done"]),
+        rows=row["rows"],
+        files=row["files"],
+        size_bytes=row["size_bytes"],
+        skipped=row["skipped"],
+        attempts=row["attempts"],
+        duration_s=row["duration_s"],
+        sealed_outcome=row["sealed_outcome"],
+    )

@@ -1,0 +1,536 @@
+"""The store in one SQLite file: WAL, one writer, group commit; a service has it for itself.
+
+A second service on the same file is refused by a lock on `<file>.lock`. Readers have a connection for each thread and never wait.
+"""
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rightful.clock import Clock
+from rightful.errors import ConfigurationError
+from rightful.ids import OperationId, TenantId
+from rightful.operation import progress
+from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
+from rightful.store import queries, rows
+from rightful.store.group_commit import GroupCommit
+from rightful.store.interface import (
+    Checkpoint,
+    ClaimedOperation,
+    ClaimedRead,
+    Completion,
+    Entry,
+    FinishSet,
+    Intent,
+    ListQuery,
+    NewRead,
+    ReadSet,
+    Repeat,
+    SourceOutcome,
+)
+
+T = TypeVar("T")
+_BUSY_S = 10.0
+
+
+class SqliteStore:
+    """Keeps operations in a SQLite file; see `store.interface.Store` for what each method promises."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._sql = queries.load()
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock_alone(path)
+        try:
+            self._connection = self._connect()
+            _migrate(self._connection, path)
+        except (sqlite3.DatabaseError, OSError) as error:
+            os.close(self._lock)
+            raise ConfigurationError(
+                f"the store {path.name} cannot be opened: {error}", hint="is it a Rightful store, and may this account write there?"
+            ) from error
+        self._commits = GroupCommit(self._connection)
+        self._last_tenant = ""
+
+    # -- submit ---------------------------------------------------------------------------------------------------------
+
+    def begin(self, intent: Intent) -> Repeat | None:
+        """Commit an intent, or return the request it repeats."""
+
+        def task(connection: sqlite3.Connection) -> Repeat | None:
+            found = self._find_repeat(connection, intent)
+            if found is not None:
+                return Repeat(operation_id=found["id"], is_pending=found["status"] == "intent", request_digest=found["request_digest"])
+            connection.execute(
+                self._sql["add_intent"],
+                {
+                    "id": intent.operation_id,
+                    "tenant_id": intent.tenant_id,
+                    "subject_id": intent.subject_id,
+                    "subject_kind": intent.subject_kind.value,
+                    "caller_key": intent.caller_key,
+                    "container_key": intent.container_key,
+                    "request_digest": intent.request_digest,
+                    "storage_location": intent.storage_location,
+                    "sealed_location": intent.sealed_location,
+                    "prefix": intent.prefix,
+                    "submitted_at": rows.to_microseconds(intent.submitted_at),
+                },
+            )
+            for key in intent.repeat_keys:
+                parameters = {"caller_key": intent.caller_key, "repeat_key": key, "operation_id": intent.operation_id}
+                connection.execute(self._sql["add_repeat_key"], parameters)
+            return None
+
+        return self._write(task)
+
+    def _find_repeat(self, connection: sqlite3.Connection, intent: Intent) -> sqlite3.Row | None:
+        for key in intent.repeat_keys:
+            found = self._one(connection, "find_repeat_key", caller_key=intent.caller_key, repeat_key=key)
+            if found is not None:
+                return found
+        return self._one(
+            connection,
+            "find_open",
+            tenant_id=intent.tenant_id,
+            caller_key=intent.caller_key,
+            subject_id=intent.subject_id,
+            container_key=intent.container_key,
+        )
+
+    def promote(self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry]) -> DataPolicyOperation | None:
+        """Make an intent a visible operation."""
+
+        def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
+            promoted = self._one(connection, "promote", id=operation_id, open_reads=len(reads))
+            if promoted is None:
+                return None
+            for position, read in enumerate(reads):
+                place = {"position": position, "operation_seq": promoted["seq"], "tenant_id": promoted["tenant_id"]}
+                self._add_read(connection, operation_id, read, place)
+            for entry in entries:
+                connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
+            return self._get(connection, promoted["tenant_id"], operation_id)
+
+        return self._write(task)
+
+    def _add_read(self, connection: sqlite3.Connection, operation_id: OperationId, read: NewRead, place: Mapping[str, object]) -> int:
+        parameters = {
+            "operation_id": operation_id,
+            "source_name": read.source_name,
+            "partition": read.partition,
+            "spec": read.spec,
+            "estimated_rows": read.estimated_rows,
+            "estimated_bytes": read.estimated_bytes,
+            **place,
+        }
+        return connection.execute(self._sql["add_read"], parameters).rowcount
+
+    def drop(self, operation_id: OperationId) -> None:
+        """Delete an intent."""
+
+        def task(connection: sqlite3.Connection) -> None:
+            connection.execute(self._sql["drop_repeat_keys"], {"id": operation_id})
+            connection.execute(self._sql["drop_intent"], {"id": operation_id})
+
+        self._write(task)
+
+    def intents(self) -> tuple[Intent, ...]:
+        """Return the intents that were never promoted."""
+        return tuple(rows.intent(row) for row in self._reader().execute(self._sql["intents"]))
+
+    def count_open(self, tenant_id: TenantId, *, most: int) -> int:
+        """Count operations that have not ended, no further than `most`."""
+        row = self._one(self._reader(), "count_open", tenant_id=tenant_id, most=most)
+        return int(row[0]) if row is not None else 0
+
+    # -- look -----------------------------------------------------------------------------------------------------------
+
+    def get(self, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
+        """Return an operation with its sources' progress."""
+        return self._get(self._reader(), tenant_id, operation_id)
+
+    def _get(self, connection: sqlite3.Connection, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
+        row = self._one(connection, "get_operation", id=operation_id, tenant_id=tenant_id)
+        if row is None:
+            return None
+        sources = tuple(rows.source(each) for each in connection.execute(self._sql["sources_of"], {"operation_id": operation_id}))
+        return rows.operation(row, sources, self._retry_after_s(connection, row))
+
+    def _retry_after_s(self, connection: sqlite3.Connection, row: sqlite3.Row) -> int:
+        if row["status"] not in {OperationStatus.NOT_STARTED, OperationStatus.RUNNING}:
+            return 0
+        if row["started_at"] is None:
+            first = self._one(connection, "first_waiting")
+            ahead = row["seq"] - first[0] if first is not None and first[0] is not None else 0
+            return progress.retry_after_s(0.0, 0.0, ahead)
+        running_s = (rows.to_microseconds(self._clock.now()) - row["started_at"]) / 1e6
+        return progress.retry_after_s(row["progress"], running_s)
+
+    def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
+        """Return operations, without their sources."""
+        if not query.subject_kinds:
+            return ()
+        conditions = ["tenant_id = ?", "status <> 'intent'", f"subject_kind IN ({','.join('?' * len(query.subject_kinds))})"]
+        values: list[Any] = [query.tenant_id, *(kind.value for kind in query.subject_kinds)]
+        if query.subject_id is not None:
+            conditions.append("subject_id = ?")
+            values.append(query.subject_id)
+        if query.status is not None:
+            conditions.append("status = ?")
+            values.append(query.status.value)
+        direction, compare = ("DESC", "<") if query.descending else ("ASC", ">")
+        if query.after is not None:
+            conditions.append(f"(submitted_at, id) {compare} (?, ?)")
+            values += [rows.to_microseconds(query.after[0]), query.after[1]]
+        # Only literals of this method are joined; every value is a parameter.
+        text = f"SELECT * FROM operation WHERE {' AND '.join(conditions)} ORDER BY submitted_at {direction}, id {direction} LIMIT ?"  # noqa: S608
+        reader = self._reader()
+        found = reader.execute(text, [*values, query.limit]).fetchall()
+        return tuple(rows.operation(row, (), self._retry_after_s(reader, row)) for row in found)
+
+    # -- work -----------------------------------------------------------------------------------------------------------
+
+    def claim(self, owner: str, *, lease_s: float, limit: int) -> ReadSet | FinishSet | None:
+        """Lease operations to finish, else reads that share a scan key."""
+        now = self._now()
+        lease = {"owner": owner, "lease_until": now + int(lease_s * 1e6)}
+
+        def task(connection: sqlite3.Connection) -> ReadSet | FinishSet | None:
+            connection.execute(self._sql["free_expired_reads"], {"now": now})
+            connection.execute(self._sql["free_expired_operations"], {"now": now})
+            return self._claim_finish(connection, lease, now, limit) or self._claim_reads(connection, lease, now, limit)
+
+        return self._write(task)
+
+    def _claim_finish(self, connection: sqlite3.Connection, lease: dict[str, Any], now: int, limit: int) -> FinishSet | None:
+        tenant_id = self._next_tenant(connection, "next_tenant_to_finish", now)
+        if tenant_id is None:
+            return None
+        found = connection.execute(self._sql["finishable"], {"tenant_id": tenant_id, "now": now, "most": limit}).fetchall()
+        leased = [self._one(connection, "lease_operation", id=row["id"], **lease) for row in found]
+        return FinishSet(tenant_id=tenant_id, operations=tuple(rows.claimed_operation(row) for row in leased if row is not None))
+
+    def _claim_reads(self, connection: sqlite3.Connection, lease: dict[str, Any], now: int, limit: int) -> ReadSet | None:
+        first = self._first_pending(connection, now)
+        if first is None:
+            return None
+        tenant_id, row = first
+        self._last_tenant = tenant_id
+        operation_ids = [row["operation_id"]]
+        if row["is_fresh"]:
+            key = {name: row[name] for name in ("source_name", "partition", "spec")}
+            same = connection.execute(self._sql["same_scan"], {"tenant_id": tenant_id, "now": now, "most": limit, **key})
+            operation_ids = [each["operation_id"] for each in same]
+        reads: list[ClaimedRead] = []
+        operations: list[ClaimedOperation] = []
+        for operation_id in operation_ids:
+            started = self._one(connection, "start_operation", id=operation_id, now=now)
+            leased = self._one(
+                connection, "lease_read", operation_id=operation_id, source_name=row["source_name"], partition=row["partition"], **lease
+            )
+            if started is None or leased is None:  # pragma: no cover - pending reads belong to operations that have not ended
+                continue
+            reads.append(rows.claimed_read(leased))
+            operations.append(rows.claimed_operation(started))
+        return ReadSet(
+            tenant_id=tenant_id,
+            source_name=row["source_name"],
+            partition=row["partition"],
+            reads=tuple(reads),
+            operations=tuple(operations),
+        )
+
+    def _first_pending(self, connection: sqlite3.Connection, now: int) -> tuple[TenantId, sqlite3.Row] | None:
+        """Return the oldest read of the tenant whose turn it is, tenants in turn."""
+        seen: set[str] = set()
+        after = self._last_tenant
+        while True:
+            row = self._one(connection, "next_tenant", tenant_id=after)
+            tenant_id = row[0] if row is not None else None
+            if tenant_id is None and after:
+                after = ""
+                continue
+            if tenant_id is None or tenant_id in seen:
+                return None
+            seen.add(tenant_id)
+            first = self._one(connection, "first_pending", tenant_id=tenant_id, now=now)
+            if first is not None:
+                return TenantId(tenant_id), first
+            after = tenant_id
+
+    def _next_tenant(self, connection: sqlite3.Connection, name: str, now: int) -> TenantId | None:
+        for after in (self._last_tenant, ""):
+            row = self._one(connection, name, tenant_id=after, now=now)
+            if row is not None and row[0] is not None:
+                return TenantId(row[0])
+        return None
+
+    def heartbeat(self, owner: str, *, lease_s: float) -> None:
+        """Extend every lease of the owner."""
+        parameters = {"owner": owner, "lease_until": self._now() + int(lease_s * 1e6)}
+
+        def task(connection: sqlite3.Connection) -> None:
+            connection.execute(self._sql["extend_reads"], parameters)
+            connection.execute(self._sql["extend_operations"], parameters)
+
+        self._write(task)
+
+    def release_all(self, owner: str | None = None) -> None:
+        """End the leases of an owner, or all."""
+
+        def task(connection: sqlite3.Connection) -> None:
+            connection.execute(self._sql["release_reads"], {"owner": owner})
+            connection.execute(self._sql["release_operations"], {"owner": owner})
+
+        self._write(task)
+
+    def split(self, reads: Sequence[ClaimedRead], partitions: Sequence[NewRead], *, owner: str) -> tuple[OperationId, ...]:
+        """Put down what planning found for each of the claimed reads."""
+
+        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+            lost: list[OperationId] = []
+            first = partitions[0]
+            for read in reads:
+                own = self._one(
+                    connection,
+                    "set_plan",
+                    spec=first.spec,
+                    estimated_rows=first.estimated_rows,
+                    estimated_bytes=first.estimated_bytes,
+                    **_fence(read, owner),
+                )
+                if own is None:
+                    lost.append(read.operation_id)
+                    continue
+                place = {name: own[name] for name in ("position", "operation_seq", "tenant_id")}
+                more = sum(self._add_read(connection, read.operation_id, each, place) for each in partitions[1:])
+                connection.execute(self._sql["count_reads"], {"id": read.operation_id, "more": more})
+            return tuple(lost)
+
+        return self._write(task)
+
+    def stage(self, entries: Sequence[Entry], *, owner: str, reads: Sequence[ClaimedRead]) -> tuple[OperationId, ...]:
+        """Put down entries before they are put."""
+
+        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+            lost = {read.operation_id for read in reads if self._one(connection, "is_ours", **_fence_key(read, owner)) is None}
+            for entry in entries:
+                if entry.operation_id not in lost:
+                    connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
+            return tuple(lost)
+
+        return self._write(task)
+
+    def entries(self, operation_id: OperationId, source_name: str | None = None, partition: int | None = None) -> tuple[Entry, ...]:
+        """Return entries, ordered by source, partition, number and revision."""
+        parameters = {"operation_id": operation_id, "source_name": source_name, "partition": partition}
+        return tuple(rows.entry(row) for row in self._reader().execute(self._sql["entries"], parameters))
+
+    def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
+        """Put down how far reads are."""
+
+        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+            return tuple(each.read.operation_id for each in checkpoints if not self._checkpoint(connection, each, owner))
+
+        return self._write(task)
+
+    def _checkpoint(self, connection: sqlite3.Connection, checkpoint: Checkpoint, owner: str) -> bool:
+        parameters = {
+            "next_part": checkpoint.next_part,
+            "sealed_cursor": checkpoint.sealed_cursor,
+            "rows": checkpoint.rows,
+            "files": checkpoint.files,
+            "size_bytes": checkpoint.size_bytes,
+            "skipped": checkpoint.skipped,
+            "duration_s": checkpoint.duration_s,
+            "sealed_outcome": checkpoint.sealed_outcome,
+            "is_done": checkpoint.is_done,
+            **_fence_key(checkpoint.read, owner),
+        }
+        if not connection.execute(self._sql["checkpoint"], parameters).rowcount:
+            return False
+        for entry in checkpoint.entries:
+            connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
+        operation_id = checkpoint.read.operation_id
+        reads = [
+            progress.ReadProgress(
+                is_done=bool(row["is_done"]),
+                rows=row["rows"],
+                estimated_rows=row["estimated_rows"],
+                size_bytes=row["size_bytes"],
+                estimated_bytes=row["estimated_bytes"],
+            )
+            for row in connection.execute(self._sql["reads_of"], {"operation_id": operation_id})
+        ]
+        connection.execute(self._sql["advance"], {"id": operation_id, "progress": progress.percent(reads), "done": int(checkpoint.is_done)})
+        return True
+
+    def retry(self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
+        """Give reads back for a later try."""
+
+        def task(connection: sqlite3.Connection) -> None:
+            for read in reads:
+                parameters = {"at": rows.to_microseconds(at), "failed": int(waiting_for is None), **_fence_key(read, owner)}
+                if connection.execute(self._sql["retry_read"], parameters).rowcount:
+                    self._wait_for(connection, read.operation_id, waiting_for)
+
+        self._write(task)
+
+    def _wait_for(self, connection: sqlite3.Connection, operation_id: OperationId, waiting_for: Failure | None) -> None:
+        if waiting_for is not None:
+            parameters = {"id": operation_id, "waiting_for": rows.to_json(waiting_for), "now": self._now()}
+            connection.execute(self._sql["wait_for"], parameters)
+
+    def waiting_since(self, operation_id: OperationId) -> datetime | None:
+        """Return since when an operation waits for somebody."""
+        row = self._one(self._reader(), "waiting_since", id=operation_id)
+        return None if row is None or row[0] is None else rows.from_microseconds(row[0])
+
+    def outcomes(self, operation_id: OperationId) -> tuple[SourceOutcome, ...]:
+        """Return what is known of each read."""
+        return tuple(rows.outcome(row) for row in self._reader().execute(self._sql["outcomes"], {"operation_id": operation_id}))
+
+    def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
+        """Give an operation back that could not be finished now."""
+
+        def task(connection: sqlite3.Connection) -> None:
+            parameters = {"id": operation.operation_id, "owner": owner, "attempt": operation.attempt, "at": rows.to_microseconds(at)}
+            if connection.execute(self._sql["retry_finish"], parameters).rowcount:
+                self._wait_for(connection, operation.operation_id, waiting_for)
+
+        self._write(task)
+
+    def complete(self, completions: Sequence[Completion], *, owner: str) -> tuple[OperationId, ...]:
+        """End operations as complete."""
+        at = self._now()
+
+        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+            lost: list[OperationId] = []
+            for completion in completions:
+                operation_id = completion.operation.operation_id
+                parameters = {
+                    "id": operation_id,
+                    "owner": owner,
+                    "attempt": completion.operation.attempt,
+                    "package": rows.to_json(completion.package),
+                    "at": at,
+                }
+                if not connection.execute(self._sql["complete"], parameters).rowcount:
+                    lost.append(operation_id)
+                    continue
+                connection.execute(self._sql["forget_entries"], {"operation_id": operation_id})
+                connection.execute(self._sql["forget_reads"], {"operation_id": operation_id})
+            return tuple(lost)
+
+        return self._write(task)
+
+    def fail(self, operation_id: OperationId, failure: Failure) -> bool:
+        """End an operation as failed."""
+
+        def task(connection: sqlite3.Connection) -> bool:
+            parameters = {"id": operation_id, "failure": rows.to_json(failure), "at": self._now()}
+            if not connection.execute(self._sql["fail"], parameters).rowcount:
+                return False
+            connection.execute(self._sql["hold_reads"], {"operation_id": operation_id, "source_name": failure.source_name})
+            return True
+
+        return self._write(task)
+
+    def resume(self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes) -> DataPolicyOperation | None:
+        """Lead a failed or waiting operation back to running."""
+
+        def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
+            parameters = {"id": operation_id, "tenant_id": tenant_id, "sealed_location": sealed_location, "now": self._now()}
+            try:
+                if not connection.execute(self._sql["resume_operation"], parameters).rowcount:
+                    return None
+            except sqlite3.IntegrityError:  # a newer operation of the same caller, subject and container has not ended
+                return None
+            connection.execute(self._sql["resume_reads"], {"operation_id": operation_id})
+            return self._get(connection, tenant_id, operation_id)
+
+        return self._write(task)
+
+    def close(self) -> None:
+        """Close the file and give up its lock."""
+        for connection in (*self._readers, self._connection):
+            connection.close()
+        os.close(self._lock)
+
+    # -- connections ----------------------------------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return rows.to_microseconds(self._clock.now())
+
+    def _write(self, task: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return self._commits.run(task)
+        except sqlite3.OperationalError as error:
+            raise OSError(f"the store {self._path.name} cannot be written: {error}") from error
+
+    def _one(self, connection: sqlite3.Connection, name: str, **parameters: object) -> sqlite3.Row | None:
+        # fetchall ends the statement: an UPDATE … RETURNING that is not read to its end would stay open and block the commit.
+        found = connection.execute(self._sql[name], parameters).fetchall()
+        return found[0] if found else None
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            self._local.connection = connection
+            self._readers.append(connection)
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S, cached_statements=256)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+
+def _fence_key(read: ClaimedRead, owner: str) -> dict[str, Any]:
+    return {
+        "operation_id": read.operation_id,
+        "source_name": read.source_name,
+        "partition": read.partition,
+        "owner": owner,
+        "attempt": read.attempt,
+    }
+
+
+def _fence(read: ClaimedRead, owner: str) -> dict[str, Any]:
+    return {"operation_id": read.operation_id, "source_name": read.source_name, "owner": owner, "attempt": read.attempt}
+
+
+def _lock_alone(path: Path) -> int:
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise ConfigurationError(
+            f"another service works on the store {path.name}", hint="stop it first, or give this one a store of its own"
+        ) from error
+    return descriptor
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the schema up to date, in one transaction; a file from a newer version is refused."""
+    scripts = queries.migrations()
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(scripts):
+        raise ConfigurationError(
+            f"the store {path.name} was written by a newer version of Rightful", hint="install that version, or give this one another store"
+        )
+    for number, script in enumerate(scripts[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
