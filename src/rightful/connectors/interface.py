@@ -74,16 +74,25 @@ class Rows(msgspec.Struct, frozen=True):
     batch: pa.RecordBatch
 
 
+class ItemChanged(OSError):
+    """A file is no longer what its `FileItem` says, or changed while it was read: read the partition again, after the last cursor."""
+
+
 class FileItem(msgspec.Struct, frozen=True, kw_only=True):
     """One file of one subject, opened only when its content is asked for."""
 
     subject: int
     path: str
     """Its path in the source below the subject's root, `/` between segments, as it is (lone surrogates included)."""
+    root: str = ""
+    """The subject's root in the source: the header's `searched` template, filled in; for the independent check
+    (`rightful.subject.folders`). Empty where the source has no such roots."""
     size_bytes: int
     modified_at: datetime | None = None
     open: Callable[[], Iterator[bytes]]
-    """Starts reading at the beginning, in chunks of at most 1 MiB; may be called again. Raises `OSError` as it happens."""
+    """Starts reading at the beginning, in chunks of at most 1 MiB, together exactly `size_bytes`; may be called again.
+
+    Raises `ItemChanged` where the file changed, any other `OSError` as it happens: then the item is unreadable."""
 
 
 class SkippedItem(msgspec.Struct, frozen=True, kw_only=True):
