@@ -1,0 +1,93 @@
+"""The end of a package: every document that is written after the last part, in the order in which it is written.
+
+The tag manifest comes last and lists all the others, so that a package that has one is finished. What comes before it may be put
+again any number of times: the same values give the same bytes.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import msgspec
+
+from rightful.package import bagit, datapackage, ledger, readme, request_info
+from rightful.package.contents import PAYLOAD, PayloadEntry
+from rightful.package.datapackage import SourceTitle
+from rightful.package.digest import Digest, measure
+from rightful.package.ledger import Ledger
+
+NOTHING_FOUND_PATH = f"{PAYLOAD}nothing-found.txt"
+"""The one payload entry of a package without data. A bag needs a payload folder, which blobs alone don't make; `sha256sum -c` refuses
+an empty manifest, and a data package has at least one resource."""
+
+_NOTHING_FOUND = b"Every system was searched, and no personal data was found. The file ledger.json says what was searched.\n"
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that the package itself brings."""
+
+    path: str
+    digest: Digest
+    chunks: Callable[[], Iterator[bytes]]
+    """Starts at the beginning with each call."""
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the end of a package is made from."""
+
+    ledger: Ledger
+    entries: tuple[PayloadEntry, ...]
+    """Everything that lies under `data/`, superseded entries too, in any order."""
+    request_info: Digest
+    """Of RequestInfo.json, which was written first."""
+    organization: str
+    """The controller's name."""
+    titles: tuple[SourceTitle, ...] = ()
+    """Of every source, in the configuration's order."""
+    software_agent: str = "Rightful"
+    bagged_at: datetime
+
+
+def documents(finished: Finished) -> tuple[Document, ...]:
+    """Return the documents to write, in their order.
+
+    Raises:
+        PackageError: the ledger does not account for the entries, or a path can't stand in a manifest. Nothing may be called complete then.
+    """
+    ledger.check_ledger(finished.ledger, finished.entries)
+    first = () if finished.entries else (_document(NOTHING_FOUND_PATH, lambda: iter((_NOTHING_FOUND,))),)
+    payload = (*finished.entries, *(_nothing_found(document) for document in first))
+    payload = tuple(sorted(payload, key=lambda entry: entry.path))
+    operation_id = finished.ledger.operation_id
+    ledger_json = ledger.format_ledger(finished.ledger)
+    readme_txt = readme.format_readme(finished.ledger, organization=finished.organization)
+    bag_info = bagit.format_bag_info(
+        organization=finished.organization,
+        operation_id=operation_id,
+        bagged_at=finished.bagged_at,
+        software_agent=finished.software_agent,
+        payload_bytes=sum(entry.size_bytes for entry in payload),
+        payload_entries=len(payload),
+    )
+    described = (
+        _document(
+            datapackage.PATH,
+            lambda: datapackage.format_datapackage(
+                operation_id=operation_id, organization=finished.organization, sources=finished.titles, entries=payload
+            ),
+        ),
+        _document(ledger.PATH, lambda: iter((ledger_json,))),
+        _document(readme.PATH, lambda: iter((readme_txt,))),
+        _document(bagit.MANIFEST_PATH, lambda: bagit.format_manifest((entry.path, entry.sha256) for entry in payload)),
+        _document(bagit.BAGIT_PATH, lambda: iter((bagit.BAGIT,))),
+        _document(bagit.BAG_INFO_PATH, lambda: iter((bag_info,))),
+    )
+    tags = sorted([(request_info.PATH, finished.request_info.sha256), *((tag.path, tag.digest.sha256) for tag in described)])
+    return (*first, *described, _document(bagit.TAG_MANIFEST_PATH, lambda: bagit.format_manifest(tags)))
+
+
+def _document(path: str, chunks: Callable[[], Iterator[bytes]]) -> Document:
+    return Document(path=path, digest=measure(chunks()), chunks=chunks)
+
+
+def _nothing_found(document: Document) -> PayloadEntry:
+    return PayloadEntry(path=document.path, sha256=document.digest.sha256, size_bytes=document.digest.size_bytes, source_name="")

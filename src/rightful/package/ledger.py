@@ -1,0 +1,229 @@
+"""The ledger: what was searched, found, empty, skipped or failed, source by source.
+
+A ledger can't be built that says less than it must: each configured source is in it exactly once, in a state that its numbers bear
+out, and a complete one has no failed source.
+"""
+
+import base64
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from rightful.errors import PackageError
+from rightful.ids import OperationId, SubjectId, TenantId
+from rightful.operation.model import SourceState
+from rightful.package.contents import PayloadEntry, Tally, tally
+from rightful.package.instant import format_instant
+
+PATH = "ledger.json"
+FORMAT = "rightful-ledger/1"
+
+_ENDED = frozenset({SourceState.EXPORTED, SourceState.EMPTY, SourceState.SKIPPED, SourceState.FAILED})
+
+
+class SkippedEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of the subject that could not be read."""
+
+    path: str
+    """As the source has it, lone surrogates included."""
+    reason: str
+
+
+class SupersededEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry that lies in the package and does not count, because the source changed after it was written."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    by: str
+    """The path of the entry that counts."""
+
+
+class OriginalName(msgspec.Struct, frozen=True, kw_only=True):
+    """A file whose entry's path is not the source's."""
+
+    entry: str
+    original: str
+    """The path in the source, lone surrogates included."""
+
+
+class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one configured source."""
+
+    source_name: str
+    state: SourceState
+    connector: str
+    product: str
+    folder: str = ""
+    """Where its entries lie, `data/<Product>/<source>/`; empty where it has none."""
+    searched: str = ""
+    """A query with placeholders, a path template; no identifier values."""
+    identifiers: dict[str, int] = {}
+    """How many identifiers of each kind were searched for."""
+    withheld: tuple[str, ...] = ()
+    """Columns that the operator's rules leave out."""
+    rows: int = 0
+    parts: int = 0
+    files: int = 0
+    size_bytes: int = 0
+    attempts: int = 1
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_s: float = 0.0
+    reason: str = ""
+    """Why it was skipped, or failed."""
+    skipped: tuple[SkippedEntry, ...] = ()
+    superseded: tuple[SupersededEntry, ...] = ()
+    names: tuple[OriginalName, ...] = ()
+    """Only of files whose entry's path is not the source's."""
+
+    @property
+    def tally(self) -> Tally:
+        """How much the source brought."""
+        return Tally(rows=self.rows, parts=self.parts, files=self.files, size_bytes=self.size_bytes)
+
+    def __post_init__(self) -> None:
+        problem = _problem(self)
+        if problem:
+            raise PackageError(f"the ledger's record of source {self.source_name} {problem}", code="LedgerInvalid")
+
+
+def _problem(record: SourceRecord) -> str:
+    """Say why a record can't be true; empty where it can."""
+    found = record.tally
+    has_found = found != Tally()
+    has_reason = record.state not in {SourceState.SKIPPED, SourceState.FAILED} or bool(record.reason)
+    faults = (
+        (record.state not in _ENDED, f"is still {record.state}"),
+        (min(found.rows, found.parts, found.files, found.size_bytes) < 0 or bool(found.rows) > bool(found.parts), "has impossible counts"),
+        (record.state is SourceState.EXPORTED and not (has_found or record.skipped), "is exported, and nothing was found"),
+        (record.state is SourceState.EMPTY and (has_found or bool(record.skipped)), "is empty, and something was found"),
+        (record.state is SourceState.SKIPPED and has_found, "is skipped, and something was exported"),
+        (not has_reason, f"is {record.state} without a reason"),
+    )
+    return next((problem for is_so, problem in faults if is_so), "")
+
+
+def state_of(found: Tally, *, skipped: int) -> SourceState:
+    """Return the state of a source that was searched to its end: an item that could not be read is not nothing."""
+    return SourceState.EXPORTED if found != Tally() or skipped else SourceState.EMPTY
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole search, in the configuration's order."""
+
+    operation_id: OperationId
+    tenant_id: TenantId
+    subject_id: SubjectId
+    configured: tuple[str, ...]
+    """Names of the sources that the configuration had when the operation was accepted."""
+    sources: tuple[SourceRecord, ...]
+    submitted_at: datetime
+    completed_at: datetime
+    is_complete: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what would make `complete` a lie (DESIGN rule 1)."""
+        names = [record.source_name for record in self.sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        missing = [name for name in self.configured if name not in names]
+        unknown = [name for name in names if name not in self.configured]
+        failed = [record.source_name for record in self.sources if record.state is SourceState.FAILED] if self.is_complete else []
+        for problem, named in (
+            ("more than once", twice),
+            ("not", missing),
+            ("without being configured", unknown),
+            ("as failed, in a complete one,", failed),
+        ):
+            if named:
+                raise PackageError(f"the ledger has {', '.join(named)} {problem}", code="LedgerInvalid")
+
+
+def check_ledger(ledger: Ledger, entries: Iterable[PayloadEntry]) -> None:
+    """Raise `PackageError` where the ledger's counts are not those of the entries that were written."""
+    entries = tuple(entries)
+    found = tally(entries)
+    superseded = {entry.path for entry in entries if entry.superseded_by}
+    for record in ledger.sources:
+        if found.pop(record.source_name, Tally()) != record.tally:
+            raise PackageError(f"the ledger's counts of source {record.source_name} are not those of its entries", code="LedgerInvalid")
+        superseded -= {entry.path for entry in record.superseded}
+    folders = {record.source_name: record.folder for record in ledger.sources}
+    strayed = any(not entry.path.startswith(folders.get(entry.source_name) or "\0") for entry in entries)
+    if found or superseded or strayed:
+        raise PackageError("there are entries that the ledger does not account for", code="LedgerInvalid")
+
+
+def format_ledger(ledger: Ledger) -> bytes:
+    """Write ledger.json, indented for people; the same ledger gives the same bytes."""
+    members = {
+        "format": FORMAT,
+        "operationId": ledger.operation_id,
+        "tenantId": ledger.tenant_id,
+        "subjectId": ledger.subject_id,
+        "complete": ledger.is_complete,
+        "submittedAt": format_instant(ledger.submitted_at),
+        "completedAt": format_instant(ledger.completed_at),
+        "totals": _format_totals(ledger.sources),
+        "sources": {record.source_name: _format_record(record) for record in ledger.sources},
+    }
+    return msgspec.json.format(msgspec.json.encode(members), indent=2) + b"\n"
+
+
+def _format_totals(records: tuple[SourceRecord, ...]) -> dict[str, int]:
+    total = sum((record.tally for record in records), Tally())
+    return {
+        "sources": len(records),
+        "rows": total.rows,
+        "parts": total.parts,
+        "files": total.files,
+        "bytes": total.size_bytes,
+        "skipped": sum(len(record.skipped) for record in records),
+        "superseded": sum(len(record.superseded) for record in records),
+        "supersededBytes": sum(entry.size_bytes for record in records for entry in record.superseded),
+    }
+
+
+def _format_record(record: SourceRecord) -> dict[str, Any]:
+    members: dict[str, Any] = {
+        "state": record.state,
+        "connector": record.connector,
+        "product": record.product,
+        "folder": record.folder,
+        "searched": record.searched,
+        "identifiers": dict(sorted(record.identifiers.items())),
+        "withheld": record.withheld,
+        "rows": record.rows,
+        "parts": record.parts,
+        "files": record.files,
+        "bytes": record.size_bytes,
+        "attempts": record.attempts,
+        "startedAt": format_instant(record.started_at) if record.started_at else None,
+        "endedAt": format_instant(record.ended_at) if record.ended_at else None,
+        "seconds": round(record.duration_s, 3),
+    }
+    if record.reason:
+        members["reason"] = record.reason
+    members["skipped"] = [_format_text("path", entry.path) | {"reason": entry.reason} for entry in record.skipped]
+    members["superseded"] = [
+        {"path": entry.path, "sha256": entry.sha256, "bytes": entry.size_bytes, "by": entry.by} for entry in record.superseded
+    ]
+    members["names"] = [{"entry": name.entry} | _format_text("original", name.original) for name in record.names]
+    return members
+
+
+def _format_text(member: str, text: str) -> dict[str, str]:
+    """Write a path of a source: JSON has no lone surrogates, so that a name that is not Unicode brings its bytes along, in base64."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        original = text.encode("utf-8", "surrogatepass" if _has_other_surrogates(text) else "surrogateescape")
+        return {member: original.decode("utf-8", "replace"), f"{member}Bytes": base64.b64encode(original).decode()}
+    return {member: text}
+
+
+def _has_other_surrogates(text: str) -> bool:
+    """Whether lone surrogates are there that don't stand for bytes of a file name (PEP 383)."""
+    return any("\ud800" <= character <= "\udfff" and not "\udc80" <= character <= "\udcff" for character in text)

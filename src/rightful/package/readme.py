@@ -1,0 +1,120 @@
+"""README.txt: what a package is, what is in it and how to check it, for a person who reads it without us."""
+
+from datetime import datetime
+
+from rightful.operation.model import SourceState
+from rightful.package.bagit import MANIFEST_PATH, TAG_MANIFEST_PATH
+from rightful.package.ledger import Ledger, SourceRecord
+
+PATH = "README.txt"
+
+
+def format_readme(ledger: Ledger, *, organization: str) -> bytes:
+    """Write README.txt in English."""
+    paragraphs = (
+        _opening(ledger, organization),
+        _contents(ledger),
+        _left_out(ledger),
+        _CHECKING,
+        _FILES,
+    )
+    return "\n".join(paragraph for paragraph in paragraphs if paragraph).encode()
+
+
+def _opening(ledger: Ledger, organization: str) -> str:
+    return (
+        "YOUR PERSONAL DATA\n"
+        "\n"
+        f"{' '.join(organization.split()) or 'The controller'} was asked for the personal data that it holds on you.\n"
+        "This folder has what was found.\n"
+        "\n"
+        f"Asked on:    {_date(ledger.submitted_at)}\n"
+        f"Finished on: {_date(ledger.completed_at)}\n"
+        f"Reference:   {ledger.operation_id}\n"
+    )
+
+
+def _date(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _contents(ledger: Ledger) -> str:
+    lines = ["WHAT IS IN IT", ""]
+    for record in ledger.sources:
+        lines.append(f"{record.product} / {record.source_name}")
+        lines.append(f"    {_found(record)}")
+        if record.folder:
+            lines.append(f"    in {record.folder}")
+    if all(record.state is SourceState.EMPTY for record in ledger.sources):
+        lines += ["", "Every system was searched, and nothing was found on you."]
+    return "\n".join(lines) + "\n"
+
+
+def _found(record: SourceRecord) -> str:
+    match record.state:
+        case SourceState.EMPTY:
+            return "searched; nothing was found"
+        case SourceState.SKIPPED:
+            return f"not searched: {record.reason}"
+        case SourceState.FAILED:
+            return f"could not be searched: {record.reason}"
+        case _:
+            counts = [_count(record.rows, "record"), _count(record.files, "file")]
+            return f"{' and '.join(count for count in counts if count) or 'nothing that could be read'}, {_size(record.size_bytes)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}" if number else ""
+
+
+def _size(size_bytes: int) -> str:
+    size = float(size_bytes)
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:  # noqa: PLR2004 - the step between the units
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} GiB"
+
+
+def _left_out(ledger: Ledger) -> str:
+    lines = []
+    for record in ledger.sources:
+        where = f"{record.product} / {record.source_name}"
+        if record.skipped:
+            reasons = sorted({entry.reason for entry in record.skipped})
+            lines.append(f"{where}: {_count(len(record.skipped), 'item')} could not be read ({'; '.join(reasons)})")
+        if record.withheld:
+            lines.append(f"{where}: left out by the controller's rules: {', '.join(record.withheld)}")
+        if record.superseded:
+            lines.append(f"{where}: {_count(len(record.superseded), 'older version')} of what changed meanwhile; the newer one counts")
+    if not lines:
+        return ""
+    return "\n".join(["WHAT IS NOT IN IT, OR NOT WHOLE", "", *lines, "", "The file ledger.json names each of them."]) + "\n"
+
+
+_CHECKING = f"""HOW TO CHECK THAT NOTHING IS MISSING OR CHANGED
+
+Open a terminal in this folder. Nothing needs to be installed.
+
+Linux:
+    sha256sum --quiet -c {MANIFEST_PATH} {TAG_MANIFEST_PATH}
+macOS:
+    shasum -a 256 -c {MANIFEST_PATH} {TAG_MANIFEST_PATH}
+Windows (PowerShell):
+    Get-Content {MANIFEST_PATH}, {TAG_MANIFEST_PATH} -Encoding UTF8 | ForEach-Object {{
+      $digest, $path = $_ -split '  ', 2
+      if ((Get-FileHash -LiteralPath $path -Algorithm SHA256).Hash -ne $digest) {{ "CHANGED: $path" }} }}
+
+A line that says FAILED or CHANGED names a file that is not as it was delivered.
+"""
+
+_FILES = """WHAT THE FILES ARE
+
+data/                     what was found, by product and system; records are in .jsonl files, one record a line
+datapackage.json          what the records' columns are (Frictionless Data Package)
+ledger.json               which systems were searched, how, and what was found or could not be read
+manifest-sha256.txt       a digest (SHA-256) of each file under data/
+tagmanifest-sha256.txt    a digest of each of the other files
+bagit.txt, bag-info.txt   say that this folder is a BagIt bag (RFC 8493)
+RequestInfo.json          the request
+"""

@@ -1,0 +1,175 @@
+"""Builds small valid packages from simple values, for tests of whatever reads packages."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rightful.ids import OperationId, SubjectId, TenantId
+from rightful.operation.model import SourceState
+from rightful.package import request_info
+from rightful.package.closing import Finished, documents
+from rightful.package.contents import PayloadEntry, Tally, tally
+from rightful.package.datapackage import SourceTitle
+from rightful.package.digest import measure
+from rightful.package.ledger import Ledger, OriginalName, SkippedEntry, SourceRecord, SupersededEntry, state_of
+from rightful.package.paths import EntryNamer, part_path
+from rightful.package.schema import Column, ColumnKind
+
+OPERATION_ID = OperationId("0d6f3c51-5b0e-4f0e-9c8a-2f7d1a3b4c5d")
+TENANT_ID = TenantId("11111111-1111-1111-1111-111111111111")
+SUBJECT_ID = SubjectId("7a1e9d20-33c4-4b6f-8f5e-6a0b2c4d8e9f")
+SUBMITTED_AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+COMPLETED_AT = datetime(2026, 3, 1, 9, 30, 2, tzinfo=UTC)
+
+_KINDS: dict[type, ColumnKind] = {bool: ColumnKind.BOOL, int: ColumnKind.INT, float: ColumnKind.FLOAT, str: ColumnKind.TEXT}
+
+
+class SampleSource(msgspec.Struct, frozen=True, kw_only=True):
+    """One source and what it holds; nothing: searched and empty."""
+
+    name: str
+    product: str = "Sample"
+    rows: tuple[Mapping[str, bool | int | float | str | None], ...] = ()
+    """Each with the same keys; the first row that is not None decides on a column's kind."""
+    rows_per_part: int = 1000
+    superseded_rows: tuple[Mapping[str, bool | int | float | str | None], ...] = ()
+    """Where given, part 0 was written with these first."""
+    files: Mapping[str, bytes] = {}
+    """By path in the source."""
+    skipped: tuple[SkippedEntry, ...] = ()
+    skip_reason: str = ""
+    """Where given, the source was not searched for this reason."""
+
+
+def package_entries(*sources: SampleSource, organization: str = "Contoso", operation_id: OperationId = OPERATION_ID) -> dict[str, bytes]:
+    """Return a finished package: content by path, in the order in which it is written."""
+    info = request_info.request_info(operation_id=operation_id, subject_id=SUBJECT_ID, correlation_id="sample", submitted_at=SUBMITTED_AT)
+    contents: dict[str, bytes] = {request_info.PATH: info}
+    entries: list[PayloadEntry] = []
+    records: list[SourceRecord] = []
+    for source in sources:
+        brought = [*_parts(source), *_files(source)]
+        contents |= {entry.path: content for entry, content in brought}
+        entries += (entry for entry, _ in brought)
+        records.append(_record(source, [entry for entry, _ in brought]))
+    finished = Finished(
+        ledger=Ledger(
+            operation_id=operation_id,
+            tenant_id=TENANT_ID,
+            subject_id=SUBJECT_ID,
+            configured=tuple(source.name for source in sources),
+            sources=tuple(records),
+            submitted_at=SUBMITTED_AT,
+            completed_at=COMPLETED_AT,
+        ),
+        entries=tuple(entries),
+        request_info=measure((info,)),
+        organization=organization,
+        titles=tuple(SourceTitle(source_name=source.name, product=source.product) for source in sources),
+        bagged_at=COMPLETED_AT,
+    )
+    return contents | {document.path: b"".join(document.chunks()) for document in documents(finished)}
+
+
+def _parts(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:
+    columns = _columns(source)
+    batches = [source.rows[start : start + source.rows_per_part] for start in range(0, len(source.rows), source.rows_per_part)]
+    for number, rows in enumerate(batches):
+        is_revised = bool(source.superseded_rows) and number == 0
+        path = part_path(source.product, source.name, 0, number, int(is_revised))
+        if is_revised:
+            old = part_path(source.product, source.name, 0, 0)
+            yield _entry(source, old, _lines(source.superseded_rows), rows=len(source.superseded_rows), columns=columns, superseded_by=path)
+        yield _entry(source, path, _lines(rows), rows=len(rows), columns=columns)
+
+
+def _files(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:
+    namer = EntryNamer(source.product, source.name)
+    for path in sorted(source.files):
+        yield _entry(source, namer.name(path), source.files[path])
+
+
+def _entry(source: SampleSource, path: str, content: bytes, **members: Any) -> tuple[PayloadEntry, bytes]:
+    digest = measure((content,))
+    return PayloadEntry(path=path, sha256=digest.sha256, size_bytes=digest.size_bytes, source_name=source.name, **members), content
+
+
+def _lines(rows: tuple[Mapping[str, Any], ...]) -> bytes:
+    return b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+
+
+def _columns(source: SampleSource) -> tuple[Column, ...]:
+    return tuple(
+        Column(name=name, kind=next((_KINDS[type(row[name])] for row in source.rows if row[name] is not None), ColumnKind.TEXT))
+        for name in (source.rows[0] if source.rows else ())
+    )
+
+
+def _record(source: SampleSource, entries: list[PayloadEntry]) -> SourceRecord:
+    found = tally(entries).get(source.name)
+    namer = EntryNamer(source.product, source.name)
+    names = [OriginalName(entry=namer.name(path), original=path) for path in sorted(source.files)]
+    folder = part_path(source.product, source.name, 0, 0).rpartition("/")[0] + "/"
+    counts = {name: getattr(found, name) for name in ("rows", "parts", "files", "size_bytes")} if found else {}
+    state = state_of(found or Tally(), skipped=len(source.skipped))
+    return SourceRecord(
+        source_name=source.name,
+        state=SourceState.SKIPPED if source.skip_reason else state,
+        connector="files" if source.files else "sql",
+        product=source.product,
+        folder=folder if entries else "",
+        searched="{upn}/" if source.files else f"select * from {source.name} where mail = ?",
+        identifiers={"mail": 1, "upn": 1},
+        started_at=SUBMITTED_AT,
+        ended_at=COMPLETED_AT,
+        duration_s=0.25,
+        reason=source.skip_reason,
+        skipped=source.skipped,
+        superseded=tuple(
+            SupersededEntry(path=entry.path, sha256=entry.sha256, size_bytes=entry.size_bytes, by=entry.superseded_by)
+            for entry in entries
+            if entry.superseded_by
+        ),
+        names=tuple(name for name in names if name.entry != folder + name.original),
+        **counts,
+    )
+
+
+def write_package(folder: Path, entries: Mapping[str, bytes]) -> Path:
+    """Write entries below a folder, which is made where it is missing; returns the folder."""
+    for path, content in entries.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    return folder
+
+
+def build_package(folder: Path, *sources: SampleSource) -> Path:
+    """Build a finished package in a folder."""
+    return write_package(folder, package_entries(*sources))
+
+
+class MemoryReader:
+    """Reads a package out of a mapping. An entry that is an `OSError` can be listed and not read."""
+
+    def __init__(self, entries: Mapping[str, bytes | OSError], *, chunk_bytes: int = 1024 * 1024) -> None:
+        self._entries = entries
+        self._chunk_bytes = chunk_bytes
+
+    def list(self) -> Iterator[tuple[str, int]]:
+        """Yield every entry."""
+        for path, content in self._entries.items():
+            yield path, len(content) if isinstance(content, bytes) else 0
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield an entry in chunks."""
+        content = self._entries.get(path)
+        if content is None:
+            raise FileNotFoundError(path)
+        if isinstance(content, OSError):
+            raise content
+        for start in range(0, len(content), self._chunk_bytes):
+            yield content[start : start + self._chunk_bytes]
