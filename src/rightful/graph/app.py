@@ -1,0 +1,139 @@
+"""The HTTP surface as one ASGI application: authenticate, read the path, hand over, answer.
+
+There is no middleware: what every answer needs (ids, Date, the error envelope) is done here, once (ADR 0006 has the costs).
+"""
+
+import traceback
+
+import structlog
+
+from rightful.clock import Clock, SystemClock
+from rightful.config.model import Config
+from rightful.errors import RequestError, SourceError
+from rightful.export.interface import Exports
+from rightful.graph import errors, headers, routes
+from rightful.graph.authentication import authorization_uri, build_verifier
+from rightful.graph.handlers import HANDLERS, Service
+from rightful.graph.reply import Reply
+from rightful.graph.request import Disconnected, Message, Receive, Request, Scope, Send
+from rightful.graph.threads import Threads
+from rightful.identity.model import Caller
+from rightful.identity.verifier import Verifier, parse_authorization
+
+_HEALTH = b"/healthz"
+
+_log = structlog.get_logger(__name__)
+
+
+def _where(error: BaseException) -> list[str]:
+    """Return the innermost lines of code that an error passed: its text stays out of the log, it may hold anything."""
+    return [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
+
+
+class GraphApp:
+    """Graph's personal data export over ASGI. Made by `create_app`."""
+
+    def __init__(self, *, service: Service, verifier: Verifier, base_url: str, authorization_uri: str) -> None:
+        self._service = service
+        self._verifier = verifier
+        self._base_url = base_url
+        self._authorization_uri = authorization_uri
+        # Of their own, so that an issuer that does not answer holds up nobody whose keys are known.
+        self._fetching = Threads("keys", threads=4, waiting=200)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request (ASGI 3)."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"this application answers http, not {scope['type']}")
+        request_id = headers.new_request_id()
+        client_request_id = headers.client_request_id(scope["headers"]) or headers.new_request_id()  # GRAPH-18
+        try:
+            answer = await self._reply(scope, receive)
+        except Disconnected:
+            return
+        except RequestError as error:
+            answer = self._refuse(error, request_id, client_request_id)
+        except SourceError as error:
+            _log.warning("directory not read", request_id=request_id, code=error.code, source=error.source_name)
+            answer = self._refuse(errors.translate(error), request_id, client_request_id)
+        except Exception as error:  # noqa: BLE001 - outermost loop: whatever happens, the caller gets an answer and the log its place
+            _log.error("request failed", request_id=request_id, error=type(error).__name__, where=_where(error))
+            answer = self._refuse(errors.Unexpected(), request_id, client_request_id)
+        await _send(
+            send,
+            answer,
+            headers.common(
+                request_id=answer.request_id or request_id,
+                client_request_id=client_request_id,
+                now=self._service.clock.now(),
+                is_tls=scope.get("scheme") == "https",
+            ),
+        )
+
+    def _refuse(self, error: RequestError, request_id: str, client_request_id: str) -> Reply:
+        return errors.reply(
+            error,
+            request_id=request_id,
+            client_request_id=client_request_id,
+            now=self._service.clock.now(),
+            authorization_uri=self._authorization_uri,
+        )
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+        if raw_path == _HEALTH:
+            return Reply(body=b'{"status":"ok"}', headers=((b"content-type", b"application/json"),))
+        caller = await self._authenticate(scope)
+        route = routes.match(raw_path)
+        handler = HANDLERS.get((route.kind, scope["method"]))
+        if handler is None:
+            raise errors.MethodNotAllowed(routes.METHODS[route.kind])
+        address = headers.service_address(
+            scope["headers"], scheme=scope.get("scheme", "http"), listening=scope.get("server"), base_url=self._base_url
+        )
+        return await handler(self._service, Request(scope, receive, caller=caller, route=route, address=address))
+
+    async def _authenticate(self, scope: Scope) -> Caller:
+        text = parse_authorization(headers.values(scope["headers"], b"authorization"))
+        caller = self._verifier.verify(text, may_block=False)
+        while caller is None:
+            caller = await self._fetching.run(self._verifier.verify, text)
+        return caller
+
+    def close(self) -> None:
+        """Let calls end that have begun, and drop the threads."""
+        self._fetching.close()
+        self._service.reads.close()
+        self._service.writes.close()
+
+
+async def _send(send: Send, answer: Reply, common: list[headers.Header]) -> None:
+    length: list[headers.Header] = [] if answer.status == 204 else [(b"content-length", str(len(answer.body)).encode())]  # noqa: PLR2004 - RFC 9110 8.6
+    start: Message = {"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, *length, *common]}
+    await send(start)
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def create_app(*, config: Config, exports: Exports, verifier: Verifier | None = None, clock: Clock | None = None) -> GraphApp:
+    """Return the application; `close` it in the end.
+
+    Args:
+        config: Whose tokens count, and how Graph's documents are read.
+        exports: The service behind the wire.
+        verifier: What checks tokens; made from the configuration where it is not given.
+        clock: Tells the time; the machine's where it is not given.
+    """
+    clock = clock or SystemClock()
+    service = Service(
+        exports=exports,
+        settings=config.graph,
+        clock=clock,
+        reads=Threads("reads", threads=8, waiting=2000),
+        writes=Threads("writes", threads=32, waiting=2000),
+    )
+    return GraphApp(
+        service=service,
+        verifier=verifier or build_verifier(config, clock),
+        base_url=config.server.base_url,
+        authorization_uri=authorization_uri(config),
+    )

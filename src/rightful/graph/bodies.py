@@ -1,0 +1,199 @@
+"""Bodies on the wire: what requests say, what answers show. The only place, with `filters`, that knows the wire's names. Pure."""
+
+import zlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from rightful.errors import InvalidRequest, RequestError
+from rightful.identity import strict_json
+from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus, PackageTotals, SourceProgress
+from rightful.subject.model import DataSubject
+
+MAX_BODY_BYTES = 64 * 1024
+
+# GRAPH-03: SDKs parse any other word to None, and a poll loop then never ends.
+STATUS_WORDS: dict[OperationStatus, str] = {
+    OperationStatus.NOT_STARTED: "notStarted",
+    OperationStatus.RUNNING: "running",
+    OperationStatus.COMPLETE: "complete",
+    OperationStatus.FAILED: "failed",
+}
+
+
+class UnsupportedMedia(RequestError):
+    """The body is of a type or encoding that is not read here."""
+
+    default_code = "UnsupportedMediaType"
+    http_status = 415
+
+
+class TooLarge(RequestError):
+    """The body is larger than any honest one."""
+
+    default_code = "RequestEntityTooLarge"
+    http_status = 413
+
+
+class ExportBody(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request to export (or to resume) says."""
+
+    storage_location: object = None
+    """As it came; None where it is missing."""
+    binding_parameter: object = None
+
+    def __repr__(self) -> str:
+        """Show nothing: it holds a signature."""
+        return "ExportBody()"
+
+
+def _is_json(content_type: str) -> bool:
+    media, _, parameters = content_type.lower().partition(";")
+    charsets = [text.partition("=")[2].strip().strip('"') for text in parameters.split(";") if text.strip().startswith("charset")]
+    return media.strip() == "application/json" and all(charset in {"utf-8", "utf8"} for charset in charsets)
+
+
+def check_type(content_type: str) -> None:
+    """Raise `UnsupportedMedia` for a type other than JSON in UTF-8; none at all is taken as JSON (GRAPH-10)."""
+    if content_type and not _is_json(content_type):
+        raise UnsupportedMedia("The body's Content-Type is not application/json in UTF-8", hint="send JSON")
+
+
+def inflate(raw: bytes, content_encoding: str) -> bytes:
+    """Undo Content-Encoding; SDKs resend plain after the 415 for one that is unknown (GRAPH-14)."""
+    encoding = content_encoding.lower()
+    if encoding in {"", "identity"}:
+        return raw
+    if encoding not in {"gzip", "x-gzip"}:
+        raise UnsupportedMedia("The body's Content-Encoding is neither gzip nor identity", hint="send the body as it is")
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        body = inflater.decompress(raw, MAX_BODY_BYTES + 1)
+    except zlib.error:
+        raise InvalidRequest("The body is not gzip, although Content-Encoding says so") from None
+    if len(body) > MAX_BODY_BYTES:
+        raise too_large()
+    if not inflater.eof or inflater.unused_data:
+        raise InvalidRequest("The body is not one whole gzip member")
+    return body
+
+
+def too_large() -> TooLarge:
+    """Return the error for a body over the limit."""
+    return TooLarge(f"The body is larger than {MAX_BODY_BYTES // 1024} KiB")
+
+
+def _fold_names(members: dict[str, object]) -> dict[str, object]:
+    folded = {name.lower(): value for name, value in members.items()}
+    if len(folded) != len(members):
+        raise InvalidRequest("A property is given twice, in different letter case")
+    return folded
+
+
+def _has_lone_surrogates(value: object) -> bool:
+    return isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def parse_export(raw: bytes) -> ExportBody:
+    """Read the body of an export or a resume: a JSON object, whose other properties are passed over.
+
+    GRAPH-10: property names count without regard to case. Raises `InvalidRequest`.
+    """
+    try:
+        members = strict_json.parse_object(raw)
+    except ValueError as error:
+        raise InvalidRequest(f"The body is not a JSON object: {error}") from None
+    folded = _fold_names(members)
+    location = folded.get("storagelocation")
+    if _has_lone_surrogates(location):
+        raise InvalidRequest("storageLocation is no text", code="StorageLocationInvalid", target="storageLocation")
+    return ExportBody(storage_location=location, binding_parameter=folded.get("bindingparameter"))
+
+
+def check_binding(parameter: object, subject: DataSubject) -> None:
+    """Raise `InvalidRequest` where `bindingParameter` is sent and does not name the profile in the path (GRAPH-20)."""
+    if parameter is None:
+        return
+    named = _fold_names(parameter).get("userid") if isinstance(parameter, dict) else parameter
+    if not isinstance(named, str) or named.lower() != subject.subject_id.lower():
+        raise InvalidRequest(
+            "bindingParameter does not name the profile in the path",
+            hint="leave it out, or send the profile's userId",
+            target="bindingParameter",
+        )
+
+
+def format_time(at: datetime) -> str:
+    """Write a moment as Graph does (GRAPH-05): UTC, Z, six digits where there is a fraction."""
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"
+
+
+def _failure(failure: Failure) -> dict[str, object]:
+    return {"code": failure.code, "message": failure.message, "source": failure.source_name or None}
+
+
+def _source(progress: SourceProgress) -> dict[str, object]:
+    return {
+        "name": progress.source_name,
+        "state": progress.state.value,
+        "rows": progress.rows,
+        "files": progress.files,
+        "bytes": progress.size_bytes,
+        "skipped": progress.skipped,
+        "seconds": progress.duration_s,
+    }
+
+
+def _package(package: PackageTotals) -> dict[str, object]:
+    return {
+        "prefix": package.prefix,
+        "entries": package.entries,
+        "bytes": package.size_bytes,
+        "manifestSha256": package.manifest_sha256,
+    }
+
+
+# GRAPH-02, in the order that answers show them.
+OPERATION_PROPERTIES: Mapping[str, Callable[[DataPolicyOperation], object]] = {
+    "id": lambda operation: operation.operation_id,
+    "completedDateTime": lambda operation: operation.completed_at and format_time(operation.completed_at),
+    "progress": lambda operation: float(operation.progress_percent),  # a JSON number: SDKs read a string as None
+    "status": lambda operation: STATUS_WORDS[operation.status],
+    "storageLocation": lambda operation: operation.storage_location.partition("?")[0],  # GRAPH-34
+    "submittedDateTime": lambda operation: format_time(operation.submitted_at),
+    "userId": lambda operation: operation.subject_id,
+}
+
+# Ours: SDKs keep properties that they don't know (GRAPH-03). Left out where there is nothing to say.
+EXTRA_PROPERTIES: Mapping[str, Callable[[DataPolicyOperation], object]] = {
+    "failureReason": lambda operation: operation.failure and _failure(operation.failure),
+    "waitingFor": lambda operation: operation.waiting_for and _failure(operation.waiting_for),
+    "sources": lambda operation: [_source(progress) for progress in operation.sources],
+    "package": lambda operation: operation.package and _package(operation.package),
+}
+
+PROFILE_PROPERTIES: Mapping[str, Callable[[DataSubject], object]] = {
+    # GRAPH-04
+    "userId": lambda subject: subject.subject_id,
+    "displayName": lambda subject: subject.display_name,
+    "userPrincipalName": lambda subject: subject.user_principal_name,
+    "homeTenantId": lambda subject: subject.home_tenant_id,
+}
+
+
+def format_operation(operation: DataPolicyOperation, select: tuple[str, ...] = ()) -> dict[str, object]:
+    """Return an operation's members, all or the selected ones."""
+    members = {name: show(operation) for name, show in OPERATION_PROPERTIES.items() if not select or name in select}
+    extras = {name: show(operation) for name, show in EXTRA_PROPERTIES.items() if not select or name in select}
+    return members | {name: value for name, value in extras.items() if value}
+
+
+def format_profile(subject: DataSubject, select: tuple[str, ...] = ()) -> dict[str, object]:
+    """Return an inbound shared user profile's members, all or the selected ones."""
+    return {name: show(subject) for name, show in PROFILE_PROPERTIES.items() if not select or name in select}
+
+
+def encode(members: Mapping[str, object]) -> bytes:
+    """Write JSON."""
+    return msgspec.json.encode(members)

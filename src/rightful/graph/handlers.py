@@ -1,0 +1,300 @@
+"""What each route does, once the caller is known. Order of answers: 403, 404, 400 (GRAPH-75): bodies and options are read last."""
+
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import msgspec
+
+from rightful.clock import Clock
+from rightful.config.model import GraphSettings
+from rightful.errors import Forbidden, InvalidRequest, NotFound, SourceError
+from rightful.export.interface import Exports, SubmitRequest
+from rightful.graph import bodies, filters, headers, reply
+from rightful.graph.errors import Unexpected
+from rightful.graph.reply import Reply
+from rightful.graph.request import Request
+from rightful.graph.routes import RouteKind
+from rightful.graph.threads import Threads
+from rightful.identity import permissions
+from rightful.identity.model import CallerKind
+from rightful.ids import OperationId, SubjectId
+from rightful.operation.model import DataPolicyOperation
+from rightful.store.interface import ListQuery
+from rightful.subject.model import DataSubject, SubjectKind
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_KEY = re.compile(r"[^\x00-\x1f\x7f]{1,1024}")
+_IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{0,255}")
+_COUNT_PAGE = 1000
+
+_OPERATION_NAMES = frozenset(bodies.OPERATION_PROPERTIES) | frozenset(bodies.EXTRA_PROPERTIES)
+_PROFILE_NAMES = frozenset(bodies.PROFILE_PROPERTIES)
+
+_USER_EXPORT_NEEDS = "exporting users needs User.Export.All and, with a person's token, the role Global Administrator"
+_PROFILE_NEEDS = (
+    "this needs CrossTenantUserProfileSharing.Read.All and, with a person's token, the role Global Reader or Global Administrator"
+)
+_OPERATIONS_NEED = (
+    "operations are seen by User.Export.All, User.Read.All or CrossTenantUserProfileSharing.Read.All "
+    "and, with a person's token, the role Global Administrator (or Global Reader, for inbound profiles)"
+)
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """What handlers work with."""
+
+    exports: Exports
+    settings: GraphSettings
+    clock: Clock
+    reads: Threads
+    """For calls that look."""
+    writes: Threads
+    """For calls that change, and may wait for a storage location: they never hold up those that look."""
+
+
+Handler = Callable[[Service, Request], Awaitable[Reply]]
+
+
+def _missing() -> NotFound:
+    # Authz D3: the same for what is another tenant's, what there is not, and what the caller may not see; so it names nothing.
+    return NotFound("Resource does not exist or one of its queried reference-property objects are not present")
+
+
+# -- submit -----------------------------------------------------------------------------------------------------------
+
+
+def _accepted(request: Request, operation: DataPolicyOperation) -> tuple[headers.Header, ...]:
+    """Return the headers of GRAPH-12."""
+    location = f"{request.root}/dataPolicyOperations/{operation.operation_id}".encode()
+    return ((b"location", location), (b"operation-location", location), headers.retry_after(operation.retry_after_s))
+
+
+async def _submit(service: Service, request: Request, subject: DataSubject, body: bodies.ExportBody) -> DataPolicyOperation:
+    key = headers.value(request.headers, b"idempotency-key")
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidRequest("The header Idempotency-Key is longer than 255 characters, or not ASCII")
+    submitted = SubmitRequest(
+        caller=request.caller,
+        subject=subject,
+        storage_location=body.storage_location,
+        client_request_id=headers.client_request_id(request.headers),
+        idempotency_key=key,
+    )
+    try:
+        return await service.writes.run(service.exports.submit, submitted)
+    except SourceError as error:
+        raise Unexpected from error  # GRAPH-15: nothing that makes SDKs send again once something may have been committed
+
+
+async def _export_user(service: Service, request: Request, key: str) -> Reply:
+    subject = await service.reads.run(service.exports.find_user, request.tenant_id, key) if _KEY.fullmatch(key) else None
+    if subject is None:
+        raise _missing()
+    operation = await _submit(service, request, subject, bodies.parse_export(await request.body()))
+    status = service.settings.beta_submit_status if request.is_beta else 202  # GRAPH-13
+    return reply.empty(status, _accepted(request, operation), request_id=operation.operation_id)
+
+
+def _require_user_export(service: Service, request: Request) -> None:
+    allowed = permissions.may_export(request.caller, SubjectKind.USER, user_read_all_exports=service.settings.user_read_all_exports)
+    request.require(allowed, _USER_EXPORT_NEEDS)
+
+
+async def export_user(service: Service, request: Request) -> Reply:
+    """Submit an export of a user (GRAPH-10)."""
+    _require_user_export(service, request)
+    return await _export_user(service, request, request.route.key)
+
+
+async def export_me(service: Service, request: Request) -> Reply:
+    """Submit an export of the person who calls (GRAPH-11)."""
+    _require_user_export(service, request)
+    if request.caller.kind is not CallerKind.DELEGATED:
+        raise InvalidRequest("/me request is only valid with delegated authentication flow", hint="name the user: /users/{id}")
+    return await _export_user(service, request, request.caller.object_id)
+
+
+async def export_profile(service: Service, request: Request) -> Reply:
+    """Submit an export of an inbound shared user profile (GRAPH-20, GRAPH-21; authz D6: a GET counts as the POST)."""
+    request.require(permissions.may_export(request.caller, SubjectKind.INBOUND_PROFILE), _PROFILE_NEEDS)
+    subject = await _find_profile(service, request)
+    body = bodies.parse_export(await request.body())
+    bodies.check_binding(body.binding_parameter, subject)
+    operation = await _submit(service, request, subject, body)
+    accepted = _accepted(request, operation)
+    said = {"Location": accepted[0][1].decode(), "Retry-After": int(accepted[2][1])}
+    return reply.json(bodies.encode(said), status=202, headers=accepted, request_id=operation.operation_id)
+
+
+# -- inbound shared user profiles -------------------------------------------------------------------------------------
+
+
+async def _find_profile(service: Service, request: Request) -> DataSubject:
+    key = request.route.key
+    found = await service.reads.run(service.exports.find_inbound_profile, request.tenant_id, key) if _KEY.fullmatch(key) else None
+    if found is None:
+        raise _missing()
+    return found
+
+
+def _profile_select(request: Request) -> tuple[str, ...]:
+    # GRAPH-04: not countable, not filterable, no $top or $skip.
+    options = filters.parse_query(request.query_string, is_beta=request.is_beta)
+    for name in options.keys() - {"$select"}:
+        raise InvalidRequest(f"The query option {name} is not supported for inbound shared user profiles")
+    return filters.parse_select(options["$select"], _PROFILE_NAMES, "inboundSharedUserProfile") if "$select" in options else ()
+
+
+def _context(request: Request, what: str, select: tuple[str, ...], suffix: str = "") -> str:
+    names = f"({','.join(select)})" if select else ""
+    return f"{request.root}/$metadata#{what}{names}{suffix}"
+
+
+async def list_profiles(service: Service, request: Request) -> Reply:
+    """List inbound shared user profiles (GRAPH-22)."""
+    request.require(permissions.may_read_profiles(request.caller), _PROFILE_NEEDS)
+    select = _profile_select(request)
+    found = await service.reads.run(service.exports.list_inbound_profiles, request.tenant_id)
+    members = {
+        "@odata.context": _context(request, "directory/inboundSharedUserProfiles", select),
+        "value": [bodies.format_profile(subject, select) for subject in found],
+    }
+    return reply.json(bodies.encode(members))
+
+
+async def get_profile(service: Service, request: Request) -> Reply:
+    """Return one inbound shared user profile (GRAPH-22)."""
+    request.require(permissions.may_read_profiles(request.caller), _PROFILE_NEEDS)
+    found = await _find_profile(service, request)
+    select = _profile_select(request)
+    context = _context(request, "directory/inboundSharedUserProfiles", select, "/$entity")
+    return reply.json(bodies.encode({"@odata.context": context} | bodies.format_profile(found, select)))
+
+
+# -- operations -------------------------------------------------------------------------------------------------------
+
+
+def _visible(request: Request) -> frozenset[SubjectKind]:
+    visible = permissions.visible_kinds(request.caller)
+    request.require(visible, _OPERATIONS_NEED)
+    return visible
+
+
+async def _find_operation(service: Service, request: Request, visible: frozenset[SubjectKind]) -> DataPolicyOperation:
+    key = request.route.key.lower()
+    found = await service.reads.run(service.exports.get, request.tenant_id, OperationId(key), visible) if _GUID.fullmatch(key) else None
+    if found is None:
+        raise _missing()
+    return found
+
+
+async def get_operation(service: Service, request: Request) -> Reply:
+    """Return one operation (GRAPH-30)."""
+    operation = await _find_operation(service, request, _visible(request))
+    select: tuple[str, ...] = ()
+    if request.query_string:
+        options = filters.parse_query(request.query_string, is_beta=request.is_beta)
+        for name in options.keys() - {"$select"}:
+            raise InvalidRequest(f"The query option {name} is not supported for one operation")
+        select = filters.parse_select(options["$select"], _OPERATION_NAMES, "dataPolicyOperation") if "$select" in options else ()
+    context = _context(request, "dataPolicyOperations", select, "/$entity")
+    body = bodies.encode({"@odata.context": context} | bodies.format_operation(operation, select))
+    return reply.json(body, headers=() if operation.is_ended else (headers.retry_after(operation.retry_after_s),))
+
+
+def _count(exports: Exports, query: ListQuery) -> int:
+    """Count operations page by page: few ask for it, and memory stays bounded."""
+    total = 0
+    while True:
+        page = exports.list(query)
+        total += len(page)
+        if len(page) < query.limit:
+            return total
+        query = msgspec.structs.replace(query, after=(page[-1].submitted_at, page[-1].operation_id))
+
+
+def _list_query(request: Request, visible: frozenset[SubjectKind], options: filters.Options) -> ListQuery:
+    return ListQuery(
+        tenant_id=request.tenant_id,
+        subject_kinds=tuple(sorted(visible)),
+        subject_id=SubjectId(options.filter.subject_id) if options.filter.subject_id is not None else None,
+        status=options.filter.status,
+        descending=options.descending,
+    )
+
+
+async def _total(service: Service, query: ListQuery, options: filters.Options) -> int:
+    if options.filter.is_empty:
+        return 0
+    return await service.reads.run(_count, service.exports, msgspec.structs.replace(query, limit=_COUNT_PAGE))
+
+
+async def list_operations(service: Service, request: Request) -> Reply:
+    """List operations, a page at a time (GRAPH-31)."""
+    visible = _visible(request)
+    options = filters.parse_options(request.query_string, is_beta=request.is_beta, properties=_OPERATION_NAMES)
+    query = _list_query(request, visible, options)
+    members: dict[str, object] = {"@odata.context": _context(request, "dataPolicyOperations", options.select)}
+    if options.count and options.after is None:
+        members["@odata.count"] = await _total(service, query, options)
+    end = options.skip + options.top
+    page_query = msgspec.structs.replace(query, after=options.after, limit=end + 1)
+    found = () if options.filter.is_empty else await service.reads.run(service.exports.list, page_query)
+    page = found[options.skip : end]
+    if len(found) > end:
+        url = f"{request.root}/dataPolicyOperations"
+        members["@odata.nextLink"] = filters.next_link(url, options, page[-1].submitted_at, page[-1].operation_id)
+    members["value"] = [bodies.format_operation(operation, options.select) for operation in page]
+    return reply.json(bodies.encode(members))
+
+
+async def count_operations(service: Service, request: Request) -> Reply:
+    """Return how many operations there are, as plain text (GRAPH-31)."""
+    visible = _visible(request)
+    options = filters.parse_options(request.query_string, is_beta=request.is_beta, properties=_OPERATION_NAMES)
+    return reply.text(str(await _total(service, _list_query(request, visible, options), options)))
+
+
+async def _find_changeable(service: Service, request: Request) -> DataPolicyOperation:
+    """Return the operation in the path, where the caller may do with it what submitting needs (authz D7)."""
+    kinds = permissions.exportable_kinds(request.caller, user_read_all_exports=service.settings.user_read_all_exports)
+    request.require(kinds, f"{_USER_EXPORT_NEEDS}; for an inbound profile {_PROFILE_NEEDS}")
+    operation = await _find_operation(service, request, permissions.visible_kinds(request.caller))
+    if operation.subject_kind not in kinds:
+        raise Forbidden("Insufficient privileges to complete the operation", hint="it needs what submitting the operation needed")
+    return operation
+
+
+async def cancel_operation(service: Service, request: Request) -> Reply:
+    """Cancel an operation (GRAPH-33)."""
+    operation = await _find_changeable(service, request)
+    await service.writes.run(service.exports.cancel, request.tenant_id, operation.operation_id)
+    return reply.empty(204)
+
+
+async def resume_operation(service: Service, request: Request) -> Reply:
+    """Lead a failed or waiting operation on, with a new storage location where the body brings one (ours, not Graph's)."""
+    operation = await _find_changeable(service, request)
+    raw = await request.body()
+    location = bodies.parse_export(raw).storage_location if raw else None
+    if location is not None and not isinstance(location, str):
+        raise InvalidRequest("storageLocation is no text", code="StorageLocationInvalid", target="storageLocation")
+    resume = partial(service.exports.resume, request.tenant_id, operation.operation_id, location)
+    resumed = await service.writes.run(resume)
+    return reply.empty(202, _accepted(request, resumed), request_id=resumed.operation_id)
+
+
+HANDLERS: dict[tuple[RouteKind, str], Handler] = {
+    (RouteKind.EXPORT_USER, "POST"): export_user,
+    (RouteKind.EXPORT_ME, "POST"): export_me,
+    (RouteKind.EXPORT_PROFILE, "GET"): export_profile,
+    (RouteKind.EXPORT_PROFILE, "POST"): export_profile,
+    (RouteKind.PROFILES, "GET"): list_profiles,
+    (RouteKind.PROFILE, "GET"): get_profile,
+    (RouteKind.OPERATIONS, "GET"): list_operations,
+    (RouteKind.OPERATIONS_COUNT, "GET"): count_operations,
+    (RouteKind.OPERATION, "GET"): get_operation,
+    (RouteKind.OPERATION, "DELETE"): cancel_operation,
+    (RouteKind.RESUME, "POST"): resume_operation,
+}

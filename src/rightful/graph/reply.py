@@ -1,0 +1,30 @@
+"""An answer on its way out, before the headers that every answer has."""
+
+import msgspec
+
+from rightful.graph.headers import JSON_TYPE, ODATA_VERSION, TEXT_TYPE, Header
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """Status, body and the headers that are this answer's own."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[Header, ...] = ()
+    request_id: str = ""
+    """Takes the place of the request's own id: on a 202 it is the operation's (GRAPH-12)."""
+
+
+def json(body: bytes, *, status: int = 200, headers: tuple[Header, ...] = (), request_id: str = "") -> Reply:
+    """Return a success in JSON (GRAPH-32)."""
+    return Reply(status=status, body=body, headers=((b"content-type", JSON_TYPE), ODATA_VERSION, *headers), request_id=request_id)
+
+
+def text(body: str) -> Reply:
+    """Return a success in plain text."""
+    return Reply(body=body.encode(), headers=((b"content-type", TEXT_TYPE), ODATA_VERSION))
+
+
+def empty(status: int, headers: tuple[Header, ...] = (), *, request_id: str = "") -> Reply:
+    """Return a success without a body."""
+    return Reply(status=status, headers=headers, request_id=request_id)

@@ -1,0 +1,82 @@
+"""One request, as the handlers see it: authenticated, its path read, its body still to come."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, NoReturn
+
+from rightful.errors import Forbidden
+from rightful.graph import bodies, headers
+from rightful.graph.errors import TooSlow
+from rightful.graph.routes import Route
+from rightful.identity.model import Caller
+from rightful.ids import TenantId
+
+# What ASGI passes around; untyped by its specification.
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+BODY_TIMEOUT_S = 30.0
+
+
+class Disconnected(Exception):
+    """The client has gone; nobody waits for an answer."""
+
+
+class Request:
+    """What a handler may ask of a request."""
+
+    def __init__(self, scope: Scope, receive: Receive, *, caller: Caller, route: Route, address: str) -> None:
+        self.caller = caller
+        self.route = route
+        self.root = f"{address}/{route.version}"
+        """The service root that was called (GRAPH-12)."""
+        self.headers: Sequence[headers.Header] = scope["headers"]
+        self.query_string: bytes = scope.get("query_string", b"")
+        self._receive = receive
+
+    @property
+    def tenant_id(self) -> TenantId:
+        """The caller's tenant: nothing outside it is ever asked for."""
+        return self.caller.tenant_id
+
+    @property
+    def is_beta(self) -> bool:
+        """Whether /beta was called."""
+        return self.route.version == "beta"
+
+    async def body(self) -> bytes:
+        """Return the whole body, decoded; raises `RequestError` where it is too large, too slow, or not of a type that is read here."""
+        bodies.check_type(headers.value(self.headers, b"content-type"))
+        encoding = headers.value(self.headers, b"content-encoding")
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                raw = await self._read()
+        except TimeoutError:
+            raise TooSlow("The body did not come in time") from None
+        return bodies.inflate(raw, encoding)
+
+    async def _read(self) -> bytes:
+        chunks: list[bytes] = []
+        size_bytes = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            chunk: bytes = message.get("body", b"")
+            size_bytes += len(chunk)
+            if size_bytes > bodies.MAX_BODY_BYTES:
+                raise bodies.too_large()
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return b"".join(chunks)
+
+    def require(self, allowed: object, needs: str) -> None:
+        """Raise `Forbidden` unless something is allowed (a bool, or a set of kinds that is not empty)."""
+        if not allowed:
+            self._forbid(needs)
+
+    @staticmethod
+    def _forbid(needs: str) -> NoReturn:
+        raise Forbidden("Insufficient privileges to complete the operation", hint=needs)

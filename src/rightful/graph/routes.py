@@ -1,0 +1,162 @@
+"""Paths of the wire, read from their raw bytes. Pure.
+
+Segments are cut before they are decoded, so that `%2F` stays inside an id. Literal segments count without regard to case, as Graph's do;
+OData's two ways of naming an entity, `users/x` and `users('x')`, are the same.
+"""
+
+import enum
+import re
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from rightful.errors import InvalidRequest
+
+
+class RouteKind(enum.Enum):
+    """What a path names."""
+
+    EXPORT_USER = "export_user"
+    EXPORT_ME = "export_me"
+    EXPORT_PROFILE = "export_profile"
+    PROFILES = "profiles"
+    PROFILE = "profile"
+    OPERATIONS = "operations"
+    OPERATIONS_COUNT = "operations_count"
+    OPERATION = "operation"
+    RESUME = "resume"
+
+
+METHODS: dict[RouteKind, tuple[str, ...]] = {
+    RouteKind.EXPORT_USER: ("POST",),
+    RouteKind.EXPORT_ME: ("POST",),
+    RouteKind.EXPORT_PROFILE: ("GET", "POST"),  # GRAPH-20
+    RouteKind.PROFILES: ("GET",),
+    RouteKind.PROFILE: ("GET",),
+    RouteKind.OPERATIONS: ("GET",),  # GRAPH-33
+    RouteKind.OPERATIONS_COUNT: ("GET",),
+    RouteKind.OPERATION: ("GET", "DELETE"),
+    RouteKind.RESUME: ("POST",),
+}
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request's path names."""
+
+    kind: RouteKind
+    version: str
+    """`v1.0` or `beta`."""
+    key: str = ""
+    """The id in the path, decoded; empty where the route has none."""
+
+    def __repr__(self) -> str:
+        """Leave the key out: it may name a person."""
+        return f"Route({self.kind.value}, {self.version})"
+
+
+VERSIONS = {"v1.0": "v1.0", "beta": "beta"}
+_EXPORTS = frozenset({"exportpersonaldata", "microsoft.graph.exportpersonaldata"})  # GRAPH-10
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_ENTITY = re.compile(r"([A-Za-z]+)\('(.*)'\)", re.DOTALL)
+_SETS = frozenset({"users", "datapolicyoperations", "inboundshareduserprofiles"})
+_MAX_SHOWN = 64
+
+
+def _unknown(segment: str) -> InvalidRequest:
+    shown = "".join(character if character.isprintable() else "?" for character in segment[:_MAX_SHOWN])
+    return InvalidRequest(f"Resource not found for the segment '{shown}'.")
+
+
+def _decode(segment: bytes) -> str:
+    if b"%" not in segment:
+        return segment.decode("ascii")
+    if _BAD_ESCAPE.search(segment):
+        raise ValueError("broken escape")
+    return unquote_to_bytes(segment).decode("utf-8")
+
+
+def _segments(raw_path: bytes) -> list[str]:
+    try:
+        found = [_decode(segment) for segment in raw_path.split(b"/")]
+    except ValueError:
+        raise InvalidRequest("The path is not percent-encoded UTF-8") from None
+    if len(found) > 1 and not found[-1]:
+        found.pop()
+    return found[1:] if found and not found[0] else found
+
+
+def _entities(segments: list[str]) -> list[str]:
+    """Write `users('x')` as `users/x`; a quote inside the key is doubled (OData ABNF, SQUOTE-in-string)."""
+    found: list[str] = []
+    for segment in segments:
+        entity = _ENTITY.fullmatch(segment)
+        if entity is None or entity[1].lower() not in _SETS:
+            found.append(segment)
+        else:
+            found += [entity[1], entity[2].replace("''", "'")]
+    return found
+
+
+def _exports(rest: list[str], kind: RouteKind, version: str, key: str) -> Route:
+    if not rest or rest[0].lower() not in _EXPORTS:
+        raise _unknown(rest[0] if rest else key)
+    if len(rest) > 1:
+        raise _unknown(rest[1])
+    return Route(kind=kind, version=version, key=key)
+
+
+def _users(rest: list[str], version: str) -> Route:
+    if len(rest) < 2:  # noqa: PLR2004 - an id and what is asked of it
+        raise _unknown("users")
+    return _exports(rest[1:], RouteKind.EXPORT_USER, version, rest[0])
+
+
+def _me(rest: list[str], version: str) -> Route:
+    if not rest:
+        raise _unknown("me")
+    return _exports(rest, RouteKind.EXPORT_ME, version, "")
+
+
+def _operations(rest: list[str], version: str) -> Route:
+    match rest:
+        case []:
+            return Route(kind=RouteKind.OPERATIONS, version=version)
+        case ["$count"]:
+            return Route(kind=RouteKind.OPERATIONS_COUNT, version=version)
+        case [key]:
+            return Route(kind=RouteKind.OPERATION, version=version, key=key)
+        case [key, action] if action.lower() == "resume":
+            return Route(kind=RouteKind.RESUME, version=version, key=key)
+        case _:
+            raise _unknown(rest[-1])
+
+
+def _directory(rest: list[str], version: str) -> Route:
+    # GRAPH-01: beta only.
+    if not rest or rest[0].lower() != "inboundshareduserprofiles" or version != "beta":
+        raise _unknown(rest[0] if rest else "directory")
+    match rest[1:]:
+        case []:
+            return Route(kind=RouteKind.PROFILES, version=version)
+        case [key]:
+            return Route(kind=RouteKind.PROFILE, version=version, key=key)
+        case [key, *actions]:
+            return _exports(actions, RouteKind.EXPORT_PROFILE, version, key)
+        case _:
+            raise _unknown(rest[0])
+
+
+_COLLECTIONS = {"users": _users, "me": _me, "datapolicyoperations": _operations, "directory": _directory}
+
+
+def match(raw_path: bytes) -> Route:
+    """Return what a path (percent-encoded, without the query) names; raises `InvalidRequest` where it names nothing here."""
+    segments = _segments(raw_path)
+    version = VERSIONS.get(segments[0].lower()) if segments else None
+    if version is None:
+        raise _unknown(segments[0] if segments else "")
+    rest = _entities(segments[1:])
+    collection = _COLLECTIONS.get(rest[0].lower()) if rest else None
+    if collection is None:
+        raise _unknown(rest[0] if rest else version)
+    return collection(rest[1:], version)

@@ -1,0 +1,42 @@
+"""JSON read strictly: one UTF-8 text, no member twice, no NaN.
+
+Token libraries and most parsers take the last of two equal members, so two readers of one text can see two different things
+(a token with two `tid` members passes every one of them). Here such a text is no JSON.
+"""
+
+import json
+from typing import NoReturn
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is given twice")
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def parse(raw: bytes) -> object:
+    """Return the value that the text says; raises `ValueError`, whose text never quotes the input.
+
+    Objects are dicts, numbers are int or float. A byte order mark is passed over (RFC 8259 8.1 allows that).
+    """
+    try:
+        return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{error.msg} at character {error.pos}") from None  # its own text holds the document
+    except UnicodeDecodeError as error:
+        raise ValueError(f"no UTF-8 at byte {error.start}") from None  # likewise
+
+
+def parse_object(raw: bytes) -> dict[str, object]:
+    """Return a JSON object's members; raises `ValueError` for any other value too."""
+    value = parse(raw)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - callers treat every bad text alike
+    return value

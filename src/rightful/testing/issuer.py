@@ -1,0 +1,120 @@
+"""A token issuer in this process: one RSA key, its JWKS and discovery document over HTTP on loopback."""
+
+import base64
+import hashlib
+import http.server
+import json
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from rightful.identity.permissions import GLOBAL_ADMINISTRATOR
+
+AUDIENCE = "api://rightful"
+APP_ID = "7b1d0c5e-3c1f-4d0a-9a55-1f8f6f0f2a10"
+OBJECT_ID = "0d9c1a34-6f0e-4b7a-8b60-2f4f7f6a9c21"
+
+
+def _number(value: int) -> str:
+    return base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8, "big")).decode().rstrip("=")
+
+
+class SimulatedIssuer:
+    """Signs tokens and serves the key that they are signed with; a context manager.
+
+    `answers` maps a path to the status and body that are served there: change it to make the issuer fail.
+    `requests` lists the paths that were asked for.
+    """
+
+    def __init__(self, tenant_id: str) -> None:
+        self.tenant_id = tenant_id
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.kid = hashlib.sha256(str(self.key.public_key().public_numbers().n).encode()).hexdigest()[:16]
+        self.requests: list[str] = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.requests.append(self.path)
+                status, body = outer.answers.get(self.path, (404, b""))
+                self.send_response(status)
+                if 300 <= status < 400:
+                    self.send_header("Location", body.decode())
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+                """Say nothing."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.base = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.issuer = f"{self.base}/{tenant_id}/v2.0"
+        self.jwks_uri = f"{self.base}/keys"
+        discovery = {"issuer": self.issuer, "jwks_uri": self.jwks_uri}
+        self.answers: dict[str, tuple[int, bytes]] = {
+            "/keys": (200, self.jwks()),
+            f"/{tenant_id}/v2.0/.well-known/openid-configuration": (200, json.dumps(discovery).encode()),
+        }
+
+    def jwk(self) -> dict[str, str]:
+        """Return the public key as a JWK."""
+        numbers = self.key.public_key().public_numbers()
+        return {"kty": "RSA", "use": "sig", "kid": self.kid, "n": _number(numbers.n), "e": _number(numbers.e)}
+
+    def jwks(self) -> bytes:
+        """Return the set of keys."""
+        return json.dumps({"keys": [self.jwk()]}).encode()
+
+    def rotate(self) -> None:
+        """Sign with another key from now on, and serve that one alone."""
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.kid = hashlib.sha256(str(self.key.public_key().public_numbers().n).encode()).hexdigest()[:16]
+        self.answers["/keys"] = (200, self.jwks())
+
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """Return the claims of an application token in the v2 form, with changes; a claim that is set to None is left out."""
+        now_s = int(time.time())
+        claims: dict[str, Any] = {
+            "iss": self.issuer,
+            "aud": AUDIENCE,
+            "tid": self.tenant_id,
+            "oid": OBJECT_ID,
+            "sub": OBJECT_ID,
+            "azp": APP_ID,
+            "ver": "2.0",
+            "idtyp": "app",
+            "roles": ["User.Export.All"],
+            "iat": now_s,
+            "nbf": now_s,
+            "exp": now_s + 3600,
+        }
+        return {name: value for name, value in (claims | changes).items() if value is not None}
+
+    def sign(self, claims: Mapping[str, Any], **headers: Any) -> str:
+        """Return a signed token with exactly these claims."""
+        return jwt.encode(dict(claims), self.key, algorithm="RS256", headers={"kid": self.kid} | headers)
+
+    def token(self, **changes: Any) -> str:
+        """Return an application token that may export users, with changed claims."""
+        return self.sign(self.claims(**changes))
+
+    def person(self, **changes: Any) -> str:
+        """Return a delegated token of a global administrator who may export users, with changed claims."""
+        delegated = {"idtyp": "user", "roles": None, "scp": "User.Export.All", "wids": [GLOBAL_ADMINISTRATOR]}
+        return self.token(**(delegated | changes))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

@@ -1,0 +1,195 @@
+"""The service behind the wire, in memory: good enough to test a client of the wire with."""
+
+import threading
+from collections.abc import Iterable
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import msgspec
+
+from rightful.clock import Clock, SystemClock
+from rightful.errors import Conflict, InvalidRequest, NotFound
+from rightful.export.interface import SubmitRequest
+from rightful.ids import OperationId, TenantId, new_operation_id
+from rightful.operation.model import (
+    DataPolicyOperation,
+    Failure,
+    OperationStatus,
+    PackageTotals,
+    SourceProgress,
+    SourceState,
+)
+from rightful.operation.status import Event, after
+from rightful.store.interface import ListQuery
+from rightful.subject.model import DataSubject, SubjectKind
+
+_BUSY_S = 7
+
+
+class MemoryExports:
+    """Implements `export.interface.Exports` over a fixed list of subjects; nothing is exported, operations are moved on by the test.
+
+    A storage location is a bare account name of `accounts`, or an https URL whose path is one segment and whose query has a `sig`.
+    `refusals` maps a container (the URL without its query) to the error that its probe meets.
+    """
+
+    def __init__(self, subjects: Iterable[DataSubject], *, accounts: Iterable[str] = (), clock: Clock | None = None) -> None:
+        self._subjects = tuple(subjects)
+        self._accounts = frozenset(accounts)
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self.operations: dict[OperationId, DataPolicyOperation] = {}
+        self.submitted: list[SubmitRequest] = []
+        self.resumed: list[tuple[OperationId, str | None]] = []
+        self.refusals: dict[str, InvalidRequest] = {}
+
+    # -- what the wire asks -------------------------------------------------------------------------------------------
+    def find_user(self, tenant_id: TenantId, key: str) -> DataSubject | None:
+        """Find a user by object id or user principal name."""
+        for subject in self._of(tenant_id, SubjectKind.USER):
+            if key == subject.subject_id or ("@" in key and key.casefold() == subject.user_principal_name.casefold()):
+                return subject
+        return None
+
+    def find_inbound_profile(self, tenant_id: TenantId, user_id: str) -> DataSubject | None:
+        """Find an inbound shared user profile."""
+        return next((subject for subject in self.list_inbound_profiles(tenant_id) if subject.subject_id == user_id), None)
+
+    def list_inbound_profiles(self, tenant_id: TenantId) -> tuple[DataSubject, ...]:
+        """Return all inbound shared user profiles of a tenant."""
+        return tuple(self._of(tenant_id, SubjectKind.INBOUND_PROFILE))
+
+    def submit(self, request: SubmitRequest) -> DataPolicyOperation:
+        """Accept an export, or return the operation that the request repeats."""
+        location = self._check_location(request.storage_location)
+        with self._lock:
+            self.submitted.append(request)
+            for operation in self.operations.values():
+                if self._is_repeated(operation, request, location):
+                    return operation
+            return self._add(request, location)
+
+    def get(self, tenant_id: TenantId, operation_id: OperationId, visible: frozenset[SubjectKind]) -> DataPolicyOperation | None:
+        """Return an operation, None where there is none that this caller may see."""
+        operation = self.operations.get(operation_id)
+        is_seen = operation is not None and operation.tenant_id == tenant_id and operation.subject_kind in visible
+        return operation if is_seen else None
+
+    def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
+        """Return operations without their sources."""
+        found = [operation for operation in self.operations.values() if self._is_listed(operation, query)]
+        found.sort(key=_place, reverse=query.descending)
+        if query.after is not None:
+            start = query.after
+            found = [operation for operation in found if (_place(operation) < start if query.descending else _place(operation) > start)]
+        return tuple(msgspec.structs.replace(operation, sources=()) for operation in found[: query.limit])
+
+    def cancel(self, tenant_id: TenantId, operation_id: OperationId) -> None:
+        """End an operation as failed with code `cancelled`."""
+        failure = Failure(code="cancelled", message="The operation was cancelled")
+        self._move(tenant_id, operation_id, Event.CANCEL, failure=failure, completed_at=self._clock.now(), retry_after_s=0)
+
+    def resume(self, tenant_id: TenantId, operation_id: OperationId, storage_location: str | None) -> DataPolicyOperation:
+        """Lead a failed operation back to running."""
+        if storage_location is not None:
+            self._check_location(storage_location)
+        resumed = self._move(tenant_id, operation_id, Event.RESUME, failure=None, completed_at=None, retry_after_s=_BUSY_S)
+        self.resumed.append((operation_id, storage_location))
+        return resumed
+
+    # -- what a test does ---------------------------------------------------------------------------------------------
+    def put(self, operation: DataPolicyOperation) -> None:
+        """Put an operation in its place as it is."""
+        with self._lock:
+            self.operations[operation.operation_id] = operation
+
+    def run(self, operation_id: OperationId, progress_percent: float = 50.0) -> None:
+        """Let an operation be running."""
+        operation = self.operations[operation_id]
+        source = SourceProgress(source_name="shop", state=SourceState.RUNNING, rows=3)
+        running = {"status": OperationStatus.RUNNING, "progress_percent": progress_percent, "sources": (source,)}
+        self.put(msgspec.structs.replace(operation, **running))
+
+    def complete(self, operation_id: OperationId) -> None:
+        """Let an operation be complete."""
+        operation = self.operations[operation_id]
+        ended = {"status": OperationStatus.COMPLETE, "progress_percent": 100.0, "completed_at": self._clock.now(), "retry_after_s": 0}
+        source = SourceProgress(source_name="shop", state=SourceState.EXPORTED, rows=51, size_bytes=4096, duration_s=0.25)
+        package = PackageTotals(prefix=operation.prefix, entries=9, size_bytes=8192, manifest_sha256="ab" * 32)
+        self.put(msgspec.structs.replace(operation, **ended, sources=(source,), package=package))
+
+    def fail(self, operation_id: OperationId, failure: Failure) -> None:
+        """Let an operation be failed."""
+        operation = self.operations[operation_id]
+        ended = {"status": OperationStatus.FAILED, "failure": failure, "completed_at": self._clock.now(), "retry_after_s": 0}
+        self.put(msgspec.structs.replace(operation, **ended))
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+    def _of(self, tenant_id: TenantId, kind: SubjectKind) -> Iterable[DataSubject]:
+        return (subject for subject in self._subjects if subject.tenant_id == tenant_id and subject.kind is kind)
+
+    def _check_location(self, value: object) -> str:
+        if not isinstance(value, str) or not value:
+            raise InvalidRequest("storageLocation is missing", code="StorageLocationInvalid", target="storageLocation")
+        if value in self._accounts:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme != "https" or not parts.hostname:
+            raise InvalidRequest("storageLocation is no https URL", code="StorageLocationInvalid", target="storageLocation")
+        if parts.path.strip("/").count("/") or not parts.path.strip("/"):
+            raise InvalidRequest("the path is no container", code="StorageLocationNotAzureBlob", target="storageLocation")
+        if "sig=" not in parts.query:
+            raise InvalidRequest("no SAS", code="SharedAccessSignatureTokenInvalid", target="storageLocation")
+        container = value.partition("?")[0]
+        if container in self.refusals:
+            raise self.refusals[container]
+        return container
+
+    @staticmethod
+    def _is_repeated(operation: DataPolicyOperation, request: SubmitRequest, location: str) -> bool:
+        same = (request.caller.key, request.subject.subject_id, location)
+        return not operation.is_ended and same == (operation.caller_key, operation.subject_id, operation.storage_location)
+
+    def _add(self, request: SubmitRequest, location: str) -> DataPolicyOperation:
+        operation_id = new_operation_id()
+        latest = max((operation.submitted_at for operation in self.operations.values()), default=None)
+        now = self._clock.now()
+        operation = DataPolicyOperation(
+            operation_id=operation_id,
+            tenant_id=request.caller.tenant_id,
+            subject_id=request.subject.subject_id,
+            subject_kind=request.subject.kind,
+            caller_key=request.caller.key,
+            status=OperationStatus.NOT_STARTED,
+            submitted_at=now if latest is None or latest < now else latest + timedelta(microseconds=1),
+            storage_location=location,
+            prefix=f"{operation_id}/",
+            retry_after_s=_BUSY_S,
+        )
+        self.operations[operation_id] = operation
+        return operation
+
+    @staticmethod
+    def _is_listed(operation: DataPolicyOperation, query: ListQuery) -> bool:
+        return (
+            operation.tenant_id == query.tenant_id
+            and operation.subject_kind in query.subject_kinds
+            and query.subject_id in {None, operation.subject_id}
+            and query.status in {None, operation.status}
+        )
+
+    def _move(self, tenant_id: TenantId, operation_id: OperationId, event: Event, **changes: object) -> DataPolicyOperation:
+        with self._lock:
+            operation = self.operations.get(operation_id)
+            if operation is None or operation.tenant_id != tenant_id:
+                raise NotFound("There is no such operation")
+            status = after(operation.status, event)
+            if status is None:
+                raise Conflict(f"The operation is {operation.status.value.replace('_', ' ')}")
+            moved = msgspec.structs.replace(operation, status=status, **changes)
+            self.operations[operation_id] = moved
+            return moved
+
+
+def _place(operation: DataPolicyOperation) -> tuple[object, OperationId]:
+    return operation.submitted_at, operation.operation_id
