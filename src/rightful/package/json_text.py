@@ -1,0 +1,88 @@
+"""JSON documents (RFC 8259) that are carried as text: whether a text is one, and where the members of an object are.
+
+msgspec decides nearly always; it refuses deep nesting and escapes of lone surrogates, which PostgreSQL's `json` holds and the grammar
+allows. Those are looked at again, without recursion.
+"""
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+_decode = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_TOKEN = re.compile(
+    r"[ \t\n\r]*(?:(?P<open>[\[{])|(?P<close>[\]}])|(?P<comma>,)|(?P<colon>:)"
+    r'|(?P<string>"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+")'
+    r"|(?P<scalar>true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?))[ \t\n\r]*"
+)
+
+
+def are_documents(texts: Iterable[str]) -> bool:
+    """Say whether each text is exactly one JSON document."""
+    for text in texts:
+        try:
+            _decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            if not _follows_grammar(text):
+                return False
+    return True
+
+
+def split_members(text: str) -> dict[str, str]:
+    """Return the members of a JSON object, values as they stand; raises `ValueError` where the text is no object."""
+    try:
+        found = _decode_members(text)
+    except (msgspec.DecodeError, RecursionError):
+        if not _follows_grammar(text) or not text.lstrip(" \t\n\r").startswith("{"):
+            raise ValueError("not a JSON object") from None
+        return _walk_members(text)
+    return {name: bytes(value).decode() for name, value in found.items()}
+
+
+def _walk_members(text: str) -> dict[str, str]:
+    members: dict[str, str] = {}
+    name, start, depth = "", 0, 0
+    for token in _TOKEN.finditer(text):
+        depth += {"open": 1, "close": -1}.get(token.lastgroup or "", 0)
+        if token.lastgroup == "colon" and depth == 1:
+            start = token.end()
+        elif token.lastgroup == "string" and depth == 1 and not start:
+            name = msgspec.json.decode(token["string"], type=str)
+        elif start and (depth == 0 or (token.lastgroup == "comma" and depth == 1)):
+            members[name] = text[start : token.start()]
+            start = 0
+    return members
+
+
+def _follows_grammar(text: str) -> bool:
+    """Walk over the tokens with a stack of what is open; `wants` is what may come next."""
+    open_: list[str] = []
+    wants = {"value"}
+    position = 0
+    while position < len(text):
+        token = _TOKEN.match(text, position)
+        if token is None:
+            return False
+        position = token.end()
+        wants = _after(token, wants, open_)
+        if not wants:
+            return False
+    return wants == {"end"}
+
+
+def _after(token: re.Match[str], wants: set[str], open_: list[str]) -> set[str]:
+    """Return what may come after a token, nothing where the token may not come here."""
+    kind, text = token.lastgroup or "", token[token.lastgroup or 0]
+    if kind == "string" and "key" in wants:
+        return {"colon"}
+    if ("value" if kind in {"string", "scalar", "open"} else kind) not in wants:
+        return set()
+    if kind == "open":
+        open_.append(text)
+        return {"key", "close"} if text == "{" else {"value", "close"}
+    if kind == "close" and open_.pop() + text not in {"[]", "{}"}:
+        return set()
+    if kind == "comma":
+        return {"key"} if open_[-1] == "{" else {"value"}
+    return {"value"} if kind == "colon" else {"comma", "close"} if open_ else {"end"}
