@@ -1,0 +1,185 @@
+"""Azure Blob Storage by SAS: a small streaming writer that needs no right but to create or to write.
+
+How an entry is put depends on what the SAS may do (Azure's reference of Put Blob, Put Block and Put Block List):
+* `w`: up to 8 MiB in one Put Blob; more in blocks of 8 MiB, which nobody sees before Put Block List names them.
+* `c` alone, or rights that only a stored access policy knows: one Put Blob of at most 5,000 MiB, since Put Block needs `w`.
+Every write has `If-None-Match: *`: an entry is never replaced. Nothing is read back unless the SAS can read and somebody asks.
+"""
+
+import base64
+import hashlib
+import itertools
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from urllib.parse import quote
+
+from rightful.clock import Clock, SystemClock
+from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.storage.blob_answers import find_error, find_outcome, is_past
+from rightful.storage.blob_listing import parse_listing
+from rightful.storage.body import Blocks, exactly
+from rightful.storage.entry_path import split_entry_path
+from rightful.storage.interface import Properties, Put
+from rightful.storage.pinned import Answer, PinnedHost
+from rightful.storage.sas import SasUrl
+
+BLOCK_BYTES = 8 << 20
+_MOST_BLOCKS = 50_000
+_LARGEST_BLOCK = 4_000 << 20
+_LARGEST_PUT_BLOB = 5_000 << 20
+_VERSION = ("x-ms-version", "2021-12-02")
+"""The first with encoded names in listings; Put Blob of 5,000 MiB came with 2019-12-12."""
+_ONLY_NEW = ("If-None-Match", "*")
+_BLOCK_BLOB = ("x-ms-blob-type", "BlockBlob")
+_APPEND_BLOB = ("x-ms-blob-type", "AppendBlob")
+_BINARY = ("Content-Type", "application/octet-stream")
+
+
+class AzureBlobStorage:
+    """One container. Also has the abilities `Reading` and `Listing`, which need `r` and `l`, and `Marking`."""
+
+    def __init__(self, sas: SasUrl, host: PinnedHost, *, clock: Clock | None = None, block_bytes: int = BLOCK_BYTES) -> None:
+        self._sas = sas
+        self._host = host
+        self._clock = clock or SystemClock()
+        self._block_bytes = block_bytes
+        self._can_write = bool(sas.grants("w"))
+        self._request_prefix = secrets.token_hex(8)
+        self._request_numbers = itertools.count()
+
+    def __repr__(self) -> str:
+        return f"AzureBlobStorage({self._sas.display})"
+
+    @property
+    def properties(self) -> Properties:
+        """What the SAS lets us do."""
+        largest = _LARGEST_BLOCK * _MOST_BLOCKS if self._can_write else _LARGEST_PUT_BLOB
+        return Properties(late_visibility=self._can_write, max_entry_bytes=largest)
+
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int, before_visible: Callable[[str], None] | None = None) -> Put:
+        """Create a blob. A `before_visible` costs a SHA-256, and up to 8 MiB of memory for a small entry."""
+        split_entry_path(path)
+        if size_bytes > self.properties.max_entry_bytes:
+            raise StorageRefused(
+                f"{self._sas.display} cannot take an entry of {size_bytes} bytes",
+                refusal=Refusal.UNSUPPORTED,
+                hint="a SAS with write (sp=w) takes larger ones, by blocks",
+            )
+        if not self._can_write:
+            return self._put_blob(path, exactly(chunks, size_bytes), size_bytes)
+        digest = hashlib.sha256() if before_visible is not None else None
+        checked = exactly(chunks, size_bytes, digest.update if digest else None)
+        if size_bytes > self._block_bytes:
+            return self._put_blocks(path, checked, size_bytes, lambda: _report(digest, before_visible))
+        if digest is not None:
+            checked = iter([b"".join(checked)])
+            _report(digest, before_visible)
+        return self._put_blob(path, checked, size_bytes)
+
+    def put_append(self, path: str, content: bytes) -> Put:
+        """Create an append blob; who appends the first byte has won it, so a try that broke off between the two steps can be repeated."""
+        split_entry_path(path)
+        if len(content) > self._block_bytes or not content:
+            raise ValueError("a mark has 1 byte to one block")
+        # Whatever this finds, the first byte decides: an empty append blob is a try that broke off, ours or one that has lost now.
+        self._write(self._sas.target(path), (_ONLY_NEW, _APPEND_BLOB, _BINARY), is_append=True)
+        at_start = ("x-ms-blob-condition-appendpos", "0")
+        return self._write(self._sas.target(path, "comp=appendblock"), (at_start, _BINARY), (content,), len(content), is_append=True)
+
+    def sync(self) -> None:
+        """Do nothing: a blob is durable when the service says 201."""
+
+    def close(self) -> None:
+        """Close idle connections; puts that are under way end by themselves."""
+        self._host.close()
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield a blob's content in chunks of at most 1 MiB; needs `r`."""
+        split_entry_path(path)
+        answer, chunks = self._host.stream(self._sas.target(path), self._headers())
+        if answer.status == 404 and _code(answer) != "ContainerNotFound":  # noqa: PLR2004 - Not Found
+            raise FileNotFoundError("there is no such entry")
+        if answer.status != 200:  # noqa: PLR2004 - OK
+            raise self._error(answer)
+        yield from chunks
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield (path, size in bytes) of blobs in the service's order, which is by path; needs `l`."""
+        parameters = f"restype=container&comp=list&prefix={quote(prefix, safe='')}"
+        marker = ""
+        while True:
+            more = f"{parameters}&marker={quote(marker, safe='')}" if marker else parameters
+            answer = self._host.exchange("GET", self._sas.target("", more), self._headers())
+            if answer.status != 200:  # noqa: PLR2004 - OK
+                raise self._error(answer)
+            try:
+                entries, marker = parse_listing(answer.body)
+            except ValueError:
+                raise StorageUnavailable(f"{self._sas.display} answered with a damaged listing", hint="it is tried again") from None
+            yield from entries
+            if not marker:
+                return
+
+    # -- requests -----------------------------------------------------------------------------------------------------
+    def _put_blob(self, path: str, body: Iterable[bytes], size_bytes: int) -> Put:
+        return self._write(self._sas.target(path), (_ONLY_NEW, _BLOCK_BLOB, _BINARY), body, size_bytes)
+
+    def _put_blocks(self, path: str, checked: Iterator[bytes], size_bytes: int, report: Callable[[], None]) -> Put:
+        """Put blocks, then name them. Ids of two tries differ, so that blocks never mix; all have one length, as the service wants."""
+        block_bytes = max(self._block_bytes, -(-size_bytes // _MOST_BLOCKS))
+        blocks = Blocks(checked)
+        nonce = secrets.token_bytes(8)
+        ids: list[str] = []
+        for start in range(0, size_bytes, block_bytes):
+            length = min(block_bytes, size_bytes - start)
+            block_id = base64.b64encode(nonce + len(ids).to_bytes(4, "big")).decode()
+            ids.append(block_id)
+            target = self._sas.target(path, f"comp=block&blockid={quote(block_id, safe='')}")
+            if self._write(target, (), blocks.take(length), length) is not Put.WRITTEN:
+                raise EntryConflict(f"{self._sas.display} has a blob of another kind at an entry's path", hint="use another container")
+        report()
+        names = "".join(f"<Latest>{block_id}</Latest>" for block_id in ids)
+        content = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{names}</BlockList>'.encode()
+        kind = ("x-ms-blob-content-type", "application/octet-stream")
+        return self._write(self._sas.target(path, "comp=blocklist"), (_ONLY_NEW, kind), (content,), len(content))
+
+    def _write(
+        self,
+        target: str,
+        headers: tuple[tuple[str, str], ...],
+        body: Iterable[bytes | memoryview] = (),
+        size_bytes: int = 0,
+        *,
+        is_append: bool = False,
+    ) -> Put:
+        answer = self._host.exchange("PUT", target, (*headers, *self._headers()), body, size_bytes)
+        outcome = find_outcome(answer.status, _code(answer))
+        if outcome is None:
+            raise self._error(answer, is_append=is_append)
+        return outcome
+
+    def _headers(self) -> Sequence[tuple[str, str]]:
+        return (_VERSION, ("x-ms-client-request-id", f"{self._request_prefix}-{next(self._request_numbers)}"))
+
+    def _error(self, answer: Answer, *, is_append: bool = False) -> StorageError:
+        code = _code(answer)
+        if is_append and answer.status == 400:  # noqa: PLR2004 - Bad Request: the account does not know this type of blob
+            code = "BlobTypeNotSupported"
+        return find_error(
+            self._sas.display,
+            answer.status,
+            code,
+            retry_after=answer.headers.get("Retry-After", ""),
+            request_id=answer.headers.get("x-ms-request-id", ""),
+            expired=is_past(self._sas.expires_at, self._clock.now()),
+        )
+
+
+def _report(digest: "hashlib._Hash | None", before_visible: Callable[[str], None] | None) -> None:
+    if digest is not None and before_visible is not None:
+        before_visible(digest.hexdigest())
+
+
+def _code(answer: Answer) -> str:
+    """Return the service's error code; its body repeats what the header says."""
+    return str(answer.headers.get("x-ms-error-code", ""))

@@ -1,0 +1,141 @@
+"""Syncs that meet become one: a thread leads for all that wait."""
+
+import errno
+import os
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from rightful.storage.durable import PendingFile, has_syncfs, make_durable
+from rightful.storage.local_errors import FolderFault
+
+MOST_PENDING = 128
+"""With as many again in a sync that is under way, and one for each thread: far below the usual limit of 1,024 descriptors."""
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A file whose name was taken by another content."""
+
+    number: int
+    thread: int
+    is_reported: bool = False
+
+
+class GroupSync:
+    """Files below one root that wait for durability and their names. Safe to use from any thread.
+
+    A sync covers every file added before it began. After one has failed all later calls fail alike: the kernel forgets what it could
+    not write, so a second try could only pretend.
+    """
+
+    def __init__(self, root_fd: int) -> None:
+        self._root_fd = root_fd
+        self._has_syncfs = has_syncfs(root_fd)
+        self._changed = threading.Condition()
+        self._pending: list[PendingFile] = []
+        self._waiting: set[tuple[str, ...]] = set()
+        self._last_number = 0
+        self._done_number = 0
+        self._is_leading = False
+        self._taken: list[_Taken] = []
+        self._failure: OSError | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether this object is of no use any more."""
+        return self._failure is not None
+
+    def is_waiting(self, segments: tuple[str, ...]) -> bool:
+        """Say whether a file waits for this name."""
+        return segments in self._waiting
+
+    def add(self, entry: PendingFile) -> None:
+        """Take a file over, also where this raises `FolderFault`."""
+        with self._changed:
+            if self._failure is not None:
+                self.drop([entry])
+                raise FolderFault(self._failure)
+            self._last_number += 1
+            entry.number = self._last_number
+            self._pending.append(entry)
+            self._waiting.add(entry.segments)
+            is_full = len(self._pending) >= MOST_PENDING
+        if is_full:
+            self.flush()
+
+    def sync(self) -> bool:
+        """Make all files added so far durable and visible; return False where the name of one was taken by something else.
+
+        That is told to every sync that covers the file, to the next one of all, and to the next one of the thread that added it.
+        """
+        with self._changed:
+            start = self._done_number
+        end = self.flush()
+        own = threading.get_ident()
+        with self._changed:
+            met = [taken for taken in self._taken if taken.thread == own or not taken.is_reported or start < taken.number <= end]
+            for taken in met:
+                taken.is_reported = True
+            self._taken = [taken for taken in self._taken if taken.thread != own]
+        return not met
+
+    def flush(self) -> int:
+        """Make all files added so far durable, or wait until another thread has; return the number of the last one.
+
+        Raises:
+            FolderFault: at least one of them is lost.
+        """
+        with self._changed:
+            end = self._last_number
+            while self._done_number < end and self._is_leading and self._failure is None:
+                self._changed.wait()
+            if self._failure is not None:
+                raise FolderFault(self._failure)
+            if self._done_number >= end:
+                return end
+            self._is_leading = True
+            batch, self._pending = self._pending, []
+            upto = self._last_number
+        self._lead(batch, upto)
+        return end
+
+    def _lead(self, batch: list[PendingFile], upto: int) -> None:
+        taken: list[PendingFile] = []
+        failure: OSError | None = OSError(errno.EINTR, os.strerror(errno.EINTR))
+        try:
+            taken = make_durable(batch, self._root_fd, has_syncfs=self._has_syncfs)
+            failure = None
+        except OSError as error:
+            failure = error
+            raise FolderFault(error) from error
+        finally:
+            self.drop(batch)
+            with self._changed:
+                self._failure = failure
+                self._taken += [_Taken(entry.number, entry.thread) for entry in taken]
+                self._waiting.difference_update(entry.segments for entry in batch)
+                self._done_number = upto
+                self._is_leading = False
+                self._changed.notify_all()
+
+    def drop(self, entries: Iterable[PendingFile]) -> None:
+        """Close files; what has no name vanishes."""
+        for entry in entries:
+            if entry.hidden:
+                with suppress(OSError):
+                    os.unlink(entry.hidden, dir_fd=self._root_fd)
+            os.close(entry.fd)
+
+    def close(self) -> None:
+        """Drop what was not synced, and close the root."""
+        with self._changed:
+            while self._is_leading:
+                self._changed.wait()
+            self._failure = self._failure or OSError(errno.EBADF, os.strerror(errno.EBADF))
+            dropped, self._pending = self._pending, []
+            self.drop(dropped)
+            if self._root_fd >= 0:
+                os.close(self._root_fd)
+                self._root_fd = -1

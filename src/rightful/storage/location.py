@@ -1,0 +1,209 @@
+"""Where a caller may have a package put: the rules of `storageLocation`, without a request.
+
+In order: a named account of the operator's (GRAPH-23), else a SAS URL; its host is allowed; it grants what is needed now; in `strict`
+it grants no more than that (GRAPH-42). Only what a request can tell (a wrong signature, a missing container) is left to the probe.
+"""
+
+import ipaddress
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from rightful.storage.sas import SasUrl, is_address, parse_host, parse_sas_url, refuse
+
+
+class StoragePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tenant's operator allows."""
+
+    checks: Literal["standard", "strict"] = "standard"
+    """GRAPH-42."""
+    allow: tuple[str, ...] = ("*.blob.core.windows.net",)
+    """Hosts: exact, `*.suffix` (one label and more before it), or `host:port`, which may be http, an address or in a private network."""
+    accounts: dict[str, str] = {}
+    """Named accounts: `file:///absolute/path`."""
+
+
+class ContainerLocation(msgspec.Struct, frozen=True, kw_only=True):
+    """A container, by its SAS URL."""
+
+    sas: SasUrl
+    is_host_named: bool
+    """Whether the operator allows this very host and port: only then it may lie in a private network."""
+
+    @property
+    def text(self) -> str:
+        """The secret original, to be sealed."""
+        return self.sas.text
+
+    @property
+    def display(self) -> str:
+        """What may be shown (GRAPH-34)."""
+        return self.sas.display
+
+    @property
+    def container_key(self) -> str:
+        """Names the container without the signature."""
+        return self.sas.container_key
+
+
+class AccountLocation(msgspec.Struct, frozen=True, kw_only=True):
+    """A storage account of the operator's, by its name (GRAPH-23)."""
+
+    name: str
+    url: str
+
+    @property
+    def text(self) -> str:
+        """What the caller gave: the name."""
+        return self.name
+
+    @property
+    def display(self) -> str:
+        """What may be shown (GRAPH-34)."""
+        return self.name
+
+    @property
+    def container_key(self) -> str:
+        """Names the account."""
+        return f"account:{self.name}"
+
+
+Location = ContainerLocation | AccountLocation
+
+_PERMISSIONS_CODE = "StorageLocationNeedsWriteAddPermissions"
+
+
+def parse_location(value: object, policy: StoragePolicy, *, now: datetime, needed_s: float = 0.0) -> Location:
+    """Judge a `storageLocation` as it came in a request's body.
+
+    Args:
+        value: whatever JSON holds.
+        policy: of the tenant.
+        now: aware.
+        needed_s: how long the SAS must stay valid from now on.
+
+    Raises:
+        InvalidRequest: with target `storageLocation` and a code of GRAPH's table.
+    """
+    location = find_location(value, policy)
+    if isinstance(location, ContainerLocation):
+        _check_kind(location.sas, policy)
+        _check_time(location.sas, now, needed_s)
+        _check_permissions(location.sas, policy)
+    return location
+
+
+def find_location(value: object, policy: StoragePolicy) -> Location:
+    """Parse a location that was judged before: it may have expired since, but must still be one that the operator allows."""
+    if not isinstance(value, str) or not value:
+        raise refuse("storageLocation is missing or not a string", hint="give the SAS URL of a blob container, or a storage account's name")
+    if value in policy.accounts:
+        return AccountLocation(name=value, url=policy.accounts[value])
+    if "://" not in value:
+        raise refuse(
+            "storageLocation is neither an absolute https URL nor a storage account that this service knows",
+            hint="give the https SAS URL of a blob container, or ask the operator for the names under storage.accounts",
+        )
+    sas = parse_sas_url(value)
+    return ContainerLocation(sas=sas, is_host_named=_check_host(sas, policy))
+
+
+def _check_host(sas: SasUrl, policy: StoragePolicy) -> bool:
+    """Return whether the allow-list names host and port."""
+    if any(_names_port(entry, sas) for entry in policy.allow):
+        return True
+    if sas.scheme != "https":
+        raise refuse("storageLocation is not https", hint="give an https URL; an emulator's host:port is named under storage.allow")
+    is_plain = sas.port == 443 and not is_address(sas.host)  # noqa: PLR2004 - https
+    if not is_plain or not any(_names_host(entry, sas.host) for entry in policy.allow):
+        raise refuse("storageLocation's host is not allowed here", hint="use a storage account that the operator allows (storage.allow)")
+    return False
+
+
+def _names_port(entry: str, sas: SasUrl) -> bool:
+    host, colon, port = entry.rpartition(":")
+    if not colon or not port.isdigit():
+        return False
+    try:
+        return parse_host(host) == sas.host and int(port) == sas.port
+    except ValueError:
+        return False
+
+
+def _names_host(entry: str, host: str) -> bool:
+    entry = entry.lower()
+    return host.endswith(entry[1:]) and len(host) >= len(entry) if entry.startswith("*.") else host == entry
+
+
+def _check_kind(sas: SasUrl, policy: StoragePolicy) -> None:
+    if sas.is_account_sas and policy.checks == "strict":
+        raise refuse("the SAS is one of the account", code="StorageLocationNotServiceSAS", hint="make a SAS of the container")
+    if sas.is_account_sas and "b" not in sas.services:
+        raise refuse("the account SAS is not for blobs", code="StorageLocationNotAzureBlob", hint="make it for the blob service (ss=b)")
+    if sas.is_account_sas and "o" not in sas.resource_types:
+        raise refuse("the account SAS is not for objects", code=_PERMISSIONS_CODE, hint="make it for objects (srt=o)")
+    if not sas.is_account_sas and sas.resource != "c":
+        raise refuse("the SAS is not one of a container", code="StorageLocationNotAzureBlob", hint="make a SAS of the container (sr=c)")
+
+
+def _check_time(sas: SasUrl, now: datetime, needed_s: float) -> None:
+    if sas.starts_at and sas.starts_at > now:
+        raise refuse("the SAS is not valid yet", hint="wait for its start, or make one without a start time")
+    if sas.expires_at and sas.expires_at <= now:
+        raise refuse("the SAS has expired", hint="make a new one")
+    if sas.expires_at and sas.expires_at <= now + timedelta(seconds=needed_s):
+        raise refuse("the SAS expires too soon for this export", hint="make one that is valid for longer")
+
+
+def _check_permissions(sas: SasUrl, policy: StoragePolicy) -> None:
+    if sas.permissions is None:  # a stored access policy holds them: the probe tells
+        return
+    if policy.checks == "standard":
+        if sas.permissions.isdisjoint("cw"):
+            raise refuse("the SAS can neither create nor write", code=_PERMISSIONS_CODE, hint="give it create or write (sp=c or sp=w)")
+        return
+    if not sas.permissions.issuperset("wa"):
+        raise refuse("the SAS cannot both write and add", code=_PERMISSIONS_CODE, hint="give it write and add, and nothing else (sp=aw)")
+    for letter, word in (("r", "Read"), ("l", "List")):
+        if letter in sas.permissions:
+            raise refuse(
+                f"the SAS allows {word.lower()} access",
+                code=f"StorageLocationShouldNotAllow{word}Access",
+                hint="give it write and add, and nothing else (sp=aw)",
+            )
+
+
+def is_reachable(address: str) -> bool:
+    """Say whether an IP address is one that a caller's URL may lead to: global, also where it wraps an IPv4 address."""
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        wrapped = _wrapped(ip)
+        if wrapped is not None:
+            return is_reachable(str(wrapped))
+        if ip in _LOCAL_NAT64 or ip.teredo is not None or ip.scope_id is not None:
+            return False
+    return ip.is_global and not ip.is_multicast and str(ip) not in _PLATFORM_ADDRESSES
+
+
+_PLATFORM_ADDRESSES = frozenset({"168.63.129.16"})
+"""Azure's own host agent, at a global address: whoever reaches it from inside a machine gets that machine's secrets."""
+
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
+"""RFC 8215: where the IPv4 address stands in it depends on the network."""
+
+_WRAPPING = (
+    (ipaddress.IPv6Network("::ffff:0:0/96"), 0),
+    (ipaddress.IPv6Network("::/96"), 0),
+    (ipaddress.IPv6Network("64:ff9b::/96"), 0),
+    (ipaddress.IPv6Network("2002::/16"), 80),
+)
+"""Networks whose addresses hold an IPv4 address (mapped, compatible, NAT64, 6to4), and how far from their end."""
+
+
+def _wrapped(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that an IPv6 address leads to: `64:ff9b::7f00:1` is global to `ipaddress`, and is 127.0.0.1."""
+    for network, shift in _WRAPPING:
+        if ip in network:
+            return ipaddress.IPv4Address(int(ip) >> shift & 0xFFFFFFFF)
+    return None

@@ -1,0 +1,340 @@
+"""HTTP to one host whose address was checked, and to no other.
+
+Rules:
+* A name is resolved, each of its addresses is judged, and connections go to an address that passed: nothing resolves the name again
+  between the check and the connection. TLS and the Host header keep the name. It is resolved anew only when a connection fails.
+* No redirect is followed, no proxy of the environment is used, no answer is decompressed.
+* Connections are kept alive and shared by threads; one with an unfinished exchange is closed, never given back.
+* An answer that comes while the body is still being sent ends the sending: a refusal is learnt without sending gigabytes.
+* Errors name scheme, host and port, never a path or a query string. The names of `errors.py` are all that is raised, besides what the
+  body's own iterator raises, which passes unchanged.
+"""
+
+import http.client
+import io
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO
+
+from rightful.errors import Refusal, StorageRefused, StorageUnavailable
+from rightful.storage.location import is_reachable
+
+Resolve = Callable[[str, int], Sequence[str]]
+"""Returns the addresses of a host; raises `OSError` where it has none."""
+
+_CONNECT_TIMEOUT_S = 10.0
+_ANSWER_TIMEOUT_S = 60.0
+_IDLE_S = 30.0
+"""Azure ends idle connections after some minutes, load balancers before it sooner."""
+_LARGEST_ANSWER = 64 << 20
+"""A page of a listing has some megabytes; everything else is far smaller."""
+_READ_BYTES = 1 << 20
+_WITH_HEAD_BYTES = 64 << 10
+"""A body up to this size leaves in one system call with its head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the host answered."""
+
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
+class _Early(io.RawIOBase):
+    """Reads what was taken from a socket too early, then the socket."""
+
+    def __init__(self, early: bytes, connection: socket.socket) -> None:
+        super().__init__()
+        self._early = early
+        self._connection = connection
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # typeshed names collections.abc.Buffer, of 3.12
+        if self._early:
+            buffer[: len(self._early)], count = self._early, len(self._early)
+            self._early = b""
+            return count
+        return self._connection.recv_into(buffer)
+
+
+@dataclass(slots=True)
+class _Connection:
+    """A connection, in the form that `http.client.HTTPResponse` reads."""
+
+    socket: socket.socket
+    timeout_s: float
+    poll: "select.poll"
+    early: bytes = b""
+    idle_since: float = 0.0
+
+    def has_answer(self) -> bool:
+        """Say whether an answer or its end came in. What TLS sends for itself (session tickets) is no answer."""
+        if not self.poll.poll(0):
+            return False
+        if not isinstance(self.socket, ssl.SSLSocket):
+            return True
+        self.socket.settimeout(0)
+        try:
+            self.early += self.socket.recv(1)
+        except ssl.SSLWantReadError:
+            return False
+        except OSError:
+            return True
+        finally:
+            self.socket.settimeout(self.timeout_s)
+        return True
+
+    def makefile(self, mode: str) -> IO[bytes]:
+        """Return a reader of the answer; `HTTPResponse` closes it and leaves the socket open."""
+        if not self.early:
+            return self.socket.makefile(mode)  # type: ignore[call-overload,no-any-return]  # mode is always "rb"
+        early, self.early = self.early, b""
+        return io.BufferedReader(_Early(early, self.socket))
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.socket.close()
+
+
+def resolve_host(host: str, port: int) -> Sequence[str]:
+    """Return the addresses of a host, in the system's order."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class PinnedHost:
+    """A keep-alive connection pool to one scheme, host and port. Safe to use from any thread."""
+
+    def __init__(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        *,
+        may_be_private: bool,
+        resolve: Resolve = resolve_host,
+        tls: ssl.SSLContext | None = None,
+        answer_timeout_s: float = _ANSWER_TIMEOUT_S,
+        kept: int = 8,
+    ) -> None:
+        self._host, self._port = host, port
+        written = f"[{host}]" if ":" in host else host
+        self.origin = f"{scheme}://{written}:{port}"
+        default = {"https": 443, "http": 80}[scheme]
+        self._host_header = written if port == default else f"{written}:{port}"
+        self._tls = (tls or ssl.create_default_context()) if scheme == "https" else None
+        self._may_be_private = may_be_private
+        self._resolve = resolve
+        self._answer_timeout_s = answer_timeout_s
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._idle: list[_Connection] = []
+        self._addresses: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        return f"PinnedHost({self.origin})"
+
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: Iterable[bytes | memoryview] = (),
+        size_bytes: int = 0,
+    ) -> Answer:
+        """Send a request whose body's pieces have `size_bytes` together; return the whole answer, of whatever status."""
+        connection = self._take()
+        is_reusable = False
+        try:
+            was_sent = self._send(connection, self._head(method, target, headers, size_bytes), body)
+            response = self._begin(connection, method, was_sent=was_sent)
+            answer = Answer(response.status, response.headers, self._read_all(response))
+            if not was_sent and answer.status < 300:  # noqa: PLR2004 - success
+                raise StorageUnavailable(f"{self.origin} answered {answer.status} before it had the whole body", hint="it is tried again")
+            is_reusable = was_sent and not response.will_close
+            return answer
+        finally:
+            self._give_back(connection, is_reusable=is_reusable)
+
+    def stream(self, target: str, headers: Sequence[tuple[str, str]] = ()) -> tuple[Answer, Iterator[bytes]]:
+        """Send a GET; return the answer and, of a 200, an iterator over its body in chunks of at most 1 MiB. Else the answer has it."""
+        connection = self._take()
+        try:
+            self._send(connection, self._head("GET", target, headers, 0), ())
+            response = self._begin(connection, "GET", was_sent=True)
+            if response.status == http.client.OK:
+                return Answer(response.status, response.headers, b""), self._chunks(connection, response)
+            answer = Answer(response.status, response.headers, self._read_all(response))
+        except BaseException:
+            self._give_back(connection, is_reusable=False)
+            raise
+        self._give_back(connection, is_reusable=not response.will_close)
+        return answer, iter(())
+
+    def close(self) -> None:
+        """Close the connections that are idle and keep none from now on; those in use end by themselves."""
+        with self._lock:
+            idle, self._idle, self._kept = self._idle, [], 0
+        for connection in idle:
+            connection.close()
+
+    # -- connections --------------------------------------------------------------------------------------------------
+    def _take(self) -> _Connection:
+        oldest = time.monotonic() - _IDLE_S
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return self._connect()
+            if connection.idle_since >= oldest and not connection.has_answer():
+                return connection
+            connection.close()  # ended by the other side, or about to be
+
+    def _give_back(self, connection: _Connection, *, is_reusable: bool) -> None:
+        if is_reusable:
+            connection.idle_since = time.monotonic()
+            with self._lock:
+                if len(self._idle) < self._kept:
+                    self._idle.append(connection)
+                    return
+        connection.close()
+
+    def _connect(self) -> _Connection:
+        last: OSError | None = None
+        for address in self._checked_addresses():
+            try:
+                return self._connect_to(address)
+            except ssl.SSLCertVerificationError as error:
+                raise StorageRefused(
+                    f"{self.origin} shows a certificate that is not valid for it: {error.verify_message}",
+                    refusal=Refusal.OTHER,
+                    hint="check the host name; where a proxy re-signs TLS, add its certificate to the system's",
+                ) from error
+            except OSError as error:
+                last = error
+        with self._lock:
+            self._addresses = ()
+        raise StorageUnavailable(
+            f"{self.origin} cannot be connected: {_reason(last)}", hint="check network, firewall and host name"
+        ) from last
+
+    def _checked_addresses(self) -> Sequence[str]:
+        with self._lock:
+            if self._addresses:
+                return self._addresses
+        try:
+            found = self._resolve(self._host, self._port)
+        except (OSError, UnicodeError) as error:
+            raise StorageUnavailable(
+                f"{self.origin} is not found: {_reason(error)}", hint="check the host name and the name server"
+            ) from error
+        usable = found if self._may_be_private else [address for address in found if is_reachable(address)]
+        if not usable:
+            raise StorageRefused(
+                f"{self.origin} leads to an address that is not public",
+                refusal=Refusal.OTHER,
+                hint="where that is meant (a private endpoint, an emulator), the operator names host:port under storage.allow",
+            )
+        with self._lock:
+            self._addresses = usable
+        return usable
+
+    def _connect_to(self, address: str) -> _Connection:
+        # The address is numeric: create_connection asks no name server for it.
+        raw = socket.create_connection((address, self._port), timeout=_CONNECT_TIMEOUT_S)
+        try:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                raw = self._tls.wrap_socket(raw, server_hostname=self._host)
+            raw.settimeout(self._answer_timeout_s)
+        except BaseException:
+            raw.close()
+            raise
+        poll = select.poll()
+        poll.register(raw, select.POLLIN)
+        return _Connection(raw, self._answer_timeout_s, poll)
+
+    # -- one exchange -------------------------------------------------------------------------------------------------
+    def _head(self, method: str, target: str, headers: Sequence[tuple[str, str]], size_bytes: int) -> bytes:
+        length = f"Content-Length: {size_bytes}\r\n" if method == "PUT" else ""
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        return f"{method} {target} HTTP/1.1\r\nHost: {self._host_header}\r\n{length}{more}\r\n".encode("ascii")
+
+    def _send(self, connection: _Connection, head: bytes, body: Iterable[bytes | memoryview]) -> bool:
+        """Send head and body; return False where the host answered or hung up before all was sent."""
+        pending: bytes | memoryview = head
+        for piece in body:
+            if pending and len(pending) + len(piece) <= _WITH_HEAD_BYTES:
+                pending = b"".join((pending, piece))
+                continue
+            if not self._send_one(connection, pending) or connection.has_answer():
+                return False
+            pending = piece
+        return self._send_one(connection, pending)
+
+    def _send_one(self, connection: _Connection, data: bytes | memoryview) -> bool:
+        try:
+            connection.socket.sendall(data)
+        except TimeoutError as error:
+            raise StorageUnavailable(f"{self.origin} takes no more data", hint="it is tried again") from error
+        except OSError:
+            return False  # perhaps with an answer that says why
+        return True
+
+    def _begin(self, connection: _Connection, method: str, *, was_sent: bool) -> http.client.HTTPResponse:
+        response = http.client.HTTPResponse(connection, method=method)  # type: ignore[arg-type]  # it only calls makefile
+        try:
+            response.begin()
+        except (OSError, http.client.HTTPException) as error:
+            response.close()
+            when = "before answering" if was_sent else "while the body was sent"
+            raise StorageUnavailable(f"{self.origin} ended the exchange {when}: {_reason(error)}", hint="it is tried again") from None
+        return response
+
+    def _read_all(self, response: http.client.HTTPResponse) -> bytes:
+        try:
+            body = response.read(_LARGEST_ANSWER + 1)
+        except (OSError, http.client.HTTPException) as error:
+            raise StorageUnavailable(f"{self.origin} broke off its answer: {_reason(error)}", hint="it is tried again") from None
+        finally:
+            response.close()
+        if len(body) > _LARGEST_ANSWER:
+            raise StorageRefused(f"{self.origin} answers without end", refusal=Refusal.OTHER)
+        return body
+
+    def _chunks(self, connection: _Connection, response: http.client.HTTPResponse) -> Iterator[bytes]:
+        is_whole = False
+        try:
+            while chunk := self._read_some(response):
+                yield chunk
+            if response.length:  # http.client ends short bodies silently
+                raise StorageUnavailable(f"{self.origin} broke off its answer", hint="it is tried again")
+            is_whole = True
+        finally:
+            response.close()
+            self._give_back(connection, is_reusable=is_whole and not response.will_close)
+
+    def _read_some(self, response: http.client.HTTPResponse) -> bytes:
+        try:
+            return response.read(_READ_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise StorageUnavailable(f"{self.origin} broke off its answer: {_reason(error)}", hint="it is tried again") from None
+
+
+def _reason(error: BaseException | None) -> str:
+    """Say what happened without the arguments of foreign errors, which may hold a request's target."""
+    if isinstance(error, TimeoutError):
+        return "time-out"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__ if error is not None else "no address"

@@ -1,0 +1,116 @@
+"""Opens storage locations, each only once, for many operations at the same time."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from urllib.parse import unquote
+
+from rightful.clock import Clock
+from rightful.errors import EntryConflict, InvalidRequest, Refusal, StorageError, StorageRefused
+from rightful.storage.azure_blob import AzureBlobStorage
+from rightful.storage.interface import Storage
+from rightful.storage.local import LocalStorage
+from rightful.storage.location import AccountLocation, ContainerLocation, StoragePolicy, find_location
+from rightful.storage.pinned import PinnedHost, Resolve, resolve_host
+from rightful.storage.sas import refuse
+
+_MOST_CONTAINERS = 256
+_LOCAL_SCHEME = "file:"
+
+
+class Storages:
+    """The storages that are open. Safe to use from any thread.
+
+    Two calls for one SAS URL, or for one local folder, return the same object: its connections, and its syncs, are shared. Containers
+    that were not asked for lately are closed; what still uses one may go on, without keeping connections.
+    """
+
+    def __init__(self, *, folder: Path, clock: Clock | None = None, resolve: Resolve = resolve_host) -> None:
+        """Take the folder that accounts' relative paths start from: the configuration's."""
+        self._folder = folder
+        self._clock = clock
+        self._resolve = resolve
+        self._lock = threading.Lock()
+        self._containers: OrderedDict[tuple[str, bool], AzureBlobStorage] = OrderedDict()
+        self._folders: dict[Path, LocalStorage] = {}
+
+    def open(self, location_text: str, policy: StoragePolicy) -> Storage:
+        """Open a location that `parse_location` accepted before, by its `text`. No request is made.
+
+        Raises:
+            StorageRefused: the operator no longer allows it, or no longer has this account.
+        """
+        try:
+            location = find_location(location_text, policy)
+        except InvalidRequest as error:
+            raise StorageRefused(error.message, refusal=Refusal.MISSING, hint=error.hint) from None
+        return self._open_account(location) if isinstance(location, AccountLocation) else self._open_container(location)
+
+    def close(self) -> None:
+        """Close all; what was not synced is dropped."""
+        with self._lock:
+            opened: list[Storage] = [*self._containers.values(), *self._folders.values()]
+            self._containers.clear()
+            self._folders.clear()
+        for storage in opened:
+            storage.close()
+
+    def _open_account(self, location: AccountLocation) -> Storage:
+        root = account_folder(location, self._folder)
+        with self._lock:
+            storage = self._folders.get(root)
+            broken = storage if storage is not None and storage.is_broken else None
+            if storage is None or broken:
+                storage = self._folders[root] = LocalStorage(root)
+        if broken:
+            broken.close()
+        return storage
+
+    def _open_container(self, location: ContainerLocation) -> Storage:
+        key = (location.text, location.is_host_named)
+        dropped: list[Storage] = []
+        with self._lock:
+            storage = self._containers.pop(key, None) or self._new_container(location)
+            self._containers[key] = storage
+            while len(self._containers) > _MOST_CONTAINERS:
+                dropped.append(self._containers.popitem(last=False)[1])
+        for old in dropped:
+            old.close()
+        return storage
+
+    def _new_container(self, location: ContainerLocation) -> AzureBlobStorage:
+        sas = location.sas
+        host = PinnedHost(sas.scheme, sas.host, sas.port, may_be_private=location.is_host_named, resolve=self._resolve)
+        return AzureBlobStorage(sas, host, clock=self._clock)
+
+
+def account_folder(location: AccountLocation, folder: Path) -> Path:
+    """Return the folder of a named account: `file:///absolute`, or `file:relative` to the configuration's folder.
+
+    Raises:
+        StorageRefused: its URL is of another kind.
+    """
+    path = location.url.removeprefix(_LOCAL_SCHEME)
+    if path == location.url or (path.startswith("//") and not path.startswith("///")):
+        raise StorageRefused(
+            f"the storage account {location.name} is no local folder", refusal=Refusal.MISSING, hint="its url is file:///absolute/path"
+        )
+    return folder / unquote(path.removeprefix("//"))
+
+
+_CODES = {
+    Refusal.SIGNATURE: "SharedAccessSignatureTokenInvalid",
+    Refusal.PERMISSION: "StorageLocationNeedsWriteAddPermissions",
+}
+
+
+def probe_error(error: StorageError, policy: StoragePolicy) -> InvalidRequest:
+    """Say what a failed first put means to the caller, in the codes of GRAPH's table of storage locations."""
+    code = "StorageLocationInvalid"
+    if isinstance(error, EntryConflict):
+        code = "StorageLocationAlreadyUsed"
+    elif isinstance(error, StorageRefused):
+        code = _CODES.get(error.refusal, code)
+        if error.refusal is Refusal.UNSUPPORTED and policy.checks == "strict":
+            code = "StorageLocationShouldSupportAppendBlobs"
+    return refuse(f"the storage location cannot be used: {error.message}", code=code, hint=error.hint)

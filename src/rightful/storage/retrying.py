@@ -1,0 +1,90 @@
+"""Trying again where a storage location does not answer."""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+
+from rightful.clock import Clock
+from rightful.errors import StorageUnavailable
+from rightful.storage.interface import Marking, Properties, Put, Storage
+
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 30.0
+
+
+class RetryingStorage:
+    """A storage whose `put` is tried again on `StorageUnavailable`, after a wait that doubles and is never shorter than was asked for.
+
+    Only chunks that can be iterated again (a `Sequence`) are tried again; an iterator is tried once. After a try whose answer was lost
+    the next one may find the entry: `ALREADY_THERE`, and whoever knows its digest knows whose it is. Where the service asks for a wait
+    of more than half a minute the error passes, for the caller to come back later. `sync` is not repeated: after a failed one there is
+    nothing left to sync.
+    """
+
+    def __init__(
+        self,
+        inner: Storage,
+        clock: Clock,
+        *,
+        attempts: int = 5,
+        first_wait_s: float = _FIRST_WAIT_S,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.inner = inner
+        self._clock = clock
+        self._attempts = attempts
+        self._first_wait_s = first_wait_s
+        self._jitter = jitter
+
+    def __repr__(self) -> str:
+        return f"RetryingStorage({self.inner!r})"
+
+    @property
+    def properties(self) -> Properties:
+        """What the storage can do."""
+        return self.inner.properties
+
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int, before_visible: Callable[[str], None] | None = None) -> Put:
+        """Create an entry, in several tries where needed; `before_visible` may be called once in each."""
+        attempts = self._attempts if isinstance(chunks, Sequence) else 1
+        return self._try(lambda: self.inner.put(path, chunks, size_bytes=size_bytes, before_visible=before_visible), attempts)
+
+    def sync(self) -> None:
+        """Make every entry put so far durable."""
+        self.inner.sync()
+
+    def close(self) -> None:
+        """Close the storage."""
+        self.inner.close()
+
+    def _try(self, call: Callable[[], Put], attempts: int) -> Put:
+        for attempt in range(attempts - 1):
+            try:
+                return call()
+            except StorageUnavailable as error:
+                wait_s = self._wait_s(attempt, error)
+                if wait_s is None:
+                    raise
+            self._clock.sleep(wait_s)
+        return call()
+
+    def _wait_s(self, attempt: int, error: StorageUnavailable) -> float | None:
+        """Return how long to wait, None where it would be too long. Half of a wait is random, so that threads don't come back at once."""
+        backoff_s = min(self._first_wait_s * 2**attempt, _LONGEST_WAIT_S) * (0.5 + self._jitter() / 2)
+        wait_s = max(backoff_s, error.retry_after_s or 0.0)
+        return wait_s if wait_s <= _LONGEST_WAIT_S else None
+
+
+class _RetryingMarker(RetryingStorage):
+    """The same, of a storage that can mark a container."""
+
+    def put_append(self, path: str, content: bytes) -> Put:
+        """Create an append blob, in several tries where needed."""
+        marker = self.inner
+        assert isinstance(marker, Marking)
+        return self._try(lambda: marker.put_append(path, content), self._attempts)
+
+
+def with_retries(inner: Storage, clock: Clock, *, attempts: int = 5) -> RetryingStorage:
+    """Wrap a storage, and keep its ability to mark a container."""
+    kind = _RetryingMarker if isinstance(inner, Marking) else RetryingStorage
+    return kind(inner, clock, attempts=attempts)
