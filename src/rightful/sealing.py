@@ -28,14 +28,18 @@ class Sealer:
     def seal(self, plain: bytes, tenant_id: TenantId, operation_id: OperationId) -> bytes:
         """Seal bytes; the same ones look different each time."""
         nonce = os.urandom(_NONCE_BYTES)
-        return _VERSION + nonce + self._cipher.encrypt(nonce, plain, f"{tenant_id}/{operation_id}".encode())
+        return _VERSION + nonce + self._cipher.encrypt(nonce, plain, _place(_VERSION, tenant_id, operation_id))
 
     def open(self, sealed: bytes, tenant_id: TenantId, operation_id: OperationId) -> bytes:
         """Open what was sealed; raises `ConfigurationError` where the key is another one or the bytes were changed."""
-        nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        version, nonce, body = sealed[:1], sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
-            return self._cipher.decrypt(nonce, body, f"{tenant_id}/{operation_id}".encode())
+            return self._cipher.decrypt(nonce, body, _place(version, tenant_id, operation_id))
         except InvalidTag as error:
             raise ConfigurationError(
                 "the store holds secrets that this seal_key does not open", hint="use the seal_key that the operations were accepted with"
             ) from error
+
+
+def _place(version: bytes, tenant_id: TenantId, operation_id: OperationId) -> bytes:
+    return version + f"{tenant_id}/{operation_id}".encode()

@@ -51,7 +51,6 @@ def retry_after_s(progress_percent: float, running_s: float, ahead: int = 0) -> 
         running_s: seconds since the operation began to run; 0 where it has not.
         ahead: operations that were accepted before this one and have not begun.
     """
-    if progress_percent <= 0.0:
-        return min(_LARGEST_RETRY_AFTER_S, max(1, math.ceil(running_s + ahead * _AHEAD_S)))
-    left_s = running_s * (100.0 - progress_percent) / progress_percent
-    return min(_LARGEST_RETRY_AFTER_S, max(1, math.ceil(left_s)))
+    queued_s = running_s + ahead * _AHEAD_S
+    left_s = running_s * (100.0 - progress_percent) / progress_percent if progress_percent > 0.0 else queued_s
+    return math.ceil(min(_LARGEST_RETRY_AFTER_S, max(1.0, left_s)))

@@ -41,6 +41,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """`client-request-id:…`, `idempotency-key:…` of the caller: an equal one names the same request (GRAPH-15)."""
     request_digest: str = ""
     """Of subject and container: a repeat key that comes with another request is refused by the caller of the store."""
+    correlation_id: str
+    """The caller's client-request-id, or the operation's id: stands in RequestInfo.json."""
     storage_location: str
     sealed_location: bytes
     prefix: str

@@ -12,10 +12,10 @@ WHERE tenant_id = :tenant_id AND caller_key = :caller_key AND subject_id = :subj
   AND status IN ('intent', 'not_started', 'running');
 
 -- name: add_intent
-INSERT INTO operation (id, tenant_id, subject_id, subject_kind, caller_key, container_key, request_digest, storage_location,
-  sealed_location, prefix, status, submitted_at)
-VALUES (:id, :tenant_id, :subject_id, :subject_kind, :caller_key, :container_key, :request_digest, :storage_location,
-  :sealed_location, :prefix, 'intent', :submitted_at);
+INSERT INTO operation (id, tenant_id, subject_id, subject_kind, caller_key, container_key, request_digest, correlation_id,
+  storage_location, sealed_location, prefix, status, submitted_at)
+VALUES (:id, :tenant_id, :subject_id, :subject_kind, :caller_key, :container_key, :request_digest, :correlation_id,
+  :storage_location, :sealed_location, :prefix, 'intent', :submitted_at);
 
 -- name: add_repeat_key
 INSERT OR REPLACE INTO repeat_key (caller_key, repeat_key, operation_id) VALUES (:caller_key, :repeat_key, :operation_id);
@@ -30,8 +30,8 @@ DELETE FROM repeat_key WHERE operation_id = (SELECT id FROM operation WHERE id =
 DELETE FROM operation WHERE id = :id AND status = 'intent';
 
 -- name: intents
-SELECT id, tenant_id, subject_id, subject_kind, caller_key, container_key, request_digest, storage_location, sealed_location, prefix,
-  submitted_at
+SELECT id, tenant_id, subject_id, subject_kind, caller_key, container_key, request_digest, correlation_id, storage_location,
+  sealed_location, prefix, submitted_at
 FROM operation WHERE status = 'intent' ORDER BY seq;
 
 -- name: count_open
@@ -136,8 +136,9 @@ WHERE operation_id = :operation_id AND (:source_name IS NULL OR source_name = :s
 ORDER BY source_name, partition, number, revision;
 
 -- name: checkpoint
-UPDATE read SET next_part = :next_part, sealed_cursor = :sealed_cursor, rows = :rows, files = :files, size_bytes = :size_bytes,
-  skipped = :skipped, duration_s = :duration_s, sealed_outcome = coalesce(:sealed_outcome, sealed_outcome), failures = 0,
+UPDATE read SET next_part = :next_part, sealed_cursor = :sealed_cursor,
+  rows = CASE WHEN :is_done THEN :rows ELSE max(rows, :rows) END, files = CASE WHEN :is_done THEN :files ELSE max(files, :files) END,
+  size_bytes = CASE WHEN :is_done THEN :size_bytes ELSE max(size_bytes, :size_bytes) END, skipped = :skipped, duration_s = :duration_s, sealed_outcome = coalesce(:sealed_outcome, sealed_outcome), failures = 0,
   state = CASE WHEN :is_done THEN 'done' ELSE state END, owner = CASE WHEN :is_done THEN NULL ELSE owner END
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
   AND owner = :owner AND attempt = :attempt AND state = 'leased';

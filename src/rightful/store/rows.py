@@ -94,6 +94,7 @@ def intent(row: sqlite3.Row) -> Intent:
         caller_key=row["caller_key"],
         container_key=row["container_key"],
         request_digest=row["request_digest"],
+        correlation_id=row["correlation_id"],
         storage_location=row["storage_location"],
         sealed_location=row["sealed_location"],
         prefix=row["prefix"],

@@ -79,6 +79,7 @@ class SqliteStore:
                     "caller_key": intent.caller_key,
                     "container_key": intent.container_key,
                     "request_digest": intent.request_digest,
+                    "correlation_id": intent.correlation_id,
                     "storage_location": intent.storage_location,
                     "sealed_location": intent.sealed_location,
                     "prefix": intent.prefix,

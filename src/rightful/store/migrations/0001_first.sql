@@ -9,6 +9,7 @@ CREATE TABLE operation (
   caller_key TEXT NOT NULL,
   container_key TEXT NOT NULL,
   request_digest TEXT NOT NULL,
+  correlation_id TEXT NOT NULL,
   storage_location TEXT NOT NULL,          -- without its query string
   sealed_location BLOB,                    -- erased when the operation ends
   prefix TEXT NOT NULL,

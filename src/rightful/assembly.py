@@ -1,0 +1,46 @@
+"""Puts the service together from its configuration."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rightful.clock import Clock, SystemClock
+from rightful.config.model import Config
+from rightful.engines.embedded import EmbeddedEngine, new_owner
+from rightful.export import runtime
+from rightful.export.service import Service, Work
+from rightful.storage.registry import Storages
+from rightful.store.sqlite import SqliteStore
+
+_SQLITE = "sqlite:///"
+
+
+def store_path(config: Config) -> Path:
+    """Return where the store's file lies."""
+    return config.folder / config.store.removeprefix(_SQLITE)
+
+
+@contextmanager
+def running(config: Config, *, clock: Clock | None = None) -> Iterator[Service]:
+    """Run the service while the block lasts: settle what a stop left behind, work, and come to a checkpoint at the end."""
+    clock = clock or SystemClock()
+    owner = new_owner()
+    tenants = runtime.build(config)
+    storages = Storages(folder=config.folder)
+    store = SqliteStore(store_path(config), clock)
+    work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
+    engine = EmbeddedEngine(store, work, owner=owner)
+    service = Service(config=config, tenants=tenants, store=store, storages=storages, engine=engine, work=work, clock=clock)
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
+
+
+def run(config: Config, *, on_listening: Callable[[str], None] = lambda _address: None) -> None:
+    """Serve until a signal ends it; `on_listening` gets scheme, host and port once the socket is bound."""
+    from rightful.graph.server import serve  # noqa: PLC0415 - uvicorn is only needed here
+
+    with running(config) as service:
+        serve(config, exports=service, on_listening=lambda listening: on_listening(listening.address))

@@ -1,0 +1,90 @@
+"""How a file of a source becomes an entry of the package."""
+
+import hashlib
+from collections.abc import Iterator
+
+from rightful.config.model import SourceConfig
+from rightful.connectors.interface import Cursor, FileItem, SkippedItem
+from rightful.errors import SourceRefused
+from rightful.export.outbox import Draft, Outbox, SubjectRead
+from rightful.package.paths import EntryNamer
+
+_HELD_BYTES = 4 << 20
+"""Files up to this size are held in memory; larger ones are hashed first and then read again while they are put."""
+
+_TRIES = 3
+
+
+class FileSender:
+    """Sends files of one source; keeps the names it gave for each subject."""
+
+    def __init__(self, source: SourceConfig, outbox: Outbox) -> None:
+        self._source = source
+        self._outbox = outbox
+        self._namers: dict[int, EntryNamer] = {}
+
+    def send(self, state: SubjectRead, item: FileItem) -> None:
+        """Read and deliver a file; one that cannot be read is skipped, with its reason in the ledger."""
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                self._send(state, item)
+            except OSError as error:
+                # A file that changes while it is read is worth another try; so is a network file system that hiccups.
+                if not tries_left:
+                    self._skip(state, item.path, error.strerror or type(error).__name__)
+            else:
+                return
+
+    def skip(self, state: SubjectRead, item: SkippedItem) -> None:
+        """Put an item down that the connector could not read."""
+        self._skip(state, item.path, item.reason)
+
+    def _skip(self, state: SubjectRead, path: str, reason: str) -> None:
+        if self._source.on_unreadable_item == "fail":
+            raise SourceRefused(
+                f"source {self._source.name!r} has an item that cannot be read: {reason}",
+                source_name=self._source.name,
+                code="ItemUnreadable",
+                hint="make it readable and resume, or set on_unreadable_item: record",
+            )
+        self._outbox.skip(state, _origin(path), reason)
+
+    def _send(self, state: SubjectRead, item: FileItem) -> None:
+        if item.size_bytes <= _HELD_BYTES:
+            content = tuple(item.open())
+            self._outbox.add(state, self._draft(state, item, content, _digest(iter(content))))
+        else:
+            digest = _digest(item.open())
+            self._outbox.put_large(state, self._draft(state, item, (), digest), item.open())
+
+    def _draft(self, state: SubjectRead, item: FileItem, content: tuple[bytes, ...], sha256: str) -> Draft:
+        state.next_part += 1
+        origin = _origin(item.path)
+        return Draft(
+            path=state.path_of(origin) or self._namer(state).name(item.path),
+            content=content,
+            sha256=sha256,
+            size_bytes=item.size_bytes,
+            origin=origin,
+            cursor=Cursor(origin),
+        )
+
+    def _namer(self, state: SubjectRead) -> EntryNamer:
+        namer = self._namers.get(id(state))
+        if namer is None:
+            namer = EntryNamer(self._source.product, self._source.name)
+            for path in state.known_paths():
+                namer.remember(path)
+            self._namers[id(state)] = namer
+        return namer
+
+
+def _digest(chunks: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _origin(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")

@@ -1,0 +1,240 @@
+"""Finishes packages: every read is done, what is left is the ledger, the manifests and the word `complete`."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from rightful import __version__
+from rightful.config.model import SourceConfig
+from rightful.errors import ExportError, OperationError, StorageError
+from rightful.export.identities import Identities
+from rightful.export.outbox import NOTHING
+from rightful.export.records import EntryRecord, ReadRecord, Sealed
+from rightful.export.runtime import TenantRuntime
+from rightful.export.trouble import Trouble, failure_of
+from rightful.operation.model import PackageTotals
+from rightful.package import bagit, closing, ledger, paths
+from rightful.package.contents import PayloadEntry, Tally, tally
+from rightful.package.datapackage import Label, SourceTitle
+from rightful.package.digest import Digest
+from rightful.package.schema import Column
+from rightful.sealing import Sealer
+from rightful.storage.interface import Storage
+from rightful.storage.registry import Storages
+from rightful.store.interface import ClaimedOperation, Completion, Entry, EntryState, FinishSet, SourceOutcome, Store
+
+PACKAGE = ""
+"""The source name of entries that belong to the package itself."""
+_CLOSING_PARTITION = 1
+"""Partition 0 holds RequestInfo.json, this one what closes the package."""
+
+_Opened = tuple[Entry, EntryRecord]
+
+
+class Finisher:
+    """Writes the end of packages and ends their operations; several at once share the last sync and the last commit."""
+
+    def __init__(self, *, store: Store, storages: Storages, sealer: Sealer, identities: Identities, trouble: Trouble, owner: str) -> None:
+        self._store = store
+        self._storages = storages
+        self._sealer = sealer
+        self._identities = identities
+        self._trouble = trouble
+        self._owner = owner
+
+    def run(self, claim: FinishSet, tenant: TenantRuntime) -> None:
+        """Finish every operation of the set; what goes wrong is put down for that operation alone."""
+        written: list[tuple[Completion, Storage]] = []
+        for operation in claim.operations:
+            try:
+                written.append(self._write(operation, tenant))
+            except StorageError as error:
+                self._trouble.storage_of_finish(operation, error, tenant.config.export)
+            except ExportError as error:
+                self._trouble.fail(operation, failure_of(error))
+        completions = self._sync(written, tenant)
+        self._store.complete(completions, owner=self._owner)
+        for completion in completions:
+            self._identities.forget(completion.operation.operation_id)
+
+    def _sync(self, written: Sequence[tuple[Completion, Storage]], tenant: TenantRuntime) -> list[Completion]:
+        by_storage: dict[int, list[tuple[Completion, Storage]]] = defaultdict(list)
+        for completion, storage in written:
+            by_storage[id(storage)].append((completion, storage))
+        durable: list[Completion] = []
+        for group in by_storage.values():
+            try:
+                group[0][1].sync()
+            except StorageError as error:
+                for completion, _ in group:
+                    self._trouble.storage_of_finish(completion.operation, error, tenant.config.export)
+            else:
+                durable += [completion for completion, _ in group]
+        return durable
+
+    def _write(self, operation: ClaimedOperation, tenant: TenantRuntime) -> tuple[Completion, Storage]:
+        sealed = Sealed(self._sealer, operation.tenant_id, operation.operation_id)
+        storage = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
+        entries = self._store.entries(operation.operation_id)
+        finished = self._finished(operation, tenant, sealed, [entry for entry in entries if entry.source_name != PACKAGE], entries)
+        documents = closing.documents(finished)
+        self._stage(operation, documents, [entry for entry in entries if entry.partition == _CLOSING_PARTITION])
+        for document in documents:
+            storage.put(operation.prefix + document.path, tuple(document.chunks()), size_bytes=document.digest.size_bytes)
+        totals = PackageTotals(
+            prefix=operation.prefix,
+            entries=len(finished.entries) + len(documents) + 1,
+            size_bytes=sum(entry.size_bytes for entry in finished.entries) + sum(document.digest.size_bytes for document in documents),
+            manifest_sha256=next(document.digest.sha256 for document in documents if document.path == bagit.MANIFEST_PATH),
+        )
+        return Completion(operation=operation, package=totals), storage
+
+    def _stage(self, operation: ClaimedOperation, documents: Sequence[closing.Document], staged: Sequence[Entry]) -> None:
+        """Put the documents' digests down; a package that an earlier attempt began to close differently cannot be closed."""
+        before = {entry.number: entry.sha256 for entry in staged if entry.source_name == PACKAGE}
+        entries = [
+            Entry(
+                operation_id=operation.operation_id,
+                source_name=PACKAGE,
+                partition=_CLOSING_PARTITION,
+                number=number,
+                state=EntryState.STAGED,
+                sha256=document.digest.sha256,
+                size_bytes=document.digest.size_bytes,
+            )
+            for number, document in enumerate(documents)
+        ]
+        if not before:
+            self._store.stage(entries, owner=self._owner, reads=())
+        elif before != {entry.number: entry.sha256 for entry in entries}:
+            raise OperationError(
+                "the end of the package was begun with another version or configuration of the service and cannot be written again",
+                code="PackageChanged",
+                hint="submit the request again",
+            )
+
+    def _finished(
+        self, operation: ClaimedOperation, tenant: TenantRuntime, sealed: Sealed, found: Sequence[Entry], entries: Sequence[Entry]
+    ) -> closing.Finished:
+        opened: dict[str, list[_Opened]] = defaultdict(list)
+        for entry in found:
+            opened[entry.source_name].append((entry, sealed.open_entry(entry.sealed)))
+        outcomes: dict[str, list[tuple[SourceOutcome, ReadRecord]]] = {}
+        for outcome in self._store.outcomes(operation.operation_id):
+            outcomes.setdefault(outcome.source_name, []).append((outcome, sealed.open_read(outcome.sealed_outcome)))
+        payload: list[PayloadEntry] = []
+        records: list[ledger.SourceRecord] = []
+        for name, reads in outcomes.items():
+            columns = {outcome.partition: record.columns for outcome, record in reads}
+            own = [
+                _payload(entry, record, columns.get(entry.partition, ()))
+                for entry, record in opened[name]
+                if entry.state in {EntryState.DONE, EntryState.SUPERSEDED}
+            ]
+            payload += own
+            records.append(_source_record(name, tenant.config.source(name), reads, opened[name], own))
+        ended_at = max((record.ended_at for record in records if record.ended_at is not None), default=operation.submitted_at)
+        return closing.Finished(
+            ledger=ledger.Ledger(
+                operation_id=operation.operation_id,
+                tenant_id=operation.tenant_id,
+                subject_id=operation.subject_id,
+                configured=tuple(outcomes),
+                sources=tuple(records),
+                submitted_at=operation.submitted_at,
+                completed_at=ended_at,
+            ),
+            entries=tuple(payload),
+            request_info=_request_info(entries),
+            organization=tenant.config.name,
+            titles=tuple(_title(source) for source in tenant.config.sources if source.name in outcomes),
+            software_agent=f"Rightful {__version__}",
+            bagged_at=ended_at,
+        )
+
+
+def _request_info(entries: Sequence[Entry]) -> Digest:
+    for entry in entries:
+        if entry.source_name == PACKAGE and entry.partition == 0:
+            return Digest(sha256=entry.sha256, size_bytes=entry.size_bytes)
+    raise OperationError("the store lost the package's first entry", code="CheckpointLost", hint="submit the request again")
+
+
+def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...]) -> PayloadEntry:
+    return PayloadEntry(
+        path=record.path,
+        sha256=entry.sha256,
+        size_bytes=entry.size_bytes,
+        source_name=entry.source_name,
+        rows=None if record.origin else entry.rows,
+        columns=() if record.origin else columns,
+        superseded_by=record.reason if entry.state is EntryState.SUPERSEDED else "",
+    )
+
+
+def _source_record(
+    name: str,
+    source: SourceConfig | None,
+    reads: Sequence[tuple[SourceOutcome, ReadRecord]],
+    opened: Sequence[_Opened],
+    payload: Sequence[PayloadEntry],
+) -> ledger.SourceRecord:
+    found = tally(payload).get(name, Tally())
+    skipped = tuple(
+        ledger.SkippedEntry(path=_text(record.origin), reason=record.reason)
+        for entry, record in opened
+        if entry.state is EntryState.SKIPPED
+    )
+    product = source.product if source is not None else name
+    return ledger.SourceRecord(
+        source_name=name,
+        state=ledger.state_of(found, skipped=len(skipped)),
+        connector=source.connector if source is not None else "",
+        product=product,
+        folder=paths.part_path(product, name, 0, 0).rpartition("/")[0] + "/",
+        searched=next((record.searched for _, record in reads if record.searched), ""),
+        identifiers=next((record.identifiers for _, record in reads if record.identifiers), {}),
+        withheld=tuple(getattr(source.settings, "exclude", ())) if source is not None else (),
+        rows=found.rows,
+        parts=found.parts,
+        files=found.files,
+        size_bytes=found.size_bytes,
+        attempts=max(outcome.attempts for outcome, _ in reads),
+        started_at=_first([record.started_at for _, record in reads]),
+        ended_at=_last([record.ended_at for _, record in reads]),
+        duration_s=sum(outcome.duration_s for outcome, _ in reads),
+        skipped=skipped,
+        superseded=tuple(
+            ledger.SupersededEntry(path=record.path, sha256=entry.sha256, size_bytes=entry.size_bytes, by=record.reason or NOTHING)
+            for entry, record in opened
+            if entry.state is EntryState.SUPERSEDED
+        ),
+        names=tuple(
+            ledger.OriginalName(entry=record.path, original=_text(record.origin))
+            for entry, record in opened
+            if entry.state is EntryState.DONE and record.origin and not record.path.endswith("/" + _text(record.origin))
+        ),
+    )
+
+
+def _title(source: SourceConfig) -> SourceTitle:
+    label = source.label
+    return SourceTitle(
+        source_name=source.name,
+        product=source.product,
+        label=None
+        if label is None
+        else Label(category=label.category, purpose=label.purpose, retention=label.retention, recipients=label.recipients),
+    )
+
+
+def _text(origin: bytes) -> str:
+    return origin.decode("utf-8", "surrogateescape")
+
+
+def _first(moments: Sequence[datetime | None]) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def _last(moments: Sequence[datetime | None]) -> datetime | None:
+    return max((moment for moment in moments if moment is not None), default=None)

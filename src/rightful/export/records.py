@@ -1,0 +1,79 @@
+"""What the store keeps sealed about reads and entries, as values."""
+
+from datetime import datetime
+
+import msgspec
+
+from rightful.connectors.interface import Cursor
+from rightful.ids import OperationId, TenantId
+from rightful.package.schema import Column
+from rightful.sealing import Sealer
+
+
+class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Names of one entry or skipped item; they may be personal."""
+
+    key: str
+    """Names the entry within its read: its first path, or the skipped item."""
+    path: str = ""
+    """The entry's path in the package; empty for a skipped item."""
+    origin: bytes = b""
+    """The item's own path in the source, where it is a file; bytes, since a file name need not be text."""
+    reason: str = ""
+    """Why an item was skipped, or what replaces a superseded entry."""
+
+
+class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a read found out besides its rows."""
+
+    columns: tuple[Column, ...] = ()
+    searched: str = ""
+    identifiers: dict[str, int] = {}
+    """How many identifiers of each kind were searched for."""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class Sealed:
+    """Seals records for one operation and opens them again."""
+
+    def __init__(self, sealer: Sealer, tenant_id: TenantId, operation_id: OperationId) -> None:
+        self._sealer = sealer
+        self._place = (tenant_id, operation_id)
+
+    def entry(self, record: EntryRecord) -> bytes:
+        """Seal the names of an entry."""
+        return self._seal(record)
+
+    def open_entry(self, sealed: bytes) -> EntryRecord:
+        """Open the names of an entry."""
+        return msgspec.msgpack.decode(self._sealer.open(sealed, *self._place), type=EntryRecord)
+
+    def read(self, record: ReadRecord) -> bytes:
+        """Seal what a read found out."""
+        return self._seal(record)
+
+    def open_read(self, sealed: bytes | None) -> ReadRecord:
+        """Open what a read found out; an empty record where nothing was put down."""
+        if sealed is None:
+            return ReadRecord()
+        return msgspec.msgpack.decode(self._sealer.open(sealed, *self._place), type=ReadRecord)
+
+    def cursor(self, cursor: Cursor) -> bytes:
+        """Seal a cursor: it may hold a path or a key."""
+        return self._seal(cursor)
+
+    def open_cursor(self, sealed: bytes) -> Cursor:
+        """Open a cursor."""
+        return msgspec.msgpack.decode(self._sealer.open(sealed, *self._place), type=Cursor)
+
+    def location(self, text: str) -> bytes:
+        """Seal a storage location with its signature."""
+        return self._sealer.seal(text.encode(), *self._place)
+
+    def open_location(self, sealed: bytes) -> str:
+        """Open a storage location."""
+        return self._sealer.open(sealed, *self._place).decode()
+
+    def _seal(self, record: msgspec.Struct) -> bytes:
+        return self._sealer.seal(msgspec.msgpack.encode(record), *self._place)

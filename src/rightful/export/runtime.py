@@ -1,0 +1,52 @@
+"""What work on a tenant's operations needs, built once from the configuration."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rightful.config.model import Config, SourceConfig, TenantConfig
+from rightful.connectors import registry as connectors
+from rightful.connectors.interface import Connector
+from rightful.directory import registry as directories
+from rightful.directory.interface import Directory
+from rightful.ids import TenantId
+from rightful.storage.location import StoragePolicy
+
+
+class TenantRuntime:
+    """A tenant's directory and connectors, ready to use from any thread."""
+
+    def __init__(self, tenant: TenantConfig, directory: Directory, connectors_by_source: Mapping[str, Connector]) -> None:
+        self.config = tenant
+        self.directory = directory
+        self.connectors = connectors_by_source
+        self.policy = StoragePolicy(
+            checks=tenant.storage.checks,
+            allow=tenant.storage.allow,
+            accounts={name: account.url for name, account in tenant.storage.accounts.items()},
+        )
+
+    def source(self, name: str) -> tuple[SourceConfig, Connector] | None:
+        """Return a source and its connector, None where the configuration no longer has it."""
+        source, connector = self.config.source(name), self.connectors.get(name)
+        return None if source is None or connector is None else (source, connector)
+
+    def close(self) -> None:
+        """Release every connection."""
+        self.directory.close()
+        for connector in self.connectors.values():
+            connector.close()
+
+
+def build_tenant(tenant: TenantConfig, folder: Path) -> TenantRuntime:
+    """Build a tenant's directory and connectors; nothing is connected yet."""
+    by_source: dict[str, Connector] = {}
+    for source in tenant.sources:
+        siblings = {other.name: other.settings for other in tenant.sources if other.connector == source.connector}
+        by_source[source.name] = connectors.find(source.connector)(source.name, source.settings, siblings=siblings, folder=folder)
+    directory = directories.find(tenant.directory.connector)(tenant.id, tenant.directory.settings, folder=folder)
+    return TenantRuntime(tenant, directory, by_source)
+
+
+def build(config: Config) -> dict[TenantId, TenantRuntime]:
+    """Build every tenant of the configuration."""
+    return {tenant.id: build_tenant(tenant, config.folder) for tenant in config.tenants}

@@ -1,0 +1,178 @@
+"""The service: what the surfaces may ask (`export.interface`), and the work that an engine does for it."""
+
+import threading
+from collections.abc import Mapping
+
+import structlog
+
+from rightful.clock import Clock
+from rightful.config.model import Config
+from rightful.engines.interface import Engine
+from rightful.errors import Conflict, InvalidRequest, NotFound
+from rightful.export.finish import Finisher
+from rightful.export.identities import Identities
+from rightful.export.interface import SubmitRequest
+from rightful.export.records import Sealed
+from rightful.export.run import ReadRunner, Stopping
+from rightful.export.runtime import TenantRuntime
+from rightful.export.submit import Submitter
+from rightful.export.trouble import Trouble
+from rightful.ids import OperationId, TenantId
+from rightful.operation.model import DataPolicyOperation, Failure
+from rightful.sealing import Sealer
+from rightful.storage.location import parse_location
+from rightful.storage.registry import Storages
+from rightful.store.interface import FinishSet, ListQuery, ReadSet, Store
+from rightful.subject.model import DataSubject, SubjectKind
+
+_log = structlog.get_logger(__name__)
+
+_CANCELLED = Failure(code="cancelled", message="the operation was cancelled")
+
+
+class Work:
+    """What the engine calls: runs claimed reads and finishes packages, of every tenant."""
+
+    def __init__(
+        self, *, config: Config, tenants: Mapping[TenantId, TenantRuntime], store: Store, storages: Storages, clock: Clock, owner: str
+    ) -> None:
+        sealer = Sealer(config.seal_key)
+        self.identities = Identities()
+        self.stopping = threading.Event()
+        self._tenants = tenants
+        trouble = Trouble(store, clock, self.identities, owner)
+        self._trouble = trouble
+        self._reads = ReadRunner(
+            store=store,
+            storages=storages,
+            sealer=sealer,
+            clock=clock,
+            identities=self.identities,
+            trouble=trouble,
+            owner=owner,
+            stopping=self.stopping,
+        )
+        self._finisher = Finisher(store=store, storages=storages, sealer=sealer, identities=self.identities, trouble=trouble, owner=owner)
+
+    def __call__(self, claim: ReadSet | FinishSet) -> None:
+        """Deal with one claim."""
+        tenant = self._tenants.get(claim.tenant_id)
+        if tenant is None:
+            for operation in claim.operations:
+                self._trouble.fail(operation, Failure(code="ConfigurationInvalid", message="the tenant is no longer in the configuration"))
+            return
+        try:
+            if isinstance(claim, FinishSet):
+                self._finisher.run(claim, tenant)
+            else:
+                self._reads.run(claim, tenant)
+        except Stopping:
+            _log.info("work is given back: the service stops")
+
+
+class Service:
+    """Answers the surfaces; see `export.interface.Exports` for what each method promises."""
+
+    def __init__(
+        self,
+        *,
+        config: Config,
+        tenants: Mapping[TenantId, TenantRuntime],
+        store: Store,
+        storages: Storages,
+        engine: Engine,
+        work: Work,
+        clock: Clock,
+    ) -> None:
+        self._tenants = tenants
+        self._store = store
+        self._storages = storages
+        self._engine = engine
+        self._work = work
+        self._clock = clock
+        self._sealer = Sealer(config.seal_key)
+        self._submitter = Submitter(store=store, storages=storages, sealer=self._sealer, clock=clock)
+
+    def start(self) -> None:
+        """Settle intents that a stop left behind, then begin to work; work left by an earlier run goes on."""
+        for intent in self._store.intents():
+            tenant = self._tenants.get(intent.tenant_id)
+            if tenant is None or self._submitter.settle(intent, tenant) is None:
+                self._store.drop(intent.operation_id)
+                _log.warning("a request that was never answered is dropped", operation_id=intent.operation_id)
+        self._engine.start()
+
+    def stop(self) -> None:
+        """Let what runs come to its next checkpoint, then release everything."""
+        self._work.stopping.set()
+        self._engine.stop()
+        self._storages.close()
+        for tenant in self._tenants.values():
+            tenant.close()
+        self._store.close()
+
+    def find_user(self, tenant_id: TenantId, key: str) -> DataSubject | None:
+        """Find a user by object id or user principal name."""
+        return self._tenants[tenant_id].directory.find_user(key)
+
+    def find_inbound_profile(self, tenant_id: TenantId, user_id: str) -> DataSubject | None:
+        """Find an inbound shared user profile."""
+        return self._tenants[tenant_id].directory.find_inbound_profile(user_id)
+
+    def list_inbound_profiles(self, tenant_id: TenantId) -> tuple[DataSubject, ...]:
+        """Return all inbound shared user profiles of a tenant."""
+        return self._tenants[tenant_id].directory.list_inbound_profiles()
+
+    def submit(self, request: SubmitRequest) -> DataPolicyOperation:
+        """Accept an export."""
+        operation, is_new = self._submitter.submit(request, self._tenants[request.subject.tenant_id])
+        if is_new:
+            self._engine.submit(operation.operation_id)
+        return operation
+
+    def get(self, tenant_id: TenantId, operation_id: OperationId, visible: frozenset[SubjectKind]) -> DataPolicyOperation | None:
+        """Return an operation that this caller may see."""
+        operation = self._store.get(tenant_id, operation_id)
+        return operation if operation is not None and operation.subject_kind in visible else None
+
+    def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
+        """Return operations without their sources."""
+        return self._store.list(query)
+
+    def cancel(self, tenant_id: TenantId, operation_id: OperationId) -> None:
+        """End an operation as cancelled."""
+        if self._store.get(tenant_id, operation_id) is None:
+            raise _unknown()
+        if not self._store.fail(operation_id, _CANCELLED):
+            raise Conflict("the operation has ended", hint="only an operation that has not ended can be cancelled")
+        self._engine.cancel(operation_id)
+        self._work.identities.forget(operation_id)
+
+    def resume(self, tenant_id: TenantId, operation_id: OperationId, storage_location: str | None) -> DataPolicyOperation:
+        """Lead a failed or waiting operation back to running."""
+        operation = self._store.get(tenant_id, operation_id)
+        if operation is None:
+            raise _unknown()
+        tenant = self._tenants[tenant_id]
+        named = operation.storage_location if operation.storage_location in tenant.policy.accounts else None
+        location = parse_location(storage_location or named, tenant.policy, now=self._clock.now())
+        if location.display != operation.storage_location:
+            raise InvalidRequest(
+                "the storage location names another container than the operation began with",
+                code="StorageLocationInvalid",
+                hint="give a SAS URL of the same container",
+                target="storageLocation",
+            )
+        sealed = Sealed(self._sealer, tenant_id, operation_id).location(location.text)
+        resumed = self._store.resume(tenant_id, operation_id, sealed_location=sealed)
+        if resumed is None:
+            raise Conflict(
+                "the operation is neither failed nor waiting, or a newer one of the same request has not ended",
+                hint="look at its status; a complete operation needs no resume",
+            )
+        self._engine.submit(operation_id)
+        return resumed
+
+
+def _unknown() -> NotFound:
+    return NotFound("there is no such operation")

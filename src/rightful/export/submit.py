@@ -1,0 +1,161 @@
+"""Accepting a request: look for what it repeats, commit an intent, mark the storage location, promote the intent (DESIGN rule 9)."""
+
+import hashlib
+from collections.abc import Callable
+
+from rightful.clock import Clock
+from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, Throttled
+from rightful.export.finish import PACKAGE
+from rightful.export.interface import SubmitRequest
+from rightful.export.records import EntryRecord, Sealed
+from rightful.export.runtime import TenantRuntime
+from rightful.ids import OperationId, new_operation_id
+from rightful.operation.model import DataPolicyOperation
+from rightful.package import request_info
+from rightful.sealing import Sealer
+from rightful.storage.interface import Marking, Put
+from rightful.storage.location import Location, parse_location
+from rightful.storage.registry import Storages, probe_error
+from rightful.store.interface import Entry, EntryState, Intent, NewRead, Repeat, Store
+
+_WAIT_S = 0.02
+_LONGEST_WAIT_S = 30.0
+_BUSY_RETRY_S = 5
+
+
+class Submitter:
+    """Accepts requests for one service."""
+
+    def __init__(
+        self, *, store: Store, storages: Storages, sealer: Sealer, clock: Clock, new_id: Callable[[], OperationId] = new_operation_id
+    ) -> None:
+        self._store = store
+        self._storages = storages
+        self._sealer = sealer
+        self._clock = clock
+        self._new_id = new_id
+
+    def submit(self, request: SubmitRequest, tenant: TenantRuntime) -> tuple[DataPolicyOperation, bool]:
+        """Return the accepted operation, and whether it is a new one; the storage location is marked.
+
+        Raises:
+            InvalidRequest: the storage location can't be used; nothing is left behind.
+            Throttled: too much is queued, or an equal request is still being tried.
+            Conflict: the idempotency key came with another request before.
+        """
+        location = parse_location(request.storage_location, tenant.policy, now=self._clock.now())
+        waited_s = 0.0
+        while True:
+            intent = self._intent(request, tenant, location)
+            self._check_queue(tenant)
+            repeat = self._store.begin(intent)
+            if repeat is None:
+                return self._mark(intent, tenant, is_new=True), True
+            operation = self._repeated(intent, repeat)
+            if operation is not None:
+                return operation, False
+            # An equal request is trying the storage location right now: it becomes an operation or vanishes.
+            if waited_s >= _LONGEST_WAIT_S:
+                raise Throttled("an equal request is still being tried on its storage location", retry_after_s=_BUSY_RETRY_S)
+            self._clock.sleep(_WAIT_S)
+            waited_s += _WAIT_S
+
+    def settle(self, intent: Intent, tenant: TenantRuntime) -> DataPolicyOperation | None:
+        """Try an intent again that a stop of the service left behind; None where its storage location refuses (the intent is dropped)."""
+        try:
+            return self._mark(intent, tenant, is_new=False)
+        except ExportError:
+            return None
+
+    def _check_queue(self, tenant: TenantRuntime) -> None:
+        most = tenant.config.limits.queued
+        if self._store.count_open(tenant.config.id, most=most) >= most:
+            raise Throttled("too many operations of this tenant have not ended", retry_after_s=_BUSY_RETRY_S, hint="submit again later")
+
+    def _intent(self, request: SubmitRequest, tenant: TenantRuntime, location: Location) -> Intent:
+        operation_id = self._new_id()
+        subject = request.subject
+        digest = hashlib.sha256(f"{subject.kind}\n{subject.subject_id}\n{location.container_key}".encode()).hexdigest()
+        keys = []
+        if request.client_request_id:
+            # Clients send one correlation id with many calls: only with the same request it names a repeat.
+            keys.append(f"client-request-id:{digest}:{request.client_request_id}")
+        if request.idempotency_key:
+            keys.append(f"idempotency-key:{request.idempotency_key}")
+        return Intent(
+            operation_id=operation_id,
+            tenant_id=tenant.config.id,
+            subject_id=subject.subject_id,
+            subject_kind=subject.kind,
+            caller_key=request.caller.key,
+            container_key=location.container_key,
+            repeat_keys=tuple(keys),
+            request_digest=digest,
+            correlation_id=request.client_request_id or operation_id,
+            storage_location=location.display,
+            sealed_location=Sealed(self._sealer, tenant.config.id, operation_id).location(location.text),
+            prefix="" if tenant.policy.checks == "strict" else f"{operation_id}/",
+            submitted_at=self._clock.now(),
+        )
+
+    def _repeated(self, intent: Intent, repeat: Repeat) -> DataPolicyOperation | None:
+        if repeat.request_digest != intent.request_digest:
+            raise Conflict(
+                "the Idempotency-Key came with another request before",
+                code="IdempotencyKeyReused",
+                hint="use a new key for each different request",
+            )
+        return None if repeat.is_pending else self._store.get(intent.tenant_id, repeat.operation_id)
+
+    def _mark(self, intent: Intent, tenant: TenantRuntime, *, is_new: bool) -> DataPolicyOperation:
+        """Write the final RequestInfo.json and promote the intent; a refusal drops it."""
+        sealed = Sealed(self._sealer, intent.tenant_id, intent.operation_id)
+        content = request_info.request_info(
+            operation_id=intent.operation_id,
+            subject_id=intent.subject_id,
+            correlation_id=intent.correlation_id,
+            submitted_at=intent.submitted_at,
+        )
+        try:
+            put = self._put_mark(intent, tenant, sealed.open_location(intent.sealed_location), content)
+            if put is Put.ALREADY_THERE and is_new:
+                raise _already_used()
+        except StorageError as error:
+            self._store.drop(intent.operation_id)
+            raise probe_error(error, tenant.policy) from error
+        except ExportError:
+            self._store.drop(intent.operation_id)
+            raise
+        entry = Entry(
+            operation_id=intent.operation_id,
+            source_name=PACKAGE,
+            partition=0,
+            number=0,
+            state=EntryState.DONE,
+            sha256=hashlib.sha256(content).hexdigest(),
+            size_bytes=len(content),
+            sealed=sealed.entry(EntryRecord(key=request_info.PATH, path=request_info.PATH)),
+        )
+        reads = [NewRead(source_name=source.name) for source in tenant.config.sources]
+        operation = self._store.promote(intent.operation_id, reads, [entry])
+        if operation is None:  # pragma: no cover - nobody else drops an intent that is being tried
+            raise Throttled("the request could not be kept", retry_after_s=1)
+        return operation
+
+    def _put_mark(self, intent: Intent, tenant: TenantRuntime, location: str, content: bytes) -> Put:
+        storage = self._storages.open(location, tenant.policy)
+        path = intent.prefix + request_info.PATH
+        if tenant.policy.checks == "strict" and isinstance(storage, Marking):
+            return storage.put_append(path, content)
+        put = storage.put(path, (content,), size_bytes=len(content))
+        storage.sync()
+        return put
+
+
+def _already_used() -> InvalidRequest:
+    return InvalidRequest(
+        "the storage location has been used for an export before",
+        code="StorageLocationAlreadyUsed",
+        hint="give a container that has no RequestInfo.json",
+        target="storageLocation",
+    )

@@ -1,0 +1,90 @@
+"""What becomes of work that could not be done: tried again, waits for somebody, or fails its operation."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from rightful.clock import Clock
+from rightful.config.model import ExportSettings
+from rightful.errors import ExportError, Refusal, SourceError, SourceUnavailable, StorageError, StorageRefused, StorageUnavailable
+from rightful.export.identities import Identities
+from rightful.operation.model import Failure
+from rightful.store.interface import ClaimedOperation, ClaimedRead, Store
+
+_log = structlog.get_logger(__name__)
+
+_LONGEST_RETRY_S = 300.0
+_STORAGE_RETRY_S = 30.0
+
+
+def failure_of(error: BaseException, source_name: str = "") -> Failure:
+    """Say in the caller's words what went wrong; an unforeseen error gives its type's name alone."""
+    if isinstance(error, SourceError):
+        return Failure(code=error.code, message=_sentence(error), source_name=error.source_name)
+    if isinstance(error, ExportError):
+        return Failure(code=error.code, message=_sentence(error), source_name=source_name)
+    return Failure(code="InternalError", message=f"an unforeseen error ({type(error).__name__}) stopped the work", source_name=source_name)
+
+
+def _sentence(error: ExportError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message
+
+
+class Trouble:
+    """Decides and puts down what becomes of reads and operations that ran into an error."""
+
+    def __init__(self, store: Store, clock: Clock, identities: Identities, owner: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._identities = identities
+        self._owner = owner
+
+    def fail(self, operation: ClaimedOperation, failure: Failure) -> None:
+        """End an operation as failed."""
+        if self._store.fail(operation.operation_id, failure):
+            _log.warning("operation failed", operation_id=operation.operation_id, code=failure.code, source=failure.source_name)
+        self._identities.forget(operation.operation_id)
+
+    def source(
+        self, operations: Sequence[ClaimedOperation], reads: Sequence[ClaimedRead], error: BaseException, settings: ExportSettings
+    ) -> None:
+        """Deal with a source that could not be read, for each of these reads."""
+        may_retry = isinstance(error, SourceUnavailable) or not isinstance(error, ExportError)
+        if not isinstance(error, ExportError):
+            _log.error("unforeseen error in a read", exc_info=error)
+        for operation, read in zip(operations, reads, strict=True):
+            if may_retry and read.failures + 1 < settings.attempts:
+                wait_s = min(_LONGEST_RETRY_S, settings.retry_s * 2.0**read.failures)
+                self._store.retry([read], owner=self._owner, at=self._clock.now() + timedelta(seconds=wait_s))
+                _log.info("read is tried again", operation_id=operation.operation_id, source=read.source_name, wait_s=wait_s)
+            else:
+                self.fail(operation, failure_of(error, read.source_name))
+
+    def storage_of_read(self, operation: ClaimedOperation, read: ClaimedRead, error: StorageError, settings: ExportSettings) -> None:
+        """Deal with a storage location that did not take what a read found."""
+        if self._is_hopeless(operation, error, settings):
+            self.fail(operation, failure_of(error))
+        else:
+            self._store.retry([read], owner=self._owner, at=self._later(error), waiting_for=failure_of(error))
+
+    def storage_of_finish(self, operation: ClaimedOperation, error: StorageError, settings: ExportSettings) -> None:
+        """Deal with a storage location that did not take the end of a package."""
+        if self._is_hopeless(operation, error, settings):
+            self.fail(operation, failure_of(error))
+        else:
+            self._store.retry_finish(operation, owner=self._owner, at=self._later(error), waiting_for=failure_of(error))
+
+    def _later(self, error: StorageError) -> datetime:
+        wait_s = error.retry_after_s if isinstance(error, StorageUnavailable) and error.retry_after_s else _STORAGE_RETRY_S
+        return self._clock.now() + timedelta(seconds=wait_s)
+
+    def _is_hopeless(self, operation: ClaimedOperation, error: StorageError, settings: ExportSettings) -> bool:
+        """Whether waiting is useless, or has lasted long enough (DESIGN rule 8)."""
+        if isinstance(error, StorageRefused):
+            if not error.is_curable or error.refusal is Refusal.FULL:
+                return True
+        elif not isinstance(error, StorageUnavailable):
+            return True
+        since = self._store.waiting_since(operation.operation_id)
+        return since is not None and self._clock.now() - since > timedelta(hours=settings.wait_h)

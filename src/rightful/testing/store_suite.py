@@ -1,0 +1,382 @@
+"""The suite that every store must pass: subclass `StoreSuite` and give it a `store` fixture."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from rightful.ids import OperationId, SubjectId, TenantId
+from rightful.operation.model import Failure, OperationStatus, PackageTotals, SourceState
+from rightful.store.interface import (
+    Checkpoint,
+    ClaimedRead,
+    Completion,
+    Entry,
+    EntryState,
+    FinishSet,
+    Intent,
+    ListQuery,
+    NewRead,
+    ReadSet,
+    Store,
+)
+from rightful.subject.model import SubjectKind
+from rightful.testing.clock import ManualClock
+
+TENANT = TenantId("11111111-1111-1111-1111-111111111111")
+OTHER_TENANT = TenantId("22222222-2222-2222-2222-222222222222")
+START = datetime(2026, 1, 31, 12, tzinfo=UTC)
+OWNER = "owner-1"
+LEASE_S = 30.0
+BOTH = (SubjectKind.USER, SubjectKind.INBOUND_PROFILE)
+
+
+def intent(number: int, *, tenant_id: TenantId = TENANT, subject: str = "", container: str = "c", keys: tuple[str, ...] = ()) -> Intent:
+    """Make an intent whose operation id ends in the number."""
+    return Intent(
+        operation_id=OperationId(f"00000000-0000-0000-0000-{number:012}"),
+        tenant_id=tenant_id,
+        subject_id=SubjectId(subject or f"subject-{number}"),
+        subject_kind=SubjectKind.USER,
+        caller_key="caller",
+        container_key=container,
+        repeat_keys=keys,
+        request_digest=f"{subject or number}/{container}",
+        correlation_id=f"correlation-{number}",
+        storage_location="MyStorageAccount",
+        sealed_location=b"sealed",
+        prefix=f"{number}/",
+        submitted_at=START + timedelta(seconds=number),
+    )
+
+
+def accept(store: Store, number: int, *sources: str, tenant_id: TenantId = TENANT, subject: str = "", container: str = "c") -> OperationId:
+    """Begin and promote an operation with reads of these sources."""
+    wanted = intent(number, tenant_id=tenant_id, subject=subject, container=container)
+    assert store.begin(wanted) is None
+    assert store.promote(wanted.operation_id, [NewRead(source_name=name) for name in sources], []) is not None
+    return wanted.operation_id
+
+
+def claim_reads(store: Store, owner: str = OWNER, limit: int = 100) -> ReadSet:
+    """Claim and expect reads."""
+    claim = store.claim(owner, lease_s=LEASE_S, limit=limit)
+    assert isinstance(claim, ReadSet)
+    return claim
+
+
+def done(read: ClaimedRead, *, rows: int = 0, entries: tuple[Entry, ...] = ()) -> Checkpoint:
+    """Make the last checkpoint of a read."""
+    return Checkpoint(read=read, next_part=len(entries), rows=rows, is_done=True, entries=entries)
+
+
+def part(read: ClaimedRead, number: int, state: EntryState, sha256: str = "ab") -> Entry:
+    """Make an entry of a read."""
+    return Entry(
+        operation_id=read.operation_id,
+        source_name=read.source_name,
+        partition=read.partition,
+        number=number,
+        state=state,
+        sha256=sha256,
+        size_bytes=10,
+        rows=1,
+        sealed=b"path",
+    )
+
+
+class StoreSuite:
+    """Subclasses provide fixtures `clock` (a ManualClock at START) and `store` (empty, with that clock)."""
+
+    # -- submit
+
+    def test_intent_is_invisible_until_it_is_promoted(self, store: Store) -> None:
+        wanted = intent(1)
+        assert store.begin(wanted) is None
+        assert store.get(TENANT, wanted.operation_id) is None
+        assert store.list(ListQuery(tenant_id=TENANT, subject_kinds=BOTH)) == ()
+        assert store.intents() == (msgspec.structs.replace(wanted, repeat_keys=()),)
+        operation = store.promote(wanted.operation_id, [NewRead(source_name="orders")], [])
+        assert operation is not None
+        assert (operation.status, operation.progress_percent, operation.storage_location) == (
+            OperationStatus.NOT_STARTED,
+            0.0,
+            "MyStorageAccount",
+        )
+        assert store.intents() == ()
+
+    def test_dropped_intent_leaves_nothing_and_can_come_again(self, store: Store) -> None:
+        first = intent(1, subject="s", keys=("idempotency-key:k",))
+        store.begin(first)
+        store.drop(first.operation_id)
+        assert store.promote(first.operation_id, [], []) is None
+        assert store.begin(intent(2, subject="s", keys=("idempotency-key:k",))) is None
+
+    def test_drop_does_nothing_to_an_operation(self, store: Store) -> None:
+        operation_id = accept(store, 1, "orders")
+        store.drop(operation_id)
+        assert store.get(TENANT, operation_id) is not None
+
+    def test_same_caller_subject_and_container_repeats_until_the_operation_has_ended(self, store: Store) -> None:
+        first = intent(1, subject="s")
+        store.begin(first)
+        pending = store.begin(intent(2, subject="s"))
+        assert pending is not None
+        assert (pending.operation_id, pending.is_pending) == (first.operation_id, True)
+        store.promote(first.operation_id, [NewRead(source_name="a")], [])
+        repeat = store.begin(intent(3, subject="s"))
+        assert repeat is not None
+        assert (repeat.operation_id, repeat.is_pending) == (first.operation_id, False)
+        store.fail(first.operation_id, Failure(code="cancelled", message="cancelled"))
+        assert store.begin(intent(4, subject="s")) is None
+
+    def test_another_container_or_subject_is_another_request(self, store: Store) -> None:
+        accept(store, 1, "a", subject="s")
+        assert store.begin(intent(2, subject="t")) is None
+        assert store.begin(intent(3, subject="s", container="d")) is None
+
+    def test_equal_key_repeats_even_a_complete_operation_but_not_a_failed_one(self, store: Store) -> None:
+        wanted = intent(1, subject="s", keys=("idempotency-key:k",))
+        store.begin(wanted)
+        store.promote(wanted.operation_id, [NewRead(source_name="a")], [])
+        self._complete_all(store)
+        repeat = store.begin(intent(2, subject="s", keys=("idempotency-key:k",)))
+        assert repeat is not None
+        assert (repeat.operation_id, repeat.request_digest) == (wanted.operation_id, wanted.request_digest)
+        failed = intent(3, subject="u", keys=("idempotency-key:l",))
+        store.begin(failed)
+        store.promote(failed.operation_id, [NewRead(source_name="a")], [])
+        store.fail(failed.operation_id, Failure(code="x", message="x"))
+        assert store.begin(intent(4, subject="u", keys=("idempotency-key:l",))) is None
+
+    def test_count_open_counts_no_further_than_asked(self, store: Store) -> None:
+        for number in range(5):
+            accept(store, number, "a")
+        assert store.count_open(TENANT, most=100) == 5
+        assert store.count_open(TENANT, most=3) == 3
+        assert store.count_open(OTHER_TENANT, most=3) == 0
+
+    # -- look
+
+    def test_another_tenants_operation_is_not_there(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        assert store.get(OTHER_TENANT, operation_id) is None
+        assert store.resume(OTHER_TENANT, operation_id, sealed_location=b"x") is None
+
+    def test_list_filters_orders_and_goes_on_after_one(self, store: Store) -> None:
+        ids = [accept(store, number, "a", subject=f"s{number % 2}", container=str(number)) for number in range(6)]
+        accept(store, 9, "a", tenant_id=OTHER_TENANT)
+        query = ListQuery(tenant_id=TENANT, subject_kinds=BOTH, limit=4)
+        first = store.list(query)
+        assert [each.operation_id for each in first] == ids[::-1][:4]
+        after = (first[-1].submitted_at, first[-1].operation_id)
+        assert [each.operation_id for each in store.list(msgspec.structs.replace(query, after=after))] == ids[::-1][4:]
+        rising = msgspec.structs.replace(query, descending=False, subject_id=SubjectId("s1"))
+        assert [each.operation_id for each in store.list(rising)] == ids[1::2]
+        store.fail(ids[0], Failure(code="x", message="x"))
+        failed = msgspec.structs.replace(query, status=OperationStatus.FAILED)
+        assert [each.operation_id for each in store.list(failed)] == [ids[0]]
+        assert store.list(msgspec.structs.replace(query, subject_kinds=())) == ()
+        assert store.list(msgspec.structs.replace(query, subject_kinds=(SubjectKind.INBOUND_PROFILE,))) == ()
+
+    # -- work
+
+    def test_claim_takes_reads_that_share_a_source_oldest_first(self, store: Store) -> None:
+        ids = [accept(store, number, "orders", "messages") for number in range(3)]
+        claim = claim_reads(store, limit=2)
+        assert (claim.source_name, claim.partition, claim.tenant_id) == ("orders", 0, TENANT)
+        assert [read.operation_id for read in claim.reads] == ids[:2]
+        assert [operation.operation_id for operation in claim.operations] == ids[:2]
+        assert {read.attempt for read in claim.reads} == {1}
+        second, third = claim_reads(store), claim_reads(store)
+        claimed = {
+            (second.source_name, *[read.operation_id for read in second.reads]),
+            (third.source_name, *[read.operation_id for read in third.reads]),
+        }
+        assert claimed == {("messages", *ids), ("orders", ids[2])}
+        assert store.claim(OWNER, lease_s=LEASE_S, limit=10) is None
+        operation = store.get(TENANT, ids[0])
+        assert operation is not None
+        assert operation.status is OperationStatus.RUNNING
+
+    def test_tenants_take_turns_and_never_share_a_set(self, store: Store) -> None:
+        for number in range(4):
+            accept(store, number, "a")
+        accept(store, 9, "a", tenant_id=OTHER_TENANT)
+        tenants = [claim_reads(store, limit=2).tenant_id for _ in range(3)]
+        assert tenants == [TENANT, OTHER_TENANT, TENANT]
+
+    def test_reads_with_different_cursors_are_claimed_alone(self, store: Store) -> None:
+        for number in range(3):
+            accept(store, number, "a")
+        claim = claim_reads(store)
+        store.checkpoint([Checkpoint(read=claim.reads[0], next_part=1, sealed_cursor=b"somewhere", rows=5)], owner=OWNER)
+        store.release_all()
+        first, second = claim_reads(store), claim_reads(store)
+        assert [len(first.reads), len(second.reads)] == [1, 2]
+        assert (first.reads[0].sealed_cursor, first.reads[0].next_part, first.reads[0].rows) == (b"somewhere", 1, 5)
+
+    def test_finished_operations_come_first_and_are_completed_once(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        accept(store, 2, "b")
+        claim = claim_reads(store)
+        store.checkpoint([done(claim.reads[0], rows=3)], owner=OWNER)
+        finish = store.claim(OWNER, lease_s=LEASE_S, limit=10)
+        assert isinstance(finish, FinishSet)
+        assert [operation.operation_id for operation in finish.operations] == [operation_id]
+        completion = Completion(
+            operation=finish.operations[0], package=PackageTotals(prefix="1/", entries=9, size_bytes=99, manifest_sha256="cd")
+        )
+        assert store.complete([completion], owner=OWNER) == ()
+        assert store.complete([completion], owner=OWNER) == (operation_id,)
+        operation = store.get(TENANT, operation_id)
+        assert operation is not None
+        assert (operation.status, operation.progress_percent, operation.retry_after_s) == (OperationStatus.COMPLETE, 100.0, 0)
+        assert operation.completed_at is not None
+        assert operation.package == completion.package
+        assert [(source.source_name, source.state, source.rows) for source in operation.sources] == [("a", SourceState.EXPORTED, 3)]
+        assert store.entries(operation_id) == ()
+
+    def test_lease_that_ran_out_is_claimed_again_and_the_first_owner_is_fenced(self, store: Store, clock: ManualClock) -> None:
+        operation_id = accept(store, 1, "a")
+        lost = claim_reads(store)
+        clock.advance(LEASE_S + 1)
+        taken = claim_reads(store, owner="owner-2")
+        assert taken.reads[0].attempt == 2
+        entry = part(lost.reads[0], 0, EntryState.STAGED)
+        assert store.stage([entry], owner=OWNER, reads=lost.reads) == (operation_id,)
+        assert store.checkpoint([done(lost.reads[0], rows=7)], owner=OWNER) == (operation_id,)
+        assert store.entries(operation_id) == ()
+        assert store.checkpoint([done(taken.reads[0], rows=8)], owner="owner-2") == ()
+
+    def test_same_owner_with_an_older_attempt_is_fenced_too(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        old = claim_reads(store)
+        store.release_all(OWNER)
+        claim_reads(store)
+        assert store.checkpoint([done(old.reads[0])], owner=OWNER) == (operation_id,)
+
+    def test_heartbeat_keeps_a_lease(self, store: Store, clock: ManualClock) -> None:
+        accept(store, 1, "a")
+        claim_reads(store)
+        clock.advance(LEASE_S - 1)
+        store.heartbeat(OWNER, lease_s=LEASE_S)
+        clock.advance(LEASE_S - 1)
+        assert store.claim("owner-2", lease_s=LEASE_S, limit=1) is None
+
+    def test_staged_entry_becomes_done_and_is_kept_for_whoever_resumes(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a", "b")
+        claim = claim_reads(store)
+        read = claim.reads[0]
+        assert store.stage([part(read, 0, EntryState.STAGED), part(read, 1, EntryState.STAGED)], owner=OWNER, reads=claim.reads) == ()
+        store.checkpoint(
+            [Checkpoint(read=read, next_part=1, sealed_cursor=b"k", rows=1, entries=(part(read, 0, EntryState.DONE),))], owner=OWNER
+        )
+        assert [(entry.number, entry.state) for entry in store.entries(operation_id, "a", 0)] == [
+            (0, EntryState.DONE),
+            (1, EntryState.STAGED),
+        ]
+        assert store.entries(operation_id, "b") == ()
+
+    def test_split_makes_reads_of_the_other_partitions_once(self, store: Store) -> None:
+        operation_id = accept(store, 1, "lake")
+        claim = claim_reads(store)
+        partitions = [NewRead(source_name="lake", partition=number, spec=f"s{number}", estimated_rows=10) for number in range(3)]
+        assert store.split(claim.reads, partitions, owner=OWNER) == ()
+        assert store.split(claim.reads, partitions, owner=OWNER) == ()
+        others = [claim_reads(store), claim_reads(store)]
+        assert [(claim.partition, claim.reads[0].spec) for claim in others] == [(1, "s1"), (2, "s2")]
+        for each in (claim, *others):
+            assert store.claim(OWNER, lease_s=LEASE_S, limit=1) is None
+            store.checkpoint([done(each.reads[0])], owner=OWNER)
+        assert isinstance(store.claim(OWNER, lease_s=LEASE_S, limit=1), FinishSet)
+        assert [outcome.partition for outcome in store.outcomes(operation_id)] == [0, 1, 2]
+
+    def test_progress_never_falls(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        claim = claim_reads(store)
+        read = claim.reads[0]
+        store.split(claim.reads, [NewRead(source_name="a", estimated_rows=100)], owner=OWNER)
+        seen = [0.0]
+        for rows in (10, 50, 20, 80):
+            store.checkpoint([Checkpoint(read=read, next_part=0, rows=rows)], owner=OWNER)
+            operation = store.get(TENANT, operation_id)
+            assert operation is not None
+            seen.append(operation.progress_percent)
+        assert seen == sorted(seen)
+        assert 60 < seen[-1] < 100
+
+    def test_retry_waits_counts_and_comes_back(self, store: Store, clock: ManualClock) -> None:
+        accept(store, 1, "a")
+        claim = claim_reads(store)
+        store.retry(claim.reads, owner=OWNER, at=clock.now() + timedelta(seconds=10))
+        assert store.claim(OWNER, lease_s=LEASE_S, limit=1) is None
+        clock.advance(10)
+        again = claim_reads(store)
+        assert (again.reads[0].failures, again.reads[0].attempt) == (1, 2)
+
+    def test_waiting_is_said_and_is_no_failure(self, store: Store, clock: ManualClock) -> None:
+        operation_id = accept(store, 1, "a")
+        waits = Failure(code="StorageRefused", message="the SAS has expired")
+        claim = claim_reads(store)
+        store.retry(claim.reads, owner=OWNER, at=clock.now(), waiting_for=waits)
+        operation = store.get(TENANT, operation_id)
+        assert operation is not None
+        assert (operation.status, operation.waiting_for) == (OperationStatus.RUNNING, waits)
+        since = store.waiting_since(operation_id)
+        clock.advance(5)
+        again = claim_reads(store)
+        assert again.reads[0].failures == 0
+        store.retry(again.reads, owner=OWNER, at=clock.now(), waiting_for=waits)
+        assert store.waiting_since(operation_id) == since
+        store.checkpoint([Checkpoint(read=claim_reads(store).reads[0], next_part=1)], owner=OWNER)
+        assert store.waiting_since(operation_id) is None
+
+    def test_failed_operation_is_claimed_no_more_and_resumes_where_it_was(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a", "b")
+        first = claim_reads(store)
+        store.checkpoint([done(first.reads[0], rows=2)], owner=OWNER)
+        second = claim_reads(store)
+        failure = Failure(code="SourceUnavailable", message="source 'b' does not answer", source_name="b")
+        assert store.fail(operation_id, failure)
+        assert not store.fail(operation_id, failure)
+        assert store.checkpoint([done(second.reads[0])], owner=OWNER) == (operation_id,)
+        operation = store.get(TENANT, operation_id)
+        assert operation is not None
+        assert (operation.status, operation.failure) == (OperationStatus.FAILED, failure)
+        assert [source.state for source in operation.sources] == [SourceState.EXPORTED, SourceState.FAILED]
+        assert store.claim(OWNER, lease_s=LEASE_S, limit=1) is None
+        resumed = store.resume(TENANT, operation_id, sealed_location=b"new")
+        assert resumed is not None
+        assert (resumed.status, resumed.failure, resumed.completed_at) == (OperationStatus.RUNNING, None, None)
+        assert store.resume(TENANT, operation_id, sealed_location=b"new") is None
+        again = claim_reads(store)
+        assert (again.source_name, again.operations[0].sealed_location) == ("b", b"new")
+
+    def test_failed_operation_does_not_resume_beside_a_newer_one_of_the_same_request(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a", subject="s")
+        store.fail(operation_id, Failure(code="x", message="x"))
+        accept(store, 2, "a", subject="s")
+        assert store.resume(TENANT, operation_id, sealed_location=b"new") is None
+
+    def test_operation_that_could_not_be_finished_is_claimed_again_later(self, store: Store, clock: ManualClock) -> None:
+        accept(store, 1, "a")
+        self._finish_reads(store)
+        finish = store.claim(OWNER, lease_s=LEASE_S, limit=1)
+        assert isinstance(finish, FinishSet)
+        store.retry_finish(finish.operations[0], owner=OWNER, at=clock.now() + timedelta(seconds=9))
+        clock.advance(9)
+        again = store.claim(OWNER, lease_s=LEASE_S, limit=1)
+        assert isinstance(again, FinishSet)
+        assert again.operations[0].attempt == finish.operations[0].attempt + 1
+
+    def _finish_reads(self, store: Store) -> None:
+        claim = claim_reads(store)
+        store.checkpoint([done(read) for read in claim.reads], owner=OWNER)
+
+    def _complete_all(self, store: Store) -> None:
+        while (claim := store.claim(OWNER, lease_s=LEASE_S, limit=100)) is not None:
+            if isinstance(claim, FinishSet):
+                totals = PackageTotals(prefix="", entries=1, size_bytes=1, manifest_sha256="")
+                store.complete([Completion(operation=operation, package=totals) for operation in claim.operations], owner=OWNER)
+            else:
+                store.checkpoint([done(read) for read in claim.reads], owner=OWNER)

@@ -1,0 +1,87 @@
+"""The SQLite store against the suite of all stores, and what it promises besides."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rightful.errors import ConfigurationError
+from rightful.store.sqlite import SqliteStore
+from rightful.testing.clock import ManualClock
+from rightful.testing.store_suite import START, TENANT, StoreSuite, accept, intent
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: ManualClock) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "store.db", clock)
+    yield store
+    store.close()
+
+
+class TestSqliteStore(StoreSuite):
+    pass
+
+
+def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    store = SqliteStore(tmp_path / "store.db", clock)
+    operation_id = accept(store, 1, "a", "b")
+    store.begin(intent(2))
+    store.close()
+    again = SqliteStore(tmp_path / "store.db", clock)
+    operation = again.get(TENANT, operation_id)
+    assert operation is not None
+    assert [source.source_name for source in operation.sources] == ["a", "b"]
+    assert [each.operation_id for each in again.intents()] == [intent(2).operation_id]
+    again.close()
+
+
+@pytest.mark.usefixtures("store")
+def test_second_service_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"another service works on the store store\.db"):
+        SqliteStore(tmp_path / "store.db", ManualClock())
+
+
+def test_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    SqliteStore(tmp_path / "store.db", ManualClock()).close()
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(ConfigurationError, match="newer version"):
+        SqliteStore(tmp_path / "store.db", ManualClock())
+
+
+def test_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(b"not a database, but somebody's file" * 100)
+    with pytest.raises(ConfigurationError, match="cannot be opened"):
+        SqliteStore(path, ManualClock())
+    assert path.read_bytes().startswith(b"not a database")
+
+
+def test_many_threads_share_commits_and_lose_nothing(store: SqliteStore) -> None:
+    def submit(first: int) -> None:
+        for number in range(first, first + 25):
+            accept(store, number, "a", subject=f"s{number}")
+
+    threads = [threading.Thread(target=submit, args=(1000 * number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.count_open(TENANT, most=1000) == 200
+
+
+def test_task_that_fails_is_undone_alone(store: SqliteStore) -> None:
+    accept(store, 1, "a")
+    with pytest.raises(sqlite3.IntegrityError):
+        accept(store, 1, "b", subject="other")
+    accept(store, 2, "a")
+    assert store.count_open(TENANT, most=10) == 2

@@ -1,0 +1,33 @@
+"""The spool gives back what it got, in memory and out of it."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from rightful.export.spool import Spool
+
+
+@pytest.mark.parametrize("memory_bytes", [1 << 20, 1000, 1])
+def test_pieces_come_back_by_subject_in_order(memory_bytes: int) -> None:
+    chance = random.Random(7)
+    spool = Spool(memory_bytes)
+    expected = dict.fromkeys(range(5), b"")
+    for _ in range(300):
+        subject, piece = chance.randrange(5), chance.randbytes(chance.randrange(1, 400))
+        spool.append(subject, piece)
+        expected[subject] += piece
+    assert {subject: b"".join(spool.take(subject)) for subject in range(5)} == expected
+    assert b"".join(spool.take(3)) == b""
+    spool.close()
+
+
+def test_nothing_readable_and_no_name_is_left(tmp_path: Path) -> None:
+    spool = Spool(10, tmp_path)
+    spool.append(0, b"somebody's secret line\n" * 100)
+    assert list(tmp_path.iterdir()) == []
+    open_files = [path for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    held = [path for path in open_files if str(path.readlink()).startswith(str(tmp_path))]
+    assert len(held) == 1
+    assert b"somebody" not in held[0].read_bytes()
+    spool.close()
