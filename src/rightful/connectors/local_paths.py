@@ -1,0 +1,67 @@
+"""Local files in the connectors' settings: URLs, and patterns of paths.
+
+In a pattern `*` and `?` stand for characters within a segment, `[…]` for one of several, `**` for any number of folders.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from rightful.errors import ConfigurationError
+
+_CLASS_SPECIAL = re.compile(r"[\\\[\]^&~|]")
+
+
+def local_path(url: str, folder: Path) -> Path:
+    """Return the path that a `file:` URL, or a path relative to the configuration's folder, stands for. `?` and `#` are no delimiters."""
+    scheme, found, rest = url.partition("://")
+    if not found:
+        return folder / url
+    if scheme.lower() != "file":
+        raise ConfigurationError(f"this connector reads local files, not {scheme}", hint="write file:///path")
+    if not rest.startswith("/"):
+        raise ConfigurationError("url names a host", hint="write file:///path, three slashes")
+    return Path(unquote(rest, errors="surrogateescape"))
+
+
+def path_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """Return a test whether a relative path (`/` between segments) fits one of the patterns.
+
+    A pattern without a slash is compared with the last segment, wherever it lies. Letter case counts, a leading dot is no exception.
+    """
+    compiled = [re.compile(_translate(pattern if "/" in pattern else f"**/{pattern}"), re.DOTALL) for pattern in patterns]
+    return lambda path: any(pattern.fullmatch(path) for pattern in compiled)
+
+
+def has_wildcard(segment: str) -> bool:
+    """Say whether a segment of a pattern may stand for several names."""
+    return any(character in segment for character in "*?[")
+
+
+def _translate(pattern: str) -> str:
+    segments = pattern.strip("/").split("/")
+    return "".join(_segment(segment, is_last=number == len(segments) - 1) for number, segment in enumerate(segments))
+
+
+def _segment(segment: str, *, is_last: bool) -> str:
+    if segment == "**":
+        return ".*" if is_last else "(?:[^/]+/)*"
+    text = "".join(map(_piece, re.findall(r"\[!?\]?[^\]]*\]|.", segment, re.DOTALL)))
+    return text if is_last else text + "/"
+
+
+def _piece(text: str) -> str:
+    if text == "*":
+        return "[^/]*"
+    if text == "?":
+        return "[^/]"
+    if len(text) == 1:
+        return re.escape(text)
+    body = text[1:-1]
+    negated = "^/" if body.startswith("!") else ""
+    return f"[{negated}{_CLASS_SPECIAL.sub(_escaped, body.removeprefix('!'))}]"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "\\" + found[0]

@@ -1,0 +1,494 @@
+"""`files` passes the suite over real folders, and stays inside each subject's folder whatever lies there."""
+
+import errno
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from rightful.connectors import registry
+from rightful.connectors.files import FilesConnector, FilesSettings
+from rightful.connectors.interface import Cursor, FileItem, ItemChanged, Partition, ReadHeader, SkippedItem
+from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
+from rightful.testing.connector_suite import ANN, ANN2, UPPER, ConnectorSuite, Found, collect, identified
+
+PARTITION = Partition(number=0, spec="tree")
+AWKWARD = {
+    "Documents/a.docx": b"a" * 10,
+    "Documents/b": b"",
+    "Documents.txt": b"sorts after the folder's content",
+    "line\nbreak": b"n",
+    "\udcff\udcfe": b"no UTF-8",
+    "写真/👩‍👧.png": b"png",
+    "CON": b"reserved elsewhere",
+    "-rf": b"",
+    "é": b"NFC",
+    "e\u0301": b"NFD",
+    "n" * 255: b"long",
+    "\U0001f600": b"astral: code points and bytes sort alike, UTF-16 would not",
+    "\uffee": b"below it",
+}
+
+
+def connect(root: Path, path: str = "{folder}/", **options: object) -> FilesConnector:
+    settings = FilesSettings(url=f"file://{root}", path=path, **options)  # type: ignore[arg-type]
+    return FilesConnector("onedrive", settings, siblings={}, folder=Path("/"))
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+
+
+def items_of(connector: FilesConnector, folder: str = "ann", cursor: Cursor | None = None) -> list[FileItem | SkippedItem]:
+    items = list(connector.read(PARTITION, [identified(folder=(folder,))], cursor))
+    return [item for item in items if isinstance(item, FileItem | SkippedItem)]
+
+
+def only_file(connector: FilesConnector) -> FileItem:
+    [item] = items_of(connector)
+    assert isinstance(item, FileItem)
+    return item
+
+
+class TestFiles(ConnectorSuite):
+    @pytest.fixture
+    def connector(self, tmp_path: Path) -> FilesConnector:
+        write(tmp_path / "ann", AWKWARD)
+        write(tmp_path / "ANN", {"Documents/a.docx": b"somebody else's"})
+        write(tmp_path / "anna", {"x": b"x"})
+        write(tmp_path, {"loose": b"nobody's", " /blank": b"blank"})
+        (tmp_path / "ann/empty/folder").mkdir(parents=True)
+        (tmp_path / "ann/link").symlink_to("../anna/x")
+        (tmp_path / "ann/Documents/linked").symlink_to("../../anna", target_is_directory=True)
+        os.mkfifo(tmp_path / "ann/pipe")
+        return connect(tmp_path)
+
+    @pytest.fixture
+    def expected(self) -> Mapping[str, Found]:
+        return {
+            ANN.name: Found(files=AWKWARD, skipped=("Documents/linked", "link", "pipe")),
+            ANN2.name: Found(),
+            UPPER.name: Found(files={"Documents/a.docx": b"somebody else's"}),
+        }
+
+    @pytest.fixture
+    def broken(self, tmp_path: Path) -> FilesConnector:
+        return connect(tmp_path / "nowhere")
+
+
+def test_the_registry_finds_it() -> None:
+    assert registry.find("files") is FilesConnector
+    assert FilesConnector.Settings is FilesSettings
+
+
+def test_files_come_in_the_order_of_their_segments_bytes(tmp_path: Path) -> None:
+    write(tmp_path / "ann", AWKWARD)
+    found = [item.path for item in items_of(connect(tmp_path))]
+    assert found == sorted(AWKWARD, key=lambda path: [os.fsencode(segment) for segment in path.split("/")])
+    assert found.index("Documents/b") < found.index("Documents.txt")
+
+
+def test_special_files_and_links_are_skipped_with_a_reason(tmp_path: Path) -> None:
+    home = tmp_path / "ann"
+    home.mkdir()
+    os.mkfifo(home / "pipe")
+    (home / "link").symlink_to("/etc/passwd")
+    (home / "dangling").symlink_to("nowhere")
+    (home / "up").symlink_to("..", target_is_directory=True)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(home / "socket"))
+    reasons = {item.path: item.reason for item in items_of(connect(tmp_path)) if isinstance(item, SkippedItem)}
+    assert reasons == {
+        "dangling": "symbolic link, not followed",
+        "link": "symbolic link, not followed",
+        "pipe": "named pipe, not a regular file",
+        "socket": "socket, not a regular file",
+        "up": "symbolic link, not followed",
+    }
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
+def test_a_device_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "ann").mkdir()
+    os.mknod(tmp_path / "ann/null", 0o20666, os.makedev(1, 3))
+    assert [getattr(item, "reason", "") for item in items_of(connect(tmp_path))] == ["device, not a regular file"]
+
+
+def test_a_subjects_folder_that_is_a_link_or_a_file_is_skipped_not_empty(tmp_path: Path) -> None:
+    write(tmp_path, {"other/secret": b"!", "ANN": b"a file"})
+    (tmp_path / "ann").symlink_to("other", target_is_directory=True)
+    (tmp_path / "ann2").symlink_to("other/secret")
+    reasons = [[(item.path, getattr(item, "reason", "")) for item in items_of(connect(tmp_path), name)] for name in ("ann", "ann2", "ANN")]
+    assert reasons == [[(".", "symbolic link, not followed")], [(".", "symbolic link, not followed")], [(".", "not a folder")]]
+
+
+def test_a_root_that_is_a_link_is_followed(tmp_path: Path) -> None:
+    write(tmp_path / "real/ann", {"a": b"a"})
+    (tmp_path / "root").symlink_to("real", target_is_directory=True)
+    assert [item.path for item in items_of(connect(tmp_path / "root"))] == ["a"]
+
+
+@pytest.mark.parametrize("value", ["", " ", ".", "..", "../bob", "/etc", "bob/", "a\0b", "x" * 300])
+def test_an_identifier_that_is_no_folders_name_matches_nothing(tmp_path: Path, value: str) -> None:
+    write(tmp_path, {"loose": b"!", "bob/secret": b"!", " /x": b"!"})
+    (tmp_path / "root").mkdir()
+    write(tmp_path / "root", {"loose": b"!"})
+    assert items_of(connect(tmp_path / "root"), value) == []
+
+
+@pytest.mark.parametrize("path", ["", "/", "files/", "{upn", "upn}", "../{upn}", "/{upn}", "a//{upn}", "{upn}/./x", "{}", "{upn}\0"])
+def test_a_template_that_is_no_template_is_refused(path: str) -> None:
+    with pytest.raises(ConfigurationError):
+        connect(Path("/srv"), path)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/x", "file://host/x", "http://x/y"])
+def test_a_url_that_is_not_local_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        FilesConnector("x", FilesSettings(url=url, path="{upn}/"), siblings={}, folder=Path("/"))
+
+
+def test_a_relative_path_starts_at_the_configurations_folder(tmp_path: Path) -> None:
+    write(tmp_path / "one drive#?%/ann", {"a": b"a"})
+    for url in ("one drive#?%", f"file://{tmp_path}/one%20drive#?%25"):
+        connector = FilesConnector("x", FilesSettings(url=url, path="{folder}"), siblings={}, folder=tmp_path)
+        assert [item.path for item in items_of(connector)] == ["a"]
+
+
+def test_the_fixed_beginning_of_a_template_belongs_to_the_root(tmp_path: Path) -> None:
+    write(tmp_path / "home/e10/files", {"a": b"a"})
+    connector = connect(tmp_path, "home/{employee_id}/files/")
+    [found] = collect(connector, [ANN.subject])
+    assert dict(found.files) == {"a": b"a"}
+    with pytest.raises(SourceUnavailable):
+        connect(tmp_path, "gone/{employee_id}").check()
+
+
+def test_a_part_of_a_segment_can_be_an_identifier(tmp_path: Path) -> None:
+    write(tmp_path / "user-e10@10", {"a": b"a"})
+    [item] = list(connect(tmp_path, "user-{employee_id}@{user_number}").read(PARTITION, [ANN.subject]))[1:]
+    assert isinstance(item, FileItem)
+    assert (item.path, item.root) == ("a", "user-e10@10")
+
+
+def test_two_roots_are_both_read_under_their_names(tmp_path: Path) -> None:
+    write(tmp_path, {"b@x/docs/1": b"1", "a@x/docs/2": b"2", "a@x/other": b"no"})
+    subject = identified(upn=("b@x", "a@x", "b@x", "c@x"))
+    connector = connect(tmp_path, "{upn}/docs")
+    items = [item for item in connector.read(PARTITION, [subject]) if isinstance(item, FileItem)]
+    assert [(item.path, item.root) for item in items] == [("a@x/docs/2", "a@x/docs"), ("b@x/docs/1", "b@x/docs")]
+    for after, left in ((b"a@x/docs/2", ["b@x/docs/1"]), ("a@x/docs", ["b@x/docs/1"]), ("b@x/docs/1", [])):
+        rest = [item.path for item in connector.read(PARTITION, [subject], Cursor(after)) if isinstance(item, FileItem)]
+        assert rest == left
+
+
+def test_one_of_two_values_keeps_its_prefix_when_the_other_folder_is_missing(tmp_path: Path) -> None:
+    write(tmp_path, {"b@x/1": b"1"})
+    [found] = collect(connect(tmp_path, "{upn}"), [identified(upn=("b@x", "a@x"))])
+    assert dict(found.files) == {"b@x/1": b"1"}
+
+
+def test_patterns_choose_files(tmp_path: Path) -> None:
+    write(
+        tmp_path / "ann",
+        {"a.pdf": b"", "x/b.pdf": b"", "x/c.txt": b"", "cache/d.pdf": b"", "x/cache/e.pdf": b"", "x/f.PDF": b"", "g1.pdf": b""},
+    )
+    (tmp_path / "ann/cache.lnk").symlink_to("x")
+    connector = connect(tmp_path, include=("*.pdf",), exclude=("cache", "g[0-9].pdf"))
+    assert [item.path for item in items_of(connector)] == ["a.pdf", "x/b.pdf"]
+    connector = connect(tmp_path, include=("x/**",), exclude=("x/*/**",))
+    assert [item.path for item in items_of(connector)] == ["x/b.pdf", "x/c.txt", "x/f.PDF"]
+
+
+# -- roots --------------------------------------------------------------------------------------------------------------
+def test_a_missing_or_empty_root_is_unavailable_never_empty(tmp_path: Path) -> None:
+    for connector in (connect(tmp_path / "nowhere"), connect(tmp_path)):
+        with pytest.raises(SourceUnavailable):
+            connector.check()
+        with pytest.raises(SourceUnavailable):
+            list(connector.read(PARTITION, [ANN.subject]))
+
+
+def test_an_empty_root_can_be_allowed(tmp_path: Path) -> None:
+    connect(tmp_path, allow_empty=True).check()
+    assert items_of(connect(tmp_path, allow_empty=True)) == []
+
+
+def test_a_root_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(SourceRefused):
+        connect(tmp_path / "file").check()
+
+
+@contextmanager
+def unprivileged_folder() -> Iterator[Path]:
+    """A folder, and for the time of the block a user whom permissions bind (root is bound by none)."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        yield root
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def test_what_may_not_be_read_is_skipped_and_the_rest_is_read() -> None:
+    with unprivileged_folder() as root:
+        write(root / "ann", {"a": b"a", "locked/x": b"x", "no-entry/y": b"y", "secret": b"s", "z": b"z"})
+        (root / "ann/secret").chmod(0)
+        (root / "ann/locked").chmod(0)
+        (root / "ann/no-entry").chmod(0o744)
+        with as_nobody():
+            found = items_of(connect(root))
+        (root / "ann/locked").chmod(0o700)
+        (root / "ann/no-entry").chmod(0o700)
+        shape = [(item.path, item.reason if isinstance(item, SkippedItem) else "") for item in found]
+        if os.geteuid() == 0:
+            assert shape == [
+                ("a", ""),
+                ("locked", "permission denied"),
+                ("no-entry/y", "permission denied"),
+                ("secret", "permission denied"),
+                ("z", ""),
+            ]
+        else:
+            assert ("secret", "permission denied") in shape
+
+
+def test_a_folder_that_became_unreadable_is_skipped_on_resume_too() -> None:
+    with unprivileged_folder() as root:
+        write(root / "ann", {"a/1": b"", "a/2": b"", "b": b""})
+        (root / "ann/a").chmod(0)
+        with as_nobody():
+            assert [(item.path, type(item)) for item in items_of(connect(root), cursor=Cursor("a/1"))] == [
+                ("a", SkippedItem),
+                ("b", FileItem),
+            ]
+            assert [item.path for item in items_of(connect(root), cursor=Cursor("a"))] == ["b"]
+        (root / "ann/a").chmod(0o700)
+
+
+@pytest.mark.parametrize("mode", [0, 0o644, 0o311])
+def test_a_root_that_may_not_be_read_is_refused(mode: int) -> None:
+    with unprivileged_folder() as base:
+        write(base / "root/ann", {"a": b"a"})
+        (base / "root").chmod(mode)
+        with as_nobody(), pytest.raises(SourceRefused):
+            connect(base / "root").check()
+        (base / "root").chmod(0o700)
+
+
+# -- content ------------------------------------------------------------------------------------------------------------
+def test_a_large_and_a_sparse_file_come_in_chunks(tmp_path: Path) -> None:
+    (tmp_path / "ann").mkdir()
+    with (tmp_path / "ann/big").open("wb") as file:
+        file.truncate((3 << 20) + 5)
+    item = only_file(connect(tmp_path))
+    sizes = [len(chunk) for chunk in item.open()]
+    assert sizes == [1 << 20, 1 << 20, 1 << 20, 5]
+
+
+def test_content_can_be_read_twice_after_the_walk_has_ended(tmp_path: Path) -> None:
+    write(tmp_path / "ann", {"x/y": b"content"})
+    os.utime(tmp_path / "ann/x/y", ns=(0, 1_700_000_000_123_456_789))
+    item = only_file(connect(tmp_path))
+    assert b"".join(item.open()) == b"".join(item.open()) == b"content"
+    assert item.modified_at == datetime(2023, 11, 14, 22, 13, 20, 123456, tzinfo=UTC)
+
+
+def _replace(path: Path) -> None:
+    path.rename(path.with_name("was"))
+    path.write_bytes(b"content")
+    os.utime(path, ns=(0, 5))
+
+
+def _replace_by_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+
+
+def _replace_by_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _replace_by_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _lengthen(path: Path) -> None:
+    path.write_bytes(b"longer than it was")
+
+
+def _shorten(path: Path) -> None:
+    path.write_bytes(b"s")
+
+
+def _touch(path: Path) -> None:
+    os.utime(path, ns=(0, 6))
+
+
+@pytest.mark.parametrize(
+    "change", [_lengthen, _shorten, _touch, Path.unlink, _replace, _replace_by_link, _replace_by_pipe, _replace_by_folder]
+)
+def test_a_file_that_changes_is_told(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    write(tmp_path, {"ann/log": b"content"})
+    os.utime(tmp_path / "ann/log", ns=(0, 5))
+    item = only_file(connect(tmp_path))
+    change(tmp_path / "ann/log")
+    with pytest.raises(ItemChanged):
+        list(item.open())
+
+
+def test_a_file_that_changes_between_two_chunks_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "ann/log"
+    for size in (1, 5 << 20):
+        write(tmp_path, {"ann/log": b"x" * (3 << 20)})
+        chunks = only_file(connect(tmp_path)).open()
+        next(chunks)
+        os.truncate(path, size)
+        with pytest.raises(ItemChanged):
+            list(chunks)
+
+
+def test_a_folder_swapped_for_a_link_leads_nowhere(tmp_path: Path) -> None:
+    write(tmp_path, {"ann/docs/a": b"mine", "bob/docs/a": b"foreign"})
+    os.utime(tmp_path / "bob/docs/a", ns=(0, 5))
+    os.utime(tmp_path / "ann/docs/a", ns=(0, 5))
+    item = only_file(connect(tmp_path))
+    (tmp_path / "ann/docs").rename(tmp_path / "moved")
+    (tmp_path / "ann/docs").symlink_to("../bob/docs", target_is_directory=True)
+    with pytest.raises(ItemChanged):
+        list(item.open())
+
+
+def test_a_folder_swapped_for_a_link_during_the_walk_leads_nowhere(tmp_path: Path) -> None:
+    write(tmp_path, {"ann/a/1": b"", "ann/b/2": b"mine", "bob/2": b"foreign", "bob/3": b"foreign"})
+    read = connect(tmp_path).read(PARTITION, [identified(folder=("ann",))])
+    assert isinstance(next(read), ReadHeader)
+    assert isinstance(next(read), FileItem)
+    (tmp_path / "ann/b").rename(tmp_path / "moved")
+    (tmp_path / "ann/b").symlink_to("../bob", target_is_directory=True)
+    assert [(type(item), getattr(item, "path", "")) for item in read] == [(SkippedItem, "b")]
+
+
+def test_a_file_deleted_during_the_walk_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path, {"ann/a": b"", "ann/b": b"", "ann/c": b""})
+    read = connect(tmp_path).read(PARTITION, [identified(folder=("ann",))])
+    next(read)
+    next(read)
+    (tmp_path / "ann/b").unlink()
+    assert [getattr(item, "path", "") for item in read] == ["c"]
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+# -- deep and wide --------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """A tree deeper than a path may be long, than files may be open and than Python recurses."""
+    depth = 1500
+    fd = os.open(tmp_path, os.O_RDONLY)
+    names = ["ann", *("d" * 20 for _ in range(depth))]
+    for name in names:
+        os.mkdir(name, dir_fd=fd)
+        child = os.open(name, os.O_RDONLY, dir_fd=fd)
+        os.close(os.open("after", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
+        os.close(fd)
+        fd = child
+    os.close(os.open("bottom", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
+    yield tmp_path, depth
+    for name in ["bottom", *reversed(names)]:
+        if name != "bottom":
+            up = os.open("..", os.O_RDONLY, dir_fd=fd)
+            os.close(fd)
+            fd = up
+            os.rmdir(name, dir_fd=fd)
+            os.unlink("after", dir_fd=fd)
+        else:
+            os.unlink(name, dir_fd=fd)
+    os.close(fd)
+
+
+def test_a_very_deep_tree_is_read_whole(deep: tuple[Path, int]) -> None:
+    root, depth = deep
+    before = open_files()
+    most = 0
+    paths = []
+    for item in connect(root).read(PARTITION, [identified(folder=("ann",))]):
+        most = max(most, open_files())
+        if isinstance(item, FileItem):
+            paths.append(item.path)
+            assert b"".join(item.open()) == b""
+    assert len(paths) == depth + 1
+    assert len(max(paths, key=len)) > 4096
+    assert most - before < 80
+    assert open_files() == before
+    middle = paths[depth // 2]
+    assert [item.path for item in items_of(connect(root), cursor=Cursor(middle))] == paths[depth // 2 + 1 :]
+
+
+def test_a_folder_moved_away_from_above_the_walk_stops_it(deep: tuple[Path, int], tmp_path: Path) -> None:
+    root, _ = deep
+    read = connect(root).read(PARTITION, [identified(folder=("ann",))])
+    next(item for item in read if isinstance(item, FileItem) and item.path.endswith("/bottom"))
+    # The walk stands at the bottom and holds 64 folders; one above those changes its parent.
+    (tmp_path / "elsewhere").mkdir()
+    twenty = "/".join(["d" * 20] * 20)
+    (tmp_path / "ann" / twenty).rename(tmp_path / "elsewhere/moved")
+    try:
+        with pytest.raises(SourceUnavailable):
+            list(read)
+    finally:
+        (tmp_path / "elsewhere/moved").rename(tmp_path / "ann" / twenty)
+        (tmp_path / "elsewhere").rmdir()
+
+
+def test_a_read_given_up_leaves_no_descriptor(tmp_path: Path) -> None:
+    write(tmp_path / "ann", {"a/b/c/d": b"x" * (2 << 20), "e": b""})
+    before = open_files()
+    for _ in range(5):
+        read = connect(tmp_path).read(PARTITION, [identified(folder=("ann",))])
+        next(read)
+        item = next(read)
+        assert isinstance(item, FileItem)
+        content = item.open()
+        next(content)
+        content.close()  # type: ignore[attr-defined]  # a generator
+        read.close()  # type: ignore[attr-defined]  # a generator
+    assert open_files() == before
+
+
+def test_errors_name_the_source_and_no_path(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable) as caught:
+        connect(tmp_path / "nowhere").check()
+    assert caught.value.source_name == "onedrive"
+    assert caught.value.hint
+    assert "nowhere" not in str(caught.value)
+
+
+def test_io_errors_have_words() -> None:
+    from rightful.connectors.tree import is_down, reason_of
+
+    assert reason_of(OSError(errno.EIO, "x")) == "input/output error"
+    assert reason_of(OSError(errno.EOVERFLOW, "x")) == os.strerror(errno.EOVERFLOW).lower()
+    assert is_down(OSError(errno.ESTALE, "x"))
+    assert not is_down(OSError(errno.EIO, "x"))
