@@ -78,7 +78,7 @@ def _one_by_one(column: Column, array: pa.Array) -> tuple[pl.Series, bool]:
 
 def _documents(column: Column, array: pa.Array) -> pl.Series:
     values = _series(array)
-    check_json(column, values.to_list())
+    check_json(column, values.drop_nulls().to_list())
     if values.str.contains_any(["\n", "\r"]).any():
         values = values.str.replace_many(["\n", "\r"], [" ", " "])
     return values

@@ -11,6 +11,7 @@ import msgspec
 
 _decode = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_SPACE = " \t\n\r"
 _TOKEN = re.compile(
     r"[ \t\n\r]*(?:(?P<open>[\[{])|(?P<close>[\]}])|(?P<comma>,)|(?P<colon>:)"
     r'|(?P<string>"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+")'
@@ -34,7 +35,7 @@ def split_members(text: str) -> dict[str, str]:
     try:
         found = _decode_members(text)
     except (msgspec.DecodeError, RecursionError):
-        if not _follows_grammar(text) or not text.lstrip(" \t\n\r").startswith("{"):
+        if not _follows_grammar(text) or not text.lstrip(_SPACE).startswith("{"):
             raise ValueError("not a JSON object") from None
         return _walk_members(text)
     return {name: bytes(value).decode() for name, value in found.items()}
@@ -50,7 +51,7 @@ def _walk_members(text: str) -> dict[str, str]:
         elif token.lastgroup == "string" and depth == 1 and not start:
             name = msgspec.json.decode(token["string"], type=str)
         elif start and (depth == 0 or (token.lastgroup == "comma" and depth == 1)):
-            members[name] = text[start : token.start()]
+            members[name] = text[start : token.start()].rstrip(_SPACE)
             start = 0
     return members
 
