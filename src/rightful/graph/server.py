@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
@@ -92,7 +92,10 @@ def _listen(settings: ServerSettings) -> socket.socket:
 
 
 class Listening:
-    """The service on its socket: bound once this exists, answering while `run` runs."""
+    """The service on its socket: bound once this exists, answering while `run` (or `answer`) runs.
+
+    Raises `ConfigurationError` where it cannot listen or speak TLS as configured; plain HTTP is refused unless on loopback.
+    """
 
     def __init__(self, config: Config, exports: Exports, *, clock: Clock | None = None) -> None:
         context = _tls_context(config.server, config.folder)
@@ -127,7 +130,7 @@ class Listening:
             )
         )
 
-    async def run(self) -> None:
+    async def answer(self) -> None:
         """Answer until `stop`; then no connection is accepted, and requests that have begun may end."""
         try:
             await self._server.serve(sockets=[self._socket])
@@ -135,39 +138,11 @@ class Listening:
             self._socket.close()
             self._app.close()
 
-    def run_forever(self) -> None:
-        """Run on an event loop of our own, blocking, until SIGINT, SIGTERM or `stop`."""
+    def run(self) -> None:
+        """Answer on an event loop of our own, blocking, until SIGINT, SIGTERM or `stop`."""
         with asyncio.Runner(loop_factory=self._server.config.get_loop_factory()) as runner:
-            runner.run(self.run())
+            runner.run(self.answer())
 
     def stop(self) -> None:
         """Ask to stop; from any thread, at once, any number of times."""
         self._server.should_exit = True
-
-
-def serve(
-    config: Config,
-    *,
-    exports: Exports,
-    clock: Clock | None = None,
-    on_listening: Callable[[Listening], None] = lambda _listening: None,
-    on_stop: Callable[[], None] = lambda: None,
-) -> None:
-    """Serve until SIGINT or SIGTERM; blocking.
-
-    Args:
-        config: The configuration; plain HTTP is refused unless it listens on loopback.
-        exports: The service behind the wire.
-        clock: Tells the time; the machine's where it is not given.
-        on_listening: Called once the socket is bound, before the first request is answered; told the port and the address.
-        on_stop: Called once requests have ended, however it came to that: to stop the engine.
-
-    Raises:
-        ConfigurationError: It cannot listen or speak TLS as configured.
-    """
-    try:
-        listening = Listening(config, exports, clock=clock)
-        on_listening(listening)
-        listening.run_forever()
-    finally:
-        on_stop()

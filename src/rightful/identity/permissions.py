@@ -4,7 +4,7 @@
     export a user                          User.Export.All (1)             Global Administrator
     export an inbound profile, read them   CrossTenant….Read(Write).All    Global Reader, Global Administrator
     see users' operations                  User.Export.All, User.Read.All  Global Administrator
-    see inbound profiles' operations       as either of the two above
+    see inbound profiles' operations       any of these                    Global Reader, Global Administrator
     cancel or resume an operation          as what submitted it
 
 (1) and User.Read.All, where the operator has set `graph.user_read_all_exports` (GRAPH-70).
@@ -48,6 +48,7 @@ _EXPORT_USER = Rule(permissions=frozenset({USER_EXPORT}), roles=frozenset({GLOBA
 _USER_OPERATIONS = Rule(permissions=frozenset({USER_EXPORT, USER_READ}), roles=frozenset({GLOBAL_ADMINISTRATOR}))
 # GRAPH-71
 _PROFILES = Rule(permissions=frozenset({PROFILES_READ, PROFILES_READ_WRITE}), roles=frozenset({GLOBAL_READER, GLOBAL_ADMINISTRATOR}))
+_PROFILE_OPERATIONS = Rule(permissions=_USER_OPERATIONS.permissions | _PROFILES.permissions, roles=_PROFILES.roles)
 
 _NOTHING: frozenset[SubjectKind] = frozenset()
 _ALL = frozenset(SubjectKind)
@@ -72,7 +73,7 @@ def visible_kinds(caller: Caller) -> frozenset[SubjectKind]:
     """Return the kinds of subjects whose operations the caller sees; none: the caller may not ask at all (authz D4)."""
     if _USER_OPERATIONS.allows(caller):
         return _ALL
-    return _PROFILES_ONLY if _PROFILES.allows(caller) else _NOTHING
+    return _PROFILES_ONLY if _PROFILE_OPERATIONS.allows(caller) else _NOTHING
 
 
 def may_read_profiles(caller: Caller) -> bool:
