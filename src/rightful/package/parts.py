@@ -72,7 +72,7 @@ class PartCutter:
 
     def _end(self, lines: bytes, position: int) -> int:
         """Return where the lines end that still fit into the part, `position` where none does."""
-        room = self._limit - self._size
+        room = max(self._limit - self._size, 0)  # a single longer line leaves less than none
         if len(lines) - position <= room:
             return len(lines)
         end = lines.rfind(b"\n", position, position + room) + 1
