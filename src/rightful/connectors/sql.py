@@ -1,0 +1,240 @@
+"""Reads tables and views of SQLite and PostgreSQL databases, for a set of subjects in one query."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rightful.connectors.interface import (
+    KEY_COLUMN,
+    MATCH_PREFIX,
+    SUBJECT_COLUMN,
+    Cursor,
+    Item,
+    MatchColumn,
+    Partition,
+    ReadHeader,
+    Rows,
+)
+from rightful.database.identifying import fill
+from rightful.database.interface import Database
+from rightful.database.naming import did_you_mean
+from rightful.database.opening import identity, open_database
+from rightful.database.query import Hidden, Query, Target, Via, Wanted, describe
+from rightful.database.table import Table, TableColumn
+from rightful.errors import ConfigurationError, SourceRefused
+from rightful.subject.model import IdentifiedSubject
+
+_HIDDEN = Hidden(subject=SUBJECT_COLUMN, key=KEY_COLUMN, match_prefix=MATCH_PREFIX)
+
+
+class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table or view, and how its rows belong to people."""
+
+    url: str
+    """`sqlite:///file.db` (below the configuration's folder; four slashes for an absolute path) or `postgresql://user:password@host/database`."""
+    table: str
+    """Table or view: `orders` or `shop.orders`, letter case as in the database; a name with a dot in it in double quotes."""
+    match: dict[str, str] = {}
+    """Column to kind of identifier; a row belongs to whom any of them names."""
+    via: dict[str, dict[str, str]] = {}
+    """Other source of the same database to {column here: column there}: a row belongs to whom a row there belongs to."""
+    key: str = ""
+    """Unique column that rows are ordered by and a read goes on after; left out: the primary key where it is one column."""
+    exclude: tuple[str, ...] = ()
+    """Columns that do not get into the package."""
+    time: str = ""
+    """Column that says when a row came to be."""
+
+    def __post_init__(self) -> None:
+        """Refuse a source that no row of could belong to anybody."""
+        if not self.match and not self.via:
+            raise ConfigurationError("neither `match` nor `via` says whose the rows are", hint="match: {column: kind of identifier}")
+        if not all(self.via.values()):
+            raise ConfigurationError("`via` does not say how the tables join", hint="via: {source: {column here: column there}}")
+
+
+class SqlConnector:
+    """Reads one table or view; see `connectors.interface.Connector`."""
+
+    Settings = SqlSettings
+
+    def __init__(self, source_name: str, settings: msgspec.Struct, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
+        self._source_name = source_name
+        self._settings = cast("SqlSettings", settings)
+        self._chain = _chain(source_name, self._settings, cast("Mapping[str, SqlSettings]", siblings), folder, ())
+        self._database: Database = open_database(self._settings.url, folder=folder, source_name=source_name)
+        self._built: tuple[tuple[Table, ...], dict[bool, tuple[Query, ReadHeader]]] | None = None
+
+    def check(self) -> None:
+        """Look at tables and columns, and have the database look at the query."""
+        self._database.forget()
+        target = self._target()
+        wanted = self._wanted(target.table, is_resumed=False)
+        unreadable = [column.name for column in wanted.columns if not column.is_readable]
+        if unreadable:
+            raise self._refused(
+                f"this account may not read column {unreadable[0]!r} of {target.table.name!r}",
+                "GRANT SELECT on it, or leave it out with `exclude`",
+            )
+        self._database.verify(self._database.build_lookup(target, wanted))
+
+    def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
+        """Return one partition: the table is read in one query."""
+        del subjects
+        target = self._target()
+        rows = self._average_rows(target)
+        width = self._database.statistics(target.table).row_bytes
+        return (Partition(number=0, rows=rows, size_bytes=None if rows is None or width is None else rows * width),)
+
+    def read(
+        self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
+    ) -> Iterator[ReadHeader | Item]:
+        """Yield the header, then batches in order of subject and key."""
+        del partition
+        query, header = self._query(is_resumed=cursor is not None)
+        yield header
+        values = [fill(slot, subjects) for slot in query.slots]
+        is_proven = query.key is None or any(len(columns) == 1 and query.key.name in columns for columns in self._target().table.unique)
+        last: tuple[object, object] | None = None
+        for batch in self._database.stream(query, values, cursor.after if cursor is not None else None):
+            if not is_proven:
+                last = self._check_key(batch, last)
+            yield Rows(batch)
+
+    def close(self) -> None:
+        """Release the database."""
+        self._database.close()
+
+    # -- what is read -------------------------------------------------------------------------------------------------
+    def _target(self) -> Target:
+        return self._resolve(self._chain)
+
+    def _resolve(self, link: "_Link") -> Target:
+        """Look the tables of the chain up, and every column that the settings name."""
+        table = self._database.table(link.settings.table)
+        named = [*link.settings.match, *(column for join in link.settings.via.values() for column in join)]
+        if link is self._chain:
+            named += [*link.settings.exclude, *filter(None, (link.settings.key, link.settings.time))]
+        self._require(table, named, link.source_name)
+        vias = []
+        for name, parent in link.parents:
+            target = self._resolve(parent)
+            self._require(target.table, list(link.settings.via[name].values()), name)
+            vias.append(Via(target, link.settings.via[name]))
+        return Target(source_name=link.source_name, table=table, match=link.settings.match, via=tuple(vias))
+
+    def _require(self, table: Table, names: Sequence[str], source_name: str) -> None:
+        for name in names:
+            if table.find(name) is None:
+                raise self._refused(
+                    f"table {table.name!r} of source {source_name!r} has no column {name!r}",
+                    did_you_mean(name, [column.name for column in table.columns]),
+                )
+
+    def _query(self, *, is_resumed: bool) -> tuple[Query, ReadHeader]:
+        target = self._target()
+        tables = _tables(target)
+        built = self._built
+        if built is None or len(built[0]) != len(tables) or any(a is not b for a, b in zip(built[0], tables, strict=True)):
+            self._built = built = tables, {}
+        if is_resumed not in built[1]:
+            wanted = self._wanted(target.table, is_resumed=is_resumed)
+            query = self._database.build(target, wanted)
+            header = ReadHeader(
+                columns=query.columns,
+                match=tuple(MatchColumn(batch_column=matched.output, identifier_kind=matched.kind) for matched in query.match),
+                searched=describe(target, wanted.key.name if wanted.key else ""),
+                has_key=query.has_key,
+            )
+            built[1][is_resumed] = query, header
+        return built[1][is_resumed]
+
+    def _wanted(self, table: Table, *, is_resumed: bool) -> Wanted:
+        columns = tuple(column for column in table.columns if column.name not in self._settings.exclude)
+        if not columns:
+            raise self._refused(f"`exclude` leaves no column of {table.name!r}", "leave the source out instead")
+        return Wanted(columns=columns, key=self._key(table), is_resumed=is_resumed, hidden=_HIDDEN)
+
+    def _key(self, table: Table) -> TableColumn | None:
+        """Return the column to order by: as configured, or the primary key."""
+        name = self._settings.key
+        if not name:
+            column = table.find(table.primary_key[0]) if len(table.primary_key) == 1 else None
+            return column if column is not None and column.key_type and table.is_unique(frozenset({column.name})) else None
+        column = table.find(name)
+        assert column is not None, "it was looked up with the target"
+        if not column.key_type:
+            raise self._refused(f"column {name!r} of {table.name!r} cannot be the key", "use a column of integers or texts")
+        if not table.is_view and not table.is_unique(frozenset({name})):
+            raise self._refused(
+                f"column {name!r} of {table.name!r} cannot be the key: the database does not keep it unique and without NULL",
+                "name the primary key or a unique column, or leave `key` out",
+            )
+        return column
+
+    def _check_key(self, batch: pa.RecordBatch, last: tuple[object, object] | None) -> tuple[object, object]:
+        """Refuse a key of a view that is not one: a read could not go on after it without losing rows."""
+        keys, subjects = batch.column(KEY_COLUMN), batch.column(SUBJECT_COLUMN)
+        same = pc.and_(pc.equal(keys[1:], keys[:-1]), pc.equal(subjects[1:], subjects[:-1]))
+        if keys.null_count or pc.any(same).as_py() or last == (subjects[0].as_py(), keys[0].as_py()):
+            raise self._refused(
+                f"column {self._settings.key!r} of {self._settings.table!r} cannot be the key: it is NULL, or the same in two rows",
+                "name a unique column, or leave `key` out",
+            )
+        return subjects[-1].as_py(), keys[-1].as_py()
+
+    def _average_rows(self, target: Target) -> int | None:
+        """Return how many rows somebody has who has any: rows over the number of different people, of each way to them."""
+        rows = self._database.statistics(target.table).rows
+        people = [self._people(found, column) for found, column in _roots(target)]
+        if rows is None or not all(people):
+            return None
+        return max(1, round(sum(rows / count for count in people if count)))
+
+    def _people(self, target: Target, column: str) -> float | None:
+        return self._database.statistics(target.table).distinct.get(column)
+
+    def _refused(self, message: str, hint: str) -> SourceRefused:
+        return SourceRefused(f"source {self._source_name!r}: {message}", source_name=self._source_name, hint=hint)
+
+
+class _Link(msgspec.Struct, frozen=True):
+    """A source in a chain of `via`, with those it goes over."""
+
+    source_name: str
+    settings: SqlSettings
+    parents: "tuple[tuple[str, _Link], ...]"
+
+
+def _chain(name: str, settings: SqlSettings, siblings: Mapping[str, SqlSettings], folder: Path, below: tuple[str, ...]) -> _Link:
+    """Follow `via` up to sources that match identifiers; looks at the configuration alone."""
+    if name in below:
+        raise ConfigurationError(f"source {name!r}: `via` goes round in a circle", hint=" -> ".join((*below, name)))
+    parents = []
+    for parent in settings.via:
+        found = siblings.get(parent)
+        if found is None:
+            raise ConfigurationError(
+                f"source {name!r}: `via` names {parent!r}, which is no source of connector sql",
+                hint=did_you_mean(parent, (other for other in siblings if other != name)),
+            )
+        if identity(found.url, folder) != identity(settings.url, folder):
+            raise ConfigurationError(
+                f"source {name!r}: `via` joins within one database, and {parent!r} has another url",
+                hint="across databases use `directory.more`: identifiers found by identifiers",
+            )
+        parents.append((parent, _chain(parent, found, siblings, folder, (*below, name))))
+    return _Link(name, settings, tuple(parents))
+
+
+def _tables(target: Target) -> tuple[Table, ...]:
+    return target.table, *(table for via in target.via for table in _tables(via.parent))
+
+
+def _roots(target: Target) -> list[tuple[Target, str]]:
+    """Return every match column by which rows are found, with the table it is in."""
+    return [(target, column) for column in target.match] + [root for via in target.via for root in _roots(via.parent)]

@@ -1,0 +1,62 @@
+"""The contract of a database: what connectors and directories ask of it.
+
+Rules:
+* It is only read. Each `stream` sees one moment of the database, whatever happens meanwhile.
+* Names are checked against the database's own catalogue and quoted; values are never part of SQL text.
+* `SourceUnavailable` is worth another try, `SourceRefused` is not; nothing else is raised. No message holds a password or a value.
+* Calls come from any thread, several at once; each running `stream` holds a connection of its own.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import pyarrow as pa
+
+from rightful.database.identifying import SlotValues
+from rightful.database.query import Query, Target, Wanted
+from rightful.database.table import Statistics, Table
+
+
+class Database(Protocol):
+    """One database, for one source."""
+
+    @property
+    def where(self) -> str:
+        """The database's address without account and password, for messages."""
+        ...
+
+    def table(self, name: str) -> Table:
+        """Return what is known of a table or view; kept for a short while."""
+        ...
+
+    def statistics(self, table: Table) -> Statistics:
+        """Return what the database knows of a table's size; cheap."""
+        ...
+
+    def build(self, target: Target, wanted: Wanted) -> Query:
+        """Build a query in this database's SQL, to be used as often as wanted."""
+        ...
+
+    def stream(self, query: Query, values: Sequence[SlotValues], after: int | str | bytes | None = None) -> Iterator[pa.RecordBatch]:
+        """Run a query and yield batches of at most about 4 MiB, with columns as in `query.outputs`. Not one value: not one query."""
+        ...
+
+    def build_lookup(self, target: Target, wanted: Wanted) -> Query:
+        """Build a query for `rows`."""
+        ...
+
+    def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
+        """Run a query whose answer is small; rows hold subject index and wanted columns, in the query's own order."""
+        ...
+
+    def verify(self, query: Query) -> None:
+        """Have the database look at a query of `build_lookup` without running it: names, types, our rights."""
+        ...
+
+    def forget(self) -> None:
+        """Forget what is known of tables: they have changed."""
+        ...
+
+    def close(self) -> None:
+        """Release connections that nobody else uses; not used afterwards."""
+        ...

@@ -1,0 +1,61 @@
+"""Opens databases by URL."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+from rightful.database.interface import Database
+from rightful.database.pool import Pool
+from rightful.errors import ConfigurationError
+
+_SQLITE = "sqlite:///"
+_POSTGRES = ("postgresql://", "postgres://")
+
+# Connections belong to the process, not to a source: ten tables of one server share what they need. A pool lives as long as a user of it.
+_pools: WeakValueDictionary[str, Pool[Any]] = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def identity(url: str, folder: Path) -> str:
+    """Return a text that is equal for equal databases. It may hold a password: not for messages.
+
+    Raises `ConfigurationError` where the URL is not one of ours.
+    """
+    if url.startswith(_SQLITE) and url != _SQLITE:
+        return f"{_SQLITE}{(folder / url.removeprefix(_SQLITE)).absolute()}"
+    if url.startswith(_POSTGRES):
+        return f"postgresql://{url.partition('://')[2]}"
+    raise ConfigurationError(
+        f"a database of the scheme {url.partition(':')[0][:20]!r} cannot be read",
+        hint="write sqlite:///file.db (below the configuration's folder; four slashes for an absolute path) or postgresql://user:password@host/database",
+    )
+
+
+def open_database(url: str, *, folder: Path, source_name: str) -> Database:
+    """Open a database for a source; nothing is connected before the first question.
+
+    Args:
+        url: `sqlite:///relative.db` (below `folder`), `sqlite:////absolute.db` or `postgresql://…`.
+        folder: where relative paths start.
+        source_name: for errors.
+    """
+    known = identity(url, folder)
+    if known.startswith(_SQLITE):
+        from rightful.database import sqlite  # noqa: PLC0415 -- each driver is loaded by who uses it
+
+        path = Path(known.removeprefix(_SQLITE))
+        return sqlite.SqliteDatabase(_pool(known, lambda: sqlite.connect(path)), path, source_name=source_name)
+    from rightful.database import postgres  # noqa: PLC0415 -- each driver is loaded by who uses it
+
+    pool = _pool(known, lambda: postgres.connect(known))
+    return postgres.PostgresDatabase(pool, where=postgres.address(known), source_name=source_name)
+
+
+def _pool(key: str, connect: Callable[[], Any]) -> Pool[Any]:
+    with _lock:
+        pool = _pools.get(key)
+        if pool is None:
+            pool = _pools[key] = Pool(connect)
+        return pool

@@ -1,0 +1,267 @@
+"""PostgreSQL: read through ADBC into Arrow, streaming, in read-only transactions."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import adbc_driver_manager
+import msgspec
+import pyarrow as pa
+
+from rightful.database import naming
+from rightful.database import query as queries
+from rightful.database.identifying import SlotValues
+from rightful.database.pool import Pool
+from rightful.database.postgres_connection import PostgresConnection
+from rightful.database.postgres_errors import is_connection_lost, translate
+from rightful.database.postgres_sql import (
+    AFTER_SETTING,
+    CATALOGUE,
+    NAMES,
+    STATISTICS,
+    PostgresDialect,
+    array_literal,
+    setting_names,
+    table_of,
+)
+from rightful.database.query import Query, Target, Wanted
+from rightful.database.table import Statistics, Table
+from rightful.errors import SourceRefused, SourceUnavailable
+
+R = TypeVar("R")
+_TABLE_KEPT_S = 30.0
+"""A column added meanwhile is missing from reads that start within this time, no longer."""
+_STATISTICS_KEPT_S = 300.0
+_STREAM_S = 3600
+"""A stream waits for whoever writes its rows away, so it may take long; after an interruption it goes on where it was."""
+_LOOKUP_S = 60
+
+# Texts of moments, intervals and floats must not depend on the account's settings. JIT compiles for longer than our queries run.
+_SETTINGS = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; "
+_SETTINGS += "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; SET LOCAL jit = off; "
+_BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '{_STREAM_S}s'; {_SETTINGS}"
+_BEGIN += "SELECT set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536)::text, true)"
+_ON_CONNECT = f"SET default_transaction_read_only = on; SET statement_timeout = '{_LOOKUP_S}s'; SET jit = off; SET timezone = 'UTC'; "
+_ON_CONNECT += "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'"
+
+_DEFAULTS = {
+    "application_name": "rightful",
+    "connect_timeout": "10",
+    "keepalives_idle": "60",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+}
+
+
+def connection_url(url: str) -> str:
+    """Add what the address leaves open: our name, a time-out for connecting, and keep-alives that notice a server that vanished."""
+    given = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
+    added = "&".join(f"{name}={value}" for name, value in _DEFAULTS.items() if name not in given)
+    return f"{url}{'&' if urlsplit(url).query else '' if url.endswith('?') else '?'}{added}" if added else url
+
+
+def address(url: str) -> str:
+    """Return host and database of an address: what may be shown."""
+    parts = urlsplit(url)
+    return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+class PostgresDatabase:
+    """One PostgreSQL database for one source; see `database.interface.Database`. Connections are shared by all who use the same URL."""
+
+    def __init__(self, pool: Pool[PostgresConnection], *, where: str, source_name: str) -> None:
+        self._pool = pool.join()
+        self._where = where
+        self._source_name = source_name
+        self._streaming = PostgresDialect(bound=False)
+        self._bound = PostgresDialect(bound=True)
+        self._lock = threading.Lock()
+        self._tables: dict[str, tuple[float, Table]] = {}
+        self._statistics: dict[str, tuple[float, Statistics]] = {}
+
+    @property
+    def where(self) -> str:
+        """Host and database."""
+        return self._where
+
+    def table(self, name: str) -> Table:
+        """Ask the catalogue; kept for half a minute."""
+        now = time.monotonic()
+        with self._lock:
+            kept = self._tables.get(name)
+        if kept is not None and now - kept[0] < _TABLE_KEPT_S:
+            return kept[1]
+        quoted = ".".join(naming.quote(part) for part in naming.split(name))
+        rows = self._ask(CATALOGUE, [quoted])
+        if not rows:
+            names = [str(row[0]) for row in self._ask(NAMES, [""])]
+            raise SourceRefused(
+                f"{self._where}: there is no table or view {name!r} (or this account may not see it)",
+                source_name=self._source_name,
+                hint=naming.did_you_mean(name, names),
+            )
+        table = table_of(name, rows[0][0])
+        with self._lock:
+            known = self._tables.get(name)
+            if known is not None and known[1] == table:
+                table = known[1]  # so that what was built for it stays of use
+            self._tables[name] = now, table
+        return table
+
+    def statistics(self, table: Table) -> Statistics:
+        """Ask for the planner's statistics; kept for five minutes."""
+        now = time.monotonic()
+        with self._lock:
+            kept = self._statistics.get(table.sql)
+        if kept is not None and now - kept[0] < _STATISTICS_KEPT_S:
+            return kept[1]
+        rows = self._ask(STATISTICS, [table.sql])
+        found = _statistics(rows[0][0]) if rows else Statistics()
+        with self._lock:
+            self._statistics[table.sql] = now, found
+        return found
+
+    def build(self, target: Target, wanted: Wanted) -> Query:
+        """Build a query for `stream`."""
+        return queries.build(target, wanted, self._streaming)
+
+    def build_lookup(self, target: Target, wanted: Wanted) -> Query:
+        """Build a query for `rows`."""
+        return queries.build(target, wanted, self._bound)
+
+    def stream(self, query: Query, values: Sequence[SlotValues], after: int | str | bytes | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield batches out of one read-only transaction; values go into its settings, since ADBC does not stream with bound parameters."""
+        if not any(slot.values for slot in values):
+            return
+        settings = _settings(values, after)
+        configure = f"SELECT {', '.join(f'set_config({name!r}, ${n + 1}, true)' for n, name in enumerate(settings))}"
+        schema = pa.schema([(output.name, output.arrow) for output in query.outputs])
+        is_whole = False
+        connection = self._begin()
+        try:
+            connection.run_bound(configure, list(settings.values()))
+            for batch in connection.stream(query.sql):
+                if batch.num_rows:
+                    yield self._shaped(batch, query, schema)
+            connection.run("COMMIT")
+            is_whole = True
+        except adbc_driver_manager.Error as error:
+            raise self._translated(error) from None
+        except pa.ArrowException:
+            raise SourceUnavailable(f"{self._where}: the connection is gone", source_name=self._source_name) from None
+        finally:
+            if is_whole:
+                self._pool.give(connection)
+            else:
+                connection.cancel()
+                connection.close()
+
+    def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
+        """Run one statement with bound parameters; its answer comes in one piece."""
+        if not any(slot.values for slot in values):
+            return []
+        parameters = [text for slot in values for text in (_indexes(slot), array_literal(slot.values))]
+        return self._ask(query.sql, parameters)
+
+    def verify(self, query: Query) -> None:
+        """Have it planned; that checks rights too."""
+        self._ask(f"EXPLAIN {query.sql}", ["{}", "{}"] * len(query.slots))
+
+    def forget(self) -> None:
+        """Ask the catalogue again the next time."""
+        with self._lock:
+            self._tables.clear()
+            self._statistics.clear()
+
+    def close(self) -> None:
+        """Leave the pool."""
+        self._pool.leave()
+
+    # -- connections --------------------------------------------------------------------------------------------------
+    def _begin(self) -> PostgresConnection:
+        return self._retried(lambda connection: connection.run(_BEGIN))[0]
+
+    def _ask(self, sql: str, parameters: Sequence[str]) -> list[tuple[Any, ...]]:
+        connection, rows = self._retried(lambda connection: connection.rows(sql, parameters))
+        self._pool.give(connection)
+        return rows
+
+    def _retried(self, use: Callable[[PostgresConnection], R]) -> tuple[PostgresConnection, R]:
+        """Use a connection; where a kept one turns out dead (the server was restarted), once more with a new one."""
+        while True:
+            try:
+                connection, is_kept = self._pool.take()
+            except adbc_driver_manager.Error as error:
+                raise self._translated(error) from None
+            try:
+                return connection, use(connection)
+            except adbc_driver_manager.Error as error:
+                connection.close()
+                if not (is_kept and is_connection_lost(error)):
+                    raise self._translated(error) from None
+                self._pool.drop()
+            except BaseException:
+                connection.close()
+                raise
+
+    def _translated(self, error: adbc_driver_manager.Error) -> Exception:
+        if (error.sqlstate or "").startswith("42"):
+            self.forget()  # tables may have changed since we looked
+        return translate(error, where=self._where, source_name=self._source_name)
+
+    def _shaped(self, batch: pa.RecordBatch, query: Query, schema: pa.Schema) -> pa.RecordBatch:
+        """Give columns their names; extension types lose their wrapping."""
+        arrays = [_plain(batch.column(output.position)) for output in query.outputs]
+        try:
+            return pa.RecordBatch.from_arrays(arrays, schema=schema)
+        except (pa.ArrowException, TypeError):
+            self.forget()
+            raise SourceUnavailable(
+                f"{self._where}: a column's type has changed since we looked", source_name=self._source_name, hint="trying again will help"
+            ) from None
+
+
+def connect(url: str) -> PostgresConnection:
+    """Open a connection and make it harmless."""
+    connection = PostgresConnection(connection_url(url))
+    try:
+        connection.run(_ON_CONNECT)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    return array.storage if isinstance(array, pa.ExtensionArray) else array
+
+
+def _indexes(slot: SlotValues) -> str:
+    return "{" + ",".join(map(str, slot.subjects)) + "}"
+
+
+def _settings(values: Sequence[SlotValues], after: int | str | bytes | None) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    for number, slot in enumerate(values):
+        indexes, texts = setting_names(number)
+        settings[indexes] = _indexes(slot)
+        settings[texts] = array_literal(slot.values)
+    if after is not None:
+        settings[AFTER_SETTING] = "\\x" + after.hex() if isinstance(after, bytes) else str(after)
+    return settings
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    rows: int
+    columns: dict[str, tuple[float, int]]
+
+
+def _statistics(text: str) -> Statistics:
+    said = msgspec.json.decode(text, type=_Counted)
+    rows = said.rows if said.rows >= 0 else None
+    # pg_stats.n_distinct: a count, or where negative a share of the rows.
+    distinct = {name: count if count > 0 else -count * (rows or 0) for name, (count, _) in said.columns.items() if count}
+    width = sum(width for _, width in said.columns.values())
+    return Statistics(rows=rows, row_bytes=width or None, distinct={name: count for name, count in distinct.items() if count >= 1})

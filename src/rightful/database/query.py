@@ -1,0 +1,344 @@
+"""Builds the query that finds the rows of a set of subjects, from values alone.
+
+How it works: the identifiers of each kind are a small relation `(n, v)`, subject index and value. Each match column gives one branch,
+the relation joined to the table; each `via` one branch too, with the parent's rows (found in the same way) in the relation's place. A later
+branch leaves out what an earlier one found for the same subject, so that a row comes once for each subject it belongs to, and each branch
+keeps its index. The outer query brings values into the form they travel in and puts them in order: by subject, then by key, or where there
+is none by the values themselves.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import pyarrow as pa
+
+from rightful.database.identifying import Slot
+from rightful.database.naming import quote
+from rightful.database.table import Table, TableColumn
+from rightful.package.schema import Column
+from rightful.subject.matching import FOLDED_KINDS
+
+
+class Via(msgspec.Struct, frozen=True):
+    """Rows are reached over rows of another table."""
+
+    parent: "Target"
+    join: dict[str, str]
+    """Column of this table to column of the parent; all must be equal."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A table and how its rows belong to subjects: by match columns, over other tables, or both (either)."""
+
+    source_name: str
+    table: Table
+    match: dict[str, str]
+    """Column to kind of identifier."""
+    via: tuple[Via, ...] = ()
+
+
+class Output(msgspec.Struct, frozen=True):
+    """One column of the batches: its name, which of the query's columns it is, and its Arrow type."""
+
+    name: str
+    position: int
+    arrow: Any
+
+
+class Matched(msgspec.Struct, frozen=True):
+    """An output that shows what a row was found by: of several, one has an identifier of the kind."""
+
+    output: str
+    kind: str
+
+
+class Hidden(msgspec.Struct, frozen=True, kw_only=True):
+    """What outputs are called that are no columns of the table for those who get them."""
+
+    subject: str = "subject"
+    key: str = "key"
+    match_prefix: str = "match:"
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """A query that is ready to run, for any subjects."""
+
+    sql: str
+    slots: tuple[Slot, ...]
+    outputs: tuple[Output, ...]
+    key: TableColumn | None
+    columns: tuple[Column, ...]
+    match: tuple[Matched, ...]
+    hidden: Hidden
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a read can go on after a key."""
+        return self.key is not None
+
+
+class Dialect(Protocol):
+    """What differs between databases."""
+
+    values_are: str
+    """`AS` or `AS MATERIALIZED`."""
+
+    def values(self, number: int, slot: Slot) -> str:
+        """Return a query that yields `(n, v)` of a slot."""
+        ...
+
+    def text(self, expression: str) -> str:
+        """Cast to text."""
+        ...
+
+    def equal(self, column: TableColumn, expression: str, value: str, slot: Slot) -> str:
+        """Return the condition that a column (an expression for it) holds a slot's value."""
+        ...
+
+    def source(self, relation: str, table: Table, joined: Sequence[TableColumn], condition: str) -> str:
+        """Return `relation f` joined with `table t`, in the order that serves best."""
+        ...
+
+    def absent(self, relation: str, pairs: Sequence[tuple[str, str]], slot: tuple[TableColumn, Slot] | None) -> str:
+        """Return the condition that relation has no row for `f.n` that row `t` joins; pairs are (expression over t, its column)."""
+        ...
+
+    def after(self, key: TableColumn) -> str:
+        """Return the cursor's value, in the key's type."""
+        ...
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which columns a query brings."""
+
+    columns: tuple[TableColumn, ...]
+    """Visible ones, in order."""
+    key: TableColumn | None = None
+    is_resumed: bool = False
+    """Whether only rows after a cursor are wanted."""
+    is_ordered: bool = True
+    """Whether rows come in a fixed order."""
+    as_text: bool = False
+    """Whether every column comes as text (for directories)."""
+    hidden: Hidden = Hidden()
+
+
+def build(target: Target, wanted: Wanted, dialect: Dialect) -> Query:
+    """Build the query; the names in it were checked against the tables before."""
+    return _Builder(dialect).build(target, wanted)
+
+
+class _Leaf(msgspec.Struct, frozen=True):
+    """A value that proves whose row it is, carried along from further up."""
+
+    label: str
+    kind: str
+    column: str
+
+
+class _Finder(msgspec.Struct, frozen=True, kw_only=True):
+    """A relation with a column `n`, and how rows of a table join it."""
+
+    relation: str
+    pairs: tuple[tuple[TableColumn, str], ...]
+    slot: Slot | None = None
+    leaves: tuple[_Leaf, ...] = ()
+
+
+class _Shaped:
+    """Gathers the columns of the outer query: `inner` expressions over the table, and the forms they are brought in."""
+
+    def __init__(self, dialect: Dialect, hidden: Hidden) -> None:
+        self._text = dialect.text
+        self._hidden = hidden
+        self.inner: dict[str, str] = {}
+        self.outer = ["q.n"]
+        self.outputs: list[Output] = []
+        self._positions: dict[str, int] = {}
+
+    def inside(self, expression: str) -> str:
+        """Return how the outer query names an expression over the table."""
+        return f"q.{self.inner.setdefault(expression, f'c{len(self.inner)}')}"
+
+    def bring(self, name: str, column: TableColumn, *, as_text: bool) -> None:
+        """Select a column under a name."""
+        shape, arrow = (self._text("{}"), pa.string()) if as_text else (column.select, column.arrow)
+        self._positions[name] = len(self.outer)
+        self.outputs.append(Output(name, len(self.outer), arrow))
+        self.outer.append(shape.format(self.inside(_of(column))))
+
+    def bring_key(self, key: TableColumn) -> None:
+        """Bring the key as an integer, a text or bytes; not twice where it is visible as such."""
+        if key.name in self._positions and not key.keys_as_text:
+            self.outputs.append(Output(self._hidden.key, self._positions[key.name], key.arrow))
+        else:
+            self.bring(self._hidden.key, key, as_text=key.keys_as_text)
+
+    def bring_match(self, column: TableColumn) -> str:
+        """Return the output that shows what a row was matched by: the visible column where its values are texts as they are."""
+        if column.name in self._positions and column.is_direct:
+            return column.name
+        self.bring(self._hidden.match_prefix + column.name, column, as_text=True)
+        return self._hidden.match_prefix + column.name
+
+    def carry(self, label: str, name: str) -> str:
+        """Bring what a parent's row was matched by."""
+        self.outputs.append(Output(self._hidden.match_prefix + label, len(self.outer), pa.string()))
+        self.outer.append(f"q.{name}")
+        return self._hidden.match_prefix + label
+
+
+class _Builder:
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._slots: list[Slot] = []
+        self._relations: list[str] = []
+        self._parents = 0
+
+    def build(self, target: Target, wanted: Wanted) -> Query:
+        finders = self._finders(target)
+        shaped = _Shaped(self._dialect, wanted.hidden)
+        for column in wanted.columns:
+            shaped.bring(column.name, column, as_text=wanted.as_text)
+        shaped.outputs.append(Output(wanted.hidden.subject, 0, pa.int32()))
+        if wanted.key is not None:
+            shaped.bring_key(wanted.key)
+        match = [Matched(shaped.bring_match(_column(target.table, name)), kind) for name, kind in target.match.items()]
+        carried: dict[str, str] = {}
+        for leaf in (leaf for finder in finders for leaf in finder.leaves):
+            carried[leaf.label] = f"m{len(carried)}"
+            match.append(Matched(shaped.carry(leaf.label, carried[leaf.label]), leaf.kind))
+        order = ["q.n", *(shape.format(shaped.inside(expression)) for expression, shape in _order(target.table, wanted))]
+        selected = {name: expression for expression, name in shaped.inner.items()}
+        rows = self._branches(finders, target.table, selected, carried, where=self._after(wanted))
+        ordered = f" ORDER BY {', '.join(order)}" if wanted.is_ordered else ""
+        sql = f"WITH {', '.join(self._relations)} SELECT {', '.join(shaped.outer)} FROM ({rows}) q{ordered}"  # noqa: S608 -- names are quoted, values never stand in it
+        return Query(
+            sql=sql,
+            slots=tuple(self._slots),
+            outputs=tuple(shaped.outputs),
+            key=wanted.key,
+            columns=tuple(column.column for column in wanted.columns),
+            match=tuple(match),
+            hidden=wanted.hidden,
+        )
+
+    def _after(self, wanted: Wanted) -> str:
+        if wanted.key is None or not wanted.is_resumed:
+            return ""
+        return f"{wanted.key.order.format(_of(wanted.key))} > {self._dialect.after(wanted.key)}"
+
+    def _finders(self, target: Target) -> list[_Finder]:
+        finders = []
+        for name, kind in target.match.items():
+            column = _column(target.table, name)
+            slot = Slot(kind, column.form, column.type_name)
+            finders.append(_Finder(relation=self._slot(slot), pairs=((column, "v"),), slot=slot))
+        finders += [self._via(target, via) for via in target.via]
+        return finders
+
+    def _slot(self, slot: Slot) -> str:
+        if slot not in self._slots:
+            number = len(self._slots)
+            self._slots.append(slot)
+            self._relations.append(f"s{number}(n, v) {self._dialect.values_are} ({self._dialect.values(number, slot)})")
+        return f"s{self._slots.index(slot)}"
+
+    def _via(self, target: Target, via: Via) -> _Finder:
+        """Gather the parent's rows in a relation: subject, join columns and what proves whose they are; each join value once a subject."""
+        parent = via.parent
+        finders = self._finders(parent)
+        joins = [_of(_column(parent.table, name)) for name in via.join.values()]
+        selected = {f"j{number}": join for number, join in enumerate(joins)}
+        leaves: list[_Leaf] = []
+        carried: dict[str, str] = {}
+        for name, kind in parent.match.items():
+            column = f"m{len(leaves)}"
+            leaves.append(_Leaf(f"{parent.source_name}.{name}", kind, column))
+            selected[column] = self._dialect.text(_of(_column(parent.table, name)))
+        for finder in finders:
+            for leaf in finder.leaves:
+                column = f"m{len(leaves)}"
+                leaves.append(_Leaf(f"{parent.source_name}/{leaf.label}", leaf.kind, column))
+                carried[leaf.label] = column
+        rows = self._branches(finders, parent.table, selected, carried, where=" AND ".join(f"{join} IS NOT NULL" for join in joins))
+        names = ["n", *(f"j{number}" for number in range(len(joins))), *(leaf.column for leaf in leaves)]
+        if not parent.table.is_unique(frozenset(via.join.values())):
+            once = f"row_number() OVER (PARTITION BY {', '.join(names[: 1 + len(joins)])}) AS r"
+            listed = ", ".join(names)
+            rows = f"SELECT {listed} FROM (SELECT {listed}, {once} FROM ({rows}) x) y WHERE r = 1"  # noqa: S608 -- names made here
+        relation = f"p{self._parents}"
+        self._parents += 1
+        # Branches say which column is which by place; a parent's own order is selected columns, then carried ones, as in `names`.
+        self._relations.append(f"{relation}({', '.join(names)}) {self._dialect.values_are} ({rows})")
+        pairs = tuple((_column(target.table, name), f"j{number}") for number, name in enumerate(via.join))
+        return _Finder(relation=relation, pairs=pairs, leaves=tuple(leaves))
+
+    def _branches(
+        self, finders: Sequence[_Finder], table: Table, selected: Mapping[str, str], carried: Mapping[str, str], *, where: str
+    ) -> str:
+        branches = []
+        for number, finder in enumerate(finders):
+            own = {leaf.label: f"f.{leaf.column}" for leaf in finder.leaves}
+            columns = ["f.n AS n", *(f"{expression} AS {name}" for name, expression in selected.items())]
+            columns += [f"{own.get(label) or self._dialect.text('NULL')} AS {name}" for label, name in carried.items()]
+            conditions = [self._absent(earlier) for earlier in finders[:number]] + ([where] if where else [])
+            joined = self._dialect.source(finder.relation, table, [column for column, _ in finder.pairs], self._condition(finder))
+            branch = f"SELECT {', '.join(columns)} FROM {joined}"  # noqa: S608 -- quoted names
+            branches.append(branch + (f" WHERE {' AND '.join(conditions)}" if conditions else ""))
+        return " UNION ALL ".join(branches)
+
+    def _condition(self, finder: _Finder) -> str:
+        if finder.slot is not None:
+            column, value = finder.pairs[0]
+            return self._dialect.equal(column, _of(column), f"f.{value}", finder.slot)
+        return " AND ".join(f"{_of(column)} = f.{value}" for column, value in finder.pairs)
+
+    def _absent(self, earlier: _Finder) -> str:
+        pairs = [(_of(column), value) for column, value in earlier.pairs]
+        return self._dialect.absent(earlier.relation, pairs, (earlier.pairs[0][0], earlier.slot) if earlier.slot else None)
+
+
+def compares_exactly(column: TableColumn, slot: Slot) -> bool:
+    """Say whether equality in the database finds what the independent check will accept."""
+    return column.is_exact or (column.is_caseless and slot.kind in FOLDED_KINDS)
+
+
+def describe(target: Target, key: str = "") -> str:
+    """Say in SQL's words what is searched, with placeholders for identifiers: for the ledger."""
+    text = f"SELECT … FROM {target.table.sql} WHERE {_condition_text(target)}"  # noqa: S608 -- never run
+    return f"{text} ORDER BY {quote(key)}" if key else text
+
+
+def _condition_text(target: Target) -> str:
+    conditions = [f"{quote(name)} IN (:{kind})" for name, kind in target.match.items()]
+    for via in target.via:
+        own = ", ".join(quote(name) for name in via.join)
+        theirs = ", ".join(quote(name) for name in via.join.values())
+        left = own if len(via.join) == 1 else f"({own})"
+        conditions.append(f"{left} IN (SELECT {theirs} FROM {via.parent.table.sql} WHERE {_condition_text(via.parent)})")  # noqa: S608 -- never run
+    return " OR ".join(conditions)
+
+
+def _order(table: Table, wanted: Wanted) -> list[tuple[str, str]]:
+    """Return the expressions that rows of one subject are ordered by, and their shapes."""
+    if wanted.key is not None:
+        return [(_of(wanted.key), wanted.key.order)]
+    if not wanted.is_ordered:
+        return []
+    if table.order:
+        return [(table.order.format("t"), "{}")]
+    names = table.primary_key or tuple(column.name for column in wanted.columns)
+    return [(_of(column), column.order) for column in (_column(table, name) for name in names)]
+
+
+def _of(column: TableColumn) -> str:
+    return f"t.{quote(column.name)}"
+
+
+def _column(table: Table, name: str) -> TableColumn:
+    column = table.find(name)
+    if column is None:
+        raise KeyError(name)
+    return column

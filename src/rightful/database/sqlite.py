@@ -1,0 +1,258 @@
+"""SQLite: read through the standard library into Arrow, in one read transaction for each stream."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote as percent_encode
+
+import msgspec
+import pyarrow as pa
+
+from rightful.database import naming
+from rightful.database import query as queries
+from rightful.database.identifying import SlotValues
+from rightful.database.pool import Pool
+from rightful.database.query import Query, Target, Wanted
+from rightful.database.sqlite_catalogue import introspect, statistics_of, table_names
+from rightful.database.sqlite_rows import Misfit, batch_of
+from rightful.database.sqlite_sql import SqliteDialect
+from rightful.database.table import Statistics, Table
+from rightful.errors import SourceError, SourceRefused, SourceUnavailable
+from rightful.package.schema import ColumnKind
+
+_BUSY_S = 5.0
+_BATCH_BYTES = 4 << 20
+_FIRST_ROWS = 16
+_MOST_ROWS = 16_384
+
+# https://www.sqlite.org/rescode.html, the low byte. Worth another try: ABORT, BUSY, LOCKED, NOMEM, INTERRUPT, IOERR, FULL, CANTOPEN,
+# PROTOCOL, SCHEMA.
+_TRANSIENT = frozenset({4, 5, 6, 7, 9, 10, 13, 14, 15, 17})
+_SAID = {
+    5: "the database is locked by a writer",
+    6: "a table is locked",
+    10: "reading the file failed",
+    11: "the file is damaged",
+    14: "the file cannot be opened",
+    26: "the file is not an SQLite database",
+    1: "the query is refused; has the table changed?",
+}
+
+
+class SqliteConnection(sqlite3.Connection):
+    """A read-only connection that no thread owns, and which file it has open."""
+
+    file: tuple[int, int] = (0, 0)
+
+
+def connect(path: Path) -> SqliteConnection:
+    """Open a database file read-only; it must exist."""
+    uri = f"file:{percent_encode(str(path))}?mode=ro"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, factory=SqliteConnection, cached_statements=64
+    )
+    connection.file = _file(path)
+    return connection
+
+
+def _file(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino
+
+
+class SqliteDatabase:
+    """One SQLite file for one source; see `database.interface.Database`."""
+
+    def __init__(self, pool: Pool[SqliteConnection], path: Path, *, source_name: str) -> None:
+        self._pool = pool.join()
+        self._path = path
+        self._source_name = source_name
+        self._dialect = SqliteDialect()
+        self._lock = threading.Lock()
+        self._tables: dict[str, tuple[int, Table]] = {}
+
+    @property
+    def where(self) -> str:
+        """The file."""
+        return f"sqlite:///{self._path}"
+
+    def table(self, name: str) -> Table:
+        """Look at the schema and at the kinds of all values, once as long as the schema stays the same."""
+        try:
+            with self._lent() as connection:
+                version = connection.execute("PRAGMA schema_version").fetchone()[0]
+                with self._lock:
+                    kept = self._tables.get(name)
+                if kept is not None and kept[0] == version:
+                    return kept[1]
+                table = introspect(connection, name)
+                if table is None:
+                    raise self._no_table(connection, name)
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
+        with self._lock:
+            self._tables[name] = version, table
+        return table
+
+    def statistics(self, table: Table) -> Statistics:
+        """Say what ANALYZE has counted, and else at most how many rows there are."""
+        try:
+            with self._lent() as connection:
+                return statistics_of(connection, table)
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
+
+    def build(self, target: Target, wanted: Wanted) -> Query:
+        """Build a query for `stream`."""
+        return queries.build(target, wanted, self._dialect)
+
+    def build_lookup(self, target: Target, wanted: Wanted) -> Query:
+        """Build a query for `rows`."""
+        return self.build(target, wanted)
+
+    def stream(self, query: Query, values: Sequence[SlotValues], after: int | str | bytes | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield batches out of one read transaction."""
+        if not any(slot.values for slot in values):
+            return
+        schema = pa.schema([(output.name, output.arrow) for output in query.outputs])
+        kinds = _kinds(query)
+        try:
+            with self._lent() as connection:
+                cursor = connection.execute(query.sql, _parameters(values, after))
+                try:
+                    for rows in _fetched(cursor):
+                        yield from _pieces(batch_of(rows, query.outputs, kinds, schema))
+                finally:
+                    cursor.close()
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
+        except (Misfit, OverflowError, pa.ArrowException):
+            self.forget()
+            raise SourceUnavailable(
+                f"{self.where}: a value is of another kind than its column's values were when we looked",
+                source_name=self._source_name,
+                hint="trying again looks at them anew",
+            ) from None
+
+    def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
+        """Run a query whose answer is small."""
+        if not any(slot.values for slot in values):
+            return []
+        try:
+            with self._lent() as connection:
+                return connection.execute(query.sql, _parameters(values, None)).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
+
+    def verify(self, query: Query) -> None:
+        """Have it compiled."""
+        try:
+            with self._lent() as connection:
+                connection.execute(f"EXPLAIN {query.sql}", _parameters([SlotValues([], [])] * len(query.slots), None)).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
+
+    def forget(self) -> None:
+        """Look again the next time."""
+        with self._lock:
+            self._tables.clear()
+
+    def close(self) -> None:
+        """Leave the pool."""
+        self._pool.leave()
+
+    @contextmanager
+    def _lent(self) -> Iterator[SqliteConnection]:
+        """Lend a connection to the file that lies there now: a kept one may have a file open that was replaced since."""
+        current = _file(self._path)
+        while True:
+            connection, is_kept = self._pool.take()
+            if not is_kept or connection.file == current:
+                break
+            connection.close()
+            self.forget()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._pool.give(connection)
+
+    def _no_table(self, connection: sqlite3.Connection, name: str) -> SourceRefused:
+        names = table_names(connection)
+        return SourceRefused(
+            f"{self.where}: there is no table or view {name!r}", source_name=self._source_name, hint=naming.did_you_mean(name, names)
+        )
+
+    def _translated(self, error: sqlite3.Error) -> SourceError:
+        """Say what happened without SQLite's words: they may hold names or values."""
+        code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+        self.forget()
+        if code == 14 and not self._path.exists():  # noqa: PLR2004 -- CANTOPEN
+            return SourceRefused(
+                f"{self.where}: there is no such file", source_name=self._source_name, hint="paths start at the configuration's folder"
+            )
+        if "UTF-8" in str(error):
+            said = "a text is not valid UTF-8"
+            return SourceRefused(f"{self.where}: {said}", source_name=self._source_name, hint="store it as a BLOB, or leave the column out")
+        message = f"{self.where}: {_SAID.get(code, 'the query failed')} (SQLite code {code})"
+        if code in _TRANSIENT:
+            return SourceUnavailable(message, source_name=self._source_name, hint="trying again may help")
+        return SourceRefused(message, source_name=self._source_name, hint="is it the right file, and whole?")
+
+
+def _kinds(query: Query) -> list[ColumnKind | None]:
+    """Return the kind of each output that carries a column's own values."""
+    by_name = {column.name: column.kind for column in query.columns}
+    kinds: list[ColumnKind | None] = []
+    for output in query.outputs:
+        kind = by_name.get(output.name)
+        if query.key is not None and output.name == query.hidden.key:
+            kind = query.key.column.kind
+        kinds.append(kind)
+    return kinds
+
+
+def _parameters(values: Sequence[SlotValues], after: int | str | bytes | None) -> dict[str, Any]:
+    """Return parameters by name: SQLite numbers `?1` and names `:after` in one space."""
+    parameters: dict[str, Any] = {
+        f"v{number}": msgspec.json.encode(list(zip(slot.subjects, slot.values, strict=True))).decode() for number, slot in enumerate(values)
+    }
+    if after is not None:
+        parameters["after"] = after
+    return parameters
+
+
+def _fetched(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield rows in lists of about 4 MiB, going by the size of what came last; the first ones are few, they may be large."""
+    many = _FIRST_ROWS
+    while rows := cursor.fetchmany(many):
+        size_bytes = _size_bytes(rows)
+        if many == _FIRST_ROWS:
+            rows += cursor.fetchmany(min(15 * _FIRST_ROWS, _BATCH_BYTES // 4 * len(rows) // size_bytes))
+            size_bytes = _size_bytes(rows)
+        many = max(1, min(_MOST_ROWS, _BATCH_BYTES * len(rows) // size_bytes))
+        yield rows
+
+
+def _size_bytes(rows: Sequence[tuple[Any, ...]]) -> int:
+    """Estimate the size of rows by some of them; at least 1."""
+    sample = rows[:: max(1, len(rows) // 16)]
+    each = sum(len(value) if isinstance(value, str | bytes) else 8 for row in sample for value in row) / len(sample)
+    return max(1, int(each * len(rows)))
+
+
+def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Cut a batch that came out larger than meant, down to single rows if need be."""
+    if batch.nbytes <= 2 * _BATCH_BYTES or batch.num_rows == 1:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from _pieces(batch.slice(0, half))
+    yield from _pieces(batch.slice(half))

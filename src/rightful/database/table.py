@@ -1,0 +1,79 @@
+"""What is known of a table or view, as plain values."""
+
+from typing import Any
+
+import msgspec
+
+from rightful.database.identifying import Form
+from rightful.package.schema import Column
+
+
+class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """One column, with what each use of it looks like in SQL; in templates `{}` stands for the column."""
+
+    column: Column
+    arrow: Any
+    """The Arrow type in which its values arrive."""
+    select: str = "{}"
+    """Brings its values in a form that Arrow carries without loss."""
+    order: str = "{}"
+    """Puts rows into an order that depends on the values alone."""
+    compare: str = "{}"
+    """What identifiers are compared with."""
+    form: Form = Form.TEXT
+    type_name: str = ""
+    """Of the values it is compared with."""
+    is_exact: bool = True
+    """Whether comparing finds equal texts only. Where not, texts are compared too."""
+    is_caseless: bool = False
+    """Whether the database itself ignores case, which is welcome for kinds whose case has no meaning."""
+    is_direct: bool = True
+    """Whether the values, as they arrive, are the texts that identifiers are."""
+    key_type: str = ""
+    """The type to compare a cursor in; empty where the column cannot be a key."""
+    keys_as_text: bool = False
+    """Whether it travels as text where it is a key: a cursor is an integer, a text or bytes."""
+    has_nulls: bool = True
+    """Whether it may hold NULL."""
+    is_indexed: bool = False
+    """Whether finding single values in it is quick."""
+    is_readable: bool = True
+    """Whether our role may read it."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the table."""
+        return self.column.name
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """One table or view."""
+
+    name: str
+    """As the configuration writes it."""
+    sql: str
+    """Its quoted, qualified name."""
+    columns: tuple[TableColumn, ...]
+    primary_key: tuple[str, ...] = ()
+    unique: tuple[frozenset[str], ...] = ()
+    """Sets of columns of which the database itself guarantees that no two rows have the same values."""
+    is_view: bool = False
+    order: str = ""
+    """What orders rows where there is no key, if the database has such a thing; `{}` stands for the table."""
+
+    def find(self, name: str) -> TableColumn | None:
+        """Return a column by its exact name."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    def is_unique(self, names: frozenset[str]) -> bool:
+        """Say whether no two rows can have the same values in these columns."""
+        return any(columns <= names for columns in self.unique)
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What the database has counted or guessed of a table."""
+
+    rows: int | None = None
+    row_bytes: int | None = None
+    distinct: dict[str, float] = {}
+    """How many different values columns have, where that is known."""
