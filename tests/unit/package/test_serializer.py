@@ -1,4 +1,6 @@
 import datetime as dt
+import subprocess
+import sys
 import uuid
 from collections.abc import Sequence
 from decimal import Decimal
@@ -149,6 +151,26 @@ def test_a_batch_of_any_length_has_a_line_for_each_row(rows: int) -> None:
 
 def test_a_dataset_without_visible_columns_keeps_its_rows() -> None:
     assert Serializer(()).lines_by(two_columns(3), (1, 2)) == [b"{}\n", b"{}\n{}\n"]
+
+
+def test_a_batch_longer_than_a_slice_is_cut_by_subject_all_the_same() -> None:
+    counts = (0, 1, 8190, 1, 0, 9000, 2808)
+    pieces = Serializer(COLUMNS).lines_by(two_columns(sum(counts)), counts)
+
+    assert [piece.count(b"\n") for piece in pieces] == list(counts)
+    assert b"".join(pieces) == Serializer(COLUMNS, bulk_rows=10**9).lines(two_columns(sum(counts)))
+
+
+def test_small_batches_never_load_polars() -> None:
+    program = (
+        "import sys, pyarrow as pa\n"
+        "from rightful.package.schema import Column, ColumnKind\n"
+        "from rightful.package.serializer import Serializer\n"
+        "batch = pa.RecordBatch.from_arrays([pa.array([1])], ['a'])\n"
+        "assert Serializer([Column(name='a', kind=ColumnKind.INT)]).lines(batch) == b'{\"a\":1}\\n'\n"
+        "assert 'polars' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
 def test_counts_that_do_not_add_up_are_refused() -> None:
