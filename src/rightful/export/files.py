@@ -8,6 +8,7 @@ from rightful.connectors.interface import Cursor, FileItem, SkippedItem
 from rightful.errors import SourceRefused
 from rightful.export.outbox import Draft, Outbox, SubjectRead
 from rightful.package.paths import EntryNamer
+from rightful.subject.folders import is_folder_of
 
 _HELD_BYTES = 4 << 20
 """Files up to this size are held in memory; larger ones are hashed first and then read again while they are put."""
@@ -21,10 +22,23 @@ class FileSender:
     def __init__(self, source: SourceConfig, outbox: Outbox) -> None:
         self._source = source
         self._outbox = outbox
+        self.template = ""
+        """The path template that the connector says it searches."""
         self._namers: dict[int, EntryNamer] = {}
 
     def send(self, state: SubjectRead, item: FileItem) -> None:
-        """Read and deliver a file; one that cannot be read is skipped, with its reason in the ledger."""
+        """Read and deliver a file; one that cannot be read is skipped, with its reason in the ledger.
+
+        Raises:
+            SourceRefused: the file lies in a folder that is not the subject's (code ForeignData), or must not be skipped.
+        """
+        if item.root and not is_folder_of(self.template, item.root, state.subject):
+            raise SourceRefused(
+                f"source {self._source.name!r} gave a file from a folder that is not the subject's; nothing of it was written",
+                source_name=self._source.name,
+                code="ForeignData",
+                hint="check the source's path template and the directory's identifiers; the connector may be at fault",
+            )
         for tries_left in reversed(range(_TRIES)):
             try:
                 self._send(state, item)

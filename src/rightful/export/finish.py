@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rightful import __version__
+from rightful.clock import Clock
 from rightful.config.model import SourceConfig
 from rightful.errors import ExportError, OperationError, StorageError
 from rightful.export.identities import Identities
-from rightful.export.outbox import NOTHING
+from rightful.export.outbox import NOTHING, PUT_ATTEMPTS
 from rightful.export.records import EntryRecord, ReadRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.trouble import Trouble, failure_of
@@ -21,6 +22,7 @@ from rightful.package.schema import Column
 from rightful.sealing import Sealer
 from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
+from rightful.storage.retrying import RetryingStorage
 from rightful.store.interface import ClaimedOperation, Completion, Entry, EntryState, FinishSet, SourceOutcome, Store
 
 PACKAGE = ""
@@ -34,7 +36,10 @@ _Opened = tuple[Entry, EntryRecord]
 class Finisher:
     """Writes the end of packages and ends their operations; several at once share the last sync and the last commit."""
 
-    def __init__(self, *, store: Store, storages: Storages, sealer: Sealer, identities: Identities, trouble: Trouble, owner: str) -> None:
+    def __init__(
+        self, *, store: Store, storages: Storages, sealer: Sealer, clock: Clock, identities: Identities, trouble: Trouble, owner: str
+    ) -> None:
+        self._clock = clock
         self._store = store
         self._storages = storages
         self._sealer = sealer
@@ -79,8 +84,9 @@ class Finisher:
         finished = self._finished(operation, tenant, sealed, [entry for entry in entries if entry.source_name != PACKAGE], entries)
         documents = closing.documents(finished)
         self._stage(operation, documents, [entry for entry in entries if entry.partition == _CLOSING_PARTITION])
+        patient = RetryingStorage(storage, self._clock, attempts=PUT_ATTEMPTS)
         for document in documents:
-            storage.put(operation.prefix + document.path, tuple(document.chunks()), size_bytes=document.digest.size_bytes)
+            patient.put(operation.prefix + document.path, tuple(document.chunks()), size_bytes=document.digest.size_bytes)
         totals = PackageTotals(
             prefix=operation.prefix,
             entries=len(finished.entries) + len(documents) + 1,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from rightful.clock import Clock
 from rightful.config.model import ExportSettings
 from rightful.connectors.interface import Cursor
 from rightful.errors import EntryConflict, SourceRefused, StorageError
@@ -18,10 +19,13 @@ from rightful.export.trouble import Trouble
 from rightful.ids import OperationId
 from rightful.package import paths
 from rightful.storage.interface import Reading, Storage
+from rightful.storage.retrying import RetryingStorage
 from rightful.store.interface import Checkpoint, ClaimedOperation, ClaimedRead, Entry, EntryState, Store
 from rightful.subject.model import IdentifiedSubject
 
 _GROUP_ENTRIES = 256
+PUT_ATTEMPTS = 3
+"""Tries of one put before its operation waits for the storage location."""
 
 NOTHING = "-"
 """What supersedes an entry that its source no longer has."""
@@ -146,8 +150,9 @@ class _Placed(msgspec.Struct, kw_only=True):
 class Outbox:
     """Collects drafts and delivers them in groups; drops the reads whose lease or storage location is lost."""
 
-    def __init__(self, store: Store, trouble: Trouble, settings: ExportSettings, *, owner: str, group_bytes: int) -> None:
+    def __init__(self, store: Store, trouble: Trouble, settings: ExportSettings, *, clock: Clock, owner: str, group_bytes: int) -> None:
         self._store = store
+        self._clock = clock
         self._trouble = trouble
         self._settings = settings
         self._owner = owner
@@ -265,7 +270,8 @@ class Outbox:
     def _put_one(self, each: _Placed, chunks: Sequence[bytes] | Iterator[bytes]) -> None:
         state = each.owner
         try:
-            state.storage.put(state.operation.prefix + each.path, chunks, size_bytes=each.draft.size_bytes)
+            storage = RetryingStorage(state.storage, self._clock, attempts=PUT_ATTEMPTS)
+            storage.put(state.operation.prefix + each.path, chunks, size_bytes=each.draft.size_bytes)
         except StorageError as error:
             self._give_up(state, error)
 

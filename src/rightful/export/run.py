@@ -162,7 +162,7 @@ class ReadRunner:
 
     def outbox(self, settings: ExportSettings) -> Outbox:
         """Return an outbox for one set."""
-        return Outbox(self._store, self._trouble, settings, owner=self._owner, group_bytes=_GROUP_BYTES)
+        return Outbox(self._store, self._trouble, settings, clock=self._clock, owner=self._owner, group_bytes=_GROUP_BYTES)
 
     @property
     def clock(self) -> Clock:
@@ -224,6 +224,7 @@ class _SetRead:
         match item:
             case ReadHeader():
                 self._header = item
+                self._files.template = item.searched
                 self._serializer = Serializer(item.columns)
             case Rows(batch=batch):
                 self._take_rows(batch, partition)

@@ -52,7 +52,9 @@ class Work:
             owner=owner,
             stopping=self.stopping,
         )
-        self._finisher = Finisher(store=store, storages=storages, sealer=sealer, identities=self.identities, trouble=trouble, owner=owner)
+        self._finisher = Finisher(
+            store=store, storages=storages, sealer=sealer, clock=clock, identities=self.identities, trouble=trouble, owner=owner
+        )
 
     def __call__(self, claim: ReadSet | FinishSet) -> None:
         """Deal with one claim."""

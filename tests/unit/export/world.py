@@ -1,0 +1,148 @@
+"""A whole service of memory parts and a local folder, run step by step in the test's own thread."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from rightful.config.model import (
+    AccountSettings,
+    Config,
+    DirectoryConfig,
+    ExportSettings,
+    IdentitySettings,
+    IssuerSettings,
+    LimitSettings,
+    SourceConfig,
+    StorageSettings,
+    TenantConfig,
+)
+from rightful.connectors.interface import Connector
+from rightful.export.interface import SubmitRequest
+from rightful.export.runtime import TenantRuntime
+from rightful.export.service import Service, Work
+from rightful.identity.model import Caller, CallerKind
+from rightful.ids import OperationId, TenantId
+from rightful.operation.model import DataPolicyOperation
+from rightful.package.readers import FolderReader
+from rightful.package.verify import Verification, verify
+from rightful.storage.registry import Storages
+from rightful.store.sqlite import SqliteStore
+from rightful.subject.model import SubjectKind
+from rightful.testing.clock import ManualClock
+from rightful.testing.memory_directory import MemoryDirectory
+
+TENANT = TenantId("11111111-1111-1111-1111-111111111111")
+CALLER = Caller(tenant_id=TENANT, kind=CallerKind.APPLICATION, object_id="o", app_id="a", permissions=frozenset({"User.Export.All"}))
+VISIBLE = frozenset(SubjectKind)
+OWNER = "owner"
+
+
+class NoSettings(msgspec.Struct, frozen=True):
+    pass
+
+
+class NoEngine:
+    """The test itself claims the work."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def submit(self, operation_id: OperationId) -> None: ...
+    def cancel(self, operation_id: OperationId) -> None: ...
+
+
+class World:
+    """`people`: object id -> identifiers; `sources`: name -> connector."""
+
+    def __init__(
+        self,
+        folder: Path,
+        people: Mapping[str, Mapping[str, tuple[str, ...]]],
+        sources: Mapping[str, Connector],
+        *,
+        export: ExportSettings | None = None,
+        storage: StorageSettings | None = None,
+        on_unreadable_item: str = "record",
+        queued: int = 100,
+        store_type: type[SqliteStore] = SqliteStore,
+    ) -> None:
+        self.exports = folder / "exports"
+        self.exports.mkdir(exist_ok=True)
+        self.clock = ManualClock()
+        accounts = {"Local": AccountSettings(url=f"file://{self.exports}")}
+        tenant = TenantConfig(
+            id=TENANT,
+            name="Contoso",
+            identity=IdentitySettings(issuers=(IssuerSettings(issuer="local", audience=("api://rightful",)),)),
+            limits=LimitSettings(queued=queued),
+            export=export or ExportSettings(retry_s=1.0),
+            storage=storage or StorageSettings(accounts=accounts),
+            directory=DirectoryConfig(connector="memory", settings=NoSettings()),
+            sources=tuple(
+                SourceConfig(
+                    name=name,
+                    connector="memory",
+                    product="Product",
+                    settings=NoSettings(),
+                    on_unreadable_item="fail" if on_unreadable_item == "fail" else "record",
+                )
+                for name in sources
+            ),
+        )
+        self.config = Config(folder=folder, seal_key=bytes(32), tenants=(tenant,))
+        self.directory = MemoryDirectory(TENANT, people)
+        self.tenants = {TENANT: TenantRuntime(tenant, self.directory, dict(sources))}
+        self.start(store_type)
+
+    def start(self, store_type: type[SqliteStore] = SqliteStore) -> None:
+        """Start the service on what is there, as after a stop."""
+        self.store = store_type(self.config.folder / "store.db", self.clock)
+        self.storages = Storages(folder=self.config.folder, clock=self.clock)
+        self.work = Work(config=self.config, tenants=self.tenants, store=self.store, storages=self.storages, clock=self.clock, owner=OWNER)
+        self.service = Service(
+            config=self.config,
+            tenants=self.tenants,
+            store=self.store,
+            storages=self.storages,
+            engine=NoEngine(),  # type: ignore[arg-type] # map is not used
+            work=self.work,
+            clock=self.clock,
+        )
+        self.store.release_all()
+        self.service.start()
+
+    def stop(self) -> None:
+        """Stop as a kill would: nothing is finished, only files are closed."""
+        self.storages.close()
+        self.store.close()
+
+    def submit(self, subject: str, location: object = "Local", **more: str) -> DataPolicyOperation:
+        found = self.service.find_user(TENANT, subject)
+        assert found is not None
+        return self.service.submit(SubmitRequest(caller=CALLER, subject=found, storage_location=location, **more))
+
+    def step(self, limit: int = 100) -> bool:
+        """Do one piece of work, False where there is none now."""
+        claim = self.store.claim(OWNER, lease_s=60, limit=limit)
+        if claim is not None:
+            self.work(claim)
+        return claim is not None
+
+    def run(self, *, patience_s: float = 600.0) -> None:
+        """Work until nothing is left; what waits for a later try gets the time it needs."""
+        while patience_s > 0:
+            while self.step():
+                pass
+            self.clock.advance(10.0)
+            patience_s -= 10.0
+
+    def get(self, operation: DataPolicyOperation) -> DataPolicyOperation:
+        found = self.service.get(TENANT, operation.operation_id, VISIBLE)
+        assert found is not None
+        return found
+
+    def package(self, operation: DataPolicyOperation) -> Path:
+        return self.exports / operation.prefix
+
+    def verify(self, operation: DataPolicyOperation) -> Verification:
+        return verify(FolderReader(self.package(operation)))
