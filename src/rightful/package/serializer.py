@@ -127,7 +127,7 @@ class Serializer:
 
 
 def _load_bulk() -> BulkEncoder:
-    from rightful.package.bulk import encode_lines  # noqa: PLC0415 -- polars takes 0.1 s to import, and small exports never need it
+    from rightful.package.bulk import encode_lines  # noqa: PLC0415 -- polars takes 0.2 to 0.5 s to import, and small exports never need it
 
     return encode_lines
 

@@ -51,6 +51,12 @@ def test_every_kind_exists_here() -> None:
     assert set(VALUES) == set(ColumnKind)
 
 
+def test_every_kind_is_documented() -> None:
+    page = Path(__file__).parents[3] / "docs/reference/package-values.md"
+    rows = [line.split("`")[1] for line in page.read_text().splitlines() if line.startswith("| `")]
+    assert rows == [kind.value for kind in ColumnKind]
+
+
 def test_a_part_with_every_kind_is_valid_and_read_with_its_types(tmp_path: Path) -> None:
     batch = pa.RecordBatch.from_arrays(list(VALUES.values()), [column.name for column in COLUMNS])
     package = resource(tmp_path, Serializer(COLUMNS).lines(batch), COLUMNS)
