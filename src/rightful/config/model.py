@@ -4,7 +4,7 @@ Field names are the keys of the file. Docstrings of fields become the reference 
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -76,18 +76,18 @@ class IdentitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How much one tenant may ask for."""
 
-    writes_per_second: int = 60
+    writes_per_second: Annotated[int, msgspec.Meta(ge=1)] = 60
     """Submits, cancels and resumes of the whole tenant."""
-    writes_per_second_per_app: int = 20
+    writes_per_second_per_app: Annotated[int, msgspec.Meta(ge=1)] = 20
     """The same, of one application."""
-    queued: int = 100_000
+    queued: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     """Operations that have not ended; one more is answered 429."""
 
 
 class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How packages are made."""
 
-    part_mib: int = 16
+    part_mib: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
     """The largest part of a dataset, MiB (1 to 64)."""
     leak_check: Literal["off", "sample", "full"] = "sample"
     """Search of written parts for other people's identifiers."""
@@ -95,11 +95,11 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Forms of the records."""
     layout: Literal["folder"] = "folder"
     """One blob an entry."""
-    attempts: int = 5
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     """How often a source that does not answer is tried before the operation fails."""
-    retry_s: float = 2.0
+    retry_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 2.0
     """Wait after the first failed try; doubles with each one."""
-    wait_h: float = 72.0
+    wait_h: Annotated[float, msgspec.Meta(ge=0, le=8760)] = 72.0
     """How long an operation waits for a storage location that refuses for a curable reason."""
 
 
@@ -142,6 +142,10 @@ class DirectoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     settings: msgspec.Struct
     """The connector's own settings (in the file they stand beside `connector`)."""
 
+    def __repr__(self) -> str:
+        """Name the connector only: its settings may hold a password."""
+        return f"DirectoryConfig({self.connector})"
+
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One source."""
@@ -156,6 +160,10 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What an unreadable item does: a line in the ledger, or the operation's failure."""
     settings: msgspec.Struct
     """The connector's own settings (in the file they stand beside `connector`)."""
+
+    def __repr__(self) -> str:
+        """Name the source only: its settings may hold a password."""
+        return f"SourceConfig({self.name}, {self.connector})"
 
 
 class TenantConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

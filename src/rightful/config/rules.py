@@ -1,0 +1,378 @@
+"""What the types alone do not say: rules that join several settings. Each function takes values and notes what is wrong with them."""
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import SplitResult, urlsplit
+
+from rightful.config.model import (
+    DirectoryConfig,
+    IdentitySettings,
+    IssuerSettings,
+    ServerSettings,
+    SourceConfig,
+    StorageSettings,
+)
+from rightful.config.reading import join, show_key
+from rightful.config.scalar import did_you_mean
+
+LOCAL_ISSUER = "local"
+SEAL_KEY_DIGITS = 64
+PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
+
+_GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+_SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
+_ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_LARGEST_PORT = 65535
+
+BASIC_KINDS = ("id", "upn")
+"""Identifier kinds that every directory gives (subject.model.IdentifiedSubject)."""
+
+_URL_FORMS = {
+    "files": (("file:///",), "write file:/// and an absolute folder"),
+    "lake": (("file:///",), "write file:///, an absolute folder and a pattern such as **/*.parquet"),
+    "sql": (("sqlite:///", "postgresql://"), "write sqlite:///people.db or postgresql://user@host/database"),
+}
+
+
+class Complain(Protocol):
+    """Notes a problem with a setting."""
+
+    def __call__(self, setting: str, message: str, hint: str = "", /) -> None:
+        """Note it; never raises."""
+        ...
+
+
+@dataclass(kw_only=True)
+class TenantDraft:
+    """What could be read of a tenant; None and missing sources stand for what has its own problems already."""
+
+    setting: str
+    id: str | None = None
+    name: str | None = None
+    identity: IdentitySettings | None = None
+    storage: StorageSettings | None = None
+    directory: DirectoryConfig | None = None
+    sources: list[SourceConfig] = field(default_factory=list)
+    source_names: tuple[str, ...] = ()
+    """Of all sources, broken ones too."""
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.port is None or parts.port > 0  # the property raises for what is no number
+    except ValueError:
+        return None
+    return parts if is_usable else None
+
+
+def is_loopback_host(host: str) -> bool:
+    """Say whether a host is this machine, by its exact spelling."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+# -- the whole file -------------------------------------------------------------------------------------------------------
+def check_server(server: ServerSettings, complain: Complain) -> None:
+    """Listen on an address that is spelt plainly; TLS anywhere but on loopback (GRAPH-60)."""
+    host, colon, port = server.listen.rpartition(":")
+    plain = host.removeprefix("[").removesuffix("]")
+    if not colon or not (port.isascii() and port.isdigit() and int(port[:6]) <= _LARGEST_PORT):
+        complain("server.listen", "is not ADDRESS:PORT", "write for instance 127.0.0.1:8443; port 0 takes a free one")
+        return
+    if not _is_address(plain) and plain != "localhost":
+        hint = "write 0.0.0.0 for all interfaces" if not plain or plain == "*" else "write the interface's address, 0.0.0.0 for all"
+        complain("server.listen", "does not begin with an IP address or localhost", hint)
+    elif server.tls is None and not is_loopback_host(plain):
+        complain(
+            "server.tls", "is missing, and the service would be reachable from other machines", "add cert and key, or listen on 127.0.0.1"
+        )
+    if server.base_url:
+        _check_base_url(server.base_url, complain)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host
+
+
+def _check_base_url(url: str, complain: Complain) -> None:
+    parts = _split(url)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        complain("server.base_url", "is not an http(s) address", "write for instance https://dsr.contoso.example")
+    elif parts.query or parts.fragment or parts.username is not None or url.endswith("/"):
+        complain("server.base_url", "has a slash at its end, or user, query or fragment", "write https://HOST or https://HOST/PATH")
+
+
+def check_store(store: str, complain: Complain) -> None:
+    """Only SQLite files stand behind `store` so far."""
+    if (
+        not store.startswith("sqlite:///")
+        or not store.removeprefix("sqlite:///").strip("/")
+        or "?" in store
+        or store.endswith(("/", ":memory:"))
+    ):
+        complain(
+            "store",
+            "is not the address of a SQLite file",
+            "write sqlite:///var/rightful.db, with a fourth slash where the path is absolute",
+        )
+
+
+def parse_seal_key(text: str, complain: Complain) -> bytes | None:
+    """Return the 32 bytes, or None."""
+    if len(text) == SEAL_KEY_DIGITS and re.fullmatch(r"[0-9A-Fa-f]+", text):
+        return bytes.fromhex(text)
+    complain("seal_key", "is not 64 hex digits", "make one with `rightful init`, and write {file: seal.key}")
+    return None
+
+
+def check_tenants(tenants: Sequence[TenantDraft], complain: Complain) -> None:
+    """Tenants are told apart by id and by name."""
+    if not tenants:
+        complain("tenants", "needs at least one tenant")
+    for what in ("id", "name"):
+        given = [str(value).casefold() for tenant in tenants if (value := getattr(tenant, what)) is not None]
+        twice = {value for value, count in Counter(given).items() if count > 1}
+        for tenant in tenants:
+            if (value := getattr(tenant, what)) is not None and value.casefold() in twice:
+                complain(
+                    f"{tenant.setting}.{what}",
+                    f"another tenant has the same {what}",
+                    f"give each tenant an {what} of its own".replace("an name", "a name"),
+                )
+
+
+# -- one tenant -----------------------------------------------------------------------------------------------------------
+def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Complain) -> None:
+    """Everything about one tenant that can be known without asking its systems."""
+    if draft.id is not None:
+        _check_tenant_id(draft.id, f"{draft.setting}.id", complain)
+    if draft.name is not None and not draft.name.strip():
+        complain(f"{draft.setting}.name", "is empty", "write the organization's name")
+    if draft.identity is not None:
+        _check_issuers(draft.identity.issuers, f"{draft.setting}.identity.issuers", server, complain)
+    if draft.storage is not None:
+        _check_storage(draft.storage, f"{draft.setting}.storage", complain)
+    sources = f"{draft.setting}.sources"
+    _check_source_names(draft.source_names, sources, complain)
+    known = None
+    if draft.directory is not None:
+        _check_url(draft.directory.connector, draft.directory.settings, f"{draft.setting}.directory", complain)
+        known = _check_directory(draft.directory.settings, f"{draft.setting}.directory", complain)
+    for source in draft.sources:
+        _check_source(source, draft, known, join(sources, source.name), complain)
+
+
+def _check_tenant_id(tenant_id: str, setting: str, complain: Complain) -> None:
+    if not _GUID.match(tenant_id):
+        complain(setting, "is not a GUID", "write the directory's id, for instance 11111111-1111-1111-1111-111111111111")
+    elif tenant_id == PERSONAL_ACCOUNTS:
+        complain(setting, "is the tenant of personal Microsoft accounts, which are never served", "write your own tenant's id")  # GRAPH-72
+
+
+def _check_issuers(issuers: Sequence[IssuerSettings], setting: str, server: ServerSettings | None, complain: Complain) -> None:
+    if not issuers:
+        complain(setting, "needs at least one issuer")
+    for number, issuer in enumerate(issuers):
+        here = f"{setting}[{number}]"
+        if not issuer.audience or not all(audience.strip() for audience in issuer.audience):
+            complain(
+                f"{here}.audience",
+                "needs at least one value, none of them empty",
+                "write the `aud` of its tokens, for instance [api://rightful]",
+            )
+        if issuer.issuer in {other.issuer for other in issuers[:number]}:
+            complain(f"{here}.issuer", "stands here twice", "list every audience under one of them")
+        if issuer.issuer == LOCAL_ISSUER:
+            if server is not None and not is_loopback_host(server.host):
+                complain(
+                    f"{here}.issuer", "the built-in issuer serves loopback only", "listen on 127.0.0.1, or name your identity provider"
+                )
+            if issuer.jwks_uri:
+                complain(f"{here}.jwks_uri", "the built-in issuer has none", "leave it out")
+            continue
+        _check_web_address(issuer.issuer, f"{here}.issuer", complain)
+        if issuer.jwks_uri:
+            _check_web_address(issuer.jwks_uri, f"{here}.jwks_uri", complain)
+
+
+def _check_web_address(url: str, setting: str, complain: Complain) -> None:
+    parts = _split(url)
+    if parts is None or not parts.hostname or parts.scheme not in {"http", "https"} or parts.username is not None:
+        complain(setting, "is not an https address", "write it exactly as your identity provider does, https://…")
+    elif parts.scheme == "http" and not is_loopback_host(parts.hostname):
+        complain(setting, "must be https: whoever answers it decides who may export", "write https://…")
+
+
+def _check_storage(storage: StorageSettings, setting: str, complain: Complain) -> None:
+    for number, host in enumerate(storage.allow):
+        problem = _allow_problem(host)
+        if problem:
+            complain(
+                f"{setting}.allow[{number}]", problem, "write a host, *. and a host, or HOST:PORT for an emulator; lower case, no scheme"
+            )
+    for name, account in storage.accounts.items():
+        here = join(f"{setting}.accounts", name)
+        if not _ACCOUNT_NAME.match(name):
+            complain(here, "is no account name", "use letters, digits, - and _, at most 63")
+        parts = _split(account.url)
+        if (
+            not account.url.startswith("file:///")
+            or parts is None
+            or parts.netloc
+            or not parts.path.strip("/")
+            or parts.query
+            or parts.fragment
+        ):
+            complain(f"{here}.url", "is not an absolute folder", "write file:/// and the folder, for instance file:///var/exports")
+    if not storage.allow and not storage.accounts:
+        complain(setting, "allows no storage location at all", "name hosts in `allow` or folders in `accounts`")
+
+
+def _allow_problem(entry: str) -> str:
+    host, colon, port = entry.partition(":") if not entry.startswith("[") else entry.rpartition(":")
+    if colon and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _LARGEST_PORT):
+        return "is neither a host nor HOST:PORT"
+    if host.startswith("*."):
+        named = host.removeprefix("*.")
+        if colon:
+            return "mixes *. with a port"
+        return "" if _HOST.match(named) and "." in named else "allows too much, or is no host"
+    if _is_address(host.strip("[]")):
+        return "" if colon else "is an address without a port: only emulators are named by address"
+    return "" if _HOST.match(host) else "is not a host in lower case"
+
+
+# -- directory and sources ------------------------------------------------------------------------------------------------
+def _names(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sections(value: object) -> Iterable[Any]:
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
+def _origin(section: object) -> Mapping[str, Any]:
+    """Return `from` of a section, which cannot be a field's name in Python."""
+    return _names(getattr(section, "from_", getattr(section, "from", None)))
+
+
+def _check_directory(settings: object, setting: str, complain: Complain) -> frozenset[str]:
+    """Return the identifier kinds that the directory gives; note kinds that lead nowhere."""
+    sections = list(_sections(getattr(settings, "more", ())))
+    kinds = frozenset((*BASIC_KINDS, *_names(getattr(settings, "identifiers", None)))).union(
+        *(_names(getattr(section, "identifiers", None)) for section in sections)
+    )
+    for number, section in enumerate(sections):
+        for kind in _origin(section):
+            _check_kind(kind, kinds, f"{setting}.more[{number}].from.{kind}", complain)
+        if (url := getattr(section, "url", "")) and isinstance(url, str):
+            _check_form("sql", url, f"{setting}.more[{number}].url", complain)
+    return kinds
+
+
+def _check_kind(kind: str, known: Iterable[str], setting: str, complain: Complain) -> None:
+    if kind not in known:
+        complain(setting, f"the directory gives no identifier {show_key(kind)}", did_you_mean(kind, sorted(known)))
+
+
+def _check_source_names(names: Sequence[str], setting: str, complain: Complain) -> None:
+    if not names:
+        complain(setting, "needs at least one source", "a package without sources would say nothing about anybody")
+    folded = Counter(name.casefold() for name in names)
+    for name in names:
+        here = join(setting, name)
+        if not _SOURCE_NAME.match(name):
+            complain(here, "is no name for a source", "use letters, digits, - and _, at most 64, beginning with a letter or digit")
+        elif name.casefold() == "directory":
+            complain(here, "is what the tenant's directory is called", "choose another name")
+        elif folded[name.casefold()] > 1:
+            complain(here, "differs from another source by upper and lower case only", "choose names that differ more: they become folders")
+
+
+def _check_source(source: SourceConfig, draft: TenantDraft, kinds: frozenset[str] | None, setting: str, complain: Complain) -> None:
+    settings = source.settings
+    if not source.product.strip():
+        complain(f"{setting}.product", "is empty", "leave it out, or write the folder's name")
+    _check_url(source.connector, settings, setting, complain)
+    match, via = _names(getattr(settings, "match", None)), _names(getattr(settings, "via", None))
+    if hasattr(settings, "match") and not match and not via:
+        complain(
+            setting, "does not say whose a row is", "add `match: {column: identifier}`" + (" or `via`" if hasattr(settings, "via") else "")
+        )
+    if match and via:
+        complain(
+            f"{setting}.via", "stands beside `match`", "keep one of them: a row belongs to people by its own columns or by another table's"
+        )
+    if kinds is not None:
+        for column, kind in match.items():
+            _check_kind(str(kind), kinds, join(f"{setting}.match", column), complain)
+        _check_template(source, kinds, f"{setting}.path", complain)
+    _check_via(source, via, draft, f"{setting}.via", complain)
+
+
+def _check_template(source: SourceConfig, kinds: frozenset[str], setting: str, complain: Complain) -> None:
+    template = getattr(source.settings, "path", None)
+    if not isinstance(template, str) or source.connector != "files":
+        return
+    placeholders = _PLACEHOLDER.findall(template)
+    if not placeholders:
+        complain(setting, "is the same folder for everybody", "put an identifier into it, for instance {upn}/")
+    for kind in placeholders:
+        _check_kind(kind, kinds, setting, complain)
+
+
+def _check_via(source: SourceConfig, via: Mapping[str, Any], draft: TenantDraft, setting: str, complain: Complain) -> None:
+    if len(via) > 1:
+        complain(setting, "names several sources", "name the one whose rows these belong to")
+    by_name = {other.name: other for other in draft.sources}
+    for parent, columns in via.items():
+        here = join(setting, parent)
+        if parent not in draft.source_names:
+            complain(here, f"there is no source {show_key(parent)}", did_you_mean(parent, draft.source_names))
+        elif parent in by_name and not _same_database(source, by_name[parent]):
+            complain(here, "is not in the same database", "a join works within one database; across two use directory.more")
+        if not columns:
+            complain(here, "does not say which columns belong together", "write {column_here: column_there}")
+    if _leads_back(source.name, by_name):
+        complain(setting, "leads back to where it began", "one table of the chain needs a `match`")
+
+
+def _same_database(one: SourceConfig, other: SourceConfig) -> bool:
+    return one.connector == other.connector and getattr(one.settings, "url", None) == getattr(other.settings, "url", None)
+
+
+def _leads_back(name: str, by_name: Mapping[str, SourceConfig]) -> bool:
+    seen: set[str] = set()
+    at: str | None = name
+    while at is not None and at in by_name:
+        if at in seen:
+            return True
+        seen.add(at)
+        at = next(iter(_names(getattr(by_name[at].settings, "via", None))), None)
+    return False
+
+
+def _check_url(connector: str, settings: object, setting: str, complain: Complain) -> None:
+    url = getattr(settings, "url", None)
+    if isinstance(url, str):
+        _check_form(connector, url, f"{setting}.url", complain)
+
+
+def _check_form(connector: str, url: str, setting: str, complain: Complain) -> None:
+    forms, hint = _URL_FORMS.get(connector, (("",), ""))
+    if not any(url.startswith(form) and len(url) > len(form) for form in forms):
+        complain(setting, f"does not begin with {' or '.join(forms)}", hint)

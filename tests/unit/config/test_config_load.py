@@ -1,0 +1,307 @@
+"""`rightful.yaml` is read whole, and every problem is told with its line and what to write instead."""
+
+from pathlib import Path
+
+import pytest
+from tests.unit.config.examples import SEAL_KEY, WHOLE, SqlSettings, problems_of, read
+
+from rightful.config import rules
+from rightful.config.load import load
+from rightful.config.problem import ConfigurationProblems
+from rightful.errors import ConfigurationError
+
+LINES = WHOLE.splitlines()
+
+
+def line_of(part: str) -> int:
+    return next(number for number, line in enumerate(LINES, 1) if part in line)
+
+
+def test_design_example_gives_every_value(tmp_path: Path) -> None:
+    config = read(tmp_path, WHOLE)
+    tenant = config.tenants[0]
+    assert config.folder == tmp_path
+    assert config.seal_key == bytes.fromhex(SEAL_KEY)
+    assert config.server.tls is not None
+    assert config.server.tls.cert == "c.pem"
+    assert [issuer.issuer for issuer in tenant.identity.issuers][1] == "local"
+    assert tenant.storage.accounts["LocalExports"].url == "file:///var/exports"
+    assert [(source.name, source.connector, source.product) for source in tenant.sources] == [
+        ("onedrive", "files", "OneDrive"),
+        ("activity", "lake", "Activity"),
+        ("orders", "sql", "Shop"),
+        ("lines", "sql", "lines"),
+        ("messages", "sql", "messages"),
+    ]
+    lines, messages = tenant.source("lines"), tenant.source("messages")
+    assert lines is not None
+    assert isinstance(lines.settings, SqlSettings)
+    assert lines.settings.via == {"orders": {"order_id": "id"}}
+    assert messages is not None
+    assert messages.label is not None
+    assert messages.label.retention == "2 years"
+
+
+def test_least_file_takes_the_defaults(tmp_path: Path) -> None:
+    start = WHOLE.index("    limits:")
+    end = WHOLE.index("    directory:")
+    text = f"seal_key: {SEAL_KEY}\nserver:\ngraph: ~\n" + WHOLE[WHOLE.index("tenants:") : start] + WHOLE[end:]
+    config = read(tmp_path, text)
+    assert config.server.listen == "127.0.0.1:8443"
+    assert config.tenants[0].export.part_mib == 16
+    assert config.tenants[0].storage.allow == ("*.blob.core.windows.net",)
+
+
+CHANGES = {
+    "range": ("part_mib: 16", "part_mib: 65", "tenants[0].export.part_mib", "from 1 to 64"),
+    "not a number": ("part_mib: 16", "part_mib: 16 MiB", "tenants[0].export.part_mib", "whole number"),
+    "huge number": ("queued: 100000", "queued: " + "9" * 5000, "tenants[0].limits.queued", "whole number"),
+    "zero": ("queued: 100000", "queued: 0", "tenants[0].limits.queued", "at least 1"),
+    "choice": ("leak_check: sample", "leak_check: smaple", "tenants[0].export.leak_check", "did you mean 'sample'?"),
+    "yes": ("user_read_all_exports: false", "user_read_all_exports: yes", "graph.user_read_all_exports", "write true"),
+    "number choice": ("beta_submit_status: 202", "beta_submit_status: 201", "graph.beta_submit_status", "one of 200, 202"),
+    "unknown key": ("checks: standard", "chekcs: standard", "tenants[0].storage", "did you mean 'checks'?"),
+    "unknown top key": ("engine: embedded", "engin: embedded", "", "did you mean 'engine'?"),
+    "folder is no setting": ("engine: embedded", "folder: /tmp", "", "not a setting"),
+    "unknown source key": ("exclude: [spam_score]", "exclud: [spam_score]", "tenants[0].sources.messages", "did you mean 'exclude'?"),
+    "missing key": ("url: postgresql://reader:hunter2@db/shop\n        table", "table", "tenants[0].sources.messages", "'url' is missing"),
+    "null": ("name: Contoso", "name:", "tenants[0].name", "is empty"),
+    "list for text": ("name: Contoso", "name: [Contoso]", "tenants[0].name", "not a list"),
+    "text for list": ("formats: [jsonl]", "formats: jsonl", "tenants[0].export.formats", "[ ]"),
+    "text for section": ("graph: {beta_submit_status: 202, user_read_all_exports: false}", "graph: 202", "graph", "section"),
+    "section for text": ("name: Contoso", "name: {a: b}", "tenants[0].name", "{file: PATH}"),
+    "control character": ("name: Contoso", r'name: "Con\ntoso\x07"', "tenants[0].name", "control character"),
+    "surrogate": ("name: Contoso", r'name: "\uD800"', "tenants[0].name", "surrogate"),
+    "listen without port": ("listen: 127.0.0.1:8443", "listen: 127.0.0.1", "server.listen", "ADDRESS:PORT"),
+    "listen on a name": ("listen: 127.0.0.1:8443", "listen: 127.evil.example:8443", "server.listen", "IP address"),
+    "listen without address": ("listen: 127.0.0.1:8443", "listen: ':8443'", "server.listen", "0.0.0.0"),
+    "port too high": ("listen: 127.0.0.1:8443", "listen: 127.0.0.1:70000", "server.listen", "ADDRESS:PORT"),
+    "no tls": (", tls: {cert: c.pem, key: k.pem}", "", None, None),
+    "base url": ("https://dsr.contoso.example", "dsr.contoso.example", "server.base_url", "http(s)"),
+    "base url with slash": ("https://dsr.contoso.example", "https://dsr.contoso.example/", "server.base_url", "slash"),
+    "store": ("sqlite:///var/rightful.db", "postgresql://u:hunter2@h/db", "store", "sqlite:///var/rightful.db"),
+    "store in memory": ("sqlite:///var/rightful.db", '"sqlite:///:memory:"', "store", "SQLite file"),
+    "seal key": (SEAL_KEY, SEAL_KEY[:-1], "seal_key", "64 hex digits"),
+    "no seal key": (f'seal_key: "{SEAL_KEY}"\n', "", "seal_key", "rightful init"),
+    "no guid": ("- id: 1", "- id: x", "tenants[0].id", "GUID"),
+    "personal accounts": ("- id: 11111111-1111-1111-1111-111111111111", f"- id: {rules.PERSONAL_ACCOUNTS}", "tenants[0].id", "personal"),
+    "issuer over http": (
+        "https://login.microsoftonline.com/",
+        "http://login.microsoftonline.com/",
+        "tenants[0].identity.issuers[0].issuer",
+        "https",
+    ),
+    "no audience": (
+        "issuer: local, audience: [api://rightful]",
+        "issuer: local, audience: []",
+        "tenants[0].identity.issuers[1].audience",
+        "at least one",
+    ),
+    "allow everything": ('"*.blob.core.windows.net"', '"*"', "tenants[0].storage.allow[0]", "host"),
+    "allow a scheme": ('"*.blob.core.windows.net"', '"https://a.blob.core.windows.net"', "tenants[0].storage.allow[0]", "HOST:PORT"),
+    "allow an address": ("127.0.0.1:10000", "127.0.0.9", "tenants[0].storage.allow[1]", "port"),
+    "relative account": ("file:///var/exports", "file:exports", "tenants[0].storage.accounts.LocalExports.url", "absolute"),
+    "account on a host": ("file:///var/exports", "file://host/exports", "tenants[0].storage.accounts.LocalExports.url", "absolute"),
+    "account name": ("LocalExports:", "Local/Exports:", None, "account name"),
+    "unknown kind": ("customer_mail: mail", "customer_mail: mial", "tenants[0].sources.orders.match.customer_mail", "did you mean 'mail'?"),
+    "unknown kind in path": ('"{upn}/"', '"{upm}/"', "tenants[0].sources.onedrive.path", "did you mean 'upn'?"),
+    "same folder for all": ('"{upn}/"', '"people/"', "tenants[0].sources.onedrive.path", "same folder for everybody"),
+    "unknown kind in from": ("from: {upn:", "from: {badge:", "tenants[0].directory.more[0].from.badge", "no identifier 'badge'"),
+    "via nowhere": ("via: {orders:", "via: {order:", "tenants[0].sources.lines.via.order", "did you mean 'orders'?"),
+    "via across databases": (
+        'lines:     {connector: sql, url: "postgresql://reader:hunter2@db/shop"',
+        'lines:     {connector: sql, url: "postgresql://reader:hunter2@db/other"',
+        "tenants[0].sources.lines.via.orders",
+        "directory.more",
+    ),
+    "via itself": ("via: {orders:", "via: {lines:", "tenants[0].sources.lines.via", "leads back"),
+    "neither match nor via": ("match: {customer_mail: mail}, ", "", "tenants[0].sources.orders", "whose a row is"),
+    "match and via": ("via: {orders:", "match: {mail: mail}, via: {orders:", "tenants[0].sources.lines.via", "beside `match`"),
+    "unknown connector": ("connector: lake", "connector: laek", "tenants[0].sources.activity.connector", "installed: files"),
+    "broken connector": ("connector: lake", "connector: broken", "tenants[0].sources.activity.connector", "cannot be loaded (ImportError)"),
+    "no connector": ("connector: lake, ", "", "tenants[0].sources.activity", "'connector' is missing"),
+    "source name": ("      lines: ", "      li nes: ", "tenants[0].sources.li nes", "no name for a source"),
+    "reserved source name": ("      lines: ", "      directory: ", "tenants[0].sources.directory", "choose another"),
+    "names too alike": ("      lines: ", "      ORDERS: ", "tenants[0].sources.ORDERS", "upper and lower case"),
+    "sqlite url": ("url: sqlite:///people.db", "url: people.db", "tenants[0].directory.url", "sqlite:///"),
+    "files url": ("file:///srv/onedrive", "/srv/onedrive", "tenants[0].sources.onedrive.url", "file:///"),
+    "identifier of a wrong shape": (
+        "employee_id: employee_no",
+        "employee_id: {a: b}",
+        "tenants[0].directory.identifiers.employee_id",
+        "must be a",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_wrong_value_is_told_with_its_line(tmp_path: Path, name: str) -> None:
+    old, new, setting, part = CHANGES[name]
+    assert old in WHOLE
+    changed = WHOLE.replace(old, new, 1)
+    found = problems_of(tmp_path, changed)
+    if part is None:
+        assert found == ()
+        return
+    fitting = [problem for problem in found if part in str(problem) and setting in {None, problem.setting}]
+    assert fitting, [str(problem) for problem in found]
+    assert "hunter2" not in "".join(map(str, found))
+    if name not in {"no seal key", "missing key"} and new:
+        line = next(number for number, text in enumerate(changed.splitlines(), 1) if new.splitlines()[0] in text)
+        assert fitting[0].line == line, str(fitting[0])
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = (
+        WHOLE.replace("part_mib: 16", "part_mib: x")
+        .replace("engine: embedded", "engine: daks")
+        .replace("customer_mail: mail", "customer_mail: x")
+    )
+    with pytest.raises(ConfigurationProblems) as raised:
+        read(tmp_path, text)
+    assert [problem.line for problem in raised.value.problems] == [line_of("engine:"), line_of("part_mib"), line_of("orders:    ")]
+    assert raised.value.message.count("rightful.yaml:") == 3
+    assert raised.value.code == "ConfigurationInvalid"
+
+
+def test_service_for_other_machines_needs_tls_and_a_real_issuer(tmp_path: Path) -> None:
+    text = WHOLE.replace("listen: 127.0.0.1:8443", "listen: 0.0.0.0:8443").replace(", tls: {cert: c.pem, key: k.pem}", "")
+    assert {problem.setting for problem in problems_of(tmp_path, text)} == {"server.tls", "tenants[0].identity.issuers[1].issuer"}
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:8443", "[::1]:8443", "127.3.2.1:1"])
+def test_loopback_needs_neither(tmp_path: Path, listen: str) -> None:
+    text = WHOLE.replace("listen: 127.0.0.1:8443", f'listen: "{listen}"').replace(", tls: {cert: c.pem, key: k.pem}", "")
+    assert problems_of(tmp_path, text) == ()
+
+
+def test_two_tenants_are_told_apart(tmp_path: Path) -> None:
+    text = WHOLE + WHOLE[WHOLE.index("  - id:") :]
+    assert [problem.setting for problem in problems_of(tmp_path, text)] == [
+        "tenants[0].id",
+        "tenants[0].name",
+        "tenants[1].id",
+        "tenants[1].name",
+    ]
+    other = WHOLE[WHOLE.index("  - id:") :].replace("1111", "2222").replace("Contoso", "Fabrikam")
+    assert len(read(tmp_path, WHOLE + other).tenants) == 2
+
+
+def test_tenant_id_is_kept_in_lower_case(tmp_path: Path) -> None:
+    text = WHOLE.replace("- id: 11111111-1111", "- id: ABCDEF11-1111")
+    assert read(tmp_path, text).tenants[0].id == "abcdef11-1111-1111-1111-111111111111"
+
+
+def test_duplicate_key_is_told_with_both_lines(tmp_path: Path) -> None:
+    found = problems_of(tmp_path, WHOLE + "engine: embedded\n")
+    assert [(problem.line, f"line {line_of('engine:')}" in problem.message) for problem in found] == [(len(LINES) + 1, True)]
+
+
+def test_tags_and_second_documents_are_refused(tmp_path: Path) -> None:
+    assert "tags" in problems_of(tmp_path, WHOLE.replace("Contoso", "!!python/object:os.system Contoso"))[0].message
+    assert "second document" in problems_of(tmp_path, WHOLE + "---\na: b\n")[0].message
+
+
+def test_alias_repeats_a_value(tmp_path: Path) -> None:
+    text = WHOLE.replace("url: sqlite:///people.db", "url: &people sqlite:///people.db").replace(
+        'url: "sqlite:///devices.db"', "url: *people"
+    )
+    directory = read(tmp_path, text).tenants[0].directory
+    assert getattr(directory.settings, "more")[0].url == "sqlite:///people.db"  # noqa: B009 - the settings' class is the connector's
+
+
+def test_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
+    assert any("counting what aliases repeat" in problem.message for problem in problems_of(tmp_path, bomb))
+    assert any("alias" in problem.message for problem in problems_of(tmp_path, "a: &a [*a]\n"))
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("", "empty"),
+        ("# nothing\n", "empty"),
+        ("just a text", "name: value"),
+        ("- a\n", "name: value"),
+        ("a: [1\nb: 2", "not YAML"),
+        ("a:\n\t- b", "not YAML"),
+        (b"a: \xff\xfe", "UTF-8"),
+        (b"a: b\x00", "not YAML"),
+        (r'a: "\UFFFFFFFF"', "not YAML"),
+        ("%YAML 1." + "9" * 5000 + "\n---\na: b", "not YAML"),
+        ("[" * 5000, "nested"),
+        ("a: " + "x" * (1 << 20), "1 MiB"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_is_no_configuration_is_refused(tmp_path: Path, content: str | bytes, part: str) -> None:
+    found = problems_of(tmp_path, content)
+    assert any(part in str(problem) for problem in found), found
+
+
+def test_environment_is_read_anywhere(tmp_path: Path) -> None:
+    text = (
+        WHOLE.replace("reader:hunter2@db", "reader:${SHOP_PASSWORD}@db")
+        .replace("part_mib: 16", 'part_mib: "${PART}"')
+        .replace("Contoso", "$${x} $5 $$")
+    )
+    config = read(tmp_path, text, {"SHOP_PASSWORD": "pa$$w{}rd", "PART": "8"})
+    orders = config.tenants[0].source("orders")
+    assert orders is not None
+    assert getattr(orders.settings, "url") == "postgresql://reader:pa$$w{}rd@db/shop"  # noqa: B009 - as above
+    assert config.tenants[0].export.part_mib == 8
+    assert config.tenants[0].name == "${x} $5 $"
+
+
+def test_missing_variable_is_named(tmp_path: Path) -> None:
+    found = problems_of(tmp_path, WHOLE.replace("name: Contoso", "name: ${COMPANY}"))
+    assert [(problem.setting, "COMPANY" in problem.message) for problem in found] == [("tenants[0].name", True)]
+    assert "variable's name" in problems_of(tmp_path, WHOLE.replace("name: Contoso", "name: ${COM PANY}"))[0].message
+
+
+def test_wrong_value_from_the_environment_is_not_shown(tmp_path: Path) -> None:
+    for old, new in (
+        ("part_mib: 16", "part_mib: ${SECRET}"),
+        ("engine: embedded", "engine: ${SECRET}"),
+        ("store: sqlite:///var/rightful.db", "store: ${SECRET}"),
+    ):
+        found = problems_of(tmp_path, WHOLE.replace(old, new), {"SECRET": "hunter2"})
+        assert found
+        assert "hunter2" not in "".join(map(str, found))
+
+
+def test_secret_is_read_from_a_file_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "seal.key").write_text(SEAL_KEY + "\n")
+    config = read(tmp_path, WHOLE.replace(f'"{SEAL_KEY}"', "{file: seal.key}"))
+    assert config.seal_key.hex() == SEAL_KEY
+    assert SEAL_KEY not in repr(config)
+    assert "hunter2" not in repr(config.tenants[0])
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [(None, "No such file"), (b"", "empty"), (b"\xff", "UTF-8"), (b"x" * 70_000, "64 KiB"), (b"short", "64 hex digits")],
+)
+def test_unusable_secret_file_is_told(tmp_path: Path, content: bytes | None, part: str) -> None:
+    if content is not None:
+        (tmp_path / "seal.key").write_bytes(content)
+    found = problems_of(tmp_path, WHOLE.replace(f'"{SEAL_KEY}"', "{file: seal.key}"))
+    assert [part in str(problem) for problem in found] == [True], found
+
+
+def test_connector_may_refuse_its_settings(tmp_path: Path) -> None:
+    def with_depth(depth: int) -> str:
+        return WHOLE + f"      odd: {{connector: strange, depth: {depth}}}\n"
+
+    assert problems_of(tmp_path, with_depth(0)) == ()
+    one, two = problems_of(tmp_path, with_depth(1)), problems_of(tmp_path, with_depth(2))
+    assert "depth 1 means nothing" in str(one[0])
+    assert "KeyError" in str(two[0])
+    assert "hunter2" not in f"{one}{two}"
+
+
+def test_missing_file_says_how_to_begin(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="No such file") as raised:
+        load(tmp_path / "rightful.yaml", {})
+    assert "rightful init" in raised.value.hint
+    assert raised.value.code == "ConfigurationMissing"
