@@ -7,12 +7,20 @@ Token libraries and most parsers take the last of two equal members, so two read
 import json
 from typing import NoReturn
 
+_MAX_DIGITS = 1000
+
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
         raise ValueError("a member is given twice")
     return members
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError("a number is too long")
+    return int(text)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -25,7 +33,7 @@ def parse(raw: bytes) -> object:
     Objects are dicts, numbers are int or float. A byte order mark is passed over (RFC 8259 8.1 allows that).
     """
     try:
-        return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_unique, parse_int=_integer, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
     except json.JSONDecodeError as error:
