@@ -209,10 +209,12 @@ class World:
 
 
 @contextmanager
-def world(*, graph: GraphSettings | None = None, server: ServerSettings | None = None) -> Iterator[World]:
+def world(
+    *, graph: GraphSettings | None = None, server: ServerSettings | None = None, exports: MemoryExports | None = None
+) -> Iterator[World]:
     """Open a world of its own for a test."""
     with SimulatedIssuer(TENANT) as issuer, SimulatedIssuer(OTHER_TENANT) as other_issuer:
-        exports = MemoryExports(SUBJECTS, accounts=["LocalExports"])
+        exports = exports or MemoryExports(SUBJECTS, accounts=["LocalExports"])
         config = make_config({TENANT: [issuer], OTHER_TENANT: [other_issuer]}, graph=graph, server=server)
         app = create_app(config=config, exports=exports)
         opened = World(issuer, other_issuer, exports, app)
