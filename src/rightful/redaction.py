@@ -11,7 +11,7 @@ _VALUE = r"[^\s\"'<>\\&]+"
 _SECRETS = (
     # A query string with a signature goes as a whole: its other parts help whoever wants to forge one.
     (re.compile(r"\?[^\s\"'<>\\]*\bsig(?:=|%3D)[^\s\"'<>\\]*", re.IGNORECASE), f"?{HIDDEN}"),
-    (re.compile(rf"\bsig(=|%3D){_VALUE}", re.IGNORECASE), rf"sig\1{HIDDEN}"),
+    (re.compile(rf"(?:\b|(?<=%3F)|(?<=%26))sig(=|%3D){_VALUE}", re.IGNORECASE), rf"sig\1{HIDDEN}"),
     (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){1,4}"), HIDDEN),
     (re.compile(r"(://)[^\s/@\"'<>\\]+@"), rf"\1{HIDDEN}@"),

@@ -1,0 +1,97 @@
+"""Logging, ours and every library's: one handler on stderr, one level, and a last net for secrets.
+
+RIGHTFUL_LOG_LEVEL (debug, info, warning, error; default info) is the level of every logger: libraries cannot be louder or quieter.
+RIGHTFUL_LOG_FORMAT (json, console) is the form; left out, it is console on a terminal and JSON anywhere else.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+from rightful.errors import ConfigurationError
+from rightful.redaction import printable, redact
+
+LEVEL_VARIABLE = "RIGHTFUL_LOG_LEVEL"
+FORMAT_VARIABLE = "RIGHTFUL_LOG_FORMAT"
+LEVELS = ("debug", "info", "warning", "error", "critical")
+FORMATS = ("json", "console")
+
+Event = MutableMapping[str, Any]
+
+
+def configure(environ: Mapping[str, str], *, stream: TextIO | None = None) -> None:
+    """Set logging up for this process; may be called again.
+
+    Raises:
+        ConfigurationError: one of the two variables has a value that means nothing.
+    """
+    level = _choice(environ, LEVEL_VARIABLE, LEVELS, "info")
+    out = stream or sys.stderr
+    form = _choice(environ, FORMAT_VARIABLE, FORMATS, "console" if out.isatty() else "json")
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_formatter(shared, form, colors=out.isatty()))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for logger in list(logging.Logger.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger):  # the others are placeholders
+            logger.handlers.clear()
+            logger.setLevel(logging.NOTSET)
+            logger.propagate, logger.disabled = True, False
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def _choice(environ: Mapping[str, str], name: str, known: tuple[str, ...], default: str) -> str:
+    value = environ.get(name, "").strip().lower() or default
+    if value not in known:
+        raise ConfigurationError(f"{name} has a value that means nothing", code="LogSettingInvalid", hint=f"use one of {', '.join(known)}")
+    return value
+
+
+def _formatter(shared: list[Any], form: str, *, colors: bool) -> logging.Formatter:
+    render: list[Any] = (
+        [structlog.processors.format_exc_info, _clean, structlog.processors.JSONRenderer()]
+        if form == "json"
+        else [structlog.processors.format_exc_info, _clean, structlog.dev.ConsoleRenderer(colors=colors)]
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+    )
+
+
+def _clean(_logger: Any, _method: str, event: Event) -> Event:
+    """Redact and escape every value of an event; a traceback keeps its lines, each marked as a part of it."""
+    return {
+        printable(redact(str(key))): _clean_traceback(value) if key in {"exception", "stack"} else _clean_value(value)
+        for key, value in event.items()
+    }
+
+
+def _clean_traceback(value: Any) -> str:
+    # The mark keeps a line break in an error's message from looking like an event of its own.
+    return "\n".join(f"| {printable(line)}" for line in redact(str(value)).splitlines())
+
+
+def _clean_value(value: Any) -> Any:
+    if isinstance(value, bool | int | float) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {_clean_value(str(key)): _clean_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean_value(item) for item in value]
+    return printable(redact(value if isinstance(value, str) else repr(value)))
