@@ -311,7 +311,9 @@ def test_idempotency_key_names_one_request_for_good(tmp_path: Path) -> None:
     assert world.submit("ann2@contoso.example", client_request_id="c").operation_id != first.operation_id
 
 
-@pytest.mark.parametrize("location", [None, 7, "", "NoSuchAccount", "https://evil.example/c?sig=x&sp=cw&se=2030-01-01&sr=c&sv=2021-01-01"])
+@pytest.mark.parametrize(
+    "location", [None, 7, "", "NoSuchAccount", "https://acct.blob.evil.example/container?sig=x&sp=cw&se=2030-01-01&sr=c&sv=2021-01-01"]
+)
 def test_refused_location_leaves_nothing(tmp_path: Path, location: object) -> None:
     world = World(tmp_path, PEOPLE, {"orders": orders()})
     with pytest.raises(InvalidRequest) as caught:
