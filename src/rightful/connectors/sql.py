@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 import msgspec
 import pyarrow as pa
@@ -60,7 +60,7 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class SqlConnector:
     """Reads one table or view; see `connectors.interface.Connector`."""
 
-    Settings = SqlSettings
+    Settings: ClassVar[type[msgspec.Struct]] = SqlSettings
 
     def __init__(self, source_name: str, settings: msgspec.Struct, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
         self._source_name = source_name
@@ -125,7 +125,7 @@ class SqlConnector:
             target = self._resolve(parent)
             self._require(target.table, list(link.settings.via[name].values()), name)
             vias.append(Via(target, link.settings.via[name]))
-        return Target(source_name=link.source_name, table=table, match=link.settings.match, via=tuple(vias))
+        return Target(source_name=link.source_name, table=table, match=tuple(link.settings.match.items()), via=tuple(vias))
 
     def _require(self, table: Table, names: Sequence[str], source_name: str) -> None:
         for name in names:
@@ -148,6 +148,7 @@ class SqlConnector:
                 columns=query.columns,
                 match=tuple(MatchColumn(batch_column=matched.output, identifier_kind=matched.kind) for matched in query.match),
                 searched=describe(target, wanted.key.name if wanted.key else ""),
+                in_subject_order=True,
                 has_key=query.has_key,
             )
             built[1][is_resumed] = query, header
@@ -237,4 +238,4 @@ def _tables(target: Target) -> tuple[Table, ...]:
 
 def _roots(target: Target) -> list[tuple[Target, str]]:
     """Return every match column by which rows are found, with the table it is in."""
-    return [(target, column) for column in target.match] + [root for via in target.via for root in _roots(via.parent)]
+    return [(target, column) for column, _ in target.match] + [root for via in target.via for root in _roots(via.parent)]

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from rightful.database import naming
 from rightful.database import query as queries
-from rightful.database.identifying import SlotValues
+from rightful.database.identifying import Form, SlotValues
 from rightful.database.pool import Pool
 from rightful.database.postgres_connection import PostgresConnection
 from rightful.database.postgres_errors import is_connection_lost, translate
@@ -127,6 +127,12 @@ class PostgresDatabase:
         """Build a query for `stream`."""
         return queries.build(target, wanted, self._streaming)
 
+    def caseless(self, table: Table, name: str, *, is_ascii: bool) -> Table:
+        """Return the table with a column that is compared in lower case."""
+        del is_ascii
+        column = next(column for column in table.columns if column.name == name)
+        return table.replace(msgspec.structs.replace(column, compare="lower({}::text)", form=Form.TEXT, type_name="text", is_exact=True))
+
     def build_lookup(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `rows`."""
         return queries.build(target, wanted, self._bound)
@@ -160,7 +166,7 @@ class PostgresDatabase:
 
     def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
         """Run one statement with bound parameters; its answer comes in one piece."""
-        if not any(slot.values for slot in values):
+        if values and not any(slot.values for slot in values):
             return []
         parameters = [text for slot in values for text in (_indexes(slot), array_literal(slot.values))]
         return self._ask(query.sql, parameters)

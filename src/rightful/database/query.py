@@ -29,12 +29,15 @@ class Via(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A table and how its rows belong to subjects: by match columns, over other tables, or both (either)."""
+    """A table and how its rows belong to subjects: by match columns, over other tables, or both (either).
+
+    Without any of them every row is wanted, as if it belonged to subject 0.
+    """
 
     source_name: str
     table: Table
-    match: dict[str, str]
-    """Column to kind of identifier."""
+    match: tuple[tuple[str, str], ...]
+    """Columns and the kind of identifier that each is compared with; a column may be there with several kinds."""
     via: tuple[Via, ...] = ()
 
 
@@ -179,8 +182,10 @@ class _Shaped:
         """Return the output that shows what a row was matched by: the visible column where its values are texts as they are."""
         if column.name in self._positions and column.is_direct:
             return column.name
-        self.bring(self._hidden.match_prefix + column.name, column, as_text=True)
-        return self._hidden.match_prefix + column.name
+        name = self._hidden.match_prefix + column.name
+        if name not in self._positions:
+            self.bring(name, column, as_text=True)
+        return name
 
     def carry(self, label: str, name: str) -> str:
         """Bring what a parent's row was matched by."""
@@ -204,7 +209,7 @@ class _Builder:
         shaped.outputs.append(Output(wanted.hidden.subject, 0, pa.int32()))
         if wanted.key is not None:
             shaped.bring_key(wanted.key)
-        match = [Matched(shaped.bring_match(_column(target.table, name)), kind) for name, kind in target.match.items()]
+        match = [Matched(shaped.bring_match(_column(target.table, name)), kind) for name, kind in target.match]
         carried: dict[str, str] = {}
         for leaf in (leaf for finder in finders for leaf in finder.leaves):
             carried[leaf.label] = f"m{len(carried)}"
@@ -213,7 +218,8 @@ class _Builder:
         selected = {name: expression for expression, name in shaped.inner.items()}
         rows = self._branches(finders, target.table, selected, carried, where=self._after(wanted))
         ordered = f" ORDER BY {', '.join(order)}" if wanted.is_ordered else ""
-        sql = f"WITH {', '.join(self._relations)} SELECT {', '.join(shaped.outer)} FROM ({rows}) q{ordered}"  # noqa: S608 -- names are quoted, values never stand in it
+        relations = f"WITH {', '.join(self._relations)} " if self._relations else ""
+        sql = f"{relations}SELECT {', '.join(shaped.outer)} FROM ({rows}) q{ordered}"  # noqa: S608 -- names are quoted, values never stand in it
         return Query(
             sql=sql,
             slots=tuple(self._slots),
@@ -231,7 +237,7 @@ class _Builder:
 
     def _finders(self, target: Target) -> list[_Finder]:
         finders = []
-        for name, kind in target.match.items():
+        for name, kind in target.match:
             column = _column(target.table, name)
             slot = Slot(kind, column.form, column.type_name)
             finders.append(_Finder(relation=self._slot(slot), pairs=((column, "v"),), slot=slot))
@@ -253,7 +259,7 @@ class _Builder:
         selected = {f"j{number}": join for number, join in enumerate(joins)}
         leaves: list[_Leaf] = []
         carried: dict[str, str] = {}
-        for name, kind in parent.match.items():
+        for name, kind in parent.match:
             column = f"m{len(leaves)}"
             leaves.append(_Leaf(f"{parent.source_name}.{name}", kind, column))
             selected[column] = self._dialect.text(_of(_column(parent.table, name)))
@@ -279,6 +285,9 @@ class _Builder:
         self, finders: Sequence[_Finder], table: Table, selected: Mapping[str, str], carried: Mapping[str, str], *, where: str
     ) -> str:
         branches = []
+        if not finders:
+            columns = ["0 AS n", *(f"{expression} AS {name}" for name, expression in selected.items())]
+            branches.append(f"SELECT {', '.join(columns)} FROM {table.sql} t")  # noqa: S608 -- quoted names
         for number, finder in enumerate(finders):
             own = {leaf.label: f"f.{leaf.column}" for leaf in finder.leaves}
             columns = ["f.n AS n", *(f"{expression} AS {name}" for name, expression in selected.items())]
@@ -312,7 +321,7 @@ def describe(target: Target, key: str = "") -> str:
 
 
 def _condition_text(target: Target) -> str:
-    conditions = [f"{quote(name)} IN (:{kind})" for name, kind in target.match.items()]
+    conditions = [f"{quote(name)} IN (:{kind})" for name, kind in target.match]
     for via in target.via:
         own = ", ".join(quote(name) for name in via.join)
         theirs = ", ".join(quote(name) for name in via.join.values())

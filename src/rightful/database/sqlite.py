@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from rightful.database import naming
 from rightful.database import query as queries
-from rightful.database.identifying import SlotValues
+from rightful.database.identifying import Form, SlotValues
 from rightful.database.pool import Pool
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.sqlite_catalogue import introspect, statistics_of, table_names
@@ -24,6 +24,7 @@ from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.package.schema import ColumnKind
 
 _BUSY_S = 5.0
+_LOWER = "rightful_lower"
 _BATCH_BYTES = 4 << 20
 _FIRST_ROWS = 16
 _MOST_ROWS = 16_384
@@ -54,6 +55,7 @@ def connect(path: Path) -> SqliteConnection:
     connection = sqlite3.connect(
         uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, factory=SqliteConnection, cached_statements=64
     )
+    connection.create_function(_LOWER, 1, lambda value: value.lower() if isinstance(value, str) else value, deterministic=True)
     connection.file = _file(path)
     return connection
 
@@ -112,6 +114,13 @@ class SqliteDatabase:
         """Build a query for `stream`."""
         return queries.build(target, wanted, self._dialect)
 
+    def caseless(self, table: Table, name: str, *, is_ascii: bool) -> Table:
+        """Return the table with a column that is compared in lower case; SQLite's own lower() knows ASCII only, but may have an index."""
+        column = next(column for column in table.columns if column.name == name)
+        compare = "lower({})" if is_ascii else f"{_LOWER}({{}})"
+        changed = table.replace(msgspec.structs.replace(column, compare=compare, form=Form.TEXT, is_exact=True))
+        return msgspec.structs.replace(changed, is_view=True)  # let the planner find out whether there is an index
+
     def build_lookup(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `rows`."""
         return self.build(target, wanted)
@@ -142,7 +151,7 @@ class SqliteDatabase:
 
     def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
         """Run a query whose answer is small."""
-        if not any(slot.values for slot in values):
+        if values and not any(slot.values for slot in values):
             return []
         try:
             with self._lent() as connection:

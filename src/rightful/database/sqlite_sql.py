@@ -88,7 +88,7 @@ class SqliteDialect:
         """Compare as text, byte by byte; by the column itself too where that has an index, or is all that is needed."""
         exactly = f"CAST({expression} AS TEXT) COLLATE BINARY = {value}"
         if compares_exactly(column, slot):
-            return f"{expression} = {value}"
+            return f"{column.compare.format(expression)} = {value}"
         return f"{expression} = {value} AND {exactly}" if column.is_indexed else exactly
 
     def source(self, relation: str, table: Table, joined: Sequence[TableColumn], condition: str) -> str:

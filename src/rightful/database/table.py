@@ -65,6 +65,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """Return a column by its exact name."""
         return next((column for column in self.columns if column.name == name), None)
 
+    def replace(self, changed: TableColumn) -> "Table":
+        """Return the table with a column of this name changed."""
+        columns = tuple(changed if column.name == changed.name else column for column in self.columns)
+        return msgspec.structs.replace(self, columns=columns)
+
     def is_unique(self, names: frozenset[str]) -> bool:
         """Say whether no two rows can have the same values in these columns."""
         return any(columns <= names for columns in self.unique)

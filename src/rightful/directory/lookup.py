@@ -1,0 +1,94 @@
+"""Looks subjects up in one table of a directory, a whole set in one query."""
+
+from collections.abc import Sequence
+
+from rightful.database.identifying import fill
+from rightful.database.interface import Database
+from rightful.database.naming import did_you_mean
+from rightful.database.query import Query, Target, Wanted
+from rightful.database.table import Table
+from rightful.errors import SourceRefused
+from rightful.subject.matching import matches
+from rightful.subject.model import IdentifiedSubject
+
+SOURCE_NAME = "directory"
+
+Row = tuple[str, ...]
+"""Values of the wanted columns; empty where they are NULL."""
+
+
+class Lookup:
+    """A table, the columns that identifiers are found in, and those that are wanted."""
+
+    def __init__(self, database: Database, table: str, match: Sequence[tuple[str, str]], columns: Sequence[str]) -> None:
+        self._database = database
+        self._table = table
+        self._match = tuple(match)
+        self._columns = tuple(columns)
+        self._built: tuple[Table, dict[str, Query]] | None = None
+
+    def find(self, subjects: Sequence[IdentifiedSubject], *, caseless: bool = False) -> list[list[Row]]:
+        """Return the rows of each subject, in an order that depends on their values alone.
+
+        Args:
+            subjects: who is looked for; only their identifiers count.
+            caseless: whether letter case is of no meaning in the first match column, for all letters: slow without an index on lower().
+        """
+        is_ascii = all(value.isascii() for subject in subjects for values in subject.identifiers.values() for value in values)
+        query = self._query(("ascii" if is_ascii else "all letters") if caseless else "")
+        found: list[list[Row]] = [[] for _ in subjects]
+        width = len(self._columns)
+        for index, *values in self._database.rows(query, [fill(slot, subjects) for slot in query.slots]):
+            assert isinstance(index, int)
+            self._check(subjects[index], values[width:])
+            found[index].append(_row(values[:width]))
+        for rows in found:
+            rows.sort()
+        return found
+
+    def list(self) -> list[Row]:
+        """Return all rows of the table; for a lookup without match columns."""
+        return sorted(_row(values) for _, *values in self._database.rows(self._query(""), []))
+
+    def check(self) -> None:
+        """Have the database look at the query."""
+        self._database.forget()
+        self._database.verify(self._query(""))
+
+    def _check(self, subject: IdentifiedSubject, found: Sequence[object]) -> None:
+        """Make sure that a row is this subject's, by code that shares nothing with the query (DESIGN rule 2)."""
+        if not any(matches(kind, value, subject.values(kind)) for (_, kind), value in zip(self._match, found, strict=True)):
+            raise SourceRefused(
+                f"{self._database.where}: table {self._table!r} gave a row that none of the subject's identifiers accounts for",
+                source_name=SOURCE_NAME,
+                code="ForeignData",
+                hint="this is a fault of Rightful or of the database; nothing was exported",
+            )
+
+    def _query(self, case: str) -> Query:
+        table = self._database.table(self._table)
+        if self._built is None or self._built[0] is not table:
+            self._require(table)
+            self._built = table, {}
+        built = self._built[1]
+        if case not in built:
+            if case:
+                table = self._database.caseless(table, self._match[0][0], is_ascii=case == "ascii")
+            names = [*self._columns, *(column for column, _ in self._match)]
+            columns = tuple(column for name in names if (column := table.find(name)) is not None)
+            wanted = Wanted(columns=columns, is_ordered=False, as_text=True)
+            built[case] = self._database.build_lookup(Target(source_name=SOURCE_NAME, table=table, match=self._match), wanted)
+        return built[case]
+
+    def _require(self, table: Table) -> None:
+        for name in (*self._columns, *(column for column, _ in self._match)):
+            if table.find(name) is None:
+                raise SourceRefused(
+                    f"{self._database.where}: table {self._table!r} of the directory has no column {name!r}",
+                    source_name=SOURCE_NAME,
+                    hint=did_you_mean(name, [column.name for column in table.columns]),
+                )
+
+
+def _row(values: Sequence[object]) -> Row:
+    return tuple("" if value is None else str(value) for value in values)

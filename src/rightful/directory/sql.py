@@ -1,0 +1,312 @@
+"""A directory in tables of SQLite or PostgreSQL databases."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar, cast
+
+import msgspec
+
+from rightful.database.interface import Database
+from rightful.database.opening import identity, open_database
+from rightful.directory.lookup import SOURCE_NAME, Lookup, Row
+from rightful.errors import ConfigurationError, SourceRefused
+from rightful.ids import SubjectId, TenantId
+from rightful.subject.matching import is_usable
+from rightful.subject.model import DataSubject, IdentifiedSubject, SubjectKind
+
+_ROUNDS = 8
+_MOST_IDENTIFIERS = 1_000
+_GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+Columns = dict[str, str | tuple[str, ...]]
+"""Kind of identifier to the column, or columns, that hold it."""
+
+
+class MoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table where more identifiers are found by identifiers that are known already."""
+
+    url: str = ""
+    """The database; left out: the directory's own."""
+    table: str
+    """Table or view."""
+    from_: dict[str, str] = msgspec.field(name="from")
+    """Kind of a known identifier to the column that it is looked up in; of several, either."""
+    identifiers: Columns
+    """Kind of identifier to the column, or columns, that hold it."""
+
+
+class InboundSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where inbound shared user profiles are (GRAPH-04): people of other tenants."""
+
+    url: str = ""
+    """The database; left out: the directory's own."""
+    table: str
+    """Table or view."""
+    user_id: str = "user_id"
+    """Column of the profile's user id."""
+    upn: str = "upn"
+    """Column of the user principal name."""
+    display_name: str = "display_name"
+    """Column of the name to show."""
+    home_tenant_id: str = "home_tenant_id"
+    """Column of the tenant that the person comes from."""
+    identifiers: Columns = {}
+    """Further kinds of identifiers to their columns."""
+
+
+class SqlDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table of people, and where else identifiers of theirs are found."""
+
+    url: str
+    """`sqlite:///file.db` (below the configuration's folder; four slashes for an absolute path) or `postgresql://user:password@host/database`."""
+    table: str
+    """Table or view of people; one with several rows for a person gives all the identifiers in them."""
+    id: str = "id"
+    """Column of the object id, which names a person on the wire and never changes."""
+    upn: str = "upn"
+    """Column of the user principal name."""
+    display_name: str = ""
+    """Column of the name to show."""
+    language: str = ""
+    """Column of the preferred language (BCP 47)."""
+    identifiers: Columns = {}
+    """Kind of identifier to the column, or columns, that hold it; `id` and `upn` are always there."""
+    more: tuple[MoreSettings, ...] = ()
+    """Further tables, in any database: identifiers found by identifiers, round after round until nothing new is found."""
+    inbound_profiles: InboundSettings | None = None
+    """Inbound shared user profiles; left out: there are none."""
+
+    def __post_init__(self) -> None:
+        """Refuse kinds that are taken."""
+        taken = {"id", "upn"} & set(self.identifiers)
+        if taken:
+            raise ConfigurationError(f"the kind {min(taken)!r} is given by `{min(taken)}` itself", hint="leave it out of `identifiers`")
+
+
+class SqlDirectory:
+    """Finds people in tables; see `directory.interface.Directory`."""
+
+    Settings: ClassVar[type[msgspec.Struct]] = SqlDirectorySettings
+
+    def __init__(self, tenant_id: TenantId, settings: msgspec.Struct, *, folder: Path) -> None:
+        self._tenant_id = tenant_id
+        self._settings = said = cast("SqlDirectorySettings", settings)
+        self._folder = folder
+        self._databases: dict[str, Database] = {}
+        database = self._open(said.url)
+        self._people = _Holdings(
+            [said.id, said.upn, said.display_name, said.language], {"id": said.id, "upn": said.upn, **said.identifiers}
+        )
+        self._by_id = Lookup(database, said.table, [(said.id, "id")], self._people.columns)
+        self._by_upn = Lookup(database, said.table, [(said.upn, "upn")], self._people.columns)
+        self._more = [_More(self._open(more.url or said.url), more) for more in said.more]
+        self._inbound: _Inbound | None = None
+        if said.inbound_profiles is not None:
+            self._inbound = _Inbound(self._open(said.inbound_profiles.url or said.url), said.inbound_profiles)
+
+    def check(self) -> None:
+        """Look at every table and column that the settings name."""
+        lookups = [self._by_id, self._by_upn, *(more.lookup for more in self._more)]
+        for lookup in lookups + ([self._inbound.by_id, self._inbound.all] if self._inbound else []):
+            lookup.check()
+
+    def find_user(self, key: str) -> DataSubject | None:
+        """Find by exact value first, which an index serves; a UPN then without case, over all rows if there is no index on lower()."""
+        if "@" not in key:
+            found = self._by_id.find([self._probe("id", *_id_spellings(key))])[0]
+            return self._user(_chosen(found, 0, key)) if found else None
+        probe = [self._probe("upn", key)]
+        found = self._by_upn.find(probe)[0] or self._by_upn.find(probe, caseless=True)[0]
+        return self._user(_chosen(found, 1, key)) if found else None
+
+    def find_inbound_profile(self, user_id: str) -> DataSubject | None:
+        """Find by user id."""
+        if self._inbound is None:
+            return None
+        found = self._inbound.by_id.find([self._probe("id", *_id_spellings(user_id))])[0]
+        return self._profile(_chosen(found, 0, user_id)) if found else None
+
+    def list_inbound_profiles(self) -> tuple[DataSubject, ...]:
+        """Return all, by user id."""
+        if self._inbound is None:
+            return ()
+        return tuple({row[0]: self._profile(row) for row in self._inbound.all.list() if row[0]}.values())
+
+    def subjects(self, ids: Sequence[SubjectId]) -> tuple[DataSubject | None, ...]:
+        """Find users by id, in one query."""
+        found = self._by_id.find([self._probe("id", value) for value in ids])
+        return tuple(self._user(rows[0]) if rows else None for rows in found)
+
+    def identify(self, subjects: Sequence[DataSubject]) -> tuple[IdentifiedSubject | None, ...]:
+        """Gather identifiers: the person's own rows, then round after round what is found by them."""
+        found: list[_Known | None] = [None] * len(subjects)
+        self._own(subjects, found, SubjectKind.USER, self._by_id, self._people)
+        if self._inbound is not None:
+            self._own(subjects, found, SubjectKind.INBOUND_PROFILE, self._inbound.by_id, self._inbound.holdings)
+        self._close_over([known for known in found if known is not None])
+        return tuple(known.identified() if known is not None else None for known in found)
+
+    def close(self) -> None:
+        """Release the databases."""
+        for database in self._databases.values():
+            database.close()
+
+    # -- how ----------------------------------------------------------------------------------------------------------
+    def _open(self, url: str) -> Database:
+        key = identity(url, self._folder)
+        if key not in self._databases:
+            self._databases[key] = open_database(url, folder=self._folder, source_name=SOURCE_NAME)
+        return self._databases[key]
+
+    def _probe(self, kind: str, *values: str) -> IdentifiedSubject:
+        subject = DataSubject(tenant_id=self._tenant_id, subject_id=SubjectId(""))
+        return IdentifiedSubject(subject=subject, identifiers={kind: values})
+
+    def _user(self, row: Row) -> DataSubject:
+        subject_id, upn, name, language = self._people.leading(row)
+        return DataSubject(
+            tenant_id=self._tenant_id, subject_id=SubjectId(subject_id), user_principal_name=upn, display_name=name, language=language
+        )
+
+    def _profile(self, row: Row) -> DataSubject:
+        assert self._inbound is not None
+        subject_id, upn, name, home = self._inbound.holdings.leading(row)
+        return DataSubject(
+            tenant_id=self._tenant_id,
+            subject_id=SubjectId(subject_id),
+            kind=SubjectKind.INBOUND_PROFILE,
+            user_principal_name=upn,
+            display_name=name,
+            home_tenant_id=home,
+        )
+
+    def _own(
+        self, subjects: Sequence[DataSubject], found: "list[_Known | None]", kind: SubjectKind, lookup: Lookup, holdings: "_Holdings"
+    ) -> None:
+        """Take the identifiers in the rows of those subjects that are of a kind."""
+        places = [place for place, subject in enumerate(subjects) if subject.kind is kind]
+        if not places:
+            return
+        make = self._user if kind is SubjectKind.USER else self._profile
+        for place, rows in zip(places, lookup.find([self._probe("id", subjects[place].subject_id) for place in places]), strict=True):
+            if rows:
+                known = found[place] = _Known(make(rows[0]))
+                known.take(holdings.identifiers(rows))
+
+    def _close_over(self, people: "Sequence[_Known]") -> None:
+        """Look up what is new, until nothing is; each table is asked once a round."""
+        kinds = frozenset[str]().union(*(more.kinds for more in self._more))
+        for _ in range(_ROUNDS):
+            fresh = [known.fresh(kinds) for known in people]
+            if not any(fresh):
+                return
+            for more in self._more:
+                self._look_further(more, people, fresh)
+        if any(known.fresh(kinds) for known in people):
+            raise SourceRefused(
+                f"identifiers lead to further identifiers for more than {_ROUNDS} rounds",
+                source_name=SOURCE_NAME,
+                hint="check `from` and `identifiers` of the directory's `more`: a value that many people share connects them all",
+            )
+
+    def _look_further(self, more: "_More", people: "Sequence[_Known]", fresh: Sequence[dict[str, tuple[str, ...]]]) -> None:
+        asked = [place for place, kinds in enumerate(fresh) if not more.kinds.isdisjoint(kinds)]
+        probes = [IdentifiedSubject(subject=people[place].subject, identifiers=fresh[place]) for place in asked]
+        if probes:
+            for place, rows in zip(asked, more.lookup.find(probes), strict=True):
+                people[place].take(more.holdings.identifiers(rows))
+
+
+class _Holdings:
+    """Which columns a lookup brings, and what is in each."""
+
+    def __init__(self, leading: Sequence[str], identifiers: Columns) -> None:
+        pairs = [(kind, column) for kind, columns in identifiers.items() for column in ([columns] if isinstance(columns, str) else columns)]
+        self.columns = tuple(dict.fromkeys([*filter(None, leading), *(column for _, column in pairs)]))
+        self._leading = [self.columns.index(column) if column else None for column in leading]
+        self._identifiers = [(kind, self.columns.index(column)) for kind, column in pairs]
+
+    def leading(self, row: Row) -> list[str]:
+        """Return the columns that describe a person; empty where the settings name none."""
+        return [row[place] if place is not None else "" for place in self._leading]
+
+    def identifiers(self, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+        """Yield (kind, value) of all rows; an object id that is a GUID in lower case too, as databases with a type for it have it."""
+        for kind, place in self._identifiers:
+            for row in rows:
+                yield kind, row[place]
+                if kind == "id" and _GUID.fullmatch(row[place]):
+                    yield kind, row[place].lower()
+
+
+class _More:
+    """A table of further identifiers."""
+
+    def __init__(self, database: Database, settings: MoreSettings) -> None:
+        self.kinds = frozenset(settings.from_)
+        self.holdings = _Holdings([], settings.identifiers)
+        self.lookup = Lookup(database, settings.table, [(column, kind) for kind, column in settings.from_.items()], self.holdings.columns)
+
+
+class _Inbound:
+    """The table of inbound shared user profiles."""
+
+    def __init__(self, database: Database, settings: InboundSettings) -> None:
+        leading = [settings.user_id, settings.upn, settings.display_name, settings.home_tenant_id]
+        self.holdings = _Holdings(leading, {"id": settings.user_id, "upn": settings.upn, **settings.identifiers})
+        self.by_id = Lookup(database, settings.table, [(settings.user_id, "id")], self.holdings.columns)
+        self.all = Lookup(database, settings.table, [], self.holdings.columns)
+
+
+class _Known:
+    """What is known of one person so far, and what of it is new since it was last asked for."""
+
+    def __init__(self, subject: DataSubject) -> None:
+        self.subject = subject
+        self._values: dict[str, dict[str, None]] = {}
+        self._fresh: dict[str, list[str]] = {}
+        self._count = 0
+
+    def take(self, pairs: Iterator[tuple[str, str]]) -> None:
+        """Add identifiers; what is known or unusable adds nothing."""
+        for kind, value in pairs:
+            values = self._values.setdefault(kind, {})
+            if value in values or not is_usable(kind, value):
+                continue
+            values[value] = None
+            self._fresh.setdefault(kind, []).append(value)
+            self._count += 1
+            if self._count > _MOST_IDENTIFIERS:
+                raise SourceRefused(
+                    f"somebody has more than {_MOST_IDENTIFIERS} identifiers",
+                    source_name=SOURCE_NAME,
+                    hint="check `from` and `identifiers` of the directory's `more`: a value that many people share connects them all",
+                )
+
+    def fresh(self, kinds: frozenset[str]) -> dict[str, tuple[str, ...]]:
+        """Return what is new of these kinds; it is new only once."""
+        fresh, self._fresh = self._fresh, {}
+        return {kind: tuple(values) for kind, values in fresh.items() if kind in kinds}
+
+    def identified(self) -> IdentifiedSubject:
+        """Return all that is known."""
+        return IdentifiedSubject(subject=self.subject, identifiers={kind: tuple(values) for kind, values in self._values.items() if values})
+
+
+def _id_spellings(key: str) -> tuple[str, ...]:
+    """Return the forms of an object id: clients send GUIDs in either case."""
+    return (key, key.lower(), key.upper()) if _GUID.fullmatch(key) else (key,)
+
+
+def _chosen(rows: Sequence[Row], place: int, key: str) -> Row:
+    """Return the row of the person that is meant; of several people the one whose value is the key letter by letter."""
+    ids = {row[0] for row in rows}
+    exact = [row for row in rows if row[place] == key]
+    if len(ids) > 1 and len({row[0] for row in exact}) != 1:
+        raise SourceRefused(
+            "several people of the directory answer to one id or user principal name",
+            source_name=SOURCE_NAME,
+            hint="each must be unique, letter case apart",
+        )
+    return (exact or rows)[0]
