@@ -125,7 +125,7 @@ def _json_cells(column: Column, array: pa.Array) -> list[Cell]:
 
 
 def _float_cells(array: pa.Array) -> list[Cell]:
-    return _each(float_cell, array.cast(pa.float64()).to_pylist())  # exact: a float32 is written as the double it equals
+    return _each(float_cell, array.to_pylist())  # Python's floats are doubles: a float32 becomes the double it equals
 
 
 def _integer_cells(array: pa.Array) -> list[Cell]:

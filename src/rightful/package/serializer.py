@@ -141,4 +141,4 @@ def _pieces(slices: Sequence[pa.LargeStringArray], start: int, end: int) -> Iter
         _, offsets, text = lines.buffers()
         bounds = memoryview(offsets).cast("q")[lines.offset :]
         yield memoryview(text)[bounds[first] : bounds[last]]
-        start = number * _SLICE_ROWS + last
+        start = (number + 1) * _SLICE_ROWS
