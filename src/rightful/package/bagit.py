@@ -30,6 +30,9 @@ _LONGEST_LINE_BYTES = 64 + 2 + _LONGEST_PATH_BYTES + 1
 _AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\%]")
 """What readers of manifests take differently: controls and line separators, halves of surrogate pairs, backslash, percent."""
 
+_LABEL = re.compile(r"[A-Za-z][A-Za-z-]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 
 def path_problem(path: str) -> str:
     """Say why a path can't stand in a manifest; empty where it can."""
@@ -164,7 +167,7 @@ def parse_bag_info(content: bytes) -> dict[str, str] | str:
     values: dict[str, str] = {}
     for number, line in enumerate(text.split("\n")[:-1], 1):
         label, separator, value = line.partition(": ")
-        if not separator or not re.fullmatch(r"[A-Za-z][A-Za-z-]*", label) or label in values:
+        if not separator or not _LABEL.fullmatch(label) or label in values or _CONTROL.search(value):
             return f"line {number} is not `Label: value`, or its label came before"
         values[label] = value
     return values if text.endswith("\n") else "has no end"

@@ -61,7 +61,7 @@ def format_datapackage(
         "id": operation_id,
         "rightful:sources": {name: _format_title(title) for name, title in titles.items()},
     }
-    names = _ResourceNames()
+    names = _ResourceNames(titles)
     described, others = _split(entries)
     yield msgspec.json.encode(head)[:-1] + b',\n"rightful:files":[\n'
     yield from _joined(_format_file(entry, names) for entry in others)
@@ -97,9 +97,11 @@ def _joined(members: Iterable[dict[str, Any]]) -> Iterator[bytes]:
 class _ResourceNames:
     """Gives out names that are unique in a package and fit the pattern of the standard: `-a-z0-9._/`."""
 
-    def __init__(self) -> None:
+    def __init__(self, source_names: Iterable[str]) -> None:
         self._slugs: dict[str, str] = {}
         self._files: dict[str, int] = {}
+        for name in source_names:
+            self._slug(name)
 
     def part(self, entry: PayloadEntry) -> str:
         stem = entry.path.rpartition("/")[2].partition(".jsonl")[0]

@@ -1,0 +1,43 @@
+from rightful.package.ledger import SkippedEntry
+from rightful.testing.package_builder import SampleSource, package_entries
+
+
+def _readme(*sources: SampleSource, organization: str = "Contoso") -> str:
+    return package_entries(*sources, organization=organization)["README.txt"].decode()
+
+
+def test_each_source_is_named_with_what_was_found() -> None:
+    text = _readme(
+        SampleSource(name="orders", product="Shop", rows=tuple({"id": number} for number in range(1500))),
+        SampleSource(name="drive", product="OneDrive", files={"a.txt": b"x" * 2048}),
+        SampleSource(name="hr", product="HR"),
+        SampleSource(name="archive", product="HR", skip_reason="switched off by the operator"),
+    )
+    assert "Shop / orders\n    1,500 records, " in text
+    assert "OneDrive / drive\n    1 file, 2.0 KiB\n    in data/OneDrive/drive/\n" in text
+    assert "HR / hr\n    searched; nothing was found\n" in text
+    assert "HR / archive\n    not searched: switched off by the operator\n" in text
+    assert "WHAT IS NOT IN IT" not in text
+
+
+def test_what_could_not_be_read_is_said() -> None:
+    skipped = (SkippedEntry(path="a", reason="permission denied"), SkippedEntry(path="b", reason="not a regular file"))
+    text = _readme(SampleSource(name="drive", product="OneDrive", skipped=skipped))
+    assert "nothing that could be read" in text
+    assert "OneDrive / drive: 2 items could not be read (not a regular file; permission denied)" in text
+
+
+def test_empty_package_says_that_everything_was_searched() -> None:
+    assert "Every system was searched, and nothing was found on you." in _readme(SampleSource(name="hr"))
+
+
+def test_how_to_check_it_is_there_for_each_system() -> None:
+    text = _readme()
+    assert "sha256sum --quiet -c manifest-sha256.txt tagmanifest-sha256.txt" in text
+    assert "shasum -a 256 -c manifest-sha256.txt tagmanifest-sha256.txt" in text
+    assert "Get-FileHash" in text
+
+
+def test_organization_keeps_to_one_line() -> None:
+    assert "Contoso Ltd was asked for" in _readme(organization="Contoso\n  Ltd")
+    assert "The controller was asked for" in _readme(organization=" ")
