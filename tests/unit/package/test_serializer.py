@@ -44,7 +44,11 @@ FORMS: dict[str, tuple[ColumnKind, pa.Array, list[str]]] = {
         pa.array(["12.3400", "nan", "inf", "-inf", "NaN", "1E+3"]),
         ['"12.3400"', '"NaN"', '"Infinity"', '"-Infinity"', '"NaN"', '"1E+3"'],
     ),
-    "decimal text of the ADBC driver": (K.DECIMAL, pa.array(["1", "nan"]), ['"1"', '"NaN"']),
+    "decimal text of the ADBC driver": (
+        K.DECIMAL,
+        pa.ExtensionArray.from_storage(pa.opaque(pa.string(), "numeric", "PostgreSQL"), pa.array(["1", "nan"])),
+        ['"1"', '"NaN"'],
+    ),
     "text": (
         K.TEXT,
         pa.array(["", None, 'a"\\/\n', "\x00\x1f\x7f", "é\u2028😀"]),
