@@ -36,7 +36,7 @@ _BINARY = ("Content-Type", "application/octet-stream")
 
 
 class AzureBlobStorage:
-    """One container. Also has the abilities `Reading` and `Listing`, which need `r` and `l`, and `Marking`."""
+    """One container. `open_container` makes it, with those of the abilities `Reading` and `Listing` that the SAS gives."""
 
     def __init__(self, sas: SasUrl, host: PinnedHost, *, clock: Clock | None = None, block_bytes: int = BLOCK_BYTES) -> None:
         self._sas = sas
@@ -44,6 +44,9 @@ class AzureBlobStorage:
         self._clock = clock or SystemClock()
         self._block_bytes = block_bytes
         self._can_write = bool(sas.grants("w"))
+        # Azurite says AuthorizationPermissionMismatch where Azure says UnauthorizedBlobOverwrite. Azure's own mismatch means that the
+        # signing user lacks the right: there nothing is written, so the two must never be mixed up.
+        self._is_emulators_overwrite = bool(sas.account_path and sas.grants("c") and not sas.is_user_delegation)
         self._request_prefix = secrets.token_hex(8)
         self._request_numbers = itertools.count()
 
@@ -82,7 +85,7 @@ class AzureBlobStorage:
         if len(content) > self._block_bytes or not content:
             raise ValueError("a mark has 1 byte to one block")
         # Whatever this finds, the first byte decides: an empty append blob is a try that broke off, ours or one that has lost now.
-        self._write(self._sas.target(path), (_ONLY_NEW, _APPEND_BLOB, _BINARY), is_append=True)
+        self._write(self._sas.target(path), (_ONLY_NEW, _APPEND_BLOB, _BINARY), creates=True, is_append=True)
         at_start = ("x-ms-blob-condition-appendpos", "0")
         return self._write(self._sas.target(path, "comp=appendblock"), (at_start, _BINARY), (content,), len(content), is_append=True)
 
@@ -93,36 +96,9 @@ class AzureBlobStorage:
         """Close idle connections; puts that are under way end by themselves."""
         self._host.close()
 
-    def read(self, path: str) -> Iterator[bytes]:
-        """Yield a blob's content in chunks of at most 1 MiB; needs `r`."""
-        split_entry_path(path)
-        answer, chunks = self._host.stream(self._sas.target(path), self._headers())
-        if answer.status == 404 and _code(answer) != "ContainerNotFound":  # noqa: PLR2004 - Not Found
-            raise FileNotFoundError("there is no such entry")
-        if answer.status != 200:  # noqa: PLR2004 - OK
-            raise self._error(answer)
-        yield from chunks
-
-    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """Yield (path, size in bytes) of blobs in the service's order, which is by path; needs `l`."""
-        parameters = f"restype=container&comp=list&prefix={quote(prefix, safe='')}"
-        marker = ""
-        while True:
-            more = f"{parameters}&marker={quote(marker, safe='')}" if marker else parameters
-            answer = self._host.exchange("GET", self._sas.target("", more), self._headers())
-            if answer.status != 200:  # noqa: PLR2004 - OK
-                raise self._error(answer)
-            try:
-                entries, marker = parse_listing(answer.body)
-            except ValueError:
-                raise StorageUnavailable(f"{self._sas.display} answered with a damaged listing", hint="it is tried again") from None
-            yield from entries
-            if not marker:
-                return
-
     # -- requests -----------------------------------------------------------------------------------------------------
     def _put_blob(self, path: str, body: Iterable[bytes], size_bytes: int) -> Put:
-        return self._write(self._sas.target(path), (_ONLY_NEW, _BLOCK_BLOB, _BINARY), body, size_bytes)
+        return self._write(self._sas.target(path), (_ONLY_NEW, _BLOCK_BLOB, _BINARY), body, size_bytes, creates=True)
 
     def _put_blocks(self, path: str, checked: Iterator[bytes], size_bytes: int, report: Callable[[], None]) -> Put:
         """Put blocks, then name them. Ids of two tries differ, so that blocks never mix; all have one length, as the service wants."""
@@ -150,10 +126,13 @@ class AzureBlobStorage:
         body: Iterable[bytes | memoryview] = (),
         size_bytes: int = 0,
         *,
+        creates: bool = False,
         is_append: bool = False,
     ) -> Put:
         answer = self._host.exchange("PUT", target, (*headers, *self._headers()), body, size_bytes)
         outcome = find_outcome(answer.status, _code(answer))
+        if creates and outcome is None and _code(answer) == "AuthorizationPermissionMismatch" and self._is_emulators_overwrite:
+            return Put.ALREADY_THERE
         if outcome is None:
             raise self._error(answer, is_append=is_append)
         return outcome
@@ -173,6 +152,54 @@ class AzureBlobStorage:
             request_id=answer.headers.get("x-ms-request-id", ""),
             expired=is_past(self._sas.expires_at, self._clock.now()),
         )
+
+
+class _Reader(AzureBlobStorage):
+    """The ability `Reading`."""
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield a blob's content in chunks of at most 1 MiB; needs `r`."""
+        split_entry_path(path)
+        answer, chunks = self._host.stream(self._sas.target(path), self._headers())
+        if answer.status == 404 and _code(answer) != "ContainerNotFound":  # noqa: PLR2004 - Not Found
+            raise FileNotFoundError("there is no such entry")
+        if answer.status != 200:  # noqa: PLR2004 - OK
+            raise self._error(answer)
+        yield from chunks
+
+
+class _Lister(AzureBlobStorage):
+    """The ability `Listing`."""
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield (path, size in bytes) of blobs in the service's order, which is by path; needs `l`."""
+        parameters = f"restype=container&comp=list&prefix={quote(prefix, safe='')}"
+        marker = ""
+        while True:
+            more = f"{parameters}&marker={quote(marker, safe='')}" if marker else parameters
+            answer = self._host.exchange("GET", self._sas.target("", more), self._headers())
+            if answer.status != 200:  # noqa: PLR2004 - OK
+                raise self._error(answer)
+            try:
+                entries, marker = parse_listing(answer.body)
+            except ValueError:
+                raise StorageUnavailable(f"{self._sas.display} answered with a damaged listing", hint="it is tried again") from None
+            yield from entries
+            if not marker:
+                return
+
+
+class _ReaderAndLister(_Reader, _Lister):
+    """Both."""
+
+
+_KINDS = {(False, False): AzureBlobStorage, (True, False): _Reader, (False, True): _Lister, (True, True): _ReaderAndLister}
+
+
+def open_container(sas: SasUrl, host: PinnedHost, *, clock: Clock | None = None, block_bytes: int = BLOCK_BYTES) -> AzureBlobStorage:
+    """Return a container's storage with the abilities that the SAS does not deny; makes no request."""
+    kind = _KINDS[sas.grants("r") is not False, sas.grants("l") is not False]
+    return kind(sas, host, clock=clock, block_bytes=block_bytes)
 
 
 def _report(digest: "hashlib._Hash | None", before_visible: Callable[[str], None] | None) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from rightful.clock import Clock
 from rightful.errors import EntryConflict, InvalidRequest, Refusal, StorageError, StorageRefused
-from rightful.storage.azure_blob import AzureBlobStorage
+from rightful.storage.azure_blob import AzureBlobStorage, open_container
 from rightful.storage.interface import Storage
 from rightful.storage.local import LocalStorage
 from rightful.storage.location import AccountLocation, ContainerLocation, StoragePolicy, find_location
@@ -81,7 +81,7 @@ class Storages:
     def _new_container(self, location: ContainerLocation) -> AzureBlobStorage:
         sas = location.sas
         host = PinnedHost(sas.scheme, sas.host, sas.port, may_be_private=location.is_host_named, resolve=self._resolve)
-        return AzureBlobStorage(sas, host, clock=self._clock)
+        return open_container(sas, host, clock=self._clock)
 
 
 def account_folder(location: AccountLocation, folder: Path) -> Path:

@@ -56,6 +56,8 @@ class SasUrl:
     expires_at: datetime | None = field(init=False, compare=False)
     """The earlier of `se` and `ske` (the key of a user delegation); None where a stored access policy holds it."""
     is_account_sas: bool = field(init=False, compare=False)
+    is_user_delegation: bool = field(init=False, compare=False)
+    """Signed with a key of Entra's for one of its users, whose own rights limit it too."""
     resource: str = field(init=False, compare=False)
     """`sr`: `c` for a container; empty in an account SAS."""
     services: str = field(init=False, compare=False)
@@ -230,6 +232,7 @@ def _rights(fields: dict[str, str]) -> dict[str, object]:
         "starts_at": max((moment for name in ("st", "skt") if (moment := _moment(fields, name))), default=None),
         "expires_at": min(ends, default=None),
         "is_account_sas": is_account_sas,
+        "is_user_delegation": "skoid" in fields,
         "resource": fields.get("sr", ""),
         "services": fields.get("ss", ""),
         "resource_types": fields.get("srt", ""),

@@ -1,0 +1,119 @@
+"""A storage location in memory, with faults on order."""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+
+from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.storage.body import exactly
+from rightful.storage.entry_path import split_entry_path
+from rightful.storage.interface import Properties, Put
+
+_LATE = Properties(late_visibility=True, max_entry_bytes=1 << 40)
+_EARLY = Properties(late_visibility=False, max_entry_bytes=1 << 40)
+
+
+class MemoryStorage:
+    """Keeps entries in a dictionary. What is put becomes visible with `sync`; `crash` loses what was not synced.
+
+    Puts are numbered 1, 2, 3, … as they begin. Faults are ordered before or while the storage is used, from any thread.
+    """
+
+    def __init__(self, *, late_visibility: bool = True) -> None:
+        self.properties = _LATE if late_visibility else _EARLY
+        self.entries: dict[str, bytes] = {}
+        """What is visible and durable."""
+        self.puts = 0
+        """How many were begun."""
+        self.syncs = 0
+        self.is_closed = False
+        self._pending: dict[str, bytes] = {}
+        self._lock = threading.RLock()
+        self._faults: dict[int, StorageError] = {}
+        self._lost: dict[int, StorageError] = {}
+        self._refusal: tuple[int, StorageError] | None = None
+
+    # -- faults -------------------------------------------------------------------------------------------------------
+    def fail_put(self, number: int, error: StorageError | None = None) -> None:
+        """Let a put fail, with `StorageUnavailable` unless said otherwise; nothing is written."""
+        self._faults[number] = error or StorageUnavailable("the storage location does not answer")
+
+    def lose_answer(self, number: int) -> None:
+        """Let a put write, and fail all the same, as when the answer is lost on its way."""
+        self._lost[number] = StorageUnavailable("the answer was lost")
+
+    def refuse_after(self, puts: int, refusal: Refusal = Refusal.PERMISSION) -> None:
+        """Refuse every put after so many of them, until `allow`."""
+        self._refusal = (puts, StorageRefused("the storage location refuses", refusal=refusal))
+
+    def allow(self) -> None:
+        """Take `refuse_after` back."""
+        self._refusal = None
+
+    def crash(self) -> None:
+        """Lose what was not synced."""
+        with self._lock:
+            self._pending.clear()
+
+    # -- the contract -------------------------------------------------------------------------------------------------
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int, before_visible: Callable[[str], None] | None = None) -> Put:
+        """Create an entry."""
+        split_entry_path(path)
+        with self._lock:
+            self.puts += 1
+            number = self.puts
+            if number in self._faults:
+                raise self._faults[number]
+            if self._refusal and number > self._refusal[0]:
+                raise self._refusal[1]
+        content = b"".join(exactly(chunks, size_bytes))
+        there = self._find(path)
+        if there is not None and there != content:
+            raise EntryConflict("something else lies at an entry's path")
+        if before_visible is not None and self.properties.late_visibility:
+            before_visible(hashlib.sha256(content).hexdigest())
+        with self._lock:
+            outcome = Put.WRITTEN if self._find(path) is None else Put.ALREADY_THERE
+            if outcome is Put.WRITTEN:
+                self._pending[path] = content
+        if number in self._lost:
+            raise self._lost[number]
+        return outcome
+
+    def put_append(self, path: str, content: bytes) -> Put:
+        """Create an append blob."""
+        outcome = self.put(path, [content], size_bytes=len(content))
+        self.sync()
+        return outcome
+
+    def sync(self) -> None:
+        """Make everything visible."""
+        with self._lock:
+            self.syncs += 1
+            self.entries |= self._pending
+            self._pending.clear()
+
+    def close(self) -> None:
+        """Note that it was closed; the entries stay, for the test to look at."""
+        self.is_closed = True
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield an entry's content."""
+        if path not in self.entries:
+            raise FileNotFoundError("there is no such entry")
+        yield self.entries[path]
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield (path, size in bytes), sorted by path."""
+        with self._lock:
+            found = sorted((path, len(content)) for path, content in self.entries.items() if path.startswith(prefix))
+        yield from found
+
+    def delete(self, path: str) -> None:
+        """Remove an entry."""
+        if self.entries.pop(path, None) is None:
+            raise FileNotFoundError("there is no such entry")
+
+    def _find(self, path: str) -> bytes | None:
+        with self._lock:
+            return self._pending.get(path, self.entries.get(path))

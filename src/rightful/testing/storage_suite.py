@@ -1,0 +1,220 @@
+"""What every storage must do: one suite, run over each implementation.
+
+Subclass it, name it `Test…` and return a new, empty storage from `storage`:
+
+    class TestMyStorage(StorageSuite):
+        def storage(self) -> Storage:
+            return MyStorage(...)
+
+A storage that cannot read its entries back also overrides `content`. What `storage` returns is closed after each test.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from rightful.errors import EntryConflict
+from rightful.storage.interface import Listing, Marking, Put, Reading, Storage
+
+_MIB = 1 << 20
+
+
+class StorageSuite:
+    """Tests of the contract in `storage/interface.py`."""
+
+    def storage(self) -> Storage:
+        """Return a new, empty storage."""
+        raise NotImplementedError
+
+    def content(self, storage: Storage, path: str) -> bytes | None:
+        """Return what is visible at a path, None where there is nothing."""
+        assert isinstance(storage, Reading), "override `content` for a storage that cannot read"
+        try:
+            return b"".join(storage.read(path))
+        except FileNotFoundError:
+            return None
+
+    @pytest.fixture(autouse=True)
+    def _closing(self) -> Iterator[None]:
+        self._opened: list[Storage] = []
+        yield
+        for storage in self._opened:
+            storage.close()
+
+    def _new(self) -> Storage:
+        storage = self.storage()
+        self._opened.append(storage)
+        return storage
+
+    def test_entry_is_whole_after_sync(self) -> None:
+        """What was put in chunks lies there as one."""
+        storage = self._new()
+        assert storage.put("a/b/part-00000.jsonl", [b"one", b"", b"two"], size_bytes=6) is Put.WRITTEN
+        storage.sync()
+        assert self.content(storage, "a/b/part-00000.jsonl") == b"onetwo"
+
+    def test_empty_entry_is_an_entry(self) -> None:
+        """Zero bytes are content too."""
+        storage = self._new()
+        assert storage.put("empty", [], size_bytes=0) is Put.WRITTEN
+        storage.sync()
+        assert self.content(storage, "empty") == b""
+
+    def test_same_content_again_is_already_there(self) -> None:
+        """A repeated put changes nothing, before the sync and after it."""
+        storage = self._new()
+        storage.put("a", [b"one"], size_bytes=3)
+        assert storage.put("a", [b"one"], size_bytes=3) is Put.ALREADY_THERE
+        storage.sync()
+        assert storage.put("a", [b"o", b"ne"], size_bytes=3) is Put.ALREADY_THERE
+        storage.sync()
+        assert self.content(storage, "a") == b"one"
+
+    @pytest.mark.parametrize("other", [b"two", b"longer", b""])
+    def test_other_content_never_replaces_an_entry(self, other: bytes) -> None:
+        """Either it says that something is there, or that it is something else."""
+        storage = self._new()
+        storage.put("a", [b"one"], size_bytes=3)
+        storage.sync()
+        try:
+            assert storage.put("a", [other], size_bytes=len(other)) is Put.ALREADY_THERE
+        except EntryConflict:
+            assert isinstance(storage, Reading)
+        storage.sync()
+        assert self.content(storage, "a") == b"one"
+
+    @pytest.mark.parametrize("size_bytes", [0, 5, 7, 100 * _MIB])
+    def test_wrong_size_is_refused_and_leaves_nothing(self, size_bytes: int) -> None:
+        """A wrong promise is the program's fault, and nothing becomes visible."""
+        storage = self._new()
+        with pytest.raises(ValueError, match="bytes"):
+            storage.put("a", iter([b"one", b"two"]), size_bytes=size_bytes)
+        storage.sync()
+        assert self.content(storage, "a") is None
+        storage.put("a", [b"onetwo"], size_bytes=6)
+        storage.sync()
+        assert self.content(storage, "a") == b"onetwo"
+
+    def test_chunks_that_fail_leave_nothing(self) -> None:
+        """What the source raises passes unchanged, and the path stays free."""
+        storage = self._new()
+
+        def chunks() -> Iterator[bytes]:
+            yield b"x" * _MIB
+            raise OSError("the source broke")
+
+        with pytest.raises(OSError, match="the source broke"):
+            storage.put("a", chunks(), size_bytes=3 * _MIB)
+        storage.sync()
+        assert self.content(storage, "a") is None
+        assert storage.put("a", [b"x"], size_bytes=1) is Put.WRITTEN
+
+    def test_digest_is_told_before_the_entry_is_visible(self) -> None:
+        """Where the storage promises it: once, with the SHA-256, while nothing is there yet."""
+        storage = self._new()
+        told: list[tuple[str, bytes | None]] = []
+        storage.put("a", [b"one", b"two"], size_bytes=6, before_visible=lambda digest: told.append((digest, self.content(storage, "a"))))
+        storage.sync()
+        expected = [(hashlib.sha256(b"onetwo").hexdigest(), None)]
+        assert told == (expected if storage.properties.late_visibility else [])
+
+    def test_refusal_before_visible_stops_the_put(self) -> None:
+        """What `before_visible` raises passes, and nothing becomes visible."""
+        storage = self._new()
+        if not storage.properties.late_visibility:
+            return
+
+        def refuse(_: str) -> None:
+            raise RuntimeError("not ours any more")
+
+        with pytest.raises(RuntimeError, match="not ours"):
+            storage.put("a", [b"one"], size_bytes=3, before_visible=refuse)
+        storage.sync()
+        assert self.content(storage, "a") is None
+
+    def test_large_entry_arrives_whole(self) -> None:
+        """More than one block, in chunks that are no divisor of anything."""
+        storage = self._new()
+        block = bytes(range(256)) * 4096
+        chunks = [block[:700_001], block[700_001:]] * 20 + [b"end"]
+        expected = b"".join(chunks)
+        told: list[str] = []
+        assert storage.put("large", iter(chunks), size_bytes=len(expected), before_visible=told.append) is Put.WRITTEN
+        storage.sync()
+        assert self.content(storage, "large") == expected
+        assert told == ([hashlib.sha256(expected).hexdigest()] if storage.properties.late_visibility else [])
+
+    @pytest.mark.parametrize(
+        "path", ["", "/a", "a/", "a//b", "../a", "a/../b", ".", "a/./b", "a\\b", "a\x00b", "a\nb", "a\ud800", "x" * 1025]
+    )
+    def test_unsafe_path_is_refused(self, path: str) -> None:
+        """A path that could leave its place is the program's fault; the text does not repeat it."""
+        storage = self._new()
+        with pytest.raises(ValueError, match="an entry's path"):
+            storage.put(path, [b"x"], size_bytes=1)
+
+    @pytest.mark.parametrize("name", ["a b", "a+b", "a%41b", "a?b&c=d", "a#b", "ä", "日本語", "naïve😀", "a'b\"c", "~a", "a;b,c=d", "CON"])
+    def test_awkward_name_is_kept(self, name: str) -> None:
+        """A name means itself, whatever a URL or a shell would make of it."""
+        storage = self._new()
+        storage.put(f"dir/{name}", [name.encode()], size_bytes=len(name.encode()))
+        storage.sync()
+        assert self.content(storage, f"dir/{name}") == name.encode()
+
+    def test_listing_is_complete_and_sorted(self) -> None:
+        """Where the storage can list: all entries below a prefix, and no others."""
+        storage = self._new()
+        if not isinstance(storage, Listing):
+            return
+        paths = ["p/a-b", "p/a/b", "p/a0", "p/b/c/d", "p2/x", "other"]
+        for path in paths:
+            storage.put(path, [path.encode()], size_bytes=len(path))
+        storage.sync()
+        assert list(storage.list("p/")) == [(path, len(path)) for path in paths[:4]]
+        assert list(storage.list("p/a")) == [(path, len(path)) for path in paths[:3]]
+        assert [path for path, _ in storage.list("")] == ["other", *paths[:5]]
+        assert list(storage.list("nothing/")) == []
+
+    def test_missing_entry_is_not_found(self) -> None:
+        """Where the storage can read."""
+        storage = self._new()
+        if isinstance(storage, Reading):
+            with pytest.raises(FileNotFoundError):
+                list(storage.read("nothing/here"))
+
+    def test_threads_share_a_storage(self) -> None:
+        """Several threads put and sync at once; when a thread's sync returns, its entries are there."""
+        storage = self._new()
+        missing: list[str] = []
+
+        def work(thread: int) -> None:
+            for number in range(12):
+                path = f"t{thread}/{number // 4}/{number}"
+                storage.put(path, [path.encode()], size_bytes=len(path))
+                if number % 4 == 3:
+                    storage.sync()
+                    if self.content(storage, path) != path.encode():
+                        missing.append(path)
+
+        threads = [threading.Thread(target=work, args=(thread,)) for thread in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert missing == []
+        for thread_number in range(4):
+            for number in range(12):
+                path = f"t{thread_number}/{number // 4}/{number}"
+                assert self.content(storage, path) == path.encode()
+
+    def test_mark_is_made_once(self) -> None:
+        """Where the storage can mark a container: the first one wins (GRAPH-42)."""
+        storage = self._new()
+        if not isinstance(storage, Marking):
+            return
+        assert storage.put_append("RequestInfo.json", b"{}") is Put.WRITTEN
+        assert self.content(storage, "RequestInfo.json") == b"{}"
+        assert storage.put_append("RequestInfo.json", b"{}") is Put.ALREADY_THERE
+        assert self.content(storage, "RequestInfo.json") == b"{}"

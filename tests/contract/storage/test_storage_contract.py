@@ -1,0 +1,108 @@
+"""One suite over every storage: memory, local folders, the simulator, Azurite."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.servers.azurite import Azurite
+
+from rightful.storage.azure_blob import AzureBlobStorage, open_container
+from rightful.storage.interface import Storage
+from rightful.storage.local import LocalStorage
+from rightful.storage.pinned import PinnedHost
+from rightful.storage.sas import parse_sas_url
+from rightful.testing.blob_simulator import BlobSimulator
+from rightful.testing.memory_storage import MemoryStorage
+from rightful.testing.storage_suite import StorageSuite
+
+
+def open_url(url: str) -> AzureBlobStorage:
+    sas = parse_sas_url(url)
+    return open_container(sas, PinnedHost(sas.scheme, sas.host, sas.port, may_be_private=True), block_bytes=1 << 20)
+
+
+class TestMemoryStorage(StorageSuite):
+    def storage(self) -> Storage:
+        return MemoryStorage()
+
+
+class TestMemoryStorageOfUnknownDigests(StorageSuite):
+    def storage(self) -> Storage:
+        return MemoryStorage(late_visibility=False)
+
+
+class TestLocalStorage(StorageSuite):
+    unnamed_files = True
+
+    @pytest.fixture(autouse=True)
+    def world(self, tmp_path: Path) -> None:
+        self.folder = tmp_path / "exports"
+
+    def storage(self) -> Storage:
+        return LocalStorage(self.folder, unnamed_files=self.unnamed_files)
+
+
+class TestLocalStorageWithoutUnnamedFiles(TestLocalStorage):
+    unnamed_files = False
+
+
+class TestSimulatedContainer(StorageSuite):
+    permissions = "cwr"
+
+    @pytest.fixture(autouse=True)
+    def world(self) -> Iterator[None]:
+        self.containers: dict[int, str] = {}
+        with BlobSimulator() as self.service:
+            yield
+
+    def storage(self) -> Storage:
+        container = f"exports-{len(self.containers)}"
+        storage = open_url(self.service.sas_url(container, self.permissions))
+        self.containers[id(storage)] = container
+        return storage
+
+
+class TestSimulatedReadableContainer(TestSimulatedContainer):
+    permissions = "racwl"
+
+
+class SimulatedWriteOnly(TestSimulatedContainer):
+    def content(self, storage: Storage, path: str) -> bytes | None:
+        return self.service.blobs(self.containers[id(storage)]).get(path)
+
+
+class TestSimulatedCreateOnlyContainer(SimulatedWriteOnly):
+    permissions = "ac"
+
+
+class TestSimulatedWriteOnlyContainer(SimulatedWriteOnly):
+    permissions = "w"
+
+
+@pytest.mark.azurite
+class TestAzurite(StorageSuite):
+    permissions = "racwl"
+
+    @pytest.fixture(autouse=True)
+    def world(self, azurite: Azurite) -> None:
+        self.azurite = azurite
+        self.containers: dict[int, str] = {}
+
+    def storage(self) -> Storage:
+        container = self.azurite.container()
+        storage = open_url(self.azurite.sas_url(container, self.permissions))
+        self.containers[id(storage)] = container
+        return storage
+
+
+@pytest.mark.azurite
+class TestAzuriteCreateOnly(TestAzurite):
+    permissions = "ac"
+
+    def content(self, storage: Storage, path: str) -> bytes | None:
+        return self.azurite.blob(self.containers[id(storage)], path)
+
+
+@pytest.mark.azurite
+class TestAzuriteWriteOnly(TestAzuriteCreateOnly):
+    permissions = "w"
