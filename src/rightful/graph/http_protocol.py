@@ -5,7 +5,7 @@ httptools keeps collecting a header that never ends, and a connection that never
 
 import asyncio
 from asyncio import TimerHandle
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,7 +13,6 @@ from uvicorn.server import ServerState
 
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers. One read of the socket may hold a whole head and be passed at once: so many bytes and one read at most."""
-HEAD_TIMEOUT_S = 20.0
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -21,11 +20,14 @@ _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close
 class LimitedHttpProtocol(HttpToolsProtocol):
     """Closes connections whose request head is too large (431) or too slow."""
 
+    head_timeout_s: ClassVar[float] = 20.0
+
     def __init__(
         self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._is_in_head = True
+        self._has_passed_head = False
         self._head_bytes = 0
         self._head_timer: TimerHandle | None = None
 
@@ -35,11 +37,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes on, and count those of a head that is not whole yet."""
-        if self._is_in_head and self._head_timer is None:
-            self._start_timer()
+        """Pass bytes on, and count those that were all of a head which is not whole yet."""
+        was_in_head, self._has_passed_head = self._is_in_head, False
         super().data_received(data)
-        if not self._is_in_head:
+        if not was_in_head or not self._is_in_head or self._has_passed_head:
             return
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -47,17 +48,20 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.write(_TOO_LARGE)
             self.transport.close()
 
+    def on_message_begin(self) -> None:
+        """A head begins, perhaps in the same bytes that ended the request before."""
+        super().on_message_begin()
+        self._is_in_head = True
+        self._head_bytes = 0
+        if self._head_timer is None:
+            self._start_timer()
+
     def on_headers_complete(self) -> None:
         """The head is whole: bytes that come now are a body, whose limits are the application's."""
         self._is_in_head = False
-        self._head_bytes = 0
+        self._has_passed_head = True
         self._stop_timer()
         super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """The request is whole: bytes that come now are the next one's head."""
-        super().on_message_complete()
-        self._is_in_head = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
@@ -65,7 +69,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _start_timer(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._close_slow)
+        self._head_timer = self.loop.call_later(self.head_timeout_s, self._close_slow)
 
     def _stop_timer(self) -> None:
         if self._head_timer is not None:

@@ -97,7 +97,14 @@ class Listening:
     Raises `ConfigurationError` where it cannot listen or speak TLS as configured; plain HTTP is refused unless on loopback.
     """
 
-    def __init__(self, config: Config, exports: Exports, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        exports: Exports,
+        *,
+        clock: Clock | None = None,
+        protocol: type[LimitedHttpProtocol] = LimitedHttpProtocol,
+    ) -> None:
         context = _tls_context(config.server, config.folder)
         self._app = create_app(config=config, exports=exports, clock=clock or SystemClock())
         try:
@@ -114,7 +121,7 @@ class Listening:
             uvicorn.Config(
                 self._app,
                 loop="uvloop",
-                http=LimitedHttpProtocol,
+                http=protocol,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

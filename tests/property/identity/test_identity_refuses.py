@@ -1,0 +1,102 @@
+"""No change of a signed token is accepted, and strict JSON agrees with Python's wherever both read a text."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rightful.clock import SystemClock
+from rightful.errors import Forbidden, Unauthenticated
+from rightful.identity import strict_json
+from rightful.identity.keys import FetchedKeys
+from rightful.identity.token import TrustedIssuer
+from rightful.identity.verifier import Trust, Verifier
+from rightful.ids import TenantId
+from rightful.testing.issuer import AUDIENCE, SimulatedIssuer
+
+TENANT = TenantId("11111111-1111-1111-1111-111111111111")
+NAMES = ["iss", "aud", "tid", "oid", "azp", "appid", "exp", "nbf", "iat", "idtyp", "scp", "roles", "wids", "ver", "nonce"]
+
+values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[SimulatedIssuer]:
+    with SimulatedIssuer(TENANT) as simulated:
+        yield simulated
+
+
+@pytest.fixture(scope="module")
+def verifier(issuer: SimulatedIssuer) -> Verifier:
+    trusted = TrustedIssuer(issuer=issuer.issuer, audiences=frozenset({AUDIENCE}))
+    return Verifier({TENANT: [Trust(issuer=trusted, keys=FetchedKeys(issuer.issuer, issuer.jwks_uri, SystemClock()))]}, SystemClock())
+
+
+@given(data=st.data())
+@settings(max_examples=200, deadline=None)
+def test_no_change_of_a_token_is_accepted(issuer: SimulatedIssuer, verifier: Verifier, data: st.DataObject) -> None:
+    text = issuer.token()
+    assert verifier.verify(text) is not None
+    at = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.characters(exclude_characters=text[at]))
+    with pytest.raises(Unauthenticated):
+        verifier.verify(text[:at] + other + text[at + 1 :])
+
+
+@given(text=st.text(max_size=80))
+@settings(max_examples=200, deadline=None)
+def test_no_text_is_a_token(verifier: Verifier, text: str) -> None:
+    with pytest.raises(Unauthenticated):
+        verifier.verify(text)
+
+
+@given(changes=st.dictionaries(st.sampled_from(NAMES), values, min_size=1, max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_signed_token_with_any_claims_gives_a_caller_of_the_tenant_or_a_refusal(
+    issuer: SimulatedIssuer, verifier: Verifier, changes: dict[str, Any]
+) -> None:
+    try:
+        caller = verifier.verify(issuer.sign(issuer.claims() | changes))
+    except (Unauthenticated, Forbidden):
+        return
+    assert caller is not None
+    assert caller.tenant_id == TENANT
+    assert caller.key.isascii()
+
+
+@given(value=values)
+@settings(max_examples=300, deadline=None)
+def test_strict_json_reads_what_python_writes(value: object) -> None:
+    text = json.dumps(value)
+    if "NaN" in text or "Infinity" in text:
+        return
+    assert strict_json.parse(text.encode()) == value
+
+
+@given(name=st.text(max_size=5), first=st.integers(), second=st.integers(), depth=st.integers(0, 3))
+@settings(max_examples=200, deadline=None)
+def test_member_given_twice_is_never_read(name: str, first: int, second: int, depth: int) -> None:
+    member = json.dumps(name)
+    text = f"{{{member}: {first}, {member}: {second}}}"
+    for _ in range(depth):
+        text = f'{{"x": [{text}]}}'
+    with pytest.raises(ValueError, match="twice"):
+        strict_json.parse(text.encode())
+
+
+@given(raw=st.binary(max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_json_or_a_value_error(raw: bytes) -> None:
+    said = ""
+    try:
+        strict_json.parse(raw)
+    except ValueError as error:
+        said = str(error)
+    assert len(said) < 100

@@ -1,0 +1,266 @@
+"""The real server on a socket: TLS, limits, what it says of itself, how it stops."""
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.wire.running import listening, tls_settings
+from tests.wire.world import ANN, LOCATION, SUBJECTS, TENANT, make_config
+
+from rightful.clock import SystemClock
+from rightful.config.model import Config, ServerSettings, TlsSettings
+from rightful.errors import ConfigurationError
+from rightful.export.interface import SubmitRequest
+from rightful.graph.http_protocol import LimitedHttpProtocol
+from rightful.graph.server import Listening
+from rightful.operation.model import DataPolicyOperation
+from rightful.testing.issuer import SimulatedIssuer
+from rightful.testing.memory_exports import MemoryExports
+
+PATH = f"/v1.0/users/{ANN}/exportPersonalData"
+
+
+class SlowExports(MemoryExports):
+    """Takes a while to accept."""
+
+    delay_s = 0.0
+
+    def submit(self, request: SubmitRequest) -> DataPolicyOperation:
+        SystemClock().sleep(self.delay_s)
+        return super().submit(request)
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[SimulatedIssuer]:
+    with SimulatedIssuer(TENANT) as simulated:
+        yield simulated
+
+
+@pytest.fixture(scope="module")
+def plain(issuer: SimulatedIssuer) -> Iterator[Listening]:
+    with listening(make_config({TENANT: [issuer]}), MemoryExports(SUBJECTS)) as server:
+        yield server
+
+
+def talk(server: Listening, sent: bytes) -> bytes:
+    """Send bytes and return all that comes until the server closes."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(sent)
+        received = b""
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received
+
+
+def test_submit_and_poll_over_tls(issuer: SimulatedIssuer, tmp_path: Path) -> None:
+    config = make_config({TENANT: [issuer]}, server=tls_settings(tmp_path))
+    with listening(config, MemoryExports(SUBJECTS)) as server:
+        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        connection = http.client.HTTPSConnection("localhost", server.port, context=context, timeout=20)
+        headers = {"Authorization": f"Bearer {issuer.token()}", "Content-Type": "application/json"}
+        connection.request("POST", PATH, json.dumps({"storageLocation": LOCATION}), headers)
+        answer = connection.getresponse()
+        assert (answer.status, answer.read()) == (202, b"")
+        location = answer.headers["Location"]
+        assert location.startswith(f"https://localhost:{server.port}/v1.0/dataPolicyOperations/")
+        assert answer.headers["Strict-Transport-Security"]
+        assert answer.headers["Server"] is None
+        assert len(answer.headers.get_all("Date", [])) == 1
+        connection.request("GET", location.partition(str(server.port))[2], headers=headers)
+        polled = connection.getresponse()
+        assert json.loads(polled.read())["status"] == "notStarted"
+        assert connection.sock is not None  # kept alive
+        connection.close()
+        weak = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        weak.load_verify_locations(tmp_path / "ca.pem")
+        weak.maximum_version = ssl.TLSVersion.TLSv1_2
+        weak.set_ciphers("AES128-SHA")
+        with socket.create_connection(("127.0.0.1", server.port)) as raw, pytest.raises(ssl.SSLError):
+            weak.wrap_socket(raw, server_hostname="localhost")
+
+
+def test_address_and_port_are_known_before_it_answers(plain: Listening) -> None:
+    assert plain.port > 0
+    assert plain.address == f"http://127.0.0.1:{plain.port}"
+
+
+def test_plain_http_is_refused_on_an_address_that_others_reach(issuer: SimulatedIssuer) -> None:
+    config = make_config({TENANT: [issuer]}, server=ServerSettings(listen="0.0.0.0:0"))
+    with pytest.raises(ConfigurationError, match="plain HTTP"):
+        Listening(config, MemoryExports(()))
+
+
+@pytest.mark.parametrize("files", [("missing.pem", "missing.pem"), ("ca.pem", "ca.pem")], ids=["missing", "no key"])
+def test_unusable_certificate_is_a_configuration_error(issuer: SimulatedIssuer, tmp_path: Path, files: tuple[str, str]) -> None:
+    tls_settings(tmp_path)
+    tls = TlsSettings(cert=str(tmp_path / files[0]), key=str(tmp_path / files[1]))
+    config = make_config({TENANT: [issuer]}, server=ServerSettings(listen="127.0.0.1:0", tls=tls))
+    with pytest.raises(ConfigurationError, match=r"server\.tls"):
+        Listening(config, MemoryExports(()))
+
+
+def test_port_that_is_taken_and_address_that_is_none_are_configuration_errors(issuer: SimulatedIssuer, plain: Listening) -> None:
+    for listen, said in ((f"127.0.0.1:{plain.port}", "cannot listen"), ("127.0.0.400:80", "no address|plain HTTP")):
+        with pytest.raises(ConfigurationError, match=said):
+            Listening(make_config({TENANT: [issuer]}, server=ServerSettings(listen=listen)), MemoryExports(()))
+
+
+GARBAGE: dict[str, bytes] = {
+    "not HTTP": b"hello\r\n\r\n",
+    "TLS to plain": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100),
+    "two lengths": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+    "length and chunked": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "negative length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    "header without a colon": b"GET / HTTP/1.1\r\nHost a\r\n\r\n",
+    "bytes over 127 in the path": b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "CONNECT": b"CONNECT evil.example:443 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    "NUL in a header": b"GET / HTTP/1.1\r\nHost: a\r\nX: \x00\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("sent", GARBAGE.values(), ids=GARBAGE.keys())
+def test_garbage_is_400_and_the_end(plain: Listening, sent: bytes) -> None:
+    assert talk(plain, sent).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 401 "))
+
+
+def test_absolute_form_and_star_are_answered(plain: Listening) -> None:
+    for target in (b"http://other.example/v1.0/dataPolicyOperations", b"*", b"/%"):
+        said = talk(plain, b"OPTIONS " + target + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert said.startswith((b"HTTP/1.1 401 ", b"HTTP/1.1 400 ")), said
+
+
+@pytest.mark.parametrize("piece", [b"X-%d: " + b"a" * 1000 + b"\r\n", b"a" * 1000], ids=["many headers", "one header without end"])
+def test_head_over_the_limit_is_431(plain: Listening, piece: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", plain.port), timeout=20) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+        received = b""
+        try:
+            for number in range(5000):
+                connection.sendall(piece.replace(b"%d", b"%d" % number))
+            received = connection.recv(1000)
+        except (ConnectionResetError, BrokenPipeError):
+            received = received or b"HTTP/1.1 431 "  # it closed while we were still sending
+    assert received.startswith(b"HTTP/1.1 431 ")
+
+
+def test_large_headers_below_the_limit_are_read(plain: Listening, issuer: SimulatedIssuer) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", plain.port, timeout=20)
+    headers = {"Authorization": f"Bearer {issuer.token()}", "X-Large": "x" * 40_000}
+    for _ in range(3):
+        connection.request("POST", PATH, json.dumps({"storageLocation": LOCATION}).ljust(60_000), headers)
+        answer = connection.getresponse()
+        assert answer.status == 202, answer.read()
+        answer.read()
+    connection.close()
+
+
+class Impatient(LimitedHttpProtocol):
+    head_timeout_s = 0.3
+
+
+def test_head_that_never_ends_is_closed(issuer: SimulatedIssuer) -> None:
+    with listening(make_config({TENANT: [issuer]}), MemoryExports(SUBJECTS), protocol=Impatient) as server:
+        assert talk(server, b"") == b""
+        assert talk(server, b"GET /healthz HTTP/1.1\r\n") == b""
+        first = talk(server, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\n")
+    assert first.startswith(b"HTTP/1.1 200 OK")
+    assert first.count(b"HTTP/1.1") == 1
+
+
+def test_pipelined_requests_are_answered_in_order(plain: Listening) -> None:
+    one = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    last = b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert talk(plain, one * 3 + last).count(b"HTTP/1.1 200 OK") == 4
+
+
+def test_requests_that_have_begun_end_when_the_service_stops(issuer: SimulatedIssuer) -> None:
+    exports = SlowExports(SUBJECTS)
+    exports.delay_s = 0.5
+    answers: list[int] = []
+    with listening(make_config({TENANT: [issuer]}), exports) as server:
+
+        def submit() -> None:
+            connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+            headers = {"Authorization": f"Bearer {issuer.token()}"}
+            connection.request("POST", PATH, json.dumps({"storageLocation": LOCATION}), headers)
+            answers.append(connection.getresponse().status)
+            connection.close()
+
+        thread = threading.Thread(target=submit)
+        thread.start()
+        time.sleep(0.2)
+    thread.join(20)
+    assert answers == [202]
+    assert len(exports.operations) == 1
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port))
+
+
+def test_server_runs_in_an_event_loop_of_the_test_without_a_thread(issuer: SimulatedIssuer) -> None:
+    server = Listening(make_config({TENANT: [issuer]}), MemoryExports(SUBJECTS))
+
+    async def ask() -> bytes:
+        running = asyncio.create_task(server.answer())
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        said = await reader.read()
+        writer.close()
+        server.stop()
+        await running
+        return said
+
+    assert asyncio.run(ask()).startswith(b"HTTP/1.1 200 OK")
+
+
+PROCESS = """
+import sys
+from tests.wire.world import SUBJECTS, TENANT, make_config
+from rightful.graph.server import Listening
+from rightful.testing.issuer import SimulatedIssuer
+from rightful.testing.memory_exports import MemoryExports
+
+with SimulatedIssuer(TENANT) as issuer:
+    server = Listening(make_config({TENANT: [issuer]}), MemoryExports(SUBJECTS))
+    print(server.port, flush=True)
+    server.run()
+    print("stopped", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+def test_signal_ends_it_and_what_stands_after_run_still_runs(number: signal.Signals) -> None:
+    folder = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", PROCESS], cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == 200:
+                break
+        connection.close()
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=20)
+    assert (out, process.returncode) == ("stopped\n", 0)
+
+
+def test_config_is_only_read(issuer: SimulatedIssuer) -> None:
+    config: Config = make_config({TENANT: [issuer]})
+    server = Listening(config, MemoryExports(()))
+    server.stop()
+    server.run()
+    assert config == make_config({TENANT: [issuer]})
