@@ -1,8 +1,10 @@
 """Finishes packages: every read is done, what is left is the ledger, the manifests and the word `complete`."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+
+import msgspec
 
 from rightful import __version__
 from rightful.clock import Clock
@@ -33,6 +35,17 @@ _CLOSING_PARTITION = 1
 _Opened = tuple[Entry, EntryRecord]
 
 
+class _Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of one package, ready to be put."""
+
+    operation: ClaimedOperation
+    storage: Storage
+    documents: tuple[closing.Document, ...]
+    new_entries: tuple[Entry, ...]
+    """To be put down before the documents are put; none where an earlier attempt put the same down."""
+    totals: PackageTotals
+
+
 class Finisher:
     """Writes the end of packages and ends their operations; several at once share the last sync and the last commit."""
 
@@ -49,82 +62,59 @@ class Finisher:
 
     def run(self, claim: FinishSet, tenant: TenantRuntime) -> None:
         """Finish every operation of the set; what goes wrong is put down for that operation alone."""
-        written: list[tuple[Completion, Storage]] = []
-        for operation in claim.operations:
-            try:
-                written.append(self._write(operation, tenant))
-            except StorageError as error:
-                self._trouble.storage_of_finish(operation, error, tenant.config.export)
-            except ExportError as error:
-                self._trouble.fail(operation, failure_of(error))
-        completions = self._sync(written, tenant)
+        endings = [ending for operation in claim.operations for ending in self._prepare(operation, tenant)]
+        self._store.stage([entry for ending in endings for entry in ending.new_entries], owner=self._owner, reads=())
+        written = [ending for ending in endings if self._put(ending, tenant)]
+        completions = [Completion(operation=ending.operation, package=ending.totals) for ending in self._sync(written, tenant)]
         self._store.complete(completions, owner=self._owner)
         for completion in completions:
             self._identities.forget(completion.operation.operation_id)
 
-    def _sync(self, written: Sequence[tuple[Completion, Storage]], tenant: TenantRuntime) -> list[Completion]:
-        by_storage: dict[int, list[tuple[Completion, Storage]]] = defaultdict(list)
-        for completion, storage in written:
-            by_storage[id(storage)].append((completion, storage))
-        durable: list[Completion] = []
+    def _prepare(self, operation: ClaimedOperation, tenant: TenantRuntime) -> Iterator[_Ending]:
+        """Yield what is to be put; nothing where the operation cannot be finished."""
+        sealed = Sealed(self._sealer, operation.tenant_id, operation.operation_id)
+        try:
+            storage = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
+            entries = self._store.entries(operation.operation_id)
+            finished = self._finished(operation, tenant, sealed, entries)
+            yield _ending(operation, storage, finished, closing.documents(finished), entries)
+        except StorageError as error:
+            self._trouble.storage_of_finish(operation, error, tenant.config.export)
+        except ExportError as error:
+            self._trouble.fail(operation, failure_of(error))
+
+    def _put(self, ending: _Ending, tenant: TenantRuntime) -> bool:
+        storage = RetryingStorage(ending.storage, self._clock, attempts=PUT_ATTEMPTS)
+        try:
+            for document in ending.documents:
+                path = ending.operation.prefix + document.path
+                storage.put(path, tuple(document.chunks()), size_bytes=document.digest.size_bytes)
+        except StorageError as error:
+            self._trouble.storage_of_finish(ending.operation, error, tenant.config.export)
+            return False
+        return True
+
+    def _sync(self, endings: Sequence[_Ending], tenant: TenantRuntime) -> list[_Ending]:
+        """Make what was put durable, storage by storage; return what is."""
+        by_storage: dict[int, list[_Ending]] = defaultdict(list)
+        for ending in endings:
+            by_storage[id(ending.storage)].append(ending)
+        durable: list[_Ending] = []
         for group in by_storage.values():
             try:
-                group[0][1].sync()
+                group[0].storage.sync()
             except StorageError as error:
-                for completion, _ in group:
-                    self._trouble.storage_of_finish(completion.operation, error, tenant.config.export)
+                for ending in group:
+                    self._trouble.storage_of_finish(ending.operation, error, tenant.config.export)
             else:
-                durable += [completion for completion, _ in group]
+                durable += group
         return durable
 
-    def _write(self, operation: ClaimedOperation, tenant: TenantRuntime) -> tuple[Completion, Storage]:
-        sealed = Sealed(self._sealer, operation.tenant_id, operation.operation_id)
-        storage = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
-        entries = self._store.entries(operation.operation_id)
-        finished = self._finished(operation, tenant, sealed, [entry for entry in entries if entry.source_name != PACKAGE], entries)
-        documents = closing.documents(finished)
-        self._stage(operation, documents, [entry for entry in entries if entry.partition == _CLOSING_PARTITION])
-        patient = RetryingStorage(storage, self._clock, attempts=PUT_ATTEMPTS)
-        for document in documents:
-            patient.put(operation.prefix + document.path, tuple(document.chunks()), size_bytes=document.digest.size_bytes)
-        totals = PackageTotals(
-            prefix=operation.prefix,
-            entries=len(finished.entries) + len(documents) + 1,
-            size_bytes=sum(entry.size_bytes for entry in finished.entries) + sum(document.digest.size_bytes for document in documents),
-            manifest_sha256=next(document.digest.sha256 for document in documents if document.path == bagit.MANIFEST_PATH),
-        )
-        return Completion(operation=operation, package=totals), storage
-
-    def _stage(self, operation: ClaimedOperation, documents: Sequence[closing.Document], staged: Sequence[Entry]) -> None:
-        """Put the documents' digests down; a package that an earlier attempt began to close differently cannot be closed."""
-        before = {entry.number: entry.sha256 for entry in staged if entry.source_name == PACKAGE}
-        entries = [
-            Entry(
-                operation_id=operation.operation_id,
-                source_name=PACKAGE,
-                partition=_CLOSING_PARTITION,
-                number=number,
-                state=EntryState.STAGED,
-                sha256=document.digest.sha256,
-                size_bytes=document.digest.size_bytes,
-            )
-            for number, document in enumerate(documents)
-        ]
-        if not before:
-            self._store.stage(entries, owner=self._owner, reads=())
-        elif before != {entry.number: entry.sha256 for entry in entries}:
-            raise OperationError(
-                "the end of the package was begun with another version or configuration of the service and cannot be written again",
-                code="PackageChanged",
-                hint="submit the request again",
-            )
-
-    def _finished(
-        self, operation: ClaimedOperation, tenant: TenantRuntime, sealed: Sealed, found: Sequence[Entry], entries: Sequence[Entry]
-    ) -> closing.Finished:
+    def _finished(self, operation: ClaimedOperation, tenant: TenantRuntime, sealed: Sealed, entries: Sequence[Entry]) -> closing.Finished:
         opened: dict[str, list[_Opened]] = defaultdict(list)
-        for entry in found:
-            opened[entry.source_name].append((entry, sealed.open_entry(entry.sealed)))
+        for entry in entries:
+            if entry.source_name != PACKAGE:
+                opened[entry.source_name].append((entry, sealed.open_entry(entry.sealed)))
         outcomes: dict[str, list[tuple[SourceOutcome, ReadRecord]]] = {}
         for outcome in self._store.outcomes(operation.operation_id):
             outcomes.setdefault(outcome.source_name, []).append((outcome, sealed.open_read(outcome.sealed_outcome)))
@@ -157,6 +147,47 @@ class Finisher:
             software_agent=f"Rightful {__version__}",
             bagged_at=ended_at,
         )
+
+
+def _ending(
+    operation: ClaimedOperation,
+    storage: Storage,
+    finished: closing.Finished,
+    documents: tuple[closing.Document, ...],
+    entries: Sequence[Entry],
+) -> _Ending:
+    """Put an ending together; a package that an earlier attempt began to close differently cannot be closed."""
+    new = tuple(
+        Entry(
+            operation_id=operation.operation_id,
+            source_name=PACKAGE,
+            partition=_CLOSING_PARTITION,
+            number=number,
+            state=EntryState.STAGED,
+            sha256=document.digest.sha256,
+            size_bytes=document.digest.size_bytes,
+        )
+        for number, document in enumerate(documents)
+    )
+    before = tuple(entry for entry in entries if entry.source_name == PACKAGE and entry.partition == _CLOSING_PARTITION)
+    if before and before != new:
+        raise OperationError(
+            "the end of the package was begun with another version or configuration of the service and cannot be written again",
+            code="PackageChanged",
+            hint="submit the request again",
+        )
+    return _Ending(
+        operation=operation,
+        storage=storage,
+        documents=documents,
+        new_entries=() if before else new,
+        totals=PackageTotals(
+            prefix=operation.prefix,
+            entries=len(finished.entries) + len(documents) + 1,
+            size_bytes=sum(entry.size_bytes for entry in finished.entries) + sum(document.digest.size_bytes for document in documents),
+            manifest_sha256=next(document.digest.sha256 for document in documents if document.path == bagit.MANIFEST_PATH),
+        ),
+    )
 
 
 def _request_info(entries: Sequence[Entry]) -> Digest:

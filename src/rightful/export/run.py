@@ -244,8 +244,7 @@ class _SetRead:
                 hint="the connector must name its match columns",
             )
         ordered, counts = _by_subject(batch)
-        lines = self._serializer.lines(ordered)
-        pieces = [lines] if len(counts) == 1 else _cut_lines(lines, counts)
+        pieces = self._serializer.lines_by(ordered, [count for _, count in counts])
         start = 0
         for (subject, count), piece in zip(counts, pieces, strict=True):
             rows, state = ordered.slice(start, count), self._states[subject]
@@ -304,16 +303,6 @@ def _by_subject(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[tuple[int, 
     ordered = batch.take(pc.array_sort_indices(subjects))  # a stable sort
     runs = pc.value_counts(ordered.column(SUBJECT_COLUMN)).to_pylist()
     return ordered, [(run["values"], run["counts"]) for run in runs]
-
-
-def _cut_lines(lines: bytes, counts: Sequence[tuple[int, int]]) -> list[bytes]:
-    """Cut the lines of an ordered batch by subject; a JSON line has no other line ends in it."""
-    each = lines.split(b"\n")
-    pieces, start = [], 0
-    for _, count in counts:
-        pieces.append(b"\n".join(each[start : start + count]) + b"\n")
-        start += count
-    return pieces
 
 
 def _cut(pieces: Iterator[bytes], limit_bytes: int) -> Iterator[Part]:
