@@ -19,7 +19,7 @@ from tests.wire.running import listening, tls_settings
 from tests.wire.world import ANN, LOCATION, SUBJECTS, TENANT, make_config
 
 from rightful.clock import SystemClock
-from rightful.config.model import Config, ServerSettings, TlsSettings
+from rightful.config.model import ServerSettings, TlsSettings
 from rightful.errors import ConfigurationError
 from rightful.export.interface import SubmitRequest
 from rightful.graph.http_protocol import LimitedHttpProtocol
@@ -224,22 +224,20 @@ def test_server_runs_in_an_event_loop_of_the_test_without_a_thread(issuer: Simul
 
 
 PROCESS = """
-import sys
 from tests.wire.world import SUBJECTS, TENANT, make_config
-from rightful.graph.server import Listening
+from rightful.graph.server import serve
 from rightful.testing.issuer import SimulatedIssuer
 from rightful.testing.memory_exports import MemoryExports
 
 with SimulatedIssuer(TENANT) as issuer:
-    server = Listening(make_config({TENANT: [issuer]}), MemoryExports(SUBJECTS))
-    print(server.port, flush=True)
-    server.run()
+    config = make_config({TENANT: [issuer]})
+    serve(config, exports=MemoryExports(SUBJECTS), on_listening=lambda listening: print(listening.port, flush=True))
     print("stopped", flush=True)
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
-def test_signal_ends_it_and_what_stands_after_run_still_runs(number: signal.Signals) -> None:
+def test_signal_ends_it_and_what_stands_after_serve_still_runs(number: signal.Signals) -> None:
     folder = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", PROCESS], cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)}, stdout=subprocess.PIPE, text=True
@@ -256,11 +254,3 @@ def test_signal_ends_it_and_what_stands_after_run_still_runs(number: signal.Sign
         process.send_signal(number)
         out, _ = process.communicate(timeout=20)
     assert (out, process.returncode) == ("stopped\n", 0)
-
-
-def test_config_is_only_read(issuer: SimulatedIssuer) -> None:
-    config: Config = make_config({TENANT: [issuer]})
-    server = Listening(config, MemoryExports(()))
-    server.stop()
-    server.run()
-    assert config == make_config({TENANT: [issuer]})

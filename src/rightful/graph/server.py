@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
@@ -153,3 +153,26 @@ class Listening:
     def stop(self) -> None:
         """Ask to stop; from any thread, at once, any number of times."""
         self._server.should_exit = True
+
+
+def serve(
+    config: Config,
+    *,
+    exports: Exports,
+    clock: Clock | None = None,
+    on_listening: Callable[[Listening], None] = lambda _listening: None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; blocking. Returns once requests that had begun are answered.
+
+    Args:
+        config: The configuration.
+        exports: The service behind the wire; the caller stops it afterwards.
+        clock: Tells the time; the machine's where it is not given.
+        on_listening: Called once the socket is bound: it knows the port and the address.
+
+    Raises:
+        ConfigurationError: It cannot listen or speak TLS as configured.
+    """
+    listening = Listening(config, exports, clock=clock)
+    on_listening(listening)
+    listening.run()
