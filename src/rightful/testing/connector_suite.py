@@ -19,6 +19,7 @@ tests too.
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 import msgspec
@@ -178,7 +179,13 @@ def visible_rows(batch: pa.RecordBatch) -> Iterable[tuple[int, Mapping[str, obje
 
 
 def _as_set(found: Found) -> tuple[Counter[str], Mapping[str, bytes], list[str]]:
-    return Counter(repr(sorted(row.items())) for row in found.rows), dict(found.files), sorted(found.skipped)
+    rows = Counter(repr(sorted((name, _same(value)) for name, value in row.items())) for row in found.rows)
+    return rows, dict(found.files), sorted(found.skipped)
+
+
+def _same(value: object) -> object:
+    """Return an instant in UTC, whatever its zone; anything else as it is."""
+    return value.astimezone(UTC) if isinstance(value, datetime) and value.tzinfo else value
 
 
 class ConnectorSuite:

@@ -1,0 +1,159 @@
+"""The connector `lake`: Parquet files on local disks, searched for a set of subjects in one scan.
+
+Here stands what a read is made of; `lake_files` lists the files, `lake_scan` reads them (and imports polars, which takes a while).
+
+A lake changes while it is read. A plan lists every file with its size and time; files that come later wait for the next request. Where a
+planned file has changed or gone, a lake of one partition is simply listed anew by the read; one of several cannot be, since rows may have
+moved from one partition to another: `SourceUnavailable` with the code `SourceChanged`. A change during a read is noticed at its end.
+"""
+
+import base64
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from rightful.connectors.interface import MATCH_PREFIX, Cursor, Item, MatchColumn, Partition, ReadHeader, Rows
+from rightful.connectors.lake_files import LakeFile, divide, is_unchanged, list_files, split_glob
+from rightful.connectors.local_paths import local_path
+from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
+from rightful.subject.model import IdentifiedSubject
+
+if TYPE_CHECKING:
+    from rightful.connectors.lake_scan import LakeScan, LakeSchema
+
+MIB = 1 << 20
+
+
+class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Parquet files that hold rows of many people."""
+
+    url: str
+    """`file:///srv/activity/**/*.parquet`, or a path relative to the configuration's folder. `**` stands for any number of folders."""
+    match: dict[str, str]
+    """Column: identifier kind. Of several columns either may match. Texts and integers."""
+    exclude: tuple[str, ...] = ()
+    """Columns that are left out."""
+    time: str = ""
+    """The column that says when a row's event happened."""
+    allow_empty: bool = False
+    """Whether a lake without files is normal; else it is refused."""
+    partition_mib: int = 1024
+    """How many MiB of files make one read. Changes how parts are numbered."""
+
+
+class _Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a partition's spec holds."""
+
+    files: tuple[LakeFile, ...]
+    of: int
+    """How many partitions the plan has."""
+    schema: str
+    """The whole lake's Arrow schema, serialized, in base64; the same in each partition."""
+
+
+class LakeConnector:
+    """Reads a lake with polars. Rows come file by file in the order of their paths, and within a file as they stand."""
+
+    Settings = LakeSettings
+
+    def __init__(self, source_name: str, settings: LakeSettings, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
+        del siblings
+        if not settings.match:
+            raise ConfigurationError("match names no column", hint="write for instance match: {user_id: upn}")
+        if settings.partition_mib < 1:
+            raise ConfigurationError("partition_mib is less than 1", hint="leave it out: 1024")
+        self._source_name = source_name
+        self._settings = settings
+        self._glob = split_glob(local_path(settings.url, folder))
+
+    @cached_property
+    def _scan(self) -> "LakeScan":
+        from rightful.connectors.lake_scan import LakeScan  # noqa: PLC0415  # polars takes 0.1 s to import
+
+        return LakeScan(self._source_name, self._glob.root, self._settings.match, self._settings.exclude)
+
+    def check(self) -> None:
+        """Raise `SourceError` where files cannot be listed, their schemas do not go together or a configured column is not there."""
+        _, schema = self._survey()
+        if schema is None:
+            return
+        known = [*schema.names, *self._settings.exclude]
+        for column in (*self._settings.exclude, *filter(None, [self._settings.time])):
+            if column not in schema.all_names:
+                hint = ", ".join(difflib.get_close_matches(column, known, 3)) or ", ".join(known)
+                raise SourceRefused(f"there is no column {column!r}", source_name=self._source_name, hint=f"did you mean: {hint}")
+
+    def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
+        """List the files and read their footers (once for each file); divide them by their sizes."""
+        del subjects
+        files, schema = self._survey()
+        runs = divide(files, self._settings.partition_mib * MIB)
+        packed = base64.b64encode(schema.pack()).decode() if schema else ""
+        specs = [msgspec.json.encode(_Spec(files=run, of=len(runs), schema=packed)).decode() for run in runs]
+        return tuple(Partition(number=number, spec=spec) for number, spec in enumerate(specs))
+
+    def read(
+        self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
+    ) -> Iterator[ReadHeader | Item]:
+        """Scan a partition once for all subjects; no scan where none of them has an identifier of a matching kind.
+
+        There is no key: a read that broke starts again, and brings the same rows in the same order.
+        """
+        del cursor
+        files, schema = self._planned(partition)
+        yield self._header(schema)
+        if schema is None:
+            return
+        for batch in self._scan.rows(files, schema, subjects):
+            yield Rows(batch)
+        if not is_unchanged(self._glob.root, files):
+            raise self._changed("the lake changed while it was read")
+
+    def close(self) -> None:
+        """Do nothing: nothing outlives a read."""
+
+    def _planned(self, partition: Partition) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
+        spec = msgspec.json.decode(partition.spec, type=_Spec)
+        if is_unchanged(self._glob.root, spec.files):
+            return spec.files, self._scan.unpack(base64.b64decode(spec.schema)) if spec.schema else None
+        if spec.of == 1:
+            return self._survey()
+        raise self._changed("the lake changed after it was planned")
+
+    def _survey(self) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
+        """List the lake as it is now, and what its files' schemas are together (None: there are no files, and that is allowed)."""
+        try:
+            self._glob.root.stat()
+            files = list_files(self._glob)
+        except PermissionError as error:
+            raise SourceRefused(
+                "a folder of the lake may not be listed", source_name=self._source_name, hint="give the service's user the right to read it"
+            ) from error
+        except OSError as error:
+            raise SourceUnavailable(
+                "the lake's folder cannot be listed",
+                source_name=self._source_name,
+                hint="see that its file system is mounted and url is right",
+            ) from error
+        if not files:
+            if self._settings.allow_empty:
+                return files, None
+            raise SourceRefused("no file fits url", source_name=self._source_name, hint="correct url, or set allow_empty: true")
+        return files, self._scan.survey(files)
+
+    def _header(self, schema: "LakeSchema | None") -> ReadHeader:
+        match = tuple(
+            MatchColumn(batch_column=MATCH_PREFIX + column if column in self._settings.exclude else column, identifier_kind=kind)
+            for column, kind in self._settings.match.items()
+        )
+        asked = " or ".join(f"{column} in {{{kind}}}" for column, kind in self._settings.match.items())
+        return ReadHeader(columns=schema.columns if schema else (), match=match, searched=f"{self._glob.pattern} where {asked}")
+
+    def _changed(self, message: str) -> SourceUnavailable:
+        return SourceUnavailable(
+            message, source_name=self._source_name, code="SourceChanged", hint="try again when the files are no longer being rewritten"
+        )

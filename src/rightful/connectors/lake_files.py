@@ -1,0 +1,104 @@
+"""Which files a lake consists of, and how they are divided into partitions. Looks at names, sizes and times alone."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+import msgspec
+
+from rightful.connectors.local_paths import has_wildcard, path_matcher
+
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+class LakeFile(msgspec.Struct, frozen=True, array_like=True):
+    """One file of the lake."""
+
+    path: str
+    """Below the folder that the listing starts from, `/` between segments."""
+    size_bytes: int
+    modified_ns: int
+
+
+class Glob(msgspec.Struct, frozen=True):
+    """A pattern of files, split where its first wildcard stands."""
+
+    root: Path
+    """The folder that the listing starts from."""
+    pattern: str
+    """Of paths below it."""
+
+
+def split_glob(path: Path) -> Glob:
+    """Split a path with wildcards; one without any names a single file."""
+    parts = path.parts
+    first = next((number for number, part in enumerate(parts) if has_wildcard(part)), len(parts) - 1)
+    return Glob(Path(*parts[:first]), "/".join(parts[first:]))
+
+
+def list_files(glob: Glob) -> list[LakeFile]:
+    """Return the files that fit, ordered by the bytes of their paths' segments.
+
+    As in a shell, a wildcard matches no name that begins with a dot, and links are followed. Raises `OSError` where a folder cannot be
+    listed, and for a broken link.
+    """
+    if not has_wildcard(glob.pattern):
+        return [_stat(glob.root, glob.pattern)] if (glob.root / glob.pattern).exists() else []
+    fits = path_matcher([f"./{glob.pattern}"])  # with a slash, so that the pattern starts at the root
+    names = [path for path in _walk(glob.root) if fits(f"./{path}") and not _is_hidden(path, glob.pattern)]
+    return [_stat(glob.root, path) for path in sorted(names, key=lambda path: [os.fsencode(segment) for segment in path.split("/")])]
+
+
+def is_unchanged(root: Path, files: Sequence[LakeFile]) -> bool:
+    """Say whether files that were listed before are still the same: there, as large and as old."""
+    try:
+        return all(_stat(root, file.path) == file for file in files)
+    except OSError:
+        return False
+
+
+def divide(files: Sequence[LakeFile], limit_bytes: int) -> list[tuple[LakeFile, ...]]:
+    """Divide files, in order, into runs of at most `limit_bytes` (or one larger file); at least one run, even if it is empty."""
+    runs: list[list[LakeFile]] = [[]]
+    size = 0
+    for file in files:
+        if runs[-1] and size + file.size_bytes > limit_bytes:
+            runs.append([])
+            size = 0
+        runs[-1].append(file)
+        size += file.size_bytes
+    return [tuple(run) for run in runs]
+
+
+def hive_values(path: str) -> dict[str, str | None]:
+    """Return what the folders' names of a path say (`year=2026/…`), as text, exactly as it is written there."""
+    pairs = [folder.partition("=") for folder in path.split("/")[:-1] if "=" in folder[1:]]
+    return {unquote(name): None if value == _HIVE_NULL else unquote(value) for name, _, value in pairs}
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Yield the paths of all files below a folder; a folder that is its own ancestor by a link is entered once."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for folder, folders, names in os.walk(root, onerror=fail, followlinks=True):
+        here = "" if folder == str(root) else f"{os.path.relpath(folder, root)}/"
+        ancestors = {_identity(parent) for parent in (Path(folder), *Path(folder).parents)}
+        folders[:] = [name for name in folders if _identity(Path(folder, name)) not in ancestors]
+        yield from (here + name for name in names)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
+
+
+def _is_hidden(path: str, pattern: str) -> bool:
+    return "/." in f"/{path}" and "/." not in f"/{pattern}"
+
+
+def _stat(root: Path, path: str) -> LakeFile:
+    found = (root / path).stat()
+    return LakeFile(path, found.st_size, found.st_mtime_ns)
