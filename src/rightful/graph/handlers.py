@@ -231,7 +231,7 @@ async def _total(service: Service, query: ListQuery, options: filters.Options) -
 
 
 async def list_operations(service: Service, request: Request) -> Reply:
-    """List operations, a page at a time (GRAPH-31)."""
+    """List operations, a page at a time (GRAPH-31); how clients that lost a Location find the operation again (GRAPH-16)."""
     visible = _visible(request)
     options = filters.parse_options(request.query_string, is_beta=request.is_beta, properties=_OPERATION_NAMES)
     query = _list_query(request, visible, options)

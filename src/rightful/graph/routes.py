@@ -54,7 +54,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         return f"Route({self.kind.value}, {self.version})"
 
 
-VERSIONS = {"v1.0": "v1.0", "beta": "beta"}
+VERSIONS = {"v1.0": "v1.0", "beta": "beta"}  # GRAPH-24: an operation answers under both, whichever submitted it
 _EXPORTS = frozenset({"exportpersonaldata", "microsoft.graph.exportpersonaldata"})  # GRAPH-10
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ENTITY = re.compile(r"([A-Za-z]+)\('(.*)'\)", re.DOTALL)
