@@ -40,10 +40,12 @@ _HINTS = {
     "42883": "`via` and `match` compare columns of one type; a view can cast",
 }
 # Failures to connect have no code: the driver passes on libpq's text only (English unless the server's lc_messages says otherwise).
-_REFUSED_TO_CONNECT = (
+_CONNECTING = (
     (re.compile(r"password authentication failed|no password supplied|SCRAM|authentication"), "28P01"),
     (re.compile(r"pg_hba\.conf|no encryption|role .* does not exist|not permitted to log in|permission denied for database"), "28"),
     (re.compile(r"database .* does not exist"), "3D000"),
+    (re.compile(r"too many (?:clients|connections)|remaining connection slots"), "53300"),
+    (re.compile(r"starting up|shutting down|in recovery mode|not yet accepting connections"), "57P03"),
 )
 _BAD_ADDRESS = re.compile(r"invalid (?:integer value|port|URI|connection option|sslmode)|unexpected character|missing|extra key/value")
 _NO_CONNECTION = re.compile(
@@ -62,7 +64,7 @@ def translate(error: Error, *, where: str, source_name: str) -> SourceError:
     code = error.sqlstate or ""
     text = str(error)
     if not code:
-        code = next((found for pattern, found in _REFUSED_TO_CONNECT if pattern.search(text)), "")
+        code = next((found for pattern, found in _CONNECTING if pattern.search(text)), "")
         if not code and "Failed to connect" in text and _BAD_ADDRESS.search(text):
             return SourceRefused(
                 f"{where}: the address is not one of PostgreSQL's",

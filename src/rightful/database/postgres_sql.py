@@ -11,6 +11,7 @@ from rightful.database.naming import quote
 from rightful.database.query import compares_exactly
 from rightful.database.table import Table, TableColumn
 from rightful.package.schema import Column, ColumnKind
+from rightful.subject.matching import FOLDED_KINDS
 
 AFTER_SETTING = "rightful.after"
 _C_TEXT = '{}::text COLLATE "C"'
@@ -188,7 +189,9 @@ class PostgresDialect:
             indexes, values = f"${2 * number + 1}::text", f"${2 * number + 2}::text"
         else:
             indexes, values = (f"current_setting('{name}')" for name in setting_names(number))
-        once = "DISTINCT " if slot.type_name not in {"bigint", "numeric", "text", "bpchar", "uuid"} else ""
+        # A mail is searched for as it is and in lower case: for citext these are one value, which must not find a row twice.
+        is_caseless = slot.kind in FOLDED_KINDS and slot.type_name.rpartition(".")[2] == "citext"
+        once = "DISTINCT " if is_caseless else ""
         return f"SELECT {once}n, v FROM unnest({indexes}::int4[], {values}::{slot.type_name}[]) u(n, v)"  # noqa: S608 -- type names of the catalogue
 
     def text(self, expression: str) -> str:

@@ -1,0 +1,137 @@
+"""What orders rows, and that a read goes on exactly where it stopped."""
+
+from pathlib import Path
+
+import pytest
+from tests.contract.database.world import ENGINES, World, connector, header, make, rows, settings, values
+from tests.contract.database.world import keys as found_keys
+
+from rightful.connectors.interface import Cursor
+from rightful.errors import SourceRefused
+from rightful.testing.connector_suite import identified
+
+ANN = identified(name=("ann",))
+BOTH = [ANN, identified(name=("bob",))]
+
+
+@pytest.fixture(params=ENGINES)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    return make(request.param, request, tmp_path)
+
+
+_KEYS = [
+    pytest.param("bigint", "(-9223372036854775808), (-1), (0), (9223372036854775807)", id="bigint"),
+    pytest.param("smallint", "(2), (10), (-3)", id="smallint"),
+    pytest.param("text", "('b'), ('B'), ('a'), ('é'), (''), ('a b'), ('10'), ('9'), ('日'), ('it''s'), ('\\'), ('{')", id="text"),
+]
+_POSTGRES_KEYS = [
+    pytest.param("uuid", "('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'), ('00000000-0000-0000-0000-000000000000')", id="uuid"),
+    pytest.param("numeric", "(1.5), (1.50000001), (-3), ('NaN'), (1e20)", id="numeric"),
+    pytest.param(
+        "timestamptz", "('2020-01-01 00:00Z'), ('infinity'), ('2020-01-01 00:00:00.000001Z'), ('0001-01-01 BC')", id="timestamptz"
+    ),
+    pytest.param("date", "('2020-01-01'), ('-infinity'), ('1999-12-31')", id="date"),
+    pytest.param("bytea", "('\\x00'), ('\\xff00'), ('\\x'), ('\\x27')", id="bytea"),
+    pytest.param("character(5)", "('b'), ('a b'), ('')", id="character"),
+    pytest.param('varchar(9) COLLATE "en-US-x-icu"', "('b'), ('B'), ('a'), ('é'), ('z')", id="icu"),
+]
+
+
+def _check_key(world: World, type_: str, keys: str) -> None:
+    primary = "PRIMARY KEY" if world.is_postgres else "NOT NULL UNIQUE"
+    world.execute(
+        f"CREATE TABLE k (k {type_} {primary}); INSERT INTO k VALUES {keys};"
+        "CREATE TABLE t AS SELECT k.k, p.n FROM k CROSS JOIN (SELECT 'ann' AS n UNION ALL SELECT 'bob') p WHERE p.n = 'ann';"
+    )
+    world.execute("CREATE UNIQUE INDEX t_k ON t (k)")
+    if world.is_postgres:
+        world.execute("ALTER TABLE t ALTER k SET NOT NULL")
+    visible = connector(world, source=settings(world, "t", match={"n": "name"}, key="k"))
+    hidden = connector(world, source=settings(world, "t", match={"n": "name"}, key="k", exclude=("k",)))
+    for source in (visible, hidden):
+        source.check()
+        whole = found_keys(source, ANN)
+        assert len(whole) == keys.count("(")
+        assert whole == sorted(whole)
+        assert all(isinstance(key, int | str | bytes) for key in whole)
+        for number, key in enumerate(whole):
+            assert found_keys(source, ANN, Cursor(key)) == whole[number + 1 :]
+
+
+@pytest.mark.parametrize(("type_", "keys"), _KEYS)
+def test_read_goes_on_after_any_key(world: World, type_: str, keys: str) -> None:
+    _check_key(world, type_, keys)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("type_", "keys"), _POSTGRES_KEYS)
+def test_read_goes_on_after_any_key_of_postgres(request: pytest.FixtureRequest, tmp_path: Path, type_: str, keys: str) -> None:
+    _check_key(make("postgres", request, tmp_path), type_, keys)
+
+
+def test_cursor_that_is_no_rows_key_any_more_still_separates(world: World) -> None:
+    world.execute("CREATE TABLE t (id bigint PRIMARY KEY, n text); INSERT INTO t VALUES (1, 'ann'), (2, 'ann'), (4, 'ann')")
+    source = connector(world, source=settings(world, "t", match={"n": "name"}))
+    assert [row["id"] for row in rows(source, [ANN], Cursor(3))[0]] == [4]
+
+
+def test_resume_over_a_chain_and_several_columns(world: World) -> None:
+    world.execute(
+        "CREATE TABLE p (id bigint PRIMARY KEY, a text, b text); INSERT INTO p VALUES (1, 'ann', 'bob'), (2, 'bob', 'ann'), (3, 'ann', 'ann');"
+        "CREATE TABLE c (id bigint PRIMARY KEY, p bigint); INSERT INTO c VALUES (10, 3), (11, 2), (12, 1), (13, 3), (14, 2)"
+    )
+    source = connector(
+        world,
+        child=settings(world, "c", via={"parent": {"p": "id"}}, key="id"),
+        parent=settings(world, "p", match={"a": "name", "b": "name"}),
+    )
+    whole = values(source, [ANN])[0]
+    assert whole == [10, 11, 12, 13, 14]
+    for number, key in enumerate(whole):
+        assert [row["id"] for row in rows(source, [ANN], Cursor(key))[0]] == whole[number + 1 :]
+
+
+def test_without_a_key_rows_keep_their_order_and_there_is_no_cursor(world: World) -> None:
+    content = ", ".join(f"('{'ann' if n % 3 else 'bob'}', {n * 7919 % 101}, '{n % 5}')" for n in range(200))
+    world.execute(f"CREATE TABLE t (n text, a bigint, b text); INSERT INTO t VALUES {content}")
+    source = connector(world, source=settings(world, "t", match={"n": "name"}))
+    assert not header(source).has_key
+    before = rows(source, BOTH)
+    if world.is_postgres:
+        # Written anew, the rows lie elsewhere; their order depends on the values alone.
+        world.execute("CREATE TABLE copy AS SELECT * FROM t ORDER BY b DESC, a DESC; DELETE FROM t; INSERT INTO t SELECT * FROM copy")
+    assert rows(source, BOTH) == before
+    assert rows(source, BOTH[::-1]) == [[{**row, "\x1fsubject": 1 - row["\x1fsubject"]} for row in found] for found in before[::-1]]
+
+
+def test_rows_of_a_key_of_two_columns_are_ordered_by_them(world: World) -> None:
+    world.execute(
+        "CREATE TABLE t (a bigint, b text, n text, PRIMARY KEY (b, a)); INSERT INTO t VALUES (2, 'x', 'ann'), (1, 'y', 'ann'), (1, 'x', 'ann')"
+    )
+    source = connector(world, source=settings(world, "t", match={"n": "name"}))
+    assert not header(source).has_key
+    if world.is_postgres:
+        assert [(row["b"], row["a"]) for row in rows(source, [ANN])[0]] == [("x", 1), ("x", 2), ("y", 1)]
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [("n", "cannot be the key"), ("nope", "has no column"), ("nullable", "cannot be the key")],
+    ids=["not_unique", "missing", "nullable"],
+)
+def test_column_that_is_no_key_is_refused(world: World, key: str, message: str) -> None:
+    world.execute("CREATE TABLE t (id bigint PRIMARY KEY, n text, nullable bigint UNIQUE); INSERT INTO t VALUES (1, 'ann', NULL)")
+    source = connector(world, source=settings(world, "t", match={"n": "name"}, key=key))
+    with pytest.raises(SourceRefused, match=message) as refused:
+        source.check()
+    assert refused.value.hint
+    with pytest.raises(SourceRefused, match=message):
+        rows(source, [ANN])
+
+
+@pytest.mark.parametrize("twice", ["(1, 'ann'), (1, 'ann')", "(NULL, 'ann'), (1, 'ann')"], ids=["equal", "null"])
+def test_key_of_a_view_that_turns_out_none_stops_the_read(world: World, twice: str) -> None:
+    world.execute(f"CREATE TABLE t (k bigint, n text); INSERT INTO t VALUES {twice}; CREATE VIEW v AS SELECT k, n FROM t")
+    source = connector(world, source=settings(world, "v", match={"n": "name"}, key="k"))
+    with pytest.raises(SourceRefused, match="cannot be the key"):
+        rows(source, [ANN])

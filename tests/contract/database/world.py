@@ -1,0 +1,101 @@
+"""Databases of both kinds with the same content, for tests that must hold on each."""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.servers.postgres import PostgresServer
+
+from rightful.connectors.interface import KEY_COLUMN, SUBJECT_COLUMN, Cursor, ReadHeader, Rows
+from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.subject.model import IdentifiedSubject
+
+ENGINES = [pytest.param("sqlite", id="sqlite"), pytest.param("postgres", id="postgres", marks=pytest.mark.postgres)]
+Row = Mapping[str, Any]
+
+
+class World(msgspec.Struct, frozen=True):
+    """An empty database, its URL, and a way to fill it."""
+
+    engine: str
+    url: str
+    execute: Callable[[str], object]
+    folder: Path
+    connectors: list[SqlConnector] = []
+
+    @property
+    def is_postgres(self) -> bool:
+        return self.engine == "postgres"
+
+
+def make(engine: str, request: pytest.FixtureRequest, folder: Path) -> World:
+    """Make an empty database; connectors to it are closed when the test ends."""
+    world = _make(engine, request, folder)
+    request.addfinalizer(lambda: _close(world))
+    return world
+
+
+def _close(world: World) -> None:
+    for connector in world.connectors:
+        connector.close()
+
+
+def _make(engine: str, request: pytest.FixtureRequest, folder: Path) -> World:
+    if engine == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        name = server.create_database()
+        return World(engine, server.url(name), lambda statements: server.execute(statements, name), folder)
+    path = folder / "test.db"
+
+    def execute(statements: str) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(statements)
+
+    execute("VACUUM")
+    return World(engine, "sqlite:///test.db", execute, folder)
+
+
+def connector(world: World, name: str = "source", /, **sources: SqlSettings) -> SqlConnector:
+    """Build a connector for the named source (the first, where it is not named)."""
+    chosen = name if name in sources else next(iter(sources))
+    made = SqlConnector(chosen, sources[chosen], siblings=sources, folder=world.folder)
+    world.connectors.append(made)
+    return made
+
+
+def settings(world: World, table: str, **rest: Any) -> SqlSettings:
+    return SqlSettings(url=world.url, table=table, **rest)
+
+
+def rows(connector: SqlConnector, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None) -> list[list[Row]]:
+    """Return all columns, hidden ones too, of each subject's rows, in order."""
+    found: list[list[Row]] = [[] for _ in subjects]
+    for item in connector.read(connector.plan(subjects)[0], subjects, cursor):
+        if isinstance(item, Rows):
+            for row in item.batch.to_pylist():
+                found[row[SUBJECT_COLUMN]].append(row)
+    return found
+
+
+def keys(connector: SqlConnector, subject: IdentifiedSubject, cursor: Cursor | None = None) -> list[Any]:
+    """Return the keys of a subject's rows, in order."""
+    found: list[Any] = []
+    for item in connector.read(connector.plan(())[0], [subject], cursor):
+        if isinstance(item, Rows):
+            found += item.batch.column(KEY_COLUMN).to_pylist()
+    return found
+
+
+def header(connector: SqlConnector) -> ReadHeader:
+    found = next(iter(connector.read(connector.plan(())[0], ())))
+    assert isinstance(found, ReadHeader)
+    return found
+
+
+def values(connector: SqlConnector, subjects: Sequence[IdentifiedSubject], column: str = "id") -> list[list[Any]]:
+    """Return one column of each subject's rows, in order."""
+    return [[row[column] for row in found] for found in rows(connector, subjects)]
