@@ -95,6 +95,17 @@ def test_address_and_port_are_known_before_it_answers(plain: Listening) -> None:
     assert plain.address == f"http://127.0.0.1:{plain.port}"
 
 
+def test_name_that_only_looks_like_loopback_is_refused(issuer: SimulatedIssuer) -> None:
+    class Disguised(ServerSettings, frozen=True):
+        @property
+        def is_loopback(self) -> bool:
+            return True
+
+    config = make_config({TENANT: [issuer]}, server=Disguised(listen="0.0.0.0:0"))
+    with pytest.raises(ConfigurationError, match="looks like loopback"):
+        Listening(config, MemoryExports(()))
+
+
 def test_plain_http_is_refused_on_an_address_that_others_reach(issuer: SimulatedIssuer) -> None:
     config = make_config({TENANT: [issuer]}, server=ServerSettings(listen="0.0.0.0:0"))
     with pytest.raises(ConfigurationError, match="plain HTTP"):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import signal
 import socket
 import ssl
@@ -78,6 +79,11 @@ def _listen(settings: ServerSettings) -> socket.socket:
         raise ConfigurationError(
             f"server.listen: {settings.listen} is no address ({error.strerror})", hint="write it as 127.0.0.1:8443"
         ) from error
+    if settings.is_loopback and not ipaddress.ip_address(address[0]).is_loopback:
+        listening.close()
+        raise ConfigurationError(
+            f"server.listen: {settings.host} looks like loopback and is {address[0]}, which others reach", hint="write 127.0.0.1 or ::1"
+        )
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
