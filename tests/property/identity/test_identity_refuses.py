@@ -39,15 +39,17 @@ def verifier(issuer: SimulatedIssuer) -> Verifier:
     return Verifier({TENANT: [Trust(issuer=trusted, keys=FetchedKeys(issuer.issuer, issuer.jwks_uri, SystemClock()))]}, SystemClock())
 
 
-@given(data=st.data())
+@given(place=st.integers(0, 10_000), other=st.characters())
 @settings(max_examples=200, deadline=None)
-def test_no_change_of_a_token_is_accepted(issuer: SimulatedIssuer, verifier: Verifier, data: st.DataObject) -> None:
+def test_no_change_of_a_token_is_accepted(issuer: SimulatedIssuer, verifier: Verifier, place: int, other: str) -> None:
     text = issuer.token()
     assert verifier.verify(text) is not None
-    at = data.draw(st.integers(0, len(text) - 1))
-    other = data.draw(st.characters(exclude_characters=text[at]))
+    at = place % len(text)
+    changed = text[:at] + other + text[at + 1 :]
+    if changed == text:
+        return
     with pytest.raises(Unauthenticated):
-        verifier.verify(text[:at] + other + text[at + 1 :])
+        verifier.verify(changed)
 
 
 @given(text=st.text(max_size=80))
