@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
+from rightful.allocation import return_memory_soon
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
 from rightful.engines.embedded import EmbeddedEngine, new_owner
@@ -42,5 +45,7 @@ def run(config: Config, *, on_listening: Callable[[str], None] = lambda _address
     """Serve until a signal ends it; `on_listening` gets scheme, host and port once the socket is bound."""
     from rightful.graph.server import serve  # noqa: PLC0415 - uvicorn is only needed here
 
+    return_memory_soon()
     with running(config) as service:
+        Thread(target=import_module, args=("rightful.package.bulk",), name="warm-up", daemon=True).start()
         serve(config, exports=service, on_listening=lambda listening: on_listening(listening.address))

@@ -7,7 +7,7 @@ import adbc_driver_manager
 import adbc_driver_postgresql
 import pyarrow as pa
 
-_BATCH_BYTES = 4 << 20
+_BATCH_BYTES = 2 << 20
 _BATCH_OPTION = adbc_driver_postgresql.StatementOptions.BATCH_SIZE_HINT_BYTES.value
 
 

@@ -40,6 +40,7 @@ from rightful.store.interface import ClaimedOperation, ClaimedRead, NewRead, Rea
 _MIB = 1 << 20
 _GROUP_BYTES = 8 * _MIB
 _SPOOL_BYTES = 32 * _MIB
+_SLICE_ROWS = 4096
 _WORTH_AN_ESTIMATE = 5_000
 """Rows below which a read is over before anybody could look at its progress."""
 
@@ -227,15 +228,15 @@ class _SetRead:
                 self._files.template = item.searched
                 self._serializer = Serializer(item.columns)
             case Rows(batch=batch):
-                self._take_rows(batch, partition)
+                # In slices, so that the text of a batch, several times its size, is never in memory at once.
+                for start in range(0, batch.num_rows, _SLICE_ROWS):
+                    self._take_rows(batch.slice(start, _SLICE_ROWS), partition)
             case FileItem():
                 self._files.send(self._states[item.subject], item)
             case SkippedItem():
                 self._files.skip(self._states[item.subject], item)
 
     def _take_rows(self, batch: pa.RecordBatch, partition: Partition) -> None:
-        if not batch.num_rows:
-            return
         if not self._header.match:
             raise SourceRefused(
                 f"source {self._source.name!r} gives rows without saying what they were matched by",
