@@ -155,7 +155,7 @@ class PostgresDatabase:
             is_whole = True
         except adbc_driver_manager.Error as error:
             raise self._translated(error) from None
-        except pa.ArrowException:
+        except (pa.ArrowException, OSError):
             raise SourceUnavailable(f"{self._where}: the connection is gone", source_name=self._source_name) from None
         finally:
             if is_whole:

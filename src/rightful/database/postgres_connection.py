@@ -6,8 +6,10 @@ from typing import Any
 import adbc_driver_manager
 import adbc_driver_postgresql
 import pyarrow as pa
+from adbc_driver_manager._reader import AdbcRecordBatchReader
 
 _BATCH_BYTES = 2 << 20
+_COPY_OPTION = adbc_driver_postgresql.StatementOptions.USE_COPY.value
 _BATCH_OPTION = adbc_driver_postgresql.StatementOptions.BATCH_SIZE_HINT_BYTES.value
 
 
@@ -50,7 +52,8 @@ class PostgresConnection:
             statement.set_sql_query(sql)
             statement.set_options(**{_BATCH_OPTION: _BATCH_BYTES})
             handle, _ = statement.execute_query()
-            reader = pa.RecordBatchReader.from_stream(handle)
+            # pyarrow's own reader knows the driver's errors as OSError only, without their SQLSTATE.
+            reader = AdbcRecordBatchReader._import_from_c(handle.address)  # noqa: SLF001 -- what the driver's own DB-API layer does
             try:
                 yield from reader
             finally:
@@ -81,6 +84,8 @@ class PostgresConnection:
                 batch = pa.record_batch([pa.array([value], pa.string()) for value in parameters], [str(n) for n in range(len(parameters))])
                 schema, array = batch.__arrow_c_array__()
                 statement.bind(array, schema)
+            else:
+                statement.set_options(**{_COPY_OPTION: "false"})  # what is no query cannot be copied: EXPLAIN, for one
             return use(statement)
         finally:
             statement.close()

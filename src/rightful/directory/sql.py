@@ -197,7 +197,7 @@ class SqlDirectory:
     def _close_over(self, people: "Sequence[_Known]") -> None:
         """Look up what is new, until nothing is; each table is asked once a round."""
         kinds = frozenset[str]().union(*(more.kinds for more in self._more))
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUNDS + 1):  # the last one must find nothing
             fresh = [known.fresh(kinds) for known in people]
             if not any(fresh):
                 return

@@ -1,0 +1,258 @@
+"""What goes wrong is told apart: worth another try or not, what to do, and no password or value in any message."""
+
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.contract.database.world import ENGINES, World, connector, make, rows, settings, values
+from tests.servers.postgres import PASSWORD, PostgresServer
+
+from rightful.connectors.interface import Rows
+from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
+from rightful.testing.connector_suite import identified
+
+ANN = identified(name=("ann-value",), mail=("ann-value@c.example",))
+_TABLE = "CREATE TABLE t (id bigint PRIMARY KEY, n text); INSERT INTO t VALUES (1, 'ann-value')"
+
+
+@pytest.fixture(params=ENGINES)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    return make(request.param, request, tmp_path)
+
+
+@pytest.fixture
+def real(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    return make("postgres", request, tmp_path)
+
+
+def _source(world: World, url: str = "", **changed: Any) -> SqlConnector:
+    given: dict[str, Any] = {"url": url or world.url, "table": "t", "match": {"n": "name"}, **changed}
+    return connector(world, source=SqlSettings(**given))
+
+
+def _raised(use: Callable[[], object]) -> SourceError:
+    with pytest.raises(SourceError) as caught:
+        use()
+    error = caught.value
+    told = f"{error} {error.hint} {error.__cause__}"
+    assert error.source_name == "source"
+    assert PASSWORD not in told
+    assert "ann-value" not in told
+    assert error.__suppress_context__ or error.__context__ is None, "a traceback would show the driver's own words"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("changed", "said", "hint"),
+    [
+        ({"table": "tt"}, "no table or view 'tt'", "did you mean 't'"),
+        ({"table": "T.t"}, "no table or view", ""),
+        ({"match": {"nn": "name"}}, "no column 'nn'", "did you mean 'n'"),
+        ({"exclude": ("idd",)}, "no column 'idd'", "did you mean 'id'"),
+        ({"time": "at"}, "no column 'at'", "there are: id, n"),
+        ({"exclude": ("id", "n")}, "leaves no column", "leave the source out"),
+    ],
+    ids=["table", "schema", "match", "exclude", "time", "nothing_left"],
+)
+def test_wrong_name_is_refused_with_what_was_meant(world: World, changed: dict[str, Any], said: str, hint: str) -> None:
+    world.execute(_TABLE)
+    source = _source(world, **changed)
+    for use in (source.check, lambda: rows(source, [ANN])):
+        error = _raised(use)
+        assert isinstance(error, SourceRefused)
+        assert said in str(error)
+        assert hint in error.hint
+
+
+def test_table_dropped_meanwhile_is_refused(world: World) -> None:
+    world.execute(_TABLE)
+    source = _source(world)
+    assert values(source, [ANN]) == [[1]]
+    world.execute("DROP TABLE t")
+    assert isinstance(_raised(lambda: rows(source, [ANN])), SourceRefused)
+
+
+def test_sqlite_file_that_is_missing_or_something_else_is_refused(tmp_path: Path) -> None:
+    world = World("sqlite", "", lambda _: None, tmp_path)
+    assert "no such file" in str(_raised(lambda: rows(_source(world, "sqlite:///missing.db"), [ANN])))
+    (tmp_path / "other.db").write_text("this is no database, whatever its name says" * 100)
+    error = _raised(lambda: rows(_source(world, "sqlite:///other.db"), [ANN]))
+    assert isinstance(error, SourceRefused)
+    assert "not an SQLite database" in str(error)
+    assert not (tmp_path / "missing.db").exists()
+
+
+def test_sqlite_is_never_written(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    world = make("sqlite", request, tmp_path)
+    world.execute(_TABLE)
+    before = (tmp_path / "test.db").read_bytes()
+    assert values(_source(world), [ANN]) == [[1]]
+    assert (tmp_path / "test.db").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["test.db"]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda url: url.replace(PASSWORD, "wrong-" + PASSWORD), "password"),
+        (lambda url: url.replace("//postgres:", "//nobody:"), "password"),
+        (lambda url: url + "_missing", "no such database"),
+        (lambda url: url.replace("127.0.0.1:", "127.0.0.1:x"), "address"),
+    ],
+    ids=["password", "account", "database", "port"],
+)
+def test_postgres_that_does_not_let_us_in_is_refused(real: World, change: Callable[[str], str], said: str) -> None:
+    real.execute(_TABLE)
+    error = _raised(lambda: rows(_source(real, change(real.url)), [ANN]))
+    assert isinstance(error, SourceRefused)
+    assert said in str(error)
+    assert error.hint
+
+
+@pytest.mark.postgres
+def test_postgres_that_does_not_answer_is_unavailable(real: World) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        error = _raised(lambda: rows(_source(real, f"postgresql://a:{PASSWORD}@127.0.0.1:{probe.getsockname()[1]}/x"), [ANN]))
+    assert isinstance(error, SourceUnavailable)
+
+
+@pytest.mark.postgres
+def test_postgres_that_takes_us_and_says_nothing_is_unavailable_after_a_while(real: World) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://a:b@127.0.0.1:{silent.getsockname()[1]}/x?connect_timeout=2"
+        assert isinstance(_raised(lambda: rows(_source(real, url), [ANN])), SourceUnavailable)
+
+
+@pytest.mark.postgres
+def test_account_without_rights_is_refused_and_told_what_to_grant(real: World) -> None:
+    database = real.url.rpartition("/")[2]
+    role = f"role_{database}"
+    real.execute(f"{_TABLE}; CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    source = _source(real, real.url.replace("//postgres:", f"//{role}:"))
+    for use in (source.check, lambda: rows(source, [ANN])):
+        error = _raised(use)
+        assert isinstance(error, SourceRefused)
+        assert "may not read" in str(error)
+        assert "GRANT" in error.hint
+    real.execute(f"GRANT SELECT (n) ON t TO {role}")
+    assert "column 'id'" in str(_raised(source.check))
+    partial = _source(real, real.url.replace("//postgres:", f"//{role}:"), exclude=("id",))
+    real.execute(f"GRANT SELECT (n) ON t TO {role}; ALTER TABLE t DROP CONSTRAINT t_pkey")
+    partial.check()
+    assert values(partial, [ANN], "n") == [["ann-value"]]
+
+
+@pytest.mark.postgres
+def test_join_of_different_types_is_refused(real: World) -> None:
+    real.execute(f"{_TABLE}; CREATE TABLE c (id int PRIMARY KEY, t_id text)")
+    source = connector(real, "source", source=settings(real, "c", via={"t": {"t_id": "id"}}), t=settings(real, "t", match={"n": "name"}))
+    error = _raised(source.check)
+    assert isinstance(error, SourceRefused)
+    assert "different types" in str(error)
+
+
+@pytest.mark.postgres
+def test_error_in_a_view_does_not_show_values(real: World) -> None:
+    real.execute(f"{_TABLE}; CREATE VIEW v AS SELECT n, n::int AS broken FROM t")
+    error = _raised(lambda: rows(_source(real, table="v"), [ANN]))
+    assert isinstance(error, SourceRefused)
+    assert "22P02" in str(error)
+
+
+@pytest.mark.postgres
+def test_reads_go_on_after_the_server_was_restarted(real: World, postgres: PostgresServer) -> None:
+    real.execute(_TABLE)
+    source = _source(real)
+    reads = [source.read(source.plan(())[0], [ANN]) for _ in range(3)]
+    for read in reads:
+        next(read)
+        next(read)
+    for read in reads:
+        list(read)  # three connections are idle now
+    postgres.stop()
+    try:
+        assert isinstance(_raised(lambda: values(source, [ANN])), SourceUnavailable)
+    finally:
+        postgres.start()
+    assert values(source, [ANN]) == [[1]]
+    postgres.stop()
+    postgres.start()
+    assert values(source, [ANN]) == [[1]], "kept connections that died are replaced without an error"
+
+
+@pytest.mark.postgres
+def test_server_that_goes_down_while_it_sends_is_unavailable(real: World, postgres: PostgresServer) -> None:
+    real.execute("CREATE TABLE t AS SELECT g AS id, 'ann-value' AS n, repeat('x', 1000) AS c FROM generate_series(1, 100000) g")
+    source = _source(real)
+    read = source.read(source.plan(())[0], [ANN])
+    next(read)
+    first = next(read)
+    assert isinstance(first, Rows)
+    assert first.batch.nbytes < 8 << 20
+    postgres.stop()
+    try:
+        assert isinstance(_raised(lambda: list(read)), SourceUnavailable)
+    finally:
+        postgres.start()
+
+
+@pytest.mark.postgres
+def test_read_that_is_given_up_leaves_no_query_behind(real: World) -> None:
+    real.execute("CREATE TABLE t AS SELECT g AS id, 'ann-value' AS n, repeat('x', 1000) AS c FROM generate_series(1, 50000) g")
+    source = _source(real)
+    for _ in range(5):
+        read = source.read(source.plan(())[0], [ANN])
+        next(read)
+        next(read)
+        read.close()  # type: ignore[attr-defined]  # a generator
+    for _ in range(100):
+        busy = real.execute("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rightful' AND state <> 'idle'")
+        if busy == [(0,)]:
+            break
+        threading.Event().wait(0.05)
+    assert busy == [(0,)]
+
+
+@pytest.mark.postgres
+def test_a_read_sees_one_moment_and_writes_nothing(real: World) -> None:
+    real.execute("CREATE TABLE t AS SELECT g AS id, 'ann-value' AS n, repeat('x', 1000) AS c FROM generate_series(1, 30000) g")
+    source = _source(real)
+    read = source.read(source.plan(())[0], [ANN])
+    next(read)
+    first = next(read)
+    assert isinstance(first, Rows)
+    real.execute("DELETE FROM t WHERE id > 20000; INSERT INTO t SELECT 100000 + g, 'ann-value', '' FROM generate_series(1, 10) g")
+    seen = first.batch.num_rows + sum(item.batch.num_rows for item in read if isinstance(item, Rows))
+    assert seen == 30000
+    real.execute(
+        "CREATE FUNCTION sly() RETURNS int LANGUAGE sql AS $$ INSERT INTO t VALUES (1, 'x', 'x') RETURNING 1 $$; CREATE VIEW v AS SELECT n, sly() FROM t"
+    )
+    assert "25006" in str(_raised(lambda: rows(_source(real, table="v"), [ANN])))
+
+
+def test_settings_that_cannot_work_are_refused_before_anything_is_opened(tmp_path: Path) -> None:
+    def build(**sources: SqlSettings) -> None:
+        SqlConnector("a", sources["a"], siblings=sources, folder=tmp_path)
+
+    one = "sqlite:///one.db"
+    with pytest.raises(ConfigurationError, match="whose the rows are"):
+        SqlSettings(url=one, table="t")
+    with pytest.raises(ConfigurationError, match="how the tables join"):
+        SqlSettings(url=one, table="t", via={"b": {}})
+    via_b = SqlSettings(url=one, table="t", via={"b": {"x": "y"}})
+    with pytest.raises(ConfigurationError, match="no source") as unknown:
+        build(a=via_b, bb=SqlSettings(url=one, table="u", match={"n": "name"}))
+    assert "bb" in unknown.value.hint
+    with pytest.raises(ConfigurationError, match="another url") as elsewhere:
+        build(a=via_b, b=SqlSettings(url="postgresql://u:secret@h/d", table="u", match={"n": "name"}))
+    assert "secret" not in f"{elsewhere.value}{elsewhere.value.hint}"
+    with pytest.raises(ConfigurationError, match="circle"):
+        build(a=via_b, b=SqlSettings(url=one, table="u", via={"a": {"x": "y"}}))
+    with pytest.raises(ConfigurationError, match="'mysql'"):
+        build(a=SqlSettings(url="mysql://u:secret@h/d", table="u", match={"n": "name"}))
