@@ -14,11 +14,11 @@ def exactly(chunks: Iterable[bytes], size_bytes: int, update: Callable[[bytes], 
     for chunk in chunks:
         if not chunk:
             continue
-        if last:
-            yield last
         total += len(chunk)
         if total > size_bytes:
             raise ValueError(f"the chunks have more than the {size_bytes} bytes that were promised")
+        if last:
+            yield last
         if update is not None:
             update(chunk)
         last = chunk

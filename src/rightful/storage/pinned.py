@@ -299,6 +299,9 @@ class PinnedHost:
             response.close()
             when = "before answering" if was_sent else "while the body was sent"
             raise StorageUnavailable(f"{self.origin} ended the exchange {when}: {_reason(error)}", hint="it is tried again") from None
+        if response.length is None and not response.chunked:  # http.client takes a head that broke off for a whole one
+            response.close()
+            raise StorageUnavailable(f"{self.origin} gave an answer whose end cannot be known", hint="it is tried again")
         return response
 
     def _read_all(self, response: http.client.HTTPResponse) -> bytes:

@@ -1,5 +1,6 @@
 """Opens storage locations, each only once, for many operations at the same time."""
 
+import ssl
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -30,6 +31,7 @@ class Storages:
         self._folder = folder
         self._clock = clock
         self._resolve = resolve
+        self._tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         self._containers: OrderedDict[tuple[str, bool], AzureBlobStorage] = OrderedDict()
         self._folders: dict[Path, LocalStorage] = {}
@@ -80,7 +82,9 @@ class Storages:
 
     def _new_container(self, location: ContainerLocation) -> AzureBlobStorage:
         sas = location.sas
-        host = PinnedHost(sas.scheme, sas.host, sas.port, may_be_private=location.is_host_named, resolve=self._resolve)
+        if self._tls is None and sas.scheme == "https":
+            self._tls = ssl.create_default_context()  # once: it reads the system's certificates, some 20 ms
+        host = PinnedHost(sas.scheme, sas.host, sas.port, may_be_private=location.is_host_named, resolve=self._resolve, tls=self._tls)
         return open_container(sas, host, clock=self._clock)
 
 

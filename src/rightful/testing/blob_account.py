@@ -80,6 +80,8 @@ class BlobAccount:
     """Containers, blobs, and the SAS that were given out. Safe to use from any thread."""
 
     def __init__(self, *, has_append_blobs: bool = True) -> None:
+        self.page_size = 5000
+        """Of listings."""
         self._has_append_blobs = has_append_blobs
         self._lock = threading.Lock()
         self._containers: dict[str, _Container] = {}
@@ -137,7 +139,7 @@ class BlobAccount:
             ("PUT", "blocklist"): _put_block_list,
             ("PUT", "appendblock"): _append,
             ("GET", ""): _get,
-            ("GET", "list"): _list,
+            ("GET", "list"): self._list,
         }
         operation = operations.get((call.method, call.query.get("comp", "")))
         return operation(call, held, permissions) if operation else Answer.refusal(400, "InvalidQueryParameterValue")
@@ -150,6 +152,18 @@ class BlobAccount:
         _demand_new(call, held, permissions)
         held.blobs[call.path] = _Blob(call.body, kind)
         return Answer(201)
+
+    def _list(self, call: Call, held: _Container, permissions: frozenset[str]) -> Answer:
+        _demand(permissions, "l")
+        prefix, marker = call.query.get("prefix", ""), call.query.get("marker", "")
+        paths = [path for path in sorted(held.blobs) if path.startswith(prefix) and path >= marker]
+        entries = "".join(
+            f"<Blob><Name>{escape(path)}</Name><Properties><Content-Length>{len(held.blobs[path].content)}</Content-Length></Properties></Blob>"
+            for path in paths[: self.page_size]
+        )
+        following = escape(paths[self.page_size]) if len(paths) > self.page_size else ""
+        text = f"<EnumerationResults><Blobs>{entries}</Blobs><NextMarker>{following}</NextMarker></EnumerationResults>"
+        return Answer(200, body=b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?>' + text.encode())
 
 
 def _put_block(call: Call, held: _Container, permissions: frozenset[str]) -> Answer:
@@ -204,19 +218,6 @@ def _demand_new(call: Call, held: _Container, permissions: frozenset[str]) -> No
         raise _Refused(403, "UnauthorizedBlobOverwrite")
     if call.headers.get("if-none-match") == "*":
         raise _Refused(409, "BlobAlreadyExists")
-
-
-def _list(call: Call, held: _Container, permissions: frozenset[str]) -> Answer:
-    _demand(permissions, "l")
-    prefix, marker, most = call.query.get("prefix", ""), call.query.get("marker", ""), int(call.query.get("maxresults", "5000"))
-    paths = [path for path in sorted(held.blobs) if path.startswith(prefix) and path >= marker]
-    entries = "".join(
-        f"<Blob><Name>{escape(path)}</Name><Properties><Content-Length>{len(held.blobs[path].content)}</Content-Length></Properties></Blob>"
-        for path in paths[:most]
-    )
-    following = escape(paths[most]) if len(paths) > most else ""
-    text = f"<EnumerationResults><Blobs>{entries}</Blobs><NextMarker>{following}</NextMarker></EnumerationResults>"
-    return Answer(200, body=b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?>' + text.encode())
 
 
 def _time(moment: datetime) -> str:

@@ -128,6 +128,10 @@ class BlobSimulator:
         self._server.server_close()
         self._thread.join()
 
+    def end_connections(self) -> None:
+        """End all connections that are open, as a service does with idle ones."""
+        self._server.end_connections()
+
     # -- the account --------------------------------------------------------------------------------------------------
     def sas_url(
         self,
@@ -161,7 +165,10 @@ class BlobSimulator:
 
     # -- faults -------------------------------------------------------------------------------------------------------
     def fail(self, fault: Fault, *, after: int = 0, times: int = 1, path: str = "") -> None:
-        """Let requests whose entry path holds `path` meet a fault: so many `times`, `after` so many of them. Orders add up."""
+        """Let requests whose entry path holds `path` meet a fault: so many `times`, `after` so many of them.
+
+        Orders add up, and each counts the requests that no earlier order took.
+        """
         with self._lock:
             self._plan.append(_Planned(fault, after, times, lambda entry: path in entry))
 

@@ -85,7 +85,7 @@ class StorageSuite:
         storage.sync()
         assert self.content(storage, "a") == b"one"
 
-    @pytest.mark.parametrize("size_bytes", [0, 5, 7, 100 * _MIB])
+    @pytest.mark.parametrize("size_bytes", [0, 3, 5, 7, 100 * _MIB])
     def test_wrong_size_is_refused_and_leaves_nothing(self, size_bytes: int) -> None:
         """A wrong promise is the program's fault, and nothing becomes visible."""
         storage = self._new()

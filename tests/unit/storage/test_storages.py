@@ -1,0 +1,98 @@
+"""Opening locations, and what a failed probe means."""
+
+from pathlib import Path
+
+import pytest
+
+from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.storage.interface import Listing, Marking, Reading
+from rightful.storage.local import LocalStorage
+from rightful.storage.location import StoragePolicy
+from rightful.storage.registry import Storages, probe_error
+
+
+def url(sp: str = "cw", sig: str = "x", container: str = "exports") -> str:
+    return f"https://contoso.blob.core.windows.net/{container}?sr=c&sp={sp}&se=2020-01-01&sig={sig}"
+
+
+def test_equal_locations_share_one_object(tmp_path: Path) -> None:
+    policy = StoragePolicy(accounts={"A": f"file://{tmp_path}/a", "B": f"file://{tmp_path}/b", "C": "file:a"})
+    storages = Storages(folder=tmp_path)
+    assert storages.open(url(), policy) is storages.open(url(), policy)
+    assert storages.open(url(), policy) is not storages.open(url(sig="y"), policy)
+    assert storages.open("A", policy) is storages.open("A", policy)
+    assert storages.open("A", policy) is storages.open("C", policy)
+    assert storages.open("A", policy) is not storages.open("B", policy)
+    storages.close()
+
+
+def test_same_name_of_two_tenants_leads_to_two_folders(tmp_path: Path) -> None:
+    storages = Storages(folder=tmp_path)
+    one = storages.open("A", StoragePolicy(accounts={"A": "file:one"}))
+    assert one is not storages.open("A", StoragePolicy(accounts={"A": "file:two"}))
+    storages.close()
+
+
+def test_containers_that_were_not_asked_for_lately_are_let_go(tmp_path: Path) -> None:
+    storages = Storages(folder=tmp_path)
+    first = storages.open(url(container="c000"), StoragePolicy())
+    for number in range(1, 300):
+        storages.open(url(container=f"c{number:03d}"), StoragePolicy())
+    assert storages.open(url(container="c000"), StoragePolicy()) is not first
+    storages.close()
+
+
+def test_folder_that_failed_is_opened_anew(tmp_path: Path) -> None:
+    policy = StoragePolicy(accounts={"A": "file:a"})
+    storages = Storages(folder=tmp_path)
+    storage = storages.open("A", policy)
+    assert isinstance(storage, LocalStorage)
+    storage.put("x", [b"x"], size_bytes=1)
+    storage.close()
+    assert storage.is_broken
+    again = storages.open("A", policy)
+    again.put("x", [b"x"], size_bytes=1)
+    again.sync()
+    assert (tmp_path / "a" / "x").read_bytes() == b"x"
+    storages.close()
+
+
+@pytest.mark.parametrize(("sp", "reads", "lists"), [("cw", False, False), ("cwr", True, False), ("cwl", False, True), ("rl", True, True)])
+def test_container_has_the_abilities_that_its_sas_gives(tmp_path: Path, sp: str, reads: bool, lists: bool) -> None:  # noqa: FBT001 - a table
+    storage = Storages(folder=tmp_path).open(url(sp), StoragePolicy())
+    assert (isinstance(storage, Reading), isinstance(storage, Listing), isinstance(storage, Marking)) == (reads, lists, True)
+    assert storage.properties.late_visibility == ("w" in sp)
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("Gone", StoragePolicy()),
+        (url(), StoragePolicy(allow=())),
+        ("A", StoragePolicy(accounts={"A": "s3://bucket"})),
+        ("A", StoragePolicy(accounts={"A": "file://server/share"})),
+    ],
+)
+def test_location_that_is_no_longer_allowed_is_refused(tmp_path: Path, text: str, policy: StoragePolicy) -> None:
+    with pytest.raises(StorageRefused) as caught:
+        Storages(folder=tmp_path).open(text, policy)
+    assert "sig" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "checks", "expected"),
+    [
+        (StorageUnavailable("no answer"), "standard", "StorageLocationInvalid"),
+        (StorageRefused("no", refusal=Refusal.SIGNATURE), "standard", "SharedAccessSignatureTokenInvalid"),
+        (StorageRefused("no", refusal=Refusal.EXPIRED), "standard", "StorageLocationInvalid"),
+        (StorageRefused("no", refusal=Refusal.PERMISSION), "standard", "StorageLocationNeedsWriteAddPermissions"),
+        (StorageRefused("no", refusal=Refusal.MISSING), "standard", "StorageLocationInvalid"),
+        (StorageRefused("no", refusal=Refusal.UNSUPPORTED), "strict", "StorageLocationShouldSupportAppendBlobs"),
+        (StorageRefused("no", refusal=Refusal.UNSUPPORTED), "standard", "StorageLocationInvalid"),
+        (StorageRefused("no", refusal=Refusal.FULL), "standard", "StorageLocationInvalid"),
+        (EntryConflict("there"), "strict", "StorageLocationAlreadyUsed"),
+    ],
+)
+def test_failed_probe_has_the_documented_code(error: StorageError, checks: str, expected: str) -> None:  # GRAPH-42 and the table before it
+    refused = probe_error(error, StoragePolicy(checks="strict" if checks == "strict" else "standard"))
+    assert (refused.code, refused.target, refused.http_status) == (expected, "storageLocation", 400)
