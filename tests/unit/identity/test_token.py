@@ -280,7 +280,18 @@ def test_good_application_token_is_the_caller_it_says(bench: Bench) -> None:
         ({"nbf": None, "iat": None}, CallerKind.APPLICATION, {"User.Export.All"}),
         ({"exp": now_s() + 0.5}, CallerKind.APPLICATION, {"User.Export.All"}),
     ],
-    ids=str,
+    ids=[
+        "no idtyp",
+        "only scp",
+        "two in scp",
+        "empty scp",
+        "a person's",
+        "scp does not count",
+        "v1",
+        "aud as a list",
+        "no nbf",
+        "just in time",
+    ],
 )
 def test_kind_decides_which_claim_counts(bench: Bench, changes: dict[str, Any], kind: CallerKind, permissions: set[str]) -> None:
     # GRAPH-74, authz D5
