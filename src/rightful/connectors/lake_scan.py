@@ -5,7 +5,8 @@ has no such type is refused. Columns that a file does not have are null there. E
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -183,28 +184,41 @@ class LakeScan:
         owners = {column: pairs for column, pairs in owners.items() if pairs.height}
         if not owners:
             return
+        query = partial(self._query, types=types, schema=schema, owners=owners, constants=constants, output=output)
+        try:
+            batches = iter(query(files).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True))
+            while (found := next(batches, None)) is not None:
+                if found.height:
+                    yield from _arrow_batches(_attributed(found, owners, output, schema, count))
+        except _FAULTS as error:
+            raise self._explain(error, files, query) from error
+
+    def _query(
+        self,
+        files: Sequence[LakeFile],
+        *,
+        types: Schema,
+        schema: LakeSchema,
+        owners: Mapping[str, pl.DataFrame],
+        constants: Mapping[str, str | None],
+        output: Mapping[str, str],
+    ) -> pl.LazyFrame:
+        """Find the rows of all owners, with columns and types as the lake has them together."""
         hive = [name for name in hive_values(files[0].path) if name not in types]
         rows = pl.scan_parquet(
             [self._root / file.path for file in files], glob=False, hive_partitioning=False, include_file_paths=_FILE if hive else None
         )
         if not owners.keys() & constants.keys():
             rows = rows.filter(pl.any_horizontal([_is_one_of(column, pairs[_VALUE], types[column]) for column, pairs in owners.items()]))
-        if hive:
-            rows = rows.with_columns(
-                _from_folders(name, {str(self._root / file.path): hive_values(file.path)[name] for file in files}) for name in hive
-            )
+        for name in hive:
+            rows = rows.with_columns(_from_folders(name, {str(self._root / file.path): hive_values(file.path)[name] for file in files}))
         here = dict(types) | dict.fromkeys(hive, pl.String())
-        exact = rows.select(_read_as(name, source, here.get(source), schema.types[source]) for name, source in output.items())
-        try:
-            batches = iter(exact.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True))
-            while (found := next(batches, None)) is not None:
-                if found.height:
-                    yield from _arrow_batches(_attributed(found, owners, output, schema, count))
-        except _FAULTS as error:
-            raise self._explain(error, files) from error
+        return rows.select(_read_as(name, source, here.get(source), schema.types[source]) for name, source in output.items())
 
     # -- faults ---------------------------------------------------------------------------------------------------------
-    def _explain(self, error: BaseException, files: Sequence[LakeFile]) -> SourceError:
+    def _explain(
+        self, error: BaseException, files: Sequence[LakeFile], query: Callable[[Sequence[LakeFile]], pl.LazyFrame] | None = None
+    ) -> SourceError:
         """Find out which file is at fault. The texts of polars are kept out: they may hold values."""
         if not is_unchanged(self._root, files):
             return SourceUnavailable(
@@ -212,10 +226,11 @@ class LakeScan:
             )
         for file in files:
             try:
-                for _ in pl.scan_parquet(self._root / file.path, glob=False, hive_partitioning=False).collect_batches(
-                    chunk_size=_BATCH_ROWS
+                for frame in (
+                    pl.scan_parquet(self._root / file.path, glob=False, hive_partitioning=False),
+                    *([query([file])] if query else []),
                 ):
-                    pass
+                    _exhaust(frame)
             except PermissionError:
                 return self._refused(f"{file.path!r} may not be read", "give the service's user the right to read it")
             except OSError:
@@ -230,6 +245,11 @@ class LakeScan:
 
     def _refused(self, message: str, hint: str) -> SourceRefused:
         return SourceRefused(message, source_name=self._source_name, hint=hint)
+
+
+def _exhaust(frame: pl.LazyFrame) -> None:
+    for _ in frame.collect_batches(chunk_size=_BATCH_ROWS):
+        pass
 
 
 def _wanted(kind: str, subjects: Sequence[IdentifiedSubject]) -> dict[str, list[int]]:

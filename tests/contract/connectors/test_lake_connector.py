@@ -1,6 +1,7 @@
 """`lake` passes the suite over real Parquet files, and refuses what it could not read exactly."""
 
 import os
+import random
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
@@ -311,6 +312,29 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path, damage: str) -> None:
     )
     with pytest.raises(SourceRefused, match=r"'1\.parquet'"):
         rows_of(connect(tmp_path))
+
+
+def test_whatever_bits_flip_only_our_errors_come_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(
+        tmp_path / "a.parquet",
+        {"user_id": ["a", "b"] * 200, "v": [f"{n}" for n in range(400)], "l": [[n] for n in range(400)]},
+        row_group_size=90,
+    )
+    whole = (tmp_path / "a.parquet").read_bytes()
+    outcomes: list[str] = []
+    for seed in range(120):
+        chance = random.Random(seed)
+        damaged = bytearray(whole)
+        damaged[chance.randrange(len(whole) // 2, len(whole))] ^= 1 << chance.randrange(8)
+        (tmp_path / "a.parquet").write_bytes(damaged)
+        try:
+            collect(connect(tmp_path, match={"user_id": "k"}), [identified(k=("a",)), identified(k=("b",))])
+            outcomes.append("read")
+        except SourceRefused as error:
+            outcomes.append(f"refused: {error}")
+    assert all("'a.parquet'" in outcome for outcome in outcomes if outcome != "read")
+    assert 10 < outcomes.count("read") < len(outcomes) - 10
+    assert "panicked" in capfd.readouterr().err, "at least one of these makes polars panic; if no longer, find one that does"
 
 
 def test_a_file_that_may_not_be_read_is_refused_by_name() -> None:
