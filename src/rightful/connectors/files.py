@@ -41,6 +41,18 @@ class FilesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Whether an empty root is normal; else it is taken for a file system that was not mounted."""
 
 
+class _Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a walk goes on, and how what it finds is called."""
+
+    subject: int
+    folder: tuple[str, ...]
+    """Segments below the root."""
+    root: str
+    """The same as the template has it."""
+    prefix: str
+    """Before each path: the folder and a slash where the subject has several."""
+
+
 class FilesConnector:
     """Reads the trees of local folders; nothing outside a subject's folder, no symbolic link, no special file.
 
@@ -114,19 +126,34 @@ class FilesConnector:
             return
         if fd is None:
             return
+        place = _Place(subject=index, folder=folder, root=self._fixed + name, prefix=prefix)
         with closing(tree.walk(fd, after=after, is_wanted=self._is_wanted)) as found:
             for item in found:
-                if isinstance(item, tree.TreeSkip):
-                    yield SkippedItem(subject=index, path=prefix + item.path, reason=item.reason)
-                else:
-                    yield FileItem(
-                        subject=index,
-                        path=prefix + item.path,
-                        root=self._fixed + name,
-                        size_bytes=item.size_bytes,
-                        modified_at=_moment(item.modified_ns),
-                        open=partial(self._read_file, folder, item),
-                    )
+                yield self._item(place, item)
+
+    def _item(self, place: _Place, item: tree.TreeFile | tree.TreeSkip) -> FileItem | SkippedItem:
+        path = place.prefix + item.path
+        if isinstance(item, tree.TreeSkip):
+            return SkippedItem(subject=place.subject, path=path, reason=item.reason)
+        return FileItem(
+            subject=place.subject,
+            path=path,
+            root=place.root,
+            size_bytes=item.size_bytes,
+            modified_at=_moment(item.modified_ns),
+            open=partial(self._read_file, place, item),
+            renew=partial(self._renew, place, item),
+        )
+
+    def _renew(self, place: _Place, item: tree.TreeFile) -> FileItem | SkippedItem | None:
+        root = self._open_root()
+        try:
+            now = tree.look(root, [*place.folder, *item.path.split("/")], item.path)
+        except OSError as error:
+            raise self._unavailable(error) from error
+        finally:
+            os.close(root)
+        return None if now is None else self._item(place, now)
 
     def _open_folder(self, root: int, folder: tuple[str, ...]) -> int | None:
         """Open a subject's folder; None where it does not exist: searched and empty."""
@@ -139,10 +166,10 @@ class FilesConnector:
                 return None  # no folder can have that name
             raise
 
-    def _read_file(self, folder: tuple[str, ...], item: tree.TreeFile) -> Iterator[bytes]:
+    def _read_file(self, place: _Place, item: tree.TreeFile) -> Iterator[bytes]:
         root = os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            yield from tree.read_file(root, [*folder, *item.path.split("/")], item)
+            yield from tree.read_file(root, [*place.folder, *item.path.split("/")], item)
         finally:
             os.close(root)
 

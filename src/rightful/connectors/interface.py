@@ -75,7 +75,7 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class ItemChanged(OSError):
-    """A file is no longer what its `FileItem` says, or changed while it was read: read the partition again, after the last cursor."""
+    """A file is no longer what its `FileItem` says: `open` will never succeed. `FileItem.renew` looks at it again."""
 
 
 class FileItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +93,8 @@ class FileItem(msgspec.Struct, frozen=True, kw_only=True):
     """Starts reading at the beginning, in chunks of at most 1 MiB, together exactly `size_bytes`; may be called again.
 
     Raises `ItemChanged` where the file changed, any other `OSError` as it happens: then the item is unreadable."""
+    renew: Callable[[], "FileItem | SkippedItem | None"] | None = None
+    """Looks at the file again after `ItemChanged`: as it is now, None where it is gone. Not every source can."""
 
 
 class SkippedItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rightful.connectors.interface import ItemChanged
@@ -163,10 +164,8 @@ def _visit(way: list[_Folder], name: str, is_wanted: Callable[[str, bool], bool]
             return
         if is_folder:
             _enter(way, name, here.after[1:] if is_on_cursor else ())
-        elif stat.S_ISREG(found.st_mode):
-            yield _file(here.fd, name, path)
         else:
-            yield TreeSkip(path, _KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file"))
+            yield _inspect(here.fd, name, path, found.st_mode)
     except FileNotFoundError:
         return  # deleted a moment ago: no longer there, as if it had been deleted before
     except OSError as error:
@@ -176,7 +175,9 @@ def _visit(way: list[_Folder], name: str, is_wanted: Callable[[str, bool], bool]
             yield TreeSkip(path, reason_of(error))
 
 
-def _file(folder: int, name: str, path: str) -> TreeFile | TreeSkip:
+def _inspect(folder: int, name: str, path: str, mode: int) -> TreeFile | TreeSkip:
+    if not stat.S_ISREG(mode):
+        return TreeSkip(path, _KINDS.get(stat.S_IFMT(mode), "not a regular file"))
     fd = os.open(name, _FILE, dir_fd=folder)
     try:
         found = os.fstat(fd)
@@ -238,7 +239,7 @@ def read_file(base: int, segments: Sequence[str], expected: TreeFile) -> Iterato
         while left:
             chunk = os.read(fd, min(left, CHUNK_BYTES))
             if not chunk:
-                raise ItemChanged("the file became shorter while it was read")
+                raise _changed()
             left -= len(chunk)
             yield chunk
         _compare(fd, expected)
@@ -246,23 +247,51 @@ def read_file(base: int, segments: Sequence[str], expected: TreeFile) -> Iterato
         os.close(fd)
 
 
-def _open_file(base: int, segments: Sequence[str]) -> int:
+def look(base: int, segments: Sequence[str], path: str) -> TreeFile | TreeSkip | None:
+    """Look at one file again: as it is now, None where it is gone. `path` is what the result is called.
+
+    Raises `OSError` where `is_down` holds.
+    """
+    try:
+        with _parent(base, segments) as folder:
+            return _inspect(folder, segments[-1], path, os.stat(segments[-1], dir_fd=folder, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if is_down(error):
+            raise
+        return TreeSkip(path, reason_of(error))
+
+
+@contextmanager
+def _parent(base: int, segments: Sequence[str]) -> Iterator[int]:
+    """Hold the folder of a file open."""
     folder = os.dup(base)
     try:
         for segment in segments[:-1]:
             child = os.open(segment, _STEP, dir_fd=folder)
             os.close(folder)
             folder = child
-        return os.open(segments[-1], _FILE, dir_fd=folder)
-    except OSError as error:
-        if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR}:
-            raise ItemChanged("the file was moved or replaced") from error
-        raise
+        yield folder
     finally:
         os.close(folder)
+
+
+def _open_file(base: int, segments: Sequence[str]) -> int:
+    try:
+        with _parent(base, segments) as folder:
+            return os.open(segments[-1], _FILE, dir_fd=folder)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR}:
+            raise _changed() from error
+        raise
+
+
+def _changed() -> ItemChanged:
+    return ItemChanged(errno.EAGAIN, "the file changed while it was read")
 
 
 def _compare(fd: int, expected: TreeFile) -> None:
     now = os.fstat(fd)
     if (_identity(now), now.st_size, now.st_mtime_ns) != (expected.identity, expected.size_bytes, expected.modified_ns):
-        raise ItemChanged("the file changed")
+        raise _changed()

@@ -356,6 +356,24 @@ def test_a_file_that_changes_is_told(tmp_path: Path, change: Callable[[Path], No
         list(item.open())
 
 
+def test_a_changed_file_can_be_looked_at_again(tmp_path: Path) -> None:
+    write(tmp_path, {"a@x/docs/log": b"content", "b@x/other": b""})
+    subject = identified(upn=("a@x", "b@x"))
+    item = next(item for item in connect(tmp_path, "{upn}").read(PARTITION, [subject]) if isinstance(item, FileItem))
+    assert item.renew
+    (tmp_path / "a@x/docs/log").write_bytes(b"content and more")
+    with pytest.raises(ItemChanged, match="changed while it was read"):
+        list(item.open())
+    again = item.renew()
+    assert isinstance(again, FileItem)
+    assert (again.path, again.root, again.size_bytes) == ("a@x/docs/log", "a@x", 16)
+    assert b"".join(again.open()) == b"content and more"
+    _replace_by_link(tmp_path / "a@x/docs/log")
+    assert item.renew() == SkippedItem(subject=0, path="a@x/docs/log", reason="symbolic link, not followed")
+    (tmp_path / "a@x/docs/log").unlink()
+    assert item.renew() is None
+
+
 def test_a_file_that_changes_between_two_chunks_is_told(tmp_path: Path) -> None:
     path = tmp_path / "ann/log"
     for size in (1, 5 << 20):
