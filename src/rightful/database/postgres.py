@@ -39,12 +39,13 @@ _STREAM_S = 3600
 _LOOKUP_S = 60
 
 # Texts of moments, intervals and floats must not depend on the account's settings. JIT compiles for longer than our queries run.
+# Everything is set for one transaction: behind a pooler like PgBouncer a session is not ours alone.
 _SETTINGS = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; "
 _SETTINGS += "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; SET LOCAL jit = off; "
+_SETTINGS += "SET LOCAL row_security = off; "  # refuse, rather than leave out the rows that a policy hides from us
 _BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '{_STREAM_S}s'; {_SETTINGS}"
 _BEGIN += "SELECT set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536)::text, true)"
-_ON_CONNECT = f"SET default_transaction_read_only = on; SET statement_timeout = '{_LOOKUP_S}s'; SET jit = off; SET timezone = 'UTC'; "
-_ON_CONNECT += "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'"
+_BEGIN_LOOKUP = f"BEGIN READ ONLY; SET LOCAL statement_timeout = '{_LOOKUP_S}s'; {_SETTINGS}"
 
 _DEFAULTS = {
     "application_name": "rightful",
@@ -190,7 +191,13 @@ class PostgresDatabase:
         return self._retried(lambda connection: connection.run(_BEGIN))[0]
 
     def _ask(self, sql: str, parameters: Sequence[str]) -> list[tuple[Any, ...]]:
-        connection, rows = self._retried(lambda connection: connection.rows(sql, parameters))
+        def ask(connection: PostgresConnection) -> list[tuple[Any, ...]]:
+            connection.run(_BEGIN_LOOKUP)
+            rows = connection.rows(sql, parameters)
+            connection.run("COMMIT")
+            return rows
+
+        connection, rows = self._retried(ask)
         self._pool.give(connection)
         return rows
 
@@ -230,14 +237,8 @@ class PostgresDatabase:
 
 
 def connect(url: str) -> PostgresConnection:
-    """Open a connection and make it harmless."""
-    connection = PostgresConnection(connection_url(url))
-    try:
-        connection.run(_ON_CONNECT)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    """Open a connection."""
+    return PostgresConnection(connection_url(url))
 
 
 def _plain(array: pa.Array) -> pa.Array:

@@ -15,7 +15,7 @@ _SAID = {
     "3F000": "there is no such schema",
     "42P01": "a table is not there",
     "42703": "a column is not there",
-    "42501": "the account may not read",
+    "42501": "the account may not read all of it",
     "42883": "columns of different types are compared",
     "42704": "a type is not there",
     "57014": "the query took longer than it may",
@@ -34,7 +34,8 @@ _HINTS = {
     "28": "check the account in the source's url and the server's pg_hba.conf",
     "28P01": "check the password in the source's url",
     "3D000": "check the database's name in the source's url",
-    "42501": "GRANT SELECT on the table (and USAGE on its schema) to the account, or leave the column out with `exclude`",
+    "42501": "GRANT SELECT on the table (and USAGE on its schema) to the account, or leave the column out with `exclude`; "
+    "where row-level security hides rows from it, give it BYPASSRLS",
     "42P01": "check the table's name with its schema",
     "42703": "check the columns' names",
     "42883": "`via` and `match` compare columns of one type; a view can cast",

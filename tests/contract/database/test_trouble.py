@@ -149,6 +149,22 @@ def test_account_without_rights_is_refused_and_told_what_to_grant(real: World) -
 
 
 @pytest.mark.postgres
+def test_rows_that_a_policy_hides_are_not_left_out_in_silence(real: World) -> None:
+    role = f"role_{real.url.rpartition('/')[2]}"
+    real.execute(
+        f"{_TABLE}; CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'; GRANT SELECT ON t TO {role};"
+        "ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY some ON t USING (id > 1)"
+    )
+    source = _source(real, real.url.replace("//postgres:", f"//{role}:"))
+    for use in (source.check, lambda: rows(source, [ANN])):
+        error = _raised(use)
+        assert isinstance(error, SourceRefused)
+        assert "BYPASSRLS" in error.hint
+    real.execute(f"ALTER ROLE {role} BYPASSRLS")
+    assert values(source, [ANN]) == [[1]]
+
+
+@pytest.mark.postgres
 def test_join_of_different_types_is_refused(real: World) -> None:
     real.execute(f"{_TABLE}; CREATE TABLE c (id int PRIMARY KEY, t_id text)")
     source = connector(real, "source", source=settings(real, "c", via={"t": {"t_id": "id"}}), t=settings(real, "t", match={"n": "name"}))

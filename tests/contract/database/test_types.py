@@ -13,6 +13,7 @@ from rightful.connectors.interface import Cursor, Rows
 from rightful.database.sqlite_rows import json_of
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.package.schema import Column, ColumnKind
+from rightful.package.serializer import Serializer
 from rightful.testing.connector_suite import identified
 
 ANN = identified(name=("ann",))
@@ -91,6 +92,14 @@ _POSTGRES = [
 ]  # fmt: skip
 
 
+_WRITTEN = {
+    "int8": -(2**63), "numeric": "12345678901234567890.12345678901234567890", "numeric_nan": "NaN", "bytea": "AP8n", "date_inf": "infinity",
+    "ts_inf": "infinity", "tstz_minus_inf": "-infinity", "tstz_far": "+294276-12-31T00:00:00.000000Z", "midnight": "24:00:00.000000",
+    "uuid": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "date_bc": "-0043-03-15", "no_array": None, "empty": "",
+}  # fmt: skip
+"""Some of them as the package has them: what the serializer makes of the integers that ADBC wraps around."""
+
+
 def _stored(array: pa.Array) -> Any:
     """Return the one value of a column, moments as the integer that Arrow holds."""
     if pa.types.is_date32(array.type):
@@ -114,6 +123,8 @@ def test_postgres_types_arrive_without_loss(request: pytest.FixtureRequest, tmp_
         array = batch.column(f"{name}_")
         assert array.type == arrow, name
         assert _stored(array) == value, name
+    written = msgspec.json.decode(Serializer(found.columns).lines(batch))
+    assert {name: written[f"{name}_"] for name in _WRITTEN} == _WRITTEN
 
 
 @pytest.mark.postgres

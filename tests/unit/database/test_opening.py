@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from rightful.database.opening import identity, open_database
+from rightful.database.postgres import address, connection_url
+from rightful.database.postgres_sql import array_literal
+from rightful.errors import ConfigurationError
+
+FOLDER = Path("/configuration")
+
+
+def test_addresses_of_one_database_are_equal() -> None:
+    assert identity("sqlite:///a.db", FOLDER) == identity("sqlite:////configuration/a.db", FOLDER)
+    assert identity("sqlite:///a.db", FOLDER) != identity("sqlite:///b.db", FOLDER)
+    assert identity("postgres://u:p@h/d", FOLDER) == identity("postgresql://u:p@h/d", FOLDER)
+
+
+@pytest.mark.parametrize("url", ["", "people.db", "sqlite://people.db", "sqlite:///", "mysql://u:secret@h/d", "file:///x.db"])
+def test_other_addresses_are_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        open_database(url, folder=FOLDER, source_name="s")
+    assert "secret" not in str(refused.value)
+    assert "sqlite:///" in refused.value.hint
+
+
+def test_what_the_address_leaves_open_is_added() -> None:
+    assert connection_url("postgresql://u:p@h/d").startswith("postgresql://u:p@h/d?application_name=rightful&connect_timeout=10")
+    given = connection_url("postgresql://u:p@h/d?connect_timeout=3&sslmode=require")
+    assert given.startswith("postgresql://u:p@h/d?connect_timeout=3&sslmode=require&application_name=rightful")
+    assert given.count("connect_timeout") == 1
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:se%40cret@h:5432/d", "postgresql://u:secret@h:5432/d?password=secret"])
+def test_address_to_show_has_no_account(url: str) -> None:
+    assert address(url) == "postgresql://h:5432/d"
+
+
+def test_arrays_are_written_so_that_values_stay_apart() -> None:
+    assert array_literal(['a"b', "c\\d", "", "NULL", "{,}"]) == '{"a\\"b","c\\\\d","","NULL","{,}"}'
+    assert array_literal([]) == "{}"
