@@ -153,7 +153,7 @@ def test_rows_that_a_policy_hides_are_not_left_out_in_silence(real: World) -> No
     role = f"role_{real.url.rpartition('/')[2]}"
     real.execute(
         f"{_TABLE}; CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'; GRANT SELECT ON t TO {role};"
-        "ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY some ON t USING (id > 1)"
+        "ALTER TABLE t ENABLE ROW LEVEL SECURITY; CREATE POLICY part ON t USING (id > 1)"
     )
     source = _source(real, real.url.replace("//postgres:", f"//{role}:"))
     for use in (source.check, lambda: rows(source, [ANN])):
