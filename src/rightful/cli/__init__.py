@@ -1,5 +1,5 @@
-"""The command line: parses arguments, calls the same functions as the web surface."""
+"""The command line: parses arguments, calls the same functions as the web surface. One module for each family of commands."""
 
+from rightful.cli.application import main
 
-def main() -> None:
-    """Run the command line."""
+__all__ = ["main"]

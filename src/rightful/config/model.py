@@ -114,7 +114,7 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Where packages may go."""
 
     checks: Literal["standard", "strict"] = "standard"
-    """GRAPH-42."""
+    """`standard` takes any SAS that can write; `strict` asks for what Microsoft's service asks for (GRAPH-42)."""
     allow: tuple[str, ...] = ("*.blob.core.windows.net",)
     """Hosts that SAS URLs may name: exact, or `*.` for one label and more. `host:port` is an emulator and may be http."""
     accounts: dict[str, AccountSettings] = {}
@@ -172,6 +172,7 @@ class TenantConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     id: TenantId
     """The `tid` of its tokens."""
     name: str
+    """The organization's name; `--tenant` of the command line takes it too."""
     identity: IdentitySettings
     limits: LimitSettings = LimitSettings()
     export: ExportSettings = ExportSettings()
@@ -193,6 +194,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     store: str = "sqlite:///var/rightful.db"
     """`sqlite:///PATH`, relative to the configuration's folder (four slashes: absolute)."""
     engine: Literal["embedded"] = "embedded"
+    """Where reads run: `embedded` is in the service's own process."""
     seal_key: bytes
     """32 bytes that seal secrets at rest; in the file 64 hex digits, by `{file: PATH}` or `${NAME}`."""
     graph: GraphSettings = GraphSettings()

@@ -35,10 +35,11 @@ BASIC_KINDS = ("id", "upn")
 """Identifier kinds that every directory gives (subject.model.IdentifiedSubject)."""
 
 _URL_FORMS = {
-    "files": (("file:///",), "write file:/// and an absolute folder"),
-    "lake": (("file:///",), "write file:///, an absolute folder and a pattern such as **/*.parquet"),
+    "files": (("file:///", ""), "write file:/// and an absolute folder"),
+    "lake": (("file:///", ""), "write file:///, an absolute folder and a pattern such as **/*.parquet"),
     "sql": (("sqlite:///", "postgresql://"), "write sqlite:///people.db or postgresql://user@host/database"),
 }
+"""What a connector's `url` begins with; an empty text stands for a path that starts at the configuration's folder."""
 
 
 class Complain(Protocol):
@@ -273,9 +274,8 @@ def _origin(section: object) -> Mapping[str, Any]:
 def _check_directory(settings: object, setting: str, complain: Complain) -> frozenset[str]:
     """Return the identifier kinds that the directory gives; note kinds that lead nowhere."""
     sections = list(_sections(getattr(settings, "more", ())))
-    kinds = frozenset((*BASIC_KINDS, *_names(getattr(settings, "identifiers", None)))).union(
-        *(_names(getattr(section, "identifiers", None)) for section in sections)
-    )
+    places = (settings, getattr(settings, "inbound_profiles", None), *sections)
+    kinds = frozenset(BASIC_KINDS).union(*(_names(getattr(place, "identifiers", None)) for place in places))
     for number, section in enumerate(sections):
         for kind in _origin(section):
             _check_kind(kind, kinds, f"{setting}.more[{number}].from.{kind}", complain)
@@ -373,6 +373,8 @@ def _check_url(connector: str, settings: object, setting: str, complain: Complai
 
 
 def _check_form(connector: str, url: str, setting: str, complain: Complain) -> None:
-    forms, hint = _URL_FORMS.get(connector, (("",), ""))
-    if not any(url.startswith(form) and len(url) > len(form) for form in forms):
-        complain(setting, f"does not begin with {' or '.join(forms)}", hint)
+    if connector not in _URL_FORMS:
+        return
+    forms, hint = _URL_FORMS[connector]
+    if not any(url.startswith(form) and len(url) > len(form) for form in forms if form) and ("" not in forms or not url or "://" in url):
+        complain(setting, f"does not begin with {' or '.join(filter(None, forms))}", hint)

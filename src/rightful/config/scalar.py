@@ -132,7 +132,7 @@ def describe(type_: inspect.Type) -> str:
         return f"names, each with {describe(type_.value_type)}"
     if type(type_) in COLLECTIONS:
         item = type_.item_type  # type: ignore[attr-defined]  # every collection of msgspec.inspect has one
-        return f"a list of {describe(item)}" if not isinstance(item, inspect.StructType) else "a list of sections"
+        return f"a list of {_PLURALS.get(type(item)) or describe(item)}"
     return _WORDS.get(type(type_), "a value")
 
 
@@ -146,3 +146,5 @@ _WORDS: dict[type[inspect.Type], str] = {
     inspect.BytesType: "64 hex digits",
     inspect.CustomType: "a path",
 }
+
+_PLURALS: dict[type[inspect.Type], str] = {inspect.StrType: "texts", inspect.IntType: "whole numbers", inspect.StructType: "sections"}

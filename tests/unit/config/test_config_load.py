@@ -124,7 +124,7 @@ CHANGES = {
     "reserved source name": ("      lines: ", "      directory: ", "tenants[0].sources.directory", "choose another"),
     "names too alike": ("      lines: ", "      ORDERS: ", "tenants[0].sources.ORDERS", "upper and lower case"),
     "sqlite url": ("url: sqlite:///people.db", "url: people.db", "tenants[0].directory.url", "sqlite:///"),
-    "files url": ("file:///srv/onedrive", "/srv/onedrive", "tenants[0].sources.onedrive.url", "file:///"),
+    "files url": ("file:///srv/onedrive", "smb://srv/onedrive", "tenants[0].sources.onedrive.url", "file:///"),
     "identifier of a wrong shape": (
         "employee_id: employee_no",
         "employee_id: {a: b}",

@@ -1,0 +1,53 @@
+"""`rightful export`."""
+
+from pathlib import Path
+
+import click
+
+from rightful.cli.connection import connection_options, open_client, read_location
+from rightful.cli.exits import Exit
+from rightful.cli.follow import follow
+from rightful.cli.invocation import current, global_options
+from rightful.cli.output import emit, emit_json, say
+from rightful.cli.report import show, verdict
+from rightful.clock import SystemClock
+
+
+@click.command()
+@click.argument("subject")
+@click.option(
+    "--to", "location", required=True, metavar="LOCATION", help="A container's SAS URL, a named account, or - for the first line of stdin."
+)
+@click.option("--inbound", is_flag=True, help="SUBJECT is the user id of an inbound shared user profile.")
+@click.option("--no-wait", is_flag=True, help="Print the operation's id and return.")
+@connection_options
+@global_options
+def command(
+    subject: str,
+    location: str,
+    *,
+    inbound: bool,
+    no_wait: bool,
+    server: str | None,
+    token_file: Path | None,
+    tenant: str | None,
+) -> int:
+    """Export a person's data and follow it until it is done.
+
+    SUBJECT is a user principal name or an object id. Ctrl-C stops following; the export goes on. Exits with 0 when the package is
+    complete, with 1 when the operation has failed.
+    """
+    invocation = current()
+    storage_location = read_location(location)
+    with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
+        operation_id = client.submit(subject, storage_location, inbound=inbound)
+        if no_wait:
+            emit_json({"id": operation_id}) if invocation.as_json else emit(operation_id)
+            return Exit.OK
+        try:
+            operation = follow(client, operation_id, SystemClock(), as_json=invocation.as_json)
+        except KeyboardInterrupt:
+            say(f"the export goes on; to watch it again: rightful requests watch {operation_id}")
+            return Exit.INTERRUPTED
+    show(operation, as_json=invocation.as_json)
+    return verdict(operation)

@@ -1,0 +1,95 @@
+"""Shows operations: one in full, many in a table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rightful.cli.exits import Exit
+from rightful.cli.follow import describe_source
+from rightful.cli.invocation import current
+from rightful.cli.output import emit, emit_json, emit_table, format_bytes, format_duration, say
+from rightful.cli.wire import Operation
+from rightful.redaction import printable
+from rightful.storage.location import AccountLocation
+from rightful.storage.registry import account_folder
+
+
+def as_data(operation: Operation) -> Any:
+    """Return an operation as `--json` shows it: by its names on the wire."""
+    return msgspec.to_builtins(operation)
+
+
+def show(operation: Operation, *, as_json: bool) -> None:
+    """Put one operation on stdout."""
+    if as_json:
+        emit_json(as_data(operation))
+        return
+    facts = [
+        ("operation", operation.id),
+        ("status", f"{operation.status} ({operation.progress:.0f} %)"),
+        ("subject", operation.subject_id),
+        ("submitted", operation.submitted_at),
+        ("completed", operation.completed_at or ""),
+        ("storage", operation.storage_location or ""),
+        ("failed", str(operation.failure or "")),
+        ("waits for", str(operation.waiting_for or "")),
+    ]
+    if operation.package is not None:
+        package = operation.package
+        facts.append(("package", f"{package.prefix or '/'}: {package.entries} entries, {format_bytes(package.size_bytes)}"))
+        if (folder := _folder_of(operation)) is not None:
+            facts.append(("folder", str(folder)))
+        facts.append(("manifest", f"sha256 {package.manifest_sha256}"))
+    for name, value in facts:
+        if value:
+            emit(f"{name:<10} {printable(value)}")
+    if operation.sources:
+        emit("")
+    rows = [
+        (source.name, source.state, describe_source(source), format_duration(source.duration_s) if source.duration_s else "")
+        for source in operation.sources
+    ]
+    emit_table(("source", "state", "found", "took"), rows)
+
+
+def _folder_of(operation: Operation) -> Path | None:
+    """Return where a package of a named account lies, where this machine's configuration knows the account."""
+    config = current().__dict__.get("config")  # only if the command has read it already
+    if config is None or operation.package is None:
+        return None
+    for tenant in config.tenants:
+        account = tenant.storage.accounts.get(operation.storage_location or "")
+        if account is not None:
+            location = AccountLocation(name=operation.storage_location or "", url=account.url)
+            return account_folder(location, config.folder) / operation.package.prefix
+    return None
+
+
+def show_all(operations: Sequence[Operation], *, as_json: bool) -> None:
+    """Put a table of operations on stdout."""
+    if as_json:
+        emit_json([as_data(operation) for operation in operations])
+        return
+    heads = ("operation", "status", "done", "submitted", "subject", "storage")
+    emit_table(
+        heads,
+        [
+            (item.id, item.status, f"{item.progress:.0f} %", item.submitted_at, item.subject_id, item.storage_location or "")
+            for item in operations
+        ],
+    )
+    if not operations:
+        say("no operations")
+
+
+def verdict(operation: Operation) -> Exit:
+    """Return the exit code of an ended operation, and say what to do about a failed one."""
+    if operation.status == "complete":
+        return Exit.OK
+    reason = operation.failure
+    say(f"error: the export failed: {reason}" if reason else "error: the export failed")
+    if reason is None or reason.code != "cancelled":
+        say(f"what to do: mend the cause, then `rightful requests resume {operation.id}` (with --to for a new SAS)")
+    return Exit.FAILED

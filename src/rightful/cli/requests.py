@@ -1,0 +1,116 @@
+"""`rightful requests`: what was asked for, and what became of it."""
+
+from pathlib import Path
+
+import click
+
+from rightful.cli.connection import connection_options, open_client, read_location
+from rightful.cli.exits import Exit
+from rightful.cli.follow import follow
+from rightful.cli.invocation import current, global_options
+from rightful.cli.output import emit_json, say
+from rightful.cli.report import show, show_all, verdict
+from rightful.clock import SystemClock
+
+STATUSES = ("notStarted", "running", "complete", "failed")
+
+
+@click.group()
+@global_options
+def command() -> None:
+    """List, show, watch, cancel and resume exports."""
+
+
+@command.command("list")
+@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only those that stand there.")
+@click.option("--subject", metavar="ID", default="", help="Only those of the person with this object id.")
+@click.option("--top", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many, newest first.")
+@connection_options
+@global_options
+def list_(status: str | None, *, subject: str, top: int, server: str | None, token_file: Path | None, tenant: str | None) -> None:
+    """List exports, newest first."""
+    invocation = current()
+    with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
+        found = client.operations(status=status or "", subject_id=subject, top=top)
+    show_all(found, as_json=invocation.as_json)
+
+
+@command.command("show")
+@click.argument("operation_id", metavar="ID")
+@connection_options
+@global_options
+def show_(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> None:
+    """Show one export with its sources."""
+    invocation = current()
+    with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
+        operation, _ = client.operation(operation_id)
+    show(operation, as_json=invocation.as_json)
+
+
+@command.command("watch")
+@click.argument("operation_id", metavar="ID")
+@connection_options
+@global_options
+def watch(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> int:
+    """Follow an export until it has ended.
+
+    Exits with 0 when the package is complete, with 1 when the operation has failed.
+    """
+    invocation = current()
+    with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
+        operation = follow(client, operation_id, SystemClock(), as_json=invocation.as_json)
+    show(operation, as_json=invocation.as_json)
+    return verdict(operation)
+
+
+@command.command("cancel")
+@click.argument("operation_id", metavar="ID")
+@connection_options
+@global_options
+def cancel(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> int:
+    """End an export; it counts as failed, with the reason `cancelled`."""
+    invocation = current()
+    with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
+        client.cancel(operation_id)
+    if invocation.as_json:
+        emit_json({"id": operation_id, "cancelled": True})
+    else:
+        say(f"{operation_id} is cancelled; what was written stays in the storage location")
+    return Exit.OK
+
+
+@command.command("resume")
+@click.argument("operation_id", metavar="ID")
+@click.option(
+    "--to",
+    "location",
+    metavar="LOCATION",
+    help="A new SAS URL of the same container, - for the first line of stdin. Named accounts need none.",
+)
+@click.option("--no-wait", is_flag=True, help="Return when the operation runs again.")
+@connection_options
+@global_options
+def resume(
+    operation_id: str,
+    *,
+    location: str | None,
+    no_wait: bool,
+    server: str | None,
+    token_file: Path | None,
+    tenant: str | None,
+) -> int:
+    """Let a failed or waiting export go on, and follow it.
+
+    It goes on where it stopped: what is in the storage location already is not sent again.
+    """
+    invocation = current()
+    storage_location = None if location is None else read_location(location)
+    with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
+        client.resume(operation_id, storage_location)
+        if no_wait:
+            operation, _ = client.operation(operation_id)
+            show(operation, as_json=invocation.as_json)
+            return Exit.OK
+        operation = follow(client, operation_id, SystemClock(), as_json=invocation.as_json)
+    show(operation, as_json=invocation.as_json)
+    return verdict(operation)

@@ -1,0 +1,43 @@
+"""`rightful token`."""
+
+import click
+
+from rightful.cli.connection import choose_tenant, mint, parse_lifetime, tenant_option
+from rightful.cli.invocation import current, global_options
+from rightful.cli.output import emit, emit_json
+from rightful.identity.model import CallerKind
+from rightful.identity.permissions import USER_EXPORT
+
+
+@click.command()
+@click.option("--app", "kind", flag_value="application", default="application", help="An application's token (the default).")
+@click.option("--delegated", "kind", flag_value="delegated", help="A person's token.")
+@click.option("--permission", "permissions", multiple=True, metavar="NAME", help=f"May be repeated [default: {USER_EXPORT}].")
+@click.option(
+    "--role", "roles", multiple=True, metavar="ROLE", help="company_admin, global_reader or a role's template id; may be repeated."
+)
+@click.option("--lifetime", default="1h", show_default=True, help="90s, 15m, 1h; at most 24h.")
+@tenant_option
+@global_options
+def command(kind: str, *, permissions: tuple[str, ...], roles: tuple[str, ...], lifetime: str, tenant: str | None) -> None:
+    """Make a token of the built-in issuer.
+
+    Prints it on stdout. For trying things out: the tenant's configuration says `issuer: local`, and the service listens on loopback.
+    Whoever has the token may do what it says until it ends; keep it out of logs and shell histories.
+    """
+    if roles and kind == "application":
+        raise click.UsageError("--role goes with --delegated: an application has no directory roles.")
+    duration = parse_lifetime(lifetime)
+    config = current().config
+    token = mint(
+        config,
+        choose_tenant(config, tenant),
+        kind=CallerKind(kind),
+        permissions=permissions or (USER_EXPORT,),
+        roles=roles,
+        lifetime=duration,
+    )
+    if current().as_json:
+        emit_json({"token": token, "expires_in": int(duration.total_seconds())})
+    else:
+        emit(token)

@@ -1,0 +1,115 @@
+"""`rightful verify`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rightful.cli.exits import Exit
+from rightful.cli.invocation import current, global_options
+from rightful.cli.output import emit, emit_json, emit_table, format_bytes, say
+from rightful.errors import ConfigurationError, PackageError
+from rightful.package.bagit import BAGIT_PATH, TAG_MANIFEST_PATH
+from rightful.package.readers import FolderReader, PackageReader, ReadableStorage, StorageReader
+from rightful.package.request_info import PATH as REQUEST_INFO_PATH
+from rightful.package.verify import PackageState, Verification, verify
+from rightful.storage.location import StoragePolicy
+from rightful.storage.registry import Storages
+from rightful.storage.sas import SasUrl, parse_sas_url
+
+_LARGEST_LOCATION = 16_384
+_EXITS = {PackageState.WHOLE: Exit.OK, PackageState.DAMAGED: Exit.FAILED, PackageState.INCOMPLETE: Exit.INCOMPLETE}
+_ROOT_MARKS = (REQUEST_INFO_PATH, BAGIT_PATH, TAG_MANIFEST_PATH)
+
+
+@click.command()
+@click.argument("package")
+@click.option(
+    "--prefix", default="", metavar="ID", help="Of a SAS URL: where the package lies in the container [default: found by itself]."
+)
+@global_options
+def command(package: str, *, prefix: str) -> int:
+    """Check a package: what is missing, extra or changed.
+
+    PACKAGE is a folder, the SAS URL of a container that may be read and listed, or - to read that URL from stdin. Exits with 0 where the
+    package is whole, with 1 where it is damaged, with 3 where it is not finished.
+    """
+    as_json = current().as_json
+    with _open(package, prefix) as reader, _progress(is_shown=not as_json and sys.stderr.isatty()) as on_progress:
+        found = verify(reader, on_progress=on_progress)
+    _show(found, as_json=as_json)
+    return _EXITS[found.state]
+
+
+@contextmanager
+def _open(package: str, prefix: str) -> Iterator[PackageReader]:
+    text = sys.stdin.readline(_LARGEST_LOCATION).strip() if package == "-" else package
+    if "://" not in text:
+        yield FolderReader(Path(text) / prefix)
+        return
+    sas = parse_sas_url(text)
+    storages = Storages(folder=Path())
+    try:
+        storage: Any = storages.open(text, StoragePolicy(allow=(_as_allowed(sas),)))
+        yield StorageReader(storage, prefix or _find_prefix(storage))
+    finally:
+        storages.close()
+
+
+def _as_allowed(sas: SasUrl) -> str:
+    """Allow the very host that the person named: nobody else's request is carried out here."""
+    host = f"[{sas.host}]" if ":" in sas.host else sas.host
+    return f"{host}:{sas.port}"
+
+
+def _find_prefix(storage: ReadableStorage) -> str:
+    """Return where the container's only package lies."""
+    tops: dict[str, None] = {}
+    for path, _ in storage.list(""):
+        if path in _ROOT_MARKS:
+            return ""
+        top, _, rest = path.partition("/")
+        if rest in _ROOT_MARKS:
+            tops[top] = None
+    if len(tops) == 1:
+        return next(iter(tops))
+    if not tops:
+        raise PackageError("the container holds no package", hint="check the URL; --prefix names a folder in it")
+    raise ConfigurationError(
+        f"the container holds {len(tops)} packages", code="PrefixNeeded", hint=f"say which with --prefix: {', '.join(tops)}"
+    )
+
+
+@contextmanager
+def _progress(*, is_shown: bool) -> Iterator[Any]:
+    if not is_shown:
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415 - heavy, and of use on a terminal only
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn  # noqa: PLC0415 - likewise
+
+    columns = (TextColumn("checking"), BarColumn(), DownloadColumn(binary_units=True))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("checking")
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _show(found: Verification, *, as_json: bool) -> None:
+    if as_json:
+        findings = [{"kind": item.kind.value, "path": item.path, "detail": item.detail} for item in found.findings]
+        emit_json({"state": found.state.value, "entries": found.entries, "bytes": found.size_bytes, "findings": findings})
+        return
+    emit_table(("finding", "entry", "detail"), [(item.kind.value, item.path, item.detail) for item in found.findings])
+    emit(f"{found.state.value}: {found.entries} entries, {format_bytes(found.size_bytes)}" + _counted(found))
+    if found.state is PackageState.INCOMPLETE:
+        say("what to do: wait until its operation is complete, or resume it with `rightful requests resume`")
+    elif found.state is PackageState.DAMAGED:
+        say("what to do: do not rely on the entries named; copy the package again, or export anew")
+
+
+def _counted(found: Verification) -> str:
+    counts = [f"{count} {kind.value}" for kind, count in found.counts.items() if count]
+    return f"; {', '.join(counts)}" if counts else ""
