@@ -1,0 +1,108 @@
+"""A package of each sample person, compared row by row with an answer that shares no query code: not one foreign row, not one missing."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from rightful import assembly
+from rightful.config.load import load
+from rightful.export.interface import SubmitRequest
+from rightful.export.service import Service
+from rightful.identity.model import Caller, CallerKind
+from rightful.ids import TenantId
+from rightful.operation.model import DataPolicyOperation, OperationStatus
+from rightful.package.verify import FolderReader, PackageState, verify
+from rightful.sample import company as sample
+from rightful.sample.company import SampleCompany
+from rightful.sample.oracle import Oracle
+from rightful.subject.model import DataSubject
+from tests.acceptance import delivered
+
+pytestmark = pytest.mark.acceptance
+
+SCALE = 0.02
+OWN = ("onedrive", "employees", "absences", "customers", "orders", "activity")
+"""Sources whose entries hold the canary of their subject and of nobody else."""
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> SampleCompany:
+    return sample.build(tmp_path_factory.mktemp("company") / "sample", scale=SCALE, listen="127.0.0.1:0")
+
+
+@pytest.fixture(scope="module")
+def service(company: SampleCompany) -> Iterator[Service]:
+    with assembly.running(load(company.config_path, os.environ)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def oracle(company: SampleCompany) -> Oracle:
+    return Oracle(company)
+
+
+def caller(tenant_id: TenantId) -> Caller:
+    return Caller(
+        tenant_id=tenant_id, kind=CallerKind.APPLICATION, object_id="test", app_id="test", permissions=frozenset({"User.Export.All"})
+    )
+
+
+def export_all(service: Service, company: SampleCompany, subjects: Sequence[DataSubject]) -> list[DataPolicyOperation]:
+    submitted = [
+        service.submit(SubmitRequest(caller=caller(subject.tenant_id), subject=subject, storage_location=company.storage_account))
+        for subject in subjects
+    ]
+    return [ended(service, subject, operation) for subject, operation in zip(subjects, submitted, strict=True)]
+
+
+def ended(service: Service, subject: DataSubject, operation: DataPolicyOperation) -> DataPolicyOperation:
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline:
+        found = service.get(subject.tenant_id, operation.operation_id, frozenset({subject.kind}))
+        assert found is not None
+        if found.is_ended:
+            return found
+        time.sleep(0.02)
+    pytest.fail("the operation did not end")
+
+
+def check(package: Path, oracle: Oracle, object_id: str, canary: str) -> list[str]:
+    """Return what is wrong with one package."""
+    expected, found = oracle.expected(object_id), delivered.read(package)  # type: ignore[arg-type]  # also profiles' ids
+    problems = [f"{source}: {len(found.get(source, ()))} of {len(rows)}" for source, rows in expected.items() if found.get(source) != rows]
+    problems += [f"{source}: not asked for" for source in found.keys() - expected.keys()]
+    foreign = delivered.canaries(package, *OWN) - {canary}
+    problems += [f"holds {len(foreign)} canaries of others"] if foreign else []
+    verdict = verify(FolderReader(package))
+    return problems + [f"{verdict.state}: {finding}" for finding in verdict.findings if verdict.state is not PackageState.WHOLE]
+
+
+def test_everybody_exported_each_package_equals_the_independent_answer(service: Service, company: SampleCompany, oracle: Oracle) -> None:
+    people = (*company.people, *company.fabrikam)
+    subjects = [service.find_user(person.tenant_id, person.upn) for person in people]
+    assert [subject and subject.subject_id for subject in subjects] == [person.object_id for person in people]
+    operations = export_all(service, company, [subject for subject in subjects if subject is not None])
+    problems = {}
+    for person, operation in zip(people, operations, strict=True):
+        assert operation.status is OperationStatus.COMPLETE, (person.key, operation.failure)
+        root = company.exports if person.tenant_id == company.tenant_id else company.folder / "fabrikam" / "exports"
+        found = check(root / operation.prefix, oracle, person.object_id, person.canary)
+        if delivered.skipped(root / operation.prefix, "onedrive") != oracle.skipped(person.object_id)["onedrive"]:
+            found.append("onedrive: other items were skipped")
+        if found:
+            problems[f"{person.tenant_id[:1]}/{person.key}"] = found
+    assert not problems
+
+
+def test_inbound_profiles_exported_each_package_equals_the_independent_answer(
+    service: Service, company: SampleCompany, oracle: Oracle
+) -> None:
+    subjects = service.list_inbound_profiles(company.tenant_id)
+    assert {subject.subject_id for subject in subjects} == {profile.user_id for profile in company.profiles}
+    for subject, operation in zip(subjects, export_all(service, company, subjects), strict=True):
+        assert operation.status is OperationStatus.COMPLETE
+        found = delivered.read(company.exports / operation.prefix)
+        assert found == oracle.expected(subject.subject_id)
