@@ -38,6 +38,11 @@ class Invocation:
 
         return load(self.path, self.environ)
 
+    @property
+    def known_config(self) -> "Config | None":
+        """The configuration, where the command has needed it."""
+        return self.__dict__.get("config")
+
 
 def current() -> Invocation:
     """Return the running call."""

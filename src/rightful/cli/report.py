@@ -55,16 +55,15 @@ def show(operation: Operation, *, as_json: bool) -> None:
 
 
 def _folder_of(operation: Operation) -> Path | None:
-    """Return where a package of a named account lies, where this machine's configuration knows the account."""
-    config = current().__dict__.get("config")  # only if the command has read it already
-    if config is None or operation.package is None:
+    """Return where a package of a named account lies, where it lies on this machine and the command has read the configuration."""
+    config, package = current().known_config, operation.package
+    if config is None or package is None:
         return None
-    for tenant in config.tenants:
-        account = tenant.storage.accounts.get(operation.storage_location or "")
-        if account is not None:
-            location = AccountLocation(name=operation.storage_location or "", url=account.url)
-            return account_folder(location, config.folder) / operation.package.prefix
-    return None
+    name = operation.storage_location or ""
+    accounts = [account for tenant in config.tenants if (account := tenant.storage.accounts.get(name)) is not None]
+    folders = {account_folder(AccountLocation(name=name, url=account.url), config.folder) / package.prefix for account in accounts}
+    there = [folder for folder in folders if folder.is_dir()]
+    return there[0] if len(there) == 1 else None
 
 
 def show_all(operations: Sequence[Operation], *, as_json: bool) -> None:

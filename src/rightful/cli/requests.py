@@ -24,7 +24,7 @@ def command() -> None:
 @command.command("list")
 @click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only those that stand there.")
 @click.option("--subject", metavar="ID", default="", help="Only those of the person with this object id.")
-@click.option("--top", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many, newest first.")
+@click.option("--top", type=click.IntRange(1, 100_000), metavar="N", default=20, show_default=True, help="How many, newest first.")
 @connection_options
 @global_options
 def list_(status: str | None, *, subject: str, top: int, server: str | None, token_file: Path | None, tenant: str | None) -> None:

@@ -16,7 +16,7 @@ from rightful.identity.permissions import USER_EXPORT
 @click.option(
     "--role", "roles", multiple=True, metavar="ROLE", help="company_admin, global_reader or a role's template id; may be repeated."
 )
-@click.option("--lifetime", default="1h", show_default=True, help="90s, 15m, 1h; at most 24h.")
+@click.option("--lifetime", metavar="DURATION", default="1h", show_default=True, help="90s, 15m, 1h; at most 24h.")
 @tenant_option
 @global_options
 def command(kind: str, *, permissions: tuple[str, ...], roles: tuple[str, ...], lifetime: str, tenant: str | None) -> None:
