@@ -8,6 +8,9 @@ import ctypes
 import os
 import sys
 
+_ROW_GROUPS_AHEAD = "2"
+"""Row groups that polars reads ahead of a scan; its own default holds 200 MiB more and is no faster on two cores."""
+
 _JEMALLOC = "narenas:2,dirty_decay_ms:100,muzzy_decay_ms:0"
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 
@@ -15,6 +18,7 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 def return_memory_soon() -> None:
     """Set the allocators up; call it once, before polars is imported. Does nothing where the libraries are others."""
     os.environ.setdefault("_RJEM_MALLOC_CONF", _JEMALLOC)
+    os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", _ROW_GROUPS_AHEAD)
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -39,7 +39,8 @@ class Partition(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """0, 1, 2, … without gaps."""
     spec: str = ""
-    """What the connector needs to find it again (JSON, its own form); the same for every set of subjects."""
+    """What the connector needs to find it again (JSON, its own form); the same for every set of subjects. Empty only where there is one
+    partition: that is planned anew at each attempt."""
     rows: int | None = None
     """Estimated rows for ONE subject of average size, None where nothing is known."""
     size_bytes: int | None = None

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 
 from rightful.config.model import SourceConfig
-from rightful.connectors.interface import Cursor, FileItem, SkippedItem
+from rightful.connectors.interface import Cursor, FileItem, ItemChanged, SkippedItem
 from rightful.errors import SourceRefused
 from rightful.export.outbox import Draft, Outbox, SubjectRead
 from rightful.package.paths import EntryNamer
@@ -14,6 +14,7 @@ _HELD_BYTES = 4 << 20
 """Files up to this size are held in memory; larger ones are hashed first and then read again while they are put."""
 
 _TRIES = 3
+_KEEPS_CHANGING = "it changed each time while it was read"
 
 
 class FileSender:
@@ -41,13 +42,18 @@ class FileSender:
             )
         for tries_left in reversed(range(_TRIES)):
             try:
-                self._send(state, item)
+                return self._send(state, item)
+            except ItemChanged:
+                renewed = item.renew() if item.renew is not None and tries_left else item
+                if renewed is None:
+                    return None  # gone, as if it had been deleted before we came
+                if isinstance(renewed, SkippedItem) or not tries_left:
+                    return self._skip(state, item.path, renewed.reason if isinstance(renewed, SkippedItem) else _KEEPS_CHANGING)
+                item = renewed
             except OSError as error:
-                # A file that changes while it is read is worth another try; so is a network file system that hiccups.
                 if not tries_left:
-                    self._skip(state, item.path, error.strerror or type(error).__name__)
-            else:
-                return
+                    return self._skip(state, item.path, error.strerror or type(error).__name__)
+        return None
 
     def skip(self, state: SubjectRead, item: SkippedItem) -> None:
         """Put an item down that the connector could not read."""

@@ -50,7 +50,7 @@ class Trouble:
         self, operations: Sequence[ClaimedOperation], reads: Sequence[ClaimedRead], error: BaseException, settings: ExportSettings
     ) -> None:
         """Deal with a source that could not be read, for each of these reads."""
-        may_retry = isinstance(error, SourceUnavailable) or not isinstance(error, ExportError)
+        may_retry = (isinstance(error, SourceUnavailable) and error.code != "SourceChanged") or not isinstance(error, ExportError)
         if not isinstance(error, ExportError):
             _log.error("unforeseen error in a read", exc_info=error)
         for operation, read in zip(operations, reads, strict=True):
