@@ -22,7 +22,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only those that stand there.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only those that stand there.")
 @click.option("--subject", metavar="ID", default="", help="Only those of the person with this object id.")
 @click.option("--top", type=click.IntRange(1, 100_000), metavar="N", default=20, show_default=True, help="How many, newest first.")
 @connection_options

@@ -1,0 +1,233 @@
+"""Commands that need no service: init, dev-cert, token, doctor, verify."""
+
+import json
+import os
+import shutil
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import jwt
+import pytest
+
+from rightful import certificate
+from rightful.cli import main
+from rightful.cli.exits import Exit
+from rightful.testing.package_builder import SampleSource, package_entries
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A folder where `rightful init` has run and one person has data."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["init"]) == Exit.OK
+    with sqlite3.connect(tmp_path / "people.db") as people:
+        people.execute("CREATE TABLE people (object_id TEXT PRIMARY KEY, upn TEXT, name TEXT, mail TEXT)")
+        people.execute("INSERT INTO people VALUES ('aaaaaaaa-0000-4000-8000-000000000001', 'ann@contoso.example', 'Ann', NULL)")
+    people.close()
+    (tmp_path / "files" / "ann@contoso.example").mkdir(parents=True)
+    capsys.readouterr()
+    return tmp_path
+
+
+def doctor(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict[str, object]]]:
+    code = main(["doctor", "--json"])
+    return code, {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+
+
+def change(home: Path, old: str, new: str) -> None:
+    path = home / "rightful.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+# -- init -----------------------------------------------------------------------------------------------------------------
+def test_init_writes_files_for_their_owner_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "new" / "folder"
+    assert main(["init", str(folder), "--json"]) == Exit.OK
+    written = json.loads(capsys.readouterr().out)
+    assert {Path(path).name for path in written.values()} == {"rightful.yaml", "seal.key"}
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert len(bytes.fromhex((folder / "seal.key").read_text())) == 32
+
+
+@pytest.mark.parametrize("name", ["rightful.yaml", "seal.key"])
+def test_init_never_replaces_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    assert main(["init", str(tmp_path)]) == Exit.FAILED
+    assert "FileExists" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+# -- dev-cert -------------------------------------------------------------------------------------------------------------
+def test_dev_cert_says_where_its_files_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dev-cert", str(tmp_path), "--host", "dsr.contoso.example"]) == Exit.OK
+    said = capsys.readouterr()
+    assert [Path(line).name for line in said.out.splitlines()] == ["ca.pem", "cert.pem", "key.pem"]
+    assert "NODE_EXTRA_CA_CERTS" in said.err
+    assert main(["dev-cert", str(tmp_path)]) == Exit.FAILED
+    assert main(["dev-cert", str(tmp_path), "--force"]) == Exit.OK
+
+
+# -- token ----------------------------------------------------------------------------------------------------------------
+def claims(token: str) -> dict[str, object]:
+    return dict(jwt.decode(token, options={"verify_signature": False}))
+
+
+@pytest.mark.usefixtures("home")
+def test_token_goes_to_stdout_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "--app", "--permission", "User.Export.All", "--permission", "User.Read.All", "--lifetime", "15m"]) == Exit.OK
+    said = capsys.readouterr()
+    found = claims(said.out.strip())
+    assert found["roles"] == ["User.Export.All", "User.Read.All"]
+    assert found["aud"] == "api://rightful"
+    assert int(str(found["exp"])) - int(str(found["iat"])) == 900
+    assert said.err == ""
+
+
+@pytest.mark.usefixtures("home")
+def test_delegated_token_has_scopes_and_roles(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "--delegated", "--role", "company_admin", "--json"]) == Exit.OK
+    found = claims(json.loads(capsys.readouterr().out)["token"])
+    assert found["scp"] == "User.Export.All"
+    assert found["wids"] == ["62e90394-69f5-4237-9190-012177145e10"]  # GRAPH-73
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--delegated", "--role", "king"], "RoleUnknown"),
+        (["--lifetime", "25h"], "LifetimeInvalid"),
+        (["--tenant", "Fabrikam"], "TenantUnknown"),
+    ],
+)
+def test_token_that_cannot_be_made_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], code: str) -> None:
+    assert main(["token", *arguments]) == Exit.FAILED
+    said = capsys.readouterr()
+    assert f"[{code}]" in said.err
+    assert said.out == ""
+
+
+def test_tenant_without_built_in_issuer_gets_no_token(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(home, "issuer: local,", 'issuer: "https://login.example",')
+    assert main(["token"]) == Exit.FAILED
+    assert "IssuerMissing" in capsys.readouterr().err
+
+
+# -- doctor ---------------------------------------------------------------------------------------------------------------
+def test_doctor_finds_everything_in_order_and_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(home.rglob("*"))
+    code, checks = doctor(capsys)
+    assert code == Exit.OK, checks
+    assert {"configuration", "seal key", "store", "clock", "My organization: directory", "My organization: source files"} <= checks.keys()
+    assert sorted(home.rglob("*")) == before
+
+
+def test_doctor_tells_every_problem_with_what_to_do(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "people.db").unlink()
+    shutil.rmtree(home / "files")
+    (home / "seal.key").chmod(0o644)
+    (home / "var").write_text("a file, no folder")
+    code, checks = doctor(capsys)
+    assert code == Exit.FAILED
+    wrong = {name for name, check in checks.items() if not check["ok"]}
+    assert wrong == {"seal key", "store", "My organization: directory", "My organization: source files"}
+    assert all(checks[name]["hint"] for name in wrong)
+    assert main(["doctor"]) == Exit.FAILED
+    said = capsys.readouterr()
+    assert said.out.count("PROBLEM") == 4
+    assert said.out.count("what to do:") == 4
+    assert "4 problems" in said.err
+
+
+def test_doctor_looks_into_the_store(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "var").mkdir()
+    (home / "var" / "rightful.db").write_bytes(b"no database at all" * 100)
+    _, checks = doctor(capsys)
+    assert not checks["store"]["ok"]
+    assert "SQLite" in str(checks["store"]["detail"])
+
+
+@pytest.mark.parametrize(
+    ("case", "part"),
+    [
+        ("fine", "valid until"),
+        ("old", "has ended"),
+        ("early", "not valid before"),
+        ("other key", "belong together"),
+        ("open", "other users"),
+        ("none", "does not exist"),
+    ],
+)
+def test_doctor_looks_at_the_certificate(home: Path, capsys: pytest.CaptureFixture[str], case: str, part: str) -> None:
+    change(home, "  # tls: {", "  tls: {")
+    now = datetime.now(UTC)
+    at = {"old": now - timedelta(days=500), "early": now + timedelta(days=5)}.get(case, now)
+    if case != "none":
+        certificate.write(home / "tls", at)
+    if case == "other key":
+        certificate.write(home / "other", at)
+        shutil.copy(home / "other" / "key.pem", home / "tls" / "key.pem")
+    if case == "open":
+        (home / "tls" / "key.pem").chmod(0o644)
+    _, checks = doctor(capsys)
+    assert part in str(checks["tls"]["detail"])
+    assert checks["tls"]["ok"] == (case == "fine")
+
+
+def test_doctor_tells_the_problems_of_the_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change(home, "checks: standard", "checks: lax")
+    assert main(["doctor", "--json"]) == Exit.FAILED
+    said = json.loads(capsys.readouterr().out)
+    assert said["ok"] is False
+    assert said["error"]["problems"][0]["setting"] == "tenants[0].storage.checks"
+
+
+def test_doctor_notices_a_clock_that_is_behind(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    later = datetime.now(UTC).timestamp() + 3600
+    os.utime(home / "rightful.yaml", (later, later))
+    _, checks = doctor(capsys)
+    assert "behind" in str(checks["clock"]["detail"])
+
+
+# -- verify ---------------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    folder = tmp_path / "package"
+    source = SampleSource(name="orders", rows=({"id": 1, "item": "tea"}, {"id": 2, "item": "milk"}))
+    for path, content in package_entries(source, SampleSource(name="drive", files={"a\x1b[2J.txt": b"hello"})).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    return folder
+
+
+def test_whole_package_is_called_whole(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(package)]) == Exit.OK
+    assert capsys.readouterr().out.startswith("whole: ")
+
+
+def test_damage_is_named_entry_by_entry(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    part = next(package.glob("data/Sample/orders/*"))
+    part.write_bytes(part.read_bytes().replace(b"tea", b"TEA"))
+    (package / "data" / "new\x1b[2J.txt").write_text("x")
+    assert main(["verify", str(package), "--json"]) == Exit.FAILED
+    said = json.loads(capsys.readouterr().out)
+    assert said["state"] == "damaged"
+    assert {"changed", "extra"} <= {finding["kind"] for finding in said["findings"]}
+    assert main(["verify", str(package)]) == Exit.FAILED
+    shown = capsys.readouterr().out
+    assert str(part.relative_to(package)) in shown
+    assert "\x1b" not in shown
+
+
+def test_unfinished_package_exits_3(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (package / "tagmanifest-sha256.txt").unlink()
+    assert main(["verify", str(package)]) == Exit.INCOMPLETE
+    assert "incomplete" in capsys.readouterr().out
+
+
+def test_what_is_no_folder_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", str(tmp_path / "nothing")]) == Exit.FAILED
+    assert "PackageInvalid" in capsys.readouterr().err

@@ -1,0 +1,307 @@
+"""The commands that talk to the service, over TLS, against the real web surface; what stands behind it is moved on by the test."""
+
+import io
+import json
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.wire.running import listening
+
+from rightful import certificate
+from rightful.cli import main
+from rightful.cli.client import Client
+from rightful.cli.exits import Exit
+from rightful.config.load import load
+from rightful.config.template import render
+from rightful.errors import ExportError
+from rightful.ids import SubjectId, TenantId
+from rightful.operation.model import Failure
+from rightful.subject.model import DataSubject, SubjectKind
+from rightful.testing.clock import ManualClock
+from rightful.testing.memory_exports import MemoryExports
+
+TENANT = TenantId("2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55")
+ANN = SubjectId("aaaaaaaa-0000-4000-8000-000000000001")
+EVE = SubjectId("bbbbbbbb-0000-4000-8000-000000000002")
+SUBJECTS = (
+    DataSubject(tenant_id=TENANT, subject_id=ANN, user_principal_name="ann#EXT#@contoso.example"),
+    DataSubject(tenant_id=TENANT, subject_id=EVE, kind=SubjectKind.INBOUND_PROFILE, home_tenant_id=TENANT),
+)
+SAS = "https://acct.blob.core.windows.net/exports?sp=cw&sig=hunter2"
+
+
+class Service:
+    """A running service and the folder of its configuration."""
+
+    def __init__(self, folder: Path, exports: MemoryExports, address: str) -> None:
+        self.folder, self.exports, self.address = folder, exports, address
+
+    def run(self, *arguments: str) -> int:
+        return main(["--config", str(self.folder / "rightful.yaml"), *arguments, "--server", self.address])
+
+    def submitted(self) -> str:
+        assert self.run("export", ANN, "--to", "LocalExports", "--no-wait") == Exit.OK
+        return next(reversed(self.exports.operations))
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    certificate.write(tmp_path / "tls", datetime.now(UTC))
+    (tmp_path / "seal.key").write_text("ab" * 32)
+    text = render(tmp_path, tenant_id=TENANT).replace("  # tls: {", "  tls: {").replace("listen: 127.0.0.1:8443", "listen: 127.0.0.1:0")
+    (tmp_path / "rightful.yaml").write_text(text, encoding="utf-8")
+    exports = MemoryExports(SUBJECTS, accounts=["LocalExports"])
+    with listening(load(tmp_path / "rightful.yaml", {}), exports) as server:
+        yield Service(tmp_path, exports, server.address.replace("127.0.0.1", "localhost"))
+
+
+@contextmanager
+def meanwhile(act: Callable[[], None]) -> Iterator[None]:
+    """Let something happen while the block runs."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    yield
+    thread.join(30)
+
+
+def once_submitted(exports: MemoryExports, act: Callable[[Any], None]) -> Callable[[], None]:
+    def wait() -> None:
+        until = time.monotonic() + 20
+        while not exports.operations and time.monotonic() < until:
+            time.sleep(0.01)
+        act(next(iter(exports.operations)))
+
+    return wait
+
+
+# -- export ---------------------------------------------------------------------------------------------------------------
+def test_export_is_followed_until_it_is_complete(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    def finish(operation_id: Any) -> None:
+        service.exports.run(operation_id)
+        time.sleep(0.4)
+        service.exports.complete(operation_id)
+
+    with meanwhile(once_submitted(service.exports, finish)):
+        assert service.run("export", "ann#EXT#@contoso.example", "--to", "LocalExports") == Exit.OK
+    said = capsys.readouterr()
+    assert service.exports.submitted[0].subject.subject_id == ANN
+    assert "running: 0 of 1 sources" in said.err
+    assert "status     complete (100 %)" in said.out
+    assert "51 rows, 4.0 KiB" in said.out
+
+
+def test_failed_export_exits_1_and_says_how_to_go_on(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    failure = Failure(code="SourceUnavailable", message="the shop does not answer", source_name="shop")
+    with meanwhile(once_submitted(service.exports, lambda operation_id: service.exports.fail(operation_id, failure))):
+        assert service.run("--json", "export", ANN, "--to", "LocalExports") == Exit.FAILED
+    said = capsys.readouterr()
+    assert json.loads(said.out)["failureReason"]["code"] == "SourceUnavailable"
+    assert "shop: the shop does not answer [SourceUnavailable]" in said.err
+    assert "rightful requests resume" in said.err
+
+
+def test_location_from_stdin_is_in_no_list_of_processes(
+    service: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{SAS}\n"))
+    assert service.run("export", ANN, "--to", "-", "--no-wait") == Exit.OK
+    assert service.exports.submitted[0].storage_location == SAS
+    assert service.run("export", ANN, "--to", SAS, "--no-wait") == Exit.OK
+    said = capsys.readouterr()
+    assert "list of processes" in said.err
+    assert "hunter2" not in said.out + said.err
+    assert len(set(said.out.split())) == 1  # the same request again is the same operation (GRAPH-15)
+
+
+def test_inbound_profile_is_exported_by_its_own_route(service: Service) -> None:
+    assert service.run("export", EVE, "--inbound", "--to", "LocalExports", "--no-wait") == Exit.OK
+    assert service.exports.submitted[0].subject.kind is SubjectKind.INBOUND_PROFILE
+
+
+def test_unknown_person_is_told_plainly(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    assert service.run("export", "nobody@contoso.example", "--to", "LocalExports") == Exit.FAILED
+    assert "knows nobody" in capsys.readouterr().err
+
+
+def test_refused_location_keeps_its_code(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    assert service.run("export", ANN, "--to", SAS.replace("exports", "a/b"), "--json") == Exit.FAILED
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert json.loads(said)["error"]["code"] == "StorageLocationNotAzureBlob"
+    assert "hunter2" not in said
+
+
+# -- requests -------------------------------------------------------------------------------------------------------------
+def test_list_filters_and_pages(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    first = service.submitted()
+    service.exports.complete(next(iter(service.exports.operations)))
+    for _ in range(130):
+        latest = service.exports._add(service.exports.submitted[0], "LocalExports")
+    capsys.readouterr()
+    assert service.run("requests", "list", "--top", "120", "--json") == Exit.OK
+    found = [operation["id"] for operation in json.loads(capsys.readouterr().out)]
+    assert (len(set(found)), found[0], first in found) == (120, latest.operation_id, False)
+    assert service.run("requests", "list", "--status", "complete", "--subject", ANN) == Exit.OK
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [[first, "complete"]]
+    assert service.run("requests", "list", "--subject", "o'hara") == Exit.OK
+    assert capsys.readouterr().out == ""
+
+
+def test_show_watch_cancel_and_resume(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    operation_id = service.submitted()
+    assert service.run("requests", "show", operation_id) == Exit.OK
+    assert "notStarted" in capsys.readouterr().out
+    assert service.run("requests", "cancel", operation_id) == Exit.OK
+    assert service.run("requests", "cancel", operation_id) == Exit.FAILED
+    assert "Request_Conflict" in capsys.readouterr().err
+    assert service.run("requests", "watch", operation_id) == Exit.FAILED
+    assert "cancelled" in capsys.readouterr().err
+    assert service.run("requests", "resume", operation_id, "--no-wait", "--to", SAS) == Exit.OK
+    assert service.run("requests", "resume", operation_id) == Exit.FAILED
+    assert service.exports.resumed == [(operation_id, SAS)]
+    assert service.run("requests", "show", "none") == Exit.FAILED
+    assert "Request_ResourceNotFound" in capsys.readouterr().err
+
+
+# -- connection -----------------------------------------------------------------------------------------------------------
+def test_token_is_read_from_a_file_or_the_environment(
+    service: Service, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert main(["--config", str(service.folder / "rightful.yaml"), "token", "--permission", "User.Read.All"]) == Exit.OK
+    (tmp_path / "token").write_text(capsys.readouterr().out)
+    assert service.run("requests", "list", "--token-file", str(tmp_path / "token")) == Exit.OK
+    assert service.run("export", ANN, "--to", "LocalExports", "--token-file", str(tmp_path / "token")) == Exit.FAILED
+    assert "Authorization_RequestDenied" in capsys.readouterr().err
+    monkeypatch.setenv("RIGHTFUL_TOKEN", "e.e.e")
+    assert service.run("requests", "list") == Exit.FAILED
+    assert "InvalidAuthenticationToken" in capsys.readouterr().err
+
+
+def test_certificate_of_somebody_else_is_refused(service: Service, tmp_path: Path) -> None:
+    other = certificate.write(tmp_path / "other", datetime.now(UTC))
+    with pytest.raises(ExportError) as raised:
+        Client(service.address, "token", certificates=other.ca).operation("x")
+    assert raised.value.code == "CertificateRefused"
+
+
+def test_token_is_not_sent_in_the_clear_to_another_machine() -> None:
+    for address in ("http://dsr.contoso.example", "http://127.evil.example:80", "ftp://localhost", "localhost:8443"):
+        with pytest.raises(ExportError) as raised:
+            Client(address, "token")
+        assert raised.value.code == "ServerInvalid"
+
+
+class Script:
+    """A server that gives the answers it is told to, one for each request; it remembers the requests."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        self.requests: list[bytes] = []
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        script = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                while line := self.rfile.readline():
+                    headers = line
+                    while (header := self.rfile.readline()) != b"\r\n":
+                        headers += header
+                    length = next(
+                        (int(part.split(b":")[1]) for part in headers.splitlines() if part.lower().startswith(b"content-length")), 0
+                    )
+                    script.requests.append(headers + self.rfile.read(length))
+                    answer = script.answers.pop(0)
+                    self.wfile.write(answer)
+                    if not answer or b"Connection: close" in answer:
+                        return
+
+        with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+            server.daemon_threads = True
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{server.server_address[1]}"
+            finally:
+                server.shutdown()
+                thread.join(10)
+
+
+def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
+    return "\r\n".join((f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", "")).encode() + body
+
+
+ACCEPTED = answer("202 Accepted", b"", "Location: https://h/v1.0/dataPolicyOperations/0d6f3c51-5b0e-4f0e-9c8a-2f7d1a3b4c5d")
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable", "504 Gateway Timeout"])
+def test_busy_service_is_asked_again_when_it_says(status: str) -> None:
+    clock = ManualClock()
+    script = Script(answer(status, b"", "Retry-After: 7"), answer(status, b""), ACCEPTED)
+    with script.running() as address:
+        client = Client(address, "token", clock=clock)
+        assert client.submit("ann", "LocalExports") == "0d6f3c51-5b0e-4f0e-9c8a-2f7d1a3b4c5d"
+        client.close()
+    assert clock.monotonic() == 8
+    ids = {line for request in script.requests for line in request.splitlines() if line.lower().startswith(b"client-request-id")}
+    assert len(ids) == 1  # so that the service knows that it is one request (GRAPH-15)
+    assert b"Retry-Attempt: 2" in script.requests[2]
+
+
+def test_wait_that_is_too_long_is_told_instead() -> None:
+    script = Script(answer("429 Too Many Requests", b"", "Retry-After: 3600"))
+    with script.running() as address:
+        client = Client(address, "token", clock=ManualClock())
+        with pytest.raises(ExportError, match="429"):
+            client.operation("x")
+        client.close()
+
+
+def test_connection_that_was_closed_meanwhile_is_opened_again() -> None:
+    gone = answer("200 OK", b'{"id": "x", "status": "running"}', "Connection: keep-alive")
+    script = Script(gone, b"", gone)
+    with script.running() as address:
+        client = Client(address, "token")
+        assert client.operation("x")[0].status == client.operation("x")[0].status == "running"
+        client.close()
+
+
+def test_redirect_is_not_followed() -> None:
+    script = Script(answer("307 Temporary Redirect", b"", "Location: http://127.0.0.1:1/"))
+    with script.running() as address:
+        client = Client(address, "token")
+        with pytest.raises(ExportError, match="307"):
+            client.submit("ann", SAS)
+        client.close()
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": 1}', b'{"error": {"code": 5}}', b"\xff"])
+def test_answer_of_somebody_else_is_told(body: bytes) -> None:
+    script = Script(answer("200 OK", body), answer("400 Bad Request", body))
+    with script.running() as address:
+        client = Client(address, "token")
+        for _ in range(2):
+            with pytest.raises(ExportError) as raised:
+                client.operation("x")
+            assert raised.value.code in {"AnswerInvalid", "ServiceRefused"}
+        client.close()
+
+
+def test_service_that_is_not_there_is_told(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", str(service.folder / "rightful.yaml"), "requests", "list", "--server", "https://127.0.0.1:1"]) == Exit.FAILED
+    said = capsys.readouterr().err
+    assert "ServiceUnreachable" in said
+    assert "rightful serve" in said
+
+
+def test_free_port_must_be_named(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--config", str(service.folder / "rightful.yaml"), "requests", "list"]) == Exit.FAILED
+    assert "--server" in capsys.readouterr().err
