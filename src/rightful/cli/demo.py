@@ -1,6 +1,5 @@
 """`rightful demo`."""
 
-import importlib
 from pathlib import Path
 
 import click
@@ -19,5 +18,6 @@ def command(folder: Path) -> int:
     """
     from rich.console import Console  # noqa: PLC0415 - heavy; `--help` must not wait for it
 
-    demo = importlib.import_module("rightful.sample.demo")  # likewise
-    return int(demo.run(folder, Console(stderr=True), as_json=current().as_json))
+    from rightful.sample import demo  # noqa: PLC0415 - likewise
+
+    return demo.run(folder, Console(stderr=True), as_json=current().as_json)

@@ -1,0 +1,41 @@
+"""The examples of the how-to pages are valid."""
+
+import re
+import textwrap
+from pathlib import Path
+
+from rightful.config import template
+from rightful.config.load import load
+
+HOWTO = Path(__file__).parents[2] / "docs" / "howto"
+
+
+def blocks(page: str) -> list[str]:
+    text = (HOWTO / page).read_text(encoding="utf-8")
+    return [textwrap.dedent(block) for block in re.findall(r"(?:^ {4,}\S.*\n|^ {5,}.*\n)+", text, re.MULTILINE)]
+
+
+def test_sources_and_directory_of_the_page_make_a_valid_configuration(tmp_path: Path) -> None:
+    found = blocks("connect-your-systems.md")
+    directory = next(block for block in found if block.startswith("directory:"))
+    sources = [block for block in found if "connector:" in block and not block.startswith("directory:")]
+    assert len(sources) == 3
+    (tmp_path / "seal.key").write_text("ab" * 32)
+    text = template.render(tmp_path, tenant_id="2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55")
+    head = text[: text.index("    # Who your people are")]
+    whole = head + textwrap.indent(directory, "    ") + "    sources:\n" + textwrap.indent("".join(sources), "      ")
+    (tmp_path / "rightful.yaml").write_text(whole, encoding="utf-8")
+    config = load(tmp_path / "rightful.yaml", {"HR_PASSWORD": "x", "SHOP_PASSWORD": "y"})
+    assert {source.name for source in config.tenants[0].sources} == {"orders", "order_lines", "messages", "onedrive", "activity"}
+
+
+def test_commands_of_the_pages_exist() -> None:
+    from rightful.cli.reference import commands
+
+    known = {name for name, _ in commands()}
+    for page in ("first-run.md", "connect-your-systems.md"):
+        called = re.findall(
+            r"(?:`|^ {4,}|\$\()(rightful [a-z-]+(?: (?:list|show|watch|cancel|resume))?)", (HOWTO / page).read_text(), re.MULTILINE
+        )
+        assert called
+        assert {name for name in called if name not in known} == set()
