@@ -28,6 +28,7 @@ from rightful.export.outbox import Draft, Outbox, SubjectRead
 from rightful.export.records import ReadRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.spool import Spool
+from rightful.export.stopping import Stopping
 from rightful.export.trouble import Trouble
 from rightful.operation.model import Failure
 from rightful.package import paths
@@ -43,10 +44,6 @@ _SPOOL_BYTES = 32 * _MIB
 _SLICE_ROWS = 4096
 _WORTH_AN_ESTIMATE = 5_000
 """Rows below which a read is over before anybody could look at its progress."""
-
-
-class Stopping(ExportError):
-    """The service stops; the read is given back as it is at its last checkpoint."""
 
 
 class ReadRunner:

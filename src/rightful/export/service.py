@@ -13,8 +13,9 @@ from rightful.export.finish import Finisher
 from rightful.export.identities import Identities
 from rightful.export.interface import SubmitRequest
 from rightful.export.records import Sealed
-from rightful.export.run import ReadRunner, Stopping
+from rightful.export.run import ReadRunner
 from rightful.export.runtime import TenantRuntime
+from rightful.export.stopping import Stopping, StoppingClock
 from rightful.export.submit import Submitter
 from rightful.export.trouble import Trouble
 from rightful.ids import OperationId, TenantId
@@ -39,6 +40,7 @@ class Work:
         sealer = Sealer(config.seal_key)
         self.identities = Identities()
         self.stopping = threading.Event()
+        clock = StoppingClock(clock, self.stopping)
         self._tenants = tenants
         trouble = Trouble(store, clock, self.identities, owner)
         self._trouble = trouble
