@@ -1,4 +1,4 @@
-"""The development certificate works for the clients that will see it."""
+"""The development certificate works for the clients that will see it (GRAPH-60)."""
 
 import socket
 import ssl

@@ -84,7 +84,12 @@ CHANGES = {
     "seal key": (SEAL_KEY, SEAL_KEY[:-1], "seal_key", "64 hex digits"),
     "no seal key": (f'seal_key: "{SEAL_KEY}"\n', "", "seal_key", "rightful init"),
     "no guid": ("- id: 1", "- id: x", "tenants[0].id", "GUID"),
-    "personal accounts": ("- id: 11111111-1111-1111-1111-111111111111", f"- id: {rules.PERSONAL_ACCOUNTS}", "tenants[0].id", "personal"),
+    "personal accounts": (
+        "- id: 11111111-1111-1111-1111-111111111111",
+        f"- id: {rules.PERSONAL_ACCOUNTS}",
+        "tenants[0].id",
+        "personal",
+    ),  # GRAPH-72
     "issuer over http": (
         "https://login.microsoftonline.com/",
         "http://login.microsoftonline.com/",
