@@ -32,7 +32,7 @@ def running(config: Config, *, clock: Clock | None = None) -> Iterator[Service]:
     storages = Storages(folder=config.folder)
     store = SqliteStore(store_path(config), clock)
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
-    engine = EmbeddedEngine(store, work, owner=owner)
+    engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock)
     service = Service(config=config, tenants=tenants, store=store, storages=storages, engine=engine, work=work, clock=clock)
     try:
         service.start()

@@ -1,16 +1,23 @@
 """The engine in this process: a few threads that claim work and do it side by side."""
 
 import threading
+import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
 
+from rightful.clock import Clock, SystemClock
 from rightful.engines.interface import Work
+from rightful.engines.turns import Turns
+from rightful.faults import describe
 from rightful.ids import OperationId
-from rightful.store.interface import Store
+from rightful.store.interface import FinishSet, ReadSet, Store
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,6 +27,8 @@ _SET_SIZE = 256
 _LEASE_S = 60.0
 _IDLE_S = 0.5
 _FAULT_PAUSE_S = 1.0
+_STOP_S = 5.0
+"""How long work may take to come to its next checkpoint when the service stops; what a slow or silent system holds longer is cut off."""
 
 
 class EmbeddedEngine:
@@ -29,30 +38,44 @@ class EmbeddedEngine:
     threads: each holds at most a part, a batch and a group of small entries.
     """
 
-    def __init__(self, store: Store, work: Work, *, owner: str = "", threads: int = 4) -> None:
+    def __init__(
+        self, store: Store, work: Work, *, owner: str = "", threads: int = 4, tenants: int = 1, clock: Clock | None = None
+    ) -> None:
+        """Use `threads` threads, and a few more where several tenants share them."""
         self._store = store
         self._work = work
         self._owner = owner or new_owner()
-        self._threads = threads
+        self._clock = clock or SystemClock()
+        self._turns = Turns(threads, tenants)
+        self._taking = threading.Lock()
+        # One claim after the other where tenants share the threads, else each would see the same ones free. Alone, claims share commits.
+        self._claiming = threading.Lock() if tenants > 1 else nullcontext()
         self._stopping = threading.Event()
         self._woken = threading.Condition()
         self._wakes = 0
         self._running: list[threading.Thread] = []
+        self._abandoned: deque[ReadSet | FinishSet] = deque()
 
     def start(self) -> None:
         """End old leases and begin to claim."""
         self._store.release_all()
-        self._running = [threading.Thread(target=self._claim_forever, name=f"reads-{number}") for number in range(self._threads)]
-        self._running.append(threading.Thread(target=self._keep_leases, name="leases"))
+        names = [f"reads-{number}" for number in range(self._turns.threads)]
+        self._running = [threading.Thread(target=self._claim_forever, name=name, daemon=True) for name in names]
+        self._running.append(threading.Thread(target=self._keep_leases, name="leases", daemon=True))
         for thread in self._running:
             thread.start()
 
     def stop(self) -> None:
-        """Claim no more; return when what runs has come to its next checkpoint and is given back."""
+        """Claim no more; return when what runs has come to its next checkpoint, or has had its time, and is given back."""
         self._stopping.set()
         self._wake()
+        deadline = time.monotonic() + _STOP_S
         for thread in self._running:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
+        held = sum(thread.is_alive() for thread in self._running)
+        if held:
+            # As after kill -9: what was not put down is done again, and what these threads may still say comes too late to count.
+            _log.warning("work that does not come to a checkpoint is cut off", threads=held)
         self._running = []
         self._store.release_all(self._owner)
 
@@ -66,7 +89,7 @@ class EmbeddedEngine:
 
     def map(self, function: Callable[[T], R], values: Iterable[T]) -> Iterator[R]:
         """Call a function on each value, side by side, results in order."""
-        with ThreadPoolExecutor(self._threads) as pool:
+        with ThreadPoolExecutor(self._turns.threads) as pool:
             yield from pool.map(function, values)
 
     def _wake(self) -> None:
@@ -83,25 +106,61 @@ class EmbeddedEngine:
                 seen = self._wakes
             try:
                 self._claim_until_empty()
-            except Exception:  # noqa: BLE001 - see below
-                # The outermost loop of a thread: a fault of the program or a full disk under the store must not end the service. Leases
-                # that are held go back when they run out.
-                _log.exception("work stopped by an unforeseen error")
+            except BaseException as error:  # noqa: BLE001 - see below
+                # The outermost loop of a thread: neither a full disk under the store nor a fault of the program (a panic of a library in
+                # Rust is no Exception) may end it.
+                _log.error("work stopped by an unforeseen error", error=describe(error))
                 self._stopping.wait(_FAULT_PAUSE_S)
 
     def _claim_until_empty(self) -> None:
         while not self._stopping.is_set():
-            claim = self._store.claim(self._owner, lease_s=_LEASE_S, limit=_SET_SIZE)
+            self._give_back_abandoned()
+            claim = self._claim()
             if claim is None:
                 return
-            self._work(claim)
+            try:
+                self._work(claim)
+            except BaseException:
+                self._abandoned.append(claim)
+                raise
+            finally:
+                with self._taking:
+                    self._turns.give_back(claim.tenant_id)
+
+    def _claim(self) -> ReadSet | FinishSet | None:
+        with self._claiming:
+            with self._taking:
+                passing_over = self._turns.passing_over()
+            claim = self._store.claim(self._owner, lease_s=_LEASE_S, limit=_SET_SIZE, passing_over=passing_over)
+            if claim is not None:
+                with self._taking:
+                    self._turns.take(claim.tenant_id)
+            return claim
+
+    def _give_back_abandoned(self) -> None:
+        """Give back what work dropped with an error: the leases would be extended for ever, as those of everything that runs."""
+        at = self._clock.now() + timedelta(seconds=_FAULT_PAUSE_S)
+        while self._abandoned:
+            try:
+                claim = self._abandoned.popleft()
+            except IndexError:  # another thread was faster
+                return
+            try:
+                if isinstance(claim, ReadSet):
+                    self._store.retry(claim.reads, owner=self._owner, at=at)
+                else:
+                    for operation in claim.operations:
+                        self._store.retry_finish(operation, owner=self._owner, at=at)
+            except BaseException:
+                self._abandoned.append(claim)
+                raise
 
     def _keep_leases(self) -> None:
         while not self._stopping.wait(_LEASE_S / 4):
             try:
                 self._store.heartbeat(self._owner, lease_s=_LEASE_S)
-            except OSError:
-                _log.exception("leases could not be extended")
+            except Exception as error:  # noqa: BLE001 - without this thread every lease would run out while its work goes on
+                _log.error("leases could not be extended", error=describe(error))
 
 
 def new_owner() -> str:

@@ -2,7 +2,8 @@
 
 An engine is built with a store and a `work` function; it decides where and how much at once, and knows nothing of what the work is.
 `work` may be called from several threads or processes at once, each with a claim of its own; it returns when the claim is dealt with
-and raises only for faults in the program.
+and raises only for faults in the program and in the store: then the engine gives the claim back, to be tried again. One tenant whose
+systems are slow does not keep the work of the others waiting.
 """
 
 from collections.abc import Callable, Iterable, Iterator

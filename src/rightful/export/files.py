@@ -1,12 +1,14 @@
 """How a file of a source becomes an entry of the package."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rightful.config.model import SourceConfig
 from rightful.connectors.interface import Cursor, FileItem, ItemChanged, SkippedItem
 from rightful.errors import SourceRefused
-from rightful.export.outbox import Draft, Outbox, SubjectRead
+from rightful.export.outbox import Outbox
+from rightful.export.placing import Draft
+from rightful.export.subject_read import SubjectRead
 from rightful.package.paths import EntryNamer
 from rightful.subject.folders import is_folder_of
 
@@ -33,6 +35,26 @@ class FileSender:
         Raises:
             SourceRefused: the file lies in a folder that is not the subject's (code ForeignData), or must not be skipped.
         """
+        for tries_left in reversed(range(_TRIES)):
+            self._check(state, item)
+            try:
+                return self._send(state, item)
+            except _ContentFault as fault:
+                error = fault.error
+            renewed: FileItem | SkippedItem | None = item
+            if isinstance(error, ItemChanged) and item.renew is not None and tries_left:
+                renewed = item.renew()
+            if renewed is None:
+                return None  # gone, as if it had been deleted before we came
+            if isinstance(renewed, SkippedItem):
+                return self._skip(state, item.path, renewed.reason)
+            if not tries_left:
+                reason = _KEEPS_CHANGING if isinstance(error, ItemChanged) else error.strerror or type(error).__name__
+                return self._skip(state, item.path, reason)
+            item = renewed
+        return None
+
+    def _check(self, state: SubjectRead, item: FileItem) -> None:
         if item.root and not is_folder_of(self.template, item.root, state.subject):
             raise SourceRefused(
                 f"source {self._source.name!r} gave a file from a folder that is not the subject's; nothing of it was written",
@@ -40,20 +62,6 @@ class FileSender:
                 code="ForeignData",
                 hint="check the source's path template and the directory's identifiers; the connector may be at fault",
             )
-        for tries_left in reversed(range(_TRIES)):
-            try:
-                return self._send(state, item)
-            except ItemChanged:
-                renewed = item.renew() if item.renew is not None and tries_left else item
-                if renewed is None:
-                    return None  # gone, as if it had been deleted before we came
-                if isinstance(renewed, SkippedItem) or not tries_left:
-                    return self._skip(state, item.path, renewed.reason if isinstance(renewed, SkippedItem) else _KEEPS_CHANGING)
-                item = renewed
-            except OSError as error:
-                if not tries_left:
-                    return self._skip(state, item.path, error.strerror or type(error).__name__)
-        return None
 
     def skip(self, state: SubjectRead, item: SkippedItem) -> None:
         """Put an item down that the connector could not read."""
@@ -70,12 +78,13 @@ class FileSender:
         self._outbox.skip(state, _origin(path), reason)
 
     def _send(self, state: SubjectRead, item: FileItem) -> None:
+        """Deliver a file; raises `_ContentFault` where it cannot be read, and nothing else for that."""
         if item.size_bytes <= _HELD_BYTES:
-            content = tuple(item.open())
-            self._outbox.add(state, self._draft(state, item, content, _digest(iter(content))))
+            content = tuple(_content(item))
+            self._outbox.add(state, self._draft(state, item, content, _digest(content)))
         else:
-            digest = _digest(item.open())
-            self._outbox.put_large(state, self._draft(state, item, (), digest), item.open())
+            digest = _digest(_content(item))
+            self._outbox.put_large(state, self._draft(state, item, (), digest), _content(item))
 
     def _draft(self, state: SubjectRead, item: FileItem, content: tuple[bytes, ...], sha256: str) -> Draft:
         state.next_part += 1
@@ -99,7 +108,30 @@ class FileSender:
         return namer
 
 
-def _digest(chunks: Iterator[bytes]) -> str:
+class _ContentFault(Exception):
+    """A file's content could not be read. No OSError: what goes wrong in the store or in a storage location is not the file's fault."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _content(item: FileItem) -> Iterator[bytes]:
+    """Yield a file's content, exactly as long as was said."""
+    left = item.size_bytes
+    try:
+        for chunk in item.open():
+            left -= len(chunk)
+            if left < 0:
+                break
+            yield chunk
+    except OSError as error:
+        raise _ContentFault(error) from error
+    if left:
+        raise _ContentFault(ItemChanged("its size is another one than was said"))
+
+
+def _digest(chunks: Iterable[bytes]) -> str:
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)

@@ -9,12 +9,13 @@ import msgspec
 from rightful import __version__
 from rightful.clock import Clock
 from rightful.config.model import SourceConfig
-from rightful.errors import ExportError, OperationError, StorageError
+from rightful.errors import EntryConflict, OperationError, StorageError
 from rightful.export.identities import Identities
-from rightful.export.outbox import NOTHING, PUT_ATTEMPTS
+from rightful.export.placing import NOTHING
+from rightful.export.putting import Putter
 from rightful.export.records import EntryRecord, ReadRecord, Sealed
 from rightful.export.runtime import TenantRuntime
-from rightful.export.trouble import Trouble, failure_of
+from rightful.export.trouble import Trouble
 from rightful.operation.model import PackageTotals
 from rightful.package import bagit, closing, ledger, paths
 from rightful.package.contents import PayloadEntry, Tally, tally
@@ -24,13 +25,15 @@ from rightful.package.schema import Column
 from rightful.sealing import Sealer
 from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
-from rightful.storage.retrying import RetryingStorage
-from rightful.store.interface import ClaimedOperation, Completion, Entry, EntryState, FinishSet, SourceOutcome, Store
+from rightful.store.interface import ClaimedOperation, Completion, Entry, EntryState, FinishSet, SourceOutcome, Store, StoreFault
 
 PACKAGE = ""
 """The source name of entries that belong to the package itself."""
 _CLOSING_PARTITION = 1
 """Partition 0 holds RequestInfo.json, this one what closes the package."""
+
+_GROUP_ENTRIES = 4096
+"""Packages are finished together until they have so many entries: what is in memory of one does not multiply with their number."""
 
 _Opened = tuple[Entry, EntryRecord]
 
@@ -62,9 +65,22 @@ class Finisher:
 
     def run(self, claim: FinishSet, tenant: TenantRuntime) -> None:
         """Finish every operation of the set; what goes wrong is put down for that operation alone."""
-        endings = [ending for operation in claim.operations for ending in self._prepare(operation, tenant)]
-        self._store.stage([entry for ending in endings for entry in ending.new_entries], owner=self._owner, reads=())
-        written = [ending for ending in endings if self._put(ending, tenant)]
+        endings: list[_Ending] = []
+        entries = 0
+        for number, operation in enumerate(claim.operations, 1):
+            prepared = list(self._prepare(operation, tenant))
+            endings += prepared
+            entries += sum(ending.totals.entries for ending in prepared)
+            if entries >= _GROUP_ENTRIES or number == len(claim.operations):
+                self._finish(endings, tenant)
+                endings, entries = [], 0
+
+    def _finish(self, endings: Sequence[_Ending], tenant: TenantRuntime) -> None:
+        new = [entry for ending in endings for entry in ending.new_entries]
+        lost = self._store.stage(new, owner=self._owner, finishing=[ending.operation for ending in endings])
+        putter = Putter(self._clock)
+        ours = [ending for ending in endings if ending.operation.operation_id not in lost]
+        written = [ending for ending in ours if self._put(putter, ending, tenant)]
         completions = [Completion(operation=ending.operation, package=ending.totals) for ending in self._sync(written, tenant)]
         self._store.complete(completions, owner=self._owner)
         for completion in completions:
@@ -78,19 +94,29 @@ class Finisher:
             entries = self._store.entries(operation.operation_id)
             finished = self._finished(operation, tenant, sealed, entries)
             yield _ending(operation, storage, finished, closing.documents(finished), entries)
-        except StorageError as error:
-            self._trouble.storage_of_finish(operation, error, tenant.config.export)
-        except ExportError as error:
-            self._trouble.fail(operation, failure_of(error))
+        except StoreFault:
+            raise
+        except Exception as error:  # noqa: BLE001 - one operation that cannot be finished must not keep the others of its set
+            self._trouble.finishing(operation, error, tenant.config.export)
 
-    def _put(self, ending: _Ending, tenant: TenantRuntime) -> bool:
-        storage = RetryingStorage(ending.storage, self._clock, attempts=PUT_ATTEMPTS)
+    def _put(self, putter: Putter, ending: _Ending, tenant: TenantRuntime) -> bool:
         try:
             for document in ending.documents:
-                path = ending.operation.prefix + document.path
-                storage.put(path, tuple(document.chunks()), size_bytes=document.digest.size_bytes)
+                putter.put(
+                    ending.operation,
+                    ending.storage,
+                    document.path,
+                    tuple(document.chunks()),
+                    size_bytes=document.digest.size_bytes,
+                    sha256=document.digest.sha256,
+                    may_be_there=not ending.new_entries,
+                )
         except StorageError as error:
-            self._trouble.storage_of_finish(ending.operation, error, tenant.config.export)
+            if isinstance(error, EntryConflict):
+                # Who resumes must not take what lies there for what was staged.
+                unknown = [msgspec.structs.replace(entry, sha256="") for entry in ending.new_entries]
+                self._store.stage(unknown, owner=self._owner, finishing=[ending.operation])
+            self._trouble.finishing(ending.operation, error, tenant.config.export)
             return False
         return True
 
@@ -105,7 +131,7 @@ class Finisher:
                 group[0].storage.sync()
             except StorageError as error:
                 for ending in group:
-                    self._trouble.storage_of_finish(ending.operation, error, tenant.config.export)
+                    self._trouble.finishing(ending.operation, error, tenant.config.export)
             else:
                 durable += group
         return durable
@@ -121,6 +147,7 @@ class Finisher:
         payload: list[PayloadEntry] = []
         records: list[ledger.SourceRecord] = []
         for name, reads in outcomes.items():
+            source, _ = tenant.source(name)
             columns = {outcome.partition: record.columns for outcome, record in reads}
             own = [
                 _payload(entry, record, columns.get(entry.partition, ()))
@@ -128,7 +155,7 @@ class Finisher:
                 if entry.state in {EntryState.DONE, EntryState.SUPERSEDED}
             ]
             payload += own
-            records.append(_source_record(name, tenant.config.source(name), reads, opened[name], own))
+            records.append(_source_record(name, source, reads, opened[name], own))
         ended_at = max((record.ended_at for record in records if record.ended_at is not None), default=operation.submitted_at)
         return closing.Finished(
             ledger=ledger.Ledger(
@@ -211,7 +238,7 @@ def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...]) -> 
 
 def _source_record(
     name: str,
-    source: SourceConfig | None,
+    source: SourceConfig,
     reads: Sequence[tuple[SourceOutcome, ReadRecord]],
     opened: Sequence[_Opened],
     payload: Sequence[PayloadEntry],
@@ -222,16 +249,15 @@ def _source_record(
         for entry, record in opened
         if entry.state is EntryState.SKIPPED
     )
-    product = source.product if source is not None else name
     return ledger.SourceRecord(
         source_name=name,
         state=ledger.state_of(found, skipped=len(skipped)),
-        connector=source.connector if source is not None else "",
-        product=product,
-        folder=paths.part_path(product, name, 0, 0).rpartition("/")[0] + "/",
+        connector=source.connector,
+        product=source.product,
+        folder=paths.part_path(source.product, name, 0, 0).rpartition("/")[0] + "/",
         searched=next((record.searched for _, record in reads if record.searched), ""),
         identifiers=next((record.identifiers for _, record in reads if record.identifiers), {}),
-        withheld=tuple(getattr(source.settings, "exclude", ())) if source is not None else (),
+        withheld=tuple(getattr(source.settings, "exclude", ())),
         rows=found.rows,
         parts=found.parts,
         files=found.files,

@@ -1,11 +1,11 @@
 """Who the operations at hand are about: identifiers, found once for a set and kept while they are needed."""
 
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
 
 from rightful.directory.interface import Directory
-from rightful.ids import OperationId
+from rightful.ids import OperationId, TenantId
 from rightful.store.interface import ClaimedOperation
 from rightful.subject.model import DataSubject, IdentifiedSubject, SubjectKind
 
@@ -15,35 +15,51 @@ _KEPT = 10_000
 class Identities:
     """Finds the subjects of operations with all their identifiers; keeps them in memory, never anywhere else.
 
-    Reads of one operation that run side by side ask the directory once. Kept values are forgotten when the operation ends.
+    Reads of one operation that run side by side ask the directory once: calls for one tenant wait for each other, calls for several
+    tenants do not. Kept values are forgotten when the operation ends.
     """
 
     def __init__(self) -> None:
         self._kept: OrderedDict[OperationId, IdentifiedSubject] = OrderedDict()
         self._lock = threading.Lock()
+        self._asking: defaultdict[TenantId, threading.Lock] = defaultdict(threading.Lock)
 
     def of(self, operations: Sequence[ClaimedOperation], directory: Directory) -> tuple[IdentifiedSubject | None, ...]:
-        """Return each operation's subject, None where the directory no longer knows it. Raises `SourceError`."""
+        """Return the subject of each operation of one tenant, None where the directory no longer knows it. Raises `SourceError`."""
+        if not operations:
+            return ()
         with self._lock:
-            missing = [operation for operation in operations if operation.operation_id not in self._kept]
+            asking = self._asking[operations[0].tenant_id]
+        with asking:
+            found = self._known(operations)
+            missing = [operation for operation in operations if operation.operation_id not in found]
             if missing:
-                self._find(missing, directory)
-            return tuple(self._kept.get(operation.operation_id) for operation in operations)
-
-    def _find(self, operations: Sequence[ClaimedOperation], directory: Directory) -> None:
-        subjects = _look_up(operations, directory)
-        known = [(operation.operation_id, subject) for operation, subject in zip(operations, subjects, strict=True) if subject is not None]
-        identified = directory.identify([subject for _, subject in known])
-        for (operation_id, _), subject in zip(known, identified, strict=True):
-            if subject is not None:
-                self._kept[operation_id] = subject
-        while len(self._kept) > max(_KEPT, len(operations)):
-            self._kept.popitem(last=False)
+                found |= _find(missing, directory)
+                self._keep(found)
+        return tuple(found.get(operation.operation_id) for operation in operations)
 
     def forget(self, operation_id: OperationId) -> None:
         """Drop what is kept for an operation."""
         with self._lock:
             self._kept.pop(operation_id, None)
+
+    def _known(self, operations: Sequence[ClaimedOperation]) -> dict[OperationId, IdentifiedSubject]:
+        with self._lock:
+            ids = (operation.operation_id for operation in operations)
+            return {operation_id: self._kept[operation_id] for operation_id in ids if operation_id in self._kept}
+
+    def _keep(self, found: Mapping[OperationId, IdentifiedSubject]) -> None:
+        with self._lock:
+            self._kept.update(found)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+
+
+def _find(operations: Sequence[ClaimedOperation], directory: Directory) -> dict[OperationId, IdentifiedSubject]:
+    subjects = _look_up(operations, directory)
+    known = [(operation.operation_id, subject) for operation, subject in zip(operations, subjects, strict=True) if subject is not None]
+    identified = directory.identify([subject for _, subject in known])
+    return {operation_id: subject for (operation_id, _), subject in zip(known, identified, strict=True) if subject is not None}
 
 
 def _look_up(operations: Sequence[ClaimedOperation], directory: Directory) -> list[DataSubject | None]:

@@ -8,6 +8,7 @@ from rightful.connectors import registry as connectors
 from rightful.connectors.interface import Connector
 from rightful.directory import registry as directories
 from rightful.directory.interface import Directory
+from rightful.errors import SourceRefused
 from rightful.ids import TenantId
 from rightful.storage.location import StoragePolicy
 
@@ -25,10 +26,21 @@ class TenantRuntime:
             accounts={name: account.url for name, account in tenant.storage.accounts.items()},
         )
 
-    def source(self, name: str) -> tuple[SourceConfig, Connector] | None:
-        """Return a source and its connector, None where the configuration no longer has it."""
+    def source(self, name: str) -> tuple[SourceConfig, Connector]:
+        """Return a source and its connector.
+
+        Raises:
+            SourceRefused: the configuration no longer has it, though an operation that was accepted before does (ConfigurationInvalid).
+        """
         source, connector = self.config.source(name), self.connectors.get(name)
-        return None if source is None or connector is None else (source, connector)
+        if source is None or connector is None:
+            raise SourceRefused(
+                f"source {name!r} is no longer in the configuration",
+                source_name=name,
+                code="ConfigurationInvalid",
+                hint="put it back and resume, or submit the request again",
+            )
+        return source, connector
 
     def close(self) -> None:
         """Release every connection."""

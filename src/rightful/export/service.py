@@ -1,7 +1,7 @@
 """The service: what the surfaces may ask (`export.interface`), and the work that an engine does for it."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -23,11 +23,14 @@ from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.sealing import Sealer
 from rightful.storage.location import parse_location
 from rightful.storage.registry import Storages
-from rightful.store.interface import FinishSet, ListQuery, ReadSet, Store
+from rightful.store.interface import ClaimedOperation, ClaimedRead, FinishSet, ListQuery, ReadSet, Store
 from rightful.subject.model import DataSubject, SubjectKind
 
 _log = structlog.get_logger(__name__)
 
+_UNCONFIGURED = Failure(
+    code="ConfigurationInvalid", message="the tenant is no longer in the configuration; put it back and resume, or submit the request again"
+)
 _CANCELLED = Failure(code="cancelled", message="the operation was cancelled")
 
 
@@ -62,8 +65,9 @@ class Work:
         """Deal with one claim."""
         tenant = self._tenants.get(claim.tenant_id)
         if tenant is None:
-            for operation in claim.operations:
-                self._trouble.fail(operation, Failure(code="ConfigurationInvalid", message="the tenant is no longer in the configuration"))
+            claimed: Sequence[ClaimedRead | ClaimedOperation] = claim.reads if isinstance(claim, ReadSet) else claim.operations
+            for operation, each in zip(claim.operations, claimed, strict=True):
+                self._trouble.fail(operation, _UNCONFIGURED, each)
             return
         try:
             if isinstance(claim, FinishSet):

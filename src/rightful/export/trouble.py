@@ -7,8 +7,9 @@ import structlog
 
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings
-from rightful.errors import ExportError, Refusal, SourceError, SourceUnavailable, StorageError, StorageRefused, StorageUnavailable
+from rightful.errors import ExportError, SourceError, SourceUnavailable, StorageError, StorageRefused, StorageUnavailable
 from rightful.export.identities import Identities
+from rightful.faults import describe, reason_of
 from rightful.operation.model import Failure
 from rightful.store.interface import ClaimedOperation, ClaimedRead, Store
 
@@ -19,12 +20,12 @@ _STORAGE_RETRY_S = 30.0
 
 
 def failure_of(error: BaseException, source_name: str = "") -> Failure:
-    """Say in the caller's words what went wrong; an unforeseen error gives its type's name alone."""
+    """Say in the caller's words what went wrong; an unforeseen error gives its type alone, and what the system says (no space left)."""
     if isinstance(error, SourceError):
         return Failure(code=error.code, message=_sentence(error), source_name=error.source_name)
     if isinstance(error, ExportError):
         return Failure(code=error.code, message=_sentence(error), source_name=source_name)
-    return Failure(code="InternalError", message=f"an unforeseen error ({type(error).__name__}) stopped the work", source_name=source_name)
+    return Failure(code="InternalError", message=f"an unforeseen error ({reason_of(error)}) stopped the work", source_name=source_name)
 
 
 def _sentence(error: ExportError) -> str:
@@ -32,7 +33,7 @@ def _sentence(error: ExportError) -> str:
 
 
 class Trouble:
-    """Decides and puts down what becomes of reads and operations that ran into an error."""
+    """Decides and puts down what becomes of reads and operations that ran into an error, as long as they are still ours."""
 
     def __init__(self, store: Store, clock: Clock, identities: Identities, owner: str) -> None:
         self._store = store
@@ -40,38 +41,39 @@ class Trouble:
         self._identities = identities
         self._owner = owner
 
-    def fail(self, operation: ClaimedOperation, failure: Failure) -> None:
-        """End an operation as failed."""
-        if self._store.fail(operation.operation_id, failure):
+    def fail(self, operation: ClaimedOperation, failure: Failure, claimed: ClaimedRead | ClaimedOperation) -> None:
+        """End an operation as failed, on account of one of its reads or of its finishing."""
+        if self._store.fail(operation.operation_id, failure, owner=self._owner, claimed=claimed):
             _log.warning("operation failed", operation_id=operation.operation_id, code=failure.code, source=failure.source_name)
-        self._identities.forget(operation.operation_id)
+            self._identities.forget(operation.operation_id)
 
     def source(
         self, operations: Sequence[ClaimedOperation], reads: Sequence[ClaimedRead], error: BaseException, settings: ExportSettings
     ) -> None:
         """Deal with a source that could not be read, for each of these reads."""
-        may_retry = (isinstance(error, SourceUnavailable) and error.code != "SourceChanged") or not isinstance(error, ExportError)
         if not isinstance(error, ExportError):
-            _log.error("unforeseen error in a read", exc_info=error)
+            _log.error("unforeseen error in a read", error=describe(error))
         for operation, read in zip(operations, reads, strict=True):
-            if may_retry and read.failures + 1 < settings.attempts:
+            if _may_retry(error, read) and read.failures + 1 < settings.attempts:
                 wait_s = min(_LONGEST_RETRY_S, settings.retry_s * 2.0**read.failures)
                 self._store.retry([read], owner=self._owner, at=self._clock.now() + timedelta(seconds=wait_s))
                 _log.info("read is tried again", operation_id=operation.operation_id, source=read.source_name, wait_s=wait_s)
             else:
-                self.fail(operation, failure_of(error, read.source_name))
+                self.fail(operation, failure_of(error, read.source_name), read)
 
     def storage_of_read(self, operation: ClaimedOperation, read: ClaimedRead, error: StorageError, settings: ExportSettings) -> None:
         """Deal with a storage location that did not take what a read found."""
         if self._is_hopeless(operation, error, settings):
-            self.fail(operation, failure_of(error))
+            self.fail(operation, failure_of(error), read)
         else:
             self._store.retry([read], owner=self._owner, at=self._later(error), waiting_for=failure_of(error))
 
-    def storage_of_finish(self, operation: ClaimedOperation, error: StorageError, settings: ExportSettings) -> None:
-        """Deal with a storage location that did not take the end of a package."""
-        if self._is_hopeless(operation, error, settings):
-            self.fail(operation, failure_of(error))
+    def finishing(self, operation: ClaimedOperation, error: Exception, settings: ExportSettings) -> None:
+        """Deal with a package that could not be finished."""
+        if not isinstance(error, ExportError):
+            _log.error("unforeseen error in finishing", operation_id=operation.operation_id, error=describe(error))
+        if not isinstance(error, StorageError) or self._is_hopeless(operation, error, settings):
+            self.fail(operation, failure_of(error), operation)
         else:
             self._store.retry_finish(operation, owner=self._owner, at=self._later(error), waiting_for=failure_of(error))
 
@@ -81,10 +83,13 @@ class Trouble:
 
     def _is_hopeless(self, operation: ClaimedOperation, error: StorageError, settings: ExportSettings) -> bool:
         """Whether waiting is useless, or has lasted long enough (DESIGN rule 8)."""
-        if isinstance(error, StorageRefused):
-            if not error.is_curable or error.refusal is Refusal.FULL:
-                return True
-        elif not isinstance(error, StorageUnavailable):
-            return True
-        since = self._store.waiting_since(operation.operation_id)
-        return since is not None and self._clock.now() - since > timedelta(hours=settings.wait_h)
+        is_curable = error.is_curable if isinstance(error, StorageRefused) else isinstance(error, StorageUnavailable)
+        since = self._store.waiting_since(operation.operation_id) if is_curable else None
+        return not is_curable or (since is not None and self._clock.now() - since > timedelta(hours=settings.wait_h))
+
+
+def _may_retry(error: BaseException, read: ClaimedRead) -> bool:
+    """Whether another try can bring something else. What was planned from files that are gone by now stays as it was planned."""
+    if isinstance(error, SourceUnavailable):
+        return error.code != "SourceChanged" or not read.spec
+    return not isinstance(error, ExportError)

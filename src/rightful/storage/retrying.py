@@ -34,6 +34,8 @@ class RetryingStorage:
         self._attempts = attempts
         self._first_wait_s = first_wait_s
         self._jitter = jitter
+        self.tries = 0
+        """How many the last call took; of use to who has this object alone."""
 
     def __repr__(self) -> str:
         return f"RetryingStorage({self.inner!r})"
@@ -58,6 +60,7 @@ class RetryingStorage:
 
     def _try(self, call: Callable[[], Put], attempts: int) -> Put:
         for attempt in range(attempts - 1):
+            self.tries = attempt + 1
             try:
                 return call()
             except StorageUnavailable as error:
@@ -65,6 +68,7 @@ class RetryingStorage:
                 if wait_s is None:
                     raise
             self._clock.sleep(wait_s)
+        self.tries = attempts
         return call()
 
     def _wait_s(self, attempt: int, error: StorageUnavailable) -> float | None:

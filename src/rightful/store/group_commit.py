@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar, cast
 
 T = TypeVar("T")
@@ -51,10 +52,10 @@ class GroupCommit:
                 self._run_in_savepoint(job)
             self._connection.execute("COMMIT")
         except BaseException as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            for job in group:
+            for job in group:  # first of all: whatever follows, nobody may take this for a commit
                 job.error = job.error or error
+            with suppress(sqlite3.Error):
+                self._connection.rollback()
             if not isinstance(error, sqlite3.Error):
                 raise
         finally:

@@ -12,11 +12,11 @@ Theory of operation:
 * The store never sees personal data or secrets in the clear: paths, cursors, outcomes and locations come sealed, as bytes.
 
 Every method is one transaction, durable when it returns, and may be called from any thread. A store raises `ConfigurationError` when it
-cannot be opened, `OSError` when it cannot be written.
+cannot be opened, `StoreFault` when it cannot be read or written.
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -25,6 +25,10 @@ import msgspec
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus, PackageTotals
 from rightful.subject.model import SubjectKind
+
+
+class StoreFault(OSError):
+    """The store cannot be read or written now (a full disk, mostly): nothing of the call counts. No source or location is at fault."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,7 +176,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     sealed_outcome: bytes | None = None
     """Schema, what was searched, times; kept with the read."""
     entries: tuple[Entry, ...] = ()
-    """Entries that are now DONE, SUPERSEDED or SKIPPED."""
+    """Entries that are now DONE, SUPERSEDED or SKIPPED and were not before."""
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,10 +253,11 @@ class Store(Protocol):
         ...
 
     # -- work ---------------------------------------------------------------------------------------------------------
-    def claim(self, owner: str, *, lease_s: float, limit: int) -> ReadSet | FinishSet | None:
+    def claim(self, owner: str, *, lease_s: float, limit: int, passing_over: Collection[TenantId] = ()) -> ReadSet | FinishSet | None:
         """Lease work: operations to finish first, else a set of at most `limit` reads that share a scan key.
 
-        Oldest operations first; tenants in turn. Reads that wait for a later try are passed over. The first claim starts the operation.
+        Oldest operations first; tenants in turn, but for those to be passed over. Reads that wait for a later try are passed over too.
+        The first claim starts the operation.
         """
         ...
 
@@ -268,8 +273,10 @@ class Store(Protocol):
         """Set what planning found: estimates and spec of partition 0 (the claimed reads), and new reads for the others. Idempotent."""
         ...
 
-    def stage(self, entries: Sequence[Entry], *, owner: str, reads: Sequence[ClaimedRead]) -> tuple[OperationId, ...]:
-        """Put down entries before they are put; return the operations whose reads are no longer ours (nothing is put down for those)."""
+    def stage(
+        self, entries: Sequence[Entry], *, owner: str, reads: Sequence[ClaimedRead] = (), finishing: Sequence[ClaimedOperation] = ()
+    ) -> tuple[OperationId, ...]:
+        """Put down entries before they are put; return the operations that are no longer ours (nothing is put down for those)."""
         ...
 
     def entries(self, operation_id: OperationId, source_name: str | None = None, partition: int | None = None) -> tuple[Entry, ...]:
@@ -277,7 +284,10 @@ class Store(Protocol):
         ...
 
     def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
-        """Put down how far reads are; return the operations whose reads are no longer ours (unchanged). Progress never falls."""
+        """Put down how far reads are; return the operations whose reads are no longer ours (unchanged). Progress never falls.
+
+        What brings an entry further than earlier attempts came sets the count of failures back; what was put ends the wait for somebody.
+        """
         ...
 
     def retry(self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
@@ -296,8 +306,13 @@ class Store(Protocol):
         """End operations: status complete, sealed location and sealed entries erased. Returns those that are no longer ours."""
         ...
 
-    def fail(self, operation_id: OperationId, failure: Failure) -> bool:
-        """End an operation as failed: location erased, reads kept for a resume. False where it had ended already."""
+    def fail(
+        self, operation_id: OperationId, failure: Failure, *, owner: str = "", claimed: ClaimedRead | ClaimedOperation | None = None
+    ) -> bool:
+        """End an operation as failed: location erased, reads kept for a resume. False where it had ended already.
+
+        With `claimed` only while that read, or that finishing of the operation, is still the owner's: who came too late fails nothing.
+        """
         ...
 
     def resume(self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes) -> DataPolicyOperation | None:

@@ -111,7 +111,10 @@ WHERE state = 'leased' AND (:owner IS NULL OR owner = :owner);
 -- name: release_operations
 UPDATE operation SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND (:owner IS NULL OR owner = :owner);
 
--- name: is_ours
+-- name: is_our_finishing
+SELECT 1 FROM operation WHERE id = :id AND owner = :owner AND attempt = :attempt AND status = 'running';
+
+-- name: is_our_read
 SELECT 1 FROM read WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
   AND owner = :owner AND attempt = :attempt AND state = 'leased';
 
@@ -138,7 +141,8 @@ ORDER BY source_name, partition, number, revision;
 -- name: checkpoint
 UPDATE read SET next_part = :next_part, sealed_cursor = :sealed_cursor,
   rows = CASE WHEN :is_done THEN :rows ELSE max(rows, :rows) END, files = CASE WHEN :is_done THEN :files ELSE max(files, :files) END,
-  size_bytes = CASE WHEN :is_done THEN :size_bytes ELSE max(size_bytes, :size_bytes) END, skipped = :skipped, duration_s = :duration_s, sealed_outcome = coalesce(:sealed_outcome, sealed_outcome), failures = 0,
+  size_bytes = CASE WHEN :is_done THEN :size_bytes ELSE max(size_bytes, :size_bytes) END, skipped = :skipped, duration_s = :duration_s, sealed_outcome = coalesce(:sealed_outcome, sealed_outcome),
+  failures = CASE WHEN :is_ahead OR :is_done THEN 0 ELSE failures END,
   state = CASE WHEN :is_done THEN 'done' ELSE state END, owner = CASE WHEN :is_done THEN NULL ELSE owner END
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
   AND owner = :owner AND attempt = :attempt AND state = 'leased';
@@ -147,7 +151,8 @@ WHERE operation_id = :operation_id AND source_name = :source_name AND partition 
 SELECT state = 'done' AS is_done, rows, estimated_rows, size_bytes, estimated_bytes FROM read WHERE operation_id = :operation_id;
 
 -- name: advance
-UPDATE operation SET progress = max(progress, :progress), open_reads = open_reads - :done, waiting_for = NULL, waiting_since = NULL
+UPDATE operation SET progress = max(progress, :progress), open_reads = open_reads - :done,
+  waiting_for = CASE WHEN :was_put THEN NULL ELSE waiting_for END, waiting_since = CASE WHEN :was_put THEN NULL ELSE waiting_since END
 WHERE id = :id;
 
 -- name: retry_read
@@ -187,7 +192,7 @@ UPDATE operation SET status = 'failed', completed_at = :at, failure = :failure, 
 WHERE id = :id AND status IN ('not_started', 'running');
 
 -- name: hold_reads
-UPDATE read SET state = 'held', owner = NULL, lease_until = NULL, failures = failures + (source_name = :source_name),
+UPDATE read SET state = 'held', owner = NULL, lease_until = NULL, failures = (source_name = :source_name),
   earlier_s = earlier_s + duration_s, duration_s = 0
 WHERE operation_id = :operation_id AND state <> 'done';
 

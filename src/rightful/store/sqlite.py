@@ -1,30 +1,23 @@
-"""The store in one SQLite file: WAL, one writer, group commit; a service has it for itself.
+"""The store in one SQLite file; a service has it for itself."""
 
-A second service on the same file is refused by a lock on `<file>.lock`. Readers have a connection for each thread and never wait.
-"""
-
-import fcntl
-import os
 import sqlite3
-import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rightful.clock import Clock
-from rightful.errors import ConfigurationError
 from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
 from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
 from rightful.store import queries, rows
-from rightful.store.group_commit import GroupCommit
 from rightful.store.interface import (
     Checkpoint,
     ClaimedOperation,
     ClaimedRead,
     Completion,
     Entry,
+    EntryState,
     FinishSet,
     Intent,
     ListQuery,
@@ -33,31 +26,16 @@ from rightful.store.interface import (
     Repeat,
     SourceOutcome,
 )
-
-T = TypeVar("T")
-_BUSY_S = 10.0
+from rightful.store.sqlite_file import SqliteFile
 
 
 class SqliteStore:
     """Keeps operations in a SQLite file; see `store.interface.Store` for what each method promises."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
-        self._path = path
         self._clock = clock
         self._sql = queries.load()
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock_alone(path)
-        try:
-            self._connection = self._connect()
-            _migrate(self._connection, path)
-        except (sqlite3.DatabaseError, OSError) as error:
-            os.close(self._lock)
-            raise ConfigurationError(
-                f"the store {path.name} cannot be opened: {error}", hint="is it a Rightful store, and may this account write there?"
-            ) from error
-        self._commits = GroupCommit(self._connection)
+        self._file = SqliteFile(path)
         self._last_tenant = ""
 
     # -- submit ---------------------------------------------------------------------------------------------------------
@@ -91,7 +69,7 @@ class SqliteStore:
                 connection.execute(self._sql["add_repeat_key"], parameters)
             return None
 
-        return self._write(task)
+        return self._file.write(task)
 
     def _find_repeat(self, connection: sqlite3.Connection, intent: Intent) -> sqlite3.Row | None:
         for key in intent.repeat_keys:
@@ -121,7 +99,7 @@ class SqliteStore:
                 connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
             return self._get(connection, promoted["tenant_id"], operation_id)
 
-        return self._write(task)
+        return self._file.write(task)
 
     def _add_read(self, connection: sqlite3.Connection, operation_id: OperationId, read: NewRead, place: Mapping[str, object]) -> int:
         parameters = {
@@ -142,22 +120,22 @@ class SqliteStore:
             connection.execute(self._sql["drop_repeat_keys"], {"id": operation_id})
             connection.execute(self._sql["drop_intent"], {"id": operation_id})
 
-        self._write(task)
+        self._file.write(task)
 
     def intents(self) -> tuple[Intent, ...]:
         """Return the intents that were never promoted."""
-        return tuple(rows.intent(row) for row in self._reader().execute(self._sql["intents"]))
+        return self._file.read(lambda connection: tuple(map(rows.intent, connection.execute(self._sql["intents"]))))
 
     def count_open(self, tenant_id: TenantId, *, most: int) -> int:
         """Count operations that have not ended, no further than `most`."""
-        row = self._one(self._reader(), "count_open", tenant_id=tenant_id, most=most)
+        row = self._file.read(lambda connection: self._one(connection, "count_open", tenant_id=tenant_id, most=most))
         return int(row[0]) if row is not None else 0
 
     # -- look -----------------------------------------------------------------------------------------------------------
 
     def get(self, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
         """Return an operation with its sources' progress."""
-        return self._get(self._reader(), tenant_id, operation_id)
+        return self._file.read(lambda connection: self._get(connection, tenant_id, operation_id))
 
     def _get(self, connection: sqlite3.Connection, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
         row = self._one(connection, "get_operation", id=operation_id, tenant_id=tenant_id)
@@ -194,13 +172,16 @@ class SqliteStore:
             values += [rows.to_microseconds(query.after[0]), query.after[1]]
         # Only literals of this method are joined; every value is a parameter.
         text = f"SELECT * FROM operation WHERE {' AND '.join(conditions)} ORDER BY submitted_at {direction}, id {direction} LIMIT ?"  # noqa: S608
-        reader = self._reader()
-        found = reader.execute(text, [*values, query.limit]).fetchall()
-        return tuple(rows.operation(row, (), self._retry_after_s(reader, row)) for row in found)
+
+        def task(connection: sqlite3.Connection) -> tuple[DataPolicyOperation, ...]:
+            found = connection.execute(text, [*values, query.limit]).fetchall()
+            return tuple(rows.operation(row, (), self._retry_after_s(connection, row)) for row in found)
+
+        return self._file.read(task)
 
     # -- work -----------------------------------------------------------------------------------------------------------
 
-    def claim(self, owner: str, *, lease_s: float, limit: int) -> ReadSet | FinishSet | None:
+    def claim(self, owner: str, *, lease_s: float, limit: int, passing_over: Collection[TenantId] = ()) -> ReadSet | FinishSet | None:
         """Lease operations to finish, else reads that share a scan key."""
         now = self._now()
         lease = {"owner": owner, "lease_until": now + int(lease_s * 1e6)}
@@ -208,24 +189,34 @@ class SqliteStore:
         def task(connection: sqlite3.Connection) -> ReadSet | FinishSet | None:
             connection.execute(self._sql["free_expired_reads"], {"now": now})
             connection.execute(self._sql["free_expired_operations"], {"now": now})
-            return self._claim_finish(connection, lease, now, limit) or self._claim_reads(connection, lease, now, limit)
-
-        return self._write(task)
-
-    def _claim_finish(self, connection: sqlite3.Connection, lease: dict[str, Any], now: int, limit: int) -> FinishSet | None:
-        tenant_id = self._next_tenant(connection, "next_tenant_to_finish", now)
-        if tenant_id is None:
+            for tenant_id in self._in_turn(connection, "next_tenant_to_finish", now, passing_over):
+                return self._claim_finish(connection, lease, now, limit, tenant_id)
+            for tenant_id in self._in_turn(connection, "next_tenant", now, passing_over):
+                first = self._one(connection, "first_pending", tenant_id=tenant_id, now=now)
+                if first is not None:
+                    self._last_tenant = tenant_id
+                    return self._claim_reads(connection, lease, now, limit, tenant_id, first)
             return None
+
+        return self._file.write(task)
+
+    def _in_turn(self, connection: sqlite3.Connection, name: str, now: int, passing_over: Collection[TenantId]) -> Iterator[TenantId]:
+        """Yield the tenants that a statement finds, those after the last one served first."""
+        for after, last in ((self._last_tenant, None), ("", self._last_tenant)):
+            row = self._one(connection, name, tenant_id=after, now=now)
+            while row is not None and row[0] is not None and (last is None or row[0] <= last):
+                if row[0] not in passing_over:
+                    yield TenantId(row[0])
+                row = self._one(connection, name, tenant_id=row[0], now=now)
+
+    def _claim_finish(self, connection: sqlite3.Connection, lease: dict[str, Any], now: int, limit: int, tenant_id: TenantId) -> FinishSet:
         found = connection.execute(self._sql["finishable"], {"tenant_id": tenant_id, "now": now, "most": limit}).fetchall()
         leased = [self._one(connection, "lease_operation", id=row["id"], **lease) for row in found]
         return FinishSet(tenant_id=tenant_id, operations=tuple(rows.claimed_operation(row) for row in leased if row is not None))
 
-    def _claim_reads(self, connection: sqlite3.Connection, lease: dict[str, Any], now: int, limit: int) -> ReadSet | None:
-        first = self._first_pending(connection, now)
-        if first is None:
-            return None
-        tenant_id, row = first
-        self._last_tenant = tenant_id
+    def _claim_reads(  # noqa: PLR0917  # private, called once
+        self, connection: sqlite3.Connection, lease: dict[str, Any], now: int, limit: int, tenant_id: TenantId, row: sqlite3.Row
+    ) -> ReadSet:
         operation_ids = [row["operation_id"]]
         if row["is_fresh"]:
             key = {name: row[name] for name in ("source_name", "partition", "spec")}
@@ -250,31 +241,6 @@ class SqliteStore:
             operations=tuple(operations),
         )
 
-    def _first_pending(self, connection: sqlite3.Connection, now: int) -> tuple[TenantId, sqlite3.Row] | None:
-        """Return the oldest read of the tenant whose turn it is, tenants in turn."""
-        seen: set[str] = set()
-        after = self._last_tenant
-        while True:
-            row = self._one(connection, "next_tenant", tenant_id=after)
-            tenant_id = row[0] if row is not None else None
-            if tenant_id is None and after:
-                after = ""
-                continue
-            if tenant_id is None or tenant_id in seen:
-                return None
-            seen.add(tenant_id)
-            first = self._one(connection, "first_pending", tenant_id=tenant_id, now=now)
-            if first is not None:
-                return TenantId(tenant_id), first
-            after = tenant_id
-
-    def _next_tenant(self, connection: sqlite3.Connection, name: str, now: int) -> TenantId | None:
-        for after in (self._last_tenant, ""):
-            row = self._one(connection, name, tenant_id=after, now=now)
-            if row is not None and row[0] is not None:
-                return TenantId(row[0])
-        return None
-
     def heartbeat(self, owner: str, *, lease_s: float) -> None:
         """Extend every lease of the owner."""
         parameters = {"owner": owner, "lease_until": self._now() + int(lease_s * 1e6)}
@@ -283,7 +249,7 @@ class SqliteStore:
             connection.execute(self._sql["extend_reads"], parameters)
             connection.execute(self._sql["extend_operations"], parameters)
 
-        self._write(task)
+        self._file.write(task)
 
     def release_all(self, owner: str | None = None) -> None:
         """End the leases of an owner, or all."""
@@ -292,7 +258,7 @@ class SqliteStore:
             connection.execute(self._sql["release_reads"], {"owner": owner})
             connection.execute(self._sql["release_operations"], {"owner": owner})
 
-        self._write(task)
+        self._file.write(task)
 
     def split(self, reads: Sequence[ClaimedRead], partitions: Sequence[NewRead], *, owner: str) -> tuple[OperationId, ...]:
         """Put down what planning found for each of the claimed reads."""
@@ -317,24 +283,35 @@ class SqliteStore:
                 connection.execute(self._sql["count_reads"], {"id": read.operation_id, "more": more})
             return tuple(lost)
 
-        return self._write(task)
+        return self._file.write(task)
 
-    def stage(self, entries: Sequence[Entry], *, owner: str, reads: Sequence[ClaimedRead]) -> tuple[OperationId, ...]:
+    def stage(
+        self, entries: Sequence[Entry], *, owner: str, reads: Sequence[ClaimedRead] = (), finishing: Sequence[ClaimedOperation] = ()
+    ) -> tuple[OperationId, ...]:
         """Put down entries before they are put."""
 
         def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
-            lost = {read.operation_id for read in reads if self._one(connection, "is_ours", **_fence_key(read, owner)) is None}
+            claimed: list[ClaimedRead | ClaimedOperation] = [*reads, *finishing]
+            lost = {each.operation_id for each in claimed if not self._is_ours(connection, each, owner)}
             for entry in entries:
                 if entry.operation_id not in lost:
                     connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
             return tuple(lost)
 
-        return self._write(task)
+        return self._file.write(task)
+
+    def _is_ours(self, connection: sqlite3.Connection, claimed: ClaimedRead | ClaimedOperation, owner: str) -> bool:
+        match claimed:
+            case ClaimedRead():
+                found = self._one(connection, "is_our_read", **_fence_key(claimed, owner))
+            case ClaimedOperation():
+                found = self._one(connection, "is_our_finishing", id=claimed.operation_id, owner=owner, attempt=claimed.attempt)
+        return found is not None
 
     def entries(self, operation_id: OperationId, source_name: str | None = None, partition: int | None = None) -> tuple[Entry, ...]:
         """Return entries, ordered by source, partition, number and revision."""
         parameters = {"operation_id": operation_id, "source_name": source_name, "partition": partition}
-        return tuple(rows.entry(row) for row in self._reader().execute(self._sql["entries"], parameters))
+        return self._file.read(lambda connection: tuple(map(rows.entry, connection.execute(self._sql["entries"], parameters))))
 
     def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
         """Put down how far reads are."""
@@ -342,7 +319,7 @@ class SqliteStore:
         def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
             return tuple(each.read.operation_id for each in checkpoints if not self._checkpoint(connection, each, owner))
 
-        return self._write(task)
+        return self._file.write(task)
 
     def _checkpoint(self, connection: sqlite3.Connection, checkpoint: Checkpoint, owner: str) -> bool:
         parameters = {
@@ -355,6 +332,7 @@ class SqliteStore:
             "duration_s": checkpoint.duration_s,
             "sealed_outcome": checkpoint.sealed_outcome,
             "is_done": checkpoint.is_done,
+            "is_ahead": any(entry.state is EntryState.DONE and not entry.revision for entry in checkpoint.entries),
             **_fence_key(checkpoint.read, owner),
         }
         if not connection.execute(self._sql["checkpoint"], parameters).rowcount:
@@ -372,7 +350,13 @@ class SqliteStore:
             )
             for row in connection.execute(self._sql["reads_of"], {"operation_id": operation_id})
         ]
-        connection.execute(self._sql["advance"], {"id": operation_id, "progress": progress.percent(reads), "done": int(checkpoint.is_done)})
+        parameters = {
+            "id": operation_id,
+            "progress": progress.percent(reads),
+            "done": int(checkpoint.is_done),
+            "was_put": any(entry.state is EntryState.DONE for entry in checkpoint.entries),
+        }
+        connection.execute(self._sql["advance"], parameters)
         return True
 
     def retry(self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
@@ -384,7 +368,7 @@ class SqliteStore:
                 if connection.execute(self._sql["retry_read"], parameters).rowcount:
                     self._wait_for(connection, read.operation_id, waiting_for)
 
-        self._write(task)
+        self._file.write(task)
 
     def _wait_for(self, connection: sqlite3.Connection, operation_id: OperationId, waiting_for: Failure | None) -> None:
         if waiting_for is not None:
@@ -393,12 +377,13 @@ class SqliteStore:
 
     def waiting_since(self, operation_id: OperationId) -> datetime | None:
         """Return since when an operation waits for somebody."""
-        row = self._one(self._reader(), "waiting_since", id=operation_id)
+        row = self._file.read(lambda connection: self._one(connection, "waiting_since", id=operation_id))
         return None if row is None or row[0] is None else rows.from_microseconds(row[0])
 
     def outcomes(self, operation_id: OperationId) -> tuple[SourceOutcome, ...]:
         """Return what is known of each read."""
-        return tuple(rows.outcome(row) for row in self._reader().execute(self._sql["outcomes"], {"operation_id": operation_id}))
+        parameters = {"operation_id": operation_id}
+        return self._file.read(lambda connection: tuple(map(rows.outcome, connection.execute(self._sql["outcomes"], parameters))))
 
     def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
         """Give an operation back that could not be finished now."""
@@ -408,7 +393,7 @@ class SqliteStore:
             if connection.execute(self._sql["retry_finish"], parameters).rowcount:
                 self._wait_for(connection, operation.operation_id, waiting_for)
 
-        self._write(task)
+        self._file.write(task)
 
     def complete(self, completions: Sequence[Completion], *, owner: str) -> tuple[OperationId, ...]:
         """End operations as complete."""
@@ -432,19 +417,23 @@ class SqliteStore:
                 connection.execute(self._sql["forget_reads"], {"operation_id": operation_id})
             return tuple(lost)
 
-        return self._write(task)
+        return self._file.write(task)
 
-    def fail(self, operation_id: OperationId, failure: Failure) -> bool:
+    def fail(
+        self, operation_id: OperationId, failure: Failure, *, owner: str = "", claimed: ClaimedRead | ClaimedOperation | None = None
+    ) -> bool:
         """End an operation as failed."""
 
         def task(connection: sqlite3.Connection) -> bool:
+            if claimed is not None and not self._is_ours(connection, claimed, owner):
+                return False
             parameters = {"id": operation_id, "failure": rows.to_json(failure), "at": self._now()}
             if not connection.execute(self._sql["fail"], parameters).rowcount:
                 return False
             connection.execute(self._sql["hold_reads"], {"operation_id": operation_id, "source_name": failure.source_name})
             return True
 
-        return self._write(task)
+        return self._file.write(task)
 
     def resume(self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes) -> DataPolicyOperation | None:
         """Lead a failed or waiting operation back to running."""
@@ -459,44 +448,19 @@ class SqliteStore:
             connection.execute(self._sql["resume_reads"], {"operation_id": operation_id})
             return self._get(connection, tenant_id, operation_id)
 
-        return self._write(task)
+        return self._file.write(task)
 
     def close(self) -> None:
         """Close the file and give up its lock."""
-        for connection in (*self._readers, self._connection):
-            connection.close()
-        os.close(self._lock)
-
-    # -- connections ----------------------------------------------------------------------------------------------------
+        self._file.close()
 
     def _now(self) -> int:
         return rows.to_microseconds(self._clock.now())
-
-    def _write(self, task: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return self._commits.run(task)
-        except sqlite3.OperationalError as error:
-            raise OSError(f"the store {self._path.name} cannot be written: {error}") from error
 
     def _one(self, connection: sqlite3.Connection, name: str, **parameters: object) -> sqlite3.Row | None:
         # fetchall ends the statement: an UPDATE … RETURNING that is not read to its end would stay open and block the commit.
         found = connection.execute(self._sql[name], parameters).fetchall()
         return found[0] if found else None
-
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._connect()
-            self._local.connection = connection
-            self._readers.append(connection)
-        return connection
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S, cached_statements=256)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
 
 
 def _fence_key(read: ClaimedRead, owner: str) -> dict[str, Any]:
@@ -511,27 +475,3 @@ def _fence_key(read: ClaimedRead, owner: str) -> dict[str, Any]:
 
 def _fence(read: ClaimedRead, owner: str) -> dict[str, Any]:
     return {"operation_id": read.operation_id, "source_name": read.source_name, "owner": owner, "attempt": read.attempt}
-
-
-def _lock_alone(path: Path) -> int:
-    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise ConfigurationError(
-            f"another service works on the store {path.name}", hint="stop it first, or give this one a store of its own"
-        ) from error
-    return descriptor
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the schema up to date, in one transaction; a file from a newer version is refused."""
-    scripts = queries.migrations()
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(scripts):
-        raise ConfigurationError(
-            f"the store {path.name} was written by a newer version of Rightful", hint="install that version, or give this one another store"
-        )
-    for number, script in enumerate(scripts[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")

@@ -328,8 +328,74 @@ class StoreSuite:
         assert again.reads[0].failures == 0
         store.retry(again.reads, owner=OWNER, at=clock.now(), waiting_for=waits)
         assert store.waiting_since(operation_id) == since
-        store.checkpoint([Checkpoint(read=claim_reads(store).reads[0], next_part=1)], owner=OWNER)
+        read = claim_reads(store).reads[0]
+        store.checkpoint([Checkpoint(read=read, next_part=1)], owner=OWNER)  # nothing was put: the wait goes on
+        assert store.waiting_since(operation_id) == since
+        store.checkpoint([Checkpoint(read=read, next_part=1, entries=(part(read, 0, EntryState.DONE),))], owner=OWNER)
         assert store.waiting_since(operation_id) is None
+
+    def test_failures_are_counted_until_an_entry_is_put_that_no_attempt_put_before(self, store: Store, clock: ManualClock) -> None:
+        accept(store, 1, "a")
+
+        def fail_after(*entries: EntryState, revision: int = 0) -> int:
+            read = claim_reads(store).reads[0]
+            put = tuple(msgspec.structs.replace(part(read, 0, state), revision=revision) for state in entries)
+            store.checkpoint([Checkpoint(read=read, next_part=1, entries=put)], owner=OWNER)
+            store.retry([read], owner=OWNER, at=clock.now())
+            failures = claim_reads(store).reads[0].failures
+            store.release_all()
+            return failures
+
+        assert fail_after() == 1
+        assert fail_after() == 2
+        assert fail_after(EntryState.DONE, revision=1) == 3
+        assert fail_after(EntryState.DONE) == 1
+
+    def test_tenants_to_be_passed_over_are(self, store: Store) -> None:
+        accept(store, 1, "a")
+        accept(store, 2, "a", tenant_id=OTHER_TENANT)
+        claim = store.claim(OWNER, lease_s=LEASE_S, limit=10, passing_over=frozenset({TENANT}))
+        assert isinstance(claim, ReadSet)
+        assert claim.tenant_id == OTHER_TENANT
+        store.checkpoint([done(read) for read in claim.reads], owner=OWNER)
+        assert store.claim(OWNER, lease_s=LEASE_S, limit=10, passing_over=frozenset({TENANT, OTHER_TENANT})) is None
+        assert isinstance(store.claim(OWNER, lease_s=LEASE_S, limit=10, passing_over=frozenset({TENANT})), FinishSet)
+
+    def test_who_lost_a_read_cannot_fail_its_operation(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        failure = Failure(code="SourceRefused", message="the source refuses", source_name="a")
+        old = claim_reads(store).reads[0]
+        store.release_all()
+        new = claim_reads(store).reads[0]
+        assert not store.fail(operation_id, failure, owner=OWNER, claimed=old)
+        assert not store.fail(operation_id, failure, owner="owner-2", claimed=new)
+        assert store.fail(operation_id, failure, owner=OWNER, claimed=new)
+
+    def test_who_lost_the_finishing_can_neither_stage_nor_fail(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        self._finish_reads(store)
+        finishes = []
+        for _ in range(2):
+            store.release_all()
+            finish = store.claim(OWNER, lease_s=LEASE_S, limit=1)
+            assert isinstance(finish, FinishSet)
+            finishes.append(finish.operations[0])
+        old, new = finishes
+        entry = Entry(operation_id=operation_id, source_name="", partition=1, number=0, state=EntryState.STAGED)
+        assert store.stage([entry], owner=OWNER, finishing=[old]) == (operation_id,)
+        assert store.entries(operation_id) == ()
+        assert not store.fail(operation_id, Failure(code="x", message="x"), owner=OWNER, claimed=old)
+        assert store.stage([entry], owner=OWNER, finishing=[new]) == ()
+        assert store.entries(operation_id) == (entry,)
+        assert store.fail(operation_id, Failure(code="x", message="x"), owner=OWNER, claimed=new)
+
+    def test_source_that_is_not_to_blame_does_not_count_as_failed(self, store: Store, clock: ManualClock) -> None:
+        operation_id = accept(store, 1, "a", "b")
+        store.retry(claim_reads(store).reads, owner=OWNER, at=clock.now() + timedelta(hours=1))
+        store.fail(operation_id, Failure(code="SourceRefused", message="the source refuses", source_name="b"))
+        operation = store.get(TENANT, operation_id)
+        assert operation is not None
+        assert [source.state for source in operation.sources] == [SourceState.RUNNING, SourceState.FAILED]
 
     def test_failed_operation_is_claimed_no_more_and_resumes_where_it_was(self, store: Store) -> None:
         operation_id = accept(store, 1, "a", "b")

@@ -1,0 +1,84 @@
+"""Putting entries, and knowing afterwards that what lies at their paths is ours."""
+
+import hashlib
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from rightful.clock import Clock
+from rightful.errors import EntryConflict, Refusal, StorageRefused, StorageUnavailable
+from rightful.storage.interface import Put, Reading, Storage
+from rightful.storage.retrying import RetryingStorage
+from rightful.store.interface import ClaimedOperation
+
+_ATTEMPTS = 3
+"""Tries of one put before its operation waits for the storage location."""
+
+
+class Putter:
+    """Puts the entries of one group, of many operations. A host that did not answer is not asked again for the rest of the group."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._down: dict[str, StorageUnavailable] = {}
+
+    def put(
+        self,
+        operation: ClaimedOperation,
+        storage: Storage,
+        path: str,
+        chunks: Iterable[bytes],
+        *,
+        size_bytes: int,
+        sha256: str,
+        may_be_there: bool,
+    ) -> None:
+        """Put an entry of an operation, at a path below its prefix.
+
+        Args:
+            operation: whose entry it is.
+            storage: its storage location.
+            path: without the prefix.
+            chunks: a sequence is tried again, an iterator is not.
+            size_bytes: of the chunks together.
+            sha256: of the chunks together.
+            may_be_there: whether the store holds that an earlier attempt began to put the same.
+
+        Raises:
+            StorageError: as `Storage.put`; `EntryConflict` also where something lies there that nobody of us put.
+        """
+        host = urlsplit(operation.storage_location).netloc or operation.storage_location
+        if host in self._down:
+            raise self._down[host]
+        path = operation.prefix + path
+        retrying = RetryingStorage(storage, self._clock, attempts=_ATTEMPTS)
+        try:
+            outcome = retrying.put(path, chunks, size_bytes=size_bytes)
+        except StorageUnavailable as error:
+            self._down[host] = error
+            raise
+        if outcome is Put.ALREADY_THERE and not _is_ours(storage, path, sha256, guess=may_be_there or retrying.tries > 1):
+            raise EntryConflict("something else lies at the path of an entry", hint="use a storage location that is empty")
+
+
+def _is_ours(storage: Storage, path: str, sha256: str, *, guess: bool) -> bool:
+    """Say whether what lies at a path has this content; where it cannot be read, the guess counts."""
+    try:
+        found = read_digest(storage, path)
+    except FileNotFoundError:  # put, not synced yet: the storage itself has compared them
+        return True
+    return guess if found is None else found == sha256
+
+
+def read_digest(storage: Storage, path: str) -> str | None:
+    """Return the SHA-256 of what lies at a path, None where it may not be read; raises `FileNotFoundError` where there is nothing."""
+    if not isinstance(storage, Reading):
+        return None
+    digest = hashlib.sha256()
+    try:
+        for chunk in storage.read(path):
+            digest.update(chunk)
+    except StorageRefused as error:
+        if error.refusal is not Refusal.PERMISSION:
+            raise
+        return None
+    return digest.hexdigest()

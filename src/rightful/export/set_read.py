@@ -1,0 +1,239 @@
+"""One pass over one partition of a source, for all the subjects that wait for it."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rightful.clock import Clock
+from rightful.config.model import ExportSettings, SourceConfig
+from rightful.connectors.interface import (
+    KEY_COLUMN,
+    SUBJECT_COLUMN,
+    Connector,
+    Cursor,
+    FileItem,
+    Item,
+    Partition,
+    ReadHeader,
+    Rows,
+    SkippedItem,
+)
+from rightful.errors import SourceRefused
+from rightful.export.check import check_rows
+from rightful.export.files import FileSender
+from rightful.export.outbox import Outbox
+from rightful.export.placing import Draft
+from rightful.export.records import ReadRecord
+from rightful.export.spool import Spool
+from rightful.export.subject_read import SubjectRead
+from rightful.package import paths
+from rightful.package.parts import Part, PartCutter
+from rightful.package.serializer import Serializer
+
+_MIB = 1 << 20
+_SPOOL_BYTES = 32 * _MIB
+_SLICE_ROWS = 4096
+
+
+class SetRead:
+    """Reads a partition once, and delivers to each subject what is theirs."""
+
+    def __init__(
+        self,
+        source: SourceConfig,
+        connector: Connector,
+        partition: Partition,
+        states: Sequence[SubjectRead],
+        *,
+        outbox: Outbox,
+        settings: ExportSettings,
+        clock: Clock,
+        pause: Callable[[], None],
+    ) -> None:
+        """Take at least one read that is alive; `pause` is called between items and raises where the pass must be broken off."""
+        self._source = source
+        self._connector = connector
+        self._partition = partition
+        self._states = states
+        self._outbox = outbox
+        self._part_bytes = settings.part_mib * _MIB
+        self._clock = clock
+        self._pause = pause
+        self._header = ReadHeader()
+        self._serializer = Serializer(())
+        self._cutters: dict[int, PartCutter] = {}
+        self._spool = Spool(_SPOOL_BYTES)
+        self._files = FileSender(source, outbox)
+
+    def run(self) -> None:
+        """Read to the end, deliver everything and put down that the reads are done.
+
+        Raises:
+            SourceError: the connector's own, or one that says what is wrong with what it gave.
+        """
+        header, items = self._open()
+        first = self._states[0]
+        if first.record.columns not in {(), header.columns}:
+            # Its parts have one schema: a source whose columns changed since the last checkpoint is read from the beginning.
+            _close(items)
+            first.start_again()
+            header, items = self._open()
+        try:
+            self._begin(header)
+            for item in items:
+                self._pause()
+                if not any(state.is_alive for state in self._states):
+                    return
+                self._take(item)
+            self._finish_cutters()
+            self._empty_spool()
+        finally:
+            self._spool.close()
+            _close(items)
+        ended_at = self._clock.now()
+        for state in self._states:
+            state.record = msgspec.structs.replace(state.record, ended_at=ended_at)
+        self._outbox.deliver(finished=self._states)
+
+    def _open(self) -> tuple[ReadHeader, Iterator[ReadHeader | Item]]:
+        """Begin to read after the cursor, if any: a read that has one is claimed alone."""
+        items = self._connector.read(self._partition, [state.subject for state in self._states], self._states[0].cursor)
+        header = next(items, None)
+        if isinstance(header, ReadHeader):
+            return header, items
+        _close(items)
+        raise self._fault("did not begin with what it searched")
+
+    def _begin(self, header: ReadHeader) -> None:
+        self._header = header
+        self._files.template = header.searched
+        self._serializer = Serializer(header.columns)
+        now = self._clock.now()
+        for state in self._states:
+            state.record = ReadRecord(
+                columns=header.columns,
+                searched=header.searched,
+                identifiers={kind: len(values) for kind, values in state.subject.identifiers.items()},
+                started_at=state.record.started_at or now,
+            )
+
+    def _take(self, item: ReadHeader | Item) -> None:
+        match item:
+            case Rows(batch=batch):
+                # In slices, so that the text of a batch, several times its size, is never in memory at once.
+                for start in range(0, batch.num_rows, _SLICE_ROWS):
+                    self._take_rows(batch.slice(start, _SLICE_ROWS))
+            case FileItem():
+                self._files.send(self._state(item.subject), item)
+            case SkippedItem():
+                self._files.skip(self._state(item.subject), item)
+            case ReadHeader():
+                raise self._fault("began twice")
+
+    def _take_rows(self, batch: pa.RecordBatch) -> None:
+        if not self._header.match:
+            raise SourceRefused(
+                f"source {self._source.name!r} gives rows without saying what they were matched by",
+                source_name=self._source.name,
+                code="ForeignData",
+                hint="the connector must name its match columns",
+            )
+        ordered, counts = _by_subject(batch)
+        for subject, _ in counts:
+            self._state(subject)
+        pieces = self._serializer.lines_by(ordered, [count for _, count in counts])
+        start = 0
+        for (subject, count), piece in zip(counts, pieces, strict=True):
+            rows, state = ordered.slice(start, count), self._states[subject]
+            start += count
+            check_rows(rows, self._header.match, state.subject, source_name=self._source.name)
+            if state.is_alive:
+                self._keep(subject, piece, rows)
+
+    def _state(self, subject: object) -> SubjectRead:
+        if isinstance(subject, int) and 0 <= subject < len(self._states):  # a NULL in a batch is no int
+            return self._states[subject]
+        raise self._fault("gave something of a subject that it was not asked for")
+
+    def _keep(self, subject: int, piece: bytes, rows: pa.RecordBatch) -> None:
+        if len(self._states) > 1 and not self._header.in_subject_order:
+            self._spool.append(subject, piece)
+            return
+        if subject not in self._cutters:
+            self._finish_cutters()  # the rows of the subjects before this one are all there
+            self._cutters[subject] = PartCutter(self._part_bytes)
+        keys = rows.column(KEY_COLUMN) if self._header.has_key else None
+        for part in self._cutters[subject].feed(piece, keys):
+            self._add(self._states[subject], part)
+
+    def _finish_cutters(self) -> None:
+        for subject, cutter in self._cutters.items():
+            last = cutter.finish()
+            if last is not None:
+                self._add(self._states[subject], last)
+        self._cutters.clear()
+
+    def _empty_spool(self) -> None:
+        for subject, state in enumerate(self._states):
+            for part in _cut(self._spool.take(subject), self._part_bytes):
+                self._add(state, part)
+
+    def _add(self, state: SubjectRead, part: Part) -> None:
+        digest = hashlib.sha256()
+        for piece in part.content:
+            digest.update(piece)
+        number = state.next_part
+        state.next_part += 1
+        # Part numbers and cursors go together: an entry's checkpoint says both where to go on and what number comes next.
+        cursor = Cursor(part.last_key) if isinstance(part.last_key, int | str | bytes) else None
+        draft = Draft(
+            path=paths.part_path(self._source.product, self._source.name, self._partition.number, number),
+            content=part.content,
+            sha256=digest.hexdigest(),
+            size_bytes=part.size_bytes,
+            rows=part.rows,
+            cursor=cursor,
+        )
+        self._outbox.add(state, draft)
+
+    def _fault(self, what: str) -> SourceRefused:
+        return SourceRefused(
+            f"the connector of source {self._source.name!r} {what}",
+            source_name=self._source.name,
+            code="ConnectorFault",
+            hint="this is a fault of the connector: tell whoever made it",
+        )
+
+
+def _close(items: Iterator[object]) -> None:
+    close = getattr(items, "close", None)  # an iterator that is no generator has none
+    if close is not None:
+        close()
+
+
+def _by_subject(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[tuple[int, int]]]:
+    """Return the batch ordered by subject, each subject's rows in their order, and (subject, number of rows) of each."""
+    subjects = batch.column(SUBJECT_COLUMN)
+    if pc.count_distinct(subjects).as_py() == 1:
+        return batch, [(subjects[0].as_py(), batch.num_rows)]
+    ordered = batch.take(pc.array_sort_indices(subjects))  # a stable sort
+    runs = pc.value_counts(ordered.column(SUBJECT_COLUMN)).to_pylist()
+    return ordered, [(run["values"], run["counts"]) for run in runs]
+
+
+def _cut(pieces: Iterator[bytes], limit_bytes: int) -> Iterator[Part]:
+    """Cut pieces that end anywhere into parts."""
+    cutter = PartCutter(limit_bytes)
+    rest = b""
+    for piece in pieces:
+        whole = rest + piece
+        end = whole.rfind(b"\n") + 1
+        rest = whole[end:]
+        if end:
+            yield from cutter.feed(whole[:end], None)
+    last = cutter.finish()
+    if last is not None:
+        yield last

@@ -1,0 +1,98 @@
+"""One read of one operation while it runs: what earlier attempts left, what was found so far."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from rightful.connectors.interface import Cursor
+from rightful.export.records import EntryRecord, ReadRecord, Sealed
+from rightful.storage.interface import Storage
+from rightful.store.interface import ClaimedOperation, ClaimedRead, Entry, EntryState
+from rightful.subject.model import IdentifiedSubject
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An entry that an earlier attempt put down, opened."""
+
+    entry: Entry
+    record: EntryRecord
+
+
+class SubjectRead:
+    """A read and its counts. Its counts and `cursor` are those of the last checkpoint, or of the next one while that is being made."""
+
+    def __init__(
+        self,
+        *,
+        operation: ClaimedOperation,
+        read: ClaimedRead,
+        subject: IdentifiedSubject,
+        storage: Storage,
+        sealed: Sealed,
+        entries: Sequence[Entry],
+    ) -> None:
+        self.operation = operation
+        self.read = read
+        self.subject = subject
+        self.storage = storage
+        self.sealed = sealed
+        self.is_alive = True
+        """Whether it is still ours, and its storage location takes entries."""
+        self.record = sealed.open_read(read.sealed_outcome)
+        self.cursor: Cursor | None = None if read.sealed_cursor is None else sealed.open_cursor(read.sealed_cursor)
+        self.starts_again = self.cursor is None
+        """Whether it reads from the beginning, over what earlier attempts may have put."""
+        self.next_part, self.rows, self.files = read.next_part, read.rows, read.files
+        self.size_bytes, self.skipped = read.size_bytes, read.skipped
+        if self.starts_again:
+            self.start_again()
+        self._free_number = max((entry.number + 1 for entry in entries), default=0)
+        self._known: dict[str, list[Known]] = defaultdict(list)
+        self._keys: dict[bytes, str] = {}
+        self._met: set[str] = set()
+        for entry in entries:
+            record = sealed.open_entry(entry.sealed)
+            self._known[record.key].append(Known(entry, record))
+            if record.path and record.origin:
+                self._keys[record.origin] = record.key
+
+    def start_again(self) -> None:
+        """Read from the beginning: count anew, and go by no cursor."""
+        self.starts_again = True
+        self.cursor = None
+        self.record = ReadRecord(started_at=self.record.started_at)
+        self.next_part = self.rows = self.files = self.size_bytes = self.skipped = 0
+
+    def meet(self, key: str) -> list[Known]:
+        """Return what earlier attempts put down under a key, oldest revision first, and note that this one has come to it."""
+        self._met.add(key)
+        return self._known.get(key, [])
+
+    def miss(self, origin: bytes) -> None:
+        """Note that this attempt does not bring a file after all."""
+        self._met.discard(self._keys.get(origin, ""))
+
+    def known_paths(self) -> Iterator[str]:
+        """Yield the paths of entries that earlier attempts put down."""
+        return (known.record.path for several in self._known.values() for known in several if known.record.path)
+
+    def path_of(self, origin: bytes) -> str | None:
+        """Return the path that an earlier attempt gave a file of the source."""
+        return self._keys.get(origin)
+
+    def unmet(self) -> Iterator[Known]:
+        """Yield what earlier attempts put down and this one did not come to, though it should have."""
+        states = {EntryState.STAGED, EntryState.DONE} if self.starts_again else {EntryState.STAGED}
+        for key, several in self._known.items():
+            if key not in self._met:
+                yield from (known for known in several if known.entry.state in states)
+
+    def take_number(self) -> int:
+        """Return a number that no entry of this read has."""
+        self._free_number += 1
+        return self._free_number - 1
+
+    def give_number_back(self) -> None:
+        """Let the number that was taken last go to the next entry, whose row then takes the place of this one's."""
+        self._free_number -= 1

@@ -1,0 +1,104 @@
+"""One SQLite file: WAL, a lock that keeps other services out, one writer with group commit, a reader for each thread."""
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from rightful.errors import ConfigurationError
+from rightful.store import queries
+from rightful.store.group_commit import GroupCommit
+from rightful.store.interface import StoreFault
+
+T = TypeVar("T")
+_BUSY_S = 10.0
+
+
+class SqliteFile:
+    """Runs tasks on connections to one file, whose schema it brings up to date. Safe to use from any thread.
+
+    A task gets a connection with `sqlite3.Row` rows. What the database itself cannot do becomes `StoreFault`; a broken constraint
+    stays `sqlite3.IntegrityError`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock_alone(path)
+        try:
+            self._writer = self._connect()
+            _migrate(self._writer, path)
+        except (sqlite3.DatabaseError, OSError) as error:
+            os.close(self._lock)
+            raise ConfigurationError(
+                f"the store {path.name} cannot be opened: {error}", hint="is it a Rightful store, and may this account write there?"
+            ) from error
+        self._commits = GroupCommit(self._writer)
+
+    def write(self, task: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a task in a transaction that is durable when this returns; tasks that meet share one commit."""
+        try:
+            return self._commits.run(task)
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise
+        except sqlite3.Error as error:
+            raise StoreFault(f"the store {self._path.name} cannot be written: {error}") from error
+
+    def read(self, task: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a task that only reads, on a connection of this thread; it never waits for a writer."""
+        try:
+            return task(self._reader())
+        except sqlite3.ProgrammingError:
+            raise
+        except sqlite3.Error as error:
+            raise StoreFault(f"the store {self._path.name} cannot be read: {error}") from error
+
+    def close(self) -> None:
+        """Close every connection and give up the lock."""
+        for connection in (*self._readers, self._writer):
+            connection.close()
+        os.close(self._lock)
+
+    def _reader(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            self._local.connection = connection
+            self._readers.append(connection)
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S, cached_statements=256)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+
+def _lock_alone(path: Path) -> int:
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise ConfigurationError(
+            f"another service works on the store {path.name}", hint="stop it first, or give this one a store of its own"
+        ) from error
+    return descriptor
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the schema up to date, in one transaction; a file from a newer version is refused."""
+    scripts = queries.migrations()
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(scripts):
+        raise ConfigurationError(
+            f"the store {path.name} was written by a newer version of Rightful", hint="install that version, or give this one another store"
+        )
+    for number, script in enumerate(scripts[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")

@@ -1,0 +1,104 @@
+"""Tasks that wait together share a commit: what fails for one or for all is told to whom it concerns, and nobody else."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rightful.store.group_commit import GroupCommit
+
+Task = Callable[[sqlite3.Connection], object]
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(tmp_path / "x.db", isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    connection.execute("CREATE TABLE child (parent INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)")
+    yield connection
+    connection.close()
+
+
+def together(commits: GroupCommit, *tasks: Task) -> list[object]:
+    """Run tasks in one group: they come while an earlier one is being committed. Return what each returned or raised."""
+    held, began = threading.Event(), threading.Event()
+    outcomes: list[object] = [None] * len(tasks)
+
+    def hold(_connection: sqlite3.Connection) -> None:
+        began.set()
+        held.wait(10)
+
+    def run(number: int) -> None:
+        try:
+            outcomes[number] = commits.run(tasks[number])
+        except Exception as error:  # noqa: BLE001 - it is the outcome
+            outcomes[number] = error
+
+    threads = [threading.Thread(target=commits.run, args=(hold,))]
+    threads[0].start()
+    began.wait(10)
+    threads += [threading.Thread(target=run, args=(number,)) for number in range(len(tasks))]
+    for thread in threads[1:]:
+        thread.start()
+    while len(commits._waiting) < len(tasks):  # nothing else tells that all have come
+        pass
+    held.set()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def insert(number: int) -> Task:
+    return lambda connection: connection.execute("INSERT INTO parent VALUES (?)", (number,)).rowcount
+
+
+def parents(connection: sqlite3.Connection) -> list[int]:
+    return [row[0] for row in connection.execute("SELECT id FROM parent ORDER BY id")]
+
+
+def test_task_that_raises_is_undone_alone(connection: sqlite3.Connection) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        insert(2)(connection)
+        raise ValueError("no")
+
+    first, second, third = together(GroupCommit(connection), insert(1), fail, insert(3))
+    assert (first, third) == (1, 1)
+    assert isinstance(second, ValueError)
+    assert parents(connection) == [1, 3]
+
+
+def test_commit_that_fails_is_told_to_everyone_and_the_next_one_works(connection: sqlite3.Connection) -> None:
+    def orphan(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO child VALUES (99)")  # noticed by COMMIT
+
+    commits = GroupCommit(connection)
+    assert [type(outcome) for outcome in together(commits, insert(1), orphan, insert(3))] == [sqlite3.IntegrityError] * 3
+    assert parents(connection) == []
+    assert commits.run(insert(4)) == 1
+    assert parents(connection) == [4]
+
+
+def test_full_disk_fails_all_of_its_group_that_it_undid(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA max_page_count = 8")
+    connection.execute("CREATE TABLE big (content BLOB)")
+
+    def fill(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO big VALUES (zeroblob(1000000))")
+
+    commits = GroupCommit(connection)
+    first, second, third = together(commits, insert(1), fill, insert(3))
+    assert isinstance(second, sqlite3.OperationalError)
+    kept = [number for number, outcome in ((1, first), (3, third)) if outcome == 1]
+    assert parents(connection) == kept
+    assert commits.run(insert(4)) == 1
+
+
+def test_connection_that_cannot_even_roll_back_commits_for_nobody(connection: sqlite3.Connection) -> None:
+    def close(connection: sqlite3.Connection) -> None:
+        connection.close()
+
+    outcomes = together(GroupCommit(connection), insert(1), close, insert(3))
+    assert all(isinstance(outcome, sqlite3.Error) for outcome in outcomes), outcomes
