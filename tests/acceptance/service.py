@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import yaml
 
+import rightful as rightful_package
 from rightful.identity import local_issuer
 from rightful.identity.model import CallerKind
 from rightful.identity.permissions import PROFILES_READ_WRITE, USER_EXPORT
@@ -27,6 +28,9 @@ START_S = 60.0
 STOP_S = 15.0
 _PAUSE_S = 0.02
 """Between two looks at something that a test waits for."""
+
+ENVIRON = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "PYTHONPATH": str(Path(rightful_package.__file__).parents[1])}
+"""Of every process that is started here: the code that the test itself has imported, and nothing else of the test's own environment."""
 
 Document = dict[str, Any]
 Operation = Mapping[str, Any]
@@ -80,7 +84,7 @@ class RunningService:
         self.answers: list[bytes] = []
         """Heads and bodies of all answers so far."""
         self._wrapper = wrapper
-        self._environ = {"PATH": os.environ["PATH"], "HOME": str(config_path.parent), "LC_ALL": "C.UTF-8", **(environ or {})}
+        self._environ = {**ENVIRON, "HOME": str(config_path.parent), **(environ or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._address = ""
         self._tokens: dict[tuple[TenantId, tuple[str, ...]], str] = {}
@@ -244,9 +248,7 @@ class RunningService:
 def rightful(*arguments: str, given: str = "", environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a `rightful` command to its end."""
     command = [sys.executable, "-m", "rightful.cli", *arguments]
-    return subprocess.run(
-        command, input=given, env=environ or {"PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=90, check=False
-    )
+    return subprocess.run(command, input=given, env=environ or ENVIRON, capture_output=True, text=True, timeout=90, check=False)
 
 
 def eventually(condition: Callable[[], bool], what: str, *, timeout_s: float = 30) -> None:

@@ -4,11 +4,9 @@ import http.client
 import os
 import random
 import secrets
-import sqlite3
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,110 +14,21 @@ from pathlib import Path
 import pytest
 from tests.acceptance import delivered
 from tests.acceptance.judges import refusals, unpack
-from tests.acceptance.service import Document, RunningService, configure
+from tests.acceptance.large import FILES, ROWS, SlowSimulator, checkpointed, configured
+from tests.acceptance.service import RunningService
 from tests.servers.azurite import Azurite
 
-from rightful.clock import SystemClock
-from rightful.export.records import Sealed
-from rightful.ids import OperationId, TenantId
 from rightful.package.readers import FolderReader
 from rightful.package.verify import PackageState, verify
 from rightful.sample.company import SampleCompany
 from rightful.sample.people import Person
-from rightful.sealing import Sealer
-from rightful.store.interface import EntryState
-from rightful.store.sqlite import SqliteStore
-from rightful.testing.blob_simulator import BlobSimulator, Fault
+from rightful.testing.blob_simulator import BlobSimulator
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.azurite]
 
 KILLS = 10
-ROWS = 40_000
-FILES = 40
-PEOPLE = ("ann", "ann2", "sato.hanako", "e1", "zoe", "jose")
 _LONGEST_S = 0.7
 """A kill comes at a random moment of this time after the service listens; an export that is left alone takes several times as long."""
-
-
-class SlowSimulator(BlobSimulator):
-    """A storage location that takes a while for each request, and tells the test when one for a certain entry comes in."""
-
-    delay_s = 0.0
-    awaited = ""
-    """The end of an entry's path; the first request for it is told, and goes on when that is done with."""
-    on_awaited: Callable[[], None]
-
-    def take_fault(self, path: str) -> Fault | None:
-        time.sleep(self.delay_s)
-        if self.awaited and path.endswith(self.awaited):
-            self.awaited = ""
-            self.on_awaited()
-        return super().take_fault(path)
-
-
-@pytest.fixture(scope="module")
-def readings(company: SampleCompany, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with much data: a table with many rows of each person, and many files."""
-    folder = tmp_path_factory.mktemp("readings")
-    people = [company.person(key) for key in PEOPLE]
-    connection = sqlite3.connect(folder / "readings.db")
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("CREATE TABLE readings (id INTEGER PRIMARY KEY, owner TEXT, taken_at TEXT, value REAL, note TEXT)")
-    for person in people:
-        connection.execute(
-            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?) "
-            "INSERT INTO readings (owner, taken_at, value, note) SELECT ?, '2026-01-01T00:00:00', n / 7.0, 'reading ' || hex(n * 7919) FROM n",
-            (ROWS, person.upn),
-        )
-        album = folder / "albums" / person.upn
-        album.mkdir(parents=True)
-        for number in range(FILES):
-            (album / f"{number:03d}.jpg").write_bytes(random.Random(f"{person.key} {number}").randbytes(1 + 997 * number))
-    connection.execute("CREATE INDEX readings_owner ON readings (owner)")
-    connection.commit()
-    connection.close()
-    return folder
-
-
-@pytest.fixture
-def simulator() -> Iterator[SlowSimulator]:
-    with SlowSimulator() as running:
-        yield running
-
-
-def configured(company: SampleCompany, name: str, readings: Path, *hosts: str) -> Path:
-    def change(document: Document) -> None:
-        contoso = document["tenants"][0]
-        contoso["export"] = {"part_mib": 1}
-        contoso["storage"]["allow"] = list(hosts)
-        kept = {key: contoso["sources"][key] for key in ("onedrive", "customers", "orders", "activity")}
-        table = {
-            "connector": "sql",
-            "url": f"sqlite:///{readings}/readings.db",
-            "table": "readings",
-            "match": {"owner": "upn"},
-            "key": "id",
-        }
-        albums = {"connector": "files", "url": f"file://{readings}/albums", "path": "{upn}/"}
-        contoso["sources"] = {"readings": table, "albums": albums, **kept}
-
-    return configure(company, name, change)
-
-
-def checkpointed(company: SampleCompany, service: RunningService, operation_ids: list[str]) -> set[str]:
-    """Return the paths of entries that the (dead) service's store says are delivered."""
-    key = bytes.fromhex((company.folder / "seal.key").read_text().strip())
-    store = SqliteStore(company.folder / "var" / service.config_path.stem / "rightful.db", SystemClock())
-    try:
-        found = set()
-        for operation_id in map(OperationId, operation_ids):
-            sealed = Sealed(Sealer(key), TenantId(company.tenant_id), operation_id)
-            entries = store.entries(operation_id)
-            done = [entry for entry in entries if entry.state is EntryState.DONE and entry.sealed]
-            found |= {f"{operation_id}/{sealed.open_entry(entry.sealed).path}" for entry in done}
-        return found
-    finally:
-        store.close()
 
 
 @dataclass
@@ -196,7 +105,7 @@ def test_killed_ten_times_in_the_middle_packages_whole_and_equal_nothing_lost_no
             time.sleep(chance.uniform(0, _LONGEST_S))  # the random moment itself, not a wait for something
             service.kill()
             dying.join()
-            for path in checkpointed(company, service, [each for each, who in crowd.accepted.items() if who in {"zoe", "jose"}]):
+            for path in checkpointed(service, [each for each, who in crowd.accepted.items() if who in {"zoe", "jose"}]):
                 durable.setdefault(path, len(simulator.requests))
             if chance.random() < 0.3:  # again, before it listens
                 service.begin()

@@ -1,0 +1,102 @@
+"""A SAS is seen nowhere: not in logs at their most talkative, not in the store, not in answers, packages or the process's own records."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import pytest
+from tests.acceptance.large import SlowSimulator, configured
+from tests.acceptance.service import RunningService, eventually
+
+from rightful.sample.company import SampleCompany
+from rightful.testing.blob_simulator import Break, Fault
+
+pytestmark = pytest.mark.acceptance
+
+
+def forms(sas_url: str) -> Iterator[bytes]:
+    """Yield what a SAS looks like where it stands: as it is, percent-decoded, encoded again, in base64 wherever that begins, in hex."""
+    query = urlsplit(sas_url).query
+    signature = parse_qs(query)["sig"][0]
+    for secret in {query, unquote(query), signature, quote(signature, safe=""), quote(quote(signature, safe=""), safe="")}:
+        plain = secret.encode()
+        yield plain
+        yield plain.hex().encode()
+        for shift in range(3):
+            encoded = base64.b64encode(b"\0" * shift + plain)
+            yield encoded[4 if shift else 0 : -4]
+    yield base64.b64decode(signature)
+
+
+def found_in(content: bytes, secrets: list[bytes]) -> bool:
+    return any(secret in content for secret in secrets)
+
+
+def test_forms_are_those_that_would_be_noticed() -> None:
+    url = "https://acct.blob.core.windows.net/c?sp=cw&sr=c&sig=KzI5QEdOVVxjanF4f4aNlJuiqbC3vsXM09rh6O%2F2%2FQQ%3D"
+    looked_for = list(forms(url))
+    for text in (url, unquote(url), f'{{"storageLocation": "{quote(url, safe="")}"}}', base64.b64encode(url.encode()).decode()):
+        assert found_in(f"some log line {text}".encode(), looked_for), text
+    assert not found_in(url.partition("?")[0].encode(), looked_for)
+
+
+def test_sas_is_seen_nowhere_while_an_export_runs_waits_fails_and_ends(
+    company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
+) -> None:
+    config = configured(company, "secret", readings, simulator.host)
+    environ = {"RIGHTFUL_LOG_LEVEL": "DEBUG", "TMPDIR": str(tmp_path)}
+    service = RunningService(company, config, environ=environ)
+    given: list[str] = []
+
+    def sas(permissions: str = "c", *, expires_in_s: float = 3600) -> str:
+        given.append(simulator.sas_url("secret", permissions, expires_in_s=expires_in_s))
+        return given[-1]
+
+    def leaks() -> list[str]:
+        """Say where a SAS is seen now."""
+        secrets = [form for url in given for form in forms(url)]
+        places = {str(path): path.read_bytes() for path in config.parent.joinpath("var", "secret").iterdir()}
+        places |= {str(path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        places["log"] = service.log_path.read_bytes()
+        places |= {f"answer {number}": answer for number, answer in enumerate(service.answers)}
+        places |= simulator.blobs("secret")
+        if service.is_running:
+            places |= {name: Path(f"/proc/{service.pid}/{name}").read_bytes() for name in ("cmdline", "environ", "comm")}
+        assert any(name.endswith("rightful.db-wal") for name in places) or not service.is_running
+        return [name for name, content in places.items() if found_in(content, secrets)]
+
+    zoe, jose = company.person("zoe").upn, company.person("jose").upn
+    with service:
+        for refused in (
+            sas(expires_in_s=-60),
+            sas("r"),
+            sas().replace("sp=c", "sp=cw"),
+            sas() + "&sp=w",
+            sas().replace("127.0.0.1", "127.1"),
+        ):
+            given.append(refused)
+            assert service.submit(zoe, refused).status == 400
+        simulator.fail(Fault.redirect(sas(), 307))
+        assert service.submit(zoe, sas()).status == 400
+        simulator.delay_s = 0.01
+        simulator.fail(Fault.broken(Break.RESET), after=5)
+        simulator.fail(Fault.status(503, "ServerBusy"), after=3)
+        operation_id = service.submit(zoe, sas()).operation_id
+        eventually(lambda: len(simulator.blobs("secret")) > 10, "some entries are there")
+        assert leaks() == []
+        simulator.revoke()
+        service.wait(operation_id, lambda operation: "waitingFor" in operation)
+        assert leaks() == []
+        service.kill()
+        assert leaks() == []
+        service.start()
+        resumed = service.resume(operation_id, location=sas("cw"))
+        assert resumed.returncode == 0
+        service.answers += [resumed.stdout.encode(), resumed.stderr.encode()]
+        service.complete(operation_id)
+        service.complete(service.submit(jose, sas("w")).operation_id)
+        assert service.token().encode() not in service.log_path.read_bytes()
+        assert leaks() == []
+        service.stop()
+    assert leaks() == []

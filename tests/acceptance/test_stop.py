@@ -1,0 +1,45 @@
+"""SIGTERM: the service comes to a checkpoint and ends within seconds, whatever it waits for; the next start goes on."""
+
+from pathlib import Path
+
+import pytest
+from tests.acceptance.judges import unpack
+from tests.acceptance.large import SlowSimulator, checkpointed, configured
+from tests.acceptance.service import RunningService, eventually
+
+from rightful.package.readers import FolderReader
+from rightful.package.verify import PackageState, verify
+from rightful.sample.company import SampleCompany
+from rightful.testing.blob_simulator import Break, Fault
+
+pytestmark = pytest.mark.acceptance
+
+FEW_S = 8.0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [None, Fault.status(503, "ServerBusy", headers={"Retry-After": "25"}), Fault.broken(Break.TIMEOUT)],
+    ids=["busy", "asked to come back later", "no answer at all"],
+)
+def test_stopped_in_the_middle_ends_soon_and_the_next_start_goes_on(
+    company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path, fault: Fault | None
+) -> None:
+    service = RunningService(company, configured(company, "stop", readings, simulator.host))
+    simulator.delay_s = 0.02
+    with service:
+        operation_id = service.submit(company.person("zoe").upn, simulator.sas_url("stop", "c")).operation_id
+        eventually(lambda: len(simulator.blobs("stop")) > 10, "some entries are there")
+        if fault:
+            simulator.fail_from_now(fault)
+            before = len(simulator.requests)
+            eventually(lambda: len(simulator.requests) > before, "the fault was met")
+        assert service.stop() < FEW_S
+        durable, seen = checkpointed(service, [operation_id]), len(simulator.requests)
+        assert durable
+        simulator.recover()
+        service.start()
+        service.complete(operation_id)
+        assert not durable & {request.path for request in simulator.requests[seen:]}, "what was checkpointed was sent again"
+    package = unpack(simulator.blobs("stop"), tmp_path / "package", f"{operation_id}/")
+    assert verify(FolderReader(package)).state is PackageState.WHOLE
