@@ -1,0 +1,1 @@
+"""Benchmarks: us and the yardstick on the same work."""
