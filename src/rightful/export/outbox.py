@@ -160,6 +160,7 @@ class Outbox:
         for state in finished:
             left = self._gone(state)
             if state.is_alive:
+                state.skipped += state.unmet_skips()
                 entries.setdefault(state, []).extend(left)
         done = set(finished)
         checkpoints = [self._checkpoint_of(state, new, is_done=state in done) for state, new in entries.items()]

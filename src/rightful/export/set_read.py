@@ -217,7 +217,7 @@ def _close(items: Iterator[object]) -> None:
 def _by_subject(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[tuple[int, int]]]:
     """Return the batch ordered by subject, each subject's rows in their order, and (subject, number of rows) of each."""
     subjects = batch.column(SUBJECT_COLUMN)
-    if pc.count_distinct(subjects).as_py() == 1:
+    if not subjects.null_count and pc.count_distinct(subjects).as_py() == 1:
         return batch, [(subjects[0].as_py(), batch.num_rows)]
     ordered = batch.take(pc.array_sort_indices(subjects))  # a stable sort
     runs = pc.value_counts(ordered.column(SUBJECT_COLUMN)).to_pylist()

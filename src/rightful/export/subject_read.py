@@ -88,6 +88,11 @@ class SubjectRead:
             if key not in self._met:
                 yield from (known for known in several if known.entry.state in states)
 
+    def unmet_skips(self) -> int:
+        """Count what earlier attempts skipped and this one, which counts anew, did not come to: it stands in the ledger all the same."""
+        unmet = (known for key, several in self._known.items() if key not in self._met for known in several)
+        return sum(known.entry.state is EntryState.SKIPPED for known in unmet) if self.starts_again else 0
+
     def take_number(self) -> int:
         """Return a number that no entry of this read has."""
         self._free_number += 1

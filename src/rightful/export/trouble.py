@@ -16,7 +16,8 @@ from rightful.store.interface import ClaimedOperation, ClaimedRead, Store
 _log = structlog.get_logger(__name__)
 
 _LONGEST_RETRY_S = 300.0
-_STORAGE_RETRY_S = 30.0
+_FIRST_STORAGE_RETRY_S = 2.0
+_LONGEST_STORAGE_RETRY_S = 30.0
 
 
 def failure_of(error: BaseException, source_name: str = "") -> Failure:
@@ -66,7 +67,7 @@ class Trouble:
         if self._is_hopeless(operation, error, settings):
             self.fail(operation, failure_of(error), read)
         else:
-            self._store.retry([read], owner=self._owner, at=self._later(error), waiting_for=failure_of(error))
+            self._store.retry([read], owner=self._owner, at=self._later(operation, error), waiting_for=failure_of(error))
 
     def finishing(self, operation: ClaimedOperation, error: Exception, settings: ExportSettings) -> None:
         """Deal with a package that could not be finished."""
@@ -75,11 +76,16 @@ class Trouble:
         if not isinstance(error, StorageError) or self._is_hopeless(operation, error, settings):
             self.fail(operation, failure_of(error), operation)
         else:
-            self._store.retry_finish(operation, owner=self._owner, at=self._later(error), waiting_for=failure_of(error))
+            self._store.retry_finish(operation, owner=self._owner, at=self._later(operation, error), waiting_for=failure_of(error))
 
-    def _later(self, error: StorageError) -> datetime:
-        wait_s = error.retry_after_s if isinstance(error, StorageUnavailable) and error.retry_after_s else _STORAGE_RETRY_S
-        return self._clock.now() + timedelta(seconds=wait_s)
+    def _later(self, operation: ClaimedOperation, error: StorageError) -> datetime:
+        """Return when to try again: soon after a wait has begun, since most are short, and the less often the longer it lasts."""
+        now, since = self._clock.now(), self._store.waiting_since(operation.operation_id)
+        waited_s = 0.0 if since is None else (now - since).total_seconds()
+        wait_s = min(_LONGEST_STORAGE_RETRY_S, max(_FIRST_STORAGE_RETRY_S, waited_s / 2))
+        if isinstance(error, StorageUnavailable) and error.retry_after_s:
+            wait_s = error.retry_after_s
+        return now + timedelta(seconds=wait_s)
 
     def _is_hopeless(self, operation: ClaimedOperation, error: StorageError, settings: ExportSettings) -> bool:
         """Whether waiting is useless, or has lasted long enough (DESIGN rule 8)."""

@@ -1,7 +1,9 @@
 """A whole service of memory parts and a local folder, run step by step in the test's own thread."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -65,7 +67,9 @@ class World:
         on_unreadable_item: str = "record",
         queued: int = 100,
         store_type: type[SqliteStore] = SqliteStore,
+        storages_type: type[Storages] = Storages,
     ) -> None:
+        self._storages_type = storages_type
         self.exports = folder / "exports"
         self.exports.mkdir(exist_ok=True)
         self.clock = ManualClock()
@@ -97,7 +101,7 @@ class World:
     def start(self, store_type: type[SqliteStore] = SqliteStore) -> None:
         """Start the service on what is there, as after a stop."""
         self.store = store_type(self.config.folder / "store.db", self.clock)
-        self.storages = Storages(folder=self.config.folder, clock=self.clock)
+        self.storages = self._storages_type(folder=self.config.folder, clock=self.clock)
         self.work = Work(config=self.config, tenants=self.tenants, store=self.store, storages=self.storages, clock=self.clock, owner=OWNER)
         self.service = Service(
             config=self.config,
@@ -143,6 +147,19 @@ class World:
 
     def package(self, operation: DataPolicyOperation) -> Path:
         return self.exports / operation.prefix
+
+    def rows(self, operation: DataPolicyOperation, source: str) -> list[int]:
+        """Return the ids of the rows of a source that count, in the order of its parts."""
+        ledger = self.ledger(operation)[source]
+        replaced = {entry["path"] for entry in ledger["superseded"]}
+        parts = sorted((self.package(operation) / "data" / "Product" / source).glob("part-*.jsonl"))
+        counting = [part for part in parts if str(part.relative_to(self.package(operation))) not in replaced]
+        return [json.loads(line)["id"] for part in counting for line in part.read_text().splitlines()]
+
+    def ledger(self, operation: DataPolicyOperation) -> dict[str, dict[str, Any]]:
+        """Return the ledger's sources."""
+        sources: dict[str, dict[str, Any]] = json.loads((self.package(operation) / "ledger.json").read_text())["sources"]
+        return sources
 
     def verify(self, operation: DataPolicyOperation) -> Verification:
         return verify(FolderReader(self.package(operation)))
