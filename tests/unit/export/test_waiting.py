@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.unit.export.world import World
 
 from rightful.operation.model import OperationStatus
+from rightful.testing.memory_connector import MemoryConnector
 
 PEOPLE = {"1": {"upn": ("ann@contoso.example",)}}
 
