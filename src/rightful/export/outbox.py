@@ -166,6 +166,8 @@ class Outbox:
         checkpoints = [self._checkpoint_of(state, new, is_done=state in done) for state, new in entries.items()]
         if checkpoints:
             self._drop(self._store.checkpoint(checkpoints, owner=self._owner), list(entries))
+        for state, checkpoint in zip(entries, checkpoints, strict=True):
+            state.has_come_so_far(checkpoint)
 
     def _checkpoint_of(self, state: SubjectRead, entries: Sequence[Entry], *, is_done: bool) -> Checkpoint:
         return Checkpoint(

@@ -8,7 +8,7 @@ import msgspec
 from rightful.connectors.interface import Cursor
 from rightful.export.records import EntryRecord, ReadRecord, Sealed
 from rightful.storage.interface import Storage
-from rightful.store.interface import ClaimedOperation, ClaimedRead, Entry, EntryState
+from rightful.store.interface import Checkpoint, ClaimedOperation, ClaimedRead, Entry, EntryState
 from rightful.subject.model import IdentifiedSubject
 
 
@@ -63,6 +63,11 @@ class SubjectRead:
         self.cursor = None
         self.record = ReadRecord(started_at=self.record.started_at)
         self.next_part = self.rows = self.files = self.size_bytes = self.skipped = 0
+
+    def has_come_so_far(self, checkpoint: Checkpoint) -> None:
+        """Note a checkpoint: one that is further than earlier attempts came begins the count of failures anew, as in the store."""
+        if checkpoint.is_ahead and self.read.failures:
+            self.read = msgspec.structs.replace(self.read, failures=0)
 
     def meet(self, key: str) -> list[Known]:
         """Return what earlier attempts put down under a key, oldest revision first, and note that this one has come to it."""

@@ -178,6 +178,16 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[Entry, ...] = ()
     """Entries that are now DONE, SUPERSEDED or SKIPPED and were not before."""
 
+    @property
+    def was_put(self) -> bool:
+        """Whether the storage location took something."""
+        return any(entry.state is EntryState.DONE for entry in self.entries)
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it is further than earlier attempts came: a new revision of what they put is not."""
+        return any(entry.state is EntryState.DONE and not entry.revision for entry in self.entries)
+
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
     """An operation whose package is whole and synced."""

@@ -17,7 +17,6 @@ from rightful.store.interface import (
     ClaimedRead,
     Completion,
     Entry,
-    EntryState,
     FinishSet,
     Intent,
     ListQuery,
@@ -332,7 +331,7 @@ class SqliteStore:
             "duration_s": checkpoint.duration_s,
             "sealed_outcome": checkpoint.sealed_outcome,
             "is_done": checkpoint.is_done,
-            "is_ahead": any(entry.state is EntryState.DONE and not entry.revision for entry in checkpoint.entries),
+            "is_ahead": checkpoint.is_ahead,
             **_fence_key(checkpoint.read, owner),
         }
         if not connection.execute(self._sql["checkpoint"], parameters).rowcount:
@@ -354,7 +353,7 @@ class SqliteStore:
             "id": operation_id,
             "progress": progress.percent(reads),
             "done": int(checkpoint.is_done),
-            "was_put": any(entry.state is EntryState.DONE for entry in checkpoint.entries),
+            "was_put": checkpoint.was_put,
         }
         connection.execute(self._sql["advance"], parameters)
         return True
