@@ -1,0 +1,120 @@
+"""The engine keeps going: through faults of the work and of the store, and though one tenant's systems hang."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from rightful.engines.embedded import EmbeddedEngine
+from rightful.operation.model import OperationStatus, PackageTotals
+from rightful.store.interface import Checkpoint, Completion, FinishSet, ReadSet, StoreFault
+from rightful.store.sqlite import SqliteStore
+from rightful.testing.clock import ManualClock
+from rightful.testing.store_suite import OTHER_TENANT, START, TENANT, accept
+
+OWNER = "engine"
+PATIENCE_S = 20
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: ManualClock) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path / "store.db", clock)
+    yield store
+    store.close()
+
+
+def do(store: SqliteStore, claim: ReadSet | FinishSet) -> None:
+    """Do the work of a claim, as if nothing were ever found."""
+    if isinstance(claim, ReadSet):
+        store.checkpoint([Checkpoint(read=read, next_part=0, is_done=True) for read in claim.reads], owner=OWNER)
+    else:
+        totals = PackageTotals(prefix="", entries=1, size_bytes=1, manifest_sha256="")
+        store.complete([Completion(operation=operation, package=totals) for operation in claim.operations], owner=OWNER)
+
+
+def run(
+    store: SqliteStore, clock: ManualClock, work: Callable[[ReadSet | FinishSet], None], until: threading.Event, *, tenants: int = 1
+) -> None:
+    """Run an engine until the event."""
+    engine = EmbeddedEngine(store, work, owner=OWNER, tenants=tenants, clock=clock)
+    engine.start()
+    try:
+        assert until.wait(PATIENCE_S)
+    finally:
+        engine.stop()
+
+
+class _Panic(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("error", [ValueError("ann"), StoreFault("the disk is full"), _Panic("ann")], ids=repr)
+@pytest.mark.parametrize("kind", [ReadSet, FinishSet])
+def test_work_that_breaks_off_is_given_back_and_done_again(
+    store: SqliteStore, clock: ManualClock, error: BaseException, kind: type[ReadSet | FinishSet]
+) -> None:
+    operation_id = accept(store, 1, "a")
+    broken: list[ReadSet | FinishSet] = []
+    complete, moving = threading.Event(), threading.Event()
+
+    def work(claim: ReadSet | FinishSet) -> None:
+        if isinstance(claim, kind) and not broken:
+            broken.append(claim)
+            raise error
+        do(store, claim)
+        if isinstance(claim, FinishSet):
+            complete.set()
+
+    def move() -> None:
+        while not moving.wait(0.01):
+            clock.advance(0.5)
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    try:
+        with capture_logs() as logs:
+            run(store, clock, work, complete)
+    finally:
+        moving.set()
+        mover.join()
+    operation = store.get(TENANT, operation_id)
+    assert operation is not None
+    assert operation.status is OperationStatus.COMPLETE
+    assert any("unforeseen error" in str(entry["event"]) and "test_embedded.py" in str(entry) for entry in logs)
+    assert "ann" not in str(logs)
+
+
+def test_tenant_whose_systems_hang_does_not_keep_another_waiting(store: SqliteStore, clock: ManualClock) -> None:
+    for number in range(8):
+        accept(store, number, f"source-{number}")  # sets of their own: each would take a thread
+    other = accept(store, 99, "b", tenant_id=OTHER_TENANT)
+    hanging, complete = threading.Event(), threading.Event()
+
+    def work(claim: ReadSet | FinishSet) -> None:
+        if claim.tenant_id == TENANT:
+            assert hanging.wait(PATIENCE_S)
+        do(store, claim)
+        if claim.tenant_id == OTHER_TENANT and isinstance(claim, FinishSet):
+            hanging.set()
+            complete.set()
+
+    run(store, clock, work, complete, tenants=2)
+    operation = store.get(OTHER_TENANT, other)
+    assert operation is not None
+    assert operation.status is OperationStatus.COMPLETE
+
+
+def test_stop_gives_leases_back(store: SqliteStore, clock: ManualClock) -> None:
+    accept(store, 1, "a")
+    claimed = threading.Event()
+    run(store, clock, lambda _claim: claimed.set(), claimed)
+    again = store.claim("another", lease_s=60, limit=10)
+    assert isinstance(again, ReadSet)
+    assert again.reads[0].attempt == 2
