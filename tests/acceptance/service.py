@@ -97,6 +97,7 @@ class RunningService:
     def __exit__(self, *_: object) -> None:
         if self.is_running:
             self.kill()
+        self._close()
 
     # -- the process --------------------------------------------------------------------------------------------------
     @property
@@ -120,6 +121,7 @@ class RunningService:
     def begin(self) -> None:
         """Start the process, without waiting for it."""
         assert not self.is_running
+        self._close()
         command = [*self._wrapper, sys.executable, "-m", "rightful.cli", "--json", "serve", "--config", str(self.config_path)]
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
@@ -129,11 +131,16 @@ class RunningService:
     def start(self) -> None:
         """Start the process; returns once it says that it listens."""
         self.begin()
+        assert self.listens(), f"the service did not start: {self.log_path.read_text(encoding='utf-8')[-2000:]}"
+
+    def listens(self) -> bool:
+        """Wait until the process says that it listens; False where it ends before."""
         assert self._process is not None
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()  # ends with the process, where it does not come up
-        assert line, f"the service did not start: {self.log_path.read_text(encoding='utf-8')[-2000:]}"
-        self._address = json.loads(line)["listening"]
+        line = self._process.stdout.readline()
+        if line:
+            self._address = json.loads(line)["listening"]
+        return bool(line)
 
     def kill(self) -> None:
         """End the process as a power cut would."""
@@ -155,9 +162,10 @@ class RunningService:
             process.kill()
             process.wait()
             raise
-        finally:
-            if process.stdout is not None:
-                process.stdout.close()
+
+    def _close(self) -> None:
+        if self._process is not None and self._process.stdout is not None:
+            self._process.stdout.close()
 
     def log(self) -> str:
         return self.log_path.read_text(encoding="utf-8")

@@ -172,7 +172,8 @@ def test_killed_at_each_step_of_one_export_a_single_operation_ends_whole(
             with suppress(OSError, http.client.HTTPException):
                 submit()
             assert deaths.acquire(timeout=30), f"nothing came after {simulator.awaited} was awaited"
-            service.start()
+            service.begin()
+            service.listens()  # or dies before, since work is taken up first
         operation_id = submit()
         service.complete(operation_id)
         assert service.listed() == [operation_id]
