@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import structlog
 
@@ -18,15 +19,20 @@ from rightful.export.runtime import TenantRuntime
 from rightful.export.stopping import Stopping, StoppingClock
 from rightful.export.submit import Submitter
 from rightful.export.trouble import Trouble
+from rightful.faults import describe
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.sealing import Sealer
 from rightful.storage.location import parse_location
 from rightful.storage.registry import Storages
-from rightful.store.interface import ClaimedOperation, ClaimedRead, FinishSet, ListQuery, ReadSet, Store
+from rightful.store.interface import ClaimedOperation, ClaimedRead, FinishSet, Intent, ListQuery, ReadSet, Store
 from rightful.subject.model import DataSubject, SubjectKind
 
 _log = structlog.get_logger(__name__)
+
+_SETTLERS = 8
+_SETTLE_S = 5.0
+"""How long a start waits for the storage locations of requests that a stop cut short."""
 
 _UNCONFIGURED = Failure(
     code="ConfigurationInvalid", message="the tenant is no longer in the configuration; put it back and resume, or submit the request again"
@@ -99,19 +105,34 @@ class Service:
         self._work = work
         self._clock = clock
         self._sealer = Sealer(config.seal_key)
+        self._settling = ThreadPoolExecutor(_SETTLERS, thread_name_prefix="settle")
         self._submitter = Submitter(store=store, storages=storages, sealer=self._sealer, clock=clock)
 
     def start(self) -> None:
-        """Settle intents that a stop left behind, then begin to work; work left by an earlier run goes on."""
-        for intent in self._store.intents():
-            tenant = self._tenants.get(intent.tenant_id)
-            if tenant is None or self._submitter.settle(intent, tenant) is None:
-                self._store.drop(intent.operation_id)
-                _log.warning("a request that was never answered is dropped", operation_id=intent.operation_id)
+        """Settle intents that a stop left behind, then begin to work; work left by an earlier run goes on.
+
+        Intents whose storage locations don't answer at once are settled while the service works; equal requests wait for them.
+        """
+        settled = [self._settling.submit(self._settle, intent) for intent in self._store.intents()]
+        wait(settled, timeout=_SETTLE_S)
         self._engine.start()
+
+    def _settle(self, intent: Intent) -> None:
+        try:
+            tenant = self._tenants.get(intent.tenant_id)
+            if tenant is None:
+                self._store.drop(intent.operation_id)
+            else:
+                self._submitter.settle(intent, tenant)
+        except Exception as error:  # noqa: BLE001 - the intent stays, for the next equal request or the next start
+            _log.error("a request that was never answered could not be settled", operation_id=intent.operation_id, error=describe(error))
+            return
+        if self._store.get(intent.tenant_id, intent.operation_id) is None:
+            _log.warning("a request that was never answered is dropped", operation_id=intent.operation_id)
 
     def stop(self) -> None:
         """Let what runs come to its next checkpoint, then release everything."""
+        self._settling.shutdown(cancel_futures=True)
         self._work.stopping.set()
         self._engine.stop()
         self._storages.close()

@@ -1,7 +1,9 @@
 """Accepting a request: look for what it repeats, commit an intent, mark the storage location, promote the intent (DESIGN rule 9)."""
 
 import hashlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from rightful.clock import Clock
 from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, Throttled
@@ -34,6 +36,8 @@ class Submitter:
         self._sealer = sealer
         self._clock = clock
         self._new_id = new_id
+        self._trying: set[OperationId] = set()
+        self._lock = threading.Lock()
 
     def submit(self, request: SubmitRequest, tenant: TenantRuntime) -> tuple[DataPolicyOperation, bool]:
         """Return the accepted operation, and whether it is a new one; the storage location is marked.
@@ -47,29 +51,58 @@ class Submitter:
         waited_s = 0.0
         while True:
             intent = self._intent(request, tenant, location)
-            self._check_queue(tenant)
-            repeat = self._store.begin(intent)
-            if repeat is None:
-                return self._mark(intent, tenant, is_new=True), True
+            with self._try(intent.operation_id):
+                repeat = self._store.begin(intent)
+                if repeat is None:
+                    self._check_queue(intent, tenant)
+                    return self._mark(intent, tenant, is_new=True), True
             operation = self._repeated(intent, repeat)
             if operation is not None:
                 return operation, False
-            # An equal request is trying the storage location right now: it becomes an operation or vanishes.
+            # An equal request is trying the storage location right now: it becomes an operation or vanishes. Where nobody tries, the
+            # store failed it half way, and this one takes it up.
+            if self._settle_left(repeat.operation_id, tenant):
+                continue
             if waited_s >= _LONGEST_WAIT_S:
                 raise Throttled("an equal request is still being tried on its storage location", retry_after_s=_BUSY_RETRY_S)
             self._clock.sleep(_WAIT_S)
             waited_s += _WAIT_S
 
-    def settle(self, intent: Intent, tenant: TenantRuntime) -> DataPolicyOperation | None:
-        """Try an intent again that a stop of the service left behind; None where its storage location refuses (the intent is dropped)."""
-        try:
-            return self._mark(intent, tenant, is_new=False)
-        except ExportError:
-            return None
+    def settle(self, intent: Intent, tenant: TenantRuntime) -> bool:
+        """Try an intent again that nobody tries now; it becomes an operation, or vanishes where its storage location refuses.
 
-    def _check_queue(self, tenant: TenantRuntime) -> None:
+        False where somebody tries it after all. Raises `StoreFault`: then it is still there.
+        """
+        with self._try(intent.operation_id) as is_free:
+            if is_free:
+                # Whatever it is, nobody waits for the answer any more. The next equal request is told.
+                with suppress(ExportError):
+                    self._mark(intent, tenant, is_new=False)
+            return is_free
+
+    def _settle_left(self, operation_id: OperationId, tenant: TenantRuntime) -> bool:
+        if operation_id in self._trying:
+            return False
+        left = next((intent for intent in self._store.intents() if intent.operation_id == operation_id), None)
+        return left is None or self.settle(left, tenant)
+
+    @contextmanager
+    def _try(self, operation_id: OperationId) -> Iterator[bool]:
+        """Say for as long as the block lasts that an intent is being tried here; give False where it is already."""
+        with self._lock:
+            is_free = operation_id not in self._trying
+            self._trying.add(operation_id)
+        try:
+            yield is_free
+        finally:
+            if is_free:
+                self._trying.discard(operation_id)
+
+    def _check_queue(self, intent: Intent, tenant: TenantRuntime) -> None:
+        """Refuse an intent for which there is no room; one that repeats an operation needs none, so this comes after."""
         most = tenant.config.limits.queued
-        if self._store.count_open(tenant.config.id, most=most) >= most:
+        if self._store.count_open(tenant.config.id, most=most + 1) > most:
+            self._store.drop(intent.operation_id)
             raise Throttled("too many operations of this tenant have not ended", retry_after_s=_BUSY_RETRY_S, hint="submit again later")
 
     def _intent(self, request: SubmitRequest, tenant: TenantRuntime, location: Location) -> Intent:
@@ -118,14 +151,15 @@ class Submitter:
         )
         try:
             put = self._put_mark(intent, tenant, sealed.open_location(intent.sealed_location), content)
-            if put is Put.ALREADY_THERE and is_new:
-                raise _already_used()
         except StorageError as error:
             self._store.drop(intent.operation_id)
             raise probe_error(error, tenant.policy) from error
-        except ExportError:
+        except Exception:
             self._store.drop(intent.operation_id)
             raise
+        if put is Put.ALREADY_THERE and is_new:
+            self._store.drop(intent.operation_id)
+            raise _already_used()
         entry = Entry(
             operation_id=intent.operation_id,
             source_name=PACKAGE,
@@ -138,7 +172,7 @@ class Submitter:
         )
         reads = [NewRead(source_name=source.name) for source in tenant.config.sources]
         operation = self._store.promote(intent.operation_id, reads, [entry])
-        if operation is None:  # pragma: no cover - nobody else drops an intent that is being tried
+        if operation is None:  # somebody was faster
             raise Throttled("the request could not be kept", retry_after_s=1)
         return operation
 
