@@ -80,10 +80,15 @@ def _subjects(url: str, folder: Path) -> Path:
     return _config(folder, directory, "\n".join(sources))
 
 
+def _folder(cluster: Cluster) -> Path:
+    """Make a fresh folder. It is kept until the end of the run: thousands of files deleted seconds before make ext4 slow."""
+    return Path(tempfile.mkdtemp(dir=cluster.scratch))
+
+
 @contextmanager
-def _service(url: str) -> Iterator[Service]:
-    """Run the service on fresh folders: thousands of files deleted seconds before make ext4 slow."""
-    with tempfile.TemporaryDirectory(prefix="rightful-bench-", dir=CACHE) as name, Service(_subjects(url, Path(name)), TENANT) as service:
+def _service(cluster: Cluster) -> Iterator[Service]:
+    """Run the service on the benchmarks' database, warm."""
+    with Service(_subjects(cluster.url, _folder(cluster)), TENANT) as service:
         for number in range(1, 11):
             service.export(f"user{number}@example.com", _ACCOUNT)
         time.sleep(1.0)
@@ -92,13 +97,12 @@ def _service(url: str) -> Iterator[Service]:
 
 def small(cluster: Cluster) -> Iterator[Figure]:
     """51 rows, submit to complete over HTTP."""
-    with _service(cluster.url) as service:
+    with _service(cluster) as service:
         before = service.cpu_s()
         walls = sorted(service.export(f"user{4242 + number}@example.com", _ACCOUNT)[0] for number in range(_SMALL_RUNS))
         cpu_ms = (service.cpu_s() - before) / _SMALL_RUNS * 1e3
     wall_ms = statistics.median(walls) * 1e3
-    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        plain = statistics.median(_yardstick(cluster, "user4242@example.com", Path(folder) / str(run))["wall_s"] for run in range(5))
+    plain = statistics.median(_yardstick(cluster, "user4242@example.com")["wall_s"] for _ in range(5))
     yield Figure(
         work="51 rows, submit to complete over HTTP",
         figure=f"{wall_ms:.0f} ms (p90 {walls[int(0.9 * len(walls))] * 1e3:.0f}), {cpu_ms:.1f} ms CPU",
@@ -111,13 +115,13 @@ def small(cluster: Cluster) -> Iterator[Figure]:
 def large(cluster: Cluster) -> Iterator[Figure]:
     """500,001 rows, in turn with the yardstick."""
     ratios, ours, theirs, cpus = [], [], [], []
-    with tempfile.TemporaryDirectory(dir=CACHE) as folder, _service(cluster.url) as service:
-        for run in range(_LARGE_RUNS):
+    with _service(cluster) as service:
+        for _ in range(_LARGE_RUNS):
             before = service.cpu_s()
             wall_s, operation = service.export("large@example.com", _ACCOUNT)
             assert sum(source["rows"] for source in operation["sources"]) == 500_001
             cpus.append(service.cpu_s() - before)
-            plain = _yardstick(cluster, "large@example.com", Path(folder) / str(run))
+            plain = _yardstick(cluster, "large@example.com")
             ours.append(wall_s)
             theirs.append(plain["wall_s"])
             ratios.append(wall_s / plain["wall_s"])
@@ -132,8 +136,8 @@ def large(cluster: Cluster) -> Iterator[Figure]:
     )
 
 
-def _yardstick(cluster: Cluster, mail: str, folder: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.yardstick", cluster.url, mail, str(folder)]
+def _yardstick(cluster: Cluster, mail: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.yardstick", cluster.url, mail, str(_folder(cluster))]
     done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, check=True)
     figures: dict[str, float] = json.loads(done.stdout)
     return figures
@@ -141,7 +145,7 @@ def _yardstick(cluster: Cluster, mail: str, folder: Path) -> dict[str, float]:
 
 def queued(cluster: Cluster) -> Iterator[Figure]:
     """A thousand small exports at once, from the first submit to the last completion."""
-    with _service(cluster.url) as service, ThreadPoolExecutor(_CLIENTS) as clients:
+    with _service(cluster) as service, ThreadPoolExecutor(_CLIENTS) as clients:
         before, started = service.cpu_s(), time.perf_counter()
         left = list(clients.map(lambda number: service.submit(f"user{number}@example.com", _ACCOUNT), range(5001, 5001 + _QUEUED)))
         submitted_s = time.perf_counter() - started
@@ -158,7 +162,7 @@ def queued(cluster: Cluster) -> Iterator[Figure]:
     )
 
 
-def lake(_cluster: Cluster) -> Iterator[Figure]:
+def lake(cluster: Cluster) -> Iterator[Figure]:
     """One person out of the sample company's lake, beside bare polars queries over the same files."""
     CACHE.mkdir(exist_ok=True)
     company = build(CACHE / "company", listen="127.0.0.1:0")
@@ -168,7 +172,7 @@ def lake(_cluster: Cluster) -> Iterator[Figure]:
     counts, collects, reads = [], [], []
     directory = f'url: "sqlite:///{company.systems}/people.db", table: people, id: object_id, upn: upn'
     source = f'      activity: {{connector: lake, url: "file://{company.systems}/activity/**/*.parquet", match: {{user_id: upn}}}}'
-    with tempfile.TemporaryDirectory(dir=CACHE) as name, Service(_config(Path(name), directory, source), TENANT) as service:
+    with Service(_config(_folder(cluster), directory, source), TENANT) as service:
         service.export(company.person("ann2").upn, _ACCOUNT)
         for _ in range(7):
             counts.append(_timed(lambda: bare.select(pl.len()).collect()))
