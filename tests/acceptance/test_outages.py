@@ -44,23 +44,24 @@ def test_unreadable_files_are_in_the_ledger_with_their_reasons_and_all_others_de
     (drive / "link").symlink_to("/etc/passwd")
     os.mkfifo(drive / "pipe")
     bound = socket.socket(socket.AF_UNIX)
-    bound.bind(f"/proc/self/fd/{os.open(drive, os.O_PATH)}/socket")  # its own path is longer than a socket's may be
+    folder = os.open(drive, os.O_PATH)
+    bound.bind(f"/proc/self/fd/{folder}/socket")  # its own path is longer than a socket's may be
+    os.close(folder)
     (drive / "secret.txt").chmod(0)
     (drive / "closed").chmod(0)
 
-    def change(document: Document) -> None:
-        sources = {"drive": {"connector": "files", "url": f"file://{tmp_path}/drive", "path": "{upn}/"}}
-        sources["picky"] = sources["drive"] | {"on_unreadable_item": "fail"}
-        document["tenants"][0]["sources"] = {"drive": sources["drive"]}
-        document["tenants"][0]["export"] = {"attempts": 2, "retry_s": 0}
-        if document["store"].endswith("picky/rightful.db"):
-            document["tenants"][0]["sources"] = {"picky": sources["picky"]}
+    def served(name: str, policy: str) -> Path:
+        def change(document: Document) -> None:
+            source = {"connector": "files", "url": f"file://{tmp_path}/drive", "path": "{upn}/", "on_unreadable_item": policy}
+            document["tenants"][0]["sources"] = {"drive": source}
+
+        return configure(company, name, change)
 
     try:
-        with RunningService(company, configure(company, "unreadable", change), wrapper=OBEYS_PERMISSIONS) as service:
+        with RunningService(company, served("recording", "record"), wrapper=OBEYS_PERMISSIONS) as service:
             operation_id = service.submit(company.person("zoe").upn, company.storage_account).operation_id
             operation = service.complete(operation_id)
-        with RunningService(company, configure(company, "picky", change), wrapper=OBEYS_PERMISSIONS) as service:
+        with RunningService(company, served("failing", "fail"), wrapper=OBEYS_PERMISSIONS) as service:
             failed = service.wait(service.submit(company.person("zoe").upn, company.storage_account).operation_id)
     finally:
         bound.close()
@@ -78,7 +79,7 @@ def test_unreadable_files_are_in_the_ledger_with_their_reasons_and_all_others_de
     assert set(delivered.read(package)["drive"]) == {"good.txt"}
     assert is_whole(package)
     assert refusals(package) == []
-    assert (failed["status"], failed["failureReason"]["source"], failed["failureReason"]["code"]) == ("failed", "picky", "ItemUnreadable")
+    assert (failed["status"], failed["failureReason"]["source"], failed["failureReason"]["code"]) == ("failed", "drive", "ItemUnreadable")
 
 
 # -- a full disk ---------------------------------------------------------------------------------------------------------------
@@ -119,6 +120,37 @@ def test_full_disk_failed_with_the_cause_then_resumed_whole(company: SampleCompa
         assert is_whole(disk / operation_id)
         ledger = delivered.ledger(disk / operation_id)
         assert (ledger["readings"]["rows"], ledger["albums"]["files"]) == (ROWS, FILES)
+
+
+def test_full_disk_under_the_store_nothing_accepted_nothing_lost_and_all_goes_on_when_there_is_room(
+    company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    config = configured(company, "full-store", readings, simulator.host)
+    store = f"sqlite:///{disk}/rightful.db"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"store": store}))
+    with small_disk(disk, "2m"), RunningService(company, config) as service:
+        simulator.delay_s = 0.02
+        operation_id = service.submit(company.person("zoe").upn, simulator.sas_url("early", "c")).operation_id
+        eventually(lambda: len(simulator.blobs("early")) > 5, "some entries are there")
+        fill(disk / "filler")
+        eventually(lambda: "StoreFault" in service.log(), "the store is full")
+        assert service.submit(company.person("jose").upn, simulator.sas_url("late", "c")).status == 500
+        assert simulator.blobs("late") == {}
+        assert service.operation(operation_id)["status"] == "running"
+        assert service.listed() == [operation_id]
+        (disk / "filler").unlink()
+        service.complete(operation_id)
+        service.complete(service.submit(company.person("jose").upn, simulator.sas_url("late", "c")).operation_id)
+    assert is_whole(unpack(simulator.blobs("early"), tmp_path / "package", f"{operation_id}/"))
+
+
+def fill(path: Path) -> None:
+    """Write a file that takes all the room there is."""
+    with path.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left on device"):
+        while True:
+            file.write(bytes(4096))
 
 
 # -- a storage location that takes the right away ------------------------------------------------------------------------------
