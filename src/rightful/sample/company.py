@@ -9,6 +9,7 @@ What the systems hold is the same every time and everywhere; the seal key and th
 """
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -32,6 +33,7 @@ OnProgress = Callable[[float], None]
 _VERSION = "1"
 _MARK = ".sample-company"
 _PREFERRED_PORT = 8443
+_LISTEN = re.compile(r"^  listen: .*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def build(folder: Path, *, scale: float = 1.0, listen: str | None = None, on_pro
         _write_service(company)
     if _read_mark(folder) != mark:
         # Made now, or moved here: the file URLs in rightful.yaml name the folder.
-        set_listen(company, listen or f"127.0.0.1:{free_port()}")
+        _write_config(company, configuration.render(folder, listen=listen or f"127.0.0.1:{free_port()}"))
         (folder / _MARK).write_text(mark, encoding="utf-8")
     on_progress(1.0)
     return company
@@ -179,9 +181,14 @@ def _write_service(company: SampleCompany) -> None:
 
 
 def set_listen(company: SampleCompany, listen: str) -> None:
-    """Write `rightful.yaml` for this address."""
+    """Change the address in `rightful.yaml` and nothing else."""
+    text = company.config_path.read_text(encoding="utf-8")
+    _write_config(company, _LISTEN.sub(lambda _: f"  listen: {listen}", text, count=1))
+
+
+def _write_config(company: SampleCompany, text: str) -> None:
     fresh = company.config_path.with_suffix(f".{os.getpid()}.new")
-    fresh.write_text(configuration.render(company.folder, listen=listen), encoding="utf-8")
+    fresh.write_text(text, encoding="utf-8")
     fresh.replace(company.config_path)
 
 
