@@ -14,7 +14,7 @@ from rightful.testing.blob_simulator import Break, Fault
 
 pytestmark = pytest.mark.acceptance
 
-FEW_S = 8.0
+FEW_S = 10.0
 
 
 @pytest.mark.parametrize(
