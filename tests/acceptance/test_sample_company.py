@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.acceptance import delivered
 
 from rightful import assembly
 from rightful.config.load import load
@@ -19,7 +20,6 @@ from rightful.sample import company as sample
 from rightful.sample.company import SampleCompany
 from rightful.sample.oracle import Oracle
 from rightful.subject.model import DataSubject
-from tests.acceptance import delivered
 
 pytestmark = pytest.mark.acceptance
 
