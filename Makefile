@@ -49,7 +49,7 @@ check: .venv/dev ## Format, lint, types, layers, docs
 	@$(BIN)/lint-imports
 
 bench: .venv/dev postgres ## Measure us and the yardstick on the same work, side by side
-	@$(BIN)/python benchmarks/run.py $(ARGS)
+	@$(BIN)/python -m benchmarks.run $(ARGS)
 
 format: .venv/dev ## Format the code
 	@$(BIN)/ruff format .

@@ -1,94 +1,175 @@
-"""The real service as a process, for the benchmarks: started, measured from outside, ended by its own process id."""
+"""The real service as a process, asked over HTTP, and what it costs the machine."""
 
 import http.client
 import json
+import re
 import subprocess
 import sys
-import threading
+import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psutil
 
-TENANT = "11111111-1111-4111-8111-111111111111"
-_POLL_S = 0.004
-_AUTHORIZED = ("--app", "--permission", "User.Export.All")
+from benchmarks.cluster import CACHE
+from rightful.identity import local_issuer
+from rightful.identity.model import CallerKind
+from rightful.ids import TenantId
+
+TENANT = TenantId("33333333-3333-4333-8333-333333333333")
+AUDIENCE = "api://rightful"
+ACCOUNT = "Benchmarks"
+_STOP_S = 60.0
+_ENDED = {"complete", "failed"}
+
+
+def subjects_config(url: str) -> dict[str, Any]:
+    """Return directory and sources for the data of subjects.sql: a user's own row, orders, logins and messages sent."""
+    sql = {"connector": "sql", "url": url, "key": "id"}
+    return {
+        "directory": {
+            "connector": "sql",
+            "url": url,
+            "table": "users",
+            "id": "id",
+            "upn": "email",
+            "display_name": "full_name",
+            "identifiers": {"mail": "email"},
+        },
+        "sources": {
+            "users": {**sql, "table": "users", "match": {"id": "id"}},
+            "orders": {**sql, "table": "orders", "match": {"user_id": "id"}},
+            "logins": {**sql, "table": "logins", "match": {"user_id": "id"}},
+            "messages": {**sql, "table": "messages", "match": {"sender_email": "mail"}},
+        },
+    }
+
+
+class Connection:
+    """One keep-alive connection to the service."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self._connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def submit(self, subject: str) -> str:
+        """Ask for an export; returns the operation's id."""
+        body = json.dumps({"storageLocation": ACCOUNT})
+        self._connection.request("POST", f"/v1.0/users/{subject}/exportPersonalData", body, self._headers)
+        answer = self._connection.getresponse()
+        text = answer.read()
+        if answer.status != http.client.ACCEPTED:
+            raise RuntimeError(f"the service answered {answer.status}: {text.decode(errors='replace')}")
+        return (answer.getheader("Location") or "").rpartition("/")[2]
+
+    def operation(self, operation_id: str) -> Mapping[str, Any]:
+        """Return an operation as it is now."""
+        self._connection.request("GET", f"/v1.0/dataPolicyOperations/{operation_id}", headers=self._headers)
+        answer = self._connection.getresponse()
+        found: Mapping[str, Any] = json.loads(answer.read())
+        return found
+
+    def follow(self, operation_id: str, *, pause_s: float = 0.004) -> Mapping[str, Any]:
+        """Poll until the operation has ended; raises `RuntimeError` where it failed."""
+        while (operation := self.operation(operation_id))["status"] not in _ENDED:
+            time.sleep(pause_s)
+        if operation["status"] != "complete":
+            raise RuntimeError(f"the export failed: {operation.get('failureReason')}")
+        return operation
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
 
 class Service:
-    """`rightful serve` on a configuration; a context manager."""
+    """`rightful serve` on a configuration of its own; a context manager. Its folder vanishes with it."""
 
-    def __init__(self, config: Path, tenant: str) -> None:
-        self._config = config
+    def __init__(self, tenant: Mapping[str, Any]) -> None:
+        CACHE.mkdir(exist_ok=True)
+        self._scratch = tempfile.TemporaryDirectory(prefix="service-", dir=CACHE)
+        self.folder = Path(self._scratch.name)
         self._tenant = tenant
-        self._log = (config.parent / "service.log").open("ab")
-        self._connections = threading.local()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = ""
 
     def __enter__(self) -> Self:
-        """Start it and wait until it listens."""
-        self._process = subprocess.Popen(
-            self._command("--json", "serve"), stdout=subprocess.PIPE, stderr=self._log, cwd=self._config.parent
+        """Write the configuration, start the service, wait until it listens."""
+        path = self._configure()
+        self._token = local_issuer.mint(
+            folder=self.folder,
+            tenant_id=TENANT,
+            audience=AUDIENCE,
+            kind=CallerKind.APPLICATION,
+            permissions=["User.Export.All"],
+            now=datetime.now(UTC),
+            lifetime_s=86_400,
         )
+        with (self.folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "rightful.cli", "serve", "--json", "--config", path], stdout=subprocess.PIPE, stderr=log
+            )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"benchmarks: the service did not start; see {self._log.name}")
-        self._address = json.loads(line)["listening"].removeprefix("http://")
-        token = subprocess.run(self._command("token", "--tenant", self._tenant, *_AUTHORIZED), capture_output=True, text=True, check=True)
-        self._headers = {"Authorization": f"Bearer {token.stdout.strip()}", "Content-Type": "application/json"}
-        self._measured = psutil.Process(self._process.pid)
+            raise SystemExit(f"benchmarks: the service did not start:\n{(self.folder / 'log').read_text(encoding='utf-8')[-3000:]}")
+        self.address = json.loads(line)["listening"]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """End it in an orderly way."""
-        self._process.terminate()
-        self._process.wait(60)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-        self._log.close()
+        """Stop the service by its own process id."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(_STOP_S)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+        self._scratch.cleanup()
 
-    def submit(self, subject: str, account: str) -> str:
-        """Submit one export; return the operation's id."""
-        answer, _ = self._ask("POST", f"/v1.0/users/{subject}/exportPersonalData", json.dumps({"storageLocation": account}).encode())
-        if answer.status != 202:
-            raise SystemExit(f"benchmarks: the service answered {answer.status} to a submit")
-        return (answer.headers["Location"] or "").rpartition("/")[2]
+    def _configure(self) -> Path:
+        (self.folder / "exports").mkdir()
+        (self.folder / "seal.key").write_text("5a" * 32, encoding="ascii")
+        many = 1_000_000
+        document = {
+            "server": {"listen": "127.0.0.1:0"},
+            "store": "sqlite:///rightful.db",
+            "seal_key": {"file": "seal.key"},
+            "tenants": [
+                {
+                    "id": TENANT,
+                    "name": "Benchmarks",
+                    "identity": {"issuers": [{"issuer": "local", "audience": [AUDIENCE]}]},
+                    "limits": {"writes_per_second": many, "writes_per_second_per_app": many, "queued": many},
+                    "storage": {"accounts": {ACCOUNT: {"url": f"file://{self.folder}/exports"}}},
+                    **self._tenant,
+                }
+            ],
+        }
+        path = self.folder / "rightful.yaml"
+        path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
+        return path
 
-    def get(self, operation_id: str) -> dict[str, Any]:
-        """Return an operation as the wire has it."""
-        _, body = self._ask("GET", f"/v1.0/dataPolicyOperations/{operation_id}", None)
-        operation: dict[str, Any] = json.loads(body)
-        if operation["status"] == "failed":
-            raise SystemExit(f"benchmarks: an export failed: {operation['failureReason']}")
-        return operation
+    def connect(self) -> Connection:
+        """Open a connection."""
+        return Connection(self.address, self._token)
 
-    def export(self, subject: str, account: str) -> tuple[float, dict[str, Any]]:
-        """Submit one export and poll it until it is complete; return seconds and the operation."""
-        started = time.perf_counter()
-        operation_id = self.submit(subject, account)
-        while (operation := self.get(operation_id))["status"] != "complete":
-            time.sleep(_POLL_S)
-        return time.perf_counter() - started, operation
+    def _processes(self) -> Sequence[psutil.Process]:
+        assert self._process is not None
+        process = psutil.Process(self._process.pid)
+        return [process, *process.children(recursive=True)]
 
     def cpu_s(self) -> float:
-        """Return the CPU seconds that the service has used."""
-        times = self._measured.cpu_times()
-        return float(times.user + times.system)
+        """Return the CPU seconds of the service so far, its children's included."""
+        times = [process.cpu_times() for process in self._processes()]
+        return sum(spent.user + spent.system for spent in times) + times[0].children_user + times[0].children_system
 
-    def peak_mib(self) -> float:
-        """Return the service's largest resident memory so far."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-    def _ask(self, method: str, path: str, body: bytes | None) -> tuple[http.client.HTTPResponse, bytes]:
-        connection: http.client.HTTPConnection | None = getattr(self._connections, "connection", None)
-        if connection is None:
-            connection = self._connections.connection = http.client.HTTPConnection(self._address, timeout=600)
-        connection.request(method, path, body=body, headers=self._headers)
-        answer = connection.getresponse()
-        return answer, answer.read()
-
-    def _command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "rightful.cli", "--config", str(self._config), *arguments]
+    def peak_rss_mib(self) -> float:
+        """Return the highest resident memory of the service so far, its children's added."""
+        total = 0
+        for process in self._processes():
+            found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text(encoding="ascii"))
+            total += int(found.group(1)) if found else 0
+        return total / 1024

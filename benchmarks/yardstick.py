@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -71,6 +72,14 @@ def export(url: str, mail: str, folder: Path) -> tuple[int, int]:
             manifest.append(f"{digest.hexdigest()}  {name}.jsonl\n")
     (folder / "manifest-sha256.txt").write_text("".join(manifest), encoding="utf-8")
     return rows, size
+
+
+def measure(url: str, mail: str, folder: Path) -> Figures:
+    """Run the yardstick as a process of its own and return its figures."""
+    command = [sys.executable, "-m", "benchmarks.yardstick", url, mail, str(folder)]
+    found = subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parent.parent)
+    figures: Figures = json.loads(found.stdout)
+    return figures
 
 
 def main() -> None:

@@ -1,0 +1,222 @@
+"""What is measured, one function a case; each returns its figures."""
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.cluster import CACHE, Cluster
+from benchmarks.figures import PEER, Figure, median_of, spread
+from benchmarks.service import Service, subjects_config
+from benchmarks.yardstick import Figures, measure
+
+SMALL, LARGE = "user4242@example.com", "large@example.com"
+SMALL_ROWS, LARGE_ROWS = 51, 500_001
+PEOPLE = 1_000
+
+
+def small(cluster: Cluster, runs: int) -> list[Figure]:
+    """One person of 51 rows, again and again, from submit to complete over HTTP."""
+    walls, costs = [], []
+    with Service(subjects_config(cluster.url)) as service:
+        connection = service.connect()
+        for turn in range(5 + runs):
+            before, began = service.cpu_s(), time.perf_counter()
+            operation = connection.follow(connection.submit(SMALL))
+            wall = time.perf_counter() - began
+            _expect_rows(operation["sources"], SMALL_ROWS)
+            if turn >= 5:  # the first ones warm everything up
+                walls.append(1000 * wall)
+                costs.append(service.cpu_s() - before)
+        connection.close()
+    yardstick = [1000 * _yardstick(cluster, SMALL, SMALL_ROWS)["wall_s"] for _ in range(5)]
+    return [
+        median_of(
+            "51 rows", "submit to complete", walls, "ms", target=60, rival=f"yardstick {spread(yardstick, 'ms')}; {PEER} 800 to 1,400 ms"
+        ),
+        # psutil counts in hundredths of a second: only the mean of all runs tells.
+        Figure(
+            case="51 rows", name="CPU of the service", value=1000 * statistics.mean(costs), unit="ms", target=20, rival=f"{PEER} 900 ms"
+        ),
+    ]
+
+
+def large(cluster: Cluster, runs: int) -> list[Figure]:
+    """One person of 500,001 rows beside the yardstick, in turn."""
+    walls, costs, yardsticks, ratios = [], [], [], []
+    with Service(subjects_config(cluster.url)) as service:
+        connection = service.connect()
+        connection.follow(connection.submit(SMALL))
+        for _ in range(runs):
+            yardstick = _yardstick(cluster, LARGE, LARGE_ROWS)
+            before, began = service.cpu_s(), time.perf_counter()
+            operation = connection.follow(connection.submit(LARGE))
+            wall = time.perf_counter() - began
+            _expect_rows(operation["sources"], LARGE_ROWS)
+            walls.append(wall)
+            costs.append(service.cpu_s() - before)
+            yardsticks.append(yardstick)
+            ratios.append(wall / yardstick["wall_s"])
+        peak = service.peak_rss_mib()
+        connection.close()
+    rival = spread([figures["wall_s"] for figures in yardsticks], "s")
+    cpu = spread([figures["cpu_s"] for figures in yardsticks], "s")
+    memory = max(figures["peak_rss_mib"] for figures in yardsticks)
+    case = "500,001 rows"
+    return [
+        median_of(case, "share of the yardstick's wall time, pair by pair", ratios, "", target=0.5, rival=f"yardstick {rival}"),
+        median_of(case, "submit to complete", walls, "s", rival=f"{PEER} 116 s"),
+        median_of(case, "CPU of the service", costs, "s", rival=f"yardstick {cpu}; {PEER} 147 s"),
+        Figure(
+            case=case,
+            name="peak memory of the service",
+            value=peak,
+            unit="MiB",
+            target=250,
+            rival=f"yardstick {memory:.0f} MiB; {PEER} 2,690 MB",
+        ),
+    ]
+
+
+def queue(cluster: Cluster, runs: int) -> list[Figure]:
+    """1,000 people of 51 rows, asked for at once over 8 connections; from the first submit to the last completion."""
+    rates, costs = [], []
+    for _ in range(runs):
+        with Service(subjects_config(cluster.url)) as service:
+            warm = service.connect()
+            warm.follow(warm.submit(SMALL))
+            before, began = service.cpu_s(), time.time()
+            with ThreadPoolExecutor(8) as pool:
+                submitted = [one for share in pool.map(lambda place: _submit_share(service, place, 8), range(8)) for one in share]
+            operations = [warm.follow(operation_id, pause_s=0.1) for operation_id in submitted]
+            last = max(datetime.fromisoformat(operation["completedDateTime"]).timestamp() for operation in operations)
+            rates.append(60 * PEOPLE / (last - began))
+            costs.append(1000 * (service.cpu_s() - before) / PEOPLE)
+            for operation in operations:
+                _expect_rows(operation["sources"], SMALL_ROWS)
+            warm.close()
+    return [
+        Figure(
+            case="1,000 people queued",
+            name="exports a minute",
+            value=statistics.median(rates),
+            unit="",
+            target=6_000,
+            is_less_better=False,
+            rival=f"{PEER} 105 (50 people); a plain script 8,380",
+            runs=tuple(rates),
+        ),
+        median_of("1,000 people queued", "CPU of the service, each", costs, "ms"),
+    ]
+
+
+def lake(_cluster: Cluster | None, runs: int) -> list[Figure]:
+    """One person's rows out of the sample company's two million, beside polars counting them, in turn."""
+    import polars as pl  # noqa: PLC0415 - heavy, and needed here only
+
+    from rightful.sample import company as sample  # noqa: PLC0415 - likewise
+
+    company = sample.build(CACHE / "company", listen="127.0.0.1:0")
+    person = company.person("ann")
+    files = sorted((company.systems / "activity").rglob("*.parquet"))
+    reads, walls, counts = [], [], []
+    with Service(_lake_config(company.folder)) as service:
+        connection = service.connect()
+        for turn in range(3 + runs):
+            began = time.perf_counter()
+            rows = pl.scan_parquet(files).filter(pl.col("user_id") == person.upn).select(pl.len()).collect().item()
+            counted = time.perf_counter() - began
+            began = time.perf_counter()
+            operation = connection.follow(connection.submit(person.upn), pause_s=0.002)
+            wall = time.perf_counter() - began
+            _expect_rows(operation["sources"], rows)
+            if turn >= 3:
+                counts.append(1000 * counted)
+                walls.append(1000 * wall)
+                reads.append(1000 * operation["sources"][0]["seconds"])
+        connection.close()
+    case, rival = f"lake, {rows:,} of 2,000,000 rows", f"polars, counting only: {spread(counts, 'ms')}"
+    return [
+        median_of(case, "read and package, as a share of counting", _ratios(reads, counts), "", target=1.3, rival=rival),
+        median_of(case, "submit to complete, as a share of counting", _ratios(walls, counts), ""),
+        median_of(case, "submit to complete", walls, "ms"),
+    ]
+
+
+def help_text(_cluster: Cluster | None, runs: int) -> list[Figure]:
+    """The time until `rightful --help` has ended."""
+    program = Path(sys.executable).parent / "rightful"
+    walls = []
+    for _ in range(1 + runs):
+        began = time.perf_counter()
+        subprocess.run([program, "--help"], check=True, stdout=subprocess.DEVNULL)
+        walls.append(1000 * (time.perf_counter() - began))
+    return [median_of("rightful --help", "wall", walls[1:], "ms", target=150)]
+
+
+CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
+    "small": (small, 40),
+    "large": (large, 3),
+    "queue": (queue, 3),
+    "lake": (lake, 15),
+    "help": (help_text, 15),
+}
+"""Name to function and the number of runs."""
+NEEDS_CLUSTER = frozenset({"small", "large", "queue"})
+
+
+def _submit_share(service: Service, place: int, step: int) -> list[str]:
+    connection = service.connect()
+    submitted = [connection.submit(f"user{number + 1}@example.com") for number in range(place, PEOPLE, step)]
+    connection.close()
+    return submitted
+
+
+def _yardstick(cluster: Cluster, mail: str, rows: int) -> Figures:
+    figures = measure(cluster.url, mail, CACHE / "yardstick")
+    if figures["rows"] != rows:
+        raise RuntimeError(f"the yardstick found {figures['rows']} rows, not {rows}")
+    return figures
+
+
+def _expect_rows(sources: Sequence[dict[str, int]], rows: int) -> None:
+    found = sum(source["rows"] for source in sources)
+    if found != rows:
+        raise RuntimeError(f"the package holds {found} rows, not {rows}")
+
+
+def _ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    return [one / other for one, other in zip(ours, theirs, strict=True)]
+
+
+def _lake_config(folder: Path) -> dict[str, object]:
+    return {
+        "directory": {
+            "connector": "sql",
+            "url": f"sqlite:///{folder}/systems/people.db",
+            "table": "people",
+            "id": "object_id",
+            "upn": "upn",
+        },
+        "sources": {
+            "activity": {
+                "connector": "lake",
+                "url": f"file://{folder}/systems/activity/**/*.parquet",
+                "match": {"user_id": "upn"},
+                "time": "ts",
+            }
+        },
+    }
+
+
+def settle(cluster: Cluster) -> None:
+    """Read the tables once, so that no case pays for a cold cache."""
+    with psycopg.connect(cluster.url) as connection:
+        for table in ("users", "orders", "logins", "messages"):
+            connection.execute(f"SELECT count(t::text) FROM {table} t WHERE id % 64 = 0")
