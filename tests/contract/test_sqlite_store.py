@@ -1,5 +1,6 @@
 """The SQLite store against the suite of all stores, and what it promises besides."""
 
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rightful.errors import ConfigurationError
+from rightful.store import queries
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_suite import START, TENANT, StoreSuite, accept, intent
@@ -85,3 +87,28 @@ def test_task_that_fails_is_undone_alone(store: SqliteStore) -> None:
         accept(store, 1, "b", subject="other")
     accept(store, 2, "a")
     assert store.count_open(TENANT, most=10) == 2
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("free_expired_reads", "read_leased"),
+        ("free_expired_operations", "operation_leased"),
+        ("wake_reads", "read_waiting"),
+        ("wake_operations", "operation_retried"),
+        ("next_tenant_to_finish", "operation_finishable"),
+        ("finishable", "operation_finishable"),
+        ("next_tenant", "read_"),  # either begins with the tenant
+        ("first_pending", "read_pending"),
+        ("same_scan", "read_scan"),
+    ],
+)
+def test_claim_looks_at_no_more_rows_than_it_takes(tmp_path: Path, name: str, index: str) -> None:
+    statement = queries.load()[name]
+    parameters = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
+    connection = sqlite3.connect(tmp_path / "store.db")
+    plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+    connection.close()
+    assert f"INDEX {index}" in plan
+    assert "TEMP B-TREE" not in plan

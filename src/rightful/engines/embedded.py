@@ -17,7 +17,7 @@ from rightful.engines.interface import Work
 from rightful.engines.turns import Turns
 from rightful.faults import describe
 from rightful.ids import OperationId
-from rightful.store.interface import FinishSet, ReadSet, Store
+from rightful.store.interface import FinishSet, ReadSet, Store, StoreFault
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -77,7 +77,10 @@ class EmbeddedEngine:
             # As after kill -9: what was not put down is done again, and what these threads may still say comes too late to count.
             _log.warning("work that does not come to a checkpoint is cut off", threads=held)
         self._running = []
-        self._store.release_all(self._owner)
+        try:
+            self._store.release_all(self._owner)
+        except StoreFault as error:  # the next start ends them
+            _log.error("leases could not be given back", error=describe(error))
 
     def submit(self, operation_id: OperationId) -> None:
         """Wake the threads: there is new work."""

@@ -62,31 +62,38 @@ WHERE state = 'leased' AND lease_until <= :now;
 -- name: free_expired_operations
 UPDATE operation SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND lease_until <= :now;
 
+-- name: wake_reads
+-- Reads whose wait is over.
+UPDATE read SET not_before = 0 WHERE state = 'pending' AND not_before > 0 AND not_before <= :now;
+
+-- name: wake_operations
+UPDATE operation SET not_before = 0 WHERE not_before > 0 AND not_before <= :now;
+
 -- name: next_tenant_to_finish
 SELECT min(tenant_id) FROM operation
-WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND tenant_id > :tenant_id AND not_before <= :now;
+WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND not_before = 0 AND tenant_id > :tenant_id;
 
 -- name: finishable
 SELECT id FROM operation
-WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND tenant_id = :tenant_id AND not_before <= :now ORDER BY seq LIMIT :most;
+WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND not_before = 0 AND tenant_id = :tenant_id ORDER BY seq LIMIT :most;
 
 -- name: lease_operation
 UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease_until WHERE id = :id
 RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, submitted_at, attempt;
 
 -- name: next_tenant
-SELECT min(tenant_id) FROM read WHERE state = 'pending' AND tenant_id > :tenant_id;
+SELECT min(tenant_id) FROM read WHERE state = 'pending' AND not_before = 0 AND tenant_id > :tenant_id;
 
 -- name: first_pending
--- The oldest read of a tenant that may be tried now.
+-- The oldest read of a tenant.
 SELECT operation_id, source_name, partition, spec, sealed_cursor IS NULL AS is_fresh FROM read
-WHERE state = 'pending' AND tenant_id = :tenant_id AND not_before <= :now ORDER BY operation_seq, position, partition LIMIT 1;
+WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id ORDER BY operation_seq, position, partition LIMIT 1;
 
 -- name: same_scan
 -- Fresh reads of one scan key, oldest first.
 SELECT operation_id FROM read
-WHERE state = 'pending' AND tenant_id = :tenant_id AND source_name = :source_name AND partition = :partition AND spec = :spec
-  AND sealed_cursor IS NULL AND not_before <= :now ORDER BY operation_seq LIMIT :most;
+WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id AND source_name = :source_name AND partition = :partition
+  AND spec = :spec AND sealed_cursor IS NULL ORDER BY operation_seq LIMIT :most;
 
 -- name: lease_read
 UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until

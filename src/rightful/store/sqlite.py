@@ -1,7 +1,7 @@
 """The store in one SQLite file; a service has it for itself."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -186,40 +186,44 @@ class SqliteStore:
         lease = {"owner": owner, "lease_until": now + int(lease_s * 1e6)}
 
         def task(connection: sqlite3.Connection) -> ReadSet | FinishSet | None:
-            connection.execute(self._sql["free_expired_reads"], {"now": now})
-            connection.execute(self._sql["free_expired_operations"], {"now": now})
-            for tenant_id in self._in_turn(connection, "next_tenant_to_finish", now, passing_over):
-                return self._claim_finish(connection, lease, now, limit, tenant_id)
-            for tenant_id in self._in_turn(connection, "next_tenant", now, passing_over):
-                first = self._one(connection, "first_pending", tenant_id=tenant_id, now=now)
-                if first is not None:
-                    self._last_tenant = tenant_id
-                    return self._claim_reads(connection, lease, now, limit, tenant_id, first)
+            for name in ("free_expired_reads", "free_expired_operations", "wake_reads", "wake_operations"):
+                connection.execute(self._sql[name], {"now": now})
+            tenant_id = self._next_tenant(connection, "next_tenant_to_finish", passing_over)
+            if tenant_id is not None:
+                return self._claim_finish(connection, lease, limit, tenant_id)
+            tenant_id = self._next_tenant(connection, "next_tenant", passing_over)
+            if tenant_id is not None:
+                self._last_tenant = tenant_id
+                return self._claim_reads(connection, lease, limit, tenant_id, now)
             return None
 
         return self._file.write(task)
 
-    def _in_turn(self, connection: sqlite3.Connection, name: str, now: int, passing_over: Collection[TenantId]) -> Iterator[TenantId]:
-        """Yield the tenants that a statement finds, those after the last one served first."""
+    def _next_tenant(self, connection: sqlite3.Connection, name: str, passing_over: Collection[TenantId]) -> TenantId | None:
+        """Return the first tenant that a statement finds after the one that was served last, all around."""
         for after, last in ((self._last_tenant, None), ("", self._last_tenant)):
-            row = self._one(connection, name, tenant_id=after, now=now)
+            row = self._one(connection, name, tenant_id=after)
             while row is not None and row[0] is not None and (last is None or row[0] <= last):
                 if row[0] not in passing_over:
-                    yield TenantId(row[0])
-                row = self._one(connection, name, tenant_id=row[0], now=now)
+                    return TenantId(row[0])
+                row = self._one(connection, name, tenant_id=row[0])
+        return None
 
-    def _claim_finish(self, connection: sqlite3.Connection, lease: dict[str, Any], now: int, limit: int, tenant_id: TenantId) -> FinishSet:
-        found = connection.execute(self._sql["finishable"], {"tenant_id": tenant_id, "now": now, "most": limit}).fetchall()
+    def _claim_finish(self, connection: sqlite3.Connection, lease: dict[str, Any], limit: int, tenant_id: TenantId) -> FinishSet:
+        found = connection.execute(self._sql["finishable"], {"tenant_id": tenant_id, "most": limit}).fetchall()
         leased = [self._one(connection, "lease_operation", id=row["id"], **lease) for row in found]
         return FinishSet(tenant_id=tenant_id, operations=tuple(rows.claimed_operation(row) for row in leased if row is not None))
 
-    def _claim_reads(  # noqa: PLR0917  # private, called once
-        self, connection: sqlite3.Connection, lease: dict[str, Any], now: int, limit: int, tenant_id: TenantId, row: sqlite3.Row
-    ) -> ReadSet:
+    def _claim_reads(
+        self, connection: sqlite3.Connection, lease: dict[str, Any], limit: int, tenant_id: TenantId, now: int
+    ) -> ReadSet | None:
+        row = self._one(connection, "first_pending", tenant_id=tenant_id)
+        if row is None:  # pragma: no cover - the tenant was found by its pending reads
+            return None
         operation_ids = [row["operation_id"]]
         if row["is_fresh"]:
             key = {name: row[name] for name in ("source_name", "partition", "spec")}
-            same = connection.execute(self._sql["same_scan"], {"tenant_id": tenant_id, "now": now, "most": limit, **key})
+            same = connection.execute(self._sql["same_scan"], {"tenant_id": tenant_id, "most": limit, **key})
             operation_ids = [each["operation_id"] for each in same]
         reads: list[ClaimedRead] = []
         operations: list[ClaimedOperation] = []
