@@ -1,6 +1,7 @@
 """How an unforeseen error may be told: by its type and its place. Its text may hold anything that was being worked on."""
 
 import os
+import sqlite3
 import traceback
 from collections.abc import Iterator
 
@@ -29,6 +30,8 @@ def _text(error: BaseException) -> str:
     """Return what may be said of the text: our own messages hold nothing personal, and the system's stand for a number."""
     if isinstance(error, ExportError):
         return f": {error.message}"
+    if isinstance(error, sqlite3.Error):
+        return f": {getattr(error, 'sqlite_errorname', 'unknown')}"  # SQLITE_FULL and the like
     return f": {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno else ""
 
 

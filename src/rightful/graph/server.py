@@ -20,7 +20,7 @@ from rightful.graph.app import create_app
 from rightful.graph.http_protocol import LimitedHttpProtocol
 
 KEEP_ALIVE_S = 75
-GRACE_S = 20
+GRACE_S = 5
 """How long requests that have begun may take once the service stops."""
 BACKLOG = 2048
 

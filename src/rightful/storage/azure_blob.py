@@ -46,7 +46,7 @@ class AzureBlobStorage:
         self._can_write = bool(sas.grants("w"))
         # Azurite says AuthorizationPermissionMismatch where Azure says UnauthorizedBlobOverwrite. Azure's own mismatch means that the
         # signing user lacks the right: there nothing is written, so the two must never be mixed up.
-        self._is_emulators_overwrite = bool(sas.account_path and sas.grants("c") and not sas.is_user_delegation)
+        self._is_emulators_overwrite = bool(sas.account_path and sas.grants("c") and not self._can_write and not sas.is_user_delegation)
         self._request_prefix = secrets.token_hex(8)
         self._request_numbers = itertools.count()
 

@@ -266,6 +266,10 @@ def test_good_application_token_is_the_caller_it_says(bench: Bench) -> None:
     assert not caller.directory_roles
 
 
+def test_token_that_expires_at_once_still_counts(bench: Bench) -> None:
+    assert bench.verifier.verify(bench.issuer.token(exp=now_s() + 0.5)) is not None
+
+
 @pytest.mark.parametrize(
     ("changes", "kind", "permissions"),
     [
@@ -278,7 +282,6 @@ def test_good_application_token_is_the_caller_it_says(bench: Bench) -> None:
         ({"azp": None, "appid": APP_ID, "ver": "1.0"}, CallerKind.APPLICATION, {"User.Export.All"}),
         ({"aud": [AUDIENCE]}, CallerKind.APPLICATION, {"User.Export.All"}),
         ({"nbf": None, "iat": None}, CallerKind.APPLICATION, {"User.Export.All"}),
-        ({"exp": now_s() + 0.5}, CallerKind.APPLICATION, {"User.Export.All"}),
     ],
     ids=[
         "no idtyp",
@@ -290,7 +293,6 @@ def test_good_application_token_is_the_caller_it_says(bench: Bench) -> None:
         "v1",
         "aud as a list",
         "no nbf",
-        "just in time",
     ],
 )
 def test_kind_decides_which_claim_counts(bench: Bench, changes: dict[str, Any], kind: CallerKind, permissions: set[str]) -> None:
