@@ -6,6 +6,7 @@ import msgspec
 
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import Failure, OperationStatus, PackageTotals, SourceState
+from rightful.operation.status import Event, after
 from rightful.store.interface import (
     Checkpoint,
     ClaimedRead,
@@ -423,6 +424,34 @@ class StoreSuite:
         store.fail(operation_id, Failure(code="x", message="x"))
         accept(store, 2, "a", subject="s")
         assert store.resume(TENANT, operation_id, sealed_location=b"new") is None
+
+    def test_status_changes_as_the_table_says_and_not_otherwise(self, store: Store) -> None:
+        number = 0
+        for status in OperationStatus:
+            for event in (Event.START, Event.FAIL, Event.CANCEL, Event.RESUME):
+                number += 1
+                operation_id = accept(store, number, "a")
+                self._lead_to(store, operation_id, status)
+                match event:
+                    case Event.START:
+                        store.claim(OWNER, lease_s=LEASE_S, limit=1)
+                    case Event.RESUME:
+                        store.resume(TENANT, operation_id, sealed_location=b"new")
+                    case _:
+                        store.fail(operation_id, Failure(code="x", message="x"))
+                operation = store.get(TENANT, operation_id)
+                assert operation is not None
+                assert operation.status is (after(status, event) or status), (status, event)
+                store.fail(operation_id, Failure(code="x", message="x"))  # out of the way of the next one
+
+    def _lead_to(self, store: Store, operation_id: OperationId, status: OperationStatus) -> None:
+        if status in {OperationStatus.RUNNING, OperationStatus.COMPLETE}:
+            read = claim_reads(store).reads[0]
+            if status is OperationStatus.COMPLETE:
+                store.checkpoint([done(read)], owner=OWNER)
+                self._complete_all(store)
+        elif status is OperationStatus.FAILED:
+            store.fail(operation_id, Failure(code="x", message="x"))
 
     def test_operation_that_could_not_be_finished_is_claimed_again_later(self, store: Store, clock: ManualClock) -> None:
         accept(store, 1, "a")
