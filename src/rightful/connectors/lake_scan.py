@@ -322,7 +322,8 @@ def _attributed(
 
 
 def _arrow_batches(frame: pl.DataFrame) -> Iterator[pa.RecordBatch]:
-    for batch in frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches():
+    # A frame has a chunk for each row group that something was found in, a few rows each; everything after this costs by the batch.
+    for batch in frame.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches():
         yield from _bounded(batch)
 
 
