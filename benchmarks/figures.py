@@ -17,6 +17,8 @@ from rich.table import Table
 PEER = "Fides 2.86*"
 PEER_NOTE = "* Celery, Redis and PostgreSQL, the same data; measured earlier on such a machine when it was quiet, not in this run"
 
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
@@ -85,6 +87,31 @@ def show(figures: Sequence[Figure], facts: dict[str, object]) -> None:
     console.print(table)
     console.print(PEER_NOTE, highlight=False)
     console.print(", ".join(f"{name} {value}" for name, value in facts.items()), highlight=False)
+
+
+def as_markdown(figures: Sequence[Figure], facts: dict[str, object]) -> str:
+    """Return the table for README and docs."""
+    lines = ["| work | figure | measured | target | others on the same work |", "|---|---|--:|--:|---|"]
+    for figure in figures:
+        sign = "≤" if figure.is_less_better else "≥"
+        target = f"{sign} {figure.target:,.6g} {figure.unit}".rstrip() if figure.target is not None else ""
+        missed = " (missed)" if figure.verdict == "missed" else ""
+        measured = f"{_number(figure.value)} {figure.unit}".rstrip()
+        lines.append(f"| {figure.case} | {figure.name} | {measured}{missed} | {target} | {figure.rival.replace('*', chr(92) + '*')} |")
+    where = (
+        f"{facts['cores']} cores, {facts['cpu']}, Python {facts['python']}, {str(facts['date'])[:10]}, load at the start {facts['load']}"
+    )
+    return "\n".join([*lines, "", PEER_NOTE.replace("*", "\\*") + ".", "", f"Machine: {where}."]) + "\n"
+
+
+def write_into(path: Path, text: str) -> None:
+    """Replace what stands between the marks in a page."""
+    page = path.read_text(encoding="utf-8")
+    head, begin, rest = page.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"benchmarks: {path} has no {BEGIN} and {END}")
+    path.write_text(f"{head}{begin}\n{text}{end}{tail}", encoding="utf-8")
 
 
 def _number(value: float) -> str:

@@ -1,6 +1,6 @@
 """`make bench`: measure the service and the yardstick on the same work, side by side.
 
-    python -m benchmarks.run [--only small,large,queue,lake,help] [--json FILE] [--runs N]
+    python -m benchmarks.run [--only small,large,queue,lake,help] [--json FILE] [--runs N] [--docs]
 
 Figures never fail the run; a wrong number of rows does.
 """
@@ -13,6 +13,9 @@ from pathlib import Path
 from benchmarks import cases, figures
 from benchmarks.cluster import Cluster
 
+_ROOT = Path(__file__).parent.parent
+_PAGES = (_ROOT / "README.md", _ROOT / "docs" / "performance.md")
+
 
 def main() -> None:
     """Measure, print the table, write the JSON."""
@@ -21,6 +24,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well; - for stdout instead of the table")
     parser.add_argument("--runs", type=int, help="how often each case is measured, instead of its own number")
     parser.add_argument("--scale", type=float, default=1.0, help="how much data there is around the measured people")
+    parser.add_argument("--docs", action="store_true", help="write the table into README.md and docs/performance.md")
     arguments = parser.parse_args()
     names = arguments.only.split(",")
     unknown = [name for name in names if name not in cases.CASES]
@@ -43,6 +47,9 @@ def main() -> None:
     figures.show(found, facts)
     if arguments.json:
         Path(arguments.json).write_text(document, encoding="utf-8")
+    if arguments.docs:
+        for page in _PAGES:
+            figures.write_into(page, figures.as_markdown(found, facts))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,60 @@
+"""`make bench` runs, and its figures can be read by machines and written into pages."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import figures
+from benchmarks.figures import Figure
+
+pytestmark = pytest.mark.acceptance
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_one_case_run_gives_json_with_machine_and_verdict() -> None:
+    command = [sys.executable, "-m", "benchmarks.run", "--only", "help", "--runs", "1", "--json", "-"]
+    document = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    assert document["machine"]["cores"] >= 1
+    assert [(figure["case"], figure["unit"], figure["verdict"] in {"ok", "missed"}) for figure in document["figures"]] == [
+        ("rightful --help", "ms", True)
+    ]
+
+
+def test_unknown_case_is_a_usage_error_that_names_those_there_are() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.run", "--only", "smal"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert "small" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "is_less_better", "verdict"), [(1.0, True, "ok"), (3.0, True, "missed"), (3.0, False, "ok"), (1.0, False, "missed")]
+)
+def test_verdict_follows_the_direction_of_the_target(value: float, is_less_better: bool, verdict: str) -> None:  # noqa: FBT001
+    assert Figure(case="c", name="n", value=value, unit="s", target=2.0, is_less_better=is_less_better).verdict == verdict
+
+
+def test_table_written_into_a_page_replaces_the_last_one_and_nothing_else(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{figures.BEGIN}\nold\n{figures.END}\nafter\n", encoding="utf-8")
+    facts: dict[str, object] = {"cores": 2, "cpu": "x", "python": "3", "date": "2026-01-01", "load": 0}
+    for value in (1.0, 5.0):
+        figures.write_into(page, figures.as_markdown([Figure(case="c", name="n", value=value, unit="s", target=2.0)], facts))
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert text.count("| c | n |") == 1
+    assert "5 s (missed)" in text
+
+
+def test_page_without_marks_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("nothing", encoding="utf-8")
+    with pytest.raises(SystemExit, match="has no"):
+        figures.write_into(page, "x")
