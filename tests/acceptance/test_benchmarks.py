@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from benchmarks import figures
 from benchmarks.figures import Figure
 
