@@ -32,6 +32,7 @@ from rightful.export.subject_read import SubjectRead
 from rightful.package import paths
 from rightful.package.parts import Part, PartCutter
 from rightful.package.serializer import Serializer
+from rightful.subject.folders import kinds_of
 
 _MIB = 1 << 20
 _SPOOL_BYTES = 32 * _MIB
@@ -112,11 +113,12 @@ class SetRead:
         self._files.template = header.searched
         self._serializer = Serializer(header.columns)
         now = self._clock.now()
+        kinds = sorted({match.identifier_kind for match in header.match} or kinds_of(header.searched))
         for state in self._states:
             state.record = ReadRecord(
                 columns=header.columns,
                 searched=header.searched,
-                identifiers={kind: len(values) for kind, values in state.subject.identifiers.items()},
+                identifiers={kind: len(state.subject.values(kind)) for kind in kinds},
                 started_at=state.record.started_at or now,
             )
 

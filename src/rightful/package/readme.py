@@ -43,7 +43,7 @@ def _contents(ledger: Ledger) -> str:
     for record in ledger.sources:
         lines.append(f"{record.product} / {record.source_name}")
         lines.append(f"    {_found(record)}")
-        if record.folder:
+        if record.state is SourceState.EXPORTED:
             lines.append(f"    in {record.folder}")
     if all(record.state is SourceState.EMPTY for record in ledger.sources):
         lines += ["", "Every system was searched, and nothing was found on you."]

@@ -11,6 +11,11 @@ from rightful.subject.model import IdentifiedSubject
 _PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
 
 
+def kinds_of(template: str) -> frozenset[str]:
+    """Return the kinds of identifiers that a path template asks for."""
+    return frozenset(_PLACEHOLDER.findall(template))
+
+
 def is_folder_of(template: str, folder: str, subject: IdentifiedSubject) -> bool:
     """Say whether a folder is what the template stands for with this subject's identifiers.
 
