@@ -23,6 +23,8 @@ from rightful.store.interface import Entry, EntryState, Intent, NewRead, Repeat,
 _WAIT_S = 0.02
 _LONGEST_WAIT_S = 30.0
 _BUSY_RETRY_S = 5
+_LEAST_VALID_S = 300.0
+"""How long a SAS must be valid when its export is accepted: what is short of that would most likely end half way."""
 
 
 class Submitter:
@@ -54,6 +56,7 @@ class Submitter:
             with self._try(intent.operation_id):
                 repeat = self._store.begin(intent)
                 if repeat is None:
+                    self._check_lasting(intent, request, tenant)
                     self._check_queue(intent, tenant)
                     return self._mark(intent, tenant, is_new=True), True
             operation = self._repeated(intent, repeat)
@@ -97,6 +100,14 @@ class Submitter:
         finally:
             if is_free:
                 self._trying.discard(operation_id)
+
+    def _check_lasting(self, intent: Intent, request: SubmitRequest, tenant: TenantRuntime) -> None:
+        """Refuse a SAS that expires too soon; one that repeats an operation only names it, so this comes after."""
+        try:
+            parse_location(request.storage_location, tenant.policy, now=self._clock.now(), needed_s=_LEAST_VALID_S)
+        except InvalidRequest:
+            self._store.drop(intent.operation_id)
+            raise
 
     def _check_queue(self, intent: Intent, tenant: TenantRuntime) -> None:
         """Refuse an intent for which there is no room; one that repeats an operation needs none, so this comes after."""

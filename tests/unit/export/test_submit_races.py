@@ -10,6 +10,7 @@ from tests.unit.export.scripted import PEOPLE, ROWS_HEADER, Scripted, yields
 from tests.unit.export.world import TENANT, World
 
 from rightful.clock import SystemClock
+from rightful.config.model import StorageSettings
 from rightful.errors import InvalidRequest, StorageUnavailable, Throttled
 from rightful.ids import OperationId
 from rightful.operation.model import DataPolicyOperation, OperationStatus
@@ -18,6 +19,7 @@ from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
 from rightful.store.interface import Entry, NewRead, StoreFault
 from rightful.store.sqlite import SqliteStore
+from rightful.testing.blob_simulator import BlobSimulator
 
 
 class _FullAtPromote(SqliteStore):
@@ -127,3 +129,18 @@ def test_intents_of_a_dead_location_do_not_hold_up_the_start(tmp_path: Path) -> 
     finally:
         _Broken.error = None
     assert world.submit("1").status is OperationStatus.NOT_STARTED
+
+
+def test_sas_that_expires_too_soon_is_refused_and_repeats_what_it_was_accepted_for(tmp_path: Path) -> None:
+    with BlobSimulator() as simulator:
+        world = World(tmp_path, PEOPLE, {"orders": Scripted(yields(ROWS_HEADER))}, storage=StorageSettings(allow=(simulator.host,)))
+        sas = simulator.sas_url("container", "c", expires_in_s=3600)
+        world.clock.advance((SystemClock().now() - world.clock.now()).total_seconds() + 3600 - 360)
+        accepted = world.submit("1", sas).operation_id
+        world.clock.advance(120)
+        with pytest.raises(InvalidRequest, match="expires too soon") as refused:
+            world.submit("2", sas)
+        assert (refused.value.code, world.store.intents()) == ("StorageLocationInvalid", ())
+        assert list(simulator.blobs("container")) == [f"{accepted}/RequestInfo.json"]
+        assert world.submit("1", sas).operation_id == accepted
+        world.stop()
