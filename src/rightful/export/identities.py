@@ -19,7 +19,9 @@ class Identities:
     tenants do not. Kept values are forgotten when the operation ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = _KEPT) -> None:
+        """Keep those of `most` operations, the latest."""
+        self._most = most
         self._kept: OrderedDict[OperationId, IdentifiedSubject] = OrderedDict()
         self._lock = threading.Lock()
         self._asking: defaultdict[TenantId, threading.Lock] = defaultdict(threading.Lock)
@@ -51,7 +53,7 @@ class Identities:
     def _keep(self, found: Mapping[OperationId, IdentifiedSubject]) -> None:
         with self._lock:
             self._kept.update(found)
-            while len(self._kept) > _KEPT:
+            while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
 
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from rightful.errors import SourceUnavailable
-from rightful.export import identities
 from rightful.export.identities import Identities
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.store.interface import ClaimedOperation
@@ -63,9 +62,8 @@ def test_known_and_unknown_operations_come_back_in_their_order() -> None:
     assert directory.asked == [1, 2]
 
 
-def test_nobody_vanishes_because_too_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(identities, "_KEPT", 2)
-    directory, kept = _Asked(FIRST), Identities()
+def test_nobody_vanishes_because_too_much_is_kept() -> None:
+    directory, kept = _Asked(FIRST), Identities(most=2)
     kept.of([operation(1)], directory)
     assert None not in kept.of([operation(number) for number in range(1, 6)], directory)
 
