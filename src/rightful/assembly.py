@@ -1,5 +1,6 @@
 """Puts the service together from its configuration."""
 
+import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -46,6 +47,7 @@ def run(config: Config, *, on_listening: Callable[[str], None] = lambda _address
     from rightful.graph.server import serve  # noqa: PLC0415 - uvicorn is only needed here
 
     return_memory_soon()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every signature that is open (DESIGN rule 6)
     with running(config) as service:
         Thread(target=import_module, args=("rightful.package.bulk",), name="warm-up", daemon=True).start()
         serve(config, exports=service, on_listening=lambda listening: on_listening(listening.address))

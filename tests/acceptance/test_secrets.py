@@ -68,6 +68,8 @@ def test_sas_is_seen_nowhere_while_an_export_runs_waits_fails_and_ends(
 
     zoe, jose = company.person("zoe").upn, company.person("jose").upn
     with service:
+        limits = Path(f"/proc/{service.pid}/limits").read_text(encoding="ascii")
+        assert next(line for line in limits.splitlines() if line.startswith("Max core file size")).split()[4:6] == ["0", "0"]
         for refused in (
             sas(expires_in_s=-60),
             sas("r"),
