@@ -77,9 +77,9 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How much one tenant may ask for."""
 
     writes_per_second: Annotated[int, msgspec.Meta(ge=1)] = 60
-    """Submits, cancels and resumes of the whole tenant."""
+    """Submits, cancels and resumes of the whole tenant. Read and checked, not applied yet."""
     writes_per_second_per_app: Annotated[int, msgspec.Meta(ge=1)] = 20
-    """The same, of one application."""
+    """The same, of one application. Not applied yet either."""
     queued: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     """Operations that have not ended; one more is answered 429."""
 
@@ -90,7 +90,7 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     part_mib: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
     """The largest part of a dataset, MiB (1 to 64)."""
     leak_check: Literal["off", "sample", "full"] = "sample"
-    """Search of written parts for other people's identifiers."""
+    """Search of written parts for other people's identifiers. Not applied yet; that each row is the subject's is checked always."""
     formats: tuple[Literal["jsonl"], ...] = ("jsonl",)
     """Forms of the records."""
     layout: Literal["folder"] = "folder"
