@@ -1,3 +1,22 @@
-"""Fixtures that many tests share; servers are started once for each worker process and ended by their pid."""
+"""Fixtures that many tests share; servers are started once for each worker process and ended by their pid.
+
+With RIGHTFUL_TESTS_SKIP=refuse, as `.ci/run` sets it, a run in which any test was skipped fails: a server that is missing must show.
+"""
+
+import os
+
+import pytest
 
 pytest_plugins = ["tests.servers.azurite", "tests.servers.postgres"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if os.environ.get("RIGHTFUL_TESTS_SKIP") != "refuse" or hasattr(session.config, "workerinput"):
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    assert reporter is not None
+    skipped = len(reporter.stats.get("skipped", ()))
+    if skipped and session.exitstatus == pytest.ExitCode.OK:
+        reporter.write_line(f"\nfailed: {skipped} skipped, and here nothing may be", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
