@@ -18,6 +18,6 @@ def command(folder: Path) -> int:
     """
     from rich.console import Console  # noqa: PLC0415 - heavy; `--help` must not wait for it
 
-    from rightful.sample import demo  # noqa: PLC0415 - likewise
+    from rightful.cli import demonstration  # noqa: PLC0415 - likewise
 
-    return demo.run(folder, Console(stderr=True), as_json=current().as_json)
+    return demonstration.run(folder, Console(stderr=True), as_json=current().as_json)
