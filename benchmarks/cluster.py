@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -86,11 +85,6 @@ class Cluster:
         return f"postgresql://bench@127.0.0.1:{self.port}/postgres"
 
     @property
-    def scratch(self) -> Path:
-        """A folder that is there while the cluster runs."""
-        return Path(self._scratch.name)
-
-    @property
     def pid(self) -> int:
         """The postmaster's process id."""
         if self._process is None:
@@ -99,7 +93,6 @@ class Cluster:
 
     def __enter__(self) -> Self:
         """Start the server; make and fill it first where that was not done yet."""
-        self._scratch = tempfile.TemporaryDirectory(prefix="run-", dir=CACHE)
         ready = self.folder / "filled"
         if not ready.exists():
             self._make()
@@ -114,7 +107,6 @@ class Cluster:
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(_DEADLINE_S)
-        self._scratch.cleanup()
 
     def _make(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
