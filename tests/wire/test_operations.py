@@ -416,3 +416,5 @@ def test_unauthenticated_is_401_with_a_challenge_and_no_claims(shared: World) ->
 def test_health_needs_no_token(shared: World) -> None:
     answer = shared.client.request("GET", "/healthz")
     assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
+    answer = shared.client.request("DELETE", "/healthz")
+    assert (answer.status, answer.code, answer.headers["allow"]) == (405, "Request_BadRequest", "GET, HEAD")

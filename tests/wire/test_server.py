@@ -142,7 +142,14 @@ GARBAGE: dict[str, bytes] = {
 
 @pytest.mark.parametrize("sent", GARBAGE.values(), ids=GARBAGE.keys())
 def test_garbage_is_400_and_the_end(plain: Listening, sent: bytes) -> None:
-    assert talk(plain, sent).startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 401 "))
+    # GRAPH-40, GRAPH-41: an answer like every other, although the application never saw the request
+    head, _, body = talk(plain, sent).partition(b"\r\n\r\n")
+    assert head.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 401 "))
+    error = json.loads(body)["error"]
+    assert error["code"] in {"BadRequest", "InvalidAuthenticationToken"}
+    names = {line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:]}
+    assert names >= {b"request-id", b"client-request-id", b"date", b"cache-control", b"content-length"}
+    assert f"request-id: {error['innerError']['request-id']}".encode() in head
 
 
 def test_absolute_form_and_star_are_answered(plain: Listening) -> None:
@@ -163,6 +170,19 @@ def test_head_over_the_limit_is_431(plain: Listening, piece: bytes) -> None:
         except (ConnectionResetError, BrokenPipeError):
             received = received or b"HTTP/1.1 431 "  # it closed while we were still sending
     assert received.startswith(b"HTTP/1.1 431 ")
+
+
+def test_head_over_the_limit_in_one_read_is_431(plain: Listening) -> None:
+    said = talk(plain, b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nX: " + b"a" * 70_000 + b"\r\n\r\nx")
+    assert said.startswith(b"HTTP/1.1 431 ")
+    assert said.count(b"HTTP/1.1") == 1
+
+
+def test_body_that_is_announced_too_large_is_not_waited_for(plain: Listening, issuer: SimulatedIssuer) -> None:
+    head = f"POST {PATH} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {issuer.token()}\r\nExpect: 100-continue\r\nContent-Length: 99999999\r\n\r\n"
+    said = talk(plain, head.encode())
+    assert said.startswith(b"HTTP/1.1 413 ")
+    assert b"RequestEntityTooLarge" in said
 
 
 def test_large_headers_below_the_limit_are_read(plain: Listening, issuer: SimulatedIssuer) -> None:

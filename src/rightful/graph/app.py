@@ -21,6 +21,7 @@ from rightful.identity.model import Caller
 from rightful.identity.verifier import Verifier, parse_authorization
 
 _HEALTH = b"/healthz"
+_HEALTH_METHODS = ("GET", "HEAD")
 
 _log = structlog.get_logger(__name__)
 
@@ -82,6 +83,8 @@ class GraphApp:
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         if raw_path == _HEALTH:
+            if scope["method"] not in _HEALTH_METHODS:
+                raise errors.MethodNotAllowed(_HEALTH_METHODS)
             return Reply(body=b'{"status":"ok"}', headers=((b"content-type", b"application/json"),))
         caller = await self._authenticate(scope)
         route = routes.match(raw_path)

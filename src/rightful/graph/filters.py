@@ -23,6 +23,8 @@ MAX_PAGE = 999
 MAX_SKIP = 10_000
 MAX_FILTER_CHARS = 2048
 
+_FILTER_HINT = "userId and status can be compared, for instance: userId eq '…' and status eq 'running'"
+
 _NAMES = frozenset({"$filter", "$orderby", "$select", "$top", "$skip", "$count", "$skiptoken"})
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _TOKEN = re.compile(r"\s*(?:(?P<paren>[()])|(?P<text>'(?:[^']|'')*')|(?P<word>[A-Za-z_][A-Za-z0-9_.]*))")
@@ -101,7 +103,7 @@ def _tokens(text: str) -> list[str]:
     while at < len(text):
         token = _TOKEN.match(text, at)
         if token is None:
-            raise InvalidRequest(f"$filter cannot be read at character {at + 1}")
+            raise InvalidRequest(f"$filter cannot be read at character {at + 1}", hint=_FILTER_HINT)
         found.append(token.group().strip())
         at = token.end()
     return found
@@ -145,7 +147,7 @@ def parse_filter(text: str) -> Filter:
             case [name, "eq", literal, *_]:
                 at += 3
             case _:
-                raise InvalidRequest("$filter is no comparison by eq", hint="for instance: userId eq '…' and status eq 'running'")
+                raise InvalidRequest("$filter is no comparison by eq", hint=_FILTER_HINT)
         found = _also(found, name.lower(), _literal(literal))
         while tokens[at : at + 1] == [")"]:
             depth -= 1

@@ -1,6 +1,7 @@
 """uvicorn's HTTP protocol with the limits that it lacks: how large a request's head may be, and how long it may take.
 
 httptools keeps collecting a header that never ends, and a connection that never sends a whole head is never closed.
+What is no HTTP never reaches the application: it is answered here, in Graph's envelope too (GRAPH-40).
 """
 
 import asyncio
@@ -11,14 +12,22 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from rightful.clock import SystemClock
+from rightful.errors import InvalidRequest
+from rightful.graph import errors, headers
+
 MAX_HEAD_BYTES = 64 * 1024
-"""Request line and headers. One read of the socket may hold a whole head and be passed at once: so many bytes and one read at most."""
+"""Request line and headers, also where one read of the socket holds all of them."""
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
+class _HeadTooLarge(Exception):
+    """The head is whole, and larger than it may be: ends the parser."""
+
+
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """Closes connections whose request head is too large (431) or too slow."""
+    """Closes connections whose request head is too large (431), too slow, or no HTTP (400)."""
 
     head_timeout_s: ClassVar[float] = 20.0
 
@@ -28,6 +37,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._is_in_head = True
         self._has_passed_head = False
+        self._is_too_large = False
         self._head_bytes = 0
         self._head_timer: TimerHandle | None = None
 
@@ -43,10 +53,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if not was_in_head or not self._is_in_head or self._has_passed_head:
             return
         self._head_bytes += len(data)
-        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._stop_timer()
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(_TOO_LARGE)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; its words are ours below
+        """Answer what the parser refused: uvicorn's own answer has neither the envelope nor the ids of every other."""
+        self._refuse(_TOO_LARGE if self._is_too_large else _not_http(is_tls=self.scheme == "https"))
 
     def on_message_begin(self) -> None:
         """A head begins, perhaps in the same bytes that ended the request before."""
@@ -61,12 +73,24 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._has_passed_head = True
         self._stop_timer()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
+            self._is_too_large = True
+            raise _HeadTooLarge
         super().on_headers_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
         self._stop_timer()
         super().connection_lost(exc)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: the request is answered as if it had not asked, and uvicorn's advice to install packages helps nobody."""
+
+    def _refuse(self, answer: bytes) -> None:
+        if not self.transport.is_closing():
+            self._stop_timer()
+            self.transport.write(answer)
+            self.transport.close()
 
     def _start_timer(self) -> None:
         self._head_timer = self.loop.call_later(self.head_timeout_s, self._close_slow)
@@ -80,3 +104,16 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._head_timer = None
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def _not_http(*, is_tls: bool) -> bytes:
+    request_id, client_request_id, now = headers.new_request_id(), headers.new_request_id(), SystemClock().now()
+    error = InvalidRequest("The request is not well-formed HTTP/1.1", hint="check its first line, its headers and its length")
+    body = errors.envelope(error, request_id=request_id, client_request_id=client_request_id, now=now)
+    lines = [
+        (b"content-type", headers.ERROR_TYPE),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+        *headers.common(request_id=request_id, client_request_id=client_request_id, now=now, is_tls=is_tls),
+    ]
+    return b"HTTP/1.1 400 Bad Request\r\n" + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + body

@@ -50,6 +50,9 @@ class Request:
         """Return the whole body, decoded; raises `RequestError` where it is too large, too slow, or not of a type that is read here."""
         bodies.check_type(headers.value(self.headers, b"content-type"))
         encoding = headers.value(self.headers, b"content-encoding")
+        length = headers.value(self.headers, b"content-length")
+        if length.isdecimal() and int(length) > bodies.MAX_BODY_BYTES:
+            raise bodies.too_large()  # before any of it has come
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 raw = await self._read()
