@@ -101,7 +101,7 @@ def parse_lifetime(text: str) -> timedelta:
     """Read `90s`, `15m`, `1h` or a number of seconds."""
     match = _DURATION.match(text.strip())
     if match is None:
-        raise click.BadParameter("write for instance 90s, 15m or 1h")
+        raise click.BadParameter("write for instance 90s, 15m or 1h", param_hint="'--lifetime'")
     return timedelta(**{_UNITS[match.group(2)]: int(match.group(1))})
 
 

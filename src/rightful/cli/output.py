@@ -8,6 +8,9 @@ from typing import Any, TextIO
 from rightful.errors import ExportError
 from rightful.redaction import printable, redact
 
+_WIDEST = 80
+"""Columns are aligned up to here."""
+
 
 def say(text: str) -> None:
     """Tell the person something, on stderr."""
@@ -30,11 +33,14 @@ def emit_json(value: Any) -> None:
 
 
 def emit_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Put an aligned table on stdout; never cut, so that it can be searched and piped. Nothing for no rows."""
+    """Put an aligned table on stdout; never cut, so that it can be searched and piped. Nothing for no rows.
+
+    A cell that is very long pushes the rest of its own row aside, not of every row.
+    """
     if not rows:
         return
     lines = [tuple(heads), *(tuple(printable(cell) for cell in row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    widths = [min(_WIDEST, max(len(line[column]) for line in lines)) for column in range(len(heads))]
     for line in lines:
         emit("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 

@@ -104,7 +104,9 @@ def _show(found: Verification, *, as_json: bool) -> None:
         return
     emit_table(("finding", "entry", "detail"), [(item.kind.value, item.path, item.detail) for item in found.findings])
     emit(f"{found.state.value}: {found.entries} entries, {format_bytes(found.size_bytes)}" + _counted(found))
-    if found.state is PackageState.INCOMPLETE:
+    if found.state is PackageState.INCOMPLETE and not found.entries:
+        say("what to do: give the folder that RequestInfo.json lies in; where that is this one, its export has not begun to deliver")
+    elif found.state is PackageState.INCOMPLETE:
         say("what to do: wait until its operation is complete, or resume it with `rightful requests resume`")
     elif found.state is PackageState.DAMAGED:
         say("what to do: do not rely on the entries named; copy the package again, or export anew")

@@ -37,7 +37,7 @@ BASIC_KINDS = ("id", "upn")
 _URL_FORMS = {
     "files": (("file:///", ""), "write file:/// and an absolute folder"),
     "lake": (("file:///", ""), "write file:///, an absolute folder and a pattern such as **/*.parquet"),
-    "sql": (("sqlite:///", "postgresql://"), "write sqlite:///people.db or postgresql://user@host/database"),
+    "sql": (("sqlite:///", "postgresql://"), "write sqlite:///people.db, or postgresql:// with user:password@host/database behind it"),
 }
 """What a connector's `url` begins with; an empty text stands for a path that starts at the configuration's folder."""
 

@@ -40,7 +40,11 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {close[0]!r}?"
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004 -- what fits a line
-    return f"there are: {shown}" if names else "there are none that this role may see"
+    return (
+        f"there are: {shown}"
+        if names
+        else "there are none that this account may see: look whether this is the right database, and what the account may read"
+    )
 
 
 def _plain(text: str) -> tuple[str, str]:

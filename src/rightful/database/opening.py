@@ -29,7 +29,10 @@ def identity(url: str, folder: Path) -> str:
         return f"postgresql://{url.partition('://')[2]}"
     raise ConfigurationError(
         f"a database of the scheme {url.partition(':')[0][:20]!r} cannot be read",
-        hint="write sqlite:///file.db (below the configuration's folder; four slashes for an absolute path) or postgresql://user:password@host/database",
+        hint=(
+            "write sqlite:///file.db (below the configuration's folder; four slashes for an absolute path)"
+            " or postgresql:// with user:password@host/database behind it"
+        ),
     )
 
 

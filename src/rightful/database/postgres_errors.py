@@ -70,7 +70,7 @@ def translate(error: Error, *, where: str, source_name: str) -> SourceError:
             return SourceRefused(
                 f"{where}: the address is not one of PostgreSQL's",
                 source_name=source_name,
-                hint="postgresql://user:password@host:5432/database",
+                hint="write postgresql:// and user:password@host:5432/database behind it",
             )
         if not code:
             what = "the server does not answer" if "Failed to connect" in text else "the connection is gone"
