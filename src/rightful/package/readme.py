@@ -46,12 +46,16 @@ def _contents(ledger: Ledger) -> str:
         if record.state is SourceState.EXPORTED:
             lines.append(f"    in {record.folder}")
     if all(record.state is SourceState.EMPTY for record in ledger.sources):
-        lines += ["", "Every system was searched, and nothing was found on you."]
+        whole = not any(map(_is_unknown_there, ledger.sources))
+        lines += ["", "Every system was searched, and nothing was found on you." if whole else "Nothing was found on you."]
     return "\n".join(lines) + "\n"
 
 
 def _found(record: SourceRecord) -> str:
     match record.state:
+        case SourceState.EMPTY if _is_unknown_there(record):
+            kinds = " or ".join(kind.replace("_", " ") for kind in sorted(record.identifiers))
+            return f"nothing to search for: this system knows people by {kinds}, and none of yours is known"
         case SourceState.EMPTY:
             return "searched; nothing was found"
         case SourceState.SKIPPED:
@@ -61,6 +65,10 @@ def _found(record: SourceRecord) -> str:
         case _:
             counts = [_count(record.rows, "record"), _count(record.files, "file")]
             return f"{' and '.join(count for count in counts if count) or 'nothing that could be read'}, {_size(record.size_bytes)}"
+
+
+def _is_unknown_there(record: SourceRecord) -> bool:
+    return bool(record.identifiers) and not any(record.identifiers.values())
 
 
 def _count(number: int, noun: str) -> str:

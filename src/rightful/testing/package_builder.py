@@ -42,6 +42,7 @@ class SampleSource(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[SkippedEntry, ...] = ()
     skip_reason: str = ""
     """Where given, the source was not searched for this reason."""
+    identifiers: Mapping[str, int] = msgspec.field(default_factory=lambda: {"mail": 1, "upn": 1})
 
 
 def package_entries(*sources: SampleSource, organization: str = "Contoso", operation_id: OperationId = OPERATION_ID) -> dict[str, bytes]:
@@ -122,7 +123,7 @@ def _record(source: SampleSource, entries: list[PayloadEntry]) -> SourceRecord:
         product=source.product,
         folder=folder if entries else "",
         searched="{upn}/" if source.files else f"select * from {source.name} where mail = ?",
-        identifiers={"mail": 1, "upn": 1},
+        identifiers=dict(source.identifiers),
         started_at=SUBMITTED_AT,
         ended_at=COMPLETED_AT,
         duration_s=0.25,

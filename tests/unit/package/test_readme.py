@@ -31,6 +31,13 @@ def test_empty_package_says_that_everything_was_searched() -> None:
     assert "Every system was searched, and nothing was found on you." in _readme(SampleSource(name="hr"))
 
 
+def test_a_source_that_knows_people_by_what_this_person_has_not_was_not_searched() -> None:
+    text = _readme(SampleSource(name="hr"), SampleSource(name="calls", product="HR", identifiers={"telephone": 0, "device_id": 0}))
+    assert "HR / calls\n    nothing to search for: this system knows people by device id or telephone, and none of yours is known\n" in text
+    assert "Every system was searched" not in text
+    assert "Nothing was found on you." in text
+
+
 def test_how_to_check_it_is_there_for_each_system() -> None:
     text = _readme()
     assert "sha256sum --quiet -c manifest-sha256.txt tagmanifest-sha256.txt" in text
