@@ -104,8 +104,8 @@ def _show(found: Verification, *, as_json: bool) -> None:
         return
     emit_table(("finding", "entry", "detail"), [(item.kind.value, item.path, item.detail) for item in found.findings])
     emit(f"{found.state.value}: {found.entries} entries, {format_bytes(found.size_bytes)}" + _counted(found))
-    if found.state is PackageState.INCOMPLETE and not found.entries:
-        say("what to do: give the folder that RequestInfo.json lies in; where that is this one, its export has not begun to deliver")
+    if found.state is PackageState.INCOMPLETE and any(item.path == REQUEST_INFO_PATH for item in found.findings):
+        say("what to do: give the folder that RequestInfo.json lies in")
     elif found.state is PackageState.INCOMPLETE:
         say("what to do: wait until its operation is complete, or resume it with `rightful requests resume`")
     elif found.state is PackageState.DAMAGED:
