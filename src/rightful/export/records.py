@@ -4,10 +4,11 @@ from datetime import datetime
 
 import msgspec
 
-from rightful.connectors.interface import Cursor
+from rightful.connectors.interface import Cursor, Partition
 from rightful.ids import OperationId, TenantId
 from rightful.package.schema import Column
 from rightful.sealing import Sealer
+from rightful.store.interface import ClaimedRead, NewRead
 
 
 class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,6 +33,30 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many identifiers of each kind were searched for."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+
+
+class SealedPlans:
+    """Seals what connectors planned for one tenant: operations that share a scan share its plan."""
+
+    def __init__(self, sealer: Sealer, tenant_id: TenantId) -> None:
+        self._sealer = sealer
+        self._place = (tenant_id, OperationId("plan"))
+
+    def read(self, source_name: str, partition: Partition) -> NewRead:
+        """Make a read of a partition."""
+        spec = partition.spec.encode()
+        return NewRead(
+            source_name=source_name,
+            partition=partition.number,
+            spec_digest=self._sealer.digest(spec),
+            sealed_spec=self._sealer.seal(spec, *self._place),
+            estimated_rows=partition.rows,
+            estimated_bytes=partition.size_bytes,
+        )
+
+    def partition(self, read: ClaimedRead) -> Partition:
+        """Make the partition of a read again."""
+        return Partition(number=read.partition, spec=self._sealer.open(read.sealed_spec, *self._place).decode())
 
 
 class Sealed:

@@ -9,7 +9,7 @@ from rightful.connectors.interface import Connector, Partition
 from rightful.errors import ExportError, StorageError
 from rightful.export.identities import Identities
 from rightful.export.outbox import Outbox
-from rightful.export.records import Sealed
+from rightful.export.records import Sealed, SealedPlans
 from rightful.export.runtime import TenantRuntime
 from rightful.export.set_read import SetRead
 from rightful.export.stopping import Stopping
@@ -18,7 +18,7 @@ from rightful.export.trouble import Trouble, failure_of
 from rightful.operation.model import Failure
 from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
-from rightful.store.interface import ClaimedOperation, ClaimedRead, NewRead, ReadSet, Store, StoreFault
+from rightful.store.interface import ClaimedOperation, ClaimedRead, ReadSet, Store, StoreFault
 
 _MIB = 1 << 20
 _GROUP_BYTES = 8 * _MIB
@@ -103,22 +103,13 @@ class ReadRunner:
 
     def _partition(self, claim: ReadSet, states: list[SubjectRead], connector: Connector) -> Partition:
         """Return the partition to read; the first read of a source plans it and makes reads of the other partitions."""
-        spec = claim.reads[0].spec
-        if claim.partition or spec:
-            return Partition(number=claim.partition, spec=spec)
+        plans = SealedPlans(self._sealer, claim.tenant_id)
+        if claim.reads[0].spec_digest:
+            return plans.partition(claim.reads[0])
         partitions = connector.plan([state.subject for state in states])
         first = partitions[0]
         if len(partitions) > 1 or (first.rows or 0) >= _WORTH_AN_ESTIMATE or (first.size_bytes or 0) >= _MIB:
-            reads = [
-                NewRead(
-                    source_name=claim.source_name,
-                    partition=each.number,
-                    spec=each.spec,
-                    estimated_rows=each.rows,
-                    estimated_bytes=each.size_bytes,
-                )
-                for each in partitions
-            ]
+            reads = [plans.read(claim.source_name, each) for each in partitions]
             lost = self._store.split([state.read for state in states], reads, owner=self._owner)
             for state in states:
                 state.is_alive = state.operation.operation_id not in lost

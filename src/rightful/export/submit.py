@@ -121,11 +121,11 @@ class Submitter:
         subject = request.subject
         digest = hashlib.sha256(f"{subject.kind}\n{subject.subject_id}\n{location.container_key}".encode()).hexdigest()
         keys = []
+        if request.idempotency_key:  # first: it alone can name another request
+            keys.append(f"idempotency-key:{request.idempotency_key}")
         if request.client_request_id:
             # Clients send one correlation id with many calls: only with the same request it names a repeat.
             keys.append(f"client-request-id:{digest}:{request.client_request_id}")
-        if request.idempotency_key:
-            keys.append(f"idempotency-key:{request.idempotency_key}")
         return Intent(
             operation_id=operation_id,
             tenant_id=tenant.config.id,

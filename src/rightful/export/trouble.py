@@ -97,5 +97,5 @@ class Trouble:
 def _may_retry(error: BaseException, read: ClaimedRead) -> bool:
     """Whether another try can bring something else. What was planned from files that are gone by now stays as it was planned."""
     if isinstance(error, SourceUnavailable):
-        return error.code != "SourceChanged" or not read.spec
+        return error.code != "SourceChanged" or not read.spec_digest
     return not isinstance(error, ExportError)

@@ -9,7 +9,7 @@ Theory of operation:
 * Before an entry is put, the store holds its path and digest (`stage`); after it, the checkpoint. So whoever resumes knows for each
   entry in the storage location whose it is.
 * When no read of an operation is left, the operation can be claimed for finishing.
-* The store never sees personal data or secrets in the clear: paths, cursors, outcomes and locations come sealed, as bytes.
+* The store never sees personal data or secrets in the clear: plans, paths, cursors, outcomes and locations come sealed, as bytes.
 
 Every method is one transaction, durable when it returns, and may be called from any thread. A store raises `ConfigurationError` when it
 cannot be opened, `StoreFault` when it cannot be read or written.
@@ -67,8 +67,11 @@ class NewRead(msgspec.Struct, frozen=True, kw_only=True):
 
     source_name: str
     partition: int = 0
-    spec: str = ""
-    """The connector's own; empty for a source that has not been planned yet (its partition 0 plans it)."""
+    spec_digest: str = ""
+    """Keyed, of the connector's spec: reads of one scan have the same. Empty for a source that has not been planned yet (its partition 0
+    plans it)."""
+    sealed_spec: bytes = b""
+    """The connector's own, for one tenant; it may name folders or files, which may name people."""
     estimated_rows: int | None = None
     estimated_bytes: int | None = None
 
@@ -79,7 +82,8 @@ class ClaimedRead(msgspec.Struct, frozen=True, kw_only=True):
     operation_id: OperationId
     source_name: str
     partition: int
-    spec: str
+    spec_digest: str
+    sealed_spec: bytes
     attempt: int
     """1, 2, 3, …: the fencing token together with the owner."""
     failures: int
@@ -234,6 +238,7 @@ class Store(Protocol):
         """Commit an intent; or return the earlier request it repeats, and commit nothing.
 
         It repeats one with an equal repeat key of the same caller, or with the same caller, subject and container that has not ended.
+        Where it is the same request, its repeat keys name the earlier one too from now on.
         """
         ...
 
@@ -313,7 +318,7 @@ class Store(Protocol):
         ...
 
     def complete(self, completions: Sequence[Completion], *, owner: str) -> tuple[OperationId, ...]:
-        """End operations: status complete, sealed location and sealed entries erased. Returns those that are no longer ours."""
+        """End operations: status complete; sealed location, entries and plans erased. Returns those that are no longer ours."""
         ...
 
     def fail(

@@ -38,8 +38,10 @@ FROM operation WHERE status = 'intent' ORDER BY seq;
 SELECT count(*) FROM (SELECT 1 FROM operation WHERE tenant_id = :tenant_id AND status IN ('intent', 'not_started', 'running') LIMIT :most);
 
 -- name: add_read
-INSERT INTO read (operation_id, source_name, partition, position, operation_seq, tenant_id, spec, estimated_rows, estimated_bytes)
-VALUES (:operation_id, :source_name, :partition, :position, :operation_seq, :tenant_id, :spec, :estimated_rows, :estimated_bytes)
+INSERT INTO read (operation_id, source_name, partition, position, operation_seq, tenant_id, spec_digest, sealed_spec, estimated_rows,
+  estimated_bytes)
+VALUES (:operation_id, :source_name, :partition, :position, :operation_seq, :tenant_id, :spec_digest, :sealed_spec, :estimated_rows,
+  :estimated_bytes)
 ON CONFLICT DO NOTHING;
 
 -- name: get_operation
@@ -86,20 +88,20 @@ SELECT min(tenant_id) FROM read WHERE state = 'pending' AND not_before = 0 AND t
 
 -- name: first_pending
 -- The oldest read of a tenant.
-SELECT operation_id, source_name, partition, spec, sealed_cursor IS NULL AS is_fresh FROM read
+SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id ORDER BY operation_seq, position, partition LIMIT 1;
 
 -- name: same_scan
 -- Fresh reads of one scan key, oldest first.
 SELECT operation_id FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id AND source_name = :source_name AND partition = :partition
-  AND spec = :spec AND sealed_cursor IS NULL ORDER BY operation_seq LIMIT :most;
+  AND spec_digest = :spec_digest AND sealed_cursor IS NULL ORDER BY operation_seq LIMIT :most;
 
 -- name: lease_read
 UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
-RETURNING operation_id, source_name, partition, spec, attempt, failures, next_part, sealed_cursor, rows, files, size_bytes, skipped,
-  sealed_outcome;
+RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attempt, failures, next_part, sealed_cursor, rows, files,
+  size_bytes, skipped, sealed_outcome;
 
 -- name: start_operation
 UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now) WHERE id = :id AND status IN ('not_started', 'running')
@@ -126,7 +128,7 @@ SELECT 1 FROM read WHERE operation_id = :operation_id AND source_name = :source_
   AND owner = :owner AND attempt = :attempt AND state = 'leased';
 
 -- name: set_plan
-UPDATE read SET spec = :spec, estimated_rows = :estimated_rows, estimated_bytes = :estimated_bytes
+UPDATE read SET spec_digest = :spec_digest, sealed_spec = :sealed_spec, estimated_rows = :estimated_rows, estimated_bytes = :estimated_bytes
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = 0 AND owner = :owner AND attempt = :attempt
 RETURNING position, operation_seq, tenant_id;
 
@@ -191,7 +193,7 @@ WHERE id = :id AND owner = :owner AND attempt = :attempt AND status = 'running';
 DELETE FROM entry WHERE operation_id = :operation_id;
 
 -- name: forget_reads
-UPDATE read SET sealed_outcome = NULL, sealed_cursor = NULL WHERE operation_id = :operation_id;
+UPDATE read SET sealed_spec = x'', sealed_outcome = NULL, sealed_cursor = NULL WHERE operation_id = :operation_id;
 
 -- name: fail
 UPDATE operation SET status = 'failed', completed_at = :at, failure = :failure, sealed_location = NULL, owner = NULL, lease_until = NULL,

@@ -45,6 +45,8 @@ class SqliteStore:
         def task(connection: sqlite3.Connection) -> Repeat | None:
             found = self._find_repeat(connection, intent)
             if found is not None:
+                if found["request_digest"] == intent.request_digest:
+                    self._add_repeat_keys(connection, intent, found["id"])
                 return Repeat(operation_id=found["id"], is_pending=found["status"] == "intent", request_digest=found["request_digest"])
             connection.execute(
                 self._sql["add_intent"],
@@ -63,12 +65,17 @@ class SqliteStore:
                     "submitted_at": rows.to_microseconds(intent.submitted_at),
                 },
             )
-            for key in intent.repeat_keys:
-                parameters = {"caller_key": intent.caller_key, "repeat_key": key, "operation_id": intent.operation_id}
-                connection.execute(self._sql["add_repeat_key"], parameters)
+            self._add_repeat_keys(connection, intent, intent.operation_id)
             return None
 
         return self._file.write(task)
+
+    def _add_repeat_keys(self, connection: sqlite3.Connection, intent: Intent, operation_id: OperationId) -> None:
+        """Let an intent's keys name an operation, where they name none that counts."""
+        for key in intent.repeat_keys:
+            if self._one(connection, "find_repeat_key", caller_key=intent.caller_key, repeat_key=key) is None:
+                parameters = {"caller_key": intent.caller_key, "repeat_key": key, "operation_id": operation_id}
+                connection.execute(self._sql["add_repeat_key"], parameters)
 
     def _find_repeat(self, connection: sqlite3.Connection, intent: Intent) -> sqlite3.Row | None:
         for key in intent.repeat_keys:
@@ -105,7 +112,8 @@ class SqliteStore:
             "operation_id": operation_id,
             "source_name": read.source_name,
             "partition": read.partition,
-            "spec": read.spec,
+            "spec_digest": read.spec_digest,
+            "sealed_spec": read.sealed_spec,
             "estimated_rows": read.estimated_rows,
             "estimated_bytes": read.estimated_bytes,
             **place,
@@ -222,7 +230,7 @@ class SqliteStore:
             return None
         operation_ids = [row["operation_id"]]
         if row["is_fresh"]:
-            key = {name: row[name] for name in ("source_name", "partition", "spec")}
+            key = {name: row[name] for name in ("source_name", "partition", "spec_digest")}
             same = connection.execute(self._sql["same_scan"], {"tenant_id": tenant_id, "most": limit, **key})
             operation_ids = [each["operation_id"] for each in same]
         reads: list[ClaimedRead] = []
@@ -273,7 +281,8 @@ class SqliteStore:
                 own = self._one(
                     connection,
                     "set_plan",
-                    spec=first.spec,
+                    spec_digest=first.spec_digest,
+                    sealed_spec=first.sealed_spec,
                     estimated_rows=first.estimated_rows,
                     estimated_bytes=first.estimated_bytes,
                     **_fence(read, owner),

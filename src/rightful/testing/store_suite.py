@@ -149,6 +149,29 @@ class StoreSuite:
         store.fail(failed.operation_id, Failure(code="x", message="x"))
         assert store.begin(intent(4, subject="u", keys=("idempotency-key:l",))) is None
 
+    def test_request_that_joins_an_operation_names_it_by_its_own_key_from_then_on(self, store: Store) -> None:
+        first = intent(1, subject="s")
+        store.begin(first)
+        store.promote(first.operation_id, [NewRead(source_name="a")], [])
+        assert store.begin(intent(2, subject="s", keys=("idempotency-key:k",))) is not None
+        self._complete_all(store)
+        repeat = store.begin(intent(3, subject="s", keys=("idempotency-key:k",)))
+        assert repeat is not None
+        assert repeat.operation_id == first.operation_id
+        assert store.begin(intent(4, subject="s", keys=("idempotency-key:l",))) is None
+
+    def test_key_of_another_request_goes_on_naming_that_one(self, store: Store) -> None:
+        for number, subject in ((1, "s"), (2, "t")):
+            store.begin(intent(number, subject=subject, keys=(f"idempotency-key:{subject}",)))
+            store.promote(intent(number).operation_id, [NewRead(source_name="a")], [])
+        repeat = store.begin(intent(3, subject="t", keys=("idempotency-key:s",)))
+        assert repeat is not None
+        assert repeat.operation_id == intent(1).operation_id
+        assert repeat.request_digest != intent(3, subject="t").request_digest
+        again = store.begin(intent(4, subject="t", keys=("client-request-id:c", "idempotency-key:s")))
+        assert again is not None
+        assert again.operation_id == intent(1).operation_id
+
     def test_count_open_counts_no_further_than_asked(self, store: Store) -> None:
         for number in range(5):
             accept(store, number, "a")
@@ -281,11 +304,15 @@ class StoreSuite:
     def test_split_makes_reads_of_the_other_partitions_once(self, store: Store) -> None:
         operation_id = accept(store, 1, "lake")
         claim = claim_reads(store)
-        partitions = [NewRead(source_name="lake", partition=number, spec=f"s{number}", estimated_rows=10) for number in range(3)]
+        partitions = [
+            NewRead(source_name="lake", partition=number, spec_digest=f"s{number}", sealed_spec=b"%d" % number, estimated_rows=10)
+            for number in range(3)
+        ]
         assert store.split(claim.reads, partitions, owner=OWNER) == ()
         assert store.split(claim.reads, partitions, owner=OWNER) == ()
         others = [claim_reads(store), claim_reads(store)]
-        assert [(claim.partition, claim.reads[0].spec) for claim in others] == [(1, "s1"), (2, "s2")]
+        reads = [read for each in others for read in each.reads]
+        assert [(read.partition, read.spec_digest, read.sealed_spec) for read in reads] == [(1, "s1", b"1"), (2, "s2", b"2")]
         for each in (claim, *others):
             assert store.claim(OWNER, lease_s=LEASE_S, limit=1) is None
             store.checkpoint([done(each.reads[0])], owner=OWNER)

@@ -41,16 +41,17 @@ def file(path: str, content: bytes | Callable[[], Iterator[bytes]], *, size_byte
 class Scripted:
     """A connector that yields what a script says."""
 
-    def __init__(self, *scripts: Script) -> None:
-        """Each read takes the next script; the last one stays."""
+    def __init__(self, *scripts: Script, specs: Sequence[str] = ("",)) -> None:
+        """Each read takes the next script; the last one stays. There is a partition for each spec."""
         self._scripts = list(scripts)
+        self._specs = specs
         self.cursors: list[Cursor | None] = []
 
     def check(self) -> None: ...
 
     def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
         del subjects
-        return (Partition(number=0),)
+        return tuple(Partition(number=number, spec=spec) for number, spec in enumerate(self._specs))
 
     def read(
         self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None

@@ -26,14 +26,17 @@ CREATE TABLE operation (
   owner TEXT,                              -- who is finishing it
   attempt INTEGER NOT NULL DEFAULT 0,
   lease_until INTEGER,
-  not_before INTEGER NOT NULL DEFAULT 0
+  not_before INTEGER NOT NULL DEFAULT 0    -- 0 for what may be tried now
 );
 CREATE UNIQUE INDEX operation_once ON operation (tenant_id, caller_key, subject_id, container_key)
   WHERE status IN ('intent', 'not_started', 'running');
 CREATE INDEX operation_listed ON operation (tenant_id, submitted_at, id) WHERE status <> 'intent';
 CREATE INDEX operation_of_subject ON operation (tenant_id, subject_id, submitted_at, id) WHERE status <> 'intent';
 CREATE INDEX operation_waiting ON operation (status, seq) WHERE status IN ('intent', 'not_started');
-CREATE INDEX operation_finishable ON operation (tenant_id, seq) WHERE status = 'running' AND open_reads = 0 AND owner IS NULL;
+-- What waits for a later try is out of the indexes that claims look into: a claim takes as long with a hundred thousand waiting as with none.
+CREATE INDEX operation_finishable ON operation (tenant_id, seq)
+  WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND not_before = 0;
+CREATE INDEX operation_retried ON operation (not_before) WHERE not_before > 0;
 CREATE INDEX operation_leased ON operation (lease_until) WHERE owner IS NOT NULL;
 
 CREATE TABLE repeat_key (
@@ -52,7 +55,8 @@ CREATE TABLE read (
   operation_seq INTEGER NOT NULL,
   tenant_id TEXT NOT NULL,
   state TEXT NOT NULL DEFAULT 'pending',   -- pending, leased, done, held (its operation has failed)
-  spec TEXT NOT NULL DEFAULT '',
+  spec_digest TEXT NOT NULL DEFAULT '',    -- keyed; reads of one scan have the same
+  sealed_spec BLOB NOT NULL DEFAULT x'',
   owner TEXT,
   attempt INTEGER NOT NULL DEFAULT 0,
   failures INTEGER NOT NULL DEFAULT 0,
@@ -71,8 +75,9 @@ CREATE TABLE read (
   sealed_outcome BLOB,
   PRIMARY KEY (operation_id, source_name, partition)
 ) WITHOUT ROWID;
-CREATE INDEX read_pending ON read (tenant_id, operation_seq, position, partition) WHERE state = 'pending';
-CREATE INDEX read_scan ON read (tenant_id, source_name, partition, operation_seq) WHERE state = 'pending';
+CREATE INDEX read_pending ON read (tenant_id, operation_seq, position, partition) WHERE state = 'pending' AND not_before = 0;
+CREATE INDEX read_scan ON read (tenant_id, source_name, partition, operation_seq) WHERE state = 'pending' AND not_before = 0;
+CREATE INDEX read_waiting ON read (not_before) WHERE state = 'pending' AND not_before > 0;
 CREATE INDEX read_leased ON read (lease_until) WHERE state = 'leased';
 
 CREATE TABLE entry (
