@@ -1,7 +1,7 @@
 """Which files a lake consists of, and how they are divided into partitions. Looks at names, sizes and times alone."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -75,6 +75,17 @@ def hive_values(path: str) -> dict[str, str | None]:
     """Return what the folders' names of a path say (`year=2026/…`), as text, exactly as it is written there."""
     pairs = [folder.partition("=") for folder in path.split("/")[:-1] if "=" in folder[1:]]
     return {unquote(name): None if value == _HIVE_NULL else unquote(value) for name, _, value in pairs}
+
+
+def shown_path(path: str, hidden: Collection[str]) -> str:
+    """Return a path for a message: where folders are named after the values of these columns, without the values."""
+    *folders, name = path.split("/")
+    return "/".join([*(_shown_folder(folder, hidden) for folder in folders), name])
+
+
+def _shown_folder(folder: str, hidden: Collection[str]) -> str:
+    column, equals, _ = folder.partition("=")
+    return f"{column}=…" if equals and unquote(column) in hidden else folder
 
 
 def _walk(root: Path) -> Iterator[str]:

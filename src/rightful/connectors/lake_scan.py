@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from rightful.connectors.interface import MATCH_PREFIX, SUBJECT_COLUMN
-from rightful.connectors.lake_files import LakeFile, hive_values, is_unchanged
+from rightful.connectors.lake_files import LakeFile, hive_values, is_unchanged, shown_path
 from rightful.connectors.lake_types import SchemaClash, common_type, merge
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.package.schema import Column
@@ -114,13 +114,13 @@ class LakeScan:
         present = [column for column in self._match if column in schema]
         if not present and not any(column in self._match for column in hive_values(file.path)):
             raise self._refused(
-                f"{file.path!r} has none of the columns of match", "correct match, or narrow url down to files that have them"
+                f"{self._shown(file)!r} has none of the columns of match", "correct match, or narrow url down to files that have them"
             )
         for column in present:
             if not (schema[column].is_integer() or common_type(schema[column], pl.String()) == pl.String()):
-                raise self._refused(f"column {column!r} of {file.path!r} is of type {schema[column]}", "match takes texts and integers")
+                raise self._refused(f"column {column!r} of {self._shown(file)!r} is of type {schema[column]}", "match takes texts and integers")
         if any(name.startswith("\x1f") for name in schema):
-            raise self._refused(f"{file.path!r} has a column whose name begins with a control character", "rename it")
+            raise self._refused(f"{self._shown(file)!r} has a column whose name begins with a control character", "rename it")
         return schema
 
     def _merge(self, merged: dict[str, pl.DataType], schema: Schema, file: LakeFile) -> dict[str, pl.DataType]:
@@ -128,7 +128,7 @@ class LakeScan:
             return merge(merged, schema)
         except SchemaClash as clash:
             raise self._refused(
-                f"column {clash.column!r} is {clash.found} in {file.path!r} and {clash.known} before it: no type holds both",
+                f"column {clash.column!r} is {clash.found} in {self._shown(file)!r} and {clash.known} before it: no type holds both",
                 "write one of them anew, exclude the column, or make two sources of them",
             ) from clash
 
@@ -232,16 +232,20 @@ class LakeScan:
                 ):
                     _exhaust(frame)
             except PermissionError:
-                return self._refused(f"{file.path!r} may not be read", "give the service's user the right to read it")
+                return self._refused(f"{self._shown(file)!r} may not be read", "give the service's user the right to read it")
             except OSError:
                 return SourceUnavailable(
-                    f"{file.path!r} cannot be read now", source_name=self._source_name, hint="see that its disk is well"
+                    f"{self._shown(file)!r} cannot be read now", source_name=self._source_name, hint="see that its disk is well"
                 )
             except _FAULTS as fault:
-                return self._refused(f"{file.path!r} is damaged or no Parquet file ({type(fault).__name__})", "restore it, or take it away")
+                return self._refused(f"{self._shown(file)!r} is damaged or no Parquet file ({type(fault).__name__})", "restore it, or take it away")
         return self._refused(
             f"polars could not read the lake ({type(error).__name__})", "see whether polars reads these files, and report this"
         )
+
+    def _shown(self, file: LakeFile) -> str:
+        """Name a file: folders that are named after people are shown without their names."""
+        return shown_path(file.path, self._match)
 
     def _refused(self, message: str, hint: str) -> SourceRefused:
         return SourceRefused(message, source_name=self._source_name, hint=hint)

@@ -314,6 +314,15 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path, damage: str) -> None:
         rows_of(connect(tmp_path))
 
 
+def test_a_damaged_file_in_a_folder_named_after_a_person_is_named_without_the_person(tmp_path: Path) -> None:
+    for upn in (ANN.upn, ANN2.upn):
+        write(tmp_path / f"year=2026/user_id={upn}/x.parquet", {"n": [1, 2]})
+    (tmp_path / f"year=2026/user_id={ANN2.upn}/x.parquet").write_bytes(b"not parquet")
+    with pytest.raises(SourceRefused, match="'year=2026/user_id=…/x.parquet'") as caught:
+        rows_of(connect(tmp_path))
+    assert ANN2.upn not in str(caught.value)
+
+
 def test_whatever_bits_flip_only_our_errors_come_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write(
         tmp_path / "a.parquet",
