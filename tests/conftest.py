@@ -1,11 +1,19 @@
 """Fixtures that many tests share; servers are started once for each worker process and ended by their pid.
 
 With RIGHTFUL_TESTS_SKIP=refuse, as `.ci/run` sets it, a run in which any test was skipped fails: a server that is missing must show.
+
+Property tests draw the same examples each time, so that a red run is red again; `make test ARGS="--hypothesis-profile=explore
+tests/property"` draws new ones.
 """
 
 import os
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("steady", derandomize=True)
+hypothesis.settings.register_profile("explore", derandomize=False, print_blob=True)
+hypothesis.settings.load_profile("steady")
 
 pytest_plugins = ["tests.servers.azurite", "tests.servers.postgres"]
 

@@ -13,7 +13,7 @@
     |  |- StorageRefused(.refusal)  the location does not let us write; some refusals are curable
     |  |- EntryConflict             another content lies at this path already
     |- PackageError                 a package or one of its paths is not what it must be
-    |- OperationError               the operation cannot go on here: LeaseLost, Cancelled
+    |- OperationError               the operation cannot go on here
 
 Messages say what failed, on which thing and what to do next. They never hold personal data, tokens, signatures or content.
 """
@@ -182,15 +182,3 @@ class PackageError(ExportError):
 
 class OperationError(ExportError):
     """The operation cannot go on here."""
-
-
-class LeaseLost(OperationError):
-    """Somebody else has taken this work over; drop it without a trace."""
-
-    default_code = "LeaseLost"
-
-
-class Cancelled(OperationError):
-    """The operation was cancelled; stop."""
-
-    default_code = "cancelled"

@@ -1,6 +1,10 @@
 """SIGTERM: the service comes to a checkpoint and ends within seconds, whatever it waits for; the next start goes on."""
 
+import http.client
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from tests.acceptance.judges import unpack
@@ -43,3 +47,28 @@ def test_stopped_in_the_middle_ends_soon_and_the_next_start_goes_on(
         assert not durable & {request.path for request in simulator.requests[seen:]}, "what was checkpointed was sent again"
     package = unpack(simulator.blobs("stop"), tmp_path / "package", f"{operation_id}/")
     assert verify(FolderReader(package)).state is PackageState.WHOLE
+
+
+def test_submit_that_waits_for_a_silent_storage_location_does_not_hold_the_stop_up_and_is_settled_by_the_next_start(
+    company: SampleCompany, readings: Path, simulator: SlowSimulator
+) -> None:
+    service = RunningService(company, configured(company, "silent", readings, simulator.host))
+    location = simulator.sas_url("silent", "c")
+    with service:
+        simulator.fail_from_now(Fault.broken(Break.TIMEOUT))
+        submit = Thread(target=lambda: suppress_loss(lambda: service.submit(company.person("zoe").upn, location)))
+        submit.start()
+        eventually(lambda: bool(simulator.requests), "the storage location is asked")
+        assert service.stop() < FEW_S
+        submit.join()
+        simulator.recover()
+        service.start()
+        (operation_id,) = service.listed()
+        service.complete(operation_id)
+    assert {path.partition("/")[0] for path in simulator.blobs("silent")} == {operation_id}
+
+
+def suppress_loss(call: Callable[[], object]) -> None:
+    """Make a call whose answer gets lost."""
+    with suppress(OSError, http.client.HTTPException):
+        call()

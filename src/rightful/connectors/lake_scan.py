@@ -118,7 +118,9 @@ class LakeScan:
             )
         for column in present:
             if not (schema[column].is_integer() or common_type(schema[column], pl.String()) == pl.String()):
-                raise self._refused(f"column {column!r} of {self._shown(file)!r} is of type {schema[column]}", "match takes texts and integers")
+                raise self._refused(
+                    f"column {column!r} of {self._shown(file)!r} is of type {schema[column]}", "match takes texts and integers"
+                )
         if any(name.startswith("\x1f") for name in schema):
             raise self._refused(f"{self._shown(file)!r} has a column whose name begins with a control character", "rename it")
         return schema
@@ -238,7 +240,9 @@ class LakeScan:
                     f"{self._shown(file)!r} cannot be read now", source_name=self._source_name, hint="see that its disk is well"
                 )
             except _FAULTS as fault:
-                return self._refused(f"{self._shown(file)!r} is damaged or no Parquet file ({type(fault).__name__})", "restore it, or take it away")
+                return self._refused(
+                    f"{self._shown(file)!r} is damaged or no Parquet file ({type(fault).__name__})", "restore it, or take it away"
+                )
         return self._refused(
             f"polars could not read the lake ({type(error).__name__})", "see whether polars reads these files, and report this"
         )

@@ -131,11 +131,16 @@ class Service:
             _log.warning("a request that was never answered is dropped", operation_id=intent.operation_id)
 
     def stop(self) -> None:
-        """Let what runs come to its next checkpoint, then release everything."""
-        self._settling.shutdown(cancel_futures=True)
+        """Let what runs come to its next checkpoint, then release everything.
+
+        Who still waits for a silent storage location, to submit or to settle, waits no longer: its intent is settled at the next start.
+        """
+        self._settling.shutdown(wait=False, cancel_futures=True)
+        self._submitter.stop()
         self._work.stopping.set()
         self._engine.stop()
         self._storages.close()
+        self._settling.shutdown()
         for tenant in self._tenants.values():
             tenant.close()
         self._store.close()

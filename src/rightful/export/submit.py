@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from rightful.clock import Clock
-from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, Throttled
+from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, StorageUnavailable, Throttled
 from rightful.export.finish import PACKAGE
 from rightful.export.interface import SubmitRequest
 from rightful.export.records import EntryRecord, Sealed
 from rightful.export.runtime import TenantRuntime
+from rightful.export.stopping import Stopping
 from rightful.ids import OperationId, new_operation_id
 from rightful.operation.model import DataPolicyOperation
 from rightful.package import request_info
@@ -18,11 +19,15 @@ from rightful.sealing import Sealer
 from rightful.storage.interface import Marking, Put
 from rightful.storage.location import Location, parse_location
 from rightful.storage.registry import Storages, probe_error
+from rightful.storage.retrying import RetryingStorage
 from rightful.store.interface import Entry, EntryState, Intent, NewRead, Repeat, Store
 
 _WAIT_S = 0.02
 _LONGEST_WAIT_S = 30.0
 _BUSY_RETRY_S = 5
+_MARK_ATTEMPTS = 3
+_MARK_PATIENCE_S = 5.0
+"""A client waits for the answer: a storage location that is busy for longer is refused."""
 _LEAST_VALID_S = 300.0
 """How long a SAS must be valid when its export is accepted: what is short of that would most likely end half way."""
 
@@ -40,6 +45,11 @@ class Submitter:
         self._new_id = new_id
         self._trying: set[OperationId] = set()
         self._lock = threading.Lock()
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """Leave intents, from now on, whose storage location does not answer: the next start settles them."""
+        self._is_stopping = True
 
     def submit(self, request: SubmitRequest, tenant: TenantRuntime) -> tuple[DataPolicyOperation, bool]:
         """Return the accepted operation, and whether it is a new one; the storage location is marked.
@@ -163,6 +173,8 @@ class Submitter:
         try:
             put = self._put_mark(intent, tenant, sealed.open_location(intent.sealed_location), content)
         except StorageError as error:
+            if self._is_stopping and isinstance(error, StorageUnavailable):
+                raise Stopping("the service stops") from error
             self._store.drop(intent.operation_id)
             raise probe_error(error, tenant.policy) from error
         except Exception:
@@ -192,9 +204,11 @@ class Submitter:
         path = intent.prefix + request_info.PATH
         if tenant.policy.checks == "strict" and isinstance(storage, Marking):
             return storage.put_append(path, content)
-        put = storage.put(path, (content,), size_bytes=len(content))
+        retrying = RetryingStorage(storage, self._clock, attempts=_MARK_ATTEMPTS, patience_s=_MARK_PATIENCE_S)
+        put = retrying.put(path, (content,), size_bytes=len(content))
         storage.sync()
-        return put
+        # What lies below a prefix that nobody else has is ours: the answer to an earlier try was lost.
+        return Put.WRITTEN if intent.prefix and retrying.tries > 1 else put
 
 
 def _already_used() -> InvalidRequest:

@@ -104,7 +104,7 @@ class GraphApp:
         return caller
 
     def close(self) -> None:
-        """Let calls end that have begun, and drop the threads."""
+        """Begin no more calls; those that have begun end by themselves, or with the service behind the wire."""
         self._fetching.close()
         self._service.reads.close()
         self._service.writes.close()

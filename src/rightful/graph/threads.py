@@ -35,5 +35,5 @@ class Threads:
             self._calls -= 1
 
     def close(self) -> None:
-        """Let calls end that have begun, and drop the threads."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        """Begin no more calls, and drop each thread when its call has ended; what it waits for is for others to end."""
+        self._executor.shutdown(wait=False, cancel_futures=True)

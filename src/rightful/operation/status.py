@@ -36,11 +36,6 @@ def after(status: Status, event: Event) -> Status | None:
     return TRANSITIONS.get((status, event))
 
 
-def sources_of(event: Event) -> tuple[Status, ...]:
-    """Return the states in which an event is allowed, in the order of the table."""
-    return tuple(status for status, allowed in TRANSITIONS if allowed is event)
-
-
 def diagram() -> str:
     """Return the table as a Mermaid state diagram, for the docs."""
     lines = ["stateDiagram-v2", f"    [*] --> {Status.NOT_STARTED}"]

@@ -92,8 +92,12 @@ class AzureBlobStorage:
     def sync(self) -> None:
         """Do nothing: a blob is durable when the service says 201."""
 
+    def keep_no_connections(self) -> None:
+        """Close idle connections, and each other one when its request has ended; what uses this may go on."""
+        self._host.keep_none()
+
     def close(self) -> None:
-        """Close idle connections; puts that are under way end by themselves."""
+        """Close all connections; requests that are under way end with `StorageUnavailable`."""
         self._host.close()
 
     # -- requests -----------------------------------------------------------------------------------------------------

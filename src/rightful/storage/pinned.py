@@ -67,7 +67,7 @@ class _Early(io.RawIOBase):
         return self._connection.recv_into(buffer)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Connection:
     """A connection, in the form that `http.client.HTTPResponse` reads."""
 
@@ -100,6 +100,11 @@ class _Connection:
             return self.socket.makefile(mode)  # type: ignore[call-overload,no-any-return]  # mode is always "rb"
         early, self.early = self.early, b""
         return io.BufferedReader(_Early(early, self.socket))
+
+    def abort(self) -> None:
+        """Wake whoever waits for it; they close it."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         with suppress(OSError):
@@ -139,6 +144,8 @@ class PinnedHost:
         self._kept = kept
         self._lock = threading.Lock()
         self._idle: list[_Connection] = []
+        self._busy: set[_Connection] = set()
+        self._is_closed = False
         self._addresses: Sequence[str] = ()
 
     def __repr__(self) -> str:
@@ -181,15 +188,31 @@ class PinnedHost:
         self._give_back(connection, is_reusable=not response.will_close)
         return answer, iter(())
 
-    def close(self) -> None:
+    def keep_none(self) -> None:
         """Close the connections that are idle and keep none from now on; those in use end by themselves."""
         with self._lock:
             idle, self._idle, self._kept = self._idle, [], 0
         for connection in idle:
             connection.close()
 
+    def close(self) -> None:
+        """End all exchanges, those that are under way with `StorageUnavailable`; there are no others afterwards."""
+        self.keep_none()
+        with self._lock:
+            self._is_closed = True
+            for connection in self._busy:
+                connection.abort()
+
     # -- connections --------------------------------------------------------------------------------------------------
     def _take(self) -> _Connection:
+        connection = self._find_or_connect()
+        with self._lock:
+            self._busy.add(connection)
+            if self._is_closed:
+                connection.abort()
+        return connection
+
+    def _find_or_connect(self) -> _Connection:
         oldest = time.monotonic() - _IDLE_S
         while True:
             with self._lock:
@@ -201,12 +224,12 @@ class PinnedHost:
             connection.close()  # ended by the other side, or about to be
 
     def _give_back(self, connection: _Connection, *, is_reusable: bool) -> None:
-        if is_reusable:
-            connection.idle_since = time.monotonic()
-            with self._lock:
-                if len(self._idle) < self._kept:
-                    self._idle.append(connection)
-                    return
+        with self._lock:
+            self._busy.discard(connection)
+            if is_reusable and len(self._idle) < self._kept:
+                connection.idle_since = time.monotonic()
+                self._idle.append(connection)
+                return
         connection.close()
 
     def _connect(self) -> _Connection:

@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 from urllib.parse import unquote
+from weakref import WeakSet
 
 from rightful.clock import Clock
 from rightful.errors import EntryConflict, InvalidRequest, Refusal, StorageError, StorageRefused
@@ -34,6 +35,7 @@ class Storages:
         self._tls: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         self._containers: OrderedDict[tuple[str, bool], AzureBlobStorage] = OrderedDict()
+        self._ever_opened: WeakSet[AzureBlobStorage] = WeakSet()
         self._folders: dict[Path, LocalStorage] = {}
 
     def open(self, location_text: str, policy: StoragePolicy) -> Storage:
@@ -49,9 +51,9 @@ class Storages:
         return self._open_account(location) if isinstance(location, AccountLocation) else self._open_container(location)
 
     def close(self) -> None:
-        """Close all; what was not synced is dropped."""
+        """Close all; what was not synced is dropped, what waits for a container waits no longer."""
         with self._lock:
-            opened: list[Storage] = [*self._containers.values(), *self._folders.values()]
+            opened: list[Storage] = [*self._ever_opened, *self._folders.values()]
             self._containers.clear()
             self._folders.clear()
         for storage in opened:
@@ -70,14 +72,14 @@ class Storages:
 
     def _open_container(self, location: ContainerLocation) -> Storage:
         key = (location.text, location.is_host_named)
-        dropped: list[Storage] = []
+        dropped: list[AzureBlobStorage] = []
         with self._lock:
             storage = self._containers.pop(key, None) or self._new_container(location)
             self._containers[key] = storage
             while len(self._containers) > _MOST_CONTAINERS:
                 dropped.append(self._containers.popitem(last=False)[1])
         for old in dropped:
-            old.close()
+            old.keep_no_connections()
         return storage
 
     def _new_container(self, location: ContainerLocation) -> AzureBlobStorage:
@@ -85,7 +87,9 @@ class Storages:
         if self._tls is None and sas.scheme == "https":
             self._tls = ssl.create_default_context()  # once: it reads the system's certificates, some 20 ms
         host = PinnedHost(sas.scheme, sas.host, sas.port, may_be_private=location.is_host_named, resolve=self._resolve, tls=self._tls)
-        return open_container(sas, host, clock=self._clock)
+        storage = open_container(sas, host, clock=self._clock)
+        self._ever_opened.add(storage)
+        return storage
 
 
 def account_folder(location: AccountLocation, folder: Path) -> Path:

@@ -1,11 +1,12 @@
 """Trying again where a storage location does not answer."""
 
+import math
 import random
 from collections.abc import Callable, Iterable, Sequence
 
 from rightful.clock import Clock
 from rightful.errors import StorageUnavailable
-from rightful.storage.interface import Marking, Properties, Put, Storage
+from rightful.storage.interface import Properties, Put, Storage
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
@@ -16,7 +17,8 @@ class RetryingStorage:
 
     Only chunks that can be iterated again (a `Sequence`) are tried again; an iterator is tried once. After a try whose answer was lost
     the next one may find the entry: `ALREADY_THERE`, and whoever knows its digest knows whose it is. Where the service asks for a wait
-    of more than half a minute the error passes, for the caller to come back later. `sync` is not repeated: after a failed one there is
+    of more than half a minute the error passes, for the caller to come back later; so it does where a try would begin later than
+    `patience_s` after the first. `sync` is not repeated: after a failed one there is
     nothing left to sync.
     """
 
@@ -27,12 +29,14 @@ class RetryingStorage:
         *,
         attempts: int = 5,
         first_wait_s: float = _FIRST_WAIT_S,
+        patience_s: float = math.inf,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.inner = inner
         self._clock = clock
         self._attempts = attempts
         self._first_wait_s = first_wait_s
+        self._patience_s = patience_s
         self._jitter = jitter
         self.tries = 0
         """How many the last call took; of use to who has this object alone."""
@@ -59,13 +63,14 @@ class RetryingStorage:
         self.inner.close()
 
     def _try(self, call: Callable[[], Put], attempts: int) -> Put:
+        last_begin = self._clock.monotonic() + self._patience_s
         for attempt in range(attempts - 1):
             self.tries = attempt + 1
             try:
                 return call()
             except StorageUnavailable as error:
                 wait_s = self._wait_s(attempt, error)
-                if wait_s is None:
+                if wait_s is None or self._clock.monotonic() + wait_s > last_begin:
                     raise
             self._clock.sleep(wait_s)
         self.tries = attempts
@@ -76,19 +81,3 @@ class RetryingStorage:
         backoff_s = min(self._first_wait_s * 2**attempt, _LONGEST_WAIT_S) * (0.5 + self._jitter() / 2)
         wait_s = max(backoff_s, error.retry_after_s or 0.0)
         return wait_s if wait_s <= _LONGEST_WAIT_S else None
-
-
-class _RetryingMarker(RetryingStorage):
-    """The same, of a storage that can mark a container."""
-
-    def put_append(self, path: str, content: bytes) -> Put:
-        """Create an append blob, in several tries where needed."""
-        marker = self.inner
-        assert isinstance(marker, Marking)
-        return self._try(lambda: marker.put_append(path, content), self._attempts)
-
-
-def with_retries(inner: Storage, clock: Clock, *, attempts: int = 5) -> RetryingStorage:
-    """Wrap a storage, and keep its ability to mark a container."""
-    kind = _RetryingMarker if isinstance(inner, Marking) else RetryingStorage
-    return kind(inner, clock, attempts=attempts)

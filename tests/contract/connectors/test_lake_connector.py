@@ -318,7 +318,7 @@ def test_a_damaged_file_in_a_folder_named_after_a_person_is_named_without_the_pe
     for upn in (ANN.upn, ANN2.upn):
         write(tmp_path / f"year=2026/user_id={upn}/x.parquet", {"n": [1, 2]})
     (tmp_path / f"year=2026/user_id={ANN2.upn}/x.parquet").write_bytes(b"not parquet")
-    with pytest.raises(SourceRefused, match="'year=2026/user_id=…/x.parquet'") as caught:
+    with pytest.raises(SourceRefused, match=r"'year=2026/user_id=…/x\.parquet'") as caught:
         rows_of(connect(tmp_path))
     assert ANN2.upn not in str(caught.value)
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rightful.operation.model import OperationStatus
-from rightful.operation.status import TRANSITIONS, Event, after, sources_of
+from rightful.operation.status import TRANSITIONS, Event, after
 
 _events = st.lists(st.sampled_from(Event), max_size=40)
 
@@ -26,8 +26,3 @@ def test_every_state_can_come_to_an_end() -> None:
     for status in OperationStatus:
         targets = {target for (source, _), target in TRANSITIONS.items() if source is status}
         assert targets or status is OperationStatus.COMPLETE
-
-
-def test_sources_of_an_event_are_those_that_allow_it() -> None:
-    for event in Event:
-        assert set(sources_of(event)) == {status for status in OperationStatus if after(status, event) is not None}

@@ -19,7 +19,7 @@ from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
 from rightful.store.interface import Entry, NewRead, StoreFault
 from rightful.store.sqlite import SqliteStore
-from rightful.testing.blob_simulator import BlobSimulator
+from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
 
 
 class _FullAtPromote(SqliteStore):
@@ -129,6 +129,18 @@ def test_intents_of_a_dead_location_do_not_hold_up_the_start(tmp_path: Path) -> 
     finally:
         _Broken.error = None
     assert world.submit("1").status is OperationStatus.NOT_STARTED
+
+
+@pytest.mark.parametrize("fault", [Fault.status(503, "ServerBusy"), Fault.broken(Break.ANSWER_LOST)], ids=["busy", "answer lost"])
+def test_storage_location_that_fails_for_a_moment_is_tried_again_before_the_answer(tmp_path: Path, fault: Fault) -> None:
+    with BlobSimulator() as simulator:
+        world = World(tmp_path, PEOPLE, {"orders": Scripted(yields(ROWS_HEADER))}, storage=StorageSettings(allow=(simulator.host,)))
+        simulator.fail(fault, times=2)
+        operation = world.submit("1", simulator.sas_url("container", "c", expires_in_s=1 << 30))
+        assert list(simulator.blobs("container")) == [f"{operation.operation_id}/RequestInfo.json"]
+        world.run()
+        assert world.get(operation).status is OperationStatus.COMPLETE
+        world.stop()
 
 
 def test_sas_that_expires_too_soon_is_refused_and_repeats_what_it_was_accepted_for(tmp_path: Path) -> None:

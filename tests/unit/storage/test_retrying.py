@@ -3,8 +3,8 @@
 import pytest
 
 from rightful.errors import Refusal, StorageRefused, StorageUnavailable
-from rightful.storage.interface import Marking, Put
-from rightful.storage.retrying import RetryingStorage, with_retries
+from rightful.storage.interface import Put
+from rightful.storage.retrying import RetryingStorage
 from rightful.testing.clock import ManualClock
 from rightful.testing.memory_storage import MemoryStorage
 
@@ -85,11 +85,12 @@ def test_lost_answer_shows_as_already_there() -> None:
     assert inner.entries == {"a": b"x"}
 
 
-def test_ability_to_mark_is_kept_and_tried_again() -> None:
+def test_no_try_begins_when_patience_is_over() -> None:
     inner = MemoryStorage()
-    inner.fail_put(1)
+    for number in range(1, 9):
+        inner.fail_put(number)
     clock = ManualClock()
-    storage = with_retries(inner, clock)
-    assert isinstance(storage, Marking)
-    assert storage.put_append("RequestInfo.json", b"{}") is Put.WRITTEN
-    assert clock.monotonic() > 0
+    storage = RetryingStorage(inner, clock, attempts=9, first_wait_s=1.0, patience_s=4.0, jitter=lambda: 1.0)
+    with pytest.raises(StorageUnavailable):
+        storage.put("a", [b"x"], size_bytes=1)
+    assert (inner.puts, clock.monotonic()) == (3, 1.0 + 2.0)
