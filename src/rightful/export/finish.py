@@ -15,6 +15,7 @@ from rightful.export.placing import NOTHING
 from rightful.export.putting import Putter
 from rightful.export.records import EntryRecord, ReadRecord, Sealed
 from rightful.export.runtime import TenantRuntime
+from rightful.export.side_by_side import SideBySide
 from rightful.export.trouble import Trouble
 from rightful.operation.model import PackageTotals
 from rightful.package import bagit, closing, ledger, paths
@@ -53,7 +54,16 @@ class Finisher:
     """Writes the end of packages and ends their operations; several at once share the last sync and the last commit."""
 
     def __init__(
-        self, *, store: Store, storages: Storages, sealer: Sealer, clock: Clock, identities: Identities, trouble: Trouble, owner: str
+        self,
+        *,
+        store: Store,
+        storages: Storages,
+        sealer: Sealer,
+        clock: Clock,
+        identities: Identities,
+        trouble: Trouble,
+        owner: str,
+        side_by_side: SideBySide,
     ) -> None:
         self._clock = clock
         self._store = store
@@ -62,6 +72,7 @@ class Finisher:
         self._identities = identities
         self._trouble = trouble
         self._owner = owner
+        self._side_by_side = side_by_side
 
     def run(self, claim: FinishSet, tenant: TenantRuntime) -> None:
         """Finish every operation of the set; what goes wrong is put down for that operation alone."""
@@ -80,7 +91,10 @@ class Finisher:
         lost = self._store.stage(new, owner=self._owner, finishing=[ending.operation for ending in endings])
         putter = Putter(self._clock)
         ours = [ending for ending in endings if ending.operation.operation_id not in lost]
-        written = [ending for ending in ours if self._put(putter, ending, tenant)]
+        was_put = self._side_by_side.map(
+            lambda ending: self._put(putter, ending, tenant), ours, is_remote=lambda ending: ending.storage.properties.is_remote
+        )
+        written = [ending for ending, is_there in zip(ours, was_put, strict=True) if is_there]
         completions = [Completion(operation=ending.operation, package=ending.totals) for ending in self._sync(written, tenant)]
         self._store.complete(completions, owner=self._owner)
         for completion in completions:

@@ -4,6 +4,7 @@ For a group of entries, of one operation or of many: put their paths and digests
 Small entries of many operations share each of these steps.
 """
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +14,7 @@ from rightful.errors import EntryConflict, SourceRefused, StorageError
 from rightful.export.placing import Draft, Placed, gone, place, skip_key
 from rightful.export.putting import Putter
 from rightful.export.records import EntryRecord
+from rightful.export.side_by_side import SideBySide
 from rightful.export.subject_read import SubjectRead
 from rightful.export.trouble import Trouble
 from rightful.ids import OperationId
@@ -24,7 +26,17 @@ _GROUP_ENTRIES = 256
 class Outbox:
     """Collects drafts of a set of reads and delivers them in groups; drops the reads whose lease or storage location is lost."""
 
-    def __init__(self, store: Store, trouble: Trouble, settings: ExportSettings, *, clock: Clock, owner: str, group_bytes: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        trouble: Trouble,
+        settings: ExportSettings,
+        *,
+        clock: Clock,
+        owner: str,
+        group_bytes: int,
+        side_by_side: SideBySide,
+    ) -> None:
         """Begin with the reads: their durations count from now."""
         self._store = store
         self._clock = clock
@@ -32,6 +44,8 @@ class Outbox:
         self._settings = settings
         self._owner = owner
         self._group_bytes = group_bytes
+        self._side_by_side = side_by_side
+        self._giving_up = threading.Lock()
         self._started = clock.monotonic()
         self._drafts: list[tuple[SubjectRead, Draft]] = []
         self._skips: list[tuple[SubjectRead, Entry]] = []
@@ -104,13 +118,17 @@ class Outbox:
         """Put and sync what is not there yet: from the drafts' own content, or one from these chunks."""
         new = [each for each in placed if not each.is_there]
         putter = Putter(self._clock)
-        for each in new:
-            if each.owner.is_alive:
-                self._put_one(putter, each, each.draft.content if chunks is None else chunks)
+
+        def put(each: Placed) -> None:
+            self._put_one(putter, each, each.draft.content if chunks is None else chunks)
+
+        self._side_by_side.map(put, new, is_remote=lambda each: each.owner.storage.properties.is_remote)
         self._sync([each.owner for each in new])
 
     def _put_one(self, putter: Putter, each: Placed, chunks: Sequence[bytes] | Iterator[bytes]) -> None:
         state, draft = each.owner, each.draft
+        if not state.is_alive:
+            return
         try:
             putter.put(
                 state.operation,
@@ -140,9 +158,10 @@ class Outbox:
                     self._give_up(state, error)
 
     def _give_up(self, state: SubjectRead, error: StorageError | SourceRefused) -> None:
-        if not state.is_alive:
-            return
-        state.is_alive = False
+        with self._giving_up:
+            if not state.is_alive:
+                return
+            state.is_alive = False
         if isinstance(error, StorageError):
             self._trouble.storage_of_read(state.operation, state.read, error, self._settings)
         else:

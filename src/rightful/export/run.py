@@ -12,6 +12,7 @@ from rightful.export.outbox import Outbox
 from rightful.export.records import Sealed, SealedPlans
 from rightful.export.runtime import TenantRuntime
 from rightful.export.set_read import SetRead
+from rightful.export.side_by_side import SideBySide
 from rightful.export.stopping import Stopping
 from rightful.export.subject_read import SubjectRead
 from rightful.export.trouble import Trouble, failure_of
@@ -39,6 +40,7 @@ class ReadRunner:
         identities: Identities,
         trouble: Trouble,
         owner: str,
+        side_by_side: SideBySide,
         stopping: threading.Event,
     ) -> None:
         self._store = store
@@ -48,6 +50,7 @@ class ReadRunner:
         self._identities = identities
         self._trouble = trouble
         self._owner = owner
+        self._side_by_side = side_by_side
         self._stopping = stopping
 
     def run(self, claim: ReadSet, tenant: TenantRuntime) -> None:
@@ -64,7 +67,15 @@ class ReadRunner:
                     connector,
                     partition,
                     [state for state in states if state.is_alive],
-                    outbox=Outbox(self._store, self._trouble, settings, clock=self._clock, owner=self._owner, group_bytes=_GROUP_BYTES),
+                    outbox=Outbox(
+                        self._store,
+                        self._trouble,
+                        settings,
+                        clock=self._clock,
+                        owner=self._owner,
+                        group_bytes=_GROUP_BYTES,
+                        side_by_side=self._side_by_side,
+                    ),
                     settings=settings,
                     clock=self._clock,
                     pause=self._raise_if_stopping,

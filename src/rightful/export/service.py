@@ -16,6 +16,7 @@ from rightful.export.interface import SubmitRequest
 from rightful.export.records import Sealed
 from rightful.export.run import ReadRunner
 from rightful.export.runtime import TenantRuntime
+from rightful.export.side_by_side import SideBySide
 from rightful.export.stopping import Stopping, StoppingClock
 from rightful.export.submit import Submitter
 from rightful.export.trouble import Trouble
@@ -31,6 +32,8 @@ from rightful.subject.model import DataSubject, SubjectKind
 _log = structlog.get_logger(__name__)
 
 _SETTLERS = 8
+_PUTS = 16
+"""How many requests wait for storage locations at the same time."""
 _SETTLE_S = 5.0
 """How long a start waits for the storage locations of requests that a stop cut short."""
 
@@ -53,6 +56,7 @@ class Work:
         self._tenants = tenants
         trouble = Trouble(store, clock, self.identities, owner)
         self._trouble = trouble
+        side_by_side = SideBySide(_PUTS)
         self._reads = ReadRunner(
             store=store,
             storages=storages,
@@ -61,10 +65,18 @@ class Work:
             identities=self.identities,
             trouble=trouble,
             owner=owner,
+            side_by_side=side_by_side,
             stopping=self.stopping,
         )
         self._finisher = Finisher(
-            store=store, storages=storages, sealer=sealer, clock=clock, identities=self.identities, trouble=trouble, owner=owner
+            store=store,
+            storages=storages,
+            sealer=sealer,
+            clock=clock,
+            identities=self.identities,
+            trouble=trouble,
+            owner=owner,
+            side_by_side=side_by_side,
         )
 
     def __call__(self, claim: ReadSet | FinishSet) -> None:

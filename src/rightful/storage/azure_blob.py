@@ -57,7 +57,7 @@ class AzureBlobStorage:
     def properties(self) -> Properties:
         """What the SAS lets us do."""
         largest = _LARGEST_BLOCK * _MOST_BLOCKS if self._can_write else _LARGEST_PUT_BLOB
-        return Properties(late_visibility=self._can_write, max_entry_bytes=largest)
+        return Properties(late_visibility=self._can_write, max_entry_bytes=largest, is_remote=True)
 
     def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int, before_visible: Callable[[str], None] | None = None) -> Put:
         """Create a blob. A `before_visible` costs a SHA-256, and up to 8 MiB of memory for a small entry."""

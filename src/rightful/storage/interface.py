@@ -31,6 +31,8 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
     content of unknown digest must be hashed before it is put."""
     max_entry_bytes: int
     """The largest entry that can be put."""
+    is_remote: bool = False
+    """Whether a put mostly waits for the network, so that several side by side take little longer than one."""
 
 
 class Storage(Protocol):

@@ -130,7 +130,7 @@ class PinnedHost:
         resolve: Resolve = resolve_host,
         tls: ssl.SSLContext | None = None,
         answer_timeout_s: float = _ANSWER_TIMEOUT_S,
-        kept: int = 8,
+        kept: int = 16,
     ) -> None:
         self._host, self._port = host, port
         written = f"[{host}]" if ":" in host else host
