@@ -61,12 +61,11 @@ class Outbox:
     def skip(self, state: SubjectRead, origin: bytes, reason: str) -> None:
         """Take an item that could not be read; it is put down with the next checkpoint."""
         state.miss(origin)
-        known = state.meet(skip_key(origin))
-        # A read that goes on has counted what an earlier attempt skipped.
-        state.skipped += not known or state.starts_again
-        if known and known[-1].record.reason == reason:
+        key = skip_key(origin)
+        if state.skip(key, reason):
             return
-        record = EntryRecord(key=skip_key(origin), origin=origin, reason=reason)
+        known = state.meet(key)
+        record = EntryRecord(key=key, origin=origin, reason=reason)
         entry = Entry(
             operation_id=state.operation.operation_id,
             source_name=state.read.source_name,
@@ -179,7 +178,7 @@ class Outbox:
         for state in finished:
             left = self._gone(state)
             if state.is_alive:
-                state.skipped += state.unmet_skips()
+                state.keep_unmet_skips()
                 entries.setdefault(state, []).extend(left)
         done = set(finished)
         checkpoints = [self._checkpoint_of(state, new, is_done=state in done) for state, new in entries.items()]
@@ -221,7 +220,9 @@ def _now_done(each: Placed) -> Iterator[Entry]:
     """Count an entry that is durable, and yield what changed by it."""
     state, draft = each.owner, each.draft
     state.rows += draft.rows
-    state.files += bool(draft.origin)
+    if draft.origin:
+        state.files += 1
+        state.unskip(skip_key(draft.origin))
     state.size_bytes += draft.size_bytes
     state.cursor = draft.cursor
     if not each.is_there:

@@ -110,10 +110,9 @@ def place(state: SubjectRead, draft: Draft) -> Placed:
 
 def _place_new(state: SubjectRead, draft: Draft) -> Placed:
     """Place what no earlier attempt put. A file that one had to skip takes the place of its line in the ledger."""
-    skipped = state.meet(skip_key(draft.origin)) if draft.origin else []
-    if skipped:
-        state.skipped -= not state.starts_again
-        return Placed(owner=state, draft=draft, number=skipped[-1].entry.number, revision=0, path=draft.path)
+    number = state.replace_skip(skip_key(draft.origin)) if draft.origin else None
+    if number is not None:
+        return Placed(owner=state, draft=draft, number=number, revision=0, path=draft.path)
     return Placed(owner=state, draft=draft, number=state.take_number(), revision=0, path=draft.path, is_new=True)
 
 

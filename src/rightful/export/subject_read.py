@@ -44,25 +44,59 @@ class SubjectRead:
         self.starts_again = self.cursor is None
         """Whether it reads from the beginning, over what earlier attempts may have put."""
         self.next_part, self.rows, self.files = read.next_part, read.rows, read.files
-        self.size_bytes, self.skipped = read.size_bytes, read.skipped
-        if self.starts_again:
-            self.start_again()
+        self.size_bytes = read.size_bytes
         self._free_number = max((entry.number + 1 for entry in entries), default=0)
         self._known: dict[str, list[Known]] = defaultdict(list)
         self._keys: dict[bytes, str] = {}
         self._met: set[str] = set()
+        self._skips: set[str] = set()
+        self._replaced_skips: set[str] = set()
         for entry in entries:
             record = sealed.open_entry(entry.sealed)
             self._known[record.key].append(Known(entry, record))
+            if entry.state is EntryState.SKIPPED:
+                self._skips.add(record.key)
             if record.path and record.origin:
                 self._keys[record.origin] = record.key
+        if self.starts_again:
+            self.start_again()
 
     def start_again(self) -> None:
         """Read from the beginning: count anew, and go by no cursor."""
         self.starts_again = True
         self.cursor = None
         self.record = ReadRecord(started_at=self.record.started_at)
-        self.next_part = self.rows = self.files = self.size_bytes = self.skipped = 0
+        self.next_part = self.rows = self.files = self.size_bytes = 0
+        self._skips.clear()
+
+    @property
+    def skipped(self) -> int:
+        """How many items this read could not bring, those of earlier attempts included where it goes on after them."""
+        return len(self._skips)
+
+    def skip(self, key: str, reason: str) -> bool:
+        """Note an item that cannot be read; return whether the store holds just that from an earlier attempt."""
+        self._skips.add(key)
+        known = self.meet(key)
+        return bool(known) and known[-1].record.reason == reason and key not in self._replaced_skips
+
+    def replace_skip(self, key: str) -> int | None:
+        """Return the number of the entry that says that an item was skipped; it is about to be staged over. None where there is none."""
+        known = self.meet(key)
+        if not known:
+            return None
+        self._replaced_skips.add(key)
+        return known[-1].entry.number
+
+    def unskip(self, key: str) -> None:
+        """Note that an item arrived after all."""
+        self._skips.discard(key)
+
+    def keep_unmet_skips(self) -> None:
+        """Count what earlier attempts skipped and this one, which counts anew, did not come to: it stands in the ledger all the same."""
+        for key, several in self._known.items():
+            if key not in self._met and any(known.entry.state is EntryState.SKIPPED for known in several):
+                self._skips.add(key)
 
     def has_come_so_far(self, checkpoint: Checkpoint) -> None:
         """Note a checkpoint: one that is further than earlier attempts came begins the count of failures anew, as in the store."""
@@ -92,11 +126,6 @@ class SubjectRead:
         for key, several in self._known.items():
             if key not in self._met:
                 yield from (known for known in several if known.entry.state in states)
-
-    def unmet_skips(self) -> int:
-        """Count what earlier attempts skipped and this one, which counts anew, did not come to: it stands in the ledger all the same."""
-        unmet = (known for key, several in self._known.items() if key not in self._met for known in several)
-        return sum(known.entry.state is EntryState.SKIPPED for known in unmet) if self.starts_again else 0
 
     def take_number(self) -> int:
         """Return a number that no entry of this read has."""

@@ -4,16 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.unit.export.scripted import FILES_HEADER, PEOPLE, Scripted, file, yields
 from tests.unit.export.world import World
 
 from rightful.config.model import StorageSettings
 from rightful.connectors.interface import Cursor, FileItem, Item, ItemChanged, Partition, ReadHeader, SkippedItem
+from rightful.errors import SourceUnavailable
 from rightful.operation.model import OperationStatus
 from rightful.package.verify import PackageState
 from rightful.subject.model import IdentifiedSubject
 from rightful.testing.blob_simulator import BlobSimulator
 
-_PEOPLE = {"1": {"upn": ("ann@contoso.example",)}}
 _LARGE = 5_000_000
 
 
@@ -61,7 +62,7 @@ class _Changing:
 @pytest.mark.parametrize("size_bytes", [10, _LARGE], ids=["held", "streamed"])
 @pytest.mark.parametrize(("changes", "files"), [(1, 1), (2, 1), (9, 0)])
 def test_changing_file_is_looked_at_again(tmp_path: Path, size_bytes: int, changes: int, files: int) -> None:
-    world = World(tmp_path, _PEOPLE, {"drive": _Changing(changes, size_bytes)})
+    world = World(tmp_path, PEOPLE, {"drive": _Changing(changes, size_bytes)})
     operation = world.submit("1")
     world.run()
     done = world.get(operation)
@@ -75,7 +76,7 @@ def test_changing_file_is_looked_at_again(tmp_path: Path, size_bytes: int, chang
     ids=["gone", "something else now"],
 )
 def test_file_that_is_gone_is_no_file(tmp_path: Path, end: Callable[[], SkippedItem | None], skipped: int) -> None:
-    world = World(tmp_path, _PEOPLE, {"drive": _Changing(1, 10, end)})
+    world = World(tmp_path, PEOPLE, {"drive": _Changing(1, 10, end)})
     operation = world.submit("1")
     world.run()
     done = world.get(operation)
@@ -85,7 +86,7 @@ def test_file_that_is_gone_is_no_file(tmp_path: Path, end: Callable[[], SkippedI
 @pytest.mark.parametrize("permissions", ["c", "w"])
 def test_changing_file_leaves_nothing_half_in_a_container(tmp_path: Path, permissions: str) -> None:
     with BlobSimulator() as simulator:
-        world = World(tmp_path, _PEOPLE, {"drive": _Changing(1, _LARGE)}, storage=StorageSettings(allow=(simulator.host,)))
+        world = World(tmp_path, PEOPLE, {"drive": _Changing(1, _LARGE)}, storage=StorageSettings(allow=(simulator.host,)))
         sas = simulator.sas_url("container", permissions)
         operation = world.submit("1", sas)
         world.run()
@@ -93,3 +94,58 @@ def test_changing_file_leaves_nothing_half_in_a_container(tmp_path: Path, permis
         assert (done.status, done.failure, done.sources[0].files) == (OperationStatus.COMPLETE, None, 1)
         assert simulator.blobs("container")[f"{operation.prefix}data/Product/drive/a.log"] == b"A" * _LARGE
         world.stop()
+
+
+def _growing() -> FileItem:
+    """A large file that is whole when it is read first, and another one each time it is read again."""
+    openings: list[int] = []
+
+    def read() -> Iterator[bytes]:
+        openings.append(1)
+        yield b"a" * (_LARGE // 2)
+        if len(openings) % 2 == 0:
+            raise ItemChanged("it grew")
+        yield b"a" * (_LARGE // 2)
+
+    item = FileItem(subject=0, root="ann@contoso.example/", path="app.log", size_bytes=_LARGE, open=read, renew=lambda: item)
+    return item
+
+
+@pytest.mark.parametrize("before", [(), (file("a.txt", b"a"),)], ids=["from the beginning", "after a cursor"])
+def test_file_that_is_skipped_again_after_an_interruption_stays_in_the_ledger(tmp_path: Path, before: tuple[FileItem, ...]) -> None:
+    openings: list[int] = []
+
+    def dies() -> Iterator[bytes]:
+        openings.append(1)
+        yield b"b" * (_LARGE // 2)
+        if len(openings) > 1:
+            raise SourceUnavailable("the connection broke", source_name="drive")
+        yield b"b" * (_LARGE // 2)
+
+    last = file("b.bin", b"b" * _LARGE)
+    # A large file delivers what was found before it, once it was read for the first time.
+    first_try = yields(FILES_HEADER, *before, _growing(), file("b.bin", dies, size_bytes=_LARGE))
+    source = Scripted(first_try, yields(FILES_HEADER, _growing(), last))
+    world = World(tmp_path, PEOPLE, {"drive": source})
+    operation = world.submit("1")
+    world.run()
+    done = world.get(operation)
+    assert [cursor is not None for cursor in source.cursors] == [False, bool(before)]
+    assert (done.status, done.sources[0].files, done.sources[0].skipped) == (OperationStatus.COMPLETE, len(before) + 1, 1)
+    assert [entry["path"] for entry in world.ledger(operation)["drive"]["skipped"]] == ["app.log"]
+    assert world.verify(operation).state is PackageState.WHOLE
+
+
+def test_large_file_whose_content_changes_between_two_readings_is_read_again(tmp_path: Path) -> None:
+    contents = [b"a" * _LARGE, b"b" * _LARGE]
+
+    def read() -> Iterator[bytes]:
+        yield contents.pop(0) if len(contents) > 1 else contents[0]
+
+    item = FileItem(subject=0, root="ann@contoso.example/", path="db.bin", size_bytes=_LARGE, open=read, renew=lambda: item)
+    world = World(tmp_path, PEOPLE, {"drive": Scripted(yields(FILES_HEADER, item))})
+    operation = world.submit("1")
+    world.run()
+    assert world.get(operation).status is OperationStatus.COMPLETE
+    assert world.verify(operation).state is PackageState.WHOLE
+    assert (world.package(operation) / "data/Product/drive/db.bin").read_bytes() == b"b" * _LARGE
