@@ -114,23 +114,23 @@ class Finisher:
             self._trouble.finishing(operation, error, tenant.config.export)
 
     def _put(self, putter: Putter, ending: _Ending, tenant: TenantRuntime) -> bool:
-        try:
-            for document in ending.documents:
-                putter.put(
-                    ending.operation,
-                    ending.storage,
-                    document.path,
-                    tuple(document.chunks()),
-                    size_bytes=document.digest.size_bytes,
-                    sha256=document.digest.sha256,
-                    may_be_there=not ending.new_entries,
-                )
-        except StorageError as error:
-            if isinstance(error, EntryConflict):
+        for document in ending.documents:
+            unput = putter.put(
+                ending.operation,
+                ending.storage,
+                document.path,
+                tuple(document.chunks()),
+                size_bytes=document.digest.size_bytes,
+                sha256=document.digest.sha256,
+                may_be_there=not ending.new_entries,
+            )
+            if unput is None:
+                continue
+            if isinstance(unput.error, EntryConflict):
                 # Who resumes must not take what lies there for what was staged.
                 unknown = [msgspec.structs.replace(entry, sha256="") for entry in ending.new_entries]
                 self._store.stage(unknown, owner=self._owner, finishing=[ending.operation])
-            self._trouble.finishing(ending.operation, error, tenant.config.export)
+            self._trouble.finishing(ending.operation, unput.error, tenant.config.export)
             return False
         return True
 

@@ -4,20 +4,21 @@ For a group of entries, of one operation or of many: put their paths and digests
 Small entries of many operations share each of these steps.
 """
 
-import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings
 from rightful.errors import EntryConflict, SourceRefused, StorageError
-from rightful.export.placing import Draft, Placed, gone, place, skip_key
-from rightful.export.putting import Putter
+from rightful.export.placing import MARKER, Draft, Placed, found_there, gone, is_marked, marked, place, skip_key
+from rightful.export.putting import Putter, Unput
 from rightful.export.records import EntryRecord
 from rightful.export.side_by_side import SideBySide
-from rightful.export.subject_read import SubjectRead
+from rightful.export.subject_read import Known, SubjectRead
 from rightful.export.trouble import Trouble
 from rightful.ids import OperationId
+from rightful.storage.interface import Put
+from rightful.storage.retrying import RetryingStorage
 from rightful.store.interface import Checkpoint, Entry, EntryState, Store
 
 _GROUP_ENTRIES = 256
@@ -45,7 +46,6 @@ class Outbox:
         self._owner = owner
         self._group_bytes = group_bytes
         self._side_by_side = side_by_side
-        self._giving_up = threading.Lock()
         self._started = clock.monotonic()
         self._drafts: list[tuple[SubjectRead, Draft]] = []
         self._skips: list[tuple[SubjectRead, Entry]] = []
@@ -101,7 +101,7 @@ class Outbox:
         """Yield the draft's place; nothing where the read is lost or gets lost by it."""
         if state.is_alive:
             try:
-                yield place(state, draft)
+                yield place(state, draft, self._probe)
             except (StorageError, SourceRefused) as error:
                 self._give_up(state, error)
 
@@ -115,34 +115,51 @@ class Outbox:
 
     def _put(self, placed: Sequence[Placed], chunks: Iterator[bytes] | None = None) -> None:
         """Put and sync what is not there yet: from the drafts' own content, or one from these chunks."""
-        new = [each for each in placed if not each.is_there]
+        new = [each for each in placed if not each.is_there and each.owner.is_alive]
         putter = Putter(self._clock)
+        failed: dict[SubjectRead, StorageError] = {}
 
-        def put(each: Placed) -> None:
-            self._put_one(putter, each, each.draft.content if chunks is None else chunks)
+        def put(each: Placed) -> EntryState | None:
+            """Return what is known of the entry: None where it may have arrived."""
+            if each.owner in failed:
+                return None if each.may_be_there else EntryState.VOID
+            unput = self._put_one(putter, each, each.draft.content if chunks is None else chunks)
+            if unput is None:
+                return EntryState.DONE
+            failed.setdefault(each.owner, unput.error)
+            if isinstance(unput.error, EntryConflict):
+                return EntryState.STAGED
+            return EntryState.VOID if unput.is_untouched else None
 
-        self._side_by_side.map(put, new, is_remote=lambda each: each.owner.storage.properties.is_remote)
+        found = self._side_by_side.map(put, new, is_remote=lambda each: each.owner.storage.properties.is_remote)
+        if failed:
+            self._settle([(each, state) for each, state in zip(new, found, strict=True) if each.owner in failed])
+            for state, error in failed.items():
+                self._give_up(state, error)
         self._sync([each.owner for each in new])
 
-    def _put_one(self, putter: Putter, each: Placed, chunks: Sequence[bytes] | Iterator[bytes]) -> None:
+    def _settle(self, found: Sequence[tuple[Placed, EntryState | None]]) -> None:
+        """Put down what is known of entries whose read is about to be given up: whoever resumes need not wonder."""
+        known: list[Entry] = []
+        for each, state in found:
+            if state is EntryState.STAGED:
+                known.append(each.entry(state, sha256=""))  # what lies there must not be taken for what was staged
+            elif state is EntryState.VOID or (state is EntryState.DONE and each.owner.storage.properties.is_remote):
+                known.append(each.entry(state))
+        if known:
+            self._store.stage(known, owner=self._owner, reads=list({each.owner: each.owner.read for each, _ in found}.values()))
+
+    def _put_one(self, putter: Putter, each: Placed, chunks: Sequence[bytes] | Iterator[bytes]) -> Unput | None:
         state, draft = each.owner, each.draft
-        if not state.is_alive:
-            return
-        try:
-            putter.put(
-                state.operation,
-                state.storage,
-                each.path,
-                chunks,
-                size_bytes=draft.size_bytes,
-                sha256=draft.sha256,
-                may_be_there=each.may_be_there,
-            )
-        except StorageError as error:
-            if isinstance(error, EntryConflict):
-                # Who resumes must not take what lies there for what was staged.
-                self._store.stage([each.entry(EntryState.STAGED, sha256="")], owner=self._owner, reads=[state.read])
-            self._give_up(state, error)
+        return putter.put(
+            state.operation,
+            state.storage,
+            each.path,
+            chunks,
+            size_bytes=draft.size_bytes,
+            sha256=draft.sha256,
+            may_be_there=each.may_be_there,
+        )
 
     def _sync(self, states: Sequence[SubjectRead]) -> None:
         by_storage: dict[int, list[SubjectRead]] = defaultdict(list)
@@ -157,10 +174,9 @@ class Outbox:
                     self._give_up(state, error)
 
     def _give_up(self, state: SubjectRead, error: StorageError | SourceRefused) -> None:
-        with self._giving_up:
-            if not state.is_alive:
-                return
-            state.is_alive = False
+        if not state.is_alive:
+            return
+        state.is_alive = False
         if isinstance(error, StorageError):
             self._trouble.storage_of_read(state.operation, state.read, error, self._settings)
         else:
@@ -202,10 +218,33 @@ class Outbox:
             entries=tuple(entries),
         )
 
+    def _probe(self, state: SubjectRead, known: Known) -> Known:
+        """Put the marker where a staged entry may lie, only if nothing does; return what lies there then."""
+        path = state.operation.prefix + known.record.path
+        if known.entry.sha256 and not is_marked(known):
+            self._note(state, marked(state, known))
+            retrying = RetryingStorage(state.storage, self._clock)
+            outcome = retrying.put(path, (MARKER,), size_bytes=len(MARKER))
+            state.storage.sync()
+            if outcome is Put.WRITTEN or retrying.tries == 1:
+                found = found_there(known, is_marker=outcome is Put.WRITTEN)
+                self._note(state, found.entry)
+                return found
+        raise SourceRefused(
+            f"source {known.entry.source_name!r} changed while its export was interrupted, and it cannot be told which content arrived in "
+            "the storage location",
+            source_name=known.entry.source_name,
+            code="EntryUnknown",
+            hint="submit the request again",
+        )
+
+    def _note(self, state: SubjectRead, entry: Entry) -> None:
+        self._drop(self._store.stage([entry], owner=self._owner, reads=[state.read]), [state])
+
     def _gone(self, state: SubjectRead) -> list[Entry]:
         if state.is_alive:
             try:
-                return gone(state)
+                return gone(state, self._probe)
             except (StorageError, SourceRefused) as error:
                 self._give_up(state, error)
         return []

@@ -4,17 +4,22 @@ What is there with the same content stays. What is there with another content, b
 superseded; the new content becomes the next revision.
 """
 
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from rightful.connectors.interface import Cursor
-from rightful.errors import EntryConflict, SourceRefused
+from rightful.errors import EntryConflict
 from rightful.export.putting import read_digest
 from rightful.export.records import EntryRecord
 from rightful.export.subject_read import Known, SubjectRead
 from rightful.package import paths
 from rightful.store.interface import Entry, EntryState
+
+MARKER = b"This entry was begun, and does not count: ledger.json names what takes its place.\n"
+"""What is put where it cannot be known whether an entry arrived. Either it goes there, or what it should replace does lie there."""
+_MARKING = "marking"
 
 NOTHING = "-"
 """What supersedes an entry that its source no longer has."""
@@ -78,7 +83,11 @@ def skip_key(origin: bytes) -> str:
     return f"skipped:{origin.hex()}"
 
 
-def place(state: SubjectRead, draft: Draft) -> Placed:
+Probe = Callable[[SubjectRead, Known], Known]
+"""Finds out what lies at the path of an entry that was staged, in a storage location that cannot be read; raises as `place`."""
+
+
+def place(state: SubjectRead, draft: Draft, probe: Probe) -> Placed:
     """Find a draft's place.
 
     Raises:
@@ -90,8 +99,8 @@ def place(state: SubjectRead, draft: Draft) -> Placed:
         return _place_new(state, draft)
     same = next((each for each in reversed(known) if each.entry.sha256 == draft.sha256), None)
     if same is None:
-        there = tuple(_present(state, known))
-        revision = there[-1].entry.revision + 1 if there else 0
+        there = tuple(_present(state, known, probe))
+        revision = 1 + max(each.entry.revision for each in state.meet(draft.path)) if there else 0
         path = _revised(draft, revision)
         return Placed(owner=state, draft=draft, number=known[-1].entry.number, revision=revision, path=path, superseded=there)
     # A revision before it was there, else it would not be one; of a later one that the source took back nothing is known.
@@ -103,8 +112,8 @@ def place(state: SubjectRead, draft: Draft) -> Placed:
         revision=same.entry.revision,
         path=same.record.path,
         is_there=same.entry.state is EntryState.DONE,
-        may_be_there=True,
-        superseded=(*(each for each in known if each.entry.revision < same.entry.revision), *_present(state, later)),
+        may_be_there=not is_marked(same),
+        superseded=(*(each for each in known if each.entry.revision < same.entry.revision), *_present(state, later, probe)),
     )
 
 
@@ -116,32 +125,51 @@ def _place_new(state: SubjectRead, draft: Draft) -> Placed:
     return Placed(owner=state, draft=draft, number=state.take_number(), revision=0, path=draft.path, is_new=True)
 
 
-def gone(state: SubjectRead) -> list[Entry]:
+def gone(state: SubjectRead, probe: Probe) -> list[Entry]:
     """Return what an earlier attempt put and the source, which has less than it had, no longer gives; raises as `place`."""
-    return [_superseded(state, known, by=NOTHING) for known in _present(state, state.unmet())]
+    return [_superseded(state, known, by=NOTHING) for known in _present(state, state.unmet(), probe)]
 
 
-def _present(state: SubjectRead, several: Iterable[Known]) -> Iterator[Known]:
-    return (known for known in several if known.entry.state is EntryState.DONE or _is_there(state, known))
+def _present(state: SubjectRead, several: Iterable[Known], probe: Probe) -> Iterator[Known]:
+    """Yield those that lie in the storage location, as they lie there."""
+    for known in several:
+        if known.entry.state is EntryState.DONE:
+            yield known
+        else:
+            yield from _arrived(state, known, probe)
 
 
-def _is_there(state: SubjectRead, known: Known) -> bool:
-    """Find out whether an entry that was staged got into the storage location before the kill, though its source has changed since."""
+def _arrived(state: SubjectRead, known: Known, probe: Probe) -> Iterator[Known]:
+    """Yield an entry that was staged if it got into the storage location before the kill; its source has changed since."""
     try:
         found = read_digest(state.storage, state.operation.prefix + known.record.path)
     except FileNotFoundError:
-        return False
+        return
     if found is None:
-        raise SourceRefused(
-            f"source {known.entry.source_name!r} changed while its export was interrupted, and the storage location cannot be read to "
-            "tell which content arrived",
-            source_name=known.entry.source_name,
-            code="EntryUnknown",
-            hint="submit the request again",
-        )
-    if found != known.entry.sha256:
+        yield probe(state, known)
+    elif found == known.entry.sha256:
+        yield known
+    else:
         raise EntryConflict(f"source {known.entry.source_name!r}: an entry in the storage location is not the one that was put there")
-    return True
+
+
+def marked(state: SubjectRead, known: Known) -> Entry:
+    """Return an entry as it is put down before the marker goes to its path."""
+    record = msgspec.structs.replace(known.record, reason=_MARKING)
+    return msgspec.structs.replace(known.entry, sealed=state.sealed.entry(record))
+
+
+def is_marked(known: Known) -> bool:
+    """Say whether an earlier attempt may have put the marker at an entry's path: what lies there now cannot be told."""
+    return known.entry.state is EntryState.STAGED and known.record.reason == _MARKING
+
+
+def found_there(known: Known, *, is_marker: bool) -> Known:
+    """Return what was found to lie at an entry's path: the marker, or what was staged."""
+    entry = msgspec.structs.replace(known.entry, state=EntryState.DONE)
+    if is_marker:
+        entry = msgspec.structs.replace(entry, sha256=hashlib.sha256(MARKER).hexdigest(), size_bytes=len(MARKER), rows=0)
+    return Known(entry, known.record)
 
 
 def _superseded(state: SubjectRead, known: Known, *, by: str) -> Entry:

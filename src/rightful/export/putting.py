@@ -4,14 +4,24 @@ import hashlib
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+import msgspec
+
 from rightful.clock import Clock
-from rightful.errors import EntryConflict, Refusal, StorageRefused, StorageUnavailable
+from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
 from rightful.storage.interface import Put, Reading, Storage
 from rightful.storage.retrying import RetryingStorage
 from rightful.store.interface import ClaimedOperation
 
 _ATTEMPTS = 3
 """Tries of one put before its operation waits for the storage location."""
+
+
+class Unput(msgspec.Struct, frozen=True):
+    """An entry that could not be put."""
+
+    error: StorageError
+    is_untouched: bool
+    """Whether nothing of ours lies at its path for certain."""
 
 
 class Putter:
@@ -31,8 +41,8 @@ class Putter:
         size_bytes: int,
         sha256: str,
         may_be_there: bool,
-    ) -> None:
-        """Put an entry of an operation, at a path below its prefix.
+    ) -> Unput | None:
+        """Put an entry of an operation, at a path below its prefix; return what went wrong, if anything did.
 
         Args:
             operation: whose entry it is.
@@ -43,29 +53,37 @@ class Putter:
             sha256: of the chunks together.
             may_be_there: whether the store holds that an earlier attempt began to put the same.
 
-        Raises:
-            StorageError: as `Storage.put`; `EntryConflict` also where something lies there that nobody of us put.
+        The errors are those of `Storage.put`, and `EntryConflict` where something lies there that nobody of us put. What the chunks raise
+        is raised.
         """
         host = urlsplit(operation.storage_location).netloc or operation.storage_location
         if host in self._down:
-            raise self._down[host]
+            return Unput(self._down[host], is_untouched=not may_be_there)
         path = operation.prefix + path
         retrying = RetryingStorage(storage, self._clock, attempts=_ATTEMPTS)
         try:
             outcome = retrying.put(path, chunks, size_bytes=size_bytes)
+            if outcome is Put.ALREADY_THERE and not _is_ours(storage, path, sha256, guess=may_be_there or retrying.tries > 1):
+                raise EntryConflict("something else lies at the path of an entry", hint="use a storage location that is empty")
         except StorageUnavailable as error:
             self._down[host] = error
-            raise
-        if outcome is Put.ALREADY_THERE and not _is_ours(storage, path, sha256, guess=may_be_there or retrying.tries > 1):
-            raise EntryConflict("something else lies at the path of an entry", hint="use a storage location that is empty")
+            return Unput(error, is_untouched=False)
+        except StorageRefused as error:
+            is_clear = error.refusal is not Refusal.OTHER and retrying.tries == 1
+            return Unput(error, is_untouched=is_clear and not may_be_there)
+        except StorageError as error:
+            return Unput(error, is_untouched=False)
+        return None
 
 
 def _is_ours(storage: Storage, path: str, sha256: str, *, guess: bool) -> bool:
     """Say whether what lies at a path has this content; where it cannot be read, the guess counts."""
     try:
         found = read_digest(storage, path)
-    except FileNotFoundError:  # put, not synced yet: the storage itself has compared them
-        return True
+    except FileNotFoundError:
+        if storage.properties.is_remote:
+            raise StorageUnavailable("the storage location says that an entry is there, and has none", hint="it is tried again") from None
+        return True  # put, not synced yet: the storage itself has compared them
     return guess if found is None else found == sha256
 
 

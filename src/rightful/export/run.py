@@ -11,7 +11,7 @@ from rightful.export.identities import Identities
 from rightful.export.outbox import Outbox
 from rightful.export.records import Sealed, SealedPlans
 from rightful.export.runtime import TenantRuntime
-from rightful.export.set_read import SetRead
+from rightful.export.set_read import SetRead, connector_fault
 from rightful.export.side_by_side import SideBySide
 from rightful.export.stopping import Stopping
 from rightful.export.subject_read import SubjectRead
@@ -118,6 +118,8 @@ class ReadRunner:
         if claim.reads[0].spec_digest:
             return plans.partition(claim.reads[0])
         partitions = connector.plan([state.subject for state in states])
+        if not partitions:
+            raise connector_fault(claim.source_name, "planned no partition")
         first = partitions[0]
         if len(partitions) > 1 or (first.rows or 0) >= _WORTH_AN_ESTIMATE or (first.size_bytes or 0) >= _MIB:
             reads = [plans.read(claim.source_name, each) for each in partitions]

@@ -77,8 +77,7 @@ class SetRead:
         """
         header, items = self._open()
         first = self._states[0]
-        if first.record.columns not in {(), header.columns}:
-            # Its parts have one schema: a source whose columns changed since the last checkpoint is read from the beginning.
+        if not _goes_on(first, header):
             _close(items)
             first.start_again()
             header, items = self._open()
@@ -106,7 +105,7 @@ class SetRead:
         if isinstance(header, ReadHeader):
             return header, items
         _close(items)
-        raise self._fault("did not begin with what it searched")
+        raise connector_fault(self._source.name, "did not begin with what it searched")
 
     def _begin(self, header: ReadHeader) -> None:
         self._header = header
@@ -133,7 +132,7 @@ class SetRead:
             case SkippedItem():
                 self._files.skip(self._state(item.subject), item)
             case ReadHeader():
-                raise self._fault("began twice")
+                raise connector_fault(self._source.name, "began twice")
 
     def _take_rows(self, batch: pa.RecordBatch) -> None:
         if not self._header.match:
@@ -158,7 +157,7 @@ class SetRead:
     def _state(self, subject: object) -> SubjectRead:
         if isinstance(subject, int) and 0 <= subject < len(self._states):  # a NULL in a batch is no int
             return self._states[subject]
-        raise self._fault("gave something of a subject that it was not asked for")
+        raise connector_fault(self._source.name, "gave something of a subject that it was not asked for")
 
     def _keep(self, subject: int, piece: bytes, rows: pa.RecordBatch) -> None:
         if len(self._states) > 1 and not self._header.in_subject_order:
@@ -201,13 +200,26 @@ class SetRead:
         )
         self._outbox.add(state, draft)
 
-    def _fault(self, what: str) -> SourceRefused:
-        return SourceRefused(
-            f"the connector of source {self._source.name!r} {what}",
-            source_name=self._source.name,
-            code="ConnectorFault",
-            hint="this is a fault of the connector: tell whoever made it",
-        )
+
+def connector_fault(source_name: str, what: str) -> SourceRefused:
+    """Say what a connector did that its contract forbids."""
+    return SourceRefused(
+        f"the connector of source {source_name!r} {what}",
+        source_name=source_name,
+        code="ConnectorFault",
+        hint="this is a fault of the connector: tell whoever made it",
+    )
+
+
+def _goes_on(read: SubjectRead, header: ReadHeader) -> bool:
+    """Whether a read can go on after its cursor.
+
+    Its parts have one schema, and a cursor means something only where the source is searched, and ordered, as before.
+    """
+    before = read.record
+    if before.columns not in {(), header.columns}:
+        return False
+    return read.cursor is None or (before.searched == header.searched and (header.has_key or not header.columns))
 
 
 def _close(items: Iterator[object]) -> None:

@@ -15,7 +15,6 @@ _ALREADY_THERE: Final = frozenset(
         (409, "InvalidBlobType"),  # a blob of another type lies there
         (409, "PathAlreadyExists"),  # accounts with a hierarchical namespace
         (409, "ResourceTypeMismatch"),  # a directory lies there
-        (409, ""),
         (403, "UnauthorizedBlobOverwrite"),  # the SAS may create only, and the blob is there
         (403, "BlobImmutableDueToPolicy"),
     }
@@ -79,7 +78,7 @@ def find_error(where: str, status: int, code: str, *, retry_after: str = "", req
         expired: whether the SAS is past its expiry by our clock: services say only that it does not count.
     """
     said = " ".join(filter(None, (str(status), _plain(code), f"(request {_plain(request_id)})" if request_id else "")))
-    if status in _AGAIN:
+    if status in _AGAIN or (status, code) == (409, ""):  # a conflict of which nothing is said: no answer of the blob service's
         return StorageUnavailable(f"{where} answered {said}", hint="it is tried again", retry_after_s=_seconds(retry_after))
     if 300 <= status < 400:  # noqa: PLR2004 - redirects
         return StorageRefused(

@@ -141,6 +141,8 @@ class EntryState(enum.StrEnum):
     DONE = "done"
     SUPERSEDED = "superseded"
     """In the storage location, replaced by a later revision because the source changed."""
+    VOID = "void"
+    """Was staged, and certainly never got into the storage location."""
     SKIPPED = "skipped"
     """An item that could not be read: no entry in the package, a line in the ledger."""
 

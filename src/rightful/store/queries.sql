@@ -150,7 +150,9 @@ ORDER BY source_name, partition, number, revision;
 -- name: checkpoint
 UPDATE read SET next_part = :next_part, sealed_cursor = :sealed_cursor,
   rows = CASE WHEN :is_done THEN :rows ELSE max(rows, :rows) END, files = CASE WHEN :is_done THEN :files ELSE max(files, :files) END,
-  size_bytes = CASE WHEN :is_done THEN :size_bytes ELSE max(size_bytes, :size_bytes) END, skipped = :skipped, duration_s = :duration_s, sealed_outcome = coalesce(:sealed_outcome, sealed_outcome),
+  size_bytes = CASE WHEN :is_done THEN :size_bytes ELSE max(size_bytes, :size_bytes) END,
+  skipped = CASE WHEN :is_done THEN :skipped ELSE max(skipped, :skipped) END, duration_s = :duration_s,
+  sealed_outcome = coalesce(:sealed_outcome, sealed_outcome),
   failures = CASE WHEN :is_ahead OR :is_done THEN 0 ELSE failures END,
   state = CASE WHEN :is_done THEN 'done' ELSE state END, owner = CASE WHEN :is_done THEN NULL ELSE owner END
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition

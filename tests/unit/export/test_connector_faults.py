@@ -81,3 +81,12 @@ def test_row_larger_than_a_part_is_a_part(tmp_path: Path) -> None:
     assert world.rows(operation, "orders") == [1, 2, 3]
     assert len(list((world.package(operation) / "data/Product/orders").iterdir())) == 3
     assert world.verify(operation).state is PackageState.WHOLE
+
+
+def test_connector_that_plans_nothing_fails_the_operation_by_its_name(tmp_path: Path) -> None:
+    world = World(tmp_path, PEOPLE, {"source": Scripted(yields(ROWS_HEADER), specs=())})
+    operation = world.submit("1")
+    world.run()
+    failure = world.get(operation).failure
+    assert failure is not None
+    assert (failure.code, failure.source_name) == ("ConnectorFault", "source")

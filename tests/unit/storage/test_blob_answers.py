@@ -14,7 +14,7 @@ from rightful.storage.interface import Put
     [
         (201, "", Put.WRITTEN),
         (409, "BlobAlreadyExists", Put.ALREADY_THERE),
-        (409, "", Put.ALREADY_THERE),
+        (409, "", None),
         (412, "ConditionNotMet", Put.ALREADY_THERE),
         (412, "LeaseIdMissing", Put.ALREADY_THERE),
         (403, "UnauthorizedBlobOverwrite", Put.ALREADY_THERE),
