@@ -55,7 +55,11 @@ class Trouble:
         if not isinstance(error, ExportError):
             _log.error("unforeseen error in a read", error=describe(error))
         for operation, read in zip(operations, reads, strict=True):
-            if _may_retry(error, read) and read.failures + 1 < settings.attempts:
+            may_retry = _may_retry(error, read) and read.failures + 1 < settings.attempts
+            if not may_retry and len(reads) > 1:
+                # Whatever it is, it may be the data of one of them: the others must not fail with it.
+                self._store.retry([read], owner=self._owner, at=self._clock.now(), alone=True)
+            elif may_retry:
                 wait_s = min(_LONGEST_RETRY_S, settings.retry_s * 2.0**read.failures)
                 self._store.retry([read], owner=self._owner, at=self._clock.now() + timedelta(seconds=wait_s))
                 _log.info("read is tried again", operation_id=operation.operation_id, source=read.source_name, wait_s=wait_s)

@@ -307,8 +307,13 @@ class Store(Protocol):
         """
         ...
 
-    def retry(self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
-        """Give reads back to be tried not before `at`; with `waiting_for` the operation says what it waits for and it is no failure."""
+    def retry(
+        self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None, alone: bool = False
+    ) -> None:
+        """Give reads back to be tried not before `at`; with `waiting_for` the operation says what it waits for and it is no failure.
+
+        With `alone` each is claimed without others from now on, until its operation is resumed.
+        """
         ...
 
     def outcomes(self, operation_id: OperationId) -> tuple[SourceOutcome, ...]:

@@ -88,14 +88,14 @@ SELECT min(tenant_id) FROM read WHERE state = 'pending' AND not_before = 0 AND t
 
 -- name: first_pending
 -- The oldest read of a tenant.
-SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh FROM read
+SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AND NOT alone AS is_fresh FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id ORDER BY operation_seq, position, partition LIMIT 1;
 
 -- name: same_scan
 -- Fresh reads of one scan key, oldest first.
 SELECT operation_id FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id AND source_name = :source_name AND partition = :partition
-  AND spec_digest = :spec_digest AND sealed_cursor IS NULL ORDER BY operation_seq LIMIT :most;
+  AND spec_digest = :spec_digest AND sealed_cursor IS NULL AND NOT alone ORDER BY operation_seq LIMIT :most;
 
 -- name: lease_read
 UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until
@@ -168,7 +168,7 @@ WHERE id = :id;
 
 -- name: retry_read
 UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, not_before = :at, failures = failures + :failed,
-  earlier_s = earlier_s + duration_s, duration_s = 0
+  alone = alone OR :alone,  earlier_s = earlier_s + duration_s, duration_s = 0
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition AND owner = :owner AND attempt = :attempt
   AND state = 'leased';
 
@@ -213,5 +213,5 @@ UPDATE operation SET status = 'running', completed_at = NULL, failure = NULL, se
 WHERE id = :id AND tenant_id = :tenant_id AND (status = 'failed' OR (status = 'running' AND waiting_for IS NOT NULL));
 
 -- name: resume_reads
-UPDATE read SET state = CASE WHEN state = 'held' THEN 'pending' ELSE state END, failures = 0, not_before = 0
+UPDATE read SET state = CASE WHEN state = 'held' THEN 'pending' ELSE state END, failures = 0, not_before = 0, alone = 0
 WHERE operation_id = :operation_id AND state IN ('held', 'pending');

@@ -371,12 +371,15 @@ class SqliteStore:
         connection.execute(self._sql["advance"], parameters)
         return True
 
-    def retry(self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
+    def retry(
+        self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None, alone: bool = False
+    ) -> None:
         """Give reads back for a later try."""
 
         def task(connection: sqlite3.Connection) -> None:
             for read in reads:
-                parameters = {"at": rows.to_microseconds(at), "failed": int(waiting_for is None), **_fence_key(read, owner)}
+                parameters = {"at": rows.to_microseconds(at), "failed": int(waiting_for is None and not alone), "alone": alone}
+                parameters |= _fence_key(read, owner)
                 if connection.execute(self._sql["retry_read"], parameters).rowcount:
                     self._wait_for(connection, read.operation_id, waiting_for)
 

@@ -342,6 +342,20 @@ class StoreSuite:
         again = claim_reads(store)
         assert (again.reads[0].failures, again.reads[0].attempt) == (1, 2)
 
+    def test_reads_given_back_to_be_read_alone_are_claimed_one_by_one_until_a_resume(self, store: Store, clock: ManualClock) -> None:
+        ids = [accept(store, number, "a") for number in range(3)]
+        claim = claim_reads(store)
+        store.retry(claim.reads[:2], owner=OWNER, at=clock.now(), alone=True)
+        store.retry(claim.reads[2:], owner=OWNER, at=clock.now())
+        accept(store, 4, "a")
+        claims = [claim_reads(store) for _ in range(3)]
+        assert [len(each.reads) for each in claims] == [1, 1, 2]
+        assert [read.failures for each in claims for read in each.reads] == [0, 0, 1, 0]
+        for operation_id in ids[:2]:
+            store.fail(operation_id, Failure(code="x", message="x"))
+            store.resume(TENANT, operation_id, sealed_location=b"new")
+        assert len(claim_reads(store).reads) == 2
+
     def test_waiting_is_said_and_is_no_failure(self, store: Store, clock: ManualClock) -> None:
         operation_id = accept(store, 1, "a")
         waits = Failure(code="StorageRefused", message="the SAS has expired")

@@ -22,7 +22,7 @@ ANN, ANN2 = "ann@contoso.example", "ann2@contoso.example"
         (batch((1, ANN, 0)),),
         (file("a", b"a"),),
         (ROWS_HEADER, ROWS_HEADER),
-        (ROWS_HEADER, batch((1, ANN, 0)), ROWS_HEADER),
+        (ROWS_HEADER, batch(), ROWS_HEADER),
         (ROWS_HEADER, batch((1, ANN2, -1))),
         (ROWS_HEADER, batch((1, ANN, 0), (2, ANN, 2))),
         (ROWS_HEADER, batch((1, ANN, 0), (2, ANN, None))),

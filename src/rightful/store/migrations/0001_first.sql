@@ -62,6 +62,7 @@ CREATE TABLE read (
   failures INTEGER NOT NULL DEFAULT 0,
   lease_until INTEGER,
   not_before INTEGER NOT NULL DEFAULT 0,
+  alone INTEGER NOT NULL DEFAULT 0,        -- is claimed without others
   next_part INTEGER NOT NULL DEFAULT 0,
   sealed_cursor BLOB,
   rows INTEGER NOT NULL DEFAULT 0,

@@ -1,0 +1,71 @@
+"""What is wrong with one person's data ends that person's export, and nobody else's who is read in the same pass."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from tests.unit.export.scripted import FILES_HEADER, ROWS_HEADER, Scripted, batch
+from tests.unit.export.world import World
+
+from rightful.connectors.interface import Cursor, Item, ReadHeader, SkippedItem
+from rightful.errors import SourceRefused, SourceUnavailable
+from rightful.operation.model import OperationStatus
+from rightful.subject.model import IdentifiedSubject
+
+PEOPLE = {str(number): {"upn": (f"u{number}@x.example",), "mail": (f"u{number}@x.example",)} for number in range(5)}
+BAD = "u3@x.example"
+
+
+def mails(subjects: Sequence[IdentifiedSubject]) -> list[str]:
+    return [subject.values("mail")[0] for subject in subjects]
+
+
+def foreign(subjects: Sequence[IdentifiedSubject], _cursor: Cursor | None) -> Iterator[ReadHeader | Item]:
+    yield ROWS_HEADER
+    for place, mail in enumerate(mails(subjects)):
+        yield batch((place, "somebody@else.example" if mail == BAD else mail, place))
+
+
+def unreadable(subjects: Sequence[IdentifiedSubject], _cursor: Cursor | None) -> Iterator[ReadHeader | Item]:
+    yield FILES_HEADER
+    if BAD in mails(subjects):
+        yield SkippedItem(subject=mails(subjects).index(BAD), path="a", reason="permission denied")
+
+
+def refused(subjects: Sequence[IdentifiedSubject], _cursor: Cursor | None) -> Iterator[ReadHeader | Item]:
+    yield ROWS_HEADER
+    if BAD in mails(subjects):
+        raise SourceRefused("a text is not UTF-8", source_name="source")
+
+
+def slow(subjects: Sequence[IdentifiedSubject], _cursor: Cursor | None) -> Iterator[ReadHeader | Item]:
+    yield ROWS_HEADER
+    if BAD in mails(subjects):
+        raise SourceUnavailable("the statement took too long", source_name="source")
+
+
+def broken(subjects: Sequence[IdentifiedSubject], _cursor: Cursor | None) -> Iterator[ReadHeader | Item]:
+    yield ROWS_HEADER
+    if BAD in mails(subjects):
+        raise ValueError("a value that the connector did not expect")
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        (foreign, "ForeignData"),
+        (unreadable, "ItemUnreadable"),
+        (refused, "SourceRefused"),
+        (slow, "SourceUnavailable"),
+        (broken, "InternalError"),
+    ],
+    ids=["foreign", "unreadable", "refused", "slow", "broken"],
+)
+def test_fault_of_one_person_fails_that_one_alone(tmp_path: Path, script: object, code: str) -> None:
+    world = World(tmp_path, PEOPLE, {"source": Scripted(script)}, on_unreadable_item="fail")  # type: ignore[arg-type] # a table of scripts
+    operations = [world.submit(subject) for subject in PEOPLE]
+    world.run()
+    found = [world.get(operation) for operation in operations]
+    statuses = [OperationStatus.FAILED if mails == (BAD,) else OperationStatus.COMPLETE for mails in (p["mail"] for p in PEOPLE.values())]
+    assert [each.status for each in found] == statuses
+    assert [each.failure.code for each in found if each.failure] == [code]
