@@ -129,9 +129,11 @@ class StorageUnavailable(StorageError):
 
     default_code = "StorageUnavailable"
 
-    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None, may_have_arrived: bool = True) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+        self.may_have_arrived = may_have_arrived
+        """Whether what was asked may have been carried out all the same."""
 
 
 class Refusal(enum.StrEnum):

@@ -129,6 +129,7 @@ FILTERS: list[tuple[str, str]] = [
     (f"userId eq '{ANN}'", "0246"),
     (f"userId eq '{BEN}'", "135"),
     (f"(userId eq '{ANN}')", "0246"),
+    (f"userId eq '{ANN.swapcase()}'", "0246"),
     ("status eq 'failed'", "2"),
     ("status eq microsoft.graph.dataPolicyOperationStatus'failed'", "2"),
     ("status eq 'unknownFutureValue'", ""),

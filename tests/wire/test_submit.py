@@ -10,7 +10,7 @@ import pytest
 from tests.wire.world import ANN, BEN, GUEST_PROFILE, HOST, LOCATION, NOBODY, ROOT, SUBJECTS, Answer, Client, World, new_location, world
 
 from rightful.config.model import GraphSettings, ServerSettings
-from rightful.errors import InvalidRequest, SourceUnavailable, Throttled
+from rightful.errors import InvalidRequest, SourceRefused, SourceUnavailable, Throttled
 from rightful.export.interface import SubmitRequest
 from rightful.graph.bodies import MAX_BODY_BYTES
 from rightful.ids import TenantId
@@ -380,6 +380,7 @@ class Failing(MemoryExports):
 
 FAILURES: list[tuple[str, Exception, int, str]] = [
     ("on_find", SourceUnavailable("the directory ann@contoso.example is down", source_name="directory"), 503, "ServiceUnavailable"),
+    ("on_find", SourceRefused("several people", source_name="directory", code="SubjectAmbiguous"), 409, "Request_Conflict"),
     ("on_submit", SourceUnavailable("the directory ann@contoso.example is down", source_name="directory"), 500, "InternalServerError"),
     ("on_submit", Throttled("Too many operations are queued", retry_after_s=30), 429, "TooManyRequests"),
     ("on_submit", RuntimeError("ann@contoso.example"), 500, "InternalServerError"),

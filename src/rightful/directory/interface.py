@@ -6,6 +6,9 @@ from typing import Protocol
 from rightful.ids import SubjectId
 from rightful.subject.model import DataSubject, IdentifiedSubject
 
+AMBIGUOUS_CODE = "SubjectAmbiguous"
+"""The code of the `SourceRefused` that says that several people answer to one key."""
+
 
 class Directory(Protocol):
     """Finds people of one tenant. Safe to call from any thread. Raises `SourceUnavailable` or `SourceRefused` (source name `directory`)."""

@@ -1,6 +1,5 @@
 """A directory in tables of SQLite or PostgreSQL databases."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, cast
@@ -9,15 +8,15 @@ import msgspec
 
 from rightful.database.interface import Database
 from rightful.database.opening import identity, open_database
+from rightful.directory.interface import AMBIGUOUS_CODE
 from rightful.directory.lookup import SOURCE_NAME, Lookup, Row
 from rightful.errors import ConfigurationError, SourceRefused
-from rightful.ids import SubjectId, TenantId
+from rightful.ids import SubjectId, TenantId, is_guid, spellings
 from rightful.subject.matching import is_usable
 from rightful.subject.model import DataSubject, IdentifiedSubject, SubjectKind
 
 _ROUNDS = 8
 _MOST_IDENTIFIERS = 1_000
-_GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 Columns = dict[str, str | tuple[str, ...]]
 """Kind of identifier to the column, or columns, that hold it."""
@@ -114,7 +113,7 @@ class SqlDirectory:
     def find_user(self, key: str) -> DataSubject | None:
         """Find by exact value first, which an index serves; a UPN then without case, over all rows if there is no index on lower()."""
         if "@" not in key:
-            found = self._by_id.find([self._probe("id", *_id_spellings(key))])[0]
+            found = self._by_id.find([self._probe("id", *spellings(key))])[0]
             return self._user(_chosen(found, 0, key)) if found else None
         probe = [self._probe("upn", key)]
         found = self._by_upn.find(probe)[0] or self._by_upn.find(probe, caseless=True)[0]
@@ -124,7 +123,7 @@ class SqlDirectory:
         """Find by user id."""
         if self._inbound is None:
             return None
-        found = self._inbound.by_id.find([self._probe("id", *_id_spellings(user_id))])[0]
+        found = self._inbound.by_id.find([self._probe("id", *spellings(user_id))])[0]
         return self._profile(_chosen(found, 0, user_id)) if found else None
 
     def list_inbound_profiles(self) -> tuple[DataSubject, ...]:
@@ -236,7 +235,7 @@ class _Holdings:
         for kind, place in self._identifiers:
             for row in rows:
                 yield kind, row[place]
-                if kind == "id" and _GUID.fullmatch(row[place]):
+                if kind == "id" and is_guid(row[place]):
                     yield kind, row[place].lower()
 
 
@@ -294,11 +293,6 @@ class _Known:
         return IdentifiedSubject(subject=self.subject, identifiers={kind: tuple(values) for kind, values in self._values.items() if values})
 
 
-def _id_spellings(key: str) -> tuple[str, ...]:
-    """Return the forms of an object id: clients send GUIDs in either case."""
-    return (key, key.lower(), key.upper()) if _GUID.fullmatch(key) else (key,)
-
-
 def _chosen(rows: Sequence[Row], place: int, key: str) -> Row:
     """Return the row of the person that is meant; of several people the one whose value is the key letter by letter."""
     ids = {row[0] for row in rows}
@@ -307,6 +301,7 @@ def _chosen(rows: Sequence[Row], place: int, key: str) -> Row:
         raise SourceRefused(
             "several people of the directory answer to one id or user principal name",
             source_name=SOURCE_NAME,
+            code=AMBIGUOUS_CODE,
             hint="each must be unique, letter case apart",
         )
     return (exact or rows)[0]

@@ -226,7 +226,7 @@ class Outbox:
             retrying = RetryingStorage(state.storage, self._clock)
             outcome = retrying.put(path, (MARKER,), size_bytes=len(MARKER))
             state.storage.sync()
-            if outcome is Put.WRITTEN or retrying.tries == 1:
+            if outcome is Put.WRITTEN or not retrying.may_have_arrived:
                 found = found_there(known, is_marker=outcome is Put.WRITTEN)
                 self._note(state, found.entry)
                 return found

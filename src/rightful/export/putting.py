@@ -63,14 +63,15 @@ class Putter:
         retrying = RetryingStorage(storage, self._clock, attempts=_ATTEMPTS)
         try:
             outcome = retrying.put(path, chunks, size_bytes=size_bytes)
-            if outcome is Put.ALREADY_THERE and not _is_ours(storage, path, sha256, guess=may_be_there or retrying.tries > 1):
+            if outcome is Put.ALREADY_THERE and not _is_ours(storage, path, sha256, guess=may_be_there or retrying.may_have_arrived):
                 raise EntryConflict("something else lies at the path of an entry", hint="use a storage location that is empty")
         except StorageUnavailable as error:
             self._down[host] = error
-            return Unput(error, is_untouched=False)
+            may_have_arrived = error.may_have_arrived or retrying.may_have_arrived
+            return Unput(error, is_untouched=not may_have_arrived and not may_be_there)
         except StorageRefused as error:
-            is_clear = error.refusal is not Refusal.OTHER and retrying.tries == 1
-            return Unput(error, is_untouched=is_clear and not may_be_there)
+            may_have_arrived = error.refusal is Refusal.OTHER or retrying.may_have_arrived
+            return Unput(error, is_untouched=not may_have_arrived and not may_be_there)
         except StorageError as error:
             return Unput(error, is_untouched=False)
         return None

@@ -18,7 +18,7 @@ from rightful.export.run import ReadRunner
 from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
 from rightful.export.stopping import Stopping, StoppingClock
-from rightful.export.submit import Submitter
+from rightful.export.submit import LEAST_VALID_S, Submitter
 from rightful.export.trouble import Trouble
 from rightful.faults import describe
 from rightful.ids import OperationId, TenantId
@@ -171,8 +171,8 @@ class Service:
 
     def submit(self, request: SubmitRequest) -> DataPolicyOperation:
         """Accept an export."""
-        operation, is_new = self._submitter.submit(request, self._tenants[request.subject.tenant_id])
-        if is_new:
+        operation, has_work = self._submitter.submit(request, self._tenants[request.subject.tenant_id])
+        if has_work:
             self._engine.submit(operation.operation_id)
         return operation
 
@@ -201,7 +201,7 @@ class Service:
             raise _unknown()
         tenant = self._tenants[tenant_id]
         named = operation.storage_location if operation.storage_location in tenant.policy.accounts else None
-        location = parse_location(storage_location or named, tenant.policy, now=self._clock.now())
+        location = parse_location(storage_location or named, tenant.policy, now=self._clock.now(), needed_s=LEAST_VALID_S)
         if location.display != operation.storage_location:
             raise InvalidRequest(
                 "the storage location names another container than the operation began with",

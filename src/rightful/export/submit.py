@@ -20,15 +20,18 @@ from rightful.storage.interface import Marking, Put
 from rightful.storage.location import Location, parse_location
 from rightful.storage.registry import Storages, probe_error
 from rightful.storage.retrying import RetryingStorage
-from rightful.store.interface import Entry, EntryState, Intent, NewRead, Repeat, Store
+from rightful.store.interface import Entry, EntryState, Intent, NewRead, Repeat, RepeatKey, Store
 
 _WAIT_S = 0.02
 _LONGEST_WAIT_S = 30.0
 _BUSY_RETRY_S = 5
+_IDEMPOTENCY_S = 24 * 3600.0
+_RESEND_S = 3600.0
+"""How long after the end a client that lost the answer may send a request again; some put one id on all their requests for ever."""
 _MARK_ATTEMPTS = 3
 _MARK_PATIENCE_S = 5.0
 """A client waits for the answer: a storage location that is busy for longer is refused."""
-_LEAST_VALID_S = 300.0
+LEAST_VALID_S = 300.0
 """How long a SAS must be valid when its export is accepted: what is short of that would most likely end half way."""
 
 
@@ -52,7 +55,9 @@ class Submitter:
         self._is_stopping = True
 
     def submit(self, request: SubmitRequest, tenant: TenantRuntime) -> tuple[DataPolicyOperation, bool]:
-        """Return the accepted operation, and whether it is a new one; the storage location is marked.
+        """Return the accepted operation, and whether there is work for it now that was not before; the storage location is marked.
+
+        An operation that waits for its storage location goes on with the location of a request that repeats it.
 
         Raises:
             InvalidRequest: the storage location can't be used; nothing is left behind.
@@ -71,7 +76,8 @@ class Submitter:
                     return self._mark(intent, tenant, is_new=True), True
             operation = self._repeated(intent, repeat)
             if operation is not None:
-                return operation, False
+                renewed = self._renew(operation, request, tenant)
+                return renewed or operation, renewed is not None
             # An equal request is trying the storage location right now: it becomes an operation or vanishes. Where nobody tries, the
             # store failed it half way, and this one takes it up.
             if self._settle_left(repeat.operation_id, tenant):
@@ -111,10 +117,21 @@ class Submitter:
             if is_free:
                 self._trying.discard(operation_id)
 
+    def _renew(self, operation: DataPolicyOperation, request: SubmitRequest, tenant: TenantRuntime) -> DataPolicyOperation | None:
+        """Let an operation that waits for its storage location go on with the one that this request brings, if that lasts."""
+        if operation.waiting_for is None:
+            return None
+        try:
+            location = parse_location(request.storage_location, tenant.policy, now=self._clock.now(), needed_s=LEAST_VALID_S)
+        except InvalidRequest:
+            return None
+        sealed = Sealed(self._sealer, tenant.config.id, operation.operation_id).location(location.text)
+        return self._store.resume(tenant.config.id, operation.operation_id, sealed_location=sealed)
+
     def _check_lasting(self, intent: Intent, request: SubmitRequest, tenant: TenantRuntime) -> None:
         """Refuse a SAS that expires too soon; one that repeats an operation only names it, so this comes after."""
         try:
-            parse_location(request.storage_location, tenant.policy, now=self._clock.now(), needed_s=_LEAST_VALID_S)
+            parse_location(request.storage_location, tenant.policy, now=self._clock.now(), needed_s=LEAST_VALID_S)
         except InvalidRequest:
             self._store.drop(intent.operation_id)
             raise
@@ -132,10 +149,10 @@ class Submitter:
         digest = hashlib.sha256(f"{subject.kind}\n{subject.subject_id}\n{location.container_key}".encode()).hexdigest()
         keys = []
         if request.idempotency_key:  # first: it alone can name another request
-            keys.append(f"idempotency-key:{request.idempotency_key}")
+            keys.append(RepeatKey(f"idempotency-key:{request.idempotency_key}", _IDEMPOTENCY_S))
         if request.client_request_id:
             # Clients send one correlation id with many calls: only with the same request it names a repeat.
-            keys.append(f"client-request-id:{digest}:{request.client_request_id}")
+            keys.append(RepeatKey(f"client-request-id:{digest}:{request.client_request_id}", _RESEND_S))
         return Intent(
             operation_id=operation_id,
             tenant_id=tenant.config.id,
@@ -173,8 +190,12 @@ class Submitter:
         try:
             put = self._put_mark(intent, tenant, sealed.open_location(intent.sealed_location), content)
         except StorageError as error:
-            if self._is_stopping and isinstance(error, StorageUnavailable):
-                raise Stopping("the service stops") from error
+            if isinstance(error, StorageUnavailable):
+                if self._is_stopping:
+                    raise Stopping("the service stops") from error
+                if error.may_have_arrived and not intent.prefix and is_new:
+                    # The container may be marked now, for this intent: the next equal request, or the next start, takes it up.
+                    raise Throttled("the storage location did not answer", retry_after_s=_BUSY_RETRY_S, hint="submit again") from error
             self._store.drop(intent.operation_id)
             raise probe_error(error, tenant.policy) from error
         except Exception:
@@ -202,13 +223,14 @@ class Submitter:
     def _put_mark(self, intent: Intent, tenant: TenantRuntime, location: str, content: bytes) -> Put:
         storage = self._storages.open(location, tenant.policy)
         path = intent.prefix + request_info.PATH
-        if tenant.policy.checks == "strict" and isinstance(storage, Marking):
-            return storage.put_append(path, content)
         retrying = RetryingStorage(storage, self._clock, attempts=_MARK_ATTEMPTS, patience_s=_MARK_PATIENCE_S)
-        put = retrying.put(path, (content,), size_bytes=len(content))
-        storage.sync()
-        # What lies below a prefix that nobody else has is ours: the answer to an earlier try was lost.
-        return Put.WRITTEN if intent.prefix and retrying.tries > 1 else put
+        if tenant.policy.checks == "strict" and isinstance(storage, Marking):
+            put = retrying.put_append(path, content)
+        else:
+            put = retrying.put(path, (content,), size_bytes=len(content))
+            storage.sync()
+        # The answer to an earlier try was lost, which carried it out: the intent is as old as that.
+        return Put.WRITTEN if retrying.may_have_arrived else put
 
 
 def _already_used() -> InvalidRequest:

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from rightful.errors import InvalidRequest, RequestError, SourceError, SourceUnavailable, Throttled
+from rightful.directory.interface import AMBIGUOUS_CODE
+from rightful.errors import Conflict, InvalidRequest, RequestError, SourceError, SourceUnavailable, Throttled
 from rightful.graph import bodies, headers
 from rightful.graph.reply import Reply
 
@@ -38,6 +39,11 @@ def translate(error: SourceError) -> RequestError:
     """Return what a directory's failure, met before anything was committed, is on the wire."""
     if isinstance(error, SourceUnavailable):
         return ServiceUnavailable("The directory does not answer", hint="try again later")
+    if error.code == AMBIGUOUS_CODE:
+        return Conflict(
+            "Several people of the directory answer to this id or user principal name",
+            hint="use the object id of the one that is meant; the operator should make them differ",
+        )
     return ServiceUnavailable("The directory cannot be read", hint="ask the operator of this service to run `rightful doctor`")
 
 

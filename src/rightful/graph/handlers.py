@@ -18,7 +18,7 @@ from rightful.graph.routes import RouteKind
 from rightful.graph.threads import Threads
 from rightful.identity import permissions
 from rightful.identity.model import CallerKind
-from rightful.ids import OperationId, SubjectId
+from rightful.ids import OperationId, SubjectId, spellings
 from rightful.operation.model import DataPolicyOperation
 from rightful.store.interface import ListQuery
 from rightful.subject.model import DataSubject, SubjectKind
@@ -218,7 +218,7 @@ def _list_query(request: Request, visible: frozenset[SubjectKind], options: filt
     return ListQuery(
         tenant_id=request.tenant_id,
         subject_kinds=tuple(sorted(visible)),
-        subject_id=SubjectId(options.filter.subject_id) if options.filter.subject_id is not None else None,
+        subject_ids=() if options.filter.subject_id is None else tuple(map(SubjectId, spellings(options.filter.subject_id))),
         status=options.filter.status,
         descending=options.descending,
     )

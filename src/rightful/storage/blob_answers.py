@@ -79,7 +79,12 @@ def find_error(where: str, status: int, code: str, *, retry_after: str = "", req
     """
     said = " ".join(filter(None, (str(status), _plain(code), f"(request {_plain(request_id)})" if request_id else "")))
     if status in _AGAIN or (status, code) == (409, ""):  # a conflict of which nothing is said: no answer of the blob service's
-        return StorageUnavailable(f"{where} answered {said}", hint="it is tried again", retry_after_s=_seconds(retry_after))
+        return StorageUnavailable(
+            f"{where} answered {said}",
+            hint="it is tried again",
+            retry_after_s=_seconds(retry_after),
+            may_have_arrived=status != 429 and code != "ServerBusy",  # noqa: PLR2004 - Too Many Requests
+        )
     if 300 <= status < 400:  # noqa: PLR2004 - redirects
         return StorageRefused(
             f"{where} answered {said}: a redirect, which is never followed", refusal=Refusal.OTHER, hint="give the final URL"

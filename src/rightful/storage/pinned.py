@@ -248,7 +248,7 @@ class PinnedHost:
         with self._lock:
             self._addresses = ()
         raise StorageUnavailable(
-            f"{self.origin} cannot be connected: {_reason(last)}", hint="check network, firewall and host name"
+            f"{self.origin} cannot be connected: {_reason(last)}", hint="check network, firewall and host name", may_have_arrived=False
         ) from last
 
     def _checked_addresses(self) -> Sequence[str]:
@@ -259,7 +259,7 @@ class PinnedHost:
             found = self._resolve(self._host, self._port)
         except (OSError, UnicodeError) as error:
             raise StorageUnavailable(
-                f"{self.origin} is not found: {_reason(error)}", hint="check the host name and the name server"
+                f"{self.origin} is not found: {_reason(error)}", hint="check the host name and the name server", may_have_arrived=False
             ) from error
         usable = found if self._may_be_private else [address for address in found if is_reachable(address)]
         if not usable:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from rightful.clock import Clock
 from rightful.errors import StorageUnavailable
-from rightful.storage.interface import Properties, Put, Storage
+from rightful.storage.interface import Marking, Properties, Put, Storage
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
@@ -40,6 +40,8 @@ class RetryingStorage:
         self._jitter = jitter
         self.tries = 0
         """How many the last call took; of use to who has this object alone."""
+        self.may_have_arrived = False
+        """Whether a try of the last call failed that may have been carried out."""
 
     def __repr__(self) -> str:
         return f"RetryingStorage({self.inner!r})"
@@ -54,6 +56,12 @@ class RetryingStorage:
         attempts = self._attempts if isinstance(chunks, Sequence) else 1
         return self._try(lambda: self.inner.put(path, chunks, size_bytes=size_bytes, before_visible=before_visible), attempts)
 
+    def put_append(self, path: str, content: bytes) -> Put:
+        """Create an append blob, in several tries where needed; only of a storage that is `Marking`."""
+        marking = self.inner
+        assert isinstance(marking, Marking)
+        return self._try(lambda: marking.put_append(path, content), self._attempts)
+
     def sync(self) -> None:
         """Make every entry put so far durable."""
         self.inner.sync()
@@ -63,12 +71,14 @@ class RetryingStorage:
         self.inner.close()
 
     def _try(self, call: Callable[[], Put], attempts: int) -> Put:
+        self.may_have_arrived = False
         last_begin = self._clock.monotonic() + self._patience_s
         for attempt in range(attempts - 1):
             self.tries = attempt + 1
             try:
                 return call()
             except StorageUnavailable as error:
+                self.may_have_arrived |= error.may_have_arrived
                 wait_s = self._wait_s(attempt, error)
                 if wait_s is None or self._clock.monotonic() + wait_s > last_begin:
                     raise

@@ -31,6 +31,15 @@ class StoreFault(OSError):
     """The store cannot be read or written now (a full disk, mostly): nothing of the call counts. No source or location is at fault."""
 
 
+class RepeatKey(msgspec.Struct, frozen=True):
+    """What names a request of one caller: an equal one names the same request (GRAPH-15)."""
+
+    text: str
+    """`client-request-id:…` or `idempotency-key:…`."""
+    valid_s: float
+    """For how long after the operation is complete."""
+
+
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """A request that was authorized and is about to be tried on its storage location."""
 
@@ -41,8 +50,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     caller_key: str
     container_key: str
     """Names the container without the signature: equal for two SAS URLs of one container."""
-    repeat_keys: tuple[str, ...] = ()
-    """`client-request-id:…`, `idempotency-key:…` of the caller: an equal one names the same request (GRAPH-15)."""
+    repeat_keys: tuple[RepeatKey, ...] = ()
     request_digest: str = ""
     """Of subject and container: a repeat key that comes with another request is refused by the caller of the store."""
     correlation_id: str
@@ -223,7 +231,8 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: TenantId
     subject_kinds: tuple[SubjectKind, ...]
     """What the caller may see."""
-    subject_id: SubjectId | None = None
+    subject_ids: tuple[SubjectId, ...] = ()
+    """Any of these; all where there is none."""
     status: OperationStatus | None = None
     descending: bool = True
     """By `submitted_at`, then operation id."""

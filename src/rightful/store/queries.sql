@@ -1,14 +1,16 @@
 -- Every statement of the store, by name. `:x` are parameters.
 
 -- name: find_repeat_key
--- The operation that an equal repeat key of this caller named before; a failed one is not repeated.
+-- The operation that an equal repeat key of this caller named before; a failed one is not repeated, nor a complete one of long ago.
 SELECT o.id, o.status, o.request_digest FROM repeat_key k JOIN operation o ON o.id = k.operation_id
-WHERE k.caller_key = :caller_key AND k.repeat_key = :repeat_key AND o.status <> 'failed';
+WHERE k.caller_key = :caller_key AND k.repeat_key = :repeat_key AND o.status <> 'failed'
+  AND (o.status <> 'complete' OR o.completed_at >= :since);
 
 -- name: find_open
 -- The operation of the same caller, subject and container that has not ended.
 SELECT id, status, request_digest FROM operation
-WHERE tenant_id = :tenant_id AND caller_key = :caller_key AND subject_id = :subject_id AND container_key = :container_key
+WHERE tenant_id = :tenant_id AND caller_key = :caller_key AND subject_id = :subject_id AND subject_kind = :subject_kind
+  AND container_key = :container_key
   AND status IN ('intent', 'not_started', 'running');
 
 -- name: add_intent
@@ -53,7 +55,8 @@ SELECT min(seq) FROM operation WHERE status = 'not_started';
 
 -- name: sources_of
 -- Progress by source, in the configuration's order.
-SELECT source_name, sum(state <> 'done') AS open, sum(state = 'held' AND failures > 0) AS failed, sum(attempt) AS attempts,
+SELECT source_name, sum(state <> 'done') AS open, sum(state = 'held' AND failures > 0) AS failed,
+  sum(state = 'held') AS held, sum(attempt) AS attempts,
   sum(rows) AS rows, sum(files) AS files, sum(size_bytes) AS size_bytes, sum(skipped) AS skipped, sum(earlier_s + duration_s) AS duration_s
 FROM read WHERE operation_id = :operation_id GROUP BY source_name ORDER BY min(position);
 

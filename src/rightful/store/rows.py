@@ -67,7 +67,7 @@ def _source_state(row: sqlite3.Row) -> SourceState:
     if row["failed"]:
         return SourceState.FAILED
     if row["open"]:
-        return SourceState.RUNNING if row["attempts"] else SourceState.PENDING
+        return SourceState.RUNNING if row["attempts"] and not row["held"] else SourceState.PENDING
     return SourceState.EXPORTED if row["rows"] or row["files"] or row["skipped"] else SourceState.EMPTY
 
 

@@ -23,6 +23,7 @@ from rightful.store.interface import (
     NewRead,
     ReadSet,
     Repeat,
+    RepeatKey,
     SourceOutcome,
 )
 from rightful.store.sqlite_file import SqliteFile
@@ -73,13 +74,17 @@ class SqliteStore:
     def _add_repeat_keys(self, connection: sqlite3.Connection, intent: Intent, operation_id: OperationId) -> None:
         """Let an intent's keys name an operation, where they name none that counts."""
         for key in intent.repeat_keys:
-            if self._one(connection, "find_repeat_key", caller_key=intent.caller_key, repeat_key=key) is None:
-                parameters = {"caller_key": intent.caller_key, "repeat_key": key, "operation_id": operation_id}
+            if self._find_named(connection, intent, key) is None:
+                parameters = {"caller_key": intent.caller_key, "repeat_key": key.text, "operation_id": operation_id}
                 connection.execute(self._sql["add_repeat_key"], parameters)
+
+    def _find_named(self, connection: sqlite3.Connection, intent: Intent, key: RepeatKey) -> sqlite3.Row | None:
+        since = self._now() - int(key.valid_s * 1e6)
+        return self._one(connection, "find_repeat_key", caller_key=intent.caller_key, repeat_key=key.text, since=since)
 
     def _find_repeat(self, connection: sqlite3.Connection, intent: Intent) -> sqlite3.Row | None:
         for key in intent.repeat_keys:
-            found = self._one(connection, "find_repeat_key", caller_key=intent.caller_key, repeat_key=key)
+            found = self._find_named(connection, intent, key)
             if found is not None:
                 return found
         return self._one(
@@ -88,6 +93,7 @@ class SqliteStore:
             tenant_id=intent.tenant_id,
             caller_key=intent.caller_key,
             subject_id=intent.subject_id,
+            subject_kind=intent.subject_kind.value,
             container_key=intent.container_key,
         )
 
@@ -167,9 +173,9 @@ class SqliteStore:
             return ()
         conditions = ["tenant_id = ?", "status <> 'intent'", f"subject_kind IN ({','.join('?' * len(query.subject_kinds))})"]
         values: list[Any] = [query.tenant_id, *(kind.value for kind in query.subject_kinds)]
-        if query.subject_id is not None:
-            conditions.append("subject_id = ?")
-            values.append(query.subject_id)
+        if query.subject_ids:
+            conditions.append(f"subject_id IN ({','.join('?' * len(query.subject_ids))})")
+            values += query.subject_ids
         if query.status is not None:
             conditions.append("status = ?")
             values.append(query.status.value)

@@ -174,7 +174,7 @@ class MemoryExports:
         return (
             operation.tenant_id == query.tenant_id
             and operation.subject_kind in query.subject_kinds
-            and query.subject_id in {None, operation.subject_id}
+            and (not query.subject_ids or operation.subject_id in query.subject_ids)
             and query.status in {None, operation.status}
         )
 

@@ -18,6 +18,7 @@ from rightful.store.interface import (
     ListQuery,
     NewRead,
     ReadSet,
+    RepeatKey,
     Store,
 )
 from rightful.subject.model import SubjectKind
@@ -28,6 +29,7 @@ OTHER_TENANT = TenantId("22222222-2222-2222-2222-222222222222")
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 OWNER = "owner-1"
 LEASE_S = 30.0
+KEY_VALID_S = 3600.0
 BOTH = (SubjectKind.USER, SubjectKind.INBOUND_PROFILE)
 
 
@@ -40,7 +42,7 @@ def intent(number: int, *, tenant_id: TenantId = TENANT, subject: str = "", cont
         subject_kind=SubjectKind.USER,
         caller_key="caller",
         container_key=container,
-        repeat_keys=keys,
+        repeat_keys=tuple(RepeatKey(key, KEY_VALID_S) for key in keys),
         request_digest=f"{subject or number}/{container}",
         correlation_id=f"correlation-{number}",
         storage_location="MyStorageAccount",
@@ -149,6 +151,21 @@ class StoreSuite:
         store.fail(failed.operation_id, Failure(code="x", message="x"))
         assert store.begin(intent(4, subject="u", keys=("idempotency-key:l",))) is None
 
+    def test_key_of_what_was_complete_long_ago_names_nothing(self, store: Store, clock: ManualClock) -> None:
+        store.begin(intent(1, subject="s", keys=("idempotency-key:k",)))
+        store.promote(intent(1).operation_id, [NewRead(source_name="a")], [])
+        clock.advance(2 * KEY_VALID_S)  # while it runs, its age does not count
+        assert store.begin(intent(2, subject="s", keys=("idempotency-key:k",))) is not None
+        self._complete_all(store)
+        clock.advance(KEY_VALID_S)
+        assert store.begin(intent(3, subject="s", keys=("idempotency-key:k",))) is not None
+        clock.advance(1)
+        assert store.begin(intent(4, subject="s", keys=("idempotency-key:k",))) is None
+
+    def test_user_and_inbound_profile_of_one_id_are_two_subjects(self, store: Store) -> None:
+        accept(store, 1, "a", subject="s")
+        assert store.begin(msgspec.structs.replace(intent(2, subject="s"), subject_kind=SubjectKind.INBOUND_PROFILE)) is None
+
     def test_request_that_joins_an_operation_names_it_by_its_own_key_from_then_on(self, store: Store) -> None:
         first = intent(1, subject="s")
         store.begin(first)
@@ -194,7 +211,7 @@ class StoreSuite:
         assert [each.operation_id for each in first] == ids[::-1][:4]
         after = (first[-1].submitted_at, first[-1].operation_id)
         assert [each.operation_id for each in store.list(msgspec.structs.replace(query, after=after))] == ids[::-1][4:]
-        rising = msgspec.structs.replace(query, descending=False, subject_id=SubjectId("s1"))
+        rising = msgspec.structs.replace(query, descending=False, subject_ids=(SubjectId("s1"), SubjectId("s9")))
         assert [each.operation_id for each in store.list(rising)] == ids[1::2]
         store.fail(ids[0], Failure(code="x", message="x"))
         failed = msgspec.structs.replace(query, status=OperationStatus.FAILED)
@@ -437,7 +454,7 @@ class StoreSuite:
         store.fail(operation_id, Failure(code="SourceRefused", message="the source refuses", source_name="b"))
         operation = store.get(TENANT, operation_id)
         assert operation is not None
-        assert [source.state for source in operation.sources] == [SourceState.RUNNING, SourceState.FAILED]
+        assert [source.state for source in operation.sources] == [SourceState.PENDING, SourceState.FAILED]
 
     def test_failed_operation_is_claimed_no_more_and_resumes_where_it_was(self, store: Store) -> None:
         operation_id = accept(store, 1, "a", "b")

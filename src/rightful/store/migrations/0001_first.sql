@@ -28,7 +28,7 @@ CREATE TABLE operation (
   lease_until INTEGER,
   not_before INTEGER NOT NULL DEFAULT 0    -- 0 for what may be tried now
 );
-CREATE UNIQUE INDEX operation_once ON operation (tenant_id, caller_key, subject_id, container_key)
+CREATE UNIQUE INDEX operation_once ON operation (tenant_id, caller_key, subject_id, subject_kind, container_key)
   WHERE status IN ('intent', 'not_started', 'running');
 CREATE INDEX operation_listed ON operation (tenant_id, submitted_at, id) WHERE status <> 'intent';
 CREATE INDEX operation_of_subject ON operation (tenant_id, subject_id, submitted_at, id) WHERE status <> 'intent';

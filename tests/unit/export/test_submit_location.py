@@ -1,0 +1,99 @@
+"""What becomes of a request whose storage location answers late, not at all, or no longer."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from tests.unit.export.scripted import PEOPLE, ROWS_HEADER, Scripted, batch, yields
+from tests.unit.export.world import TENANT, World
+
+from rightful.clock import SystemClock
+from rightful.config.model import StorageSettings
+from rightful.errors import InvalidRequest, Throttled
+from rightful.operation.model import OperationStatus
+from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
+
+LOST = Fault.broken(Break.ANSWER_LOST)
+MAIL = "ann@contoso.example"
+
+
+def world_of(folder: Path, simulator: BlobSimulator, checks: Literal["standard", "strict"] = "standard") -> World:
+    source = Scripted(yields(ROWS_HEADER, batch((1, MAIL, 0))))
+    world = World(folder, PEOPLE, {"orders": source}, storage=StorageSettings(allow=(simulator.host,), checks=checks))
+    world.clock.advance((SystemClock().now() - world.clock.now()) / timedelta(seconds=1))  # the simulator's SAS know the real time
+    return world
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["while it is made", "while it is written"])
+def test_strict_container_whose_answer_got_lost_is_marked_for_this_request(tmp_path: Path, number: int) -> None:
+    with BlobSimulator() as simulator:
+        world = world_of(tmp_path, simulator, "strict")
+        simulator.fail(LOST, after=number)
+        operation = world.submit("1", simulator.sas_url("container", "aw"))
+        world.run()
+        assert world.get(operation).status is OperationStatus.COMPLETE
+        with pytest.raises(InvalidRequest) as refused:
+            world.submit("1", simulator.sas_url("container", "aw"))
+        assert refused.value.code == "StorageLocationAlreadyUsed"
+        world.stop()
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_strict_container_whose_answers_all_got_lost_is_not_lost_for_the_request(tmp_path: Path, *, restarts: bool) -> None:
+    with BlobSimulator() as simulator:
+        world = world_of(tmp_path, simulator, "strict")
+        simulator.fail(LOST, after=1, times=100)
+        sas = simulator.sas_url("container", "aw")
+        with pytest.raises(Throttled):
+            world.submit("1", sas)
+        simulator.recover()
+        if restarts:
+            world.stop()
+            world.start()
+            assert world.store.intents() == ()
+        operation = world.submit("1", sas)
+        world.run()
+        assert world.get(operation).status is OperationStatus.COMPLETE
+        world.stop()
+
+
+def test_strict_container_that_was_used_is_told_from_one_that_was_busy(tmp_path: Path) -> None:
+    with BlobSimulator() as simulator:
+        world = world_of(tmp_path, simulator, "strict")
+        world.submit("1", simulator.sas_url("container", "aw"))
+        simulator.fail(Fault.status(503, "ServerBusy"))
+        with pytest.raises(InvalidRequest) as refused:
+            world.submit("2", simulator.sas_url("container", "aw"))
+        assert refused.value.code == "StorageLocationAlreadyUsed"
+        assert world.store.intents() == ()
+        world.stop()
+
+
+def test_operation_that_waits_goes_on_with_the_location_of_an_equal_request(tmp_path: Path) -> None:
+    with BlobSimulator() as simulator:
+        world = world_of(tmp_path, simulator)
+        operation = world.submit("1", simulator.sas_url("container", "c"))
+        simulator.revoke()
+        assert world.step()
+        assert world.get(operation).waiting_for is not None
+        again = world.submit("1", simulator.sas_url("container", "c", expires_in_s=7200))
+        assert (again.operation_id, again.waiting_for) == (operation.operation_id, None)
+        assert world.step()
+        world.run()
+        assert world.get(operation).status is OperationStatus.COMPLETE
+        world.stop()
+
+
+def test_operation_that_waits_does_not_take_a_location_that_ends_too_soon(tmp_path: Path) -> None:
+    with BlobSimulator() as simulator:
+        world = world_of(tmp_path, simulator)
+        operation = world.submit("1", simulator.sas_url("container", "c"))
+        simulator.revoke()
+        assert world.step()
+        soon = simulator.sas_url("container", "c", expires_in_s=200)
+        assert world.submit("1", soon).waiting_for is not None
+        with pytest.raises(InvalidRequest, match="expires too soon"):
+            world.service.resume(TENANT, operation.operation_id, soon)
+        assert world.get(operation).waiting_for is not None
+        world.stop()
