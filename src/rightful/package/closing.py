@@ -15,11 +15,11 @@ from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import Digest, measure
 from rightful.package.ledger import Ledger
 
-NOTHING_FOUND_PATH = f"{PAYLOAD}nothing-found.txt"
+_NOTHING_DELIVERED_PATH = f"{PAYLOAD}nothing-delivered.txt"
 """The one payload entry of a package without data. A bag needs a payload folder, which blobs alone don't make; `sha256sum -c` refuses
 an empty manifest, and a data package has at least one resource."""
 
-_NOTHING_FOUND = b"Every system was searched, and no personal data was found. The file ledger.json says what was searched.\n"
+_NOTHING_DELIVERED = b"There is no record and no file to deliver. README.txt and ledger.json say what was searched, found and left out.\n"
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,8 +54,8 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         PackageError: the ledger does not account for the entries, or a path can't stand in a manifest. Nothing may be called complete then.
     """
     ledger.check_ledger(finished.ledger, finished.entries)
-    first = () if finished.entries else (_document(NOTHING_FOUND_PATH, lambda: iter((_NOTHING_FOUND,))),)
-    payload = (*finished.entries, *(_nothing_found(document) for document in first))
+    first = () if finished.entries else (_document(_NOTHING_DELIVERED_PATH, lambda: iter((_NOTHING_DELIVERED,))),)
+    payload = (*finished.entries, *(_own_payload(document) for document in first))
     payload = tuple(sorted(payload, key=lambda entry: entry.path))
     operation_id = finished.ledger.operation_id
     ledger_json = ledger.format_ledger(finished.ledger)
@@ -89,5 +89,5 @@ def _document(path: str, chunks: Callable[[], Iterator[bytes]]) -> Document:
     return Document(path=path, digest=measure(chunks()), chunks=chunks)
 
 
-def _nothing_found(document: Document) -> PayloadEntry:
+def _own_payload(document: Document) -> PayloadEntry:
     return PayloadEntry(path=document.path, sha256=document.digest.sha256, size_bytes=document.digest.size_bytes, source_name="")

@@ -5,6 +5,7 @@ from datetime import datetime
 from rightful.operation.model import SourceState
 from rightful.package.bagit import MANIFEST_PATH, TAG_MANIFEST_PATH
 from rightful.package.ledger import Ledger, SourceRecord
+from rightful.subject.matching import FOLDED_KINDS
 
 PATH = "README.txt"
 
@@ -43,11 +44,16 @@ def _contents(ledger: Ledger) -> str:
     for record in ledger.sources:
         lines.append(f"{record.product} / {record.source_name}")
         lines.append(f"    {_found(record)}")
-        if record.state is SourceState.EXPORTED:
+        if record.rows or record.files:
             lines.append(f"    in {record.folder}")
     if all(record.state is SourceState.EMPTY for record in ledger.sources):
         whole = not any(map(_is_unknown_there, ledger.sources))
         lines += ["", "Every system was searched, and nothing was found on you." if whole else "Nothing was found on you."]
+    if any(not FOLDED_KINDS.isdisjoint(record.identifiers) for record in ledger.sources):
+        lines += [
+            "",
+            "Mail addresses and user names were searched as the controller has them, and in small letters; not in other spellings.",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -64,7 +70,8 @@ def _found(record: SourceRecord) -> str:
             return f"could not be searched: {record.reason}"
         case _:
             counts = [_count(record.rows, "record"), _count(record.files, "file")]
-            return f"{' and '.join(count for count in counts if count) or 'nothing that could be read'}, {_size(record.size_bytes)}"
+            found = " and ".join(count for count in counts if count)
+            return f"{found}, {_size(record.size_bytes)}" if found else "something is there, and nothing of it could be read"
 
 
 def _is_unknown_there(record: SourceRecord) -> bool:

@@ -5,7 +5,7 @@ from rightful.errors import PackageError
 from rightful.package.closing import Finished, documents
 from rightful.package.contents import PayloadEntry
 from rightful.package.digest import measure
-from rightful.package.ledger import Ledger
+from rightful.package.ledger import Ledger, SkippedEntry
 from rightful.testing.package_builder import COMPLETED_AT, OPERATION_ID, SUBJECT_ID, SUBMITTED_AT, TENANT_ID, SampleSource, package_entries
 
 
@@ -29,7 +29,7 @@ def _finished(*entries: PayloadEntry) -> Finished:
 
 def test_documents_come_in_the_order_in_which_they_are_written() -> None:
     assert [document.path for document in documents(_finished())] == [
-        "data/nothing-found.txt",
+        "data/nothing-delivered.txt",
         "datapackage.json",
         "ledger.json",
         "README.txt",
@@ -52,8 +52,10 @@ def test_same_data_in_another_order_gives_the_same_bytes() -> None:
 
 
 def test_note_is_written_only_where_nothing_was_found() -> None:
-    assert "data/nothing-found.txt" not in package_entries(SampleSource(name="drive", files={"a": b""}))
-    assert "data/nothing-found.txt" in package_entries(SampleSource(name="drive"))
+    assert "data/nothing-delivered.txt" not in package_entries(SampleSource(name="drive", files={"a": b""}))
+    assert "data/nothing-delivered.txt" in package_entries(SampleSource(name="drive"))
+    unread = package_entries(SampleSource(name="drive", skipped=(SkippedEntry(path="a", reason="permission denied"),)))
+    assert b"nothing was found" not in unread["data/nothing-delivered.txt"].lower()
 
 
 def test_package_is_not_closed_over_an_entry_that_the_ledger_does_not_know() -> None:

@@ -23,7 +23,8 @@ def test_each_source_is_named_with_what_was_found() -> None:
 def test_what_could_not_be_read_is_said() -> None:
     skipped = (SkippedEntry(path="a", reason="permission denied"), SkippedEntry(path="b", reason="not a regular file"))
     text = _readme(SampleSource(name="drive", product="OneDrive", skipped=skipped))
-    assert "nothing that could be read" in text
+    assert "OneDrive / drive\n    something is there, and nothing of it could be read\n" in text
+    assert "in data/" not in text
     assert "OneDrive / drive: 2 items could not be read (not a regular file; permission denied)" in text
 
 
@@ -36,6 +37,11 @@ def test_a_source_that_knows_people_by_what_this_person_has_not_was_not_searched
     assert "HR / calls\n    nothing to search for: this system knows people by device id or telephone, and none of yours is known\n" in text
     assert "Every system was searched" not in text
     assert "Nothing was found on you." in text
+
+
+def test_spellings_that_were_not_searched_are_said() -> None:
+    assert "not in other spellings" in _readme(SampleSource(name="hr", identifiers={"employee_id": 1, "mail": 2}))
+    assert "not in other spellings" not in _readme(SampleSource(name="hr", identifiers={"employee_id": 1}))
 
 
 def test_how_to_check_it_is_there_for_each_system() -> None:
