@@ -194,12 +194,6 @@ def test_every_row_of_the_matrix_gets_its_answer(scene: Scene) -> None:
     assert not wrong, "\n".join([f"{len(wrong)} of {rows} rows", *wrong[:20]])
 
 
-TOKEN_KINDS = {
-    "application": "app_v2",
-    "application of tenant B": "app_v2",
-    "application without permission": "app_v2",
-    "delegated": "delegated_v2",
-}
 ROUTES = {
     "export_user_v1": ("POST", "/v1.0/users/{id}/exportPersonalData"),
     "export_user_beta": ("POST", "/beta/users/{id}/exportPersonalData"),

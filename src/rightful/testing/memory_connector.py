@@ -97,7 +97,6 @@ class MemoryConnector:
     ) -> None:
         self.source_name = source_name
         self.asked: list[Asked] = []
-        self.is_closed = False
         self._columns = tuple(columns)
         self._match = dict(match or {})
         self._rows = sorted(rows, key=lambda row: row[key]) if key else list(rows)  # type: ignore[arg-type,return-value]  # a key's values compare
@@ -143,8 +142,7 @@ class MemoryConnector:
             yield item
 
     def close(self) -> None:
-        """Note that it was closed."""
-        self.is_closed = True
+        """Do nothing."""
 
     def _items(self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None) -> Iterator[Item]:
         for index, subject in enumerate(subjects):

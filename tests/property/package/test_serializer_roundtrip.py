@@ -26,11 +26,6 @@ def integers(bits: int, *, signed: bool = True) -> Values:
     return st.one_of(st.integers(low, high), st.sampled_from([low, high, 0]))
 
 
-def to_float32(value: float) -> float:
-    found: float = struct.unpack("f", struct.pack("f", value))[0]
-    return found
-
-
 TEXTS = st.one_of(
     st.text(max_size=12),
     st.sampled_from(["", "\x00", "\x1f\x7f\x80", "\u2028\u2029", "👩‍👩‍👧 \uffff", '"\\/\b\f\n\r\t', "null", "<!--", "é\u0301"]),
