@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from rightful.clock import Clock
@@ -38,14 +38,11 @@ LEAST_VALID_S = 300.0
 class Submitter:
     """Accepts requests for one service."""
 
-    def __init__(
-        self, *, store: Store, storages: Storages, sealer: Sealer, clock: Clock, new_id: Callable[[], OperationId] = new_operation_id
-    ) -> None:
+    def __init__(self, *, store: Store, storages: Storages, sealer: Sealer, clock: Clock) -> None:
         self._store = store
         self._storages = storages
         self._sealer = sealer
         self._clock = clock
-        self._new_id = new_id
         self._trying: set[OperationId] = set()
         self._lock = threading.Lock()
         self._is_stopping = False
@@ -144,7 +141,7 @@ class Submitter:
             raise Throttled("too many operations of this tenant have not ended", retry_after_s=_BUSY_RETRY_S, hint="submit again later")
 
     def _intent(self, request: SubmitRequest, tenant: TenantRuntime, location: Location) -> Intent:
-        operation_id = self._new_id()
+        operation_id = new_operation_id()
         subject = request.subject
         digest = hashlib.sha256(f"{subject.kind}\n{subject.subject_id}\n{location.container_key}".encode()).hexdigest()
         keys = []

@@ -25,7 +25,6 @@ MAX_PATH_BYTES = 1024 - 37 - 17
 MAX_SEGMENTS = 250
 """Azure takes 254."""
 _MAX_FOLDER_BYTES = 96
-_MAX_EXTENSION_BYTES = 16
 
 _PLAIN = re.compile(r"[A-Za-z0-9_(),@+-](?:[A-Za-z0-9_(),@+. -]*[A-Za-z0-9_(),@+-])?")
 _UNSAFE = re.compile(
