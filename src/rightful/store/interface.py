@@ -115,7 +115,6 @@ class ClaimedOperation(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: TenantId
     subject_id: SubjectId
     subject_kind: SubjectKind
-    caller_key: str
     storage_location: str
     sealed_location: bytes
     prefix: str

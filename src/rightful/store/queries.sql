@@ -84,7 +84,7 @@ WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND not_before = 0
 
 -- name: lease_operation
 UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease_until WHERE id = :id
-RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, submitted_at, attempt;
+RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, submitted_at, attempt;
 
 -- name: next_tenant
 SELECT min(tenant_id) FROM read WHERE state = 'pending' AND not_before = 0 AND tenant_id > :tenant_id;
@@ -108,7 +108,7 @@ RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attemp
 
 -- name: start_operation
 UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now) WHERE id = :id AND status IN ('not_started', 'running')
-RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, submitted_at, 0 AS attempt;
+RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, submitted_at, 0 AS attempt;
 
 -- name: extend_reads
 UPDATE read SET lease_until = :lease_until WHERE owner = :owner AND state = 'leased';

@@ -22,7 +22,6 @@ def operation(number: int, *, tenant_id: TenantId = FIRST, subject: str = "1", k
         tenant_id=tenant_id,
         subject_id=SubjectId(subject),
         subject_kind=kind,
-        caller_key="c",
         storage_location="Local",
         sealed_location=b"",
         prefix=f"{number}/",
