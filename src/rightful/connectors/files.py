@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from rightful.subject.matching import is_usable
 from rightful.subject.model import IdentifiedSubject
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FilesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -140,7 +138,6 @@ class FilesConnector:
             path=path,
             root=place.root,
             size_bytes=item.size_bytes,
-            modified_at=_moment(item.modified_ns),
             open=partial(self._read_file, place, item),
             renew=partial(self._renew, place, item),
         )
@@ -244,10 +241,3 @@ def _after(cursor: Cursor | None, folder: tuple[str, ...]) -> list[bytes] | None
     if segments[: len(here)] == here:
         return segments[len(here) :] or None
     return [] if here > segments else None
-
-
-def _moment(ns: int) -> datetime | None:
-    try:
-        return _EPOCH + timedelta(microseconds=ns // 1000)
-    except OverflowError:
-        return None

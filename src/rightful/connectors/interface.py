@@ -14,7 +14,6 @@ Rules:
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -89,7 +88,6 @@ class FileItem(msgspec.Struct, frozen=True, kw_only=True):
     """The subject's root in the source: the header's `searched` template, filled in; for the independent check
     (`rightful.subject.folders`). Empty where the source has no such roots."""
     size_bytes: int
-    modified_at: datetime | None = None
     open: Callable[[], Iterator[bytes]]
     """Starts reading at the beginning, in chunks of at most 1 MiB, together exactly `size_bytes`; may be called again.
 
