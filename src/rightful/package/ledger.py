@@ -122,7 +122,6 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[SourceRecord, ...]
     submitted_at: datetime
     completed_at: datetime
-    is_complete: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what would make `complete` a lie (DESIGN rule 1)."""
@@ -130,12 +129,12 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         twice = sorted({name for name in names if names.count(name) > 1})
         missing = [name for name in self.configured if name not in names]
         unknown = [name for name in names if name not in self.configured]
-        failed = [record.source_name for record in self.sources if record.state is SourceState.FAILED] if self.is_complete else []
+        failed = [record.source_name for record in self.sources if record.state is SourceState.FAILED]
         for problem, named in (
             ("more than once", twice),
             ("not", missing),
             ("without being configured", unknown),
-            ("as failed, in a complete one,", failed),
+            ("as failed", failed),
         ):
             if named:
                 raise PackageError(f"the ledger has {', '.join(named)} {problem}", code="LedgerInvalid")
@@ -163,7 +162,7 @@ def format_ledger(ledger: Ledger) -> bytes:
         "operationId": ledger.operation_id,
         "tenantId": ledger.tenant_id,
         "subjectId": ledger.subject_id,
-        "complete": ledger.is_complete,
+        "complete": True,
         "submittedAt": format_instant(ledger.submitted_at),
         "completedAt": format_instant(ledger.completed_at),
         "totals": _format_totals(ledger.sources),

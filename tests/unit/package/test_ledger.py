@@ -29,7 +29,7 @@ def _record(name: str = "orders", state: SourceState = SourceState.EXPORTED, **m
     return SourceRecord(source_name=name, state=state, connector="sql", product="Shop", **members)
 
 
-def _ledger(*records: SourceRecord, configured: tuple[str, ...] | None = None, is_complete: bool = True) -> Ledger:
+def _ledger(*records: SourceRecord, configured: tuple[str, ...] | None = None) -> Ledger:
     return Ledger(
         operation_id=OperationId("op"),
         tenant_id=TenantId("t"),
@@ -38,7 +38,6 @@ def _ledger(*records: SourceRecord, configured: tuple[str, ...] | None = None, i
         sources=records,
         submitted_at=AT,
         completed_at=AT,
-        is_complete=is_complete,
     )
 
 
@@ -60,13 +59,6 @@ def _part(path: str = "data/Shop/orders/part-00000-00000.jsonl", source: str = "
 def test_ledger_that_says_too_little_cannot_exist(records: tuple[SourceRecord, ...], configured: tuple[str, ...], says: str) -> None:
     with pytest.raises(PackageError, match=says):
         _ledger(*records, configured=configured)
-
-
-def test_failed_source_stands_in_a_ledger_that_is_not_complete() -> None:
-    ledger = _ledger(_record("hr", SourceState.FAILED, reason="does not answer"), is_complete=False)
-    written = msgspec.json.decode(format_ledger(ledger))
-    assert written["complete"] is False
-    assert written["sources"]["hr"]["reason"] == "does not answer"
 
 
 @pytest.mark.parametrize(
