@@ -6,7 +6,6 @@ The file has no name, so that nothing is left behind whatever happens; its key l
 import os
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -16,10 +15,9 @@ _READ_BYTES = 1 << 20
 class Spool:
     """Appends bytes for many subjects, gives them back subject by subject, in the order in which they came."""
 
-    def __init__(self, memory_bytes: int, folder: Path | None = None) -> None:
-        """Hold `memory_bytes` in memory; write to `folder`, else where the system keeps temporary files."""
+    def __init__(self, memory_bytes: int) -> None:
+        """Hold `memory_bytes` in memory; write to where the system keeps temporary files."""
         self._memory_bytes = memory_bytes
-        self._folder = folder
         self._held = 0
         self._pieces: dict[int, list[bytes]] = {}
         self._written: dict[int, list[tuple[int, int]]] = {}
@@ -53,7 +51,7 @@ class Spool:
 
     def _spill(self) -> None:
         if self._file is None:
-            with tempfile.TemporaryFile(prefix="rightful-spool-", dir=self._folder) as file:
+            with tempfile.TemporaryFile(prefix="rightful-spool-") as file:
                 self._file = os.dup(file.fileno())
         for subject, pieces in self._pieces.items():
             data = self._encryptor.update(b"".join(pieces))

@@ -2,6 +2,7 @@
 
 import os
 import random
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,9 @@ def test_pieces_come_back_by_subject_in_order(memory_bytes: int) -> None:
     spool.close()
 
 
-def test_nothing_readable_and_no_name_is_left(tmp_path: Path) -> None:
-    spool = Spool(10, tmp_path)
+def test_nothing_readable_and_no_name_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    spool = Spool(10)
     spool.append(0, b"somebody's secret line\n" * 100)
     assert list(tmp_path.iterdir()) == []
     held = [path for path in Path("/proc/self/fd").iterdir() if os.path.realpath(path).startswith(str(tmp_path))]
