@@ -4,7 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.errors import EntryConflict, StorageError, StorageUnavailable
 from rightful.storage.body import exactly
 from rightful.storage.entry_path import split_entry_path
 from rightful.storage.interface import Properties, Put
@@ -14,7 +14,7 @@ _EARLY = Properties(late_visibility=False, max_entry_bytes=1 << 40)
 
 
 class MemoryStorage:
-    """Keeps entries in a dictionary. What is put becomes visible with `sync`; `crash` loses what was not synced.
+    """Keeps entries in a dictionary. What is put becomes visible with `sync`.
 
     Puts are numbered 1, 2, 3, … as they begin. Faults are ordered before or while the storage is used, from any thread.
     """
@@ -25,13 +25,10 @@ class MemoryStorage:
         """What is visible and durable."""
         self.puts = 0
         """How many were begun."""
-        self.syncs = 0
-        self.is_closed = False
         self._pending: dict[str, bytes] = {}
         self._lock = threading.RLock()
         self._faults: dict[int, StorageError] = {}
         self._lost: dict[int, StorageError] = {}
-        self._refusal: tuple[int, StorageError] | None = None
 
     # -- faults -------------------------------------------------------------------------------------------------------
     def fail_put(self, number: int, error: StorageError | None = None) -> None:
@@ -42,19 +39,6 @@ class MemoryStorage:
         """Let a put write, and fail all the same, as when the answer is lost on its way."""
         self._lost[number] = StorageUnavailable("the answer was lost")
 
-    def refuse_after(self, puts: int, refusal: Refusal = Refusal.PERMISSION) -> None:
-        """Refuse every put after so many of them, until `allow`."""
-        self._refusal = (puts, StorageRefused("the storage location refuses", refusal=refusal))
-
-    def allow(self) -> None:
-        """Take `refuse_after` back."""
-        self._refusal = None
-
-    def crash(self) -> None:
-        """Lose what was not synced."""
-        with self._lock:
-            self._pending.clear()
-
     # -- the contract -------------------------------------------------------------------------------------------------
     def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int, before_visible: Callable[[str], None] | None = None) -> Put:
         """Create an entry."""
@@ -64,8 +48,6 @@ class MemoryStorage:
             number = self.puts
             if number in self._faults:
                 raise self._faults[number]
-            if self._refusal and number > self._refusal[0]:
-                raise self._refusal[1]
         content = b"".join(exactly(chunks, size_bytes))
         there = self._find(path)
         if there is not None and there != content:
@@ -89,13 +71,11 @@ class MemoryStorage:
     def sync(self) -> None:
         """Make everything visible."""
         with self._lock:
-            self.syncs += 1
             self.entries |= self._pending
             self._pending.clear()
 
     def close(self) -> None:
-        """Note that it was closed; the entries stay, for the test to look at."""
-        self.is_closed = True
+        """Do nothing: the entries stay, for the test to look at."""
 
     def read(self, path: str) -> Iterator[bytes]:
         """Yield an entry's content."""
