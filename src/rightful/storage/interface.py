@@ -5,7 +5,7 @@ Rules:
   at the path; an implementation that can read back tells a different content by raising `EntryConflict`.
 * An entry becomes visible whole or not at all. It is durable once `sync` has returned.
 * `StorageUnavailable` is worth another try of the same call; `StorageRefused` is not; nothing else is raised.
-* Reading, listing and deleting are abilities of their own: most SAS URLs can only write.
+* Reading and listing are abilities of their own: most SAS URLs can only write.
 * Calls come from any thread, several at once.
 """
 

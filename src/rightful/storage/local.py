@@ -36,7 +36,7 @@ _NO_UNNAMED_FILES = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, err
 class LocalStorage:
     """Entries below one folder, which is made where it is missing. Safe to use from any thread and from several processes.
 
-    Also has the abilities `Reading` and `Listing`, and `delete`. Once a sync has failed, every later put and sync fails (`is_broken`).
+    Also has the abilities `Reading` and `Listing`. Once a sync has failed, every later put and sync fails (`is_broken`).
     """
 
     def __init__(self, root: Path, *, unnamed_files: bool = True) -> None:
@@ -125,21 +125,6 @@ class LocalStorage:
                     yield path, size
         finally:
             os.close(base_fd)
-
-    def delete(self, path: str) -> None:
-        """Remove a visible entry; raises `FileNotFoundError` where there is none. Durable when it returns."""
-        *parents, name = split_entry_path(path)
-        try:
-            folder_fd = self._open_folder("/".join(parents))
-            try:
-                os.unlink(name, dir_fd=folder_fd)
-                os.fsync(folder_fd)
-            finally:
-                os.close(folder_fd)
-        except (FileNotFoundError, NotADirectoryError):
-            raise FileNotFoundError("there is no such entry") from None
-        except OSError as error:
-            raise translate(error, self._root) from error
 
     # -- one entry ----------------------------------------------------------------------------------------------------
     def _is_free(self, path: str) -> bool:

@@ -89,11 +89,6 @@ class MemoryStorage:
             found = sorted((path, len(content)) for path, content in self.entries.items() if path.startswith(prefix))
         yield from found
 
-    def delete(self, path: str) -> None:
-        """Remove an entry."""
-        if self.entries.pop(path, None) is None:
-            raise FileNotFoundError("there is no such entry")
-
     def _find(self, path: str) -> bytes | None:
         with self._lock:
             return self._pending.get(path, self.entries.get(path))

@@ -184,8 +184,6 @@ def test_link_on_the_way_is_never_followed(storage: LocalStorage, tmp_path: Path
         storage.put("p/there", [b"x"], size_bytes=1)
     with pytest.raises(FileNotFoundError):
         list(storage.read("p/there"))
-    with pytest.raises(FileNotFoundError):
-        storage.delete("p/there")
     assert list(storage.list("")) == []
     assert names(outside) == {"there"}
     storage.close()
@@ -196,16 +194,6 @@ def test_file_on_the_way_is_a_conflict(storage: LocalStorage) -> None:
     storage.sync()
     with pytest.raises(EntryConflict):
         storage.put("p/a", [b"x"], size_bytes=1)
-    storage.close()
-
-
-def test_deleted_entry_is_gone(storage: LocalStorage) -> None:
-    storage.put("p/a", [b"x"], size_bytes=1)
-    storage.sync()
-    storage.delete("p/a")
-    with pytest.raises(FileNotFoundError):
-        storage.delete("p/a")
-    assert storage.put("p/a", [b"other"], size_bytes=5) is Put.WRITTEN
     storage.close()
 
 
