@@ -30,7 +30,7 @@ def running(config: Config, *, clock: Clock | None = None) -> Iterator[Service]:
     clock = clock or SystemClock()
     owner = new_owner()
     tenants = runtime.build(config)
-    storages = Storages(folder=config.folder)
+    storages = Storages()
     store = SqliteStore(store_path(config), clock)
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
     engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock)

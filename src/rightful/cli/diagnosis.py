@@ -76,7 +76,7 @@ def _tenant_checks(config: Config, tenant: TenantConfig) -> Iterator[tuple[str, 
     for source in tenant.sources:
         yield f"{tenant.name}: source {source.name}", lambda source=source: _source(config, tenant, source)  # type: ignore[misc]  # bound now
     for name, account in tenant.storage.accounts.items():
-        folder = account_folder(AccountLocation(name=name, url=account.url), config.folder)
+        folder = account_folder(AccountLocation(name=name, url=account.url))
         yield f"{tenant.name}: account {name}", lambda folder=folder: _writable(folder)  # type: ignore[misc]  # bound now
 
 

@@ -61,7 +61,7 @@ def _folder_of(operation: Operation) -> Path | None:
         return None
     name = operation.storage_location or ""
     accounts = [account for tenant in config.tenants if (account := tenant.storage.accounts.get(name)) is not None]
-    folders = {account_folder(AccountLocation(name=name, url=account.url), config.folder) / package.prefix for account in accounts}
+    folders = {account_folder(AccountLocation(name=name, url=account.url)) / package.prefix for account in accounts}
     there = [folder for folder in folders if folder.is_dir()]
     return there[0] if len(there) == 1 else None
 

@@ -51,7 +51,7 @@ def _open(package: str, prefix: str) -> Iterator[PackageReader]:
         yield FolderReader(Path(text) / prefix)
         return
     sas = parse_sas_url(text)
-    storages = Storages(folder=Path())
+    storages = Storages()
     try:
         storage: Any = storages.open(text, StoragePolicy(allow=(_as_allowed(sas),)))
         yield StorageReader(storage, prefix or _find_prefix(storage))

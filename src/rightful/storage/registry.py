@@ -17,7 +17,7 @@ from rightful.storage.pinned import PinnedHost, Resolve, resolve_host
 from rightful.storage.sas import refuse
 
 _MOST_CONTAINERS = 256
-_LOCAL_SCHEME = "file:"
+_FOLDER_URL = "file:///"
 
 
 class Storages:
@@ -27,9 +27,7 @@ class Storages:
     that were not asked for lately are closed; what still uses one may go on, without keeping connections.
     """
 
-    def __init__(self, *, folder: Path, clock: Clock | None = None, resolve: Resolve = resolve_host) -> None:
-        """Take the folder that accounts' relative paths start from: the configuration's."""
-        self._folder = folder
+    def __init__(self, *, clock: Clock | None = None, resolve: Resolve = resolve_host) -> None:
         self._clock = clock
         self._resolve = resolve
         self._tls: ssl.SSLContext | None = None
@@ -60,7 +58,7 @@ class Storages:
             storage.close()
 
     def _open_account(self, location: AccountLocation) -> Storage:
-        root = account_folder(location, self._folder)
+        root = account_folder(location)
         with self._lock:
             storage = self._folders.get(root)
             broken = storage if storage is not None and storage.is_broken else None
@@ -92,18 +90,17 @@ class Storages:
         return storage
 
 
-def account_folder(location: AccountLocation, folder: Path) -> Path:
-    """Return the folder of a named account: `file:///absolute`, or `file:relative` to the configuration's folder.
+def account_folder(location: AccountLocation) -> Path:
+    """Return the folder of a named account, `file:///absolute/path`.
 
     Raises:
         StorageRefused: its URL is of another kind.
     """
-    path = location.url.removeprefix(_LOCAL_SCHEME)
-    if path == location.url or (path.startswith("//") and not path.startswith("///")):
+    if not location.url.startswith(_FOLDER_URL):
         raise StorageRefused(
             f"the storage account {location.name} is no local folder", refusal=Refusal.MISSING, hint="its url is file:///absolute/path"
         )
-    return folder / unquote(path.removeprefix("//"))
+    return Path("/", unquote(location.url.removeprefix(_FOLDER_URL)))
 
 
 _CODES = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from tests.servers.azurite import Azurite
@@ -17,8 +16,8 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def storages(tmp_path: Path) -> Iterator[Storages]:
-    opened = Storages(folder=tmp_path)
+def storages() -> Iterator[Storages]:
+    opened = Storages()
     yield opened
     opened.close()
 

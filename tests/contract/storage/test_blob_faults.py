@@ -309,14 +309,14 @@ def test_name_that_leads_to_an_address_that_is_not_public_is_refused(service: Bl
     assert service.requests == []
 
 
-def test_host_that_the_operator_names_may_be_private_and_is_resolved_once(service: BlobSimulator, tmp_path: Path) -> None:
+def test_host_that_the_operator_names_may_be_private_and_is_resolved_once(service: BlobSimulator) -> None:
     asked: list[str] = []
 
     def resolve(host: str, _port: int) -> list[str]:
         asked.append(host)
         return ["127.0.0.1"]
 
-    storages = Storages(folder=tmp_path, resolve=resolve)
+    storages = Storages(resolve=resolve)
     url = service.sas_url("exports", "c", base=f"http://contoso.example:{service.port}")
     storage = storages.open(url, StoragePolicy(allow=(f"contoso.example:{service.port}",)))
     for number in range(3):

@@ -161,7 +161,7 @@ class _Turmoil:
 
         store = _Store(world.config.folder / "store.db", self._clock)
         store.chance = chance
-        storages = _Folders(folder=world.config.folder, clock=self._clock)
+        storages = _Folders(clock=self._clock)
         work = Work(config=world.config, tenants=world.tenants, store=store, storages=storages, clock=self._clock, owner=OWNER)
         engine = EmbeddedEngine(store, work, owner=OWNER, clock=self._clock)
         world.store, world.storages, world.work = store, storages, work

@@ -101,7 +101,7 @@ class World:
     def start(self, store_type: type[SqliteStore] = SqliteStore) -> None:
         """Start the service on what is there, as after a stop."""
         self.store = store_type(self.config.folder / "store.db", self.clock)
-        self.storages = self._storages_type(folder=self.config.folder, clock=self.clock)
+        self.storages = self._storages_type(clock=self.clock)
         self.work = Work(config=self.config, tenants=self.tenants, store=self.store, storages=self.storages, clock=self.clock, owner=OWNER)
         self.service = Service(
             config=self.config,
