@@ -7,10 +7,9 @@ Every write has `If-None-Match: *`: an entry is never replaced. Nothing is read 
 """
 
 import base64
-import hashlib
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 from rightful.clock import Clock, SystemClock
@@ -57,10 +56,10 @@ class AzureBlobStorage:
     def properties(self) -> Properties:
         """What the SAS lets us do."""
         largest = _LARGEST_BLOCK * _MOST_BLOCKS if self._can_write else _LARGEST_PUT_BLOB
-        return Properties(late_visibility=self._can_write, max_entry_bytes=largest, is_remote=True)
+        return Properties(max_entry_bytes=largest, is_remote=True)
 
-    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int, before_visible: Callable[[str], None] | None = None) -> Put:
-        """Create a blob. A `before_visible` costs a SHA-256, and up to 8 MiB of memory for a small entry."""
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
+        """Create a blob."""
         split_entry_path(path)
         if size_bytes > self.properties.max_entry_bytes:
             raise StorageRefused(
@@ -68,16 +67,10 @@ class AzureBlobStorage:
                 refusal=Refusal.UNSUPPORTED,
                 hint="a SAS with write (sp=w) takes larger ones, by blocks",
             )
-        if not self._can_write:
-            return self._put_blob(path, exactly(chunks, size_bytes), size_bytes)
-        digest = hashlib.sha256() if before_visible is not None else None
-        checked = exactly(chunks, size_bytes, digest.update if digest else None)
-        if size_bytes > self._block_bytes:
-            return self._put_blocks(path, checked, size_bytes, lambda: _report(digest, before_visible))
-        if digest is not None:
-            checked = iter([b"".join(checked)])
-            _report(digest, before_visible)
-        return self._put_blob(path, checked, size_bytes)
+        checked = exactly(chunks, size_bytes)
+        if self._can_write and size_bytes > self._block_bytes:
+            return self._put_blocks(path, checked, size_bytes)
+        return self._write(self._sas.target(path), (_ONLY_NEW, _BLOCK_BLOB, _BINARY), checked, size_bytes, creates=True)
 
     def put_append(self, path: str, content: bytes) -> Put:
         """Create an append blob; who appends the first byte has won it, so a try that broke off between the two steps can be repeated."""
@@ -101,10 +94,7 @@ class AzureBlobStorage:
         self._host.close()
 
     # -- requests -----------------------------------------------------------------------------------------------------
-    def _put_blob(self, path: str, body: Iterable[bytes], size_bytes: int) -> Put:
-        return self._write(self._sas.target(path), (_ONLY_NEW, _BLOCK_BLOB, _BINARY), body, size_bytes, creates=True)
-
-    def _put_blocks(self, path: str, checked: Iterator[bytes], size_bytes: int, report: Callable[[], None]) -> Put:
+    def _put_blocks(self, path: str, checked: Iterator[bytes], size_bytes: int) -> Put:
         """Put blocks, then name them. Ids of two tries differ, so that blocks never mix; all have one length, as the service wants."""
         block_bytes = max(self._block_bytes, -(-size_bytes // _MOST_BLOCKS))
         blocks = Blocks(checked)
@@ -117,7 +107,6 @@ class AzureBlobStorage:
             target = self._sas.target(path, f"comp=block&blockid={quote(block_id, safe='')}")
             if self._write(target, (), blocks.take(length), length) is not Put.WRITTEN:
                 raise EntryConflict(f"{self._sas.display} has a blob of another kind at an entry's path", hint="use another container")
-        report()
         names = "".join(f"<Latest>{block_id}</Latest>" for block_id in ids)
         content = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{names}</BlockList>'.encode()
         kind = ("x-ms-blob-content-type", "application/octet-stream")
@@ -204,11 +193,6 @@ def open_container(sas: SasUrl, host: PinnedHost, *, clock: Clock | None = None,
     """Return a container's storage with the abilities that the SAS does not deny; makes no request."""
     kind = _KINDS[sas.grants("r") is not False, sas.grants("l") is not False]
     return kind(sas, host, clock=clock, block_bytes=block_bytes)
-
-
-def _report(digest: "hashlib._Hash | None", before_visible: Callable[[str], None] | None) -> None:
-    if digest is not None and before_visible is not None:
-        before_visible(digest.hexdigest())
 
 
 def _code(answer: Answer) -> str:

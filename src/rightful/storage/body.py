@@ -1,13 +1,12 @@
 """Bodies of known length, cut and checked while they stream."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 
-def exactly(chunks: Iterable[bytes], size_bytes: int, update: Callable[[bytes], object] | None = None) -> Iterator[bytes]:
+def exactly(chunks: Iterable[bytes], size_bytes: int) -> Iterator[bytes]:
     """Yield the chunks, none empty, one behind: the last one leaves only when all together are known to have the promised size.
 
     So whoever sends them has not sent everything when `ValueError` says that the size is wrong, and nothing becomes visible.
-    `update` sees each chunk before it is yielded.
     """
     total = 0
     last = b""
@@ -19,8 +18,6 @@ def exactly(chunks: Iterable[bytes], size_bytes: int, update: Callable[[bytes], 
             raise ValueError(f"the chunks have more than the {size_bytes} bytes that were promised")
         if last:
             yield last
-        if update is not None:
-            update(chunk)
         last = chunk
     if total != size_bytes:
         raise ValueError(f"the chunks have {total} bytes, {size_bytes} were promised")

@@ -10,7 +10,7 @@ Rules:
 """
 
 import enum
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -26,9 +26,6 @@ class Put(enum.Enum):
 class Properties(msgspec.Struct, frozen=True, kw_only=True):
     """Facts about a storage location."""
 
-    late_visibility: bool
-    """Whether `before_visible` is called with the digest once the content is there and before it can be seen. Where False,
-    content of unknown digest must be hashed before it is put."""
     max_entry_bytes: int
     """The largest entry that can be put."""
     is_remote: bool = False
@@ -43,18 +40,8 @@ class Storage(Protocol):
         """What this location can do."""
         ...
 
-    def put(
-        self,
-        path: str,
-        chunks: Iterable[bytes],
-        *,
-        size_bytes: int,
-        before_visible: Callable[[str], None] | None = None,
-    ) -> Put:
-        """Create an entry from chunks (in order, together exactly `size_bytes`; else `ValueError` and nothing becomes visible).
-
-        `before_visible` gets the SHA-256 in hex, only where `properties.late_visibility`; what it raises stops the put.
-        """
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
+        """Create an entry from chunks (in order, together exactly `size_bytes`; else `ValueError` and nothing becomes visible)."""
         ...
 
     def sync(self) -> None:

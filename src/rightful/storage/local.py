@@ -8,11 +8,10 @@ their place, and those of a dead process are removed at the next start.
 
 import errno
 import fcntl
-import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -28,7 +27,7 @@ from rightful.storage.local_errors import FolderFault, conflict, translate
 Item = TypeVar("Item")
 
 _HIDDEN = ".rightful-"
-_PROPERTIES = Properties(late_visibility=True, max_entry_bytes=1 << 62)
+_PROPERTIES = Properties(max_entry_bytes=1 << 62)
 _ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_UNNAMED_FILES = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL})
 
@@ -59,21 +58,28 @@ class LocalStorage:
         """Whether a sync has failed: the object is of no use any more, a new one starts afresh."""
         return self._group is not None and self._group.has_failed
 
-    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int, before_visible: Callable[[str], None] | None = None) -> Put:
-        """Write an entry, which becomes visible with the next `sync`.
-
-        `before_visible` is not called where another content lies at the path already.
-        """
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
+        """Write an entry, which becomes visible with the next `sync`; compare with what lies at the path, if anything does."""
         segments = split_entry_path(path)
         try:
             group = self._group or self._open_root()
             if group.is_waiting(segments):
                 group.flush()
-            if self._is_free(path):
-                return self._put_new(group, segments, chunks, size_bytes, before_visible)
-            return self._put_again(group, segments, chunks, size_bytes, before_visible)
+            is_new = self._is_free(path)
+            entry = self._create(segments) if is_new else self._open_there(segments)
+            try:
+                checked = exactly(chunks, size_bytes)
+                if is_new:
+                    _write(entry.fd, checked)
+                else:
+                    self._compare(entry.fd, checked, size_bytes)
+            except BaseException:
+                group.drop([entry])
+                raise
+            group.add(entry)  # one that was there too: it need not be durable yet
         except FolderFault as fault:
             raise translate(fault.cause, self._root) from fault.cause
+        return Put.WRITTEN if is_new else Put.ALREADY_THERE
 
     def sync(self) -> None:
         """Make all entries put so far durable and visible, those of other threads too; calls that meet share one sync.
@@ -138,50 +144,11 @@ class LocalStorage:
             raise FolderFault(error) from error
         return False
 
-    def _put_new(
-        self,
-        group: GroupSync,
-        segments: tuple[str, ...],
-        chunks: Iterable[bytes],
-        size_bytes: int,
-        before_visible: Callable[[str], None] | None,
-    ) -> Put:
-        entry = self._create(segments)
+    def _open_there(self, segments: tuple[str, ...]) -> PendingFile:
         try:
-            digest = hashlib.sha256() if before_visible is not None else None
-            for chunk in exactly(chunks, size_bytes, digest.update if digest else None):
-                _write(entry.fd, chunk)
-            if digest is not None and before_visible is not None:
-                before_visible(digest.hexdigest())
-        except BaseException:
-            group.drop([entry])
-            raise
-        group.add(entry)
-        return Put.WRITTEN
-
-    def _put_again(
-        self,
-        group: GroupSync,
-        segments: tuple[str, ...],
-        chunks: Iterable[bytes],
-        size_bytes: int,
-        before_visible: Callable[[str], None] | None,
-    ) -> Put:
-        """Compare with what lies at the path. Its durability is taken care of like that of a new entry."""
-        try:
-            entry = PendingFile(segments, open_file(self._root_fd, segments), is_named=True)
+            return PendingFile(segments, open_file(self._root_fd, segments), is_named=True)
         except OSError:  # a folder, a link, something else: no entry
             raise conflict(self._root) from None
-        try:
-            digest = hashlib.sha256()
-            self._compare(entry.fd, exactly(chunks, size_bytes, digest.update), size_bytes)
-            if before_visible is not None:
-                before_visible(digest.hexdigest())
-        except BaseException:
-            group.drop([entry])
-            raise
-        group.add(entry)
-        return Put.ALREADY_THERE
 
     def _compare(self, fd: int, chunks: Iterable[bytes], size_bytes: int) -> None:
         if os.fstat(fd).st_size != size_bytes:
@@ -240,13 +207,14 @@ class LocalStorage:
         return fd
 
 
-def _write(fd: int, chunk: bytes) -> None:
-    try:
-        written = os.write(fd, chunk)
-        while written < len(chunk):
-            written += os.write(fd, memoryview(chunk)[written:])
-    except OSError as error:
-        raise FolderFault(error) from error
+def _write(fd: int, chunks: Iterable[bytes]) -> None:
+    for chunk in chunks:
+        try:
+            written = os.write(fd, chunk)
+            while written < len(chunk):
+                written += os.write(fd, memoryview(chunk)[written:])
+        except OSError as error:
+            raise FolderFault(error) from error
 
 
 def _equals(fd: int, offset: int, chunk: bytes) -> bool:

@@ -51,10 +51,10 @@ class RetryingStorage:
         """What the storage can do."""
         return self.inner.properties
 
-    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int, before_visible: Callable[[str], None] | None = None) -> Put:
-        """Create an entry, in several tries where needed; `before_visible` may be called once in each."""
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
+        """Create an entry, in several tries where needed."""
         attempts = self._attempts if isinstance(chunks, Sequence) else 1
-        return self._try(lambda: self.inner.put(path, chunks, size_bytes=size_bytes, before_visible=before_visible), attempts)
+        return self._try(lambda: self.inner.put(path, chunks, size_bytes=size_bytes), attempts)
 
     def put_append(self, path: str, content: bytes) -> Put:
         """Create an append blob, in several tries where needed; only of a storage that is `Marking`."""

@@ -1,16 +1,12 @@
 """A storage location in memory, with faults on order."""
 
-import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from rightful.errors import EntryConflict, StorageError, StorageUnavailable
 from rightful.storage.body import exactly
 from rightful.storage.entry_path import split_entry_path
 from rightful.storage.interface import Properties, Put
-
-_LATE = Properties(late_visibility=True, max_entry_bytes=1 << 40)
-_EARLY = Properties(late_visibility=False, max_entry_bytes=1 << 40)
 
 
 class MemoryStorage:
@@ -19,8 +15,9 @@ class MemoryStorage:
     Puts are numbered 1, 2, 3, … as they begin. Faults are ordered before or while the storage is used, from any thread.
     """
 
-    def __init__(self, *, late_visibility: bool = True) -> None:
-        self.properties = _LATE if late_visibility else _EARLY
+    properties = Properties(max_entry_bytes=1 << 40)
+
+    def __init__(self) -> None:
         self.entries: dict[str, bytes] = {}
         """What is visible and durable."""
         self.puts = 0
@@ -40,7 +37,7 @@ class MemoryStorage:
         self._lost[number] = StorageUnavailable("the answer was lost")
 
     # -- the contract -------------------------------------------------------------------------------------------------
-    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int, before_visible: Callable[[str], None] | None = None) -> Put:
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
         """Create an entry."""
         split_entry_path(path)
         with self._lock:
@@ -52,8 +49,6 @@ class MemoryStorage:
         there = self._find(path)
         if there is not None and there != content:
             raise EntryConflict("something else lies at an entry's path")
-        if before_visible is not None and self.properties.late_visibility:
-            before_visible(hashlib.sha256(content).hexdigest())
         with self._lock:
             outcome = Put.WRITTEN if self._find(path) is None else Put.ALREADY_THERE
             if outcome is Put.WRITTEN:

@@ -9,7 +9,6 @@ Subclass it, name it `Test…` and return a new, empty storage from `storage`:
 A storage that cannot read its entries back also overrides `content`. What `storage` returns is closed after each test.
 """
 
-import hashlib
 import threading
 from collections.abc import Iterator
 
@@ -111,40 +110,15 @@ class StorageSuite:
         assert self.content(storage, "a") is None
         assert storage.put("a", [b"x"], size_bytes=1) is Put.WRITTEN
 
-    def test_digest_is_told_before_the_entry_is_visible(self) -> None:
-        """Where the storage promises it: once, with the SHA-256, while nothing is there yet."""
-        storage = self._new()
-        told: list[tuple[str, bytes | None]] = []
-        storage.put("a", [b"one", b"two"], size_bytes=6, before_visible=lambda digest: told.append((digest, self.content(storage, "a"))))
-        storage.sync()
-        expected = [(hashlib.sha256(b"onetwo").hexdigest(), None)]
-        assert told == (expected if storage.properties.late_visibility else [])
-
-    def test_refusal_before_visible_stops_the_put(self) -> None:
-        """What `before_visible` raises passes, and nothing becomes visible."""
-        storage = self._new()
-        if not storage.properties.late_visibility:
-            return
-
-        def refuse(_: str) -> None:
-            raise RuntimeError("not ours any more")
-
-        with pytest.raises(RuntimeError, match="not ours"):
-            storage.put("a", [b"one"], size_bytes=3, before_visible=refuse)
-        storage.sync()
-        assert self.content(storage, "a") is None
-
     def test_large_entry_arrives_whole(self) -> None:
         """More than one block, in chunks that are no divisor of anything."""
         storage = self._new()
         block = bytes(range(256)) * 4096
         chunks = [block[:700_001], block[700_001:]] * 20 + [b"end"]
         expected = b"".join(chunks)
-        told: list[str] = []
-        assert storage.put("large", iter(chunks), size_bytes=len(expected), before_visible=told.append) is Put.WRITTEN
+        assert storage.put("large", iter(chunks), size_bytes=len(expected)) is Put.WRITTEN
         storage.sync()
         assert self.content(storage, "large") == expected
-        assert told == ([hashlib.sha256(expected).hexdigest()] if storage.properties.late_visibility else [])
 
     @pytest.mark.parametrize(
         "path", ["", "/a", "a/", "a//b", "../a", "a/../b", ".", "a/./b", "a\\b", "a\x00b", "a\nb", "a\ud800", "x" * 1025]

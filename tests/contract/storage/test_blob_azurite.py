@@ -86,7 +86,7 @@ def test_large_entry_goes_by_blocks_and_is_read_back(azurite: Azurite, storages:
     storage = storages.open(url, policy_for(azurite))
     content = bytes(range(256)) * (20 * 4096) + b"end"
     chunks = [content[start : start + 3 * MIB + 1] for start in range(0, len(content), 3 * MIB + 1)]
-    assert storage.put("large", chunks, size_bytes=len(content), before_visible=lambda _: None) is Put.WRITTEN
+    assert storage.put("large", chunks, size_bytes=len(content)) is Put.WRITTEN
     assert storage.put("large", [b"other"], size_bytes=5) is Put.ALREADY_THERE
     assert isinstance(storage, Reading)
     assert b"".join(storage.read("large")) == content

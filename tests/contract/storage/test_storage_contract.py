@@ -26,11 +26,6 @@ class TestMemoryStorage(StorageSuite):
         return MemoryStorage()
 
 
-class TestMemoryStorageOfUnknownDigests(StorageSuite):
-    def storage(self) -> Storage:
-        return MemoryStorage(late_visibility=False)
-
-
 class TestLocalStorage(StorageSuite):
     unnamed_files = True
 

@@ -91,13 +91,13 @@ class WriteOnly:
     def properties(self) -> Properties:
         return self._inner.properties
 
-    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int, before_visible: Callable[[str], None] | None = None) -> Put:
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
         self.before_put(path)
         if self._has(path):
             for _ in chunks:
                 pass
             return Put.ALREADY_THERE
-        outcome = self._inner.put(path, chunks, size_bytes=size_bytes, before_visible=before_visible)
+        outcome = self._inner.put(path, chunks, size_bytes=size_bytes)
         self._inner.sync()
         self.after_put(path)
         return outcome

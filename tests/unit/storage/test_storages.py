@@ -61,7 +61,6 @@ def test_folder_that_failed_is_opened_anew(tmp_path: Path) -> None:
 def test_container_has_the_abilities_that_its_sas_gives(sp: str, reads: bool, lists: bool) -> None:  # noqa: FBT001 - a table
     storage = Storages().open(url(sp), StoragePolicy())
     assert (isinstance(storage, Reading), isinstance(storage, Listing), isinstance(storage, Marking)) == (reads, lists, True)
-    assert storage.properties.late_visibility == ("w" in sp)
 
 
 @pytest.mark.parametrize(
