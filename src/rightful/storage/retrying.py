@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 
 from rightful.clock import Clock
 from rightful.errors import StorageUnavailable
-from rightful.storage.interface import Marking, Properties, Put, Storage
+from rightful.storage.interface import Marking, Put, Storage
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 
 
 class RetryingStorage:
-    """A storage whose `put` is tried again on `StorageUnavailable`, after a wait that doubles and is never shorter than was asked for.
+    """The `put` of a storage, tried again on `StorageUnavailable`, after a wait that doubles and is never shorter than was asked for.
 
     Only chunks that can be iterated again (a `Sequence`) are tried again; an iterator is tried once. After a try whose answer was lost
     the next one may find the entry: `ALREADY_THERE`, and whoever knows its digest knows whose it is. Where the service asks for a wait
     of more than half a minute the error passes, for the caller to come back later; so it does where a try would begin later than
-    `patience_s` after the first. `sync` is not repeated: after a failed one there is
-    nothing left to sync.
+    `patience_s` after the first. `sync` is the storage's own, and never repeated: after a failed one there is nothing left to sync.
     """
 
     def __init__(
@@ -32,7 +31,7 @@ class RetryingStorage:
         patience_s: float = math.inf,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.inner = inner
+        self._inner = inner
         self._clock = clock
         self._attempts = attempts
         self._first_wait_s = first_wait_s
@@ -43,32 +42,16 @@ class RetryingStorage:
         self.may_have_arrived = False
         """Whether a try of the last call failed that may have been carried out."""
 
-    def __repr__(self) -> str:
-        return f"RetryingStorage({self.inner!r})"
-
-    @property
-    def properties(self) -> Properties:
-        """What the storage can do."""
-        return self.inner.properties
-
     def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
         """Create an entry, in several tries where needed."""
         attempts = self._attempts if isinstance(chunks, Sequence) else 1
-        return self._try(lambda: self.inner.put(path, chunks, size_bytes=size_bytes), attempts)
+        return self._try(lambda: self._inner.put(path, chunks, size_bytes=size_bytes), attempts)
 
     def put_append(self, path: str, content: bytes) -> Put:
         """Create an append blob, in several tries where needed; only of a storage that is `Marking`."""
-        marking = self.inner
+        marking = self._inner
         assert isinstance(marking, Marking)
         return self._try(lambda: marking.put_append(path, content), self._attempts)
-
-    def sync(self) -> None:
-        """Make every entry put so far durable."""
-        self.inner.sync()
-
-    def close(self) -> None:
-        """Close the storage."""
-        self.inner.close()
 
     def _try(self, call: Callable[[], Put], attempts: int) -> Put:
         self.may_have_arrived = False

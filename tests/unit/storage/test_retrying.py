@@ -81,7 +81,7 @@ def test_lost_answer_shows_as_already_there() -> None:
     inner.lose_answer(1)
     storage, _ = make(inner)
     assert storage.put("a", [b"x"], size_bytes=1) is Put.ALREADY_THERE
-    storage.sync()
+    inner.sync()
     assert inner.entries == {"a": b"x"}
 
 
