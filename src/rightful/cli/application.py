@@ -60,10 +60,9 @@ class LazyGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest command where there is none of this name."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib  # noqa: PLC0415 - needed for typing mistakes only
+            from rightful.spelling import did_you_mean  # noqa: PLC0415 - needed for typing mistakes only
 
-            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            ctx.fail(f"There is no command {args[0]!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
+            ctx.fail(f"There is no command {args[0]!r}. {did_you_mean(args[0], COMMANDS).capitalize()}".rstrip())
         return super().resolve_command(ctx, args)
 
 

@@ -1,12 +1,13 @@
 """What a text means for a type, and what a type is called in words."""
 
-import difflib
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from msgspec import inspect
+
+from rightful import spelling
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?\Z")
@@ -17,10 +18,7 @@ _LIKE_BOOLS = {"yes": "true", "on": "true", "no": "false", "off": "false", "1": 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """Return `did you mean 'x'?`, or the names there are."""
     names = list(known)
-    close = difflib.get_close_matches(wrong[:60], names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    return f"known here: {', '.join(names)}" if names else ""
+    return spelling.did_you_mean(wrong, names) or (f"known here: {', '.join(names)}" if names else "")
 
 
 class Wrong(Exception):

@@ -8,7 +8,6 @@ moved from one partition to another: `SourceUnavailable` with the code `SourceCh
 """
 
 import base64
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +19,7 @@ from rightful.connectors.interface import MATCH_PREFIX, Cursor, Item, MatchColum
 from rightful.connectors.lake_files import LakeFile, divide, is_unchanged, list_files, split_glob
 from rightful.connectors.local_paths import local_path
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
+from rightful.spelling import did_you_mean
 from rightful.subject.model import IdentifiedSubject
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class LakeConnector:
         known = [*schema.names, *self._settings.exclude]
         for column in (*self._settings.exclude, *filter(None, [self._settings.time])):
             if column not in schema.all_names:
-                hint = ", ".join(difflib.get_close_matches(column, known, 3)) or ", ".join(known)
-                raise SourceRefused(f"there is no column {column!r}", source_name=self._source_name, hint=f"did you mean: {hint}")
+                hint = did_you_mean(column, known) or f"there are: {', '.join(known)}"
+                raise SourceRefused(f"there is no column {column!r}", source_name=self._source_name, hint=hint)
 
     def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
         """List the files and read their footers (once for each file); divide them by their sizes."""

@@ -1,8 +1,8 @@
 """Names of tables and columns: how the configuration writes them and how SQL quotes them."""
 
-import difflib
 from collections.abc import Iterable
 
+from rightful import spelling
 from rightful.errors import ConfigurationError
 
 
@@ -34,13 +34,8 @@ def split(name: str) -> tuple[str, ...]:
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """Return a hint that names what comes closest, or what there is."""
     names = sorted(known)
-    close = difflib.get_close_matches(wrong, names, n=1)
-    if not close:
-        close = [name for name in names if name.casefold() == wrong.casefold() or name.rpartition(".")[2] == wrong][:1]
-    if close:
-        return f"did you mean {close[0]!r}?"
     shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004 -- what fits a line
-    return (
+    return spelling.did_you_mean(wrong, names) or (
         f"there are: {shown}"
         if names
         else "there are none that this account may see: look whether this is the right database, and what the account may read"
