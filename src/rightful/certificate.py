@@ -5,7 +5,6 @@ whoever trusts `ca.pem` trusts this one certificate and no other.
 """
 
 import ipaddress
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from rightful import private_file
 from rightful.errors import ConfigurationError
 
 HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -129,20 +129,5 @@ def write(folder: Path, now: datetime, *, hosts: tuple[str, ...] = HOSTS, overwr
     made = make(now, hosts)
     folder.mkdir(parents=True, exist_ok=True)
     for path, content in ((files.ca, made.ca), (files.cert, made.chain), (files.key, made.key)):
-        write_private(path, content)
+        private_file.write(path, content)
     return files
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read; an earlier one is replaced at once or not at all."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from rightful import private_file
 from rightful.cli.invocation import DEFAULT_CONFIG, current, global_options
 from rightful.cli.output import emit, emit_json, say
 from rightful.errors import ConfigurationError
@@ -21,8 +22,7 @@ def command(folder: Path) -> None:
 
     They go into FOLDER, by default here. Files that are there already are never replaced.
     """
-    from rightful.certificate import write_private  # noqa: PLC0415 - heavy; `--help` must not wait for it
-    from rightful.config import template  # noqa: PLC0415 - likewise
+    from rightful.config import template  # noqa: PLC0415 - heavy; `--help` must not wait for it
 
     config, key = folder / DEFAULT_CONFIG, folder / SEAL_KEY
     there = [path for path in (config, key) if path.exists() or path.is_symlink()]
@@ -33,8 +33,8 @@ def command(folder: Path) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     text = template.render(folder.absolute(), tenant_id=str(uuid.uuid4()))
-    write_private(key, f"{secrets.token_hex(32)}\n".encode())
-    write_private(config, text.encode("utf-8", "surrogateescape"))
+    private_file.write(key, f"{secrets.token_hex(32)}\n".encode())
+    private_file.write(config, text.encode("utf-8", "surrogateescape"))
     if current().as_json:
         emit_json({"config": str(config), "seal_key": str(key)})
         return

@@ -17,6 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from rightful import private_file
 from rightful.errors import ConfigurationError
 from rightful.identity.model import CallerKind
 from rightful.identity.permissions import ROLE_NAMES
@@ -44,19 +45,12 @@ def _write_new(path: Path) -> None:
     """Write a new key file whole, or leave the one that somebody else wrote first."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(draft, path)
+        private_file.write_new(path, pem)
     except FileExistsError:
         pass  # another process was quicker; its key is the one that counts
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}", hint="make the configuration's folder writable") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def load_key(folder: Path) -> rsa.RSAPrivateKey:

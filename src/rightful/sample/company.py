@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rightful import certificate
+from rightful import certificate, private_file
 from rightful.errors import ConfigurationError
 from rightful.ids import SubjectId, TenantId
 from rightful.sample import configuration, directory, drives, hr, people, shop
@@ -177,7 +177,7 @@ def _write_service(company: SampleCompany) -> None:
     for path in (company.exports, company.folder / "fabrikam" / "exports", company.folder / "var"):
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     certificate.write(company.folder / "tls", datetime.now(UTC))
-    certificate.write_private(company.folder / "seal.key", secrets.token_hex(32).encode() + b"\n")
+    private_file.write(company.folder / "seal.key", secrets.token_hex(32).encode() + b"\n")
 
 
 def set_listen(company: SampleCompany, listen: str) -> None:
