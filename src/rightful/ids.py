@@ -13,18 +13,23 @@ SubjectId = NewType("SubjectId", str)
 OperationId = NewType("OperationId", str)
 """One accepted export request: a lower-case GUID."""
 
+PERSONAL_ACCOUNTS = TenantId("9188040d-6c67-4c5b-b112-36a304b66dad")
+"""GRAPH-72: the tenant of all personal Microsoft accounts."""
 
-_GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+GUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""The pattern of a GUID in lower case."""
+
+_GUID = re.compile(GUID)
 
 
 def is_guid(text: str) -> bool:
-    """Say whether a text is written as a GUID, in whatever case."""
+    """Say whether a text is a GUID in lower case."""
     return _GUID.fullmatch(text) is not None
 
 
 def spellings(subject_id: str) -> tuple[str, ...]:
     """Return the forms in which an object id may be written: clients and directories write GUIDs in either case."""
-    return (subject_id, subject_id.lower(), subject_id.upper()) if is_guid(subject_id) else (subject_id,)
+    return (subject_id, subject_id.lower(), subject_id.upper()) if is_guid(subject_id.lower()) else (subject_id,)
 
 
 def new_operation_id() -> OperationId:

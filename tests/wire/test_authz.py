@@ -16,8 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.wire.world import ANN, GUEST_PROFILE, NOBODY, OTHER_ANN, OTHER_PROFILE, TENANT, Answer, World, new_location, v1_issuer, world
 
 from rightful.graph.bodies import STATUS_WORDS
-from rightful.identity.token import PERSONAL_ACCOUNTS
-from rightful.ids import OperationId, new_operation_id
+from rightful.ids import PERSONAL_ACCOUNTS, OperationId, new_operation_id
 from rightful.operation.model import DataPolicyOperation
 from rightful.subject.model import SubjectKind
 

@@ -18,12 +18,11 @@ from rightful.config.model import (
 )
 from rightful.config.reading import join, show_key
 from rightful.config.scalar import did_you_mean
+from rightful.ids import PERSONAL_ACCOUNTS, is_guid
 
 LOCAL_ISSUER = "local"
 SEAL_KEY_DIGITS = 64
-PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
-_GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -178,7 +177,7 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
 
 
 def _check_tenant_id(tenant_id: str, setting: str, complain: Complain) -> None:
-    if not _GUID.match(tenant_id):
+    if not is_guid(tenant_id):
         complain(setting, "is not a GUID", "write the directory's id, for instance 11111111-1111-1111-1111-111111111111")
     elif tenant_id == PERSONAL_ACCOUNTS:
         complain(setting, "is the tenant of personal Microsoft accounts, which are never served", "write your own tenant's id")  # GRAPH-72

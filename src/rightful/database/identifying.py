@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from rightful.ids import is_guid
 from rightful.subject.matching import FOLDED_KINDS, is_usable, normalise
 from rightful.subject.model import IdentifiedSubject
 
@@ -49,7 +50,6 @@ class SlotValues(msgspec.Struct, frozen=True):
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,999})(\.[0-9]{1,999})?")
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -105,7 +105,7 @@ def _shape(text: str, form: Form, *, is_folded: bool) -> str | None:
     if form is Form.DECIMAL:
         return text if _DECIMAL.fullmatch(text) else None
     if form is Form.UUID:
-        return text if _UUID.fullmatch(text) else None
+        return text if is_guid(text) else None
     if form is Form.PADDED:
         return text.rstrip(" ")
     return _ascii_lower(text) if form is Form.CASELESS and is_folded else text

@@ -235,7 +235,7 @@ class _Holdings:
         for kind, place in self._identifiers:
             for row in rows:
                 yield kind, row[place]
-                if kind == "id" and is_guid(row[place]):
+                if kind == "id" and is_guid(row[place].lower()):
                     yield kind, row[place].lower()
 
 

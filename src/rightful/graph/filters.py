@@ -15,7 +15,7 @@ import msgspec
 
 from rightful.errors import InvalidRequest
 from rightful.graph.bodies import STATUS_WORDS
-from rightful.ids import OperationId
+from rightful.ids import GUID, OperationId
 from rightful.operation.model import OperationStatus
 
 DEFAULT_PAGE = 100
@@ -33,7 +33,7 @@ _UNKNOWN_STATUS = "unknownFutureValue"
 _STATUS_TYPE = "microsoft.graph.datapolicyoperationstatus"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_PLACE = re.compile(r"(-?[0-9]{1,18})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_PLACE = re.compile(rf"(-?[0-9]{{1,18}})\.({GUID})")
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):

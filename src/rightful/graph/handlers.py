@@ -18,12 +18,11 @@ from rightful.graph.routes import RouteKind
 from rightful.graph.threads import Threads
 from rightful.identity import permissions
 from rightful.identity.model import CallerKind
-from rightful.ids import OperationId, SubjectId, spellings
+from rightful.ids import OperationId, SubjectId, is_guid, spellings
 from rightful.operation.model import DataPolicyOperation
 from rightful.store.interface import ListQuery
 from rightful.subject.model import DataSubject, SubjectKind
 
-_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KEY = re.compile(r"[^\x00-\x1f\x7f]{1,1024}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{0,255}")
 _COUNT_PAGE = 1000
@@ -183,7 +182,7 @@ def _visible(request: Request) -> frozenset[SubjectKind]:
 
 async def _find_operation(service: Service, request: Request, visible: frozenset[SubjectKind]) -> DataPolicyOperation:
     key = request.route.key.lower()
-    found = await service.reads.run(service.exports.get, request.tenant_id, OperationId(key), visible) if _GUID.fullmatch(key) else None
+    found = await service.reads.run(service.exports.get, request.tenant_id, OperationId(key), visible) if is_guid(key) else None
     if found is None:
         raise _missing()
     return found

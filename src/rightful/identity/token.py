@@ -20,10 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from rightful.errors import Forbidden, Unauthenticated
 from rightful.identity import strict_json
 from rightful.identity.model import Caller, CallerKind
-from rightful.ids import TenantId
-
-PERSONAL_ACCOUNTS = "9188040d-6c67-4c5b-b112-36a304b66dad"
-"""GRAPH-72: the tenant of all personal Microsoft accounts."""
+from rightful.ids import PERSONAL_ACCOUNTS, TenantId, is_guid
 
 SKEW_S = 60
 MAX_TOKEN_CHARS = 16_384
@@ -36,7 +33,6 @@ _IDENTITY_TOKEN_MEMBERS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "ev
 """OpenID Connect Core 2, Back-Channel Logout 2.4: a token with one of these tells a client who signed in, it authorizes nothing."""
 
 _SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
-_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID = re.compile(r"[A-Za-z0-9._:@+-]{1,128}")
 _LATEST_S = 253_402_300_799
 """The last second of the year 9999."""
@@ -142,7 +138,7 @@ def parse(text: str) -> Token:
     claims = _members(segments[1], "payload")
     _decode(segments[2], "signature")
     tenant_id = _text(claims, "tid")
-    if not _GUID.fullmatch(tenant_id):
+    if not is_guid(tenant_id):
         raise _refuse("tid is not a GUID in lower case")
     expires_s = _time(claims, "exp")
     if expires_s is None:

@@ -13,7 +13,7 @@ from rightful.identity import token as tokens
 from rightful.identity.keys import Keys
 from rightful.identity.model import Caller
 from rightful.identity.token import Token, TrustedIssuer
-from rightful.ids import TenantId
+from rightful.ids import PERSONAL_ACCOUNTS, TenantId
 
 CACHE_S = 60.0
 CACHE_ENTRIES = 10_000
@@ -58,7 +58,7 @@ class Verifier:
         return caller
 
     def _candidates(self, token: Token) -> list[Trust]:
-        if token.tenant_id == tokens.PERSONAL_ACCOUNTS:
+        if token.tenant_id == PERSONAL_ACCOUNTS:
             # GRAPH-72: refused with 403 by whoever has proved to be one. Entra signs for them with the tenants' keys (GRAPH-74).
             found = [trust for trusts in self._trusted.values() for trust in trusts]
         else:

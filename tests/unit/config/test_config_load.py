@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from tests.unit.config.examples import SEAL_KEY, WHOLE, SqlSettings, problems_of, read
 
-from rightful.config import rules
 from rightful.config.load import load
 from rightful.config.problem import ConfigurationProblems
 from rightful.errors import ConfigurationError
+from rightful.ids import PERSONAL_ACCOUNTS
 
 LINES = WHOLE.splitlines()
 
@@ -86,7 +86,7 @@ CHANGES = {
     "no guid": ("- id: 1", "- id: x", "tenants[0].id", "GUID"),
     "personal accounts": (
         "- id: 11111111-1111-1111-1111-111111111111",
-        f"- id: {rules.PERSONAL_ACCOUNTS}",
+        f"- id: {PERSONAL_ACCOUNTS}",
         "tenants[0].id",
         "personal",
     ),  # GRAPH-72

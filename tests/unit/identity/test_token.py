@@ -18,9 +18,9 @@ from rightful.errors import Forbidden, Unauthenticated
 from rightful.identity.keys import FetchedKeys
 from rightful.identity.model import CallerKind
 from rightful.identity.permissions import GLOBAL_ADMINISTRATOR
-from rightful.identity.token import PERSONAL_ACCOUNTS, SKEW_S, TrustedIssuer
+from rightful.identity.token import SKEW_S, TrustedIssuer
 from rightful.identity.verifier import Trust, Verifier, parse_authorization
-from rightful.ids import TenantId
+from rightful.ids import PERSONAL_ACCOUNTS, TenantId
 from rightful.testing.issuer import APP_ID, AUDIENCE, OBJECT_ID, SimulatedIssuer
 
 TENANT = TenantId("11111111-1111-1111-1111-111111111111")
