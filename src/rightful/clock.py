@@ -1,8 +1,11 @@
 """Time, as something that tests can control."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock(Protocol):
@@ -35,3 +38,13 @@ class SystemClock:
     def sleep(self, duration_s: float) -> None:
         """Block the calling thread."""
         time.sleep(duration_s)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Return an aware moment as whole microseconds since 1970."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime:
+    """Return the moment, aware, in UTC; raises `OverflowError` where no `datetime` can hold it."""
+    return _EPOCH + value * _MICROSECOND

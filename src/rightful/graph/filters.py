@@ -8,11 +8,12 @@ $top $skip $count $select $skiptoken
 import base64
 import binascii
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from urllib.parse import unquote_to_bytes, urlencode
 
 import msgspec
 
+from rightful.clock import from_microseconds, to_microseconds
 from rightful.errors import InvalidRequest
 from rightful.graph.bodies import STATUS_WORDS
 from rightful.ids import GUID, OperationId
@@ -31,8 +32,6 @@ _TOKEN = re.compile(r"\s*(?:(?P<paren>[()])|(?P<text>'(?:[^']|'')*')|(?P<word>[A
 _STATUSES = {word: status for status, word in STATUS_WORDS.items()}
 _UNKNOWN_STATUS = "unknownFutureValue"
 _STATUS_TYPE = "microsoft.graph.datapolicyoperationstatus"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _PLACE = re.compile(rf"(-?[0-9]{{1,18}})\.({GUID})")
 
 
@@ -196,7 +195,7 @@ def parse_select(text: str, properties: frozenset[str], type_name: str) -> tuple
 
 def format_skiptoken(submitted_at: datetime, operation_id: OperationId) -> str:
     """Write the place after an operation as a word that clients only hand back."""
-    return base64.urlsafe_b64encode(f"{(submitted_at - _EPOCH) // _MICROSECOND}.{operation_id}".encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(f"{to_microseconds(submitted_at)}.{operation_id}".encode()).decode().rstrip("=")
 
 
 def parse_skiptoken(text: str) -> tuple[datetime, OperationId]:
@@ -204,7 +203,7 @@ def parse_skiptoken(text: str) -> tuple[datetime, OperationId]:
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
         place = _PLACE.fullmatch(raw)
-        at = _EPOCH + timedelta(microseconds=int(place[1])) if place else None
+        at = from_microseconds(int(place[1])) if place else None
     except (ValueError, OverflowError, binascii.Error):
         place = at = None
     if place is None or at is None:

@@ -1,11 +1,11 @@
 """Rows of the store's tables as values, and back."""
 
 import sqlite3
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
+from rightful.clock import from_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import (
     DataPolicyOperation,
@@ -17,19 +17,6 @@ from rightful.operation.model import (
 )
 from rightful.store.interface import ClaimedOperation, ClaimedRead, Entry, EntryState, Intent, SourceOutcome
 from rightful.subject.model import SubjectKind
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def to_microseconds(moment: datetime) -> int:
-    """Return an aware moment as whole microseconds since 1970."""
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def from_microseconds(value: int) -> datetime:
-    """Return the moment, aware, in UTC."""
-    return _EPOCH + value * _MICROSECOND
 
 
 def to_json(value: msgspec.Struct | None) -> str | None:

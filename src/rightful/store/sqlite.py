@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rightful.clock import Clock
+from rightful.clock import Clock, from_microseconds, to_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
 from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
@@ -63,7 +63,7 @@ class SqliteStore:
                     "storage_location": intent.storage_location,
                     "sealed_location": intent.sealed_location,
                     "prefix": intent.prefix,
-                    "submitted_at": rows.to_microseconds(intent.submitted_at),
+                    "submitted_at": to_microseconds(intent.submitted_at),
                 },
             )
             self._add_repeat_keys(connection, intent, intent.operation_id)
@@ -164,7 +164,7 @@ class SqliteStore:
             first = self._one(connection, "first_waiting")
             ahead = row["seq"] - first[0] if first is not None and first[0] is not None else 0
             return progress.retry_after_s(0.0, 0.0, ahead)
-        running_s = (rows.to_microseconds(self._clock.now()) - row["started_at"]) / 1e6
+        running_s = (to_microseconds(self._clock.now()) - row["started_at"]) / 1e6
         return progress.retry_after_s(row["progress"], running_s)
 
     def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
@@ -182,7 +182,7 @@ class SqliteStore:
         direction, compare = ("DESC", "<") if query.descending else ("ASC", ">")
         if query.after is not None:
             conditions.append(f"(submitted_at, id) {compare} (?, ?)")
-            values += [rows.to_microseconds(query.after[0]), query.after[1]]
+            values += [to_microseconds(query.after[0]), query.after[1]]
         # Only literals of this method are joined; every value is a parameter.
         text = f"SELECT * FROM operation WHERE {' AND '.join(conditions)} ORDER BY submitted_at {direction}, id {direction} LIMIT ?"  # noqa: S608
 
@@ -384,7 +384,7 @@ class SqliteStore:
 
         def task(connection: sqlite3.Connection) -> None:
             for read in reads:
-                parameters = {"at": rows.to_microseconds(at), "failed": int(waiting_for is None and not alone), "alone": alone}
+                parameters = {"at": to_microseconds(at), "failed": int(waiting_for is None and not alone), "alone": alone}
                 parameters |= _fence_key(read, owner)
                 if connection.execute(self._sql["retry_read"], parameters).rowcount:
                     self._wait_for(connection, read.operation_id, waiting_for)
@@ -399,7 +399,7 @@ class SqliteStore:
     def waiting_since(self, operation_id: OperationId) -> datetime | None:
         """Return since when an operation waits for somebody."""
         row = self._file.read(lambda connection: self._one(connection, "waiting_since", id=operation_id))
-        return None if row is None or row[0] is None else rows.from_microseconds(row[0])
+        return None if row is None or row[0] is None else from_microseconds(row[0])
 
     def outcomes(self, operation_id: OperationId) -> tuple[SourceOutcome, ...]:
         """Return what is known of each read."""
@@ -410,7 +410,7 @@ class SqliteStore:
         """Give an operation back that could not be finished now."""
 
         def task(connection: sqlite3.Connection) -> None:
-            parameters = {"id": operation.operation_id, "owner": owner, "attempt": operation.attempt, "at": rows.to_microseconds(at)}
+            parameters = {"id": operation.operation_id, "owner": owner, "attempt": operation.attempt, "at": to_microseconds(at)}
             if connection.execute(self._sql["retry_finish"], parameters).rowcount:
                 self._wait_for(connection, operation.operation_id, waiting_for)
 
@@ -476,7 +476,7 @@ class SqliteStore:
         self._file.close()
 
     def _now(self) -> int:
-        return rows.to_microseconds(self._clock.now())
+        return to_microseconds(self._clock.now())
 
     def _one(self, connection: sqlite3.Connection, name: str, **parameters: object) -> sqlite3.Row | None:
         # fetchall ends the statement: an UPDATE … RETURNING that is not read to its end would stay open and block the commit.
