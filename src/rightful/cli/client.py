@@ -18,7 +18,7 @@ import msgspec
 
 from rightful.cli.wire import ErrorEnvelope, Operation, Page
 from rightful.clock import Clock, SystemClock
-from rightful.config.rules import is_loopback_host
+from rightful.config.model import is_loopback_host
 from rightful.errors import ConfigurationError, ExportError
 
 T = TypeVar("T")

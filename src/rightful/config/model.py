@@ -3,12 +3,21 @@
 Field names are the keys of the file. Docstrings of fields become the reference page of the settings.
 """
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
 from rightful.ids import TenantId
+
+
+def is_loopback_host(host: str) -> bool:
+    """Say whether a host is this machine, by its exact spelling."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class TlsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,7 +52,7 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the service."""
-        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+        return is_loopback_host(self.host)
 
 
 class GraphSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from rightful.config.model import (
     ServerSettings,
     SourceConfig,
     StorageSettings,
+    is_loopback_host,
 )
 from rightful.config.reading import join, show_key
 from rightful.config.scalar import did_you_mean
@@ -71,14 +72,6 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts if is_usable else None
-
-
-def is_loopback_host(host: str) -> bool:
-    """Say whether a host is this machine, by its exact spelling."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 # -- the whole file -------------------------------------------------------------------------------------------------------
