@@ -15,11 +15,10 @@ from rightful.cli.invocation import Invocation
 from rightful.cli.output import say
 from rightful.clock import SystemClock
 from rightful.config.model import Config, TenantConfig
-from rightful.config.rules import LOCAL_ISSUER
 from rightful.config.scalar import did_you_mean
 from rightful.errors import ConfigurationError
 from rightful.identity import local_issuer
-from rightful.identity.model import CallerKind
+from rightful.identity.model import LOCAL_ISSUER, CallerKind
 from rightful.identity.permissions import PROFILES_READ_WRITE, USER_EXPORT
 
 F = TypeVar("F", bound=Callable[..., Any])

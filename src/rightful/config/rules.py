@@ -19,9 +19,9 @@ from rightful.config.model import (
 )
 from rightful.config.reading import join, show_key
 from rightful.config.scalar import did_you_mean
+from rightful.identity.model import LOCAL_ISSUER
 from rightful.ids import PERSONAL_ACCOUNTS, is_guid
 
-LOCAL_ISSUER = "local"
 SEAL_KEY_DIGITS = 64
 
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")

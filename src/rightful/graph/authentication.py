@@ -8,10 +8,10 @@ from rightful.config.model import Config, IssuerSettings, TenantConfig
 from rightful.errors import ConfigurationError
 from rightful.identity.keys import FetchedKeys, Keys
 from rightful.identity.local_issuer import LocalKeys, issuer_name
+from rightful.identity.model import LOCAL_ISSUER
 from rightful.identity.token import TrustedIssuer
 from rightful.identity.verifier import Trust, Verifier
 
-LOCAL = "local"
 _ENTRA_HOST = "login.microsoftonline.com"
 _ENTRA_COMMON = f"https://{_ENTRA_HOST}/common/oauth2/v2.0/authorize"
 
@@ -27,20 +27,20 @@ class _KeyRing:
     def keys(self, settings: IssuerSettings) -> Keys:
         name = (settings.issuer, settings.jwks_uri)
         if name not in self._found:
-            is_local = settings.issuer == LOCAL
+            is_local = settings.issuer == LOCAL_ISSUER
             self._found[name] = LocalKeys(self._folder) if is_local else FetchedKeys(*name, self._clock)
         return self._found[name]
 
 
 def _trust(settings: IssuerSettings, tenant: TenantConfig, ring: _KeyRing) -> Trust:
-    issuer = issuer_name(tenant.id) if settings.issuer == LOCAL else settings.issuer
+    issuer = issuer_name(tenant.id) if settings.issuer == LOCAL_ISSUER else settings.issuer
     return Trust(issuer=TrustedIssuer(issuer=issuer, audiences=frozenset(settings.audience)), keys=ring.keys(settings))
 
 
 def build_verifier(config: Config, clock: Clock) -> Verifier:
     """Return what checks tokens; raises `ConfigurationError` where the built-in issuer is used on an address that others reach."""
     settings = [issuer for tenant in config.tenants for issuer in tenant.identity.issuers]
-    if any(issuer.issuer == LOCAL for issuer in settings) and not config.server.is_loopback:
+    if any(issuer.issuer == LOCAL_ISSUER for issuer in settings) and not config.server.is_loopback:
         raise ConfigurationError(
             f"the issuer `local` is configured and the service listens on {config.server.listen}, not on loopback",
             hint="listen on 127.0.0.1, or remove the issuer",
@@ -51,7 +51,7 @@ def build_verifier(config: Config, clock: Clock) -> Verifier:
 
 def authorization_uri(config: Config) -> str:
     """Return where a 401 sends people: the only issuer there is, else Entra's common address, which names no tenant."""
-    issuers = {issuer.issuer for tenant in config.tenants for issuer in tenant.identity.issuers} - {LOCAL}
+    issuers = {issuer.issuer for tenant in config.tenants for issuer in tenant.identity.issuers} - {LOCAL_ISSUER}
     if len(issuers) != 1:
         return _ENTRA_COMMON
     issuer = issuers.pop()

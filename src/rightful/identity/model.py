@@ -6,6 +6,9 @@ import msgspec
 
 from rightful.ids import TenantId
 
+LOCAL_ISSUER = "local"
+"""What the configuration calls the built-in issuer."""
+
 
 class CallerKind(enum.StrEnum):
     """Whether a person stands behind the call (GRAPH-74)."""
