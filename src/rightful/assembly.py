@@ -4,7 +4,6 @@ import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from threading import Thread
 
 from rightful.allocation import return_memory_soon
@@ -16,13 +15,6 @@ from rightful.export.service import Service, Work
 from rightful.storage.registry import Storages
 from rightful.store.sqlite import SqliteStore
 
-_SQLITE = "sqlite:///"
-
-
-def store_path(config: Config) -> Path:
-    """Return where the store's file lies."""
-    return config.folder / config.store.removeprefix(_SQLITE)
-
 
 @contextmanager
 def running(config: Config, *, clock: Clock | None = None) -> Iterator[Service]:
@@ -31,7 +23,7 @@ def running(config: Config, *, clock: Clock | None = None) -> Iterator[Service]:
     owner = new_owner()
     tenants = runtime.build(config)
     storages = Storages()
-    store = SqliteStore(store_path(config), clock)
+    store = SqliteStore(config.store_path, clock)
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
     engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock)
     service = Service(config=config, tenants=tenants, store=store, storages=storages, engine=engine, work=work, clock=clock)

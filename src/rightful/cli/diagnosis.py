@@ -16,16 +16,14 @@ from cryptography import x509
 
 import rightful
 from rightful.config.model import Config, SourceConfig, TenantConfig, TlsSettings
-from rightful.connectors import registry as connectors
-from rightful.directory import registry as directories
 from rightful.errors import ExportError
+from rightful.export.runtime import build_connector, build_directory
 from rightful.redaction import redact
 from rightful.storage.location import AccountLocation
 from rightful.storage.registry import account_folder
 
 LEAST_FREE_BYTES = 1 << 30
 RENEW_BEFORE = timedelta(days=14)
-_STORE = "sqlite:///"
 _SECRET_FILES = ("seal.key", "issuer.pem")
 _LOCK_WAIT_S = 3.0
 _SIDE_BY_SIDE = 8
@@ -81,16 +79,13 @@ def _tenant_checks(config: Config, tenant: TenantConfig) -> Iterator[tuple[str, 
 
 
 def _directory(config: Config, tenant: TenantConfig) -> str:
-    settings = tenant.directory.settings
-    with closing(directories.find(tenant.directory.connector)(tenant.id, settings, folder=config.folder)) as directory:
+    with closing(build_directory(tenant, config.folder)) as directory:
         directory.check()
     return f"{tenant.directory.connector} answers"
 
 
 def _source(config: Config, tenant: TenantConfig, source: SourceConfig) -> str:
-    siblings = {other.name: other.settings for other in tenant.sources if other.connector == source.connector}
-    connector = connectors.find(source.connector)(source.name, source.settings, siblings=siblings, folder=config.folder)
-    with closing(connector):
+    with closing(build_connector(tenant, source, config.folder)) as connector:
         connector.check()
     return f"{source.connector} can be read"
 
@@ -128,7 +123,7 @@ def _writable(folder: Path) -> str:
 
 
 def _store(config: Config) -> str:
-    path = config.folder / config.store.removeprefix(_STORE)
+    path = config.store_path
     free = _writable(path.parent)
     if not path.exists():
         return free if free.endswith("made") else f"{free}, will be made"

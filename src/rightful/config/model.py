@@ -11,6 +11,8 @@ import msgspec
 
 from rightful.ids import TenantId
 
+_SQLITE = "sqlite:///"
+
 
 def is_loopback_host(host: str) -> bool:
     """Say whether a host is this machine, by its exact spelling."""
@@ -208,6 +210,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """32 bytes that seal secrets at rest; in the file 64 hex digits, by `{file: PATH}` or `${NAME}`."""
     graph: GraphSettings = GraphSettings()
     tenants: tuple[TenantConfig, ...]
+
+    @property
+    def store_path(self) -> Path:
+        """Where the store's file lies."""
+        return self.folder / self.store.removeprefix(_SQLITE)
 
     def tenant(self, tenant_id: str) -> TenantConfig | None:
         """Return a tenant by id."""

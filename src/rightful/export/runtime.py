@@ -49,14 +49,21 @@ class TenantRuntime:
             connector.close()
 
 
+def build_directory(tenant: TenantConfig, folder: Path) -> Directory:
+    """Build a tenant's directory; nothing is connected yet."""
+    return directories.find(tenant.directory.connector)(tenant.id, tenant.directory.settings, folder=folder)
+
+
+def build_connector(tenant: TenantConfig, source: SourceConfig, folder: Path) -> Connector:
+    """Build the connector of one of a tenant's sources; nothing is connected yet."""
+    siblings = {other.name: other.settings for other in tenant.sources if other.connector == source.connector}
+    return connectors.find(source.connector)(source.name, source.settings, siblings=siblings, folder=folder)
+
+
 def build_tenant(tenant: TenantConfig, folder: Path) -> TenantRuntime:
-    """Build a tenant's directory and connectors; nothing is connected yet."""
-    by_source: dict[str, Connector] = {}
-    for source in tenant.sources:
-        siblings = {other.name: other.settings for other in tenant.sources if other.connector == source.connector}
-        by_source[source.name] = connectors.find(source.connector)(source.name, source.settings, siblings=siblings, folder=folder)
-    directory = directories.find(tenant.directory.connector)(tenant.id, tenant.directory.settings, folder=folder)
-    return TenantRuntime(tenant, directory, by_source)
+    """Build a tenant's directory and connectors."""
+    by_source = {source.name: build_connector(tenant, source, folder) for source in tenant.sources}
+    return TenantRuntime(tenant, build_directory(tenant, folder), by_source)
 
 
 def build(config: Config) -> dict[TenantId, TenantRuntime]:
