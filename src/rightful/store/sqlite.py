@@ -321,7 +321,7 @@ class SqliteStore:
     def _is_ours(self, connection: sqlite3.Connection, claimed: ClaimedRead | ClaimedOperation, owner: str) -> bool:
         match claimed:
             case ClaimedRead():
-                found = self._one(connection, "is_our_read", **_fence_key(claimed, owner))
+                found = self._one(connection, "is_our_read", **_fence(claimed, owner))
             case ClaimedOperation():
                 found = self._one(connection, "is_our_finishing", id=claimed.operation_id, owner=owner, attempt=claimed.attempt)
         return found is not None
@@ -351,7 +351,7 @@ class SqliteStore:
             "sealed_outcome": checkpoint.sealed_outcome,
             "is_done": checkpoint.is_done,
             "is_ahead": checkpoint.is_ahead,
-            **_fence_key(checkpoint.read, owner),
+            **_fence(checkpoint.read, owner),
         }
         if not connection.execute(self._sql["checkpoint"], parameters).rowcount:
             return False
@@ -385,7 +385,7 @@ class SqliteStore:
         def task(connection: sqlite3.Connection) -> None:
             for read in reads:
                 parameters = {"at": to_microseconds(at), "failed": int(waiting_for is None and not alone), "alone": alone}
-                parameters |= _fence_key(read, owner)
+                parameters |= _fence(read, owner)
                 if connection.execute(self._sql["retry_read"], parameters).rowcount:
                     self._wait_for(connection, read.operation_id, waiting_for)
 
@@ -484,7 +484,7 @@ class SqliteStore:
         return found[0] if found else None
 
 
-def _fence_key(read: ClaimedRead, owner: str) -> dict[str, Any]:
+def _fence(read: ClaimedRead, owner: str) -> dict[str, Any]:
     return {
         "operation_id": read.operation_id,
         "source_name": read.source_name,
@@ -492,7 +492,3 @@ def _fence_key(read: ClaimedRead, owner: str) -> dict[str, Any]:
         "owner": owner,
         "attempt": read.attempt,
     }
-
-
-def _fence(read: ClaimedRead, owner: str) -> dict[str, Any]:
-    return {"operation_id": read.operation_id, "source_name": read.source_name, "owner": owner, "attempt": read.attempt}
