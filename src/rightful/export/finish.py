@@ -13,7 +13,7 @@ from rightful.errors import EntryConflict, OperationError, StorageError
 from rightful.export.identities import Identities
 from rightful.export.placing import NOTHING
 from rightful.export.putting import Putter
-from rightful.export.records import EntryRecord, ReadRecord, Sealed
+from rightful.export.records import PACKAGE, EntryRecord, ReadRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
 from rightful.export.trouble import Trouble
@@ -28,8 +28,6 @@ from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
 from rightful.store.interface import ClaimedOperation, Completion, Entry, EntryState, FinishSet, SourceOutcome, Store, StoreFault
 
-PACKAGE = ""
-"""The source name of entries that belong to the package itself."""
 _CLOSING_PARTITION = 1
 """Partition 0 holds RequestInfo.json, this one what closes the package."""
 

@@ -10,6 +10,9 @@ from rightful.package.schema import Column
 from rightful.sealing import Sealer
 from rightful.store.interface import ClaimedRead, NewRead
 
+PACKAGE = ""
+"""The source name of entries that belong to the package itself."""
+
 
 class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Names of one entry or skipped item; they may be personal."""

@@ -7,9 +7,8 @@ from contextlib import contextmanager, suppress
 
 from rightful.clock import Clock
 from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, StorageUnavailable, Throttled
-from rightful.export.finish import PACKAGE
 from rightful.export.interface import SubmitRequest
-from rightful.export.records import EntryRecord, Sealed
+from rightful.export.records import PACKAGE, EntryRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.stopping import Stopping
 from rightful.ids import OperationId, new_operation_id
