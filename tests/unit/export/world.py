@@ -1,11 +1,12 @@
 """A whole service of memory parts and a local folder, run step by step in the test's own thread."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from rightful.config.model import (
     AccountSettings,
@@ -38,6 +39,17 @@ TENANT = TenantId("11111111-1111-1111-1111-111111111111")
 CALLER = Caller(tenant_id=TENANT, kind=CallerKind.APPLICATION, object_id="o", app_id="a", permissions=frozenset({"User.Export.All"}))
 VISIBLE = frozenset(SubjectKind)
 OWNER = "owner"
+
+
+_running: list["World"] = []
+
+
+@pytest.fixture(autouse=True)
+def stopped_worlds() -> Iterator[None]:
+    """Close the files of worlds that a test left running."""
+    yield
+    for world in tuple(_running):
+        world.stop()
 
 
 class NoSettings(msgspec.Struct, frozen=True):
@@ -114,9 +126,11 @@ class World:
         )
         self.store.release_all()
         self.service.start()
+        _running.append(self)
 
     def stop(self) -> None:
         """Stop as a kill would: nothing is finished, only files are closed."""
+        _running.remove(self)
         self.storages.close()
         self.store.close()
 
