@@ -29,7 +29,7 @@ class SqliteFile:
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock_alone(path)
+        self._lock: int | None = _lock_alone(path)
         try:
             self._writer = self._connect()
             _migrate(self._writer, path)
@@ -59,10 +59,12 @@ class SqliteFile:
             raise StoreFault(f"the store {self._path.name} cannot be read: {error}") from error
 
     def close(self) -> None:
-        """Close every connection and give up the lock."""
+        """Close every connection and give up the lock; again, it does nothing."""
         for connection in (*self._readers, self._writer):
             connection.close()
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _reader(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
