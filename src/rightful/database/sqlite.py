@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent_encode
@@ -26,7 +27,6 @@ from rightful.package.schema import ColumnKind
 _BUSY_S = 5.0
 _LOWER = "rightful_lower"
 _BATCH_BYTES = 4 << 20
-_FIRST_ROWS = 16
 _MOST_ROWS = 16_384
 
 # https://www.sqlite.org/rescode.html, the low byte. Worth another try: ABORT, BUSY, LOCKED, NOMEM, INTERRUPT, IOERR, FULL, CANTOPEN,
@@ -136,7 +136,9 @@ class SqliteDatabase:
                 cursor = connection.execute(query.sql, _parameters(values, after))
                 try:
                     for rows in _fetched(cursor):
-                        yield from _pieces(batch_of(rows, query.outputs, kinds, schema))
+                        batch = batch_of(rows, query.outputs, kinds, schema)
+                        rows.clear()  # large values are in memory twice for no longer than it takes
+                        yield from _pieces(batch)
                 finally:
                     cursor.close()
         except sqlite3.Error as error:
@@ -239,22 +241,21 @@ def _parameters(values: Sequence[SlotValues], after: int | str | bytes | None) -
 
 
 def _fetched(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield rows in lists of about 4 MiB, going by the size of what came last; the first ones are few, they may be large."""
-    many = _FIRST_ROWS
-    while rows := cursor.fetchmany(many):
-        size_bytes = _size_bytes(rows)
-        if many == _FIRST_ROWS:
-            rows += cursor.fetchmany(min(15 * _FIRST_ROWS, _BATCH_BYTES // 4 * len(rows) // size_bytes))
-            size_bytes = _size_bytes(rows)
-        many = max(1, min(_MOST_ROWS, _BATCH_BYTES * len(rows) // size_bytes))
+    """Yield rows in lists of about 4 MiB, which the last row may exceed: how large a row is shows only when it is here."""
+    most = min(_MOST_ROWS, max(1, _BATCH_BYTES // (8 * len(cursor.description))))
+    while True:
+        rows: list[tuple[Any, ...]] = []
+        left_bytes = _BATCH_BYTES
+        for row in islice(cursor, most):
+            rows.append(row)
+            for value in row:
+                if value.__class__ is str or value.__class__ is bytes:
+                    left_bytes -= len(value)
+            if left_bytes <= 0:
+                break
+        if not rows:
+            return
         yield rows
-
-
-def _size_bytes(rows: Sequence[tuple[Any, ...]]) -> int:
-    """Estimate the size of rows by some of them; at least 1."""
-    sample = rows[:: max(1, len(rows) // 16)]
-    each = sum(len(value) if isinstance(value, str | bytes) else 8 for row in sample for value in row) / len(sample)
-    return max(1, int(each * len(rows)))
 
 
 def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
