@@ -46,11 +46,16 @@ SELECT json_build_object(
     SELECT coalesce(json_agg(json_build_object('primary', i.indisprimary, 'columns', (
       SELECT json_agg(a.attname ORDER BY k.n) FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, n)
       JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum WHERE k.n <= i.indnkeyatts)) ORDER BY i.indexrelid), '[]')
-    FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL))::text
+    FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+      AND (c.relkind = 'p' OR NOT EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhparent = c.oid))))::text
 FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
 WHERE c.oid = to_regclass($1::text) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 """
-"""One row with all that `table_of` needs; $1 is the quoted name."""
+"""One row with all that `table_of` needs; $1 is the quoted name.
+
+An index holds the rows of one table, while a SELECT brings those of tables that inherit from it too: nothing is unique in them together
+(https://www.postgresql.org/docs/current/ddl-inherit.html, caveats). Only partitions share what their table promises.
+"""
 
 NAMES = """
 SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE s.nspname || '.' || c.relname END

@@ -135,3 +135,47 @@ def test_key_of_a_view_that_turns_out_none_stops_the_read(world: World, twice: s
     source = connector(world, source=settings(world, "v", match={"n": "name"}, key="k"))
     with pytest.raises(SourceRefused, match="cannot be the key"):
         rows(source, [ANN])
+
+
+_PARENT = """
+CREATE TABLE p (id bigint PRIMARY KEY, n text NOT NULL UNIQUE, mail text); CREATE TABLE c () INHERITS (p);
+INSERT INTO p VALUES (1, 'one', 'ann'), (2, 'two', 'ann'); INSERT INTO c VALUES (1, 'one', 'ann'), (2, 'two', 'ann'), (3, 'three', 'ann');
+CREATE TABLE l (id bigint PRIMARY KEY, p bigint); INSERT INTO l VALUES (10, 1), (11, 2), (12, 3);
+"""
+
+
+@pytest.mark.postgres
+def test_table_that_others_inherit_from_has_no_key(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    world = make("postgres", request, tmp_path)
+    world.execute(_PARENT)
+    source = connector(world, source=settings(world, "p", match={"mail": "name"}))
+    assert not header(source).has_key
+    assert values(source, [ANN]) == [[1, 1, 2, 2, 3]]
+    for key in ("id", "n"):
+        with pytest.raises(SourceRefused, match="cannot be the key"):
+            connector(world, source=settings(world, "p", match={"mail": "name"}, key=key)).check()
+    only_child = connector(world, source=settings(world, "c", match={"mail": "name"}))
+    assert values(only_child, [ANN]) == [[1, 2, 3]]
+    world.execute("DROP TABLE c")
+    source.check()
+    assert header(source).has_key
+
+
+@pytest.mark.postgres
+def test_row_reached_over_a_table_that_others_inherit_from_comes_once(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    world = make("postgres", request, tmp_path)
+    world.execute(_PARENT)
+    source = connector(world, "l", l=settings(world, "l", via={"p": {"p": "id"}}), p=settings(world, "p", match={"mail": "name"}))
+    assert values(source, [ANN]) == [[10, 11, 12]]
+
+
+@pytest.mark.postgres
+def test_partitioned_table_keeps_its_key(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    world = make("postgres", request, tmp_path)
+    world.execute(
+        "CREATE TABLE t (id bigint PRIMARY KEY, n text) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (10);"
+        "CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20); INSERT INTO t VALUES (12, 'ann'), (2, 'ann'), (1, 'bob')"
+    )
+    source = connector(world, source=settings(world, "t", match={"n": "name"}))
+    assert found_keys(source, ANN) == [2, 12]
+    assert found_keys(source, ANN, Cursor(2)) == [12]
