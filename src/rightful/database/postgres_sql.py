@@ -103,7 +103,7 @@ _TYPES: Mapping[str, _Type] = {
     "varchar": _Type(ColumnKind.TEXT, pa.string(), compared="text", is_direct=True),
     "name": _Type(ColumnKind.TEXT, pa.string(), compared="text", is_direct=True),
     # Cast to text it would lose the blanks at its end, which are its value here.
-    "bpchar": _Type(ColumnKind.TEXT, pa.string(), form=Form.PADDED, compared="bpchar", is_direct=True),
+    "bpchar": _Type(ColumnKind.TEXT, pa.string(), form=Form.PADDED, compared="bpchar", is_direct=True, key_type="bpchar::text"),
     "citext": _Type(ColumnKind.TEXT, pa.string(), "{}::text", is_exact=False, is_direct=True),
     "date": _Type(ColumnKind.DATE, pa.date32()),
     "time": _Type(ColumnKind.TIME, pa.time64("us")),
@@ -174,7 +174,8 @@ def _column(said: _CatalogueColumn) -> TableColumn:
         is_caseless=said.base == "citext" and said.deterministic,
         is_direct=found.is_direct,
         key_type=found.key_type,
-        keys_as_text=found.key_type == "text" and not pa.types.is_string(found.arrow),
+        # As text char(n) has lost its blanks, and so must the cursor have: 'ab' comes before E'ab\tc', 'ab    ' after it.
+        keys_as_text=found.form is Form.PADDED or (found.key_type == "text" and not pa.types.is_string(found.arrow)),
         has_nulls=not said.not_null,
         is_readable=said.readable,
     )

@@ -179,3 +179,11 @@ def test_partitioned_table_keeps_its_key(request: pytest.FixtureRequest, tmp_pat
     source = connector(world, source=settings(world, "t", match={"n": "name"}))
     assert found_keys(source, ANN) == [2, 12]
     assert found_keys(source, ANN, Cursor(2)) == [12]
+
+
+@pytest.mark.postgres
+def test_padded_key_goes_on_after_values_that_blanks_would_hide(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    world = make("postgres", request, tmp_path)
+    _check_key(world, "character(6)", "('ab'), (E'ab\\tc'), ('abd'), (E'ab\\x1f'), ('')")
+    source = connector(world, source=settings(world, "t", match={"n": "name"}, key="k"))
+    assert found_keys(source, ANN, Cursor("ab    ")) == found_keys(source, ANN, Cursor("ab")) != []
