@@ -88,7 +88,8 @@ class _Type(NamedTuple):
 
 # Infinite dates and timestamps come as the largest and smallest integers, shifted to 1970 by ADBC and wrapped around: infinity is
 # -2147472692 (date32) or -9222425352054775809 (timestamp[us]), -infinity one more than that; everything below them is a value after
-# 294246 that wrapped likewise. No value of PostgreSQL's comes near them otherwise. The serializer knows these numbers.
+# 294246 that wrapped likewise. No value of PostgreSQL's comes near them otherwise. The serializer knows these numbers, for
+# columns that say so (`Column.is_wrapped`).
 _TYPES: Mapping[str, _Type] = {
     "bool": _Type(ColumnKind.BOOL, pa.bool_()),
     "int2": _Type(ColumnKind.INT, pa.int16(), order="{}", form=Form.INTEGER, compared="bigint", is_direct=True, key_type="bigint"),
@@ -114,6 +115,7 @@ _TYPES: Mapping[str, _Type] = {
     "json": _Type(ColumnKind.JSON, pa.string(), "{}::text"),
     "jsonb": _Type(ColumnKind.JSON, pa.string(), "{}::text"),
 }
+_WRAPPED = frozenset({ColumnKind.DATE, ColumnKind.TIMESTAMP, ColumnKind.TIMESTAMP_TZ})
 _AS_TEXT = _Type(ColumnKind.TEXT, pa.string(), "{}::text", is_direct=True)
 """Everything else: arrays, money, enums, addresses, ranges, intervals, records … ADBC loses some of them or fails on them."""
 
@@ -163,7 +165,7 @@ def _column(said: _CatalogueColumn) -> TableColumn:
         f"({{}})::{'pg_catalog.' + quote(said.base) if said.base != 'citext' else said.base_name}" if said.is_domain and said.base else "{}"
     )
     return TableColumn(
-        column=Column(name=said.name, kind=found.kind, source_type=said.type),
+        column=Column(name=said.name, kind=found.kind, source_type=said.type, is_wrapped=found.kind in _WRAPPED),
         arrow=found.arrow,
         select=found.select.format(cast) if said.is_domain else found.select,
         order=found.order,

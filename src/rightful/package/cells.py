@@ -21,6 +21,8 @@ from rightful.package.values import (
     format_time,
     format_timestamp,
     format_uuid,
+    format_wrapped_date,
+    format_wrapped_timestamp,
 )
 
 Cell = object
@@ -80,6 +82,8 @@ def cells(column: Column, array: pa.Array) -> Sequence[Cell]:
         convert = _TEXT_FORMS.get(column.kind)
         values = array.to_pylist()
         return values if convert is None else _each(convert, values)
+    if column.is_wrapped and column.kind in _WRAPPED_WRITERS:
+        return _WRAPPED_WRITERS[column.kind](array)
     return _WRITERS[column.kind](array)
 
 
@@ -139,19 +143,25 @@ def _decimal_cells(array: pa.Array) -> list[Cell]:
     return [None if value is None else format(value, "f") for value in array.to_pylist()]
 
 
-def _date_cells(array: pa.Array) -> list[Cell]:
-    if _types.is_date64(array.type):
-        return [None if value is None else format_date(value // 86_400_000) for value in array.view(pa.int64()).to_pylist()]
-    return _each(format_date, array.view(pa.int32()).to_pylist())
+def _dates(form: Callable[[int], str]) -> Callable[[pa.Array], list[Cell]]:
+    """Return a writer of dates."""
+
+    def write(array: pa.Array) -> list[Cell]:
+        if _types.is_date64(array.type):
+            return [None if value is None else form(value // 86_400_000) for value in array.view(pa.int64()).to_pylist()]
+        return _each(form, array.view(pa.int32()).to_pylist())
+
+    return write
 
 
-def _timestamp_cells(array: pa.Array, zone: str = "") -> list[Cell]:
-    unit = array.type.unit
-    return [None if value is None else format_timestamp(value, unit, zone) for value in array.view(pa.int64()).to_pylist()]
+def _moments(form: Callable[[int, str, str], str], zone: str) -> Callable[[pa.Array], list[Cell]]:
+    """Return a writer of timestamps; whatever a zone's name, Arrow counts in UTC."""
 
+    def write(array: pa.Array) -> list[Cell]:
+        unit = array.type.unit
+        return [None if value is None else form(value, unit, zone) for value in array.view(pa.int64()).to_pylist()]
 
-def _instant_cells(array: pa.Array) -> list[Cell]:
-    return _timestamp_cells(array, "Z")  # whatever the zone's name, Arrow counts in UTC
+    return write
 
 
 def _time_cells(array: pa.Array) -> list[Cell]:
@@ -239,12 +249,18 @@ _WRITERS: Mapping[ColumnKind, Callable[[pa.Array], list[Cell]]] = {
     ColumnKind.INT: _integer_cells,
     ColumnKind.FLOAT: _float_cells,
     ColumnKind.DECIMAL: _decimal_cells,
-    ColumnKind.DATE: _date_cells,
-    ColumnKind.TIMESTAMP: _timestamp_cells,
-    ColumnKind.TIMESTAMP_TZ: _instant_cells,
+    ColumnKind.DATE: _dates(format_date),
+    ColumnKind.TIMESTAMP: _moments(format_timestamp, ""),
+    ColumnKind.TIMESTAMP_TZ: _moments(format_timestamp, "Z"),
     ColumnKind.TIME: _time_cells,
     ColumnKind.UUID: _uuid_cells,
     ColumnKind.BYTES: _bytes_cells,
+}
+
+_WRAPPED_WRITERS: Mapping[ColumnKind, Callable[[pa.Array], list[Cell]]] = {
+    ColumnKind.DATE: _dates(format_wrapped_date),
+    ColumnKind.TIMESTAMP: _moments(format_wrapped_timestamp, ""),
+    ColumnKind.TIMESTAMP_TZ: _moments(format_wrapped_timestamp, "Z"),
 }
 
 _AS_TEXT = frozenset(

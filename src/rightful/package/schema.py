@@ -36,3 +36,5 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     kind: ColumnKind
     source_type: str = ""
     """The type's name in the source (`timestamptz`, `numeric(10,2)`, …)."""
+    is_wrapped: bool = False
+    """Whether dates and timestamps are PostgreSQL's as ADBC reads them: infinity and the latest years wrapped around (`values.py`)."""

@@ -27,15 +27,20 @@ MICRO = PER_SECOND["us"]
 
 # PostgreSQL's infinite dates and timestamps are the largest and smallest integers of their type, counted from 2000-01-01. The ADBC driver
 # adds the days (microseconds) from 1970 to 2000 without looking, and so they wrap around to what would be years long before any other
-# value PostgreSQL can hold (it starts at 4713 BC). Its last 30 years, 294247 to 294276, wrap around likewise.
+# value PostgreSQL can hold (it starts at 4713 BC). Its last 30 years, 294247 to 294276, wrap around likewise. In a Parquet file the same
+# integers are what they say: a column tells whether its values came by that way (`Column.is_wrapped`).
 _SHIFT_DAYS = 10_957
 _SHIFT_US = _SHIFT_DAYS * DAY_S * MICRO
 WRAPPED_DAYS = -(2**31) + _SHIFT_DAYS
-"""date32 values up to this one are PostgreSQL's: -infinity is this, infinity one below."""
+"""What -infinity is as date32; infinity is one below."""
 WRAPPED_US = -(2**63) + _SHIFT_US
-"""timestamp[us] values up to this one are PostgreSQL's: -infinity is this, infinity one below."""
+"""What -infinity is as timestamp[us]; infinity is one below, and everything before that a moment of the last years."""
+_INFINITE_DAYS = {WRAPPED_DAYS: EARLIEST, WRAPPED_DAYS - 1: LATEST}
+_INFINITE_US = {WRAPPED_US: EARLIEST, WRAPPED_US - 1: LATEST}
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- arithmetic on values whose zone is written beside them
+_FIRST_US = FIRST_DAY * DAY_S * MICRO
+_END_US = (LAST_DAY + 1) * DAY_S * MICRO
 _DECIMAL_NAMES = {
     "nan": NOT_A_NUMBER,
     "inf": INFINITY,
@@ -49,24 +54,29 @@ _FRACTION = re.compile(r"\.(\d{6})(\d{3})?(Z?)$")
 
 def format_date(days: int) -> str:
     """Write a date32; a year outside 0 to 9999 has a sign (ISO 8601, expanded), year 0 is 1 BC."""
-    if days <= WRAPPED_DAYS and days >= WRAPPED_DAYS - 1:
-        return EARLIEST if days == WRAPPED_DAYS else LATEST
     year, month, day = _civil(days)
     sign = "" if 0 <= year <= 9999 else "+" if year > 0 else "-"  # noqa: PLR2004 -- four digits, as said
     return f"{sign}{abs(year):04}-{month:02}-{day:02}"
 
 
+def format_wrapped_date(days: int) -> str:
+    """Write a date32 that ADBC read from PostgreSQL."""
+    return _INFINITE_DAYS.get(days) or format_date(days)
+
+
 def format_timestamp(value: int, unit: str, zone: str = "") -> str:
     """Write a timestamp counted in `unit` since 1970; `zone` is appended (`Z` for instants)."""
-    if unit == "us":
-        if value <= WRAPPED_US:
-            if value >= WRAPPED_US - 1:
-                return EARLIEST if value == WRAPPED_US else LATEST
-            value += 2**64
-        if FIRST_DAY * DAY_S * MICRO <= value < (LAST_DAY + 1) * DAY_S * MICRO:  # nearly always: seven times faster than below
-            return (_EPOCH + timedelta(microseconds=value)).isoformat(timespec="microseconds") + zone
+    if unit == "us" and _FIRST_US <= value < _END_US:  # nearly always: seven times faster than below
+        return (_EPOCH + timedelta(microseconds=value)).isoformat(timespec="microseconds") + zone
     days, rest = divmod(value, DAY_S * PER_SECOND[unit])
     return f"{format_date(days)}T{format_time(rest, unit)}{zone}"
+
+
+def format_wrapped_timestamp(value: int, unit: str, zone: str = "") -> str:
+    """Write a timestamp that ADBC read from PostgreSQL; it counts in microseconds."""
+    if value > WRAPPED_US or unit != "us":
+        return format_timestamp(value, unit, zone)
+    return _INFINITE_US.get(value) or format_timestamp(value + 2**64, unit, zone)
 
 
 def format_time(value: int, unit: str) -> str:

@@ -92,6 +92,7 @@ _POSTGRES = [
 ]  # fmt: skip
 
 
+_MOMENTS = {ColumnKind.DATE, ColumnKind.TIMESTAMP, ColumnKind.TIMESTAMP_TZ}
 _WRITTEN = {
     "int8": -(2**63), "numeric": "12345678901234567890.12345678901234567890", "numeric_nan": "NaN", "bytea": "AP8n", "date_inf": "infinity",
     "ts_inf": "infinity", "tstz_minus_inf": "-infinity", "tstz_far": "+294276-12-31T00:00:00.000000Z", "midnight": "24:00:00.000000",
@@ -117,7 +118,9 @@ def test_postgres_types_arrive_without_loss(request: pytest.FixtureRequest, tmp_
     world.execute(f"{_POSTGRES_TYPES} CREATE TABLE t (n text, {columns}); INSERT INTO t VALUES ('ann', {literals})")
     batch = _batch(world)
     found = header(connector(world, source=settings(world, "t", match={"n": "name"})))
-    expected = [Column(name=f"{name}_", kind=kind, source_type=type_) for name, type_, _, kind, _, _ in _POSTGRES]
+    expected = [
+        Column(name=f"{name}_", kind=kind, source_type=type_, is_wrapped=kind in _MOMENTS) for name, type_, _, kind, _, _ in _POSTGRES
+    ]
     assert list(found.columns[1:]) == expected
     for name, _, _, _, arrow, value in _POSTGRES:
         array = batch.column(f"{name}_")

@@ -31,7 +31,7 @@ VALUES: dict[ColumnKind, pa.Array] = {
     K.JSON: pa.array(['"scalar"', None, "5", '{"a": [null]}']),
     K.NESTED: pa.array([[("a", [1])], None, [], [("", None)]], pa.map_(pa.string(), pa.list_(pa.int8()))),
 }
-COLUMNS = [Column(name=kind.value, kind=kind, source_type="as in the source") for kind in VALUES]
+COLUMNS = [Column(name=kind.value, kind=kind, source_type="as in the source", is_wrapped=True) for kind in VALUES]
 
 
 def resource(folder: Path, content: bytes, columns: list[Column]) -> frictionless.Package:

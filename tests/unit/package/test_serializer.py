@@ -60,10 +60,10 @@ FORMS: dict[str, tuple[ColumnKind, pa.Array, list[str]]] = {
         integers(pa.date32(), 6_666_406, -719_163, -2_440_550),
         ['"+20222-01-01"', '"0000-12-31"', '"-4712-01-01"'],
     ),
-    "postgres dates": (
+    "first and last date": (
         K.DATE,
-        integers(pa.date32(), -2_147_472_692, -2_147_472_691, 2_145_042_905),
-        ['"infinity"', '"-infinity"', '"+5874897-12-31"'],
+        integers(pa.date32(), -(2**31), -2_147_472_692, -2_147_472_691, 2**31 - 1),
+        ['"-5877641-06-23"', '"-5877611-06-21"', '"-5877611-06-22"', '"+5881580-07-11"'],
     ),
     "instant": (
         K.TIMESTAMP_TZ,
@@ -82,16 +82,20 @@ FORMS: dict[str, tuple[ColumnKind, pa.Array, list[str]]] = {
         integers(pa.timestamp("ms"), 1, -62_135_596_800_001),
         ['"1970-01-01T00:00:00.001000"', '"0000-12-31T23:59:59.999000"'],
     ),
-    "postgres timestamps": (
+    "first and last microsecond": (
         K.TIMESTAMP_TZ,
-        integers(
-            pa.timestamp("us", "UTC"),
-            -9_222_425_352_054_775_809,
-            -9_222_425_352_054_775_808,
-            -9_222_426_057_709_551_617,
-            -210_863_520_000_000_000,
-        ),
-        ['"infinity"', '"-infinity"', '"+294276-12-31T23:59:59.999999Z"', '"-4712-01-01T00:00:00.000000Z"'],
+        integers(pa.timestamp("us", "UTC"), -(2**63), -9_222_425_352_054_775_809, -9_222_425_352_054_775_808, 2**63 - 1),
+        [
+            '"-290308-12-21T19:59:05.224192Z"',
+            '"-290278-12-22T19:59:05.224191Z"',
+            '"-290278-12-22T19:59:05.224192Z"',
+            '"+294247-01-10T04:00:54.775807Z"',
+        ],
+    ),
+    "moments in a list": (
+        K.NESTED,
+        pa.array([[-(2**63)]], pa.list_(pa.timestamp("us"))),
+        ['["-290308-12-21T19:59:05.224192"]'],
     ),
     "timestamp text": (K.TIMESTAMP, pa.array(["infinity", "2020-01-02T03:04:05.000006"]), ['"infinity"', '"2020-01-02T03:04:05.000006"']),
     "time": (K.TIME, integers(pa.time64("us"), 1, 86_399_999_999), ['"00:00:00.000001"', '"23:59:59.999999"']),
@@ -132,6 +136,41 @@ FORMS: dict[str, tuple[ColumnKind, pa.Array, list[str]]] = {
 def test_each_kind_has_one_written_form(case: tuple[ColumnKind, pa.Array, list[str]], bulk_rows: int) -> None:
     kind, array, lines = case
     assert written(kind, array, bulk_rows=bulk_rows) == lines
+
+
+WRAPPED = {
+    "dates": (
+        K.DATE,
+        integers(pa.date32(), -2_147_472_692, -2_147_472_691, 2_145_042_905, -2_440_550, None),
+        ['"infinity"', '"-infinity"', '"+5874897-12-31"', '"-4712-01-01"', "null"],
+    ),
+    "instants": (
+        K.TIMESTAMP_TZ,
+        integers(
+            pa.timestamp("us", "UTC"),
+            -9_222_425_352_054_775_809,
+            -9_222_425_352_054_775_808,
+            -9_222_426_057_709_551_617,
+            -210_863_520_000_000_000,
+            None,
+        ),
+        ['"infinity"', '"-infinity"', '"+294276-12-31T23:59:59.999999Z"', '"-4712-01-01T00:00:00.000000Z"', "null"],
+    ),
+    "naive": (
+        K.TIMESTAMP,
+        integers(pa.timestamp("us"), -9_222_425_352_054_775_809, 0),
+        ['"infinity"', '"1970-01-01T00:00:00.000000"'],
+    ),
+}
+
+
+@pytest.mark.parametrize("bulk_rows", [10**9, 1], ids=["value for value", "vectorised"])
+@pytest.mark.parametrize("case", WRAPPED.values(), ids=WRAPPED.keys())
+def test_what_wrapped_around_on_its_way_from_postgres_is_turned_back(case: tuple[ColumnKind, pa.Array, list[str]], bulk_rows: int) -> None:
+    kind, array, lines = case
+    column = Column(name="a", kind=kind, is_wrapped=True)
+    batch = pa.RecordBatch.from_arrays([array], ["a"])
+    assert Serializer([column], bulk_rows=bulk_rows).lines(batch).decode().splitlines() == [f'{{"a":{line}}}' for line in lines]
 
 
 def two_columns(rows: int) -> pa.RecordBatch:
