@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import suppress
 
 from rightful.database import naming
-from rightful.database.sqlite_sql import affinity, classes_query, collation_query, column_of
+from rightful.database.sqlite_sql import COLLATIONS, classes_query, collation_query, column_of
 from rightful.database.table import Statistics, Table
 
 _COLUMNS = "SELECT name, coalesce(type, ''), pk FROM pragma_table_xinfo(?, ?) WHERE hidden <> 1 ORDER BY cid"
@@ -34,7 +34,7 @@ def introspect(connection: sqlite3.Connection, name: str) -> Table | None:
     key = tuple(row[0] for row in sorted((row for row in info if row[2]), key=lambda row: row[2]))
     is_rowid_key = not without_rowid and len(key) == 1 and next(row[1] for row in info if row[0] == key[0]).upper() == "INTEGER"
     classes = dict(zip(names, zip(*connection.execute(classes_query(sql, names)), strict=True), strict=False))
-    caseless = connection.execute(collation_query(sql, names)).fetchone()
+    collations = connection.execute(collation_query(sql, names)).fetchone()
     unique, leading = _indexes(connection, actual, actual_schema)
     if is_rowid_key:
         unique.append(frozenset(key))
@@ -44,10 +44,10 @@ def introspect(connection: sqlite3.Connection, name: str) -> Table | None:
             name,
             declared,
             classes.get(name, ()),
-            is_caseless=bool(ignores_case) and affinity(declared) == "TEXT",
+            collation=COLLATIONS[collation],
             is_indexed=name in leading,
         )
-        for (name, declared, _), ignores_case in zip(info, caseless, strict=True)
+        for (name, declared, _), collation in zip(info, collations, strict=True)
     )
     nullable = {column.name for column in columns if column.has_nulls}
     return Table(

@@ -20,6 +20,8 @@ _KINDS = {
     "text": (ColumnKind.TEXT, pa.string()),
     "blob": (ColumnKind.BYTES, pa.binary()),
 }
+COLLATIONS = ("BINARY", "NOCASE", "RTRIM")
+"""Those that SQLite brings along; a file that needs another one cannot be read at all."""
 _BY_AFFINITY = {"INTEGER": "integer", "REAL": "real", "BLOB": "blob"}
 
 
@@ -35,18 +37,20 @@ def affinity(declared: str) -> str:
     return "REAL" if any(word in upper for word in ("REAL", "FLOA", "DOUB")) else "NUMERIC"
 
 
-def column_of(name: str, declared: str, classes: Collection[str], *, is_caseless: bool, is_indexed: bool) -> TableColumn:
+def column_of(name: str, declared: str, classes: Collection[str], *, collation: str, is_indexed: bool) -> TableColumn:
     """Make a column of what it declares and the storage classes (`typeof`) that its values have."""
     given = set(classes) - {"null"}
     only = next(iter(given)) if len(given) == 1 else _BY_AFFINITY.get(affinity(declared), "text")
     kind, arrow = _KINDS[only] if len(given) <= 1 else (ColumnKind.JSON, pa.string())
+    is_text = affinity(declared) == "TEXT"
+    is_caseless = is_text and collation == "NOCASE"
     return TableColumn(
         column=Column(name=name, kind=kind, source_type=declared),
         arrow=arrow,
         # Rows of one column's several kinds have an order too: NULL, numbers, text, blobs.
         order="{} COLLATE BINARY",
         form=Form.CASELESS if is_caseless else Form.TEXT,
-        is_exact=affinity(declared) == "TEXT" and not is_caseless,
+        is_exact=is_text and collation == "BINARY",
         is_caseless=is_caseless,
         is_direct=kind in {ColumnKind.INT, ColumnKind.TEXT},
         key_type=kind.value if kind in {ColumnKind.INT, ColumnKind.TEXT, ColumnKind.BYTES} else "",
@@ -62,9 +66,9 @@ def classes_query(table: str, names: Sequence[str]) -> str:
 
 
 def collation_query(table: str, names: Sequence[str]) -> str:
-    """Return the query whose one row says for each column whether it ignores case: the first part of a UNION gives the collation."""
+    """Return the query whose one row has for each column the number of its collation: the first part of a UNION gives that."""
     listed = ", ".join(f"t.{quote(name)} AS c{number}" for number, name in enumerate(names))
-    asked = ", ".join(f"c{number} = 'A'" for number in range(len(names)))
+    asked = ", ".join(f"(c{number} = 'A') + 2 * (c{number} = 'a ')" for number in range(len(names)))
     letters = ", ".join("'a'" for _ in names)
     return f"SELECT {asked} FROM (SELECT {listed} FROM {table} t WHERE 0 UNION ALL SELECT {letters})"  # noqa: S608 -- quoted names
 

@@ -304,3 +304,18 @@ def test_sqlite_nocase_column_finds_a_mail_in_any_case_once(request: pytest.Fixt
     )
     source = connector(world, source=settings(world, "t", match={"n": "mail", "o": "mail"}))
     assert values(source, [identified(mail=("Ann@C.example", "ann@c.example"))]) == [[1, 2, 3]]
+
+
+@pytest.mark.parametrize("is_indexed", [False, True], ids=["plain", "indexed"])
+def test_sqlite_rtrim_column_finds_a_row_once_by_an_identifier_that_ends_in_a_blank(
+    request: pytest.FixtureRequest, tmp_path: Path, *, is_indexed: bool
+) -> None:
+    index = "CREATE INDEX t_n ON t (n); CREATE INDEX t_o ON t (o);" if is_indexed else ""
+    world = _sqlite(
+        request,
+        tmp_path,
+        f"CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT COLLATE RTRIM, o TEXT COLLATE RTRIM); {index}"
+        "INSERT INTO t VALUES (1, 'ann@c.example', NULL), (2, 'ann@c.example ', 'ann@c.example'), (3, NULL, 'ann@c.example')",
+    )
+    source = connector(world, source=settings(world, "t", match={"n": "mail", "o": "mail"}))
+    assert values(source, [identified(mail=("ann@c.example ",)), identified(mail=("ann@c.example",))]) == [[1, 2, 3], [1, 2, 3]]
