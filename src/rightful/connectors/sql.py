@@ -21,6 +21,7 @@ from rightful.connectors.interface import (
 )
 from rightful.database.identifying import fill
 from rightful.database.interface import Database
+from rightful.database.joining import HINT, objection
 from rightful.database.naming import did_you_mean
 from rightful.database.opening import identity, open_database
 from rightful.database.query import Hidden, Query, Target, Via, Wanted, describe
@@ -124,6 +125,8 @@ class SqlConnector:
         for name, parent in link.parents:
             target = self._resolve(parent)
             self._require(target.table, list(link.settings.via[name].values()), name)
+            if said := objection(table, target.table, link.settings.via[name]):
+                raise self._refused(said, HINT)
             vias.append(Via(target, link.settings.via[name]))
         return Target(source_name=link.source_name, table=table, match=tuple(link.settings.match.items()), via=tuple(vias))
 

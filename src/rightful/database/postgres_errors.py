@@ -17,6 +17,7 @@ _SAID = {
     "42703": "a column is not there",
     "42501": "the account may not read all of it",
     "42883": "columns of different types are compared",
+    "42P22": "columns of different collations are compared",
     "42704": "a type is not there",
     "57014": "the query took longer than it may",
     "57P01": "the server was stopped",
@@ -38,6 +39,7 @@ _HINTS = {
     "where row-level security hides rows from it, give it BYPASSRLS",
     "42P01": "check the table's name with its schema",
     "42703": "check the columns' names",
+    "42P22": "join over a view that gives both one collation",
     "42883": "`via` and `match` compare columns of one type; a view can cast",
 }
 # Failures to connect have no code: the driver passes on libpq's text only (English unless the server's lc_messages says otherwise).

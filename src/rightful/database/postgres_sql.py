@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from rightful.database.identifying import Form, Slot
 from rightful.database.naming import quote
-from rightful.database.query import compares_exactly
+from rightful.database.query import Pair, compares_exactly
 from rightful.database.table import Table, TableColumn
 from rightful.package.schema import Column, ColumnKind
 from rightful.subject.matching import FOLDED_KINDS
@@ -115,6 +115,13 @@ _TYPES: Mapping[str, _Type] = {
     "json": _Type(ColumnKind.JSON, pa.string(), "{}::text"),
     "jsonb": _Type(ColumnKind.JSON, pa.string(), "{}::text"),
 }
+_JOIN_TYPES: Mapping[str, str] = {
+    **dict.fromkeys(("int2", "int4", "int8", "numeric"), "number"),
+    **dict.fromkeys(("float4", "float8"), "float"),
+    **dict.fromkeys(("text", "varchar", "name"), "text"),
+}
+"""Types that compare exactly with each other; every other one does with itself only. A number that meets a float is rounded before, and
+a text that meets a char(n) or citext is compared as that."""
 _WRAPPED = frozenset({ColumnKind.DATE, ColumnKind.TIMESTAMP, ColumnKind.TIMESTAMP_TZ})
 _AS_TEXT = _Type(ColumnKind.TEXT, pa.string(), "{}::text", is_direct=True)
 """Everything else: arrays, money, enums, addresses, ranges, intervals, records … ADBC loses some of them or fails on them."""
@@ -175,6 +182,8 @@ def _column(said: _CatalogueColumn) -> TableColumn:
         is_exact=found.is_exact and said.deterministic,
         is_caseless=said.base == "citext" and said.deterministic,
         is_direct=found.is_direct,
+        join_type=_JOIN_TYPES.get(said.base, said.base_name) if said.deterministic else None,
+        is_loose=said.base == "citext",
         key_type=found.key_type,
         # As text char(n) has lost its blanks, and so must the cursor have: 'ab' comes before E'ab\tc', 'ab    ' after it.
         keys_as_text=found.form is Form.PADDED or (found.key_type == "text" and not pa.types.is_string(found.arrow)),
@@ -213,17 +222,23 @@ class PostgresDialect:
             return plain
         return f"{plain} AND {_C_TEXT.format(expression)} = {_C_TEXT.format(value)}"
 
+    def joined(self, column: TableColumn, expression: str, value: str) -> str:
+        """Compare as they are: what may be joined compares exactly."""
+        del column
+        return f"{expression} = {value}"
+
     def source(self, relation: str, table: Table, joined: Sequence[TableColumn], condition: str) -> str:
         """Join; the planner knows best."""
         del joined
         return f"{relation} f JOIN {table.sql} t ON {condition}"
 
-    def absent(self, relation: str, pairs: Sequence[tuple[str, str]], slot: tuple[TableColumn, Slot] | None) -> str:
+    def absent(self, relation: str, pairs: Sequence[Pair], slot: Slot | None) -> str:
         """An anti join."""
-        if slot is None:
-            condition = " AND ".join(f"{expression} = g.{value}" for expression, value in pairs)
-        else:
-            condition = self.equal(slot[0], pairs[0][0], f"g.{pairs[0][1]}", slot[1])
+        conditions = (
+            self.joined(column, expression, f"g.{value}") if slot is None else self.equal(column, expression, f"g.{value}", slot)
+            for column, expression, value in pairs
+        )
+        condition = " AND ".join(conditions)
         return f"NOT EXISTS (SELECT 1 FROM {relation} g WHERE g.n = f.n AND {condition})"  # noqa: S608 -- names made here
 
     def after(self, key: TableColumn) -> str:

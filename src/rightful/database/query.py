@@ -8,7 +8,7 @@ is none by the values themselves.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -25,7 +25,7 @@ class Via(msgspec.Struct, frozen=True):
 
     parent: "Target"
     join: dict[str, str]
-    """Column of this table to column of the parent; all must be equal."""
+    """Column of this table to column of the parent; all must be equal. `joining` says which may be compared."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,13 +103,25 @@ class Dialect(Protocol):
         """Return `relation f` joined with `table t`, in the order that serves best."""
         ...
 
-    def absent(self, relation: str, pairs: Sequence[tuple[str, str]], slot: tuple[TableColumn, Slot] | None) -> str:
-        """Return the condition that relation has no row for `f.n` that row `t` joins; pairs are (expression over t, its column)."""
+    def joined(self, column: TableColumn, expression: str, value: str) -> str:
+        """Return the condition that a column (an expression for it) holds the same value as another table's; `joining` says which can."""
+        ...
+
+    def absent(self, relation: str, pairs: "Sequence[Pair]", slot: Slot | None) -> str:
+        """Return the condition that relation has no row for `f.n` that row `t` joins, or equals by the slot."""
         ...
 
     def after(self, key: TableColumn) -> str:
         """Return the cursor's value, in the key's type."""
         ...
+
+
+class Pair(NamedTuple):
+    """A column of `t`, an expression for it, and the relation's column that it is compared with."""
+
+    column: TableColumn
+    expression: str
+    value: str
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -302,11 +314,11 @@ class _Builder:
         if finder.slot is not None:
             column, value = finder.pairs[0]
             return self._dialect.equal(column, _of(column), f"f.{value}", finder.slot)
-        return " AND ".join(f"{_of(column)} = f.{value}" for column, value in finder.pairs)
+        return " AND ".join(self._dialect.joined(column, _of(column), f"f.{value}") for column, value in finder.pairs)
 
     def _absent(self, earlier: _Finder) -> str:
-        pairs = [(_of(column), value) for column, value in earlier.pairs]
-        return self._dialect.absent(earlier.relation, pairs, (earlier.pairs[0][0], earlier.slot) if earlier.slot else None)
+        pairs = [Pair(column, _of(column), value) for column, value in earlier.pairs]
+        return self._dialect.absent(earlier.relation, pairs, earlier.slot)
 
 
 def compares_exactly(column: TableColumn, slot: Slot) -> bool:

@@ -1,6 +1,7 @@
 """What SQLite knows of its tables: names, keys, indexes, and of what kind all the values of a column are."""
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import suppress
 
 from rightful.database import naming
@@ -11,6 +12,7 @@ _COLUMNS = "SELECT name, coalesce(type, ''), pk FROM pragma_table_xinfo(?, ?) WH
 _LISTED = """SELECT schema, name, type, wr FROM pragma_table_list
 WHERE name = ? COLLATE NOCASE AND (? IS NULL OR schema = ? COLLATE NOCASE) ORDER BY schema = 'main' DESC"""
 _NAMES = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite$_%' ESCAPE '$'"
+_PARTS = "SELECT name, coll FROM pragma_index_xinfo(?, ?) WHERE key ORDER BY seqno"
 _INDEXES = 'SELECT name, "unique", partial FROM pragma_index_list(?, ?)'
 
 
@@ -34,8 +36,10 @@ def introspect(connection: sqlite3.Connection, name: str) -> Table | None:
     key = tuple(row[0] for row in sorted((row for row in info if row[2]), key=lambda row: row[2]))
     is_rowid_key = not without_rowid and len(key) == 1 and next(row[1] for row in info if row[0] == key[0]).upper() == "INTEGER"
     classes = dict(zip(names, zip(*connection.execute(classes_query(sql, names)), strict=True), strict=False))
-    collations = connection.execute(collation_query(sql, names)).fetchone()
-    unique, leading = _indexes(connection, actual, actual_schema)
+    collations = {
+        name: COLLATIONS[number] for name, number in zip(names, connection.execute(collation_query(sql, names)).fetchone(), strict=True)
+    }
+    unique, leading = _indexes(connection, actual, actual_schema, collations)
     if is_rowid_key:
         unique.append(frozenset(key))
         leading.add(key[0])
@@ -44,10 +48,10 @@ def introspect(connection: sqlite3.Connection, name: str) -> Table | None:
             name,
             declared,
             classes.get(name, ()),
-            collation=COLLATIONS[collation],
+            collation=collations[name],
             is_indexed=name in leading,
         )
-        for (name, declared, _), collation in zip(info, collations, strict=True)
+        for name, declared, _ in info
     )
     nullable = {column.name for column in columns if column.has_nulls}
     return Table(
@@ -67,16 +71,22 @@ def _table_list(connection: sqlite3.Connection, name: str, schema: str | None) -
     return (row[0], row[1], row[2], bool(row[3])) if row else None
 
 
-def _indexes(connection: sqlite3.Connection, table: str, schema: str) -> tuple[list[frozenset[str]], set[str]]:
-    """Return the sets of columns that are unique, and the columns that an index starts with."""
+def _indexes(
+    connection: sqlite3.Connection, table: str, schema: str, collations: Mapping[str, str]
+) -> tuple[list[frozenset[str]], set[str]]:
+    """Return the sets of columns that are unique as they are compared, and the columns that an index starts with.
+
+    An index may compare more finely than its column, which then is not unique: `a COLLATE NOCASE`, indexed `COLLATE BINARY`.
+    """
     unique: list[frozenset[str]] = []
     leading: set[str] = set()
     for index, is_unique, is_partial in connection.execute(_INDEXES, (table, schema)).fetchall():
-        columns = [row[0] for row in connection.execute("SELECT name FROM pragma_index_info(?, ?) ORDER BY seqno", (index, schema))]
+        parts = connection.execute(_PARTS, (index, schema)).fetchall()
+        columns = [name for name, _ in parts]
         if is_partial or not columns or None in columns:
             continue
         leading.add(columns[0])
-        if is_unique:
+        if is_unique and all(collations[name] in {"BINARY", collation} for name, collation in parts):
             unique.append(frozenset(columns))
     return unique, leading
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rightful.database.identifying import Form, Slot
 from rightful.database.naming import quote
-from rightful.database.query import compares_exactly
+from rightful.database.query import Pair, compares_exactly
 from rightful.database.table import Table, TableColumn
 from rightful.package.schema import Column, ColumnKind
 
@@ -53,11 +53,22 @@ def column_of(name: str, declared: str, classes: Collection[str], *, collation: 
         is_exact=is_text and collation == "BINARY",
         is_caseless=is_caseless,
         is_direct=kind in {ColumnKind.INT, ColumnKind.TEXT},
+        join_type=_join_type(declared, given, kind, collation),
+        is_loose=kind is ColumnKind.TEXT and collation != "BINARY",
         key_type=kind.value if kind in {ColumnKind.INT, ColumnKind.TEXT, ColumnKind.BYTES} else "",
         has_nulls="null" in classes,
         # A comparison with text makes numbers of the text, or text of values without a type: in that case an index is of no use.
         is_indexed=is_indexed and affinity(declared) != "BLOB",
     )
+
+
+def _join_type(declared: str, given: Collection[str], kind: ColumnKind, collation: str) -> str | None:
+    """Say what values are compared as: SQLite converts by what columns declare, and so values of two kinds may be equal to one."""
+    if not given and affinity(declared) in {"BLOB", "NUMERIC"}:
+        return ""
+    if kind is ColumnKind.JSON:
+        return None
+    return kind.value if kind is not ColumnKind.TEXT or collation == "BINARY" else f"text {collation}"
 
 
 def classes_query(table: str, names: Sequence[str]) -> str:
@@ -90,10 +101,18 @@ class SqliteDialect:
 
     def equal(self, column: TableColumn, expression: str, value: str, slot: Slot) -> str:
         """Compare as text, byte by byte; by the column itself too where that has an index, or is all that is needed."""
-        exactly = f"CAST({expression} AS TEXT) COLLATE BINARY = {value}"
+        exactly = f"{_exactly(expression)} = {value}"
         if compares_exactly(column, slot):
             return f"{column.compare.format(expression)} = {value}"
         return f"{expression} = {value} AND {exactly}" if column.is_indexed else exactly
+
+    def joined(self, column: TableColumn, expression: str, value: str) -> str:
+        """Compare as SQLite does, which an index serves, and as text, since it may find a number equal to several texts.
+
+        Where the tables stayed as they were when we looked, the second says no more than the first.
+        """
+        plain = f"{expression} = {value}"
+        return f"{plain} AND {_exactly(expression)} = {self.text(value)}" if _is_exact_as_text(column) else plain
 
     def source(self, relation: str, table: Table, joined: Sequence[TableColumn], condition: str) -> str:
         """Join: from the values to the table by its index, or else once over the table. CROSS JOIN fixes the order."""
@@ -103,17 +122,29 @@ class SqliteDialect:
             return f"{relation} f CROSS JOIN {table.sql} t ON {condition}"
         return f"{table.sql} t CROSS JOIN {relation} f ON {condition}"
 
-    def absent(self, relation: str, pairs: Sequence[tuple[str, str]], slot: tuple[TableColumn, Slot] | None) -> str:
+    def absent(self, relation: str, pairs: Sequence[Pair], slot: Slot | None) -> str:
         """Use NOT IN over the whole relation, which SQLite indexes once; NOT EXISTS it would search anew for each row."""
-        values = ", ".join(value for _, value in pairs)
-        expressions = [expression for expression, _ in pairs]
-        compared = expressions
-        if slot is not None and not compares_exactly(*slot):
-            compared = [f"CAST({expressions[0]} AS TEXT) COLLATE BINARY"]
-        nulls = " OR ".join(f"{expression} IS NULL" for expression in expressions)
-        return f"({nulls} OR (f.n, {', '.join(compared)}) NOT IN (SELECT n, {values} FROM {relation}))"  # noqa: S608 -- names made here
+        if slot is None:
+            compared = [(pair.expression, pair.value) for pair in pairs]
+            compared += [(_exactly(pair.expression), self.text(pair.value)) for pair in pairs if _is_exact_as_text(pair.column)]
+        else:
+            compared = [
+                (pair.expression if compares_exactly(pair.column, slot) else _exactly(pair.expression), pair.value) for pair in pairs
+            ]
+        nulls = " OR ".join(f"{pair.expression} IS NULL" for pair in pairs)
+        left, right = (", ".join(side) for side in zip(*compared, strict=True))
+        return f"({nulls} OR (f.n, {left}) NOT IN (SELECT n, {right} FROM {relation}))"  # noqa: S608 -- names made here
 
     def after(self, key: TableColumn) -> str:
         """Return the cursor's parameter."""
         del key
         return ":after"
+
+
+def _exactly(expression: str) -> str:
+    return f"CAST({expression} AS TEXT) COLLATE BINARY"
+
+
+def _is_exact_as_text(column: TableColumn) -> bool:
+    """Say whether values of a column that are the same are so as text too; floats lose digits, and loose ones are not meant to be."""
+    return column.column.kind is not ColumnKind.FLOAT and not column.is_loose

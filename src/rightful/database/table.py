@@ -33,6 +33,11 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     """The type to compare a cursor in; empty where the column cannot be a key."""
     keys_as_text: bool = False
     """Whether it travels as text where it is a key: a cursor is an integer, a text or bytes."""
+    join_type: str | None = ""
+    """What its values are where another table's are compared with them: equal in both, or they cannot be joined. Empty: it has no values;
+    None: it can be joined with nothing."""
+    is_loose: bool = False
+    """Whether a join finds values equal that are not the same: in other case, with blanks at the end."""
     has_nulls: bool = True
     """Whether it may hold NULL."""
     is_indexed: bool = False
