@@ -25,7 +25,7 @@ from rightful.database.joining import HINT, objection
 from rightful.database.naming import did_you_mean
 from rightful.database.opening import identity, open_database
 from rightful.database.query import Hidden, Query, Target, Via, Wanted, describe
-from rightful.database.table import Table, TableColumn
+from rightful.database.table import ONE_EACH, Table, TableColumn
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.subject.model import IdentifiedSubject
 
@@ -121,6 +121,12 @@ class SqlConnector:
         if link is self._chain:
             named += [*link.settings.exclude, *filter(None, (link.settings.key, link.settings.time))]
         self._require(table, named, link.source_name)
+        for column in map(table.find, link.settings.match):
+            if column is not None and column.is_compound:
+                raise self._refused(
+                    f"column {column.name!r} of {table.name!r} ({column.column.source_type}) cannot be matched: a value of it is several values",
+                    ONE_EACH,
+                )
         vias = []
         for name, parent in link.parents:
             target = self._resolve(parent)

@@ -27,6 +27,7 @@ SELECT json_build_object(
       'base', b.base,
       'base_name', b.base_name,
       'is_domain', b.is_domain,
+      'is_compound', b.is_compound,
       'not_null', a.attnotnull,
       'deterministic', coalesce(l.collisdeterministic, true),
       'readable', has_column_privilege(c.oid, a.attnum, 'SELECT')) ORDER BY a.attnum), '[]')
@@ -34,12 +35,13 @@ SELECT json_build_object(
     LEFT JOIN pg_collation l ON l.oid = a.attcollation
     CROSS JOIN LATERAL (
       WITH RECURSIVE d AS (
-        SELECT t.oid, t.typname, t.typnamespace, t.typtype, t.typbasetype, 0 AS depth FROM pg_type t WHERE t.oid = a.atttypid
+        SELECT t.oid, t.typname, t.typnamespace, t.typtype, t.typcategory, t.typbasetype, 0 AS depth FROM pg_type t WHERE t.oid = a.atttypid
         UNION ALL
-        SELECT t.oid, t.typname, t.typnamespace, t.typtype, t.typbasetype, d.depth + 1 FROM d JOIN pg_type t ON t.oid = d.typbasetype
+        SELECT t.oid, t.typname, t.typnamespace, t.typtype, t.typcategory, t.typbasetype, d.depth + 1
+        FROM d JOIN pg_type t ON t.oid = d.typbasetype
         WHERE d.typtype = 'd')
       SELECT CASE WHEN d.typnamespace = 'pg_catalog'::regnamespace OR d.typname = 'citext' THEN d.typname ELSE '' END AS base,
-        format_type(d.oid, -1) AS base_name, d.depth > 0 AS is_domain
+        format_type(d.oid, -1) AS base_name, d.depth > 0 AS is_domain, d.typtype = 'c' OR d.typcategory = 'A' AS is_compound
       FROM d WHERE d.typtype <> 'd') b
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
   'unique', (
@@ -133,6 +135,7 @@ class _CatalogueColumn(msgspec.Struct, frozen=True):
     base: str
     base_name: str
     is_domain: bool
+    is_compound: bool
     not_null: bool
     deterministic: bool
     readable: bool
@@ -188,6 +191,7 @@ def _column(said: _CatalogueColumn) -> TableColumn:
         # As text char(n) has lost its blanks, and so must the cursor have: 'ab' comes before E'ab\tc', 'ab    ' after it.
         keys_as_text=found.form is Form.PADDED or (found.key_type == "text" and not pa.types.is_string(found.arrow)),
         has_nulls=not said.not_null,
+        is_compound=said.is_compound,
         is_readable=said.readable,
     )
 

@@ -7,6 +7,9 @@ import msgspec
 from rightful.database.identifying import Form
 from rightful.package.schema import Column
 
+ONE_EACH = "name a column of a view that has a row for each of them (unnest)"
+"""What to do about a column that is compound."""
+
 
 class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     """One column, with what each use of it looks like in SQL; in templates `{}` stands for the column."""
@@ -42,6 +45,8 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it may hold NULL."""
     is_indexed: bool = False
     """Whether finding single values in it is quick."""
+    is_compound: bool = False
+    """Whether a value is several (an array, a record): no identifier equals one."""
     is_readable: bool = True
     """Whether our role may read it."""
 

@@ -6,7 +6,7 @@ from rightful.database.identifying import fill
 from rightful.database.interface import Database
 from rightful.database.naming import did_you_mean
 from rightful.database.query import Query, Target, Wanted
-from rightful.database.table import Table
+from rightful.database.table import ONE_EACH, Table
 from rightful.errors import SourceRefused
 from rightful.subject.matching import matches
 from rightful.subject.model import IdentifiedSubject
@@ -87,6 +87,13 @@ class Lookup:
                     f"{self._database.where}: table {self._table!r} of the directory has no column {name!r}",
                     source_name=SOURCE_NAME,
                     hint=did_you_mean(name, [column.name for column in table.columns]),
+                )
+        for name, _ in self._match:
+            if (column := table.find(name)) is not None and column.is_compound:
+                raise SourceRefused(
+                    f"{self._database.where}: nobody can be found by column {name!r} of {self._table!r}: a value of it is several values",
+                    source_name=SOURCE_NAME,
+                    hint=ONE_EACH,
                 )
 
 

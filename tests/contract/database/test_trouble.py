@@ -174,6 +174,22 @@ def test_join_of_different_types_is_refused(real: World) -> None:
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("type_", ["text[]", "pair", "many"])
+def test_match_column_that_no_identifier_can_equal_is_refused(real: World, type_: str) -> None:
+    real.execute(
+        f"CREATE TYPE pair AS (a int, b text); CREATE DOMAIN many AS text[]; CREATE TABLE t (id int PRIMARY KEY, n {type_}, m text)"
+    )
+    source = _source(real, match={"m": "name", "n": "name"})
+    for use in (source.check, lambda: rows(source, [ANN])):
+        error = _raised(use)
+        assert isinstance(error, SourceRefused)
+        assert "'n'" in str(error)
+        assert "several values" in str(error)
+        assert "view" in error.hint
+    assert rows(_source(real, match={"m": "name"}), [ANN]) == [[]], "as a column that is read it is welcome"
+
+
+@pytest.mark.postgres
 def test_error_in_a_view_does_not_show_values(real: World) -> None:
     real.execute(f"{_TABLE}; CREATE VIEW v AS SELECT n, n::int AS broken FROM t")
     error = _raised(lambda: rows(_source(real, table="v"), [ANN]))

@@ -316,6 +316,17 @@ def test_upn_is_found_by_an_index_on_lower(request: pytest.FixtureRequest, tmp_p
 
 
 @pytest.mark.postgres
+def test_array_that_nobody_can_be_found_by_is_refused(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    world = make("postgres", request, tmp_path)
+    world.execute(_PEOPLE + "CREATE TABLE shared (owners text[], id text);")
+    directory = _directory(world, more=(MoreSettings(table="shared", from_={"upn": "owners"}, identifiers={"device_id": "id"}),))
+    with pytest.raises(SourceRefused, match="'owners'") as refused:
+        directory.check()
+    directory.close()
+    assert "unnest" in refused.value.hint
+
+
+@pytest.mark.postgres
 def test_directory_that_is_down_is_unavailable(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     world = make("postgres", request, tmp_path)
     world.execute(_PEOPLE)
