@@ -8,7 +8,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import msgspec
 from rightful.connectors import tree
 from rightful.connectors.interface import Cursor, FileItem, Item, Partition, ReadHeader, SkippedItem
 from rightful.connectors.local_paths import local_path, path_matcher
-from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
+from rightful.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
 from rightful.subject.matching import is_usable
 from rightful.subject.model import IdentifiedSubject
 
@@ -42,6 +42,8 @@ class FilesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class _Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where a walk goes on, and how what it finds is called."""
 
+    base: tuple[int, int]
+    """Identity of the connector's root folder."""
     subject: int
     folder: tuple[str, ...]
     """Segments below the root."""
@@ -124,7 +126,7 @@ class FilesConnector:
             return
         if fd is None:
             return
-        place = _Place(subject=index, folder=folder, root=self._fixed + name, prefix=prefix)
+        place = _Place(base=tree.identity(os.fstat(root)), subject=index, folder=folder, root=self._fixed + name, prefix=prefix)
         with closing(tree.walk(fd, after=after, is_wanted=self._is_wanted)) as found:
             for item in found:
                 yield self._item(place, item)
@@ -142,15 +144,33 @@ class FilesConnector:
             renew=partial(self._renew, place, item),
         )
 
+    def _read_file(self, place: _Place, item: tree.TreeFile) -> Iterator[bytes]:
+        with self._base_of(place) as base:
+            yield from tree.read_file(base, [*place.folder, *item.path.split("/")], item)
+
     def _renew(self, place: _Place, item: tree.TreeFile) -> FileItem | SkippedItem | None:
-        root = self._open_root()
-        try:
-            now = tree.look(root, [*place.folder, *item.path.split("/")], item.path)
-        except OSError as error:
-            raise self._unavailable(error) from error
-        finally:
-            os.close(root)
+        with self._base_of(place) as base:
+            now = tree.look(base, [*place.folder, *item.path.split("/")], item.path)
         return None if now is None else self._item(place, now)
+
+    @contextmanager
+    def _base_of(self, place: _Place) -> Iterator[int]:
+        """Hold the root open for one file. What an outage does is the source's fault; any other `OSError` inside is the file's."""
+        try:
+            base = os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._unopened(error) from error
+        try:
+            if tree.identity(os.fstat(base)) != place.base:
+                # A mount that went away leaves the folder that it was mounted on: there every file is missing.
+                raise self._away("another folder has taken the root's place")
+            yield base
+        except OSError as error:
+            if tree.is_down(error):
+                raise self._unavailable(error) from error
+            raise
+        finally:
+            os.close(base)
 
     def _open_folder(self, root: int, folder: tuple[str, ...]) -> int | None:
         """Open a subject's folder; None where it does not exist: searched and empty."""
@@ -163,13 +183,6 @@ class FilesConnector:
                 return None  # no folder can have that name
             raise
 
-    def _read_file(self, place: _Place, item: tree.TreeFile) -> Iterator[bytes]:
-        root = os.open(self._root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            yield from tree.read_file(root, [*place.folder, *item.path.split("/")], item)
-        finally:
-            os.close(root)
-
     def _is_wanted(self, path: str, is_folder: bool) -> bool:  # noqa: FBT001  # called by position, by tree.walk
         return not self._is_excluded(path) and (is_folder or self._is_included(path))
 
@@ -177,19 +190,11 @@ class FilesConnector:
         try:
             root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             is_empty = self._is_empty(root)
-        except PermissionError as error:
-            raise SourceRefused(
-                "the root folder may not be listed", source_name=self._source_name, hint="give the service's user the right to read it"
-            ) from error
-        except NotADirectoryError as error:
-            raise SourceRefused("the root is not a folder", source_name=self._source_name, hint="correct url or path") from error
         except OSError as error:
-            raise self._unavailable(error) from error
+            raise self._unopened(error) from error
         if is_empty and not self._settings.allow_empty:
             os.close(root)
-            raise SourceUnavailable(
-                "the root folder is empty", source_name=self._source_name, hint="mount its file system, or set allow_empty: true"
-            )
+            raise self._away("the root folder is empty", hint="mount its file system, or set allow_empty: true")
         return root
 
     @staticmethod
@@ -202,10 +207,21 @@ class FilesConnector:
             os.close(root)
             raise
 
+    def _unopened(self, error: OSError) -> SourceError:
+        """Translate what opening the root raised."""
+        if isinstance(error, PermissionError):
+            return SourceRefused(
+                "the root folder may not be listed", source_name=self._source_name, hint="give the service's user the right to read it"
+            )
+        if isinstance(error, NotADirectoryError):
+            return SourceRefused("the root is not a folder", source_name=self._source_name, hint="correct url or path")
+        return self._unavailable(error)
+
     def _unavailable(self, error: OSError) -> SourceUnavailable:
-        return SourceUnavailable(
-            f"the folder cannot be read: {tree.reason_of(error)}", source_name=self._source_name, hint="see that its file system is mounted"
-        )
+        return self._away(f"the folder cannot be read: {tree.reason_of(error)}")
+
+    def _away(self, message: str, *, hint: str = "see that its file system is mounted") -> SourceUnavailable:
+        return SourceUnavailable(message, source_name=self._source_name, hint=hint)
 
 
 def _template(path: str) -> list[str]:

@@ -23,8 +23,9 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 _DOWN = frozenset(
     {
-        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ENOTCONN),
-        *(errno.ENODEV, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+        *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ESHUTDOWN, errno.ENOLINK),
+        *(errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH),
+        *(errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EKEYEXPIRED),
     }
 )
 _REASONS = {
@@ -140,7 +141,7 @@ def walk(folder: int, *, after: Sequence[bytes] = (), is_wanted: Callable[[str, 
     """
     way = [_Folder(folder, (0, 0), "", [], after)]
     try:
-        way[0].identity = _identity(os.fstat(folder))
+        way[0].identity = identity(os.fstat(folder))
         way[0].names = _names(folder, after)
         while way:
             if way[-1].names:
@@ -185,14 +186,14 @@ def _inspect(folder: int, name: str, path: str, mode: int) -> TreeFile | TreeSki
         os.close(fd)
     if not stat.S_ISREG(found.st_mode):
         return TreeSkip(path, "not a regular file")
-    return TreeFile(path, found.st_size, found.st_mtime_ns, _identity(found))
+    return TreeFile(path, found.st_size, found.st_mtime_ns, identity(found))
 
 
 def _enter(way: list[_Folder], name: str, after: Sequence[bytes]) -> None:
     here = way[-1]
     fd = os.open(name, _FOLDER, dir_fd=here.fd)
     try:
-        below = _Folder(fd, _identity(os.fstat(fd)), f"{here.prefix}{name}/", _names(fd, after), after)
+        below = _Folder(fd, identity(os.fstat(fd)), f"{here.prefix}{name}/", _names(fd, after), after)
     except OSError:
         os.close(fd)
         raise
@@ -207,7 +208,7 @@ def _leave(way: list[_Folder]) -> None:
     try:
         if way and way[-1].fd < 0:
             fd = os.open("..", _FOLDER, dir_fd=left.fd)
-            if _identity(os.fstat(fd)) != way[-1].identity:
+            if identity(os.fstat(fd)) != way[-1].identity:
                 os.close(fd)
                 raise OSError(errno.ESTALE, "a folder was moved while it was read")
             way[-1].fd = fd
@@ -223,7 +224,8 @@ def _names(fd: int, after: Sequence[bytes]) -> list[str]:
     return names
 
 
-def _identity(found: os.stat_result) -> tuple[int, int]:
+def identity(found: os.stat_result) -> tuple[int, int]:
+    """Return what a file or folder is known by: its device and inode."""
     return found.st_dev, found.st_ino
 
 
@@ -293,5 +295,5 @@ def _changed() -> ItemChanged:
 
 def _compare(fd: int, expected: TreeFile) -> None:
     now = os.fstat(fd)
-    if (_identity(now), now.st_size, now.st_mtime_ns) != (expected.identity, expected.size_bytes, expected.modified_ns):
+    if (identity(now), now.st_size, now.st_mtime_ns) != (expected.identity, expected.size_bytes, expected.modified_ns):
         raise _changed()

@@ -2,18 +2,25 @@
 
 import errno
 import os
+import resource
 import socket
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
+from tests.unit.export.world import World
 
 from rightful.connectors import registry
 from rightful.connectors.files import FilesConnector, FilesSettings
-from rightful.connectors.interface import Cursor, FileItem, ItemChanged, Partition, ReadHeader, SkippedItem
+from rightful.connectors.interface import Cursor, FileItem, Item, ItemChanged, Partition, ReadHeader, SkippedItem
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
+from rightful.operation.model import OperationStatus
+from rightful.package.verify import PackageState
+from rightful.subject.model import IdentifiedSubject
 from rightful.testing.connector_suite import ANN, ANN2, UPPER, ConnectorSuite, Found, collect, identified
 
 PARTITION = Partition(number=0, spec="tree")
@@ -410,6 +417,130 @@ def test_a_file_deleted_during_the_walk_is_left_out(tmp_path: Path) -> None:
     next(read)
     (tmp_path / "ann/b").unlink()
     assert [getattr(item, "path", "") for item in read] == ["c"]
+
+
+# -- an outage while content is read ----------------------------------------------------------------------------------------
+def _rename_root(root: Path) -> None:
+    root.rename(root.with_name("elsewhere"))
+
+
+def _rename_root_and_leave_an_empty_one(root: Path) -> None:
+    _rename_root(root)
+    root.mkdir()
+
+
+def _put_another_root_there(root: Path) -> None:
+    _rename_root(root)
+    write(root, {"bob/b": b"another mount's"})
+
+
+def _put_a_file_there(root: Path) -> None:
+    _rename_root(root)
+    root.write_bytes(b"")
+
+
+@pytest.mark.parametrize("what", [_rename_root, _rename_root_and_leave_an_empty_one, _put_another_root_there, _put_a_file_there])
+@pytest.mark.parametrize("how", ["open", "renew"])
+def test_a_root_that_went_away_is_the_sources_fault_not_the_files(tmp_path: Path, what: Callable[[Path], None], how: str) -> None:
+    write(tmp_path / "root/ann", {"a": b"a"})
+    item = only_file(connect(tmp_path / "root", allow_empty=True))
+    what(tmp_path / "root")
+    assert item.renew
+    with pytest.raises(SourceRefused if what is _put_a_file_there else SourceUnavailable):
+        list(item.open()) if how == "open" else item.renew()
+
+
+def test_too_many_open_files_are_our_fault_not_the_files(tmp_path: Path) -> None:
+    write(tmp_path / "ann", {"x/y/a": b"a"})
+    item = only_file(connect(tmp_path))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
+    outcomes = []
+    for limit in range(max(used) + 8):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        try:
+            outcomes.append(b"".join(item.open()))
+        except SourceUnavailable:
+            outcomes.append(b"unavailable")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert set(outcomes) == {b"unavailable", b"a"}
+    assert outcomes[-1] == b"a"
+
+
+DOWN = ["ESTALE", "ETIMEDOUT", "ENOTCONN", "EHOSTDOWN", "ENFILE", "ENOMEM", "ECONNREFUSED", "ENETUNREACH", "ENODEV"]
+
+
+@pytest.mark.parametrize("call", ["open", "read", "fstat"])
+@pytest.mark.parametrize("name", DOWN)
+def test_a_file_system_that_does_not_answer_is_no_unreadable_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, call: str
+) -> None:
+    write(tmp_path / "ann", {"a": b"x" * (2 << 20), "b": b""})
+    [item, _] = items_of(connect(tmp_path))
+    assert isinstance(item, FileItem)
+    chunks = item.open()
+    if call != "open":
+        next(chunks)  # what follows happens in the middle of the file
+    real = getattr(os, call)
+
+    def fail(*arguments: object, **options: object) -> object:
+        if call != "open" or arguments[0] == "a":
+            raise OSError(getattr(errno, name), os.strerror(getattr(errno, name)))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(f"rightful.connectors.tree.os.{call}", fail)  # no file system here can be made to answer so
+    with pytest.raises(SourceUnavailable) as caught:
+        list(chunks)
+    monkeypatch.undo()
+    assert caught.value.source_name == "onedrive"
+
+
+def test_a_file_that_cannot_be_read_is_the_files_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "ann", {"a": b"x"})
+    item = only_file(connect(tmp_path))
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("rightful.connectors.tree.os.read", fail)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        list(item.open())
+
+
+class GoesAway(FilesConnector):
+    """Its root is renamed before the second time that content is opened, once."""
+
+    opened = 0
+
+    def read(
+        self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
+    ) -> Iterator[ReadHeader | Item]:
+        for item in super().read(partition, subjects, cursor):
+            yield msgspec.structs.replace(item, open=partial(self._open, item)) if isinstance(item, FileItem) else item
+
+    def _open(self, item: FileItem) -> Iterator[bytes]:
+        self.opened += 1
+        if self.opened == 2:
+            _rename_root(self._root)
+        return item.open()
+
+
+@pytest.mark.parametrize("size", [1, 5 << 20], ids=["held", "read twice"])
+def test_an_export_waits_for_a_root_that_went_away(tmp_path: Path, size: int) -> None:
+    write(tmp_path / "root/ann", dict.fromkeys("abc", b"x" * size))
+    settings = FilesSettings(url=f"file://{tmp_path}/root", path="{folder}")
+    world = World(tmp_path, {"1": {"folder": ("ann",)}}, {"onedrive": GoesAway("onedrive", settings, siblings={}, folder=tmp_path)})
+    operation = world.submit("1")
+    assert world.step()
+    assert world.get(operation).status is OperationStatus.RUNNING
+    (tmp_path / "elsewhere").rename(tmp_path / "root")
+    world.run()
+    assert world.get(operation).status is OperationStatus.COMPLETE
+    assert world.get(operation).sources[0].files == 3
+    assert world.ledger(operation)["onedrive"]["skipped"] == []
+    assert world.verify(operation).state is PackageState.WHOLE
+    world.stop()
 
 
 def open_files() -> int:
