@@ -51,8 +51,8 @@ class TreeFile:
     path: str
     size_bytes: int
     modified_ns: int
-    identity: tuple[int, int]
-    """Device and inode."""
+    stamp: tuple[int, ...]
+    """What is another one where the file is another one, or changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def _inspect(folder: int, name: str, path: str, mode: int) -> TreeFile | TreeSki
         os.close(fd)
     if not stat.S_ISREG(found.st_mode):
         return TreeSkip(path, "not a regular file")
-    return TreeFile(path, found.st_size, found.st_mtime_ns, identity(found))
+    return TreeFile(path, found.st_size, found.st_mtime_ns, _stamp(found))
 
 
 def _enter(way: list[_Folder], name: str, after: Sequence[bytes]) -> None:
@@ -229,10 +229,16 @@ def identity(found: os.stat_result) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def _stamp(found: os.stat_result) -> tuple[int, ...]:
+    # Anybody can set st_mtime back, as `rsync --times` does, but nobody st_ctime. It moves with the mode, the owner and the number of
+    # links too: then the file is looked at and read once more, and nothing is lost.
+    return (*identity(found), found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
 def read_file(base: int, segments: Sequence[str], expected: TreeFile) -> Iterator[bytes]:
     """Yield a file's content, exactly `expected.size_bytes`, in chunks of at most 1 MiB.
 
-    Raises `ItemChanged` where another file lies there now, or its size or time of change differ before or after; `OSError` as it happens.
+    Raises `ItemChanged` where another file lies there now, or it changed before or after; `OSError` as it happens.
     """
     fd = _open_file(base, segments)
     try:
@@ -294,6 +300,5 @@ def _changed() -> ItemChanged:
 
 
 def _compare(fd: int, expected: TreeFile) -> None:
-    now = os.fstat(fd)
-    if (identity(now), now.st_size, now.st_mtime_ns) != (expected.identity, expected.size_bytes, expected.modified_ns):
+    if _stamp(os.fstat(fd)) != expected.stamp:
         raise _changed()

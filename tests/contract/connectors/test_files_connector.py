@@ -348,13 +348,48 @@ def _touch(path: Path) -> None:
     os.utime(path, ns=(0, 6))
 
 
+def pass_a_tick(folder: Path) -> None:
+    """Wait until a change gets another time than the last one: file systems count in the kernel's ticks."""
+    was = folder.stat().st_ctime_ns
+    while folder.stat().st_ctime_ns == was:
+        folder.chmod(folder.stat().st_mode)
+
+
+def _rewrite_and_restore_the_time(path: Path) -> None:
+    was = path.stat()
+    path.write_bytes(b"y" * was.st_size)
+    os.utime(path, ns=(0, was.st_mtime_ns))
+
+
+def _make_read_only(path: Path) -> None:
+    path.chmod(0o400)
+
+
+def _link(path: Path) -> None:
+    path.with_name("log.bak").hardlink_to(path)
+
+
 @pytest.mark.parametrize(
-    "change", [_lengthen, _shorten, _touch, Path.unlink, _replace, _replace_by_link, _replace_by_pipe, _replace_by_folder]
+    "change",
+    [
+        _rewrite_and_restore_the_time,
+        _make_read_only,
+        _link,
+        _lengthen,
+        _shorten,
+        _touch,
+        Path.unlink,
+        _replace,
+        _replace_by_link,
+        _replace_by_pipe,
+        _replace_by_folder,
+    ],
 )
 def test_a_file_that_changes_is_told(tmp_path: Path, change: Callable[[Path], None]) -> None:
     write(tmp_path, {"ann/log": b"content"})
     os.utime(tmp_path / "ann/log", ns=(0, 5))
     item = only_file(connect(tmp_path))
+    pass_a_tick(tmp_path)
     change(tmp_path / "ann/log")
     with pytest.raises(ItemChanged):
         list(item.open())
@@ -508,10 +543,12 @@ def test_a_file_that_cannot_be_read_is_the_files_fault(tmp_path: Path, monkeypat
         list(item.open())
 
 
-class GoesAway(FilesConnector):
-    """Its root is renamed before the second time that content is opened, once."""
+class Meddled(FilesConnector):
+    """Something is done to it before the nth time that content is opened."""
 
     opened = 0
+    nth = 2
+    what = staticmethod(_rename_root)
 
     def read(
         self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
@@ -521,8 +558,8 @@ class GoesAway(FilesConnector):
 
     def _open(self, item: FileItem) -> Iterator[bytes]:
         self.opened += 1
-        if self.opened == 2:
-            _rename_root(self._root)
+        if self.opened == self.nth:
+            self.what(self._root)
         return item.open()
 
 
@@ -530,7 +567,7 @@ class GoesAway(FilesConnector):
 def test_an_export_waits_for_a_root_that_went_away(tmp_path: Path, size: int) -> None:
     write(tmp_path / "root/ann", dict.fromkeys("abc", b"x" * size))
     settings = FilesSettings(url=f"file://{tmp_path}/root", path="{folder}")
-    world = World(tmp_path, {"1": {"folder": ("ann",)}}, {"onedrive": GoesAway("onedrive", settings, siblings={}, folder=tmp_path)})
+    world = World(tmp_path, {"1": {"folder": ("ann",)}}, {"onedrive": Meddled("onedrive", settings, siblings={}, folder=tmp_path)})
     operation = world.submit("1")
     assert world.step()
     assert world.get(operation).status is OperationStatus.RUNNING
@@ -539,6 +576,30 @@ def test_an_export_waits_for_a_root_that_went_away(tmp_path: Path, size: int) ->
     assert world.get(operation).status is OperationStatus.COMPLETE
     assert world.get(operation).sources[0].files == 3
     assert world.ledger(operation)["onedrive"]["skipped"] == []
+    assert world.verify(operation).state is PackageState.WHOLE
+    world.stop()
+
+
+@pytest.mark.parametrize("change", [_rewrite_and_restore_the_time, _make_read_only, _link])
+@pytest.mark.parametrize(("size", "opening"), [(1, 2), (5 << 20, 2), (5 << 20, 3)], ids=["held", "hashed", "put"])
+def test_an_export_loses_nothing_of_what_changed_meanwhile(tmp_path: Path, size: int, opening: int, change: Callable[[Path], None]) -> None:
+    class Changed(Meddled):
+        nth = opening
+
+        @staticmethod
+        def what(root: Path) -> None:
+            pass_a_tick(tmp_path)
+            change(root / "ann/log")
+
+    write(tmp_path / "root/ann", {"log": b"x" * size, "a": b"a"})
+    settings = FilesSettings(url=f"file://{tmp_path}/root", path="{folder}")
+    world = World(tmp_path, {"1": {"folder": ("ann",)}}, {"onedrive": Changed("onedrive", settings, siblings={}, folder=tmp_path)})
+    operation = world.submit("1")
+    world.run()
+    assert world.get(operation).status is OperationStatus.COMPLETE
+    assert world.ledger(operation)["onedrive"]["skipped"] == []
+    delivered = world.package(operation) / "data/Product/onedrive/log"
+    assert delivered.read_bytes() == (tmp_path / "root/ann/log").read_bytes()
     assert world.verify(operation).state is PackageState.WHOLE
     world.stop()
 
