@@ -108,7 +108,7 @@ class LakeScan:
         if not file.path.isprintable() and any("\ud800" <= character <= "\udfff" for character in file.path):
             raise self._refused("the name of a file is not UTF-8", "rename it")
         try:
-            schema = pl.read_parquet_schema(self._root / file.path)
+            schema = _scan([self._root / file.path]).collect_schema()
         except _FAULTS as error:
             raise self._explain(error, [file]) from error
         present = [column for column in self._match if column in schema]
@@ -207,9 +207,7 @@ class LakeScan:
     ) -> pl.LazyFrame:
         """Find the rows of all owners, with columns and types as the lake has them together."""
         hive = [name for name in hive_values(files[0].path) if name not in types]
-        rows = pl.scan_parquet(
-            [self._root / file.path for file in files], glob=False, hive_partitioning=False, include_file_paths=_FILE if hive else None
-        )
+        rows = _scan([self._root / file.path for file in files], include_file_paths=_FILE if hive else None)
         if not owners.keys() & constants.keys():
             rows = rows.filter(pl.any_horizontal([_is_one_of(column, pairs[_VALUE], types[column]) for column, pairs in owners.items()]))
         for name in hive:
@@ -229,7 +227,7 @@ class LakeScan:
         for file in files:
             try:
                 for frame in (
-                    pl.scan_parquet(self._root / file.path, glob=False, hive_partitioning=False),
+                    _scan([self._root / file.path]),
                     *([query([file])] if query else []),
                 ):
                     _exhaust(frame)
@@ -253,6 +251,11 @@ class LakeScan:
 
     def _refused(self, message: str, hint: str) -> SourceRefused:
         return SourceRefused(message, source_name=self._source_name, hint=hint)
+
+
+def _scan(paths: list[Path], *, include_file_paths: str | None = None) -> pl.LazyFrame:
+    """Read files as they are: their names are no patterns, and what their folders say is added by ourselves."""
+    return pl.scan_parquet(paths, glob=False, hive_partitioning=False, include_file_paths=include_file_paths)
 
 
 def _exhaust(frame: pl.LazyFrame) -> None:

@@ -381,6 +381,15 @@ def test_file_names_are_no_patterns(tmp_path: Path) -> None:
     assert [row["n"] for row in rows_of(connect(tmp_path))] == [1, 2]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["a[1]", "d[0]/a", "y=[1]/a", "[", "]", "*", "?", "**/a", "{a,b}", "%41", "100%", "a b#?&", "s3:/a", "file:", "\n", "é", "e\u0301"],
+)
+def test_a_name_may_hold_any_characters(tmp_path: Path, name: str) -> None:
+    write(tmp_path / f"{name}.parquet", {"user_id": [ANN.upn], "n": [1]})
+    assert [row["n"] for row in rows_of(connect(tmp_path))] == [1]
+
+
 def test_one_file_and_a_relative_path_will_do(tmp_path: Path) -> None:
     write(tmp_path / "lake/a.parquet", {"user_id": [ANN.upn]})
     connector = LakeConnector("x", LakeSettings(url="lake/a.parquet", match={"user_id": "upn"}), siblings={}, folder=tmp_path)
