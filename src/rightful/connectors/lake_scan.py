@@ -30,7 +30,7 @@ _FILE = "\x1ffile"
 _PLACE = "\x1fplace"
 _VALUE = "\x1fvalue"
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,39}")
-_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+_FAULTS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.lib.ArrowException, OSError)
 """A panic in polars is a BaseException; here it becomes one of ours."""
 
 Schema = Mapping[str, pl.DataType]
@@ -40,7 +40,7 @@ class LakeSchema(msgspec.Struct, frozen=True, kw_only=True):
     """What the files of a lake have together."""
 
     types: dict[str, pl.DataType]
-    """Of every column, match columns too, in the order in which they first appear."""
+    """Of every column, match columns too, in the order in which they first appear; Null for those that are never read."""
     columns: tuple[Column, ...]
     """Visible ones."""
 
@@ -67,7 +67,10 @@ class LakeScan:
         self._root = root
         self._match = dict(match)
         self._exclude = frozenset(exclude)
+        self._unread = self._exclude - self._match.keys()
         self._footers: dict[LakeFile, Schema] = {}
+        self._readable: set[pl.DataType] = set()
+        """Types that turned out to have a form in Arrow."""
 
     # -- schemas --------------------------------------------------------------------------------------------------------
     def survey(self, files: Sequence[LakeFile]) -> LakeSchema:
@@ -123,11 +126,29 @@ class LakeScan:
                 )
         if any(name.startswith("\x1f") for name in schema):
             raise self._refused(f"{self._shown(file)!r} has a column whose name begins with a control character", "rename it")
+        for column, dtype in schema.items():
+            if column not in self._unread and not self._is_readable(dtype):
+                raise self._refused(
+                    f"column {column!r} of {self._shown(file)!r} is of type {dtype}, which cannot be read exactly",
+                    "exclude it, or write it as another type",
+                )
         return schema
+
+    def _is_readable(self, dtype: pl.DataType) -> bool:
+        """Say whether a type can be delivered: decimals of 256 bits, integers of 128, and structs with two equal names can not."""
+        if dtype not in self._readable:
+            try:
+                [field] = _arrow_schema({"": dtype})
+            except _FAULTS:
+                return False
+            if _has_twins(field.type):
+                return False
+            self._readable.add(dtype)
+        return True
 
     def _merge(self, merged: dict[str, pl.DataType], schema: Schema, file: LakeFile) -> dict[str, pl.DataType]:
         try:
-            return merge(merged, schema)
+            return merge(merged, {name: pl.Null() if name in self._unread else dtype for name, dtype in schema.items()})
         except SchemaClash as clash:
             raise self._refused(
                 f"column {clash.column!r} is {clash.found} in {self._shown(file)!r} and {clash.known} before it: no type holds both",
@@ -226,10 +247,7 @@ class LakeScan:
             )
         for file in files:
             try:
-                for frame in (
-                    _scan([self._root / file.path]),
-                    *([query([file])] if query else []),
-                ):
+                for frame in (_scan([self._root / file.path]).drop(self._unread, strict=False), *([query([file])] if query else [])):
                     _exhaust(frame)
             except PermissionError:
                 return self._refused(f"{self._shown(file)!r} may not be read", "give the service's user the right to read it")
@@ -345,6 +363,12 @@ def _bounded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     half = batch.num_rows // 2
     yield from _bounded(batch.slice(0, half))
     yield from _bounded(batch.slice(half))
+
+
+def _has_twins(dtype: pa.DataType) -> bool:
+    """Say whether a struct, at any depth, has two fields of one name: polars panics over some of them, and drops a value of others."""
+    fields = [dtype.field(number) for number in range(dtype.num_fields)]
+    return len({field.name for field in fields}) < len(fields) or any(_has_twins(field.type) for field in fields)
 
 
 def _arrow_schema(types: Schema) -> pa.Schema:

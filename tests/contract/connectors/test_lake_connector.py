@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rightful.connectors import registry
@@ -505,6 +507,57 @@ def test_every_kind_of_column_is_named(tmp_path: Path) -> None:
     assert {column.name: column.kind for column in header.columns} == {name: kind for name, (_, _, kind) in values.items()}
     [row] = rows_of(connector)
     assert dict(row) == {name: value for name, (value, _, _) in values.items()}
+
+
+def _twins(values: pa.Array) -> pa.Array:
+    return pa.StructArray.from_arrays([values, values], ["a", "a"])
+
+
+UNREADABLE = {
+    "decimal256": pa.array([Decimal(10**50)], pa.decimal256(60, 0)),
+    "twins": _twins(pa.array([1])),
+    "list of twins": pa.ListArray.from_arrays([0, 1], _twins(pa.array([1]))),
+    "twins below": pa.StructArray.from_arrays([_twins(pa.array([1]))], ["s"]),
+    "int128": pl.Series([2**100], dtype=pl.Int128),
+    "uint128": pl.Series([2**100], dtype=pl.UInt128),
+    "list of int128": pl.Series([[2**100]], dtype=pl.List(pl.Int128)),
+}
+
+
+def write_beside(path: Path, column: pa.Array | pl.Series, **others: list[Any]) -> None:
+    """Write a column that one of the two libraries has."""
+    if isinstance(column, pl.Series):
+        pl.DataFrame({**others, "c": column}).write_parquet(path)
+    else:
+        pq.write_table(pa.table({**others, "c": column}), path)
+
+
+@pytest.mark.parametrize("column", UNREADABLE.values(), ids=list(UNREADABLE))
+def test_a_type_that_cannot_be_read_is_refused_naming_column_and_file(tmp_path: Path, column: pa.Array | pl.Series) -> None:
+    write(tmp_path / "1.parquet", {"user_id": [ANN.upn]})
+    write_beside(tmp_path / "2.parquet", column, user_id=[ANN.upn])
+    for call in (lambda: connect(tmp_path).check(), lambda: connect(tmp_path).plan(())):
+        with pytest.raises(SourceRefused, match=r"column 'c' of '2\.parquet'") as caught:
+            call()
+        assert "exclude it" in caught.value.hint
+    assert rows_of(connect(tmp_path, exclude=("c",))) == ({"user_id": ANN.upn},) * 2
+
+
+@pytest.mark.parametrize("exclude", [(), ("user_id",)], ids=["shown", "excluded"])
+def test_a_match_column_that_cannot_be_read_is_refused(tmp_path: Path, exclude: tuple[str, ...]) -> None:
+    write(tmp_path / "a.parquet", {"user_id": [7]}, {"user_id": pl.Int128})
+    with pytest.raises(SourceRefused, match="user_id"):
+        connect(tmp_path, exclude=exclude).check()
+
+
+def test_excluded_columns_may_be_of_any_types(tmp_path: Path) -> None:
+    for n, (dtype, value) in enumerate([(pl.Int64, 1), (pl.String, "x"), (pl.Int64, 2)]):
+        write(tmp_path / f"{n}.parquet", {"user_id": [ANN.upn], "n": [n], "v": [value]}, {"v": dtype})
+    connector = connect(tmp_path, exclude=("v",))
+    connector.check()
+    assert [dict(row) for row in rows_of(connector)] == [{"user_id": ANN.upn, "n": n} for n in range(3)]
+    with pytest.raises(SourceRefused, match=r"'v'.*'1\.parquet'.*"):
+        connect(tmp_path).check()
 
 
 def test_batches_of_large_values_are_cut(tmp_path: Path) -> None:
