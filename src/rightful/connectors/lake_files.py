@@ -72,9 +72,12 @@ def divide(files: Sequence[LakeFile], limit_bytes: int) -> list[tuple[LakeFile, 
 
 
 def hive_values(path: str) -> dict[str, str | None]:
-    """Return what the folders' names of a path say (`year=2026/…`), as text, exactly as it is written there."""
+    """Return what the folders' names of a path say (`year=2026/…`), as text, exactly as it is written there.
+
+    Bytes that are no UTF-8 become lone surrogates.
+    """
     pairs = [folder.partition("=") for folder in path.split("/")[:-1] if "=" in folder[1:]]
-    return {unquote(name): None if value == _HIVE_NULL else unquote(value) for name, _, value in pairs}
+    return {_decoded(name): None if value == _HIVE_NULL else _decoded(value) for name, _, value in pairs}
 
 
 def shown_path(path: str, hidden: Collection[str]) -> str:
@@ -85,7 +88,11 @@ def shown_path(path: str, hidden: Collection[str]) -> str:
 
 def _shown_folder(folder: str, hidden: Collection[str]) -> str:
     column, equals, _ = folder.partition("=")
-    return f"{column}=…" if equals and unquote(column) in hidden else folder
+    return f"{column}=…" if equals and _decoded(column) in hidden else folder
+
+
+def _decoded(text: str) -> str:
+    return unquote(text, errors="surrogateescape")
 
 
 def _walk(root: Path) -> Iterator[str]:

@@ -108,8 +108,10 @@ class LakeScan:
         return LakeSchema(types=types, columns=tuple(columns))
 
     def _footer(self, file: LakeFile) -> Schema:
-        if not file.path.isprintable() and any("\ud800" <= character <= "\udfff" for character in file.path):
+        if not _is_utf8(file.path):
             raise self._refused("the name of a file is not UTF-8", "rename it")
+        if not all(_is_utf8(name) and _is_utf8(value or "") for name, value in hive_values(file.path).items()):
+            raise self._refused(f"{self._shown(file)!r} lies in a folder whose name is not UTF-8 where its %XX are decoded", "rename it")
         try:
             schema = _scan([self._root / file.path]).collect_schema()
         except _FAULTS as error:
@@ -269,6 +271,10 @@ class LakeScan:
 
     def _refused(self, message: str, hint: str) -> SourceRefused:
         return SourceRefused(message, source_name=self._source_name, hint=hint)
+
+
+def _is_utf8(text: str) -> bool:
+    return text.isprintable() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _scan(paths: list[Path], *, include_file_paths: str | None = None) -> pl.LazyFrame:

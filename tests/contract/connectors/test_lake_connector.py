@@ -286,6 +286,15 @@ def test_columns_that_stand_in_the_files_too_are_read_from_there(tmp_path: Path)
     assert rows_of(connect(tmp_path)) == ({"user_id": ANN.upn, "day": date(2026, 1, 1)},)
 
 
+@pytest.mark.parametrize("folder", ["y=%FF", "%FF=y", "user_id=%C3"])
+def test_folders_that_say_no_utf8_are_refused(tmp_path: Path, folder: str) -> None:
+    for name in (folder, folder.replace("%FF", "%FE")):
+        write(tmp_path / name / "x.parquet", {"user_id": [ANN.upn]})
+    with pytest.raises(SourceRefused, match=r"x\.parquet' lies in a folder whose name is not UTF-8") as caught:
+        connect(tmp_path).check()
+    assert "%C3" not in str(caught.value), "what stands for a person is not shown"
+
+
 @pytest.mark.parametrize("paths", [("a=1/x", "b=1/x"), ("a=1/x", "y/x"), ("a=1/x", "a=2/with")], ids=repr)
 def test_folders_that_do_not_go_together_are_refused(tmp_path: Path, paths: tuple[str, ...]) -> None:
     for path in paths:

@@ -36,3 +36,7 @@ def test_files_are_divided_in_order_by_their_sizes(sizes: list[int], expected: l
 
 def test_folders_say_values_as_text() -> None:
     assert hive_values("a=1/b=x%2Fy/c=__HIVE_DEFAULT_PARTITION__/d=/=e/f/g=h.parquet") == {"a": "1", "b": "x/y", "c": None, "d": ""}
+
+
+def test_folders_whose_bytes_differ_say_different_values() -> None:
+    assert len({hive_values(f"a={value}/x")["a"] for value in ("%FF", "%FE", "\ufffd", "%EF%BF%BD")}) == 3
