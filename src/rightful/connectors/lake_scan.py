@@ -17,10 +17,10 @@ import pyarrow as pa
 from rightful.connectors.interface import MATCH_PREFIX, SUBJECT_COLUMN
 from rightful.connectors.lake_files import LakeFile, hive_values, is_unchanged, shown_path
 from rightful.connectors.lake_types import SchemaClash, common_type, merge
+from rightful.database.identifying import Form, searched
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.package.schema import Column
 from rightful.package.serializer import kind_of
-from rightful.subject.matching import FOLDED_KINDS, is_usable
 from rightful.subject.model import IdentifiedSubject
 
 _BATCH_ROWS = 16_384
@@ -288,13 +288,11 @@ def _exhaust(frame: pl.LazyFrame) -> None:
 
 
 def _wanted(kind: str, subjects: Sequence[IdentifiedSubject]) -> dict[str, list[int]]:
-    """Return which subjects have an identifier, by identifier; mail and UPN as they are and in lower case."""
+    """Return which subjects have an identifier, by each spelling that is searched for in databases too."""
     found: dict[str, dict[int, None]] = {}
     for index, subject in enumerate(subjects):
-        for value in subject.values(kind):
-            if is_usable(kind, value):
-                for form in {value, value.lower()} if kind in FOLDED_KINDS else {value}:
-                    found.setdefault(form, {})[index] = None
+        for value in searched(kind, subject.values(kind), Form.TEXT):
+            found.setdefault(value, {})[index] = None
     return {value: list(indexes) for value, indexes in found.items()}
 
 

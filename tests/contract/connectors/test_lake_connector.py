@@ -2,8 +2,10 @@
 
 import os
 import random
+import sqlite3
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -17,8 +19,10 @@ import pytest
 from rightful.connectors import registry
 from rightful.connectors.interface import ReadHeader, Rows
 from rightful.connectors.lake import LakeConnector, LakeSettings
+from rightful.connectors.sql import SqlConnector, SqlSettings
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from rightful.package.schema import ColumnKind
+from rightful.subject.matching import matches
 from rightful.testing.connector_suite import ANN, ANN2, UPPER, ConnectorSuite, Found, collect, identified, read_all, visible_rows
 
 OWNERS = [
@@ -120,6 +124,46 @@ def test_mail_and_upn_are_found_as_given_and_in_lower_case(tmp_path: Path) -> No
     write(tmp_path / "a.parquet", {"user_id": ["Ann@x.example", "ann@x.example", "ANN@x.example"], "n": [1, 2, 3]})
     assert [row["n"] for row in rows_of(connect(tmp_path), upn=("Ann@x.example",))] == [1, 2]
     assert [row["n"] for row in rows_of(connect(tmp_path, match={"user_id": "employee_id"}), employee_id=("Ann@x.example",))] == [1]
+
+
+NFC, NFD = "jos\u00e9@x.example", "jose\u0301@x.example"
+SPELLINGS = {
+    "NFD": ("upn", NFD, {NFC, NFD}),
+    "NFC": ("employee_id", NFC, {NFC, NFD}),
+    "blanks": ("employee_id", " pad@x.example ", {"pad@x.example", " pad@x.example "}),
+    "blanks and case": ("upn", " Pad@x.example", {"pad@x.example", " Pad@x.example", "Pad@x.example", " pad@x.example"}),
+    "blanks, and case that counts": ("employee_id", " Pad@x.example", {" Pad@x.example", "Pad@x.example"}),
+}
+
+
+@pytest.mark.parametrize(("kind", "identifier", "expected"), SPELLINGS.values(), ids=list(SPELLINGS))
+def test_a_lake_finds_the_spellings_that_a_database_finds(tmp_path: Path, kind: str, identifier: str, expected: set[str]) -> None:
+    spelled = sorted({each for _, _, values in SPELLINGS.values() for each in values})
+    values = [*spelled, "jose@x.example", "JOS\u00c9@X.EXAMPLE", "pad @x.example", "", " ", None]
+    write(tmp_path / "a.parquet", {"user_id": values})
+    with closing(sqlite3.connect(tmp_path / "a.db")) as database, database:
+        database.execute("CREATE TABLE t (user_id TEXT)")
+        database.executemany("INSERT INTO t VALUES (?)", [(value,) for value in values])
+    settings = SqlSettings(url=f"sqlite:///{tmp_path}/a.db", table="t", match={"user_id": kind})
+    sql = SqlConnector("sql", settings, siblings={}, folder=tmp_path)
+    subject = identified(**{kind: (identifier,)})
+    [in_lake], [in_database] = collect(connect(tmp_path, match={"user_id": kind}), [subject]), collect(sql, [subject])
+    sql.close()
+    found = [row["user_id"] for row in in_lake.rows]
+    assert sorted(map(str, found)) == sorted(str(row["user_id"]) for row in in_database.rows)
+    assert all(matches(kind, value, (identifier,)) for value in found)
+    assert set(found) == expected
+
+
+def test_a_text_with_blanks_is_the_integer_that_it_spells(tmp_path: Path) -> None:
+    write(tmp_path / "a.parquet", {"user_id": [7, 8]})
+    assert rows_of(connect(tmp_path, match={"user_id": "number"}), number=(" 7 ",)) == ({"user_id": 7},)
+
+
+@pytest.mark.parametrize("value", ["\udcff", "a\x00b"])
+def test_an_identifier_that_no_text_can_be_matches_nothing(tmp_path: Path, value: str) -> None:
+    write(tmp_path / "a.parquet", {"user_id": ["x", "a"]})
+    assert rows_of(connect(tmp_path, match={"user_id": "k"}), k=(value,)) == ()
 
 
 @pytest.mark.parametrize("dtype", [pl.Int8, pl.Int64, pl.UInt16, pl.UInt64])
