@@ -11,17 +11,19 @@ import click
 from rightful.cli.exits import Exit
 from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit, emit_json, emit_table, format_bytes, say
-from rightful.errors import ConfigurationError, PackageError
+from rightful.errors import ConfigurationError, PackageError, Refusal, StorageRefused
 from rightful.package.bagit import BAGIT_PATH, TAG_MANIFEST_PATH
 from rightful.package.readers import FolderReader, PackageReader, ReadableStorage, StorageReader
 from rightful.package.request_info import PATH as REQUEST_INFO_PATH
 from rightful.package.verify import PackageState, Verification, verify
+from rightful.storage.interface import Listing, Reading, Storage
 from rightful.storage.location import StoragePolicy
 from rightful.storage.registry import Storages
 from rightful.storage.sas import SasUrl, parse_sas_url
 
 _LARGEST_LOCATION = 16_384
 _EXITS = {PackageState.WHOLE: Exit.OK, PackageState.DAMAGED: Exit.FAILED, PackageState.INCOMPLETE: Exit.INCOMPLETE}
+_ABILITIES: tuple[tuple[str, Any], ...] = (("read", Reading), ("list", Listing))
 _ROOT_MARKS = (REQUEST_INFO_PATH, BAGIT_PATH, TAG_MANIFEST_PATH)
 
 
@@ -53,10 +55,22 @@ def _open(package: str, prefix: str) -> Iterator[PackageReader]:
     sas = parse_sas_url(text)
     storages = Storages()
     try:
-        storage: Any = storages.open(text, StoragePolicy(allow=(_as_allowed(sas),)))
+        storage = _readable(storages.open(text, StoragePolicy(allow=(_as_allowed(sas),))))
         yield StorageReader(storage, prefix or _find_prefix(storage))
     finally:
         storages.close()
+
+
+def _readable(storage: Storage) -> ReadableStorage:
+    """Return a storage that can be read and listed; most SAS URLs can only write."""
+    if isinstance(storage, Reading) and isinstance(storage, Listing):
+        return storage
+    lacking = [right for right, ability in _ABILITIES if not isinstance(storage, ability)]
+    raise StorageRefused(
+        f"the SAS does not let us look into the container: it may not {' and '.join(lacking)}",
+        refusal=Refusal.PERMISSION,
+        hint="make a SAS of the container for reading and listing (sp=rl)",
+    )
 
 
 def _as_allowed(sas: SasUrl) -> str:

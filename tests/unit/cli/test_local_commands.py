@@ -231,3 +231,15 @@ def test_unfinished_package_exits_3(package: Path, capsys: pytest.CaptureFixture
 def test_what_is_no_folder_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(tmp_path / "nothing")]) == Exit.FAILED
     assert "PackageInvalid" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rights", "lacking"), [("w", "read and list"), ("c", "read and list"), ("r", "list"), ("l", "read"), ("rw", "list")]
+)
+def test_sas_that_cannot_be_looked_into_is_told_with_what_it_lacks(capsys: pytest.CaptureFixture[str], rights: str, lacking: str) -> None:
+    url = f"https://acct.blob.core.windows.net/ccc?sig=hunter2&sv=1&sp={rights}&se=2099-01-01&sr=c"
+    assert main(["verify", url]) == Exit.FAILED
+    said = capsys.readouterr().err
+    assert f"may not {lacking} [StorageRefused]" in said
+    assert "sp=rl" in said
+    assert "hunter2" not in said
