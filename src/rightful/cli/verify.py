@@ -49,6 +49,8 @@ def command(package: str, *, prefix: str) -> int:
 @contextmanager
 def _open(package: str, prefix: str) -> Iterator[PackageReader]:
     text = sys.stdin.readline(_LARGEST_LOCATION).strip() if package == "-" else package
+    if not text.strip():
+        raise click.BadParameter("write a folder or a SAS URL; . is the folder you are in", param_hint="'PACKAGE'")
     if "://" not in text:
         yield FolderReader(Path(text) / prefix)
         return

@@ -1,5 +1,6 @@
 """Commands that need no service: init, dev-cert, token, doctor, verify."""
 
+import io
 import json
 import os
 import shutil
@@ -243,3 +244,11 @@ def test_sas_that_cannot_be_looked_into_is_told_with_what_it_lacks(capsys: pytes
     assert f"may not {lacking} [StorageRefused]" in said
     assert "sp=rl" in said
     assert "hunter2" not in said
+
+
+def test_nothing_is_no_package(monkeypatch: pytest.MonkeyPatch, package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(package)
+    assert main(["verify", ""]) == Exit.USAGE
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    assert main(["verify", "-"]) == Exit.USAGE
+    assert "whole" not in capsys.readouterr().out
