@@ -10,8 +10,8 @@ from rightful.identity.permissions import USER_EXPORT
 
 
 @click.command()
-@click.option("--app", "kind", flag_value="application", default="application", help="An application's token (the default).")
-@click.option("--delegated", "kind", flag_value="delegated", help="A person's token.")
+@click.option("--app", "is_app", is_flag=True, help="An application's token (the default).")
+@click.option("--delegated", "is_delegated", is_flag=True, help="A person's token.")
 @click.option("--permission", "permissions", multiple=True, metavar="NAME", help=f"May be repeated [default: {USER_EXPORT}].")
 @click.option(
     "--role", "roles", multiple=True, metavar="ROLE", help="company_admin, global_reader or a role's template id; may be repeated."
@@ -19,20 +19,24 @@ from rightful.identity.permissions import USER_EXPORT
 @click.option("--lifetime", metavar="DURATION", default="1h", show_default=True, help="90s, 15m, 1h; at most 24h.")
 @tenant_option
 @global_options
-def command(kind: str, *, permissions: tuple[str, ...], roles: tuple[str, ...], lifetime: str, tenant: str | None) -> None:
+def command(
+    *, is_app: bool, is_delegated: bool, permissions: tuple[str, ...], roles: tuple[str, ...], lifetime: str, tenant: str | None
+) -> None:
     """Make a token of the built-in issuer.
 
     Prints it on stdout. For trying things out: the tenant's configuration says `issuer: local`, and the service listens on loopback.
     Whoever has the token may do what it says until it ends; keep it out of logs and shell histories.
     """
-    if roles and kind == "application":
+    if is_app and is_delegated:
+        raise click.UsageError("--app and --delegated are two kinds of tokens: give one of them.")
+    if roles and not is_delegated:
         raise click.UsageError("--role goes with --delegated: an application has no directory roles.")
     duration = parse_lifetime(lifetime)
     config = current().config
     token = mint(
         config,
         choose_tenant(config, tenant),
-        kind=CallerKind(kind),
+        kind=CallerKind.DELEGATED if is_delegated else CallerKind.APPLICATION,
         permissions=permissions or (USER_EXPORT,),
         roles=roles,
         lifetime=duration,

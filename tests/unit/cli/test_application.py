@@ -43,6 +43,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["requests", "list", "--status", "done"], "notStarted"),
         (["token", "--role", "company_admin"], "--delegated"),
         (["token", "--lifetime", "forever"], "15m"),
+        (["token", "--app", "--delegated"], "one of them"),
         (["verify", ""], "PACKAGE"),
         (["export", "ann", "--to", "x", SAS], "***"),
     ],
