@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rightful import certificate
+from rightful.clock import Clock
 from rightful.config.model import Config, ServerSettings, TlsSettings
 from rightful.export.interface import Exports
 from rightful.graph.http_protocol import LimitedHttpProtocol
@@ -20,9 +21,11 @@ def tls_settings(folder: Path) -> ServerSettings:
 
 
 @contextmanager
-def listening(config: Config, exports: Exports, *, protocol: type[LimitedHttpProtocol] = LimitedHttpProtocol) -> Iterator[Listening]:
+def listening(
+    config: Config, exports: Exports, *, protocol: type[LimitedHttpProtocol] = LimitedHttpProtocol, clock: Clock | None = None
+) -> Iterator[Listening]:
     """Serve while the block runs."""
-    server = Listening(config, exports, protocol=protocol)
+    server = Listening(config, exports, protocol=protocol, clock=clock)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,17 @@ from tests.wire.running import listening
 
 from rightful import certificate
 from rightful.cli import main
-from rightful.cli.client import Client
+from rightful.cli.client import Client, ServiceRefused
+from rightful.cli.connection import mint, open_client
 from rightful.cli.exits import Exit
+from rightful.cli.follow import follow
+from rightful.cli.invocation import Invocation
+from rightful.clock import Clock
 from rightful.config.load import load
 from rightful.config.template import render
 from rightful.errors import ExportError
-from rightful.ids import SubjectId, TenantId
+from rightful.identity.model import CallerKind
+from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import Failure
 from rightful.subject.model import DataSubject, SubjectKind
 from rightful.testing.clock import ManualClock
@@ -51,15 +56,21 @@ class Service:
         return next(reversed(self.exports.operations))
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
+@contextmanager
+def a_service(tmp_path: Path, clock: Clock | None = None) -> Iterator[Service]:
     certificate.write(tmp_path / "tls", datetime.now(UTC))
     (tmp_path / "seal.key").write_text("ab" * 32)
     text = render(tmp_path, tenant_id=TENANT).replace("  # tls: {", "  tls: {").replace("listen: 127.0.0.1:8443", "listen: 127.0.0.1:0")
     (tmp_path / "rightful.yaml").write_text(text, encoding="utf-8")
     exports = MemoryExports(SUBJECTS, accounts=["LocalExports"])
-    with listening(load(tmp_path / "rightful.yaml", {}), exports) as server:
+    with listening(load(tmp_path / "rightful.yaml", {}), exports, clock=clock) as server:
         yield Service(tmp_path, exports, server.address.replace("127.0.0.1", "localhost"))
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with a_service(tmp_path) as running:
+        yield running
 
 
 @contextmanager
@@ -182,6 +193,82 @@ def test_token_is_read_from_a_file_or_the_environment(
     monkeypatch.setenv("RIGHTFUL_TOKEN", "e.e.e")
     assert service.run("requests", "list") == Exit.FAILED
     assert "InvalidAuthenticationToken" in capsys.readouterr().err
+
+
+@pytest.fixture
+def aging(tmp_path: Path) -> Iterator[tuple[Service, ManualClock]]:
+    """A service whose time is the test's."""
+    clock = ManualClock(datetime.now(UTC))
+    with a_service(tmp_path, clock) as service:
+        yield service, clock
+
+
+def invocation_of(service: Service) -> Invocation:
+    return Invocation(config_path=service.folder / "rightful.yaml", environ={})
+
+
+def test_follower_outlives_the_token_that_it_began_with(aging: tuple[Service, ManualClock]) -> None:
+    service, clock = aging
+    operation_id = service.submitted()
+
+    class Days(ManualClock):
+        """The follower's clock: the service's goes on with it, and the operation ends after three days."""
+
+        def sleep(self, duration_s: float) -> None:
+            del duration_s
+            self.advance(3600)
+            clock.advance(3600)
+            if self.monotonic() == 72 * 3600:
+                service.exports.complete(OperationId(operation_id))
+
+    days = Days(clock.now())
+    with open_client(invocation_of(service), server=service.address, token_file=None, tenant=None, clock=days) as client:
+        assert follow(client, operation_id, days, as_json=True).status == "complete"
+    assert clock.monotonic() == 72 * 3600
+
+
+def test_token_file_is_read_again_once_its_token_has_ended(aging: tuple[Service, ManualClock], tmp_path: Path) -> None:
+    service, clock = aging
+    operation_id = service.submitted()
+    path = tmp_path / "token"
+    config = load(service.folder / "rightful.yaml", {})
+
+    def write_token() -> None:
+        path.write_text(
+            mint(
+                config,
+                config.tenants[0],
+                kind=CallerKind.APPLICATION,
+                permissions=("User.Export.All",),
+                roles=(),
+                lifetime=timedelta(minutes=1),
+                now=clock.now(),
+            )
+        )
+
+    write_token()
+    with open_client(invocation_of(service), server=service.address, token_file=path, tenant=None) as client:
+        assert client.operation(operation_id)[0].id == operation_id
+        clock.advance(3600)
+        with pytest.raises(ServiceRefused) as raised:
+            client.operation(operation_id)
+        assert raised.value.status == 401
+        write_token()
+        assert client.operation(operation_id)[0].id == operation_id
+
+
+def test_new_token_that_is_refused_too_is_the_end() -> None:
+    script = Script(*[answer("401 Unauthorized")] * 4, answer("200 OK", b'{"id": "x", "status": "running"}'))
+    tokens = iter(["second", "second", "third"])
+    with script.running() as address:
+        client = Client(address, "first", renew=lambda: next(tokens))
+        for _ in range(2):
+            with pytest.raises(ServiceRefused):
+                client.operation("x")
+        assert client.operation("x")[0].status == "running"
+        client.close()
+    sent = [line for request in script.requests for line in request.splitlines() if line.startswith(b"Authorization")]
+    assert [line.rpartition(b" ")[2] for line in sent] == [b"first", *[b"second"] * 3, b"third"]
 
 
 def test_certificate_of_somebody_else_is_refused(service: Service, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import http.client
 import socket
 import ssl
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +22,9 @@ from rightful.config.model import is_loopback_host
 from rightful.errors import ConfigurationError, ExportError
 
 T = TypeVar("T")
+
+Renew = Callable[[], str]
+"""Returns the token to use from now on."""
 
 TIMEOUT_S = 60.0
 _ATTEMPTS = 5
@@ -76,9 +79,18 @@ def trust(certificates: Path | None) -> ssl.SSLContext:
 
 
 class Client:
-    """Talks to one service with one token. Not for several threads at once."""
+    """Talks to one service, with one token at a time. Not for several threads at once."""
 
-    def __init__(self, base_url: str, token: str, *, certificates: Path | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        renew: Renew | None = None,
+        certificates: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Take the token, and what gives the next one once the service refuses it (401)."""
         parts = urlsplit(base_url)
         host = parts.hostname or ""
         if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
@@ -86,11 +98,10 @@ class Client:
         if parts.scheme == "http" and not is_loopback_host(host):
             hint = "use https, or run the command on the service's machine"
             raise ConfigurationError("the token would be sent in the clear to another machine", code="ServerInvalid", hint=hint)
-        if not token.isascii() or not token.isprintable() or not token:
-            raise ConfigurationError("the token is empty or holds characters that no token has", code="TokenInvalid", hint="make a new one")
         self._path = parts.path.rstrip("/")
         self._where = f"{parts.scheme}://{parts.netloc}"
-        self._token = token
+        self._token = _checked(token)
+        self._renew = renew
         self._clock = clock or SystemClock()
         port = parts.port or (443 if parts.scheme == "https" else 80)
         self._connection = (
@@ -157,13 +168,13 @@ class Client:
     # -- how it is asked ------------------------------------------------------------------------------------------------
     def call(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> Answer:
         """Send a request; returns an answer of 2xx, raises `ExportError` for any other."""
-        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json", "client-request-id": str(uuid.uuid4())}
+        headers = {"Accept": "application/json", "client-request-id": str(uuid.uuid4())}
         content = None
         if body is not None:
             content = msgspec.json.encode(body)
             headers["Content-Type"] = "application/json"
         for attempt in range(1, _ATTEMPTS + 1):
-            answer = self._exchange(method, self._path + target, content, headers)
+            answer = self._authorized(method, self._path + target, content, headers)
             wait_s = answer.retry_after_s()
             if answer.status not in _BUSY or attempt == _ATTEMPTS or wait_s > _LONGEST_WAIT_S:
                 break
@@ -172,6 +183,16 @@ class Client:
         if 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110 15.3
             return answer
         raise _refusal(answer)
+
+    def _authorized(self, method: str, target: str, content: bytes | None, headers: Mapping[str, str]) -> Answer:
+        """Send with the token; where it is refused and there is another one now, with that."""
+        answer = self._exchange(method, target, content, {**headers, "Authorization": f"Bearer {self._token}"})
+        if answer.status != HTTPStatus.UNAUTHORIZED or self._renew is None:
+            return answer
+        refused, self._token = self._token, _checked(self._renew())
+        if self._token == refused:
+            return answer
+        return self._exchange(method, target, content, {**headers, "Authorization": f"Bearer {self._token}"})
 
     def _exchange(self, method: str, target: str, content: bytes | None, headers: Mapping[str, str]) -> Answer:
         try:
@@ -205,6 +226,12 @@ class Client:
             return ServiceUnreachable(f"{self._where} does not speak TLS as expected", hint="check http or https in --server")
         reason = "it did not answer in time" if isinstance(error, TimeoutError) else _reason(error)
         return ServiceUnreachable(f"{self._where} does not answer: {reason}", hint="start it with `rightful serve`, or give --server")
+
+
+def _checked(token: str) -> str:
+    if not token.isascii() or not token.isprintable() or not token:
+        raise ConfigurationError("the token is empty or holds characters that no token has", code="TokenInvalid", hint="make a new one")
+    return token
 
 
 def _reason(error: Exception) -> str:

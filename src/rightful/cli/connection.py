@@ -4,16 +4,16 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from rightful.cli.client import Client
+from rightful.cli.client import Client, Renew
 from rightful.cli.invocation import Invocation
 from rightful.cli.output import say
-from rightful.clock import SystemClock
+from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config, TenantConfig
 from rightful.config.scalar import did_you_mean
 from rightful.errors import ConfigurationError
@@ -24,6 +24,8 @@ from rightful.identity.permissions import PROFILES_READ_WRITE, USER_EXPORT
 F = TypeVar("F", bound=Callable[..., Any])
 
 TOKEN_VARIABLE = "RIGHTFUL_TOKEN"  # noqa: S105 - a variable's name, no password
+TOKEN_LIFETIME = timedelta(hours=1)
+"""Of a token that a command makes for itself; it makes another when this one has ended."""
 _LARGEST_TOKEN = 65_536
 _LARGEST_LOCATION = 16_384
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what a service listens on, and where it is reached from here
@@ -77,9 +79,16 @@ def address_of(config: Config) -> str:
 
 
 def mint(
-    config: Config, tenant: TenantConfig, *, kind: CallerKind, permissions: tuple[str, ...], roles: tuple[str, ...], lifetime: timedelta
+    config: Config,
+    tenant: TenantConfig,
+    *,
+    kind: CallerKind,
+    permissions: tuple[str, ...],
+    roles: tuple[str, ...],
+    lifetime: timedelta,
+    now: datetime | None = None,
 ) -> str:
-    """Make a token of the built-in issuer; raises `ConfigurationError` where the tenant has none."""
+    """Make a token of the built-in issuer, from now on; raises `ConfigurationError` where the tenant has none."""
     issuer = next((issuer for issuer in tenant.identity.issuers if issuer.issuer == LOCAL_ISSUER), None)
     if issuer is None:
         hint = f"get a token from your identity provider and give it by --token-file or {TOKEN_VARIABLE}"
@@ -92,7 +101,7 @@ def mint(
         permissions=permissions,
         roles=roles,
         lifetime_s=int(lifetime.total_seconds()),
-        now=SystemClock().now(),
+        now=now or SystemClock().now(),
     )
 
 
@@ -105,34 +114,54 @@ def parse_lifetime(text: str) -> timedelta:
 
 
 @contextmanager
-def open_client(invocation: Invocation, *, server: str | None, token_file: Path | None, tenant: str | None) -> Iterator[Client]:
-    """Yield a client for the configured or named service; the configuration is read only for what was not given."""
-    token = _given_token(invocation, token_file)
-    if token is None:
-        config = invocation.config
-        permissions = (USER_EXPORT, PROFILES_READ_WRITE)
-        token = mint(
-            config,
-            choose_tenant(config, tenant),
-            kind=CallerKind.APPLICATION,
-            permissions=permissions,
-            roles=(),
-            lifetime=timedelta(hours=1),
-        )
-    client = Client(server or address_of(invocation.config), token, certificates=_certificates(invocation, is_needed=server is None))
+def open_client(
+    invocation: Invocation, *, server: str | None, token_file: Path | None, tenant: str | None, clock: Clock | None = None
+) -> Iterator[Client]:
+    """Yield a client for the configured or named service; the configuration is read only for what was not given.
+
+    A token of the built-in issuer is made anew, and a token file read again, once the service refuses the one that was used: an export is
+    followed for as long as it takes, days where its storage location is waited for.
+    """
+    clock = clock or SystemClock()
+    token, renew = _given_token(invocation, token_file) or _own_token(invocation.config, tenant, clock)
+    client = Client(
+        server or address_of(invocation.config),
+        token,
+        renew=renew,
+        certificates=_certificates(invocation, is_needed=server is None),
+        clock=clock,
+    )
     try:
         yield client
     finally:
         client.close()
 
 
-def _given_token(invocation: Invocation, token_file: Path | None) -> str | None:
+def _own_token(config: Config, tenant: str | None, clock: Clock) -> tuple[str, Renew]:
+    chosen = choose_tenant(config, tenant)
+
+    def make() -> str:
+        permissions = (USER_EXPORT, PROFILES_READ_WRITE)
+        return mint(
+            config, chosen, kind=CallerKind.APPLICATION, permissions=permissions, roles=(), lifetime=TOKEN_LIFETIME, now=clock.now()
+        )
+
+    return make(), make
+
+
+def _given_token(invocation: Invocation, token_file: Path | None) -> tuple[str, Renew | None] | None:
+    """Return the token that was given, and how to get the next one: only a file can hold another one later."""
     if token_file is None:
-        return invocation.environ.get(TOKEN_VARIABLE, "").strip() or None
+        given = invocation.environ.get(TOKEN_VARIABLE, "").strip()
+        return (given, None) if given else None
     if str(token_file) == "-":
-        return sys.stdin.read(_LARGEST_TOKEN).strip()
-    with token_file.open(encoding="ascii", errors="replace") as file:
-        return file.read(_LARGEST_TOKEN).strip()
+        return sys.stdin.read(_LARGEST_TOKEN).strip(), None
+
+    def read() -> str:
+        with token_file.open(encoding="ascii", errors="replace") as file:
+            return file.read(_LARGEST_TOKEN).strip()
+
+    return read(), read
 
 
 def _certificates(invocation: Invocation, *, is_needed: bool) -> Path | None:
