@@ -15,6 +15,7 @@ import pytest
 from tests.wire.running import listening
 
 from rightful import certificate
+from rightful.cli import client as client_module
 from rightful.cli import main
 from rightful.cli.client import Client, ServiceRefused
 from rightful.cli.connection import mint, open_client
@@ -292,6 +293,9 @@ class Script:
         self.answers = list(answers)
         self.requests: list[bytes] = []
 
+    def next_answer(self) -> bytes:
+        return self.answers.pop(0)
+
     @contextmanager
     def running(self) -> Iterator[str]:
         script = self
@@ -306,7 +310,7 @@ class Script:
                         (int(part.split(b":")[1]) for part in headers.splitlines() if part.lower().startswith(b"content-length")), 0
                     )
                     script.requests.append(headers + self.rfile.read(length))
-                    answer = script.answers.pop(0)
+                    answer = script.next_answer()
                     self.wfile.write(answer)
                     if not answer or b"Connection: close" in answer:
                         return
@@ -341,6 +345,60 @@ def test_busy_service_is_asked_again_when_it_says(status: str) -> None:
     ids = {line for request in script.requests for line in request.splitlines() if line.lower().startswith(b"client-request-id")}
     assert len(ids) == 1  # so that the service knows that it is one request (GRAPH-15)
     assert b"Retry-Attempt: 2" in script.requests[2]
+
+
+BUSY = b'{"error": {"code": "ServiceUnavailable", "message": "The directory does not answer; try again later"}}'
+
+
+@pytest.mark.parametrize(
+    ("waits_s", "told"),
+    [((1,), 0), ((5, 5), 1), ((1, 1, 1), 1)],
+    ids=["short", "long, once", "short ones that add up"],
+)
+def test_what_is_waited_for_is_said_once_it_takes_a_while(waits_s: tuple[int, ...], told: int) -> None:
+    said: list[str] = []
+    script = Script(*(answer("503 Service Unavailable", BUSY, f"Retry-After: {wait_s}") for wait_s in waits_s), ACCEPTED)
+    with script.running() as address:
+        client = Client(address, "token", clock=ManualClock(), on_wait=said.append)
+        client.submit("ann", "LocalExports")
+        client.close()
+    assert [text for text in said if "The directory does not answer" in text and "HTTP 503" in text] == said
+    assert len(said) == told
+
+
+def test_service_that_thinks_long_is_said_to_be_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "SILENT_S", 0.01)
+    said: list[str] = []
+    waiting = threading.Event()
+
+    class Late(Script):
+        """Answers once the person knows that it is waited for."""
+
+        def next_answer(self) -> bytes:
+            assert waiting.wait(20)
+            return super().next_answer()
+
+    def tell(text: str) -> None:
+        said.append(text)
+        waiting.set()
+
+    with Late(ACCEPTED).running() as address:
+        client = Client(address, "token", on_wait=tell)
+        client.submit("ann", "LocalExports")
+        client.close()
+    assert said == [f"waiting for an answer of {address}"]
+
+
+def test_wait_is_told_on_stderr_unless_json_is_asked_for(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    script = Script(*[answer("503 Service Unavailable", BUSY, "Retry-After: 5"), ACCEPTED] * 2)
+    arguments = {"server": "", "token_file": None, "tenant": None, "clock": ManualClock(datetime.now(UTC))}
+    with script.running() as address:
+        for as_json, lines in ((False, 1), (True, 0)):
+            invocation = invocation_of(service)
+            invocation.as_json = as_json
+            with open_client(invocation, **(arguments | {"server": address})) as client:  # type: ignore[arg-type]  # as it takes them
+                client.submit("ann", "LocalExports")
+            assert capsys.readouterr().err.count("The directory does not answer") == lines
 
 
 def test_wait_that_is_too_long_is_told_instead() -> None:

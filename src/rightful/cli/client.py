@@ -7,6 +7,7 @@ Every call may be sent again: reading changes nothing, a submit carries a `clien
 import http.client
 import socket
 import ssl
+import threading
 import uuid
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from rightful.cli.wire import ErrorEnvelope, Operation, Page
+from rightful.cli.wire import ErrorBody, ErrorEnvelope, Operation, Page
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import is_loopback_host
 from rightful.errors import ConfigurationError, ExportError
@@ -27,6 +28,8 @@ Renew = Callable[[], str]
 """Returns the token to use from now on."""
 
 TIMEOUT_S = 60.0
+SILENT_S = 2.0
+"""How long a call may take before the person is told what is waited for."""
 _ATTEMPTS = 5
 _LONGEST_WAIT_S = 60
 _LARGEST_ANSWER_BYTES = 16 << 20
@@ -89,8 +92,9 @@ class Client:
         renew: Renew | None = None,
         certificates: Path | None = None,
         clock: Clock | None = None,
+        on_wait: Callable[[str], None] | None = None,
     ) -> None:
-        """Take the token, and what gives the next one once the service refuses it (401)."""
+        """Take the token, what gives the next one once the service refuses it (401), and what is told when a call takes a while."""
         parts = urlsplit(base_url)
         host = parts.hostname or ""
         if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
@@ -102,6 +106,8 @@ class Client:
         self._where = f"{parts.scheme}://{parts.netloc}"
         self._token = _checked(token)
         self._renew = renew
+        self._on_wait = on_wait or (lambda _: None)
+        self._has_told = False
         self._clock = clock or SystemClock()
         port = parts.port or (443 if parts.scheme == "https" else 80)
         self._connection = (
@@ -173,11 +179,15 @@ class Client:
         if body is not None:
             content = msgspec.json.encode(body)
             headers["Content-Type"] = "application/json"
+        waited_s = 0
         for attempt in range(1, _ATTEMPTS + 1):
             answer = self._authorized(method, self._path + target, content, headers)
             wait_s = answer.retry_after_s()
             if answer.status not in _BUSY or attempt == _ATTEMPTS or wait_s > _LONGEST_WAIT_S:
                 break
+            if waited_s < SILENT_S <= waited_s + wait_s:
+                self._on_wait(f"waiting: {_said_by(answer)}; asking again, at most {_ATTEMPTS - attempt} times")
+            waited_s += wait_s
             self._clock.sleep(wait_s)
             headers["Retry-Attempt"] = str(attempt)
         if 200 <= answer.status < 300:  # noqa: PLR2004 - RFC 9110 15.3
@@ -207,13 +217,24 @@ class Client:
             raise self._unreachable(error) from error
 
     def _once(self, method: str, target: str, content: bytes | None, headers: Mapping[str, str]) -> Answer:
-        self._connection.request(method, target, content, dict(headers))
-        response = self._connection.getresponse()
-        body = response.read(_LARGEST_ANSWER_BYTES + 1)
+        timer = threading.Timer(SILENT_S, self._tell_of_silence)
+        timer.daemon = True
+        timer.start()
+        try:
+            self._connection.request(method, target, content, dict(headers))
+            response = self._connection.getresponse()
+            body = response.read(_LARGEST_ANSWER_BYTES + 1)
+        finally:
+            timer.cancel()
         if len(body) > _LARGEST_ANSWER_BYTES:
             self._connection.close()
             raise ExportError("the service's answer is larger than any of ours", code="AnswerInvalid", hint="check --server")
         return Answer(status=response.status, headers={name.lower(): value for name, value in response.getheaders()}, body=body)
+
+    def _tell_of_silence(self) -> None:
+        if not self._has_told:  # once: a service that is slow all day is not told of at each look
+            self._has_told = True
+            self._on_wait(f"waiting for an answer of {self._where}")
 
     def _unreachable(self, error: Exception) -> ExportError:
         self._connection.close()
@@ -247,12 +268,23 @@ def _parse(body: bytes, type_: type[T]) -> T:
         raise ExportError("the answer is not one of Rightful's", code="AnswerInvalid", hint="check --server") from error
 
 
+def _error_of(answer: Answer) -> ErrorBody | None:
+    try:
+        return msgspec.json.decode(answer.body, type=ErrorEnvelope).error
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+
+
+def _said_by(answer: Answer) -> str:
+    """Return what the service says about itself, for somebody who waits."""
+    error = _error_of(answer)
+    return f"{error.message if error else 'the service is busy'} (HTTP {answer.status})"
+
+
 def _refusal(answer: Answer) -> ServiceRefused:
     hint = _HINTS.get(answer.status, "")
-    try:
-        said = msgspec.json.decode(answer.body, type=ErrorEnvelope).error
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    error = _error_of(answer)
+    if error is None:
         return ServiceRefused(f"the service answered {answer.status}", status=answer.status, hint=hint or "check --server")
-    request_id = answer.headers.get("request-id", "")
-    message = f"{said.message} (HTTP {answer.status}, request {request_id})"
-    return ServiceRefused(message, status=answer.status, code=said.code or None, hint=hint)
+    message = f"{error.message} (HTTP {answer.status}, request {answer.headers.get('request-id', '')})"
+    return ServiceRefused(message, status=answer.status, code=error.code or None, hint=hint)

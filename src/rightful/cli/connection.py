@@ -130,6 +130,7 @@ def open_client(
         renew=renew,
         certificates=_certificates(invocation, is_needed=server is None),
         clock=clock,
+        on_wait=None if invocation.as_json else say,
     )
     try:
         yield client
