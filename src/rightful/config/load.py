@@ -154,7 +154,7 @@ class _Loader:
     def _tenant(self, node: Node, setting: str, server: ServerSettings | None) -> tuple[rules.TenantDraft, TenantConfig | None]:
         reader = self._reader
         reader.lines.setdefault(setting, node.line)
-        draft = rules.TenantDraft(setting=setting)
+        draft = rules.TenantDraft(setting=setting, folder=reader.folder)
         if not isinstance(node, Mapping):
             reader.complain(node.line, setting, "must be a section", "write `name: value` lines below the -, indented")
             return draft, None
@@ -164,8 +164,8 @@ class _Loader:
         draft.name = self._text(node, "name", setting)
         sections: dict[str, Any] = {key: self._section(node, cls, key, setting) for key, cls in _SECTIONS.items()}
         draft.identity, draft.storage = sections["identity"], sections["storage"]
-        draft.directory = self._directory(node, setting)
-        sources = self._sources(node, setting)
+        draft.directory = self._directory(node, setting, draft)
+        sources = self._sources(node, setting, draft)
         draft.source_names = tuple(sources)
         draft.sources = [source for source in sources.values() if source is not None]
         rules.check_tenant(draft, server, reader.complain_at)
@@ -176,7 +176,7 @@ class _Loader:
             id=TenantId(draft.id), name=draft.name, directory=draft.directory, sources=tuple(draft.sources), **sections
         )
 
-    def _directory(self, parent: Mapping, setting: str) -> DirectoryConfig | None:
+    def _directory(self, parent: Mapping, setting: str, draft: rules.TenantDraft) -> DirectoryConfig | None:
         node, here = parent.get("directory"), join(setting, "directory")
         if node is None:
             self._reader.complain(
@@ -187,27 +187,29 @@ class _Loader:
         found = self._connector(node, here, self._find_directory)
         if found is None or not isinstance(node, Mapping):
             return None
-        name, cls = found
-        settings = self._reader.struct(node, cls, here, also=("connector",))
+        name, type_ = found
+        draft.directory_type = type_
+        settings = self._reader.struct(node, type_.Settings, here, also=("connector",))
         return None if settings is INVALID else DirectoryConfig(connector=name, settings=settings)
 
-    def _sources(self, parent: Mapping, setting: str) -> dict[str, SourceConfig | None]:
+    def _sources(self, parent: Mapping, setting: str, draft: rules.TenantDraft) -> dict[str, SourceConfig | None]:
         node, here = parent.get("sources"), join(setting, "sources")
         if node is None or not isinstance(node, Mapping):
             line = parent.line if node is None else node.line
             self._reader.complain(line, here, "must be a section with one section for each source", "write `orders: {connector: sql, …}`")
             return {}
         self._reader.lines.setdefault(here, node.line)
-        return {name: self._source(name, line, child, join(here, name)) for name, line, child in node.entries}
+        return {name: self._source(name, line, child, join(here, name), draft) for name, line, child in node.entries}
 
-    def _source(self, name: str, line: int, node: Node, here: str) -> SourceConfig | None:
+    def _source(self, name: str, line: int, node: Node, here: str, draft: rules.TenantDraft) -> SourceConfig | None:
         self._reader.lines[here] = line
         found = self._connector(node, here, self._find_connector)
         if found is None or not isinstance(node, Mapping):
             return None
-        connector, cls = found
+        connector, type_ = found
+        draft.connectors[connector] = type_
         common = self._common(node, here)
-        settings = self._reader.struct(node, cls, here, also=_SOURCE_KEYS)
+        settings = self._reader.struct(node, type_.Settings, here, also=_SOURCE_KEYS)
         if settings is INVALID or common is None:
             return None
         common.setdefault("product", name)
@@ -223,8 +225,8 @@ class _Loader:
                 values[key] = self._reader.value(child, types[key], join(here, key))
         return None if any(value is INVALID for value in values.values()) else values
 
-    def _connector(self, node: Node, here: str, find: Find) -> tuple[str, type[msgspec.Struct]] | None:
-        """Return the connector's name and the class of its settings."""
+    def _connector(self, node: Node, here: str, find: Find) -> tuple[str, Any] | None:
+        """Return the connector's name and its class."""
         if not isinstance(node, Mapping):
             self._reader.complain(node.line, here, "must be a section", "write `connector: …` and its settings below it")
             return None
@@ -233,11 +235,12 @@ class _Loader:
             return None
         complain = partial(self._reader.complain_at, join(here, "connector"))
         try:
-            settings = find(name).Settings
+            found = find(name)
+            _ = found.Settings
         except ConfigurationError as error:
             complain("there is no such connector", error.hint)
         except Exception as error:  # noqa: BLE001 - importing a third party's code may raise anything; the file's author needs the line
             complain(f"this connector is installed and cannot be loaded ({type(error).__name__})", "reinstall the package that brings it")
         else:
-            return name, settings
+            return name, found
         return None

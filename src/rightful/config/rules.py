@@ -3,10 +3,13 @@
 import ipaddress
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
+
+import msgspec
 
 from rightful.config.model import (
     DirectoryConfig,
@@ -19,8 +22,12 @@ from rightful.config.model import (
 )
 from rightful.config.reading import join, show_key
 from rightful.config.scalar import did_you_mean
+from rightful.connectors.registry import ConnectorType, FindsProblems, UsesKinds
+from rightful.directory.registry import DirectoryType
 from rightful.identity.model import LOCAL_ISSUER
 from rightful.ids import PERSONAL_ACCOUNTS, is_guid
+from rightful.redaction import printable, redact
+from rightful.setting_problem import SettingPath, SettingProblem
 
 SEAL_KEY_DIGITS = 64
 
@@ -28,18 +35,7 @@ _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _LARGEST_PORT = 65535
-
-BASIC_KINDS = ("id", "upn")
-"""Identifier kinds that every directory gives (subject.model.IdentifiedSubject)."""
-
-_URL_FORMS = {
-    "files": (("file:///", ""), "write file:/// and an absolute folder"),
-    "lake": (("file:///", ""), "write file:///, an absolute folder and a pattern such as **/*.parquet"),
-    "sql": (("sqlite:///", "postgresql://"), "write sqlite:///people.db, or postgresql:// with user:password@host/database behind it"),
-}
-"""What a connector's `url` begins with; an empty text stands for a path that starts at the configuration's folder."""
 
 
 class Complain(Protocol):
@@ -63,6 +59,10 @@ class TenantDraft:
     sources: list[SourceConfig] = field(default_factory=list)
     source_names: tuple[str, ...] = ()
     """Of all sources, broken ones too."""
+    connectors: dict[str, ConnectorType] = field(default_factory=dict)
+    """The classes of those sources that could be read, by the connector's name."""
+    directory_type: DirectoryType | None = None
+    folder: Path = Path()
 
 
 def _split(url: str) -> SplitResult | None:
@@ -161,12 +161,11 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
         _check_storage(draft.storage, f"{draft.setting}.storage", complain)
     sources = f"{draft.setting}.sources"
     _check_source_names(draft.source_names, sources, complain)
-    known = None
-    if draft.directory is not None:
-        _check_url(draft.directory.connector, draft.directory.settings, f"{draft.setting}.directory", complain)
-        known = _check_directory(draft.directory.settings, f"{draft.setting}.directory", complain)
+    kinds = None
+    if draft.directory is not None and draft.directory_type is not None:
+        kinds = _check_directory(draft.directory_type, draft.directory.settings, f"{draft.setting}.directory", complain)
     for source in draft.sources:
-        _check_source(source, draft, known, join(sources, source.name), complain)
+        _check_source(source, draft, kinds, join(sources, source.name), complain)
 
 
 def _check_tenant_id(tenant_id: str, setting: str, complain: Complain) -> None:
@@ -250,35 +249,41 @@ def _allow_problem(entry: str) -> str:
 
 
 # -- directory and sources ------------------------------------------------------------------------------------------------
-def _names(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _told(tell: Callable[[], Iterable[SettingProblem]], setting: str, complain: Complain) -> None:
+    """Note what a connector finds wrong with its settings."""
+    try:
+        found = [(_below(setting, path), printable(redact(message)), printable(redact(hint))) for path, message, hint in tell()]
+    except Exception as error:  # noqa: BLE001 - a connector of a third party may raise anything; the file's author needs the line
+        found = [(setting, f"the connector refuses it ({type(error).__name__})", "")]
+    for problem in found:
+        complain(*problem)
 
 
-def _sections(value: object) -> Iterable[Any]:
-    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+def _below(setting: str, path: SettingPath) -> str:
+    for step in path:
+        setting = f"{setting}[{step}]" if isinstance(step, int) else join(setting, step)
+    return setting
 
 
-def _origin(section: object) -> Mapping[str, Any]:
-    """Return `from` of a section, which cannot be a field's name in Python."""
-    return _names(getattr(section, "from_", getattr(section, "from", None)))
-
-
-def _check_directory(settings: object, setting: str, complain: Complain) -> frozenset[str]:
+def _check_directory(type_: DirectoryType, settings: msgspec.Struct, setting: str, complain: Complain) -> frozenset[str]:
     """Return the identifier kinds that the directory gives; note kinds that lead nowhere."""
-    sections = list(_sections(getattr(settings, "more", ())))
-    places = (settings, getattr(settings, "inbound_profiles", None), *sections)
-    kinds = frozenset(BASIC_KINDS).union(*(_names(getattr(place, "identifiers", None)) for place in places))
-    for number, section in enumerate(sections):
-        for kind in _origin(section):
-            _check_kind(kind, kinds, f"{setting}.more[{number}].from.{kind}", complain)
-        if (url := getattr(section, "url", "")) and isinstance(url, str):
-            _check_form("sql", url, f"{setting}.more[{number}].url", complain)
+    kinds = type_.kinds_given(settings)
+    _told(lambda: _unknown_kinds(type_.kinds_used(settings), kinds), setting, complain)
+    _told(lambda: type_.problems(settings), setting, complain)
     return kinds
 
 
-def _check_kind(kind: str, known: Iterable[str], setting: str, complain: Complain) -> None:
-    if kind not in known:
-        complain(setting, f"the directory gives no identifier {show_key(kind)}", did_you_mean(kind, sorted(known)))
+def _unknown_kinds(used: Iterable[tuple[SettingPath, str]], known: frozenset[str]) -> Iterator[SettingProblem]:
+    for path, kind in used:
+        if kind not in known:
+            yield path, f"the directory gives no identifier {show_key(kind)}", did_you_mean(kind, sorted(known))
+
+
+def _kinds_used(type_: ConnectorType, settings: msgspec.Struct) -> Iterator[tuple[SettingPath, str]]:
+    """Yield what the settings name: `match` means column to kind in every connector."""
+    match = getattr(settings, "match", None)
+    yield from ((("match", column), str(kind)) for column, kind in match.items()) if isinstance(match, Mapping) else ()
+    yield from type_.kinds_used(settings) if isinstance(type_, UsesKinds) else ()
 
 
 def _check_source_names(names: Sequence[str], setting: str, complain: Complain) -> None:
@@ -299,74 +304,14 @@ def _check_source(source: SourceConfig, draft: TenantDraft, kinds: frozenset[str
     settings = source.settings
     if not source.product.strip():
         complain(f"{setting}.product", "is empty", "leave it out, or write the folder's name")
-    _check_url(source.connector, settings, setting, complain)
-    match, via = _names(getattr(settings, "match", None)), _names(getattr(settings, "via", None))
-    if hasattr(settings, "match") and not match and not via:
-        complain(
-            setting, "does not say whose a row is", "add `match: {column: identifier}`" + (" or `via`" if hasattr(settings, "via") else "")
-        )
-    if match and via:
-        complain(
-            f"{setting}.via", "stands beside `match`", "keep one of them: a row belongs to people by its own columns or by another table's"
-        )
+    type_ = draft.connectors[source.connector]
+    if isinstance(type_, FindsProblems):
+        read = {other.name: other for other in draft.sources}
+        siblings = {
+            name: read[name].settings if name in read else None
+            for name in draft.source_names
+            if name not in read or read[name].connector == source.connector
+        }
+        _told(lambda: type_.problems(source.name, settings, siblings=siblings, folder=draft.folder), setting, complain)
     if kinds is not None:
-        for column, kind in match.items():
-            _check_kind(str(kind), kinds, join(f"{setting}.match", column), complain)
-        _check_template(source, kinds, f"{setting}.path", complain)
-    _check_via(source, via, draft, f"{setting}.via", complain)
-
-
-def _check_template(source: SourceConfig, kinds: frozenset[str], setting: str, complain: Complain) -> None:
-    template = getattr(source.settings, "path", None)
-    if not isinstance(template, str) or source.connector != "files":
-        return
-    placeholders = _PLACEHOLDER.findall(template)
-    if not placeholders:
-        complain(setting, "is the same folder for everybody", "put an identifier into it, for instance {upn}/")
-    for kind in placeholders:
-        _check_kind(kind, kinds, setting, complain)
-
-
-def _check_via(source: SourceConfig, via: Mapping[str, Any], draft: TenantDraft, setting: str, complain: Complain) -> None:
-    if len(via) > 1:
-        complain(setting, "names several sources", "name the one whose rows these belong to")
-    by_name = {other.name: other for other in draft.sources}
-    for parent, columns in via.items():
-        here = join(setting, parent)
-        if parent not in draft.source_names:
-            complain(here, f"there is no source {show_key(parent)}", did_you_mean(parent, draft.source_names))
-        elif parent in by_name and not _same_database(source, by_name[parent]):
-            complain(here, "is not in the same database", "a join works within one database; across two use directory.more")
-        if not columns:
-            complain(here, "does not say which columns belong together", "write {column_here: column_there}")
-    if _leads_back(source.name, by_name):
-        complain(setting, "leads back to where it began", "one table of the chain needs a `match`")
-
-
-def _same_database(one: SourceConfig, other: SourceConfig) -> bool:
-    return one.connector == other.connector and getattr(one.settings, "url", None) == getattr(other.settings, "url", None)
-
-
-def _leads_back(name: str, by_name: Mapping[str, SourceConfig]) -> bool:
-    seen: set[str] = set()
-    at: str | None = name
-    while at is not None and at in by_name:
-        if at in seen:
-            return True
-        seen.add(at)
-        at = next(iter(_names(getattr(by_name[at].settings, "via", None))), None)
-    return False
-
-
-def _check_url(connector: str, settings: object, setting: str, complain: Complain) -> None:
-    url = getattr(settings, "url", None)
-    if isinstance(url, str):
-        _check_form(connector, url, f"{setting}.url", complain)
-
-
-def _check_form(connector: str, url: str, setting: str, complain: Complain) -> None:
-    if connector not in _URL_FORMS:
-        return
-    forms, hint = _URL_FORMS[connector]
-    if not any(url.startswith(form) and len(url) > len(form) for form in forms if form) and ("" not in forms or not url or "://" in url):
-        complain(setting, f"does not begin with {' or '.join(filter(None, forms))}", hint)
+        _told(lambda: _unknown_kinds(_kinds_used(type_, settings), kinds), setting, complain)

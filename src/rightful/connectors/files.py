@@ -7,7 +7,7 @@ import errno
 import itertools
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,9 @@ import msgspec
 
 from rightful.connectors import tree
 from rightful.connectors.interface import Cursor, FileItem, Item, Partition, ReadHeader, SkippedItem
-from rightful.connectors.local_paths import local_path, path_matcher
-from rightful.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
+from rightful.connectors.local_paths import LOCAL_URL_HINT, local_path, local_url_problem, path_matcher
+from rightful.errors import SourceError, SourceRefused, SourceUnavailable
+from rightful.setting_problem import SettingPath, SettingProblem, refuse
 from rightful.subject.matching import is_usable
 from rightful.subject.model import IdentifiedSubject
 
@@ -62,10 +63,10 @@ class FilesConnector:
     Settings = FilesSettings
 
     def __init__(self, source_name: str, settings: FilesSettings, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
-        del siblings
+        refuse(source_name, self.problems(source_name, settings, siblings=siblings, folder=folder))
         self._source_name = source_name
         self._settings = settings
-        segments = _template(settings.path)
+        segments = _segments(settings.path)
         fixed = list(itertools.takewhile(lambda segment: not _PLACEHOLDER.search(segment), segments))
         # The fixed beginning belongs to the root: where it is missing the source is missing, not the person.
         self._fixed = "".join(f"{segment}/" for segment in fixed)
@@ -73,6 +74,23 @@ class FilesConnector:
         self._root = local_path(settings.url, folder) / self._fixed
         self._is_included = path_matcher(settings.include or ("**",))
         self._is_excluded = path_matcher(settings.exclude)
+
+    @staticmethod
+    def problems(
+        source_name: str, settings: FilesSettings, *, siblings: Mapping[str, msgspec.Struct | None], folder: Path
+    ) -> Iterator[SettingProblem]:
+        """Yield what the configuration alone shows; see `connectors.registry.FindsProblems`."""
+        del source_name, siblings, folder
+        url_problem, path_problem = local_url_problem(settings.url), _template_problem(settings.path)
+        if url_problem:
+            yield ("url",), url_problem, LOCAL_URL_HINT
+        if path_problem:
+            yield ("path",), path_problem, "put an identifier into it, for instance {upn}/"
+
+    @staticmethod
+    def kinds_used(settings: FilesSettings) -> Iterable[tuple[SettingPath, str]]:
+        """Return the kinds in the template."""
+        return [(("path",), kind) for kind in _PLACEHOLDER.findall(settings.path)]
 
     def check(self) -> None:
         """Raise `SourceError` where the root is not there, cannot be listed or is empty."""
@@ -224,14 +242,15 @@ class FilesConnector:
         return SourceUnavailable(message, source_name=self._source_name, hint=hint)
 
 
-def _template(path: str) -> list[str]:
-    segments = path.removesuffix("/").split("/")
-    for segment in segments:
+def _segments(path: str) -> list[str]:
+    return path.removesuffix("/").split("/")
+
+
+def _template_problem(path: str) -> str:
+    for segment in _segments(path):
         if segment in {"", ".", ".."} or "\0" in segment or set("{}") & set(_PLACEHOLDER.sub("", segment)):
-            raise ConfigurationError("path is not a relative path with identifier kinds in braces", hint="write for instance {upn}/")
-    if not any(map(_PLACEHOLDER.search, segments)):
-        raise ConfigurationError("path names no identifier kind: everybody would get the same files", hint="write for instance {upn}/")
-    return segments
+            return "is not a relative path with identifier kinds in braces"
+    return "" if _PLACEHOLDER.search(path) else "is the same folder for everybody"
 
 
 def _fill(segment: str, subject: IdentifiedSubject) -> list[str]:

@@ -17,8 +17,9 @@ import msgspec
 
 from rightful.connectors.interface import MATCH_PREFIX, Cursor, Item, MatchColumn, Partition, ReadHeader, Rows
 from rightful.connectors.lake_files import LakeFile, divide, is_unchanged, list_files, split_glob
-from rightful.connectors.local_paths import local_path
-from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
+from rightful.connectors.local_paths import LOCAL_URL_HINT, local_path, local_url_problem
+from rightful.errors import SourceRefused, SourceUnavailable
+from rightful.setting_problem import SettingProblem, refuse
 from rightful.spelling import did_you_mean
 from rightful.subject.model import IdentifiedSubject
 
@@ -61,14 +62,24 @@ class LakeConnector:
     Settings = LakeSettings
 
     def __init__(self, source_name: str, settings: LakeSettings, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
-        del siblings
-        if not settings.match:
-            raise ConfigurationError("match names no column", hint="write for instance match: {user_id: upn}")
-        if settings.partition_mib < 1:
-            raise ConfigurationError("partition_mib is less than 1", hint="leave it out: 1024")
+        refuse(source_name, self.problems(source_name, settings, siblings=siblings, folder=folder))
         self._source_name = source_name
         self._settings = settings
         self._glob = split_glob(local_path(settings.url, folder))
+
+    @staticmethod
+    def problems(
+        source_name: str, settings: LakeSettings, *, siblings: Mapping[str, msgspec.Struct | None], folder: Path
+    ) -> Iterator[SettingProblem]:
+        """Yield what the configuration alone shows; see `connectors.registry.FindsProblems`."""
+        del source_name, siblings
+        url_problem = local_url_problem(settings.url)
+        if url_problem:
+            yield ("url",), url_problem, LOCAL_URL_HINT
+        elif local_path(settings.url, folder) == Path("/"):
+            yield ("url",), "names no file", "write a pattern behind the folder, such as **/*.parquet"
+        if not settings.match:
+            yield ("match",), "names no column: it does not say whose a row is", "write for instance match: {user_id: upn}"
 
     @cached_property
     def _scan(self) -> "LakeScan":

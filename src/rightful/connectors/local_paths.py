@@ -13,16 +13,28 @@ from rightful.errors import ConfigurationError
 _CLASS_SPECIAL = re.compile(r"[\\\[\]^&~|]")
 
 
+LOCAL_URL_HINT = "write file:///path, or a path that starts at the configuration's folder"
+
+
 def local_path(url: str, folder: Path) -> Path:
     """Return the path that a `file:` URL, or a path relative to the configuration's folder, stands for. `?` and `#` are no delimiters."""
-    scheme, found, rest = url.partition("://")
+    problem = local_url_problem(url)
+    if problem:
+        raise ConfigurationError(f"url {problem}", hint=LOCAL_URL_HINT)
+    _, found, rest = url.partition("://")
     if not found:
         return folder / url
-    if scheme.lower() != "file":
-        raise ConfigurationError(f"this connector reads local files, not {scheme}", hint="write file:///path")
-    if not rest.startswith("/"):
-        raise ConfigurationError("url names a host", hint="write file:///path, three slashes")
     return Path(unquote(rest, errors="surrogateescape"))
+
+
+def local_url_problem(url: str) -> str:
+    """Say what is wrong with the URL of a local folder; nothing where it is one."""
+    scheme, found, rest = url.partition("://")
+    if not url:
+        return "is empty"
+    if found and scheme.lower() != "file":
+        return "does not begin with file:///: this connector reads local files"
+    return "names a host" if found and not rest.startswith("/") else ""
 
 
 def path_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:

@@ -1,15 +1,16 @@
 """Connectors by name: ours and those of third parties, by entry point (group `rightful.connectors`)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, cast, runtime_checkable
 
 import msgspec
 
 from rightful.connectors.interface import Connector
 from rightful.errors import ConfigurationError
+from rightful.setting_problem import SettingPath, SettingProblem
 
 GROUP = "rightful.connectors"
 
@@ -29,6 +30,29 @@ class ConnectorType(Protocol):
             siblings: the settings of the tenant's sources of the same connector, by name (for `via`).
             folder: the configuration's folder; relative paths start there.
         """
+        ...
+
+
+@runtime_checkable
+class FindsProblems(Protocol):
+    """The ability of a connector's class to tell what is wrong with settings that are right one by one."""
+
+    def problems(
+        self, source_name: str, settings: msgspec.Struct, *, siblings: Mapping[str, msgspec.Struct | None], folder: Path
+    ) -> Iterable[SettingProblem]:
+        """Yield everything that the configuration alone shows; called on the class, before one is built, with what one is built from.
+
+        `siblings` has None for each source that could not be read: it has problems of its own.
+        """
+        ...
+
+
+@runtime_checkable
+class UsesKinds(Protocol):
+    """The ability of a connector's class to tell which kinds of identifiers its settings name elsewhere than in `match`."""
+
+    def kinds_used(self, settings: msgspec.Struct) -> Iterable[tuple[SettingPath, str]]:
+        """Yield (setting, kind); a kind that the directory does not give is a problem there."""
         ...
 
 

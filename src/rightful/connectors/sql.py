@@ -23,10 +23,11 @@ from rightful.database.identifying import fill
 from rightful.database.interface import Database
 from rightful.database.joining import HINT, objection
 from rightful.database.naming import did_you_mean
-from rightful.database.opening import identity, open_database
+from rightful.database.opening import identity, open_database, url_problem
 from rightful.database.query import Hidden, Query, Target, Via, Wanted, describe
 from rightful.database.table import ONE_EACH, Table, TableColumn
-from rightful.errors import ConfigurationError, SourceRefused
+from rightful.errors import SourceRefused
+from rightful.setting_problem import SettingProblem, refuse
 from rightful.subject.model import IdentifiedSubject
 
 _HIDDEN = Hidden(subject=SUBJECT_COLUMN, key=KEY_COLUMN, match_prefix=MATCH_PREFIX)
@@ -50,13 +51,6 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     time: str = ""
     """Column that says when a row came to be."""
 
-    def __post_init__(self) -> None:
-        """Refuse a source that no row of could belong to anybody."""
-        if not self.match and not self.via:
-            raise ConfigurationError("neither `match` nor `via` says whose the rows are", hint="match: {column: kind of identifier}")
-        if not all(self.via.values()):
-            raise ConfigurationError("`via` does not say how the tables join", hint="via: {source: {column here: column there}}")
-
 
 class SqlConnector:
     """Reads one table or view; see `connectors.interface.Connector`."""
@@ -66,9 +60,31 @@ class SqlConnector:
     def __init__(self, source_name: str, settings: msgspec.Struct, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
         self._source_name = source_name
         self._settings = cast("SqlSettings", settings)
-        self._chain = _chain(source_name, self._settings, cast("Mapping[str, SqlSettings]", siblings), folder, ())
+        self._chain = _chain(source_name, cast("Mapping[str, SqlSettings]", {**siblings, source_name: settings}), folder)
         self._database: Database = open_database(self._settings.url, folder=folder, source_name=source_name)
         self._built: tuple[tuple[Table, ...], dict[bool, tuple[Query, ReadHeader]]] | None = None
+
+    @staticmethod
+    def problems(
+        source_name: str, settings: SqlSettings, *, siblings: Mapping[str, msgspec.Struct | None], folder: Path
+    ) -> Iterator[SettingProblem]:
+        """Yield what the configuration alone shows; see `connectors.registry.FindsProblems`."""
+        known = cast("Mapping[str, SqlSettings | None]", {**siblings, source_name: settings})
+        if not settings.match and not settings.via:
+            yield (), "does not say whose a row is", "add `match: {column: kind of identifier}` or `via`"
+        if (wrong := url_problem(settings.url)) is not None:
+            yield ("url",), *wrong
+        for parent, columns in settings.via.items():
+            here = ("via", parent)
+            if not columns:
+                yield here, "does not say which columns belong together", "write {column here: column there}"
+            if parent not in known:
+                others = (name for name in known if name != source_name)
+                yield here, "there is no source of this name with the connector sql", did_you_mean(parent, others)
+            elif (other := known[parent]) is not None and not _is_same_database(settings, other, folder):
+                yield here, "is not in the same database: it has another url", "across two databases use directory.more"
+        if _leads_back(source_name, known):
+            yield ("via",), "leads back to where it began, in a circle", "one table of the chain needs a `match` instead"
 
     def check(self) -> None:
         """Look at tables and columns, and have the database look at the query."""
@@ -124,7 +140,7 @@ class SqlConnector:
         for column in map(table.find, link.settings.match):
             if column is not None and column.is_compound:
                 raise self._refused(
-                    f"column {column.name!r} of {table.name!r} ({column.column.source_type}) cannot be matched: a value of it is several values",
+                    f"column {column.name!r} of {table.name!r} ({column.column.source_type}) cannot be matched: its values are several each",
                     ONE_EACH,
                 )
         vias = []
@@ -220,25 +236,31 @@ class _Link(msgspec.Struct, frozen=True):
     parents: "tuple[tuple[str, _Link], ...]"
 
 
-def _chain(name: str, settings: SqlSettings, siblings: Mapping[str, SqlSettings], folder: Path, below: tuple[str, ...]) -> _Link:
+def _chain(name: str, sources: Mapping[str, SqlSettings], folder: Path) -> _Link:
     """Follow `via` up to sources that match identifiers; looks at the configuration alone."""
-    if name in below:
-        raise ConfigurationError(f"source {name!r}: `via` goes round in a circle", hint=" -> ".join((*below, name)))
-    parents = []
-    for parent in settings.via:
-        found = siblings.get(parent)
-        if found is None:
-            raise ConfigurationError(
-                f"source {name!r}: `via` names {parent!r}, which is no source of connector sql",
-                hint=did_you_mean(parent, (other for other in siblings if other != name)),
-            )
-        if identity(found.url, folder) != identity(settings.url, folder):
-            raise ConfigurationError(
-                f"source {name!r}: `via` joins within one database, and {parent!r} has another url",
-                hint="across databases use `directory.more`: identifiers found by identifiers",
-            )
-        parents.append((parent, _chain(parent, found, siblings, folder, (*below, name))))
-    return _Link(name, settings, tuple(parents))
+    settings = sources[name]
+    refuse(name, SqlConnector.problems(name, settings, siblings=sources, folder=folder))
+    return _Link(name, settings, tuple((parent, _chain(parent, sources, folder)) for parent in settings.via))
+
+
+def _is_same_database(one: SqlSettings, other: SqlSettings, folder: Path) -> bool:
+    """Say whether a join between them is possible; what is no database's URL is told elsewhere."""
+    if url_problem(one.url) or url_problem(other.url):
+        return True
+    return identity(one.url, folder) == identity(other.url, folder)
+
+
+def _leads_back(name: str, sources: Mapping[str, SqlSettings | None]) -> bool:
+    seen: set[str] = set()
+    ahead = [name]
+    while ahead:
+        settings = sources.get(ahead.pop())
+        fresh = set(settings.via) - seen if settings is not None else set()
+        if name in fresh:
+            return True
+        seen |= fresh
+        ahead += fresh
+    return False
 
 
 def _tables(target: Target) -> tuple[Table, ...]:

@@ -36,6 +36,15 @@ def identity(url: str, folder: Path) -> str:
     )
 
 
+def url_problem(url: str) -> tuple[str, str] | None:
+    """Return what is wrong with a URL and what to write instead, without any of it; None where it is one of ours."""
+    try:
+        identity(url, Path())
+    except ConfigurationError as error:
+        return f"does not begin with {_SQLITE} or {_POSTGRES[0]}", error.hint
+    return None
+
+
 def open_database(url: str, *, folder: Path, source_name: str) -> Database:
     """Open a database for a source; nothing is connected before the first question.
 

@@ -1,5 +1,6 @@
 """Directories by name."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Protocol, cast
 
@@ -9,6 +10,7 @@ from rightful.directory.interface import Directory
 from rightful.directory.sql import SqlDirectory
 from rightful.errors import ConfigurationError
 from rightful.ids import TenantId
+from rightful.setting_problem import SettingPath, SettingProblem
 
 
 class DirectoryType(Protocol):
@@ -19,6 +21,18 @@ class DirectoryType(Protocol):
 
     def __call__(self, tenant_id: TenantId, settings: msgspec.Struct, *, folder: Path) -> Directory:
         """Build one; no I/O before the first call. Relative paths start in the configuration's folder."""
+        ...
+
+    def kinds_given(self, settings: msgspec.Struct) -> frozenset[str]:
+        """Return the kinds of identifiers that a directory with these settings gives; called on the class."""
+        ...
+
+    def kinds_used(self, settings: msgspec.Struct) -> Iterable[tuple[SettingPath, str]]:
+        """Yield (setting, kind) of each kind that the settings look something up by; called on the class."""
+        ...
+
+    def problems(self, settings: msgspec.Struct) -> Iterable[SettingProblem]:
+        """Yield what is wrong with settings that are right one by one; called on the class."""
         ...
 
 

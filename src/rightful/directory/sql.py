@@ -1,17 +1,18 @@
 """A directory in tables of SQLite or PostgreSQL databases."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, cast
 
 import msgspec
 
 from rightful.database.interface import Database
-from rightful.database.opening import identity, open_database
+from rightful.database.opening import identity, open_database, url_problem
 from rightful.directory.interface import AMBIGUOUS_CODE
 from rightful.directory.lookup import SOURCE_NAME, Lookup, Row
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.ids import SubjectId, TenantId, is_guid, spellings
+from rightful.setting_problem import SettingPath, SettingProblem
 from rightful.subject.matching import is_usable
 from rightful.subject.model import DataSubject, IdentifiedSubject, SubjectKind
 
@@ -103,6 +104,28 @@ class SqlDirectory:
         self._inbound: _Inbound | None = None
         if said.inbound_profiles is not None:
             self._inbound = _Inbound(self._open(said.inbound_profiles.url or said.url), said.inbound_profiles)
+
+    @staticmethod
+    def kinds_given(settings: SqlDirectorySettings) -> frozenset[str]:
+        """Return the kinds of identifiers that people can have."""
+        inbound = settings.inbound_profiles.identifiers if settings.inbound_profiles is not None else {}
+        return frozenset({"id", "upn", *settings.identifiers, *inbound}).union(*(more.identifiers for more in settings.more))
+
+    @staticmethod
+    def kinds_used(settings: SqlDirectorySettings) -> Iterable[tuple[SettingPath, str]]:
+        """Return the kinds that more is looked up by."""
+        return [(("more", number, "from", kind), kind) for number, more in enumerate(settings.more) for kind in more.from_]
+
+    @staticmethod
+    def problems(settings: SqlDirectorySettings) -> Iterator[SettingProblem]:
+        """Yield what is wrong with the addresses of databases."""
+        urls: list[tuple[SettingPath, str]] = [(("url",), settings.url)]
+        urls += [(("more", number, "url"), more.url) for number, more in enumerate(settings.more) if more.url]
+        if settings.inbound_profiles is not None and settings.inbound_profiles.url:
+            urls.append((("inbound_profiles", "url"), settings.inbound_profiles.url))
+        for path, url in urls:
+            if (wrong := url_problem(url)) is not None:
+                yield path, *wrong
 
     def check(self) -> None:
         """Look at every table and column that the settings name."""

@@ -470,10 +470,10 @@ def test_configured_columns_must_be_there(tmp_path: Path, option: dict[str, Any]
     assert "missin" in caught.value.hint
 
 
-@pytest.mark.parametrize("options", [{"match": {}}, {"match": {"a": "b"}, "partition_mib": 0}], ids=["match", "partition_mib"])
+@pytest.mark.parametrize("options", [{"match": {}}, {"url": ""}, {"url": "file:///"}], ids=["match", "no url", "no file"])
 def test_settings_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
-        LakeConnector("x", LakeSettings(url="x", **options), siblings={}, folder=Path("/"))
+        LakeConnector("x", LakeSettings(**({"url": "x", "match": {"a": "b"}} | options)), siblings={}, folder=Path("/"))
 
 
 # -- change -------------------------------------------------------------------------------------------------------------

@@ -273,10 +273,10 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_opened(tmp_pat
         SqlConnector("a", sources["a"], siblings=sources, folder=tmp_path)
 
     one = "sqlite:///one.db"
-    with pytest.raises(ConfigurationError, match="whose the rows are"):
-        SqlSettings(url=one, table="t")
-    with pytest.raises(ConfigurationError, match="how the tables join"):
-        SqlSettings(url=one, table="t", via={"b": {}})
+    with pytest.raises(ConfigurationError, match="whose a row is"):
+        build(a=SqlSettings(url=one, table="t"))
+    with pytest.raises(ConfigurationError, match="which columns belong together"):
+        build(a=SqlSettings(url=one, table="t", via={"b": {}}))
     via_b = SqlSettings(url=one, table="t", via={"b": {"x": "y"}})
     with pytest.raises(ConfigurationError, match="no source") as unknown:
         build(a=via_b, bb=SqlSettings(url=one, table="u", match={"n": "name"}))
@@ -286,5 +286,8 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_opened(tmp_pat
     assert "secret" not in f"{elsewhere.value}{elsewhere.value.hint}"
     with pytest.raises(ConfigurationError, match="circle"):
         build(a=via_b, b=SqlSettings(url=one, table="u", via={"a": {"x": "y"}}))
-    with pytest.raises(ConfigurationError, match="'mysql'"):
+    with pytest.raises(ConfigurationError, match="circle") as far:
+        build(a=via_b, b=SqlSettings(url=one, table="u", via={"c": {"x": "y"}}), c=SqlSettings(url=one, table="w", via={"b": {"x": "y"}}))
+    assert "'b'" in str(far.value)
+    with pytest.raises(ConfigurationError, match="sqlite:///"):
         build(a=SqlSettings(url="mysql://u:secret@h/d", table="u", match={"n": "name"}))

@@ -1,4 +1,4 @@
-"""Connectors that stand for the installed ones, and a configuration that is valid with them."""
+"""A configuration that is valid with the connectors that are there, and two of somebody else's."""
 
 from pathlib import Path
 from typing import Any
@@ -8,47 +8,14 @@ import msgspec
 from rightful.config.load import load_with
 from rightful.config.model import Config
 from rightful.config.problem import ConfigurationProblems, Problem
+from rightful.connectors.files import FilesConnector
+from rightful.connectors.lake import LakeConnector
+from rightful.connectors.sql import SqlConnector
+from rightful.directory.sql import SqlDirectory
 from rightful.errors import ConfigurationError
 
 SEAL_KEY = "0123456789abcdef" * 4
 TENANT = "11111111-1111-1111-1111-111111111111"
-
-
-class FilesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    url: str
-    path: str = "{upn}/"
-
-
-class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    url: str
-    table: str
-    match: dict[str, str] = {}
-    via: dict[str, dict[str, str]] = {}
-    key: str = ""
-    exclude: tuple[str, ...] = ()
-
-
-class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    url: str
-    match: dict[str, str]
-    allow_empty: bool = False
-
-
-class MoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    url: str = ""
-    table: str
-    from_: dict[str, str]
-    identifiers: dict[str, str | tuple[str, ...]]
-
-
-class PeopleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    url: str
-    table: str
-    id: str
-    upn: str
-    language: str = ""
-    identifiers: dict[str, str | tuple[str, ...]] = {}
-    more: tuple[MoreSettings, ...] = ()
 
 
 class StrangeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -61,16 +28,23 @@ class StrangeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise KeyError("hunter2")
 
 
-def _kind(settings: type[msgspec.Struct]) -> Any:
-    return type("Kind", (), {"Settings": settings})
+class Strange:
+    """A connector of somebody else's."""
+
+    Settings = StrangeSettings
 
 
-CONNECTORS = {
-    "files": _kind(FilesSettings),
-    "sql": _kind(SqlSettings),
-    "lake": _kind(LakeSettings),
-    "strange": _kind(StrangeSettings),
-}
+class Rude:
+    """One whose own check breaks."""
+
+    Settings = StrangeSettings
+
+    @staticmethod
+    def problems(*_: object, **__: object) -> None:
+        raise KeyError("hunter2")
+
+
+CONNECTORS: dict[str, Any] = {"files": FilesConnector, "sql": SqlConnector, "lake": LakeConnector, "strange": Strange, "rude": Rude}
 
 
 def find_connector(name: str) -> Any:
@@ -84,7 +58,7 @@ def find_connector(name: str) -> Any:
 def find_directory(name: str) -> Any:
     if name != "sql":
         raise ConfigurationError("there is no directory connector of this name", hint="installed: sql")
-    return _kind(PeopleSettings)
+    return SqlDirectory
 
 
 WHOLE = f"""\

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.unit.config.examples import SEAL_KEY, WHOLE, SqlSettings, problems_of, read
+from tests.unit.config.examples import SEAL_KEY, WHOLE, problems_of, read
 
 from rightful.config.load import load
 from rightful.config.problem import ConfigurationProblems
+from rightful.connectors.sql import SqlSettings
 from rightful.errors import ConfigurationError
 from rightful.ids import PERSONAL_ACCOUNTS
 
@@ -121,7 +122,16 @@ CHANGES = {
     ),
     "via itself": ("via: {orders:", "via: {lines:", "tenants[0].sources.lines.via", "leads back"),
     "neither match nor via": ("match: {customer_mail: mail}, ", "", "tenants[0].sources.orders", "whose a row is"),
-    "match and via": ("via: {orders:", "match: {mail: mail}, via: {orders:", "tenants[0].sources.lines.via", "beside `match`"),
+    "match and via": ("via: {orders:", "match: {mail: mail}, via: {orders:", None, None),
+    "two ways": ("via: {orders: {order_id: id}}", "via: {orders: {order_id: id}, messages: {message_id: id}}", None, None),
+    "one database in two spellings": (
+        'lines:     {connector: sql, url: "postgresql://',
+        'lines:     {connector: sql, url: "postgres://',
+        None,
+        None,
+    ),
+    "via a source of another kind": ("via: {orders:", "via: {activity:", "tenants[0].sources.lines.via.activity", "connector sql"),
+    "via without columns": ("{orders: {order_id: id}}", "{orders: {}}", "tenants[0].sources.lines.via.orders", "which columns"),
     "unknown connector": ("connector: lake", "connector: laek", "tenants[0].sources.activity.connector", "installed: files"),
     "broken connector": ("connector: lake", "connector: broken", "tenants[0].sources.activity.connector", "cannot be loaded (ImportError)"),
     "no connector": ("connector: lake, ", "", "tenants[0].sources.activity", "'connector' is missing"),
@@ -129,6 +139,26 @@ CHANGES = {
     "reserved source name": ("      lines: ", "      directory: ", "tenants[0].sources.directory", "choose another"),
     "names too alike": ("      lines: ", "      ORDERS: ", "tenants[0].sources.ORDERS", "upper and lower case"),
     "sqlite url": ("url: sqlite:///people.db", "url: people.db", "tenants[0].directory.url", "sqlite:///"),
+    "other database of more": (
+        "sqlite:///devices.db",
+        "hunter2.db",
+        "tenants[0].directory.more[0].url",
+        "sqlite:///",
+    ),
+    "sql url": (
+        "url: postgresql://reader:hunter2@db/shop",
+        "url: mysql://reader:hunter2@db/shop",
+        "tenants[0].sources.messages.url",
+        "postgresql://",
+    ),
+    "lake without files": (
+        'lake, url: "file:///srv/activity/**/*.parquet',
+        'lake, url: "file:///',
+        "tenants[0].sources.activity.url",
+        "names no file",
+    ),
+    "lake without match": ("match: {user_id: upn, device: device_id}", "match: {}", "tenants[0].sources.activity.match", "whose a row is"),
+    "way out of the root": ('"{upn}/"', '"../{upn}/"', "tenants[0].sources.onedrive.path", "{upn}/"),
     "files url": ("file:///srv/onedrive", "smb://srv/onedrive", "tenants[0].sources.onedrive.url", "file:///"),
     "identifier of a wrong shape": (
         "employee_id: employee_no",
@@ -303,6 +333,18 @@ def test_connector_may_refuse_its_settings(tmp_path: Path) -> None:
     assert "depth 1 means nothing" in str(one[0])
     assert "KeyError" in str(two[0])
     assert "hunter2" not in f"{one}{two}"
+
+
+def test_connector_whose_own_check_breaks_is_told_with_its_line(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, WHOLE + "      odd: {connector: rude}\n")
+    assert problem.line == len(LINES) + 1
+    assert "KeyError" in problem.message
+    assert "hunter2" not in str(problem)
+
+
+def test_source_with_problems_of_its_own_is_not_called_missing(tmp_path: Path) -> None:
+    text = WHOLE.replace("table: orders,", "tabel: orders,")
+    assert {problem.setting for problem in problems_of(tmp_path, text)} == {"tenants[0].sources.orders"}
 
 
 def test_missing_file_says_how_to_begin(tmp_path: Path) -> None:
