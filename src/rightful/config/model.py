@@ -102,7 +102,7 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The largest part of a dataset, MiB (1 to 64)."""
     leak_check: Literal["off", "sample", "full"] = "sample"
     """Search of written parts for other people's identifiers. Not applied yet; that each row is the subject's is checked always."""
-    formats: tuple[Literal["jsonl"], ...] = ("jsonl",)
+    formats: Annotated[tuple[Literal["jsonl"], ...], msgspec.Meta(min_length=1)] = ("jsonl",)
     """Forms of the records."""
     layout: Literal["folder"] = "folder"
     """One blob an entry."""

@@ -179,7 +179,8 @@ class Reader:
             return self.complain(node.line, setting, f"must be {describe(type_)}", hint)
         values = [self.value(item, type_.item_type, f"{setting}[{number}]") for number, item in enumerate(node.items)]
         if len(values) < (type_.min_length or 0):
-            return self.complain(node.line, setting, f"needs at least {type_.min_length}")
+            hint = "write what it takes, or leave the line out where it has a default"
+            return self.complain(node.line, setting, f"needs at least {type_.min_length}", hint)
         if any(value is INVALID for value in values):
             return INVALID
         return COLLECTIONS[type(type_)](values)

@@ -11,7 +11,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -42,7 +42,7 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The column that says when a row's event happened."""
     allow_empty: bool = False
     """Whether a lake without files is normal; else it is refused."""
-    partition_mib: int = 1024
+    partition_mib: Annotated[int, msgspec.Meta(ge=1)] = 1024
     """How many MiB of files make one read. Changes how parts are numbered."""
 
 

@@ -158,6 +158,13 @@ CHANGES = {
         "names no file",
     ),
     "lake without match": ("match: {user_id: upn, device: device_id}", "match: {}", "tenants[0].sources.activity.match", "whose a row is"),
+    "lake in no parts": (
+        "product: Activity",
+        "product: Activity, partition_mib: 0",
+        "tenants[0].sources.activity.partition_mib",
+        "at least 1",
+    ),
+    "no form": ("formats: [jsonl]", "formats: []", "tenants[0].export.formats", "leave the line out"),
     "way out of the root": ('"{upn}/"', '"../{upn}/"', "tenants[0].sources.onedrive.path", "{upn}/"),
     "files url": ("file:///srv/onedrive", "smb://srv/onedrive", "tenants[0].sources.onedrive.url", "file:///"),
     "identifier of a wrong shape": (
