@@ -39,7 +39,7 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     exclude: tuple[str, ...] = ()
     """Columns that are left out."""
     time: str = ""
-    """The column that says when a row's event happened."""
+    """The column that says when a row's event happened; must be there. Not applied yet."""
     allow_empty: bool = False
     """Whether a lake without files is normal; else it is refused."""
     partition_mib: Annotated[int, msgspec.Meta(ge=1)] = 1024

@@ -49,7 +49,7 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     exclude: tuple[str, ...] = ()
     """Columns that do not get into the package."""
     time: str = ""
-    """Column that says when a row came to be."""
+    """Column that says when a row came to be; must be there. Not applied yet."""
 
 
 class SqlConnector:
