@@ -65,6 +65,12 @@ CHANGES = {
     "unknown top key": ("engine: embedded", "engin: embedded", "", "did you mean 'engine'?"),
     "folder is no setting": ("engine: embedded", "folder: /tmp", "", "not a setting"),
     "unknown source key": ("exclude: [spam_score]", "exclud: [spam_score]", "tenants[0].sources.messages", "did you mean 'exclude'?"),
+    "redaction": (
+        "exclude: [spam_score]",
+        "redact: {recipient: others}",
+        "tenants[0].sources.messages",
+        "'redact' is not supported yet; leave it out",
+    ),
     "missing key": ("url: postgresql://reader:hunter2@db/shop\n        table", "table", "tenants[0].sources.messages", "'url' is missing"),
     "null": ("name: Contoso", "name:", "tenants[0].name", "is empty"),
     "list for text": ("name: Contoso", "name: [Contoso]", "tenants[0].name", "not a list"),
