@@ -1,24 +1,27 @@
-"""The `rightful.yaml` that `rightful init` writes: small, valid as it is, with everything else in comments."""
+"""The `rightful.yaml` that `rightful init` writes: valid as it is, with every other setting in comments, each explained.
+
+In the template `@ CLASS.SETTING` on a line stands for what the setting's docstring says, `@in` for the same of one that is written within
+braces, and `@all CLASS` for all of a section's settings with their defaults, in comments.
+"""
 
 import json
+import re
 import textwrap
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
 
-from rightful.config.model import (
-    ExportSettings,
-    GraphSettings,
-    IssuerSettings,
-    LimitSettings,
-    ServerSettings,
-    SourceConfig,
-    StorageSettings,
-)
-from rightful.config.reference import doc
+from rightful.config import model
+from rightful.config.reference import Setting, settings_of
+from rightful.connectors import registry as connectors
+from rightful.directory import registry as directories
 
 AUDIENCE = "api://rightful"
+_WIDTH = 118
+_DIRECTIVE = re.compile(r"(?P<lead>[ #]*)@(?P<kind>all|in|) (?P<name>\S+)")
 
 
 def render(folder: Path, *, tenant_id: str) -> str:
@@ -28,138 +31,233 @@ def render(folder: Path, *, tenant_id: str) -> str:
         # JSON's strings are YAML's, and `$` begins a variable in this file.
         return json.dumps(f"file://{quote(str(path), safe='/')}{pattern}".replace("$", "$$"), ensure_ascii=False)
 
-    return _TEMPLATE.format(
-        tenant_id=tenant_id,
-        audience=AUDIENCE,
-        exports=url(folder / "exports"),
-        files=url(folder / "files"),
-        lake=url(folder / "activity", "/**/*.parquet"),
-        listen=_about(ServerSettings, "listen", 2),
-        base_url=_about(ServerSettings, "base_url", 2),
-        tls=_about(ServerSettings, "tls", 2),
-        beta=_about(GraphSettings, "beta_submit_status", 2),
-        read_all=_about(GraphSettings, "user_read_all_exports", 2),
-        audience_doc=_about(IssuerSettings, "audience", 8),
-        queued=_about(LimitSettings, "queued", 6),
-        part=_about(ExportSettings, "part_mib", 6),
-        wait=_about(ExportSettings, "wait_h", 6),
-        checks=_about(StorageSettings, "checks", 6),
-        allow=_about(StorageSettings, "allow", 6),
-        unreadable=_about(SourceConfig, "on_unreadable_item", 8),
-    )
+    lines = [line for written in _TEMPLATE.splitlines() for line in _expanded(written)]
+    values = {
+        "tenant_id": tenant_id,
+        "audience": AUDIENCE,
+        "exports": url(folder / "exports"),
+        "files": url(folder / "files"),
+        "lake": url(folder / "activity", "/**/*.parquet"),
+    }
+    return re.sub("<([a-z_]+)>", lambda found: values[found[1]], "\n".join(lines)) + "\n"
 
 
-def _about(cls: type[msgspec.Struct], name: str, indent: int) -> str:
-    """Return a setting's docstring as comment lines."""
-    return textwrap.fill(doc(cls, name), width=118, initial_indent=f"{' ' * indent}# ", subsequent_indent=f"{' ' * indent}# ")
+@cache
+def _settings() -> dict[str, tuple[Setting, ...]]:
+    """Return the settings of each class that the template names."""
+    classes: dict[str, type[msgspec.Struct]] = {
+        "config": model.Config,
+        "server": model.ServerSettings,
+        "graph": model.GraphSettings,
+        "tenant": model.TenantConfig,
+        "issuer": model.IssuerSettings,
+        "limits": model.LimitSettings,
+        "export": model.ExportSettings,
+        "storage": model.StorageSettings,
+        "source": model.SourceConfig,
+        "directory": directories.find("sql").Settings,
+        **{name: connectors.find(name).Settings for name in ("files", "lake", "sql")},
+    }
+    return {name: tuple(settings_of(cls, "")) for name, cls in classes.items()}
+
+
+def _expanded(line: str) -> Iterator[str]:
+    found = _DIRECTIVE.fullmatch(line)
+    if found is None:
+        yield line
+        return
+    name, _, path = found["name"].partition(".")
+    lead = found["lead"]
+    for setting in _settings()[name]:
+        if found["kind"] == "all":
+            yield from (*_comment(lead, setting.doc), f"{lead}# {setting.path}: {setting.default}")
+        elif setting.path == path:
+            key = path.rpartition(".")[2]
+            yield from _comment(lead, f"`{key}`: {setting.doc}" if found["kind"] == "in" else setting.doc)
+
+
+def _comment(lead: str, text: str) -> list[str]:
+    return textwrap.wrap(text, width=_WIDTH, initial_indent=f"{lead}# ", subsequent_indent=f"{lead}# ")
 
 
 _TEMPLATE = """\
-# The configuration of Rightful. `rightful doctor` checks it, docs/reference/settings.md explains every setting.
-# ${{NAME}} in a value reads the environment; {{file: PATH}} instead of a text reads a mounted secret. Paths start at this folder.
+# The configuration of Rightful: every setting, those in comments with their default or an example. `rightful doctor` checks it.
+# ${NAME} in a value reads the environment; {file: PATH} instead of a text reads a mounted secret. Paths start at this folder.
 
+@ config.server
 server:
-{listen}
+  @ server.listen
   listen: 127.0.0.1:8443
-{base_url}
+  @ server.base_url
   # base_url: https://dsr.contoso.example
-{tls}
+  @ server.tls
+  @in server.tls.cert
+  @in server.tls.key
   # `rightful dev-cert tls` makes one for localhost; Graph's clients send their tokens over https only.
-  # tls: {{cert: tls/cert.pem, key: tls/key.pem}}
+  # tls: {cert: tls/cert.pem, key: tls/key.pem}
 
 # Where operations are kept: never personal data, never a secret in the clear.
+@ config.store
 store: sqlite:///var/rightful.db
-# Seals storage locations while their operations run. Keep a copy: without it, exports that run cannot go on.
-seal_key: {{file: seal.key}}
+@ config.engine
+# engine: embedded
+@ config.seal_key
+# Keep a copy: without it, exports that run cannot go on.
+seal_key: {file: seal.key}
 
+@ config.graph
 graph:
-{beta}
-  # beta_submit_status: 202
-{read_all}
-  # user_read_all_exports: false
+  @all graph
 
 tenants:
-    # Your directory's id: the `tid` of its tokens. This one was made up for you to try things out.
-  - id: {tenant_id}
+    @ tenant.id
+    # This one was made up for you to try things out.
+  - id: <tenant_id>
+    @ tenant.name
     name: My organization
 
-    # Whose tokens count.
+    @ tenant.identity
     identity:
+      @ tenant.identity.issuers
       issuers:
-        # The built-in issuer of `rightful token`, for trying things out; refused unless the service listens on loopback.
-{audience_doc}
-        - {{issuer: local, audience: ["{audience}"]}}
+        @in issuer.issuer
+        @in issuer.audience
+        @in issuer.jwks_uri
+        - {issuer: local, audience: ["<audience>"]}
         # Microsoft Entra ID, or any other OpenID Connect provider:
-        # - {{issuer: "https://login.microsoftonline.com/TENANT-ID/v2.0", audience: ["APPLICATION-ID"]}}
+        # - {issuer: "https://login.microsoftonline.com/TENANT-ID/v2.0", audience: ["APPLICATION-ID"]}
+        # - {issuer: "https://id.contoso.example", audience: ["rightful"], jwks_uri: "https://id.contoso.example/keys"}
 
+    @ tenant.limits
     limits:
-{queued}
-      # queued: 100000
+      @all limits
 
+    @ tenant.export
     export:
-{part}
-      # part_mib: 16
-{wait}
-      # wait_h: 72
+      @all export
 
-    # Where packages may go.
+    @ tenant.storage
     storage:
-{checks}
+      @ storage.checks
       checks: standard
-{allow}
+      @ storage.allow
       allow: ["*.blob.core.windows.net"]
       # Folders that callers name instead of a SAS URL.
+      @ storage.accounts
+      @in storage.accounts.NAME.url
       accounts:
-        LocalExports: {{url: {exports}}}
+        LocalExports: {url: <exports>}
 
-    # Who your people are: a table or view with a row for each. SQLite here; postgresql://USER:${{PASSWORD}}@HOST/DATABASE as well.
+    # Who your people are: a table or view with a row for each. SQLite here; postgresql://USER:${PASSWORD}@HOST/DATABASE as well.
     directory:
       connector: sql
+      @ directory.url
       url: sqlite:///people.db
+      @ directory.table
       table: people
+      @ directory.id
       id: object_id
+      @ directory.upn
       upn: upn
+      @ directory.display_name
       display_name: name
-      # How they are known elsewhere; the names on the left are what `match` and `path` of the sources use.
+      @ directory.language
+      # language: preferred_language
+      @ directory.identifiers
+      # The names on the left are what `match` and `path` of the sources use.
       identifiers:
         mail: mail
         # employee_id: employee_no
-      # Identifiers found by identifiers, in other tables or databases:
+      @ directory.more
+      @in directory.more[].url
+      @in directory.more[].table
+      @in directory.more[].from
+      @in directory.more[].identifiers
       # more:
-      #   - {{url: "sqlite:///devices.db", table: devices, from: {{upn: owner_upn}}, identifiers: {{device_id: id}}}}
+      #   - {url: "sqlite:///devices.db", table: devices, from: {upn: owner_upn}, identifiers: {device_id: id}}
+      @ directory.inbound_profiles
+      # inbound_profiles:
+      #   @ directory.inbound_profiles.url
+      #   url: sqlite:///people.db
+      #   @ directory.inbound_profiles.table
+      #   table: inbound_profiles
+      #   @ directory.inbound_profiles.user_id
+      #   user_id: user_id
+      #   @ directory.inbound_profiles.upn
+      #   upn: upn
+      #   @ directory.inbound_profiles.display_name
+      #   display_name: display_name
+      #   @ directory.inbound_profiles.home_tenant_id
+      #   home_tenant_id: home_tenant_id
+      #   @ directory.inbound_profiles.identifiers
+      #   identifiers: {mail: mail}
 
     # Where their data lies. Each name becomes a folder of the package, below its product.
     sources:
       # A folder for each person.
       files:
+        @ source.connector
         connector: files
-        url: {files}
-        path: "{{upn}}/"
+        @ files.url
+        url: <files>
+        @ files.path
+        path: "{upn}/"
+        @ files.include
+        # include: ["*.pdf", "Documents/**"]
+        @ files.exclude
+        # exclude: [Trash]
+        @ files.allow_empty
+        # allow_empty: false
+        @ source.product
         product: Files
-{unreadable}
+        @ source.on_unreadable_item
         # on_unreadable_item: record
+        @ source.label
+        @in source.label.category
+        @in source.label.purpose
+        @in source.label.retention
+        @in source.label.recipients
+        # label: {category: user.contact, purpose: essential.service, retention: 2 years, recipients: [Mail provider]}
 
       # Tables of one database; `via` follows a join to the table that knows the person.
       # orders:
       #   connector: sql
-      #   url: postgresql://USER:${{PASSWORD}}@HOST/shop
+      #   @ sql.url
+      #   url: postgresql://USER:${PASSWORD}@HOST/shop
+      #   @ sql.table
       #   table: orders
-      #   match: {{customer_mail: mail}}
+      #   @ sql.match
+      #   match: {customer_mail: mail}
+      #   @ sql.key
       #   key: id
+      #   @ sql.exclude
+      #   exclude: [risk_score]
+      #   @ sql.time
+      #   time: ordered_at
       #   product: Shop
-      #   label: {{category: user.contact, purpose: essential.service, retention: 2 years}}
       # order_lines:
       #   connector: sql
-      #   url: postgresql://USER:${{PASSWORD}}@HOST/shop
+      #   url: postgresql://USER:${PASSWORD}@HOST/shop
       #   table: order_lines
-      #   via: {{orders: {{order_id: id}}}}
+      #   @ sql.via
+      #   via: {orders: {order_id: id}}
       #   key: id
       #   product: Shop
 
       # Parquet files of everybody, searched for many people at once.
       # activity:
       #   connector: lake
-      #   url: {lake}
-      #   match: {{user_id: upn}}
+      #   @ lake.url
+      #   url: <lake>
+      #   @ lake.match
+      #   match: {user_id: upn}
+      #   @ lake.exclude
+      #   exclude: [session]
+      #   @ lake.time
+      #   time: ts
+      #   @ lake.allow_empty
+      #   allow_empty: false
+      #   @ lake.partition_mib
+      #   partition_mib: 1024
       #   product: Activity
 """

@@ -1,12 +1,17 @@
 """What `rightful init` writes is valid as it is, and its comments are valid when they are taken in."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from rightful.config import template
 from rightful.config.load import load
+from rightful.config.model import ExportSettings, GraphSettings, LimitSettings
+from rightful.config.reference import chapters
 
 TENANT = "2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55"
 
@@ -23,16 +28,72 @@ def test_template_is_valid_in_any_folder(tmp_path: Path, name: str) -> None:
     assert [source.name for source in config.tenants[0].sources] == ["files"]
 
 
+SETTING_IN_A_COMMENT = re.compile(r"^( *)# (?=( *)(- \{|[a-z_]+:( |$)))", re.MULTILINE)
+
+
+def taken_in(folder: Path) -> str:
+    """Return the file with every example in a comment made part of it."""
+    text = SETTING_IN_A_COMMENT.sub(r"\1", template.render(folder, tenant_id=TENANT))
+    return text.replace("TENANT-ID", TENANT)
+
+
 def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
-    text = template.render(tmp_path, tenant_id=TENANT)
-    taken_in = re.sub(r"^( *)# (?=( *)(- |[a-z_]+:( |$)))(?! *https?:)(?!.*\b(Without|Where|Whether)\b)", r"\1", text, flags=re.MULTILINE)
     (tmp_path / "seal.key").write_text("ab" * 32 + "\n")
     path = tmp_path / "rightful.yaml"
-    path.write_text(taken_in.replace("TENANT-ID", TENANT), encoding="utf-8")
+    path.write_text(taken_in(tmp_path), encoding="utf-8")
     config = load(path, {"PASSWORD": "x"})
     assert {source.name for source in config.tenants[0].sources} == {"files", "orders", "order_lines", "activity"}
-    assert len(config.tenants[0].identity.issuers) == 2
+    assert len(config.tenants[0].identity.issuers) == 3
     assert config.server.tls is not None
+
+
+def test_what_stands_in_a_comment_of_a_section_is_its_default(tmp_path: Path) -> None:
+    (tmp_path / "seal.key").write_text("ab" * 32 + "\n")
+    path = tmp_path / "rightful.yaml"
+    path.write_text(taken_in(tmp_path), encoding="utf-8")
+    config = load(path, {"PASSWORD": "x"})
+    assert config.tenants[0].limits == LimitSettings()
+    assert config.tenants[0].export == ExportSettings()
+    assert config.graph == GraphSettings()
+
+
+def paths_in(value: Any, path: str) -> Iterator[str]:
+    """Yield the settings in a part of a document, by their names in the reference."""
+    yield path
+    if isinstance(value, list):
+        for item in value:
+            yield from paths_in(item, f"{path}[]")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from paths_in(inner, f"{path}.{'NAME' if path.endswith(('.sources', '.accounts')) else key}".lstrip("."))
+
+
+def test_every_setting_stands_in_the_file_with_what_it_means(tmp_path: Path) -> None:
+    written = set(paths_in(yaml.safe_load(taken_in(tmp_path)), ""))
+    document = yaml.safe_load(taken_in(tmp_path))
+    comments = " ".join(
+        line.strip(" #") for line in template.render(tmp_path, tenant_id=TENANT).splitlines() if line.strip().startswith("#")
+    )
+    of_connector = {
+        name: {
+            path
+            for source in document["tenants"][0]["sources"].values()
+            if source["connector"] == name
+            for path in paths_in(source, "tenants[].sources.NAME")
+        }
+        for name in ("files", "lake", "sql")
+    }
+    missing = []
+    for title, _, settings in chapters():
+        there = next((found for name, found in of_connector.items() if title == f"Sources of connector `{name}`"), written)
+        missing += [f"{title}: {setting.path}" for setting in settings if setting.path not in there]
+        missing += [f"{title}: {setting.path} unexplained" for setting in settings if setting.doc not in comments]
+    assert missing == []
+
+
+def test_howto_promises_what_the_file_has() -> None:
+    page = Path(__file__).parents[3] / "docs" / "howto" / "first-run.md"
+    assert "with every setting explained in it" in page.read_text(encoding="utf-8")
 
 
 def test_lines_are_not_longer_than_an_editor_shows(tmp_path: Path) -> None:
