@@ -136,16 +136,12 @@ def check_tenants(tenants: Sequence[TenantDraft], complain: Complain) -> None:
     """Tenants are told apart by id and by name."""
     if not tenants:
         complain("tenants", "needs at least one tenant")
-    for what in ("id", "name"):
+    for what, hint in (("id", "write the id of the tenant's own directory"), ("name", "give each tenant a name of its own")):
         given = [str(value).casefold() for tenant in tenants if (value := getattr(tenant, what)) is not None]
         twice = {value for value, count in Counter(given).items() if count > 1}
         for tenant in tenants:
             if (value := getattr(tenant, what)) is not None and value.casefold() in twice:
-                complain(
-                    f"{tenant.setting}.{what}",
-                    f"another tenant has the same {what}",
-                    f"give each tenant an {what} of its own".replace("an name", "a name"),
-                )
+                complain(f"{tenant.setting}.{what}", f"another tenant has the same {what}", hint)
 
 
 # -- one tenant -----------------------------------------------------------------------------------------------------------

@@ -225,11 +225,11 @@ def test_loopback_needs_neither(tmp_path: Path, listen: str) -> None:
 
 def test_two_tenants_are_told_apart(tmp_path: Path) -> None:
     text = WHOLE + WHOLE[WHOLE.index("  - id:") :]
-    assert [problem.setting for problem in problems_of(tmp_path, text)] == [
-        "tenants[0].id",
-        "tenants[0].name",
-        "tenants[1].id",
-        "tenants[1].name",
+    assert [(problem.setting, problem.hint) for problem in problems_of(tmp_path, text)] == [
+        ("tenants[0].id", "write the id of the tenant's own directory"),
+        ("tenants[0].name", "give each tenant a name of its own"),
+        ("tenants[1].id", "write the id of the tenant's own directory"),
+        ("tenants[1].name", "give each tenant a name of its own"),
     ]
     other = WHOLE[WHOLE.index("  - id:") :].replace("1111", "2222").replace("Contoso", "Fabrikam")
     assert len(read(tmp_path, WHOLE + other).tenants) == 2
