@@ -47,6 +47,7 @@ check: .venv/dev ## Format, lint, types, layers, docs
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/pytest -q tests/docs
 
 bench: .venv/dev postgres ## Measure us and the yardstick on the same work, side by side
 	@$(BIN)/python -m benchmarks.run $(ARGS)
