@@ -143,7 +143,7 @@ def _store(config: Config) -> str:
 
 
 def _clock(config: Config, now: datetime) -> str:
-    """Compare with what was written before now: tokens, SAS URLs and receipts are judged by this clock."""
+    """Compare with what was written before now: tokens and SAS URLs are judged by this clock."""
     written = [Path(rightful.__file__), *config.folder.glob("*.yaml")]
     newest_s = max(path.stat().st_mtime for path in written)
     if newest_s > now.timestamp() + timedelta(minutes=5).total_seconds():
