@@ -16,6 +16,7 @@ from cryptography import x509
 
 import rightful
 from rightful.config.model import Config, SourceConfig, TenantConfig, TlsSettings
+from rightful.directory.interface import FindsAmbiguity
 from rightful.errors import ExportError
 from rightful.export.runtime import build_connector, build_directory
 from rightful.redaction import redact
@@ -81,6 +82,10 @@ def _tenant_checks(config: Config, tenant: TenantConfig) -> Iterator[tuple[str, 
 def _directory(config: Config, tenant: TenantConfig) -> str:
     with closing(build_directory(tenant, config.folder)) as directory:
         directory.check()
+        shared = directory.ambiguous_names() if isinstance(directory, FindsAmbiguity) else 0
+    if shared:
+        what = "name belongs to several people: a request by it" if shared == 1 else "names belong to several people each: requests by them"
+        raise _refuse(f"{shared} user principal {what} cannot be answered", "give each person a name of their own; object ids still work")
     return f"{tenant.directory.connector} answers"
 
 

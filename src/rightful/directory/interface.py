@@ -1,7 +1,7 @@
 """The contract of a directory: who a data subject is, and under which identifiers they are known."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rightful.ids import SubjectId
 from rightful.subject.model import DataSubject, IdentifiedSubject
@@ -42,4 +42,13 @@ class Directory(Protocol):
 
     def close(self) -> None:
         """Release connections; the directory is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class FindsAmbiguity(Protocol):
+    """The ability to look for people who cannot be told apart, over the whole directory: for `rightful doctor`, not for a request."""
+
+    def ambiguous_names(self) -> int:
+        """Return how many user principal names belong, letter by letter, to several people: `find_user` refuses these."""
         ...

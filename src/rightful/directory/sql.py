@@ -100,6 +100,7 @@ class SqlDirectory:
         )
         self._by_id = Lookup(database, said.table, [(said.id, "id")], self._people.columns)
         self._by_upn = Lookup(database, said.table, [(said.upn, "upn")], self._people.columns)
+        self._names = Lookup(database, said.table, [], list(dict.fromkeys([said.id, said.upn])))
         self._more = [_More(self._open(more.url or said.url), more) for more in said.more]
         self._inbound: _Inbound | None = None
         if said.inbound_profiles is not None:
@@ -132,6 +133,12 @@ class SqlDirectory:
         lookups = [self._by_id, self._by_upn, *(more.lookup for more in self._more)]
         for lookup in lookups + ([self._inbound.by_id, self._inbound.all] if self._inbound else []):
             lookup.check()
+
+    def ambiguous_names(self) -> int:
+        """Read all people; see `directory.interface.FindsAmbiguity`."""
+        first: dict[str, str] = {}
+        pairs = ((row[0], row[-1]) for row in self._names.list())
+        return len({upn for subject_id, upn in pairs if is_usable("upn", upn) and first.setdefault(upn, subject_id) != subject_id})
 
     def find_user(self, key: str) -> DataSubject | None:
         """Find by exact value first, which an index serves; a UPN then without case, over all rows if there is no index on lower()."""

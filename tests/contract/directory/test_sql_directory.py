@@ -9,6 +9,7 @@ import pytest
 from tests.contract.database.world import ENGINES, World, make
 
 from rightful.directory import registry
+from rightful.directory.interface import FindsAmbiguity
 from rightful.directory.sql import InboundSettings, MoreSettings, SqlDirectory, SqlDirectorySettings
 from rightful.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
 from rightful.ids import SubjectId, TenantId
@@ -293,6 +294,28 @@ def test_wrong_name_is_refused_by_check(world: World, changed: dict[str, Any], s
         directory.check()
     assert hint in refused.value.hint
     assert refused.value.source_name == "directory"
+    directory.close()
+
+
+def test_names_that_nobody_can_be_asked_for_by_are_counted(world: World) -> None:
+    directory = _directory(world)
+    assert isinstance(directory, FindsAmbiguity)
+    assert directory.ambiguous_names() == 0
+    directory.close()
+    world.execute(
+        "DROP INDEX people_upn; INSERT INTO people (object_id, upn) VALUES ('x1', 'twin@contoso.example'), ('x2', 'twin@contoso.example'),"
+        "('x3', 'twin@contoso.example'), ('x4', 'TWIN@contoso.example'), ('y1', 'ANN@contoso.example'), ('z1', ''), ('z2', '');"
+        "CREATE VIEW several AS SELECT object_id, upn, name, preferred_language, mail, other_mail, employee_no FROM people"
+        " UNION ALL SELECT object_id, upn, name, preferred_language, 'another', NULL, NULL FROM people"
+    )
+    for table in ("people", "several"):  # several rows of one person are one person
+        directory = _directory(world, table=table)
+        assert directory.ambiguous_names() == 1
+        with pytest.raises(SourceRefused, match="several people"):
+            directory.find_user("twin@contoso.example")
+        directory.close()
+    directory = _directory(world, id="upn", table="several")  # the name is the id: nobody shares it
+    assert directory.ambiguous_names() == 0
     directory.close()
 
 

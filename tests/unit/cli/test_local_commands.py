@@ -143,6 +143,18 @@ def test_doctor_tells_every_problem_with_what_to_do(home: Path, capsys: pytest.C
     assert "4 problems" in said.err
 
 
+def test_doctor_counts_names_that_several_people_share_and_names_nobody(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with sqlite3.connect(home / "people.db") as people:
+        people.executemany("INSERT INTO people VALUES (?, 'twin@contoso.example', 'Twin', NULL)", [("t1",), ("t2",)])
+    people.close()
+    code, checks = doctor(capsys)
+    assert code == Exit.FAILED
+    check = checks["My organization: directory"]
+    assert check["detail"] == "1 user principal name belongs to several people: a request by it cannot be answered"
+    assert "object ids" in str(check["hint"])
+    assert "twin" not in str(checks).lower()
+
+
 def test_doctor_looks_into_the_store(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "var").mkdir()
     (home / "var" / "rightful.db").write_bytes(b"no database at all" * 100)
