@@ -140,7 +140,7 @@ class SqlConnector:
         for column in map(table.find, link.settings.match):
             if column is not None and column.is_compound:
                 raise self._refused(
-                    f"column {column.name!r} of {table.name!r} ({column.column.source_type}) cannot be matched: its values are several each",
+                    f"column {column.name!r} of {table.name!r} ({column.column.source_type}) cannot be matched: it holds several values",
                     ONE_EACH,
                 )
         vias = []
