@@ -9,10 +9,10 @@ import msgspec
 from rightful import __version__
 from rightful.clock import Clock
 from rightful.config.model import SourceConfig
-from rightful.errors import EntryConflict, OperationError, StorageError
+from rightful.errors import EntryConflict, OperationError
 from rightful.export.identities import Identities
 from rightful.export.placing import NOTHING
-from rightful.export.putting import Putter
+from rightful.export.putting import Putter, sync_each
 from rightful.export.records import PACKAGE, EntryRecord, ReadRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
@@ -133,20 +133,12 @@ class Finisher:
         return True
 
     def _sync(self, endings: Sequence[_Ending], tenant: TenantRuntime) -> list[_Ending]:
-        """Make what was put durable, storage by storage; return what is."""
-        by_storage: dict[int, list[_Ending]] = defaultdict(list)
+        """Make what was put durable; return what is."""
+        failed = sync_each(ending.storage for ending in endings)
         for ending in endings:
-            by_storage[id(ending.storage)].append(ending)
-        durable: list[_Ending] = []
-        for group in by_storage.values():
-            try:
-                group[0].storage.sync()
-            except StorageError as error:
-                for ending in group:
-                    self._trouble.finishing(ending.operation, error, tenant.config.export)
-            else:
-                durable += group
-        return durable
+            if id(ending.storage) in failed:
+                self._trouble.finishing(ending.operation, failed[id(ending.storage)], tenant.config.export)
+        return [ending for ending in endings if id(ending.storage) not in failed]
 
     def _finished(self, operation: ClaimedOperation, tenant: TenantRuntime, sealed: Sealed, entries: Sequence[Entry]) -> closing.Finished:
         opened: dict[str, list[_Opened]] = defaultdict(list)

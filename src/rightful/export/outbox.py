@@ -4,14 +4,13 @@ For a group of entries, of one operation or of many: put their paths and digests
 Small entries of many operations share each of these steps.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings
 from rightful.errors import EntryConflict, SourceRefused, StorageError
 from rightful.export.placing import MARKER, Draft, Placed, found_there, gone, is_marked, marked, place, skip_key
-from rightful.export.putting import Putter, Unput
+from rightful.export.putting import Putter, Unput, sync_each
 from rightful.export.records import EntryRecord
 from rightful.export.side_by_side import SideBySide
 from rightful.export.subject_read import Known, SubjectRead
@@ -162,16 +161,10 @@ class Outbox:
         )
 
     def _sync(self, states: Sequence[SubjectRead]) -> None:
-        by_storage: dict[int, list[SubjectRead]] = defaultdict(list)
+        failed = sync_each(state.storage for state in states if state.is_alive)
         for state in states:
-            if state.is_alive:
-                by_storage[id(state.storage)].append(state)
-        for alike in by_storage.values():
-            try:
-                alike[0].storage.sync()
-            except StorageError as error:
-                for state in alike:
-                    self._give_up(state, error)
+            if id(state.storage) in failed:
+                self._give_up(state, failed[id(state.storage)])
 
     def _give_up(self, state: SubjectRead, error: StorageError | SourceRefused) -> None:
         if not state.is_alive:

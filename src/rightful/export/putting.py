@@ -88,6 +88,17 @@ def _is_ours(storage: Storage, path: str, sha256: str, *, guess: bool) -> bool:
     return guess if found is None else found == sha256
 
 
+def sync_each(storages: Iterable[Storage]) -> dict[int, StorageError]:
+    """Sync storages, each once; return what went wrong, by the storage's `id`."""
+    failed: dict[int, StorageError] = {}
+    for storage in {id(storage): storage for storage in storages}.values():
+        try:
+            storage.sync()
+        except StorageError as error:
+            failed[id(storage)] = error
+    return failed
+
+
 def read_digest(storage: Storage, path: str) -> str | None:
     """Return the SHA-256 of what lies at a path, None where it may not be read; raises `FileNotFoundError` where there is nothing."""
     if not isinstance(storage, Reading):
