@@ -9,12 +9,13 @@ import base64
 import binascii
 import re
 from datetime import datetime
-from urllib.parse import unquote_to_bytes, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
 from rightful.clock import from_microseconds, to_microseconds
 from rightful.errors import InvalidRequest
+from rightful.graph import escapes
 from rightful.graph.bodies import STATUS_WORDS
 from rightful.ids import GUID, OperationId
 from rightful.operation.model import OperationStatus
@@ -27,7 +28,6 @@ MAX_FILTER_CHARS = 2048
 _FILTER_HINT = "userId and status can be compared, for instance: userId eq '…' and status eq 'running'"
 
 _NAMES = frozenset({"$filter", "$orderby", "$select", "$top", "$skip", "$count", "$skiptoken"})
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _TOKEN = re.compile(r"\s*(?:(?P<paren>[()])|(?P<text>'(?:[^']|'')*')|(?P<word>[A-Za-z_][A-Za-z0-9_.]*))")
 _STATUSES = {word: status for status, word in STATUS_WORDS.items()}
 _UNKNOWN_STATUS = "unknownFutureValue"
@@ -63,11 +63,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _decode(raw: bytes) -> str:
-    if _BAD_ESCAPE.search(raw):
-        raise InvalidRequest("The query is not percent-encoded UTF-8")
     try:
-        return unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
-    except UnicodeDecodeError:
+        return escapes.decode(raw.replace(b"+", b" "))
+    except ValueError:
         raise InvalidRequest("The query is not percent-encoded UTF-8") from None
 
 
@@ -82,15 +80,11 @@ def parse_query(query_string: bytes, *, is_beta: bool) -> dict[str, str]:
         if not name.startswith("$"):
             continue
         if name in found:
-            raise InvalidRequest(f"The query option {_shown(name)} is given more than once")
+            raise InvalidRequest(f"The query option {escapes.shown(name, 32)} is given more than once")
         if name not in _NAMES:
-            raise InvalidRequest(f"The query option {_shown(name)} is not supported")
+            raise InvalidRequest(f"The query option {escapes.shown(name, 32)} is not supported")
         found[name] = _decode(raw_value)
     return found
-
-
-def _shown(name: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in name[:32])
 
 
 def _tokens(text: str) -> list[str]:
@@ -188,7 +182,7 @@ def parse_select(text: str, properties: frozenset[str], type_name: str) -> tuple
         if name == "*":
             return ()
         if name.lower() not in folded:
-            raise InvalidRequest(f"Could not find a property named '{_shown(name)}' on type 'microsoft.graph.{type_name}'")
+            raise InvalidRequest(f"Could not find a property named '{escapes.shown(name, 32)}' on type 'microsoft.graph.{type_name}'")
         found.append(folded[name.lower()])
     return tuple(dict.fromkeys(found))
 

@@ -6,11 +6,11 @@ OData's two ways of naming an entity, `users/x` and `users('x')`, are the same.
 
 import enum
 import re
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 
 from rightful.errors import InvalidRequest
+from rightful.graph import escapes
 
 
 class RouteKind(enum.Enum):
@@ -56,28 +56,17 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 VERSIONS = {"v1.0": "v1.0", "beta": "beta"}  # GRAPH-24: an operation answers under both, whichever submitted it
 _EXPORTS = frozenset({"exportpersonaldata", "microsoft.graph.exportpersonaldata"})  # GRAPH-10
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ENTITY = re.compile(r"([A-Za-z]+)\('(.*)'\)", re.DOTALL)
 _SETS = frozenset({"users", "datapolicyoperations", "inboundshareduserprofiles"})
-_MAX_SHOWN = 64
 
 
 def _unknown(segment: str) -> InvalidRequest:
-    shown = "".join(character if character.isprintable() else "?" for character in segment[:_MAX_SHOWN])
-    return InvalidRequest(f"Resource not found for the segment '{shown}'.")
-
-
-def _decode(segment: bytes) -> str:
-    if b"%" not in segment:
-        return segment.decode("ascii")
-    if _BAD_ESCAPE.search(segment):
-        raise ValueError("broken escape")
-    return unquote_to_bytes(segment).decode("utf-8")
+    return InvalidRequest(f"Resource not found for the segment '{escapes.shown(segment, 64)}'.")
 
 
 def _segments(raw_path: bytes) -> list[str]:
     try:
-        found = [_decode(segment) for segment in raw_path.split(b"/")]
+        found = [escapes.decode(segment) if b"%" in segment else segment.decode("ascii") for segment in raw_path.split(b"/")]
     except ValueError:
         raise InvalidRequest("The path is not percent-encoded UTF-8") from None
     if len(found) > 1 and not found[-1]:
