@@ -3,14 +3,13 @@
 There is no middleware: what every answer needs (ids, Date, the error envelope) is done here, once (ADR 0006 has the costs).
 """
 
-import traceback
-
 import structlog
 
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
 from rightful.errors import RequestError, SourceError
 from rightful.export.interface import Exports
+from rightful.faults import describe
 from rightful.graph import errors, headers, routes
 from rightful.graph.authentication import authorization_uri, build_verifier
 from rightful.graph.handlers import HANDLERS, Service
@@ -24,11 +23,6 @@ _HEALTH = b"/healthz"
 _HEALTH_METHODS = ("GET", "HEAD")
 
 _log = structlog.get_logger(__name__)
-
-
-def _where(error: BaseException) -> list[str]:
-    """Return the innermost lines of code that an error passed: its text stays out of the log, it may hold anything."""
-    return [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)[-6:]]
 
 
 class GraphApp:
@@ -58,7 +52,7 @@ class GraphApp:
             _log.warning("directory not read", request_id=request_id, code=error.code, source=error.source_name)
             answer = self._refuse(errors.translate(error), request_id, client_request_id)
         except Exception as error:  # noqa: BLE001 - outermost loop: whatever happens, the caller gets an answer and the log its place
-            _log.error("request failed", request_id=request_id, error=type(error).__name__, where=_where(error))
+            _log.error("request failed", request_id=request_id, error=describe(error))
             answer = self._refuse(errors.Unexpected(), request_id, client_request_id)
         await _send(
             send,
