@@ -11,7 +11,8 @@ from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
 from rightful.engines.embedded import EmbeddedEngine, new_owner
 from rightful.export import runtime
-from rightful.export.service import Service, Work
+from rightful.export.service import Service
+from rightful.export.work import Work
 from rightful.storage.registry import Storages
 from rightful.store.sqlite import SqliteStore
 

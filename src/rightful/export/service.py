@@ -1,7 +1,6 @@
-"""The service: what the surfaces may ask (`export.interface`), and the work that an engine does for it."""
+"""The service: what the surfaces may ask (`export.interface`)."""
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import structlog
@@ -10,90 +9,27 @@ from rightful.clock import Clock
 from rightful.config.model import Config
 from rightful.engines.interface import Engine
 from rightful.errors import Conflict, InvalidRequest, NotFound
-from rightful.export.finish import Finisher
-from rightful.export.identities import Identities
 from rightful.export.interface import SubmitRequest
 from rightful.export.records import Sealed
-from rightful.export.run import ReadRunner
 from rightful.export.runtime import TenantRuntime
-from rightful.export.side_by_side import SideBySide
-from rightful.export.stopping import Stopping, StoppingClock
 from rightful.export.submit import LEAST_VALID_S, Submitter
-from rightful.export.trouble import Trouble
+from rightful.export.work import Work
 from rightful.faults import describe
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.sealing import Sealer
 from rightful.storage.location import parse_location
 from rightful.storage.registry import Storages
-from rightful.store.interface import ClaimedOperation, ClaimedRead, FinishSet, Intent, ListQuery, ReadSet, Store
+from rightful.store.interface import Intent, ListQuery, Store
 from rightful.subject.model import DataSubject, SubjectKind
 
 _log = structlog.get_logger(__name__)
 
 _SETTLERS = 8
-_PUTS = 16
-"""How many requests wait for storage locations at the same time."""
 _SETTLE_S = 5.0
 """How long a start waits for the storage locations of requests that a stop cut short."""
 
-_UNCONFIGURED = Failure(
-    code="ConfigurationInvalid", message="the tenant is no longer in the configuration; put it back and resume, or submit the request again"
-)
 _CANCELLED = Failure(code="cancelled", message="the operation was cancelled")
-
-
-class Work:
-    """What the engine calls: runs claimed reads and finishes packages, of every tenant."""
-
-    def __init__(
-        self, *, config: Config, tenants: Mapping[TenantId, TenantRuntime], store: Store, storages: Storages, clock: Clock, owner: str
-    ) -> None:
-        sealer = Sealer(config.seal_key)
-        self.identities = Identities()
-        self.stopping = threading.Event()
-        clock = StoppingClock(clock, self.stopping)
-        self._tenants = tenants
-        trouble = Trouble(store, clock, self.identities, owner)
-        self._trouble = trouble
-        side_by_side = SideBySide(_PUTS)
-        self._reads = ReadRunner(
-            store=store,
-            storages=storages,
-            sealer=sealer,
-            clock=clock,
-            identities=self.identities,
-            trouble=trouble,
-            owner=owner,
-            side_by_side=side_by_side,
-            stopping=self.stopping,
-        )
-        self._finisher = Finisher(
-            store=store,
-            storages=storages,
-            sealer=sealer,
-            clock=clock,
-            identities=self.identities,
-            trouble=trouble,
-            owner=owner,
-            side_by_side=side_by_side,
-        )
-
-    def __call__(self, claim: ReadSet | FinishSet) -> None:
-        """Deal with one claim."""
-        tenant = self._tenants.get(claim.tenant_id)
-        if tenant is None:
-            claimed: Sequence[ClaimedRead | ClaimedOperation] = claim.reads if isinstance(claim, ReadSet) else claim.operations
-            for operation, each in zip(claim.operations, claimed, strict=True):
-                self._trouble.fail(operation, _UNCONFIGURED, each)
-            return
-        try:
-            if isinstance(claim, FinishSet):
-                self._finisher.run(claim, tenant)
-            else:
-                self._reads.run(claim, tenant)
-        except Stopping:
-            _log.info("work is given back: the service stops")
 
 
 class Service:
@@ -149,7 +85,7 @@ class Service:
         """
         self._settling.shutdown(wait=False, cancel_futures=True)
         self._submitter.stop()
-        self._work.stopping.set()
+        self._work.stop()
         self._engine.stop()
         self._storages.close()
         self._settling.shutdown()
@@ -192,7 +128,7 @@ class Service:
         if not self._store.fail(operation_id, _CANCELLED):
             raise Conflict("the operation has ended", hint="only an operation that has not ended can be cancelled")
         self._engine.cancel(operation_id)
-        self._work.identities.forget(operation_id)
+        self._work.forget(operation_id)
 
     def resume(self, tenant_id: TenantId, operation_id: OperationId, storage_location: str | None) -> DataPolicyOperation:
         """Lead a failed or waiting operation back to running."""

@@ -19,7 +19,8 @@ from rightful.config.model import ExportSettings
 from rightful.connectors.interface import Connector, Cursor, Item, Partition, ReadHeader
 from rightful.engines.embedded import EmbeddedEngine
 from rightful.errors import Conflict, InvalidRequest, SourceUnavailable, StorageUnavailable, Throttled
-from rightful.export.service import Service, Work
+from rightful.export.service import Service
+from rightful.export.work import Work
 from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.verify import PackageState

@@ -23,7 +23,8 @@ from rightful.config.model import (
 from rightful.connectors.interface import Connector
 from rightful.export.interface import SubmitRequest
 from rightful.export.runtime import TenantRuntime
-from rightful.export.service import Service, Work
+from rightful.export.service import Service
+from rightful.export.work import Work
 from rightful.identity.model import Caller, CallerKind
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation

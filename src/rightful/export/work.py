@@ -1,0 +1,91 @@
+"""The work that an engine does for the service: claimed reads, and packages to finish."""
+
+import threading
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from rightful.clock import Clock
+from rightful.config.model import Config
+from rightful.export.finish import Finisher
+from rightful.export.identities import Identities
+from rightful.export.run import ReadRunner
+from rightful.export.runtime import TenantRuntime
+from rightful.export.side_by_side import SideBySide
+from rightful.export.stopping import Stopping, StoppingClock
+from rightful.export.trouble import Trouble
+from rightful.ids import OperationId, TenantId
+from rightful.operation.model import Failure
+from rightful.sealing import Sealer
+from rightful.storage.registry import Storages
+from rightful.store.interface import ClaimedOperation, ClaimedRead, FinishSet, ReadSet, Store
+
+_log = structlog.get_logger(__name__)
+
+_PUTS = 16
+"""How many requests wait for storage locations at the same time."""
+
+_UNCONFIGURED = Failure(
+    code="ConfigurationInvalid", message="the tenant is no longer in the configuration; put it back and resume, or submit the request again"
+)
+
+
+class Work:
+    """What the engine calls: runs claimed reads and finishes packages, of every tenant."""
+
+    def __init__(
+        self, *, config: Config, tenants: Mapping[TenantId, TenantRuntime], store: Store, storages: Storages, clock: Clock, owner: str
+    ) -> None:
+        sealer = Sealer(config.seal_key)
+        self._identities = Identities()
+        self._stopping = threading.Event()
+        clock = StoppingClock(clock, self._stopping)
+        self._tenants = tenants
+        trouble = Trouble(store, clock, self._identities, owner)
+        self._trouble = trouble
+        side_by_side = SideBySide(_PUTS)
+        self._reads = ReadRunner(
+            store=store,
+            storages=storages,
+            sealer=sealer,
+            clock=clock,
+            identities=self._identities,
+            trouble=trouble,
+            owner=owner,
+            side_by_side=side_by_side,
+            stopping=self._stopping,
+        )
+        self._finisher = Finisher(
+            store=store,
+            storages=storages,
+            sealer=sealer,
+            clock=clock,
+            identities=self._identities,
+            trouble=trouble,
+            owner=owner,
+            side_by_side=side_by_side,
+        )
+
+    def __call__(self, claim: ReadSet | FinishSet) -> None:
+        """Deal with one claim."""
+        tenant = self._tenants.get(claim.tenant_id)
+        if tenant is None:
+            claimed: Sequence[ClaimedRead | ClaimedOperation] = claim.reads if isinstance(claim, ReadSet) else claim.operations
+            for operation, each in zip(claim.operations, claimed, strict=True):
+                self._trouble.fail(operation, _UNCONFIGURED, each)
+            return
+        try:
+            if isinstance(claim, FinishSet):
+                self._finisher.run(claim, tenant)
+            else:
+                self._reads.run(claim, tenant)
+        except Stopping:
+            _log.info("work is given back: the service stops")
+
+    def stop(self) -> None:
+        """Let reads come to their next checkpoint; nothing waits for a storage location any more."""
+        self._stopping.set()
+
+    def forget(self, operation_id: OperationId) -> None:
+        """Drop what is kept of an operation that has ended."""
+        self._identities.forget(operation_id)
