@@ -2,9 +2,12 @@
 
     ExportError                     has .code (stable, documented) and .hint (what to do)
     |- ConfigurationError           the operator must change settings; never retried
+    |  |- ConfigurationProblems     config.problem: all that is wrong with the file, at once
     |- RequestError                 the caller's fault; has .http_status
     |  |- InvalidRequest (400)  Unauthenticated (401)  Forbidden (403)  NotFound (404)
     |  |- Conflict (409)  Throttled (429, .retry_after_s)
+    |  |- of the wire alone         graph.errors, graph.bodies: MethodNotAllowed (405)  TooSlow (408)  TooLarge (413)
+    |  |                            UnsupportedMedia (415)  Unexpected (500)  ServiceUnavailable (503)
     |- SourceError(source_name)
     |  |- SourceUnavailable         try again later
     |  |- SourceRefused             stop this source: credentials, a missing table or folder, a failed check
@@ -14,6 +17,11 @@
     |  |- EntryConflict             another content lies at this path already
     |- PackageError                 a package or one of its paths is not what it must be
     |- OperationError               the operation cannot go on here
+    |- Stopping                     export.stopping: the service stops; what was being done is given back
+    |- ServiceUnreachable  ServiceRefused    cli.client: the service that a command talks to
+
+Two are kinds of OSError: StoreFault (store.interface: the store cannot be read or written now) and ItemChanged (connectors.interface: a
+file is no longer what its item says).
 
 Messages say what failed, on which thing and what to do next. They never hold personal data, tokens, signatures or content.
 """
