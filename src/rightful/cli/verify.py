@@ -12,6 +12,7 @@ from rightful.cli.exits import Exit
 from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit, emit_json, emit_table, format_bytes, say
 from rightful.errors import ConfigurationError, PackageError, Refusal, StorageRefused
+from rightful.package import hashing
 from rightful.package.bagit import BAGIT_PATH, TAG_MANIFEST_PATH
 from rightful.package.readers import FolderReader, PackageReader, ReadableStorage, StorageReader
 from rightful.package.request_info import PATH as REQUEST_INFO_PATH
@@ -100,7 +101,7 @@ def _find_prefix(storage: ReadableStorage) -> str:
 
 
 @contextmanager
-def _progress(*, is_shown: bool) -> Iterator[Any]:
+def _progress(*, is_shown: bool) -> Iterator[hashing.Progress | None]:
     if not is_shown:
         yield None
         return
