@@ -22,7 +22,7 @@ from rightful.clock import SystemClock
 from rightful.config.model import ServerSettings, TlsSettings
 from rightful.errors import ConfigurationError
 from rightful.export.interface import SubmitRequest
-from rightful.graph.http_protocol import LimitedHttpProtocol
+from rightful.graph.http_protocol import MAX_HEAD_BYTES, LimitedHttpProtocol
 from rightful.graph.server import Listening
 from rightful.operation.model import DataPolicyOperation
 from rightful.testing.issuer import SimulatedIssuer
@@ -160,16 +160,9 @@ def test_absolute_form_and_star_are_answered(plain: Listening) -> None:
 
 @pytest.mark.parametrize("piece", [b"X-%d: " + b"a" * 1000 + b"\r\n", b"a" * 1000], ids=["many headers", "one header without end"])
 def test_head_over_the_limit_is_431(plain: Listening, piece: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", plain.port), timeout=20) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
-        received = b""
-        try:
-            for number in range(5000):
-                connection.sendall(piece.replace(b"%d", b"%d" % number))
-            received = connection.recv(1000)
-        except (ConnectionResetError, BrokenPipeError):
-            received = received or b"HTTP/1.1 431 "  # it closed while we were still sending
-    assert received.startswith(b"HTTP/1.1 431 ")
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"".join(piece.replace(b"%d", b"%d" % number) for number in range(100))
+    # No byte more: what a server has not read when it closes makes the kernel drop its answer.
+    assert talk(plain, head[: MAX_HEAD_BYTES + 1]).startswith(b"HTTP/1.1 431 ")
 
 
 def test_head_over_the_limit_in_one_read_is_431(plain: Listening) -> None:
