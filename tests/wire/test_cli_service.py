@@ -4,14 +4,13 @@ import io
 import json
 import socketserver
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.wire.moved import MovedExports
 from tests.wire.running import listening
 
 from rightful import certificate
@@ -31,7 +30,6 @@ from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import Failure
 from rightful.subject.model import DataSubject, SubjectKind
 from rightful.testing.clock import ManualClock
-from rightful.testing.memory_exports import MemoryExports
 
 TENANT = TenantId("2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55")
 ANN = SubjectId("aaaaaaaa-0000-4000-8000-000000000001")
@@ -46,7 +44,7 @@ SAS = "https://acct.blob.core.windows.net/exports?sp=cw&sig=hunter2"
 class Service:
     """A running service and the folder of its configuration."""
 
-    def __init__(self, folder: Path, exports: MemoryExports, address: str) -> None:
+    def __init__(self, folder: Path, exports: MovedExports, address: str) -> None:
         self.folder, self.exports, self.address = folder, exports, address
 
     def run(self, *arguments: str) -> int:
@@ -63,7 +61,7 @@ def a_service(tmp_path: Path, clock: Clock | None = None) -> Iterator[Service]:
     (tmp_path / "seal.key").write_text("ab" * 32)
     text = render(tmp_path, tenant_id=TENANT).replace("  # tls: {", "  tls: {").replace("listen: 127.0.0.1:8443", "listen: 127.0.0.1:0")
     (tmp_path / "rightful.yaml").write_text(text, encoding="utf-8")
-    exports = MemoryExports(SUBJECTS, accounts=["LocalExports"])
+    exports = MovedExports(SUBJECTS, accounts=["LocalExports"])
     with listening(load(tmp_path / "rightful.yaml", {}), exports, clock=clock) as server:
         yield Service(tmp_path, exports, server.address.replace("127.0.0.1", "localhost"))
 
@@ -74,34 +72,10 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield running
 
 
-@contextmanager
-def meanwhile(act: Callable[[], None]) -> Iterator[None]:
-    """Let something happen while the block runs."""
-    thread = threading.Thread(target=act)
-    thread.start()
-    yield
-    thread.join(30)
-
-
-def once_submitted(exports: MemoryExports, act: Callable[[Any], None]) -> Callable[[], None]:
-    def wait() -> None:
-        until = time.monotonic() + 20
-        while not exports.operations and time.monotonic() < until:
-            time.sleep(0.01)
-        act(next(iter(exports.operations)))
-
-    return wait
-
-
 # -- export ---------------------------------------------------------------------------------------------------------------
 def test_export_is_followed_until_it_is_complete(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
-    def finish(operation_id: Any) -> None:
-        service.exports.run(operation_id)
-        time.sleep(0.4)
-        service.exports.complete(operation_id)
-
-    with meanwhile(once_submitted(service.exports, finish)):
-        assert service.run("export", "ann#EXT#@contoso.example", "--to", "LocalExports") == Exit.OK
+    service.exports.moves = [service.exports.run, service.exports.complete]
+    assert service.run("export", "ann#EXT#@contoso.example", "--to", "LocalExports") == Exit.OK
     said = capsys.readouterr()
     assert service.exports.submitted[0].subject.subject_id == ANN
     assert "running: 0 of 1 sources" in said.err
@@ -111,8 +85,8 @@ def test_export_is_followed_until_it_is_complete(service: Service, capsys: pytes
 
 def test_failed_export_exits_1_and_says_how_to_go_on(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     failure = Failure(code="SourceUnavailable", message="the shop does not answer", source_name="shop")
-    with meanwhile(once_submitted(service.exports, lambda operation_id: service.exports.fail(operation_id, failure))):
-        assert service.run("--json", "export", ANN, "--to", "LocalExports") == Exit.FAILED
+    service.exports.moves = [lambda operation_id: service.exports.fail(operation_id, failure)]
+    assert service.run("--json", "export", ANN, "--to", "LocalExports") == Exit.FAILED
     said = capsys.readouterr()
     assert json.loads(said.out)["failureReason"]["code"] == "SourceUnavailable"
     assert "shop: the shop does not answer [SourceUnavailable]" in said.err

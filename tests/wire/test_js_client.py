@@ -6,35 +6,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.wire.moved import MovedExports
 from tests.wire.running import listening, tls_settings
 from tests.wire.world import ANN, SUBJECTS, TENANT, make_config
 
-from rightful.ids import OperationId, TenantId
-from rightful.operation.model import DataPolicyOperation, OperationStatus
-from rightful.subject.model import SubjectKind
 from rightful.testing.issuer import SimulatedIssuer
-from rightful.testing.memory_exports import MemoryExports
 
 pytestmark = pytest.mark.node
-
-
-class PolledExports(MemoryExports):
-    """Each look moves an operation on: not started, running, complete."""
-
-    def get(self, tenant_id: TenantId, operation_id: OperationId, visible: frozenset[SubjectKind]) -> DataPolicyOperation | None:
-        shown = super().get(tenant_id, operation_id, visible)
-        if shown is not None and shown.status is OperationStatus.NOT_STARTED:
-            self.run(operation_id)
-        elif shown is not None and shown.status is OperationStatus.RUNNING:
-            self.complete(operation_id)
-        return shown
 
 
 def test_graph_client_for_javascript_works_unchanged(tmp_path: Path) -> None:
     # GRAPH-60
     with SimulatedIssuer(TENANT) as issuer:
         config = make_config({TENANT: [issuer]}, server=tls_settings(tmp_path))
-        exports = PolledExports(SUBJECTS)
+        exports = MovedExports(SUBJECTS)
+        exports.moves = [exports.run, exports.complete]
         with listening(config, exports) as server:
             environ = {
                 "PATH": os.environ["PATH"],
