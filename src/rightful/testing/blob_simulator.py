@@ -217,26 +217,36 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
-        self._connections: set[socket.socket] = set()
-        self.accepted = 0
+        self._lock = threading.Lock()
+        self._accepted = 0
+        self._connections: dict[socket.socket, int] = {}
+        """Those that are open, numbered as they came."""
 
     def finish_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]  # a TCP server's are sockets
         try:
             connection = self.simulator.wrap(request)
         except OSError:  # the client did not like our certificate
             return
-        self.accepted += 1
-        self._connections.add(connection)
+        with self._lock:
+            self._accepted += 1
+            self._connections[connection] = self._accepted
         try:
             super().finish_request(connection, client_address)
         except OSError:  # ended by the client or by a fault
             pass
         finally:
-            self._connections.discard(connection)
+            with self._lock:
+                del self._connections[connection]
             connection.close()
 
+    def number(self, connection: socket.socket) -> int:
+        with self._lock:
+            return self._connections[connection]
+
     def end_connections(self) -> None:
-        for connection in list(self._connections):
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
             _reset(connection)
 
 
@@ -256,7 +266,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self._number = self.server.accepted
+        self._number = self.server.number(self.connection)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def do_GET(self) -> None:
