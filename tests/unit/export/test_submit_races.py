@@ -1,7 +1,8 @@
 """Requests that repeat each other, side by side and after faults: one operation, nothing stuck, nothing left behind."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +21,15 @@ from rightful.storage.registry import Storages
 from rightful.store.interface import Entry, NewRead, StoreFault
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
+
+PATIENCE_S = 20
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
 
 
 class _FullAtPromote(SqliteStore):
@@ -113,22 +123,30 @@ def test_repeated_request_gets_its_operation_though_the_queue_is_full(tmp_path: 
     assert world.submit("2").status is OperationStatus.NOT_STARTED
 
 
-def test_intents_of_a_dead_location_do_not_hold_up_the_start(tmp_path: Path) -> None:
-    world = world_of(tmp_path, store_type=_FullAtPromote, storages=_Broken)
+def test_intent_whose_location_does_not_answer_does_not_hold_up_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rightful.export.service._SETTLE_S", 0.2)  # else it would take five seconds to see
+    answers = threading.Semaphore(len(PEOPLE))
+
+    class Silent(Storages):
+        """Answers no more often than it may."""
+
+        def open(self, location_text: str, policy: object) -> Storage:
+            assert answers.acquire(timeout=PATIENCE_S)
+            return super().open(location_text, policy)  # type: ignore[arg-type] # as given
+
+    world = world_of(tmp_path, store_type=_FullAtPromote, storages=Silent)
     assert isinstance(world.store, _FullAtPromote)
     world.store.is_full = True
     for each in PEOPLE:
         with pytest.raises(StoreFault):
             world.submit(each)
-    assert isinstance(world.storages, _Broken)
     world.stop()
-    _Broken.error = StorageUnavailable("it does not answer")
-    try:
-        world.start()
-        assert world.store.intents() == ()
-    finally:
-        _Broken.error = None
-    assert world.submit("1").status is OperationStatus.NOT_STARTED
+    answers.release()  # to one of the two
+    world.start()
+    eventually(lambda: len(world.store.intents()) == 1, "the other one is settled")
+    answers.release()
+    eventually(lambda: not world.store.intents(), "what answers late is settled too")
+    assert world.store.count_open(TENANT, most=9) == len(PEOPLE)
 
 
 @pytest.mark.parametrize("fault", [Fault.status(503, "ServerBusy"), Fault.broken(Break.ANSWER_LOST)], ids=["busy", "answer lost"])
