@@ -9,6 +9,7 @@ from rightful.operation.model import Failure, OperationStatus, PackageTotals, So
 from rightful.operation.status import Event, after
 from rightful.store.interface import (
     Checkpoint,
+    ClaimedOperation,
     ClaimedRead,
     Completion,
     Entry,
@@ -31,6 +32,7 @@ OWNER = "owner-1"
 LEASE_S = 30.0
 KEY_VALID_S = 3600.0
 BOTH = (SubjectKind.USER, SubjectKind.INBOUND_PROFILE)
+TOTALS = PackageTotals(prefix="", entries=1, size_bytes=1, manifest_sha256="")
 
 
 def intent(number: int, *, tenant_id: TenantId = TENANT, subject: str = "", container: str = "c", keys: tuple[str, ...] = ()) -> Intent:
@@ -58,6 +60,22 @@ def accept(store: Store, number: int, *sources: str, tenant_id: TenantId = TENAN
     assert store.begin(wanted) is None
     assert store.promote(wanted.operation_id, [NewRead(source_name=name) for name in sources], []) is not None
     return wanted.operation_id
+
+
+def finishing(number: int) -> ClaimedOperation:
+    """Make what the first claim for finishing would give of an operation; whoever shows it may hold no such claim."""
+    known = intent(number)
+    return ClaimedOperation(
+        operation_id=known.operation_id,
+        tenant_id=known.tenant_id,
+        subject_id=known.subject_id,
+        subject_kind=known.subject_kind,
+        storage_location=known.storage_location,
+        sealed_location=known.sealed_location,
+        prefix=known.prefix,
+        submitted_at=known.submitted_at,
+        attempt=1,
+    )
 
 
 def claim_reads(store: Store, owner: str = OWNER, limit: int = 100) -> ReadSet:
@@ -486,16 +504,21 @@ class StoreSuite:
     def test_status_changes_as_the_table_says_and_not_otherwise(self, store: Store) -> None:
         number = 0
         for status in OperationStatus:
-            for event in (Event.START, Event.FAIL, Event.CANCEL, Event.RESUME):
+            for event in Event:
                 number += 1
                 operation_id = accept(store, number, "a")
                 self._lead_to(store, operation_id, status)
                 match event:
                     case Event.START:
                         store.claim(OWNER, lease_s=LEASE_S, limit=1)
+                    case Event.COMPLETE if status is OperationStatus.RUNNING:
+                        store.release_all()
+                        self._complete_all(store)
+                    case Event.COMPLETE:
+                        assert store.complete([Completion(operation=finishing(number), package=TOTALS)], owner=OWNER) == (operation_id,)
                     case Event.RESUME:
                         store.resume(TENANT, operation_id, sealed_location=b"new")
-                    case _:
+                    case Event.FAIL | Event.CANCEL:
                         store.fail(operation_id, Failure(code="x", message="x"))
                 operation = store.get(TENANT, operation_id)
                 assert operation is not None
@@ -529,7 +552,6 @@ class StoreSuite:
     def _complete_all(self, store: Store) -> None:
         while (claim := store.claim(OWNER, lease_s=LEASE_S, limit=100)) is not None:
             if isinstance(claim, FinishSet):
-                totals = PackageTotals(prefix="", entries=1, size_bytes=1, manifest_sha256="")
-                store.complete([Completion(operation=operation, package=totals) for operation in claim.operations], owner=OWNER)
+                store.complete([Completion(operation=operation, package=TOTALS) for operation in claim.operations], owner=OWNER)
             else:
                 store.checkpoint([done(read) for read in claim.reads], owner=OWNER)
