@@ -18,10 +18,12 @@ from rightful.store.interface import EntryState
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.blob_simulator import BlobSimulator, Fault
 
-ROWS = 40_000
-"""Of each person, in five parts of 1 MiB and the rest."""
+ROWS = 100_000
+"""Of each person, in thirteen parts of 1 MiB and the rest: two of the groups that are delivered and checkpointed together (8 MiB)."""
+SECOND_GROUP = "/part-00000-00011.jsonl"
+"""The end of the path of a part that is sent when the group before it is checkpointed, and its source is not at its end."""
 FILES = 40
-PEOPLE = ("ann", "ann2", "sato.hanako", "e1", "zoe", "jose")
+PEOPLE = ("zoe", "jose", "ann", "ann2", "sato.hanako", "e1")
 
 
 class SlowSimulator(BlobSimulator):
@@ -34,8 +36,11 @@ class SlowSimulator(BlobSimulator):
 
     def take_fault(self, path: str) -> Fault | None:
         time.sleep(self.delay_s)
-        if self.awaited and path.endswith(self.awaited):
-            self.awaited = ""
+        with self._lock:
+            is_awaited = bool(self.awaited) and path.endswith(self.awaited)
+            if is_awaited:
+                self.awaited = ""
+        if is_awaited:
             self.on_awaited()
         return super().take_fault(path)
 
@@ -95,12 +100,13 @@ def _store(service: RunningService) -> Iterator[SqliteStore]:
 
 
 def checkpointed(service: RunningService, operation_ids: Iterable[str]) -> set[str]:
-    """Return the paths of entries that the store of a service that does not run says are delivered."""
+    """Return the paths of sources' entries that the store of a service that does not run says are delivered."""
     sealer = Sealer(bytes.fromhex((service.company.folder / "seal.key").read_text(encoding="ascii").strip()))
     found = set()
     with _store(service) as store:
         for operation_id in map(OperationId, operation_ids):
             sealed = Sealed(sealer, TenantId(service.company.tenant_id), operation_id)
-            done = [entry for entry in store.entries(operation_id) if entry.state is EntryState.DONE and entry.sealed]
+            # RequestInfo.json, which has no source, is DONE from the start.
+            done = [entry for entry in store.entries(operation_id) if entry.state is EntryState.DONE and entry.source_name]
             found |= {f"{operation_id}/{sealed.open_entry(entry.sealed).path}" for entry in done}
     return found

@@ -24,7 +24,7 @@ from rightful.identity.permissions import PROFILES_READ_WRITE, USER_EXPORT
 from rightful.ids import TenantId
 from rightful.sample.company import SampleCompany
 
-STOP_S = 15.0
+STOP_S = 30.0
 _PAUSE_S = 0.02
 """Between two looks at something that a test waits for."""
 
