@@ -4,7 +4,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from tests.acceptance.service import Document, RunningService, configure
@@ -90,9 +90,13 @@ def configured(
     return configure(company, name, write)
 
 
+def _store_path(service: RunningService) -> Path:
+    return service.company.folder / "var" / service.config_path.stem / "rightful.db"
+
+
 @contextmanager
 def _store(service: RunningService) -> Iterator[SqliteStore]:
-    store = SqliteStore(service.company.folder / "var" / service.config_path.stem / "rightful.db", SystemClock())
+    store = SqliteStore(_store_path(service), SystemClock())
     try:
         yield store
     finally:
@@ -110,3 +114,10 @@ def checkpointed(service: RunningService, operation_ids: Iterable[str]) -> set[s
             done = [entry for entry in store.entries(operation_id) if entry.state is EntryState.DONE and entry.source_name]
             found |= {f"{operation_id}/{sealed.open_entry(entry.sealed).path}" for entry in done}
     return found
+
+
+def half_way(service: RunningService) -> int:
+    """Return how many reads the store of a service that does not run can go on with in the middle of their source."""
+    with closing(sqlite3.connect(_store_path(service))) as connection:
+        (count,) = connection.execute("SELECT count(*) FROM read WHERE sealed_cursor IS NOT NULL AND state <> 'done'").fetchone()
+    return int(count)

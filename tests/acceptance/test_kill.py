@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance import delivered
 from tests.acceptance.judges import refusals, unpack
-from tests.acceptance.large import FILES, ROWS, SlowSimulator, checkpointed, configured
+from tests.acceptance.large import FILES, ROWS, SECOND_GROUP, SlowSimulator, checkpointed, configured, half_way
 from tests.acceptance.service import RunningService
 from tests.servers.azurite import Azurite
 
@@ -24,7 +24,7 @@ from rightful.sample.company import SampleCompany
 from rightful.sample.people import Person
 from rightful.testing.blob_simulator import BlobSimulator
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.azurite]
+pytestmark = [pytest.mark.acceptance, pytest.mark.azurite, pytest.mark.timeout(300)]
 
 KILLS = 10
 _LONGEST_S = 0.7
@@ -55,7 +55,7 @@ class Crowd:
 
     def fill(self) -> list[str]:
         """See that everybody has an export under way; returns the operations that have not ended."""
-        for key in self.locations.keys() - {self.accepted[each] for each in self.open()}:
+        for key in sorted(self.locations.keys() - {self.accepted[each] for each in self.open()}):
             self.submit(key)
         return self.open()
 
@@ -95,16 +95,30 @@ def test_killed_ten_times_in_the_middle_packages_whole_and_equal_nothing_lost_no
     service = RunningService(company, configured(company, "kill", readings, azurite.host, simulator.host))
     crowd = Crowd(service, company, locations)
     durable: dict[str, int] = {}
+    kills_half_way = 0
+    filled, dead = threading.Event(), threading.Event()
+
+    def die() -> None:
+        filled.wait(60)
+        service.kill()
+        dead.set()
+
     simulator.delay_s = 0.01
+    simulator.on_awaited, simulator.awaited = die, SECOND_GROUP
     with service:
         for number in range(KILLS):
             in_flight = crowd.fill()
             assert len(in_flight) >= 3
             key = chance.choice(list(locations))
             dying = submit_while_dying(crowd, key, f"kill-{number}")
-            time.sleep(chance.uniform(0, _LONGEST_S))  # the random moment itself, not a wait for something
-            service.kill()
+            if number == 0:  # for certain in the middle of a source, which is short
+                filled.set()
+                assert dead.wait(60)
+            else:
+                time.sleep(chance.uniform(0, _LONGEST_S))  # the random moment itself, not a wait for something
+                service.kill()
             dying.join()
+            kills_half_way += bool(half_way(service))
             for path in checkpointed(service, [each for each, who in crowd.accepted.items() if who in {"zoe", "jose"}]):
                 durable.setdefault(path, len(simulator.requests))
             if chance.random() < 0.3:  # again, before it listens
@@ -116,10 +130,11 @@ def test_killed_ten_times_in_the_middle_packages_whole_and_equal_nothing_lost_no
             crowd.accepted[repeated.operation_id] = key
         simulator.delay_s = 0.0
         for operation_id in list(crowd.accepted):
-            assert service.complete(operation_id, timeout_s=60)["progress"] == 100
+            assert service.complete(operation_id, timeout_s=120)["progress"] == 100
         assert sorted(service.listed()) == sorted(crowd.accepted)
         again = [request.path for number, request in enumerate(simulator.requests) if number >= durable.get(request.path, 1 << 60)]
         assert durable
+        assert kills_half_way, "no kill came in the middle of a source"
         assert not again, "what was checkpointed was sent again"
         # What an export that is left alone gives, for each person.
         manifests = {key: alone(crowd, key) for key in locations}
@@ -155,7 +170,14 @@ def test_killed_at_each_step_of_one_export_a_single_operation_ends_whole(
 ) -> None:
     location, upn = simulator.sas_url("steps", "c"), company.person("zoe").upn
     service = RunningService(company, configured(company, "steps", readings, azurite.host, simulator.host))
-    steps = ["/RequestInfo.json", "/part-00000-00002.jsonl", "/ledger.json", "/manifest-sha256.txt", "/tagmanifest-sha256.txt"]
+    steps = [
+        "/RequestInfo.json",
+        "/part-00000-00002.jsonl",
+        SECOND_GROUP,
+        "/ledger.json",
+        "/manifest-sha256.txt",
+        "/tagmanifest-sha256.txt",
+    ]
     deaths = threading.Semaphore(0)
 
     def die() -> None:
@@ -168,7 +190,7 @@ def test_killed_at_each_step_of_one_export_a_single_operation_ends_whole(
 
     simulator.on_awaited, simulator.awaited = die, steps.pop(0)
     with service:
-        for _ in range(5):
+        for _ in range(len(steps) + 1):
             with suppress(OSError, http.client.HTTPException):
                 submit()
             assert deaths.acquire(timeout=30), f"nothing came after {simulator.awaited} was awaited"
