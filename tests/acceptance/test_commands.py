@@ -83,10 +83,12 @@ def test_newcomer_comes_from_init_to_a_verified_package(home: Path) -> None:
 
 
 def test_interrupted_follower_leaves_the_export_running(home: Path) -> None:
-    # A source that is down keeps the operation running: it is tried again.
+    # A source that is down keeps the operation running: it is tried again, but so late that all of this fits in before it is given up.
     shop = "      shop: {connector: sql, url: 'postgresql://127.0.0.1:1/none', table: orders, match: {mail: mail}}\n"
     config = home / "rightful.yaml"
-    config.write_text(config.read_text() + shop)
+    text = config.read_text().replace("    export:\n", "    export:\n      retry_s: 600\n", 1)
+    assert "retry_s" in text
+    config.write_text(text + shop)
     with serving(home) as address:
         follower = subprocess.Popen(
             [*COMMAND, "export", ANN, "--to", "LocalExports", "--server", address],
