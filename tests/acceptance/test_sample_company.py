@@ -21,7 +21,8 @@ from rightful.sample.company import SampleCompany
 from rightful.sample.oracle import Oracle
 from rightful.subject.model import DataSubject
 
-pytestmark = pytest.mark.acceptance
+PATIENCE_S = 100
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(3 * PATIENCE_S)]  # so that what did not end is told, not that time is up
 
 SCALE = 0.02
 OWN = ("onedrive", "employees", "absences", "customers", "orders", "activity")
@@ -59,7 +60,7 @@ def export_all(service: Service, company: SampleCompany, subjects: Sequence[Data
 
 
 def ended(service: Service, subject: DataSubject, operation: DataPolicyOperation) -> DataPolicyOperation:
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         found = service.get(subject.tenant_id, operation.operation_id, frozenset({subject.kind}))
         assert found is not None
