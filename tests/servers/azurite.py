@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
+from tests.servers.port import free_port
 
 _PROGRAM = Path(__file__).parent / "node_modules" / ".bin" / "azurite-blob"
 _VERSION = "2021-12-02"
@@ -115,12 +116,6 @@ def _time(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < deadline:
@@ -134,13 +129,8 @@ def _wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
     raise RuntimeError("azurite does not listen")
 
 
-@pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    """A running Azurite; tests that use it are marked `azurite`."""
-    if not _PROGRAM.exists() or shutil.which("node") is None:
-        pytest.skip("azurite is not installed: run `make setup`")
-    port, account, key = _free_port(), "sampleaccount", secrets.token_bytes(32)
-    folder = tmp_path_factory.mktemp("azurite")
+def _start(folder: Path, account: str, key: bytes) -> tuple[int, subprocess.Popen[bytes]]:
+    port = free_port()
     options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
     process = subprocess.Popen(
         [_PROGRAM, "--blobHost", "127.0.0.1", "--blobPort", str(port), *options],
@@ -151,11 +141,33 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     )
     try:
         _wait_until_listening(process, port)
+    except BaseException:
+        _end(process)
+        raise
+    return port, process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """A running Azurite; tests that use it are marked `azurite`."""
+    if not _PROGRAM.exists() or shutil.which("node") is None:
+        pytest.skip("azurite is not installed: `make test` installs it")
+    account, key = "sampleaccount", secrets.token_bytes(32)
+    folder = tmp_path_factory.mktemp("azurite")
+    try:
+        port, process = _start(folder, account, key)
+    except RuntimeError:  # most likely somebody was faster on that port
+        port, process = _start(folder, account, key)
+    try:
         yield Azurite(port, account, key)
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process)

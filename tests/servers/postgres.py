@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from tests.servers.port import free_port
 
 PASSWORD = "sample-password"
 _START_S = 60.0
@@ -35,17 +35,12 @@ def _account() -> str | None:
     return "postgres" if "postgres" in names else "nobody"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class PostgresServer:
     """One server process; databases are made in it as tests need them."""
 
     def __init__(self, programs: Path, folder: Path) -> None:
-        self.port = _free_port()
+        self.port = 0
+        """Chosen at the first start, and kept."""
         self._programs = programs
         self._folder = folder
         self._data = folder / "data"
@@ -67,6 +62,17 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start, on the same port each time; returns when connections are accepted."""
+        if not self.port:
+            self.port = free_port()
+            try:
+                self._start()
+            except RuntimeError:  # most likely somebody was faster on that port
+                self.port = free_port()
+            else:
+                return
+        self._start()
+
+    def _start(self) -> None:
         settings = {
             "port": self.port,
             "listen_addresses": "127.0.0.1",
@@ -122,7 +128,7 @@ def postgres() -> Iterator[PostgresServer]:
     """A running server; each pytest-xdist worker has its own."""
     programs = _programs()
     if programs is None:
-        pytest.skip("no PostgreSQL server is installed (make setup of the tests installs Debian's package)")
+        pytest.skip("no PostgreSQL server is installed (`make test` installs Debian's package)")
     folder = Path(tempfile.mkdtemp(prefix="rightful-postgres-"))
     folder.chmod(0o755)
     server = None
