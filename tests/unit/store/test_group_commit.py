@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from rightful.store.group_commit import GroupCommit
 
+PATIENCE_S = 20
 Task = Callable[[sqlite3.Connection], object]
 
 
@@ -29,7 +31,7 @@ def together(commits: GroupCommit, *tasks: Task) -> list[object]:
 
     def hold(_connection: sqlite3.Connection) -> None:
         began.set()
-        held.wait(10)
+        held.wait(2 * PATIENCE_S)
 
     def run(number: int) -> None:
         try:
@@ -39,12 +41,14 @@ def together(commits: GroupCommit, *tasks: Task) -> list[object]:
 
     threads = [threading.Thread(target=commits.run, args=(hold,))]
     threads[0].start()
-    began.wait(10)
+    assert began.wait(PATIENCE_S)
     threads += [threading.Thread(target=run, args=(number,)) for number in range(len(tasks))]
     for thread in threads[1:]:
         thread.start()
+    deadline = time.monotonic() + PATIENCE_S
     while len(commits._waiting) < len(tasks):  # nothing else tells that all have come
-        pass
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
     held.set()
     for thread in threads:
         thread.join()
