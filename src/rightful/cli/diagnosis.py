@@ -7,7 +7,7 @@ import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from cryptography import x509
 import rightful
 from rightful.config.model import Config, SourceConfig, TenantConfig, TlsSettings
 from rightful.directory.interface import FindsAmbiguity
-from rightful.errors import ExportError
+from rightful.errors import ExportError, SourceError
 from rightful.export.runtime import build_connector, build_directory
 from rightful.redaction import redact
 from rightful.storage.location import AccountLocation
@@ -80,7 +80,7 @@ def _tenant_checks(config: Config, tenant: TenantConfig) -> Iterator[tuple[str, 
 
 
 def _directory(config: Config, tenant: TenantConfig) -> str:
-    with closing(build_directory(tenant, config.folder)) as directory:
+    with closing(build_directory(tenant, config.folder)) as directory, _placed(tenant.directory.settings):
         directory.check()
         shared = directory.ambiguous_names() if isinstance(directory, FindsAmbiguity) else 0
     if shared:
@@ -90,9 +90,31 @@ def _directory(config: Config, tenant: TenantConfig) -> str:
 
 
 def _source(config: Config, tenant: TenantConfig, source: SourceConfig) -> str:
-    with closing(build_connector(tenant, source, config.folder)) as connector:
+    with closing(build_connector(tenant, source, config.folder)) as connector, _placed(source.settings):
         connector.check()
     return f"{source.connector} can be read"
+
+
+@contextmanager
+def _placed(settings: msgspec.Struct) -> Iterator[None]:
+    """Tell the operator at which address the trouble is: messages name the source alone, since callers read them too."""
+    try:
+        yield
+    except SourceError as error:
+        address = _address(getattr(settings, "url", ""))
+        hint = f"{error.hint} ({address})" if error.hint and address else error.hint or address
+        raise ExportError(error.message, code=error.code, hint=hint) from error
+
+
+def _address(url: str) -> str:
+    """Return what may be shown of a URL; empty where a password could be taken for a part of the rest."""
+    if url.startswith(("file:", "sqlite:")):
+        return url
+    start, _, query = url.partition("?")
+    scheme, _, rest = start.partition("://")
+    account, _, place = rest.rpartition("@")
+    is_plain = scheme in {"postgresql", "postgres"} and not set("@/#") & set(account) and "@" not in query
+    return f"{scheme}://{place}" if is_plain else ""
 
 
 # -- this machine ---------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ class Database(Protocol):
 
     @property
     def where(self) -> str:
-        """The database's address without account and password, for messages."""
+        """What messages call it: its source. The address is for the operator alone, and callers read messages too."""
         ...
 
     def table(self, name: str) -> Table:

@@ -62,7 +62,7 @@ def open_database(url: str, *, folder: Path, source_name: str) -> Database:
     from rightful.database import postgres  # noqa: PLC0415 -- each driver is loaded by who uses it
 
     pool = _pool(known, lambda: postgres.connect(known))
-    return postgres.PostgresDatabase(pool, where=postgres.address(known), source_name=source_name)
+    return postgres.PostgresDatabase(pool, where=f"source {source_name!r}", source_name=source_name)
 
 
 def _pool(key: str, connect: Callable[[], Any]) -> Pool[Any]:

@@ -63,12 +63,6 @@ def connection_url(url: str) -> str:
     return f"{url}{'&' if urlsplit(url).query else '' if url.endswith('?') else '?'}{added}" if added else url
 
 
-def address(url: str) -> str:
-    """Return host and database of an address: what may be shown."""
-    parts = urlsplit(url)
-    return f"postgresql://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
 class PostgresDatabase:
     """One PostgreSQL database for one source; see `database.interface.Database`. Connections are shared by all who use the same URL."""
 

@@ -81,8 +81,8 @@ class SqliteDatabase:
 
     @property
     def where(self) -> str:
-        """The file."""
-        return f"sqlite:///{self._path}"
+        """The source; see `database.interface.Database`."""
+        return f"source {self._source_name!r}"
 
     def table(self, name: str) -> Table:
         """Look at the schema and at the kinds of all values, once as long as the schema stays the same."""

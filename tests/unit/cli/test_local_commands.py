@@ -136,6 +136,8 @@ def test_doctor_tells_every_problem_with_what_to_do(home: Path, capsys: pytest.C
     wrong = {name for name, check in checks.items() if not check["ok"]}
     assert wrong == {"seal key", "store", "My organization: directory", "My organization: source files"}
     assert all(checks[name]["hint"] for name in wrong)
+    assert "sqlite:///people.db" in str(checks["My organization: directory"]["hint"])
+    assert f"file://{home}/files" in str(checks["My organization: source files"]["hint"])
     assert main(["doctor"]) == Exit.FAILED
     said = capsys.readouterr()
     assert said.out.count("PROBLEM") == 4
@@ -153,6 +155,26 @@ def test_doctor_counts_names_that_several_people_share_and_names_nobody(home: Pa
     assert check["detail"] == "1 user principal name belongs to several people: a request by it cannot be answered"
     assert "object ids" in str(check["hint"])
     assert "twin" not in str(checks).lower()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://reader:hunter2@127.0.0.1:1/hr?sslmode=disable", "postgresql://127.0.0.1:1/hr"),
+        ("postgresql://reader:hunter2/x@127.0.0.1:1/hr", ""),
+        ("postgresql://reader:p@hunter2@127.0.0.1:1/hr", ""),
+        ("postgresql://reader:hunter2?x@127.0.0.1:1/hr", ""),
+        ("postgresql://127.0.0.1:1/hr?password=hunter2", "postgresql://127.0.0.1:1/hr"),
+    ],
+)
+def test_doctor_shows_an_address_without_account_and_password(home: Path, capsys: pytest.CaptureFixture[str], url: str, shown: str) -> None:
+    change(home, "sqlite:///people.db", url)
+    _, checks = doctor(capsys)
+    check = checks["My organization: directory"]
+    assert not check["ok"]
+    assert shown in str(check["hint"])
+    assert "hunter2" not in str(check)
+    assert "reader" not in str(check)
 
 
 def test_doctor_looks_into_the_store(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

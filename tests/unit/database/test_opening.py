@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rightful.database.opening import identity, open_database
-from rightful.database.postgres import address, connection_url
+from rightful.database.postgres import connection_url
 from rightful.database.postgres_sql import array_literal
 from rightful.errors import ConfigurationError
 
@@ -29,11 +29,6 @@ def test_what_the_address_leaves_open_is_added() -> None:
     given = connection_url("postgresql://u:p@h/d?connect_timeout=3&sslmode=require")
     assert given.startswith("postgresql://u:p@h/d?connect_timeout=3&sslmode=require&application_name=rightful")
     assert given.count("connect_timeout") == 1
-
-
-@pytest.mark.parametrize("url", ["postgresql://u:se%40cret@h:5432/d", "postgresql://u:secret@h:5432/d?password=secret"])
-def test_address_to_show_has_no_account(url: str) -> None:
-    assert address(url) == "postgresql://h:5432/d"
 
 
 def test_arrays_are_written_so_that_values_stay_apart() -> None:
