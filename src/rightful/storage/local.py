@@ -78,7 +78,7 @@ class LocalStorage:
                 raise
             group.add(entry)  # one that was there too: it need not be durable yet
         except FolderFault as fault:
-            raise translate(fault.cause, self._root) from fault.cause
+            raise translate(fault.cause) from fault.cause
         return Put.WRITTEN if is_new else Put.ALREADY_THERE
 
     def sync(self) -> None:
@@ -88,9 +88,9 @@ class LocalStorage:
         """
         try:
             if self._group is not None and not self._group.sync():
-                raise conflict(self._root)
+                raise conflict()
         except FolderFault as fault:
-            raise translate(fault.cause, self._root) from fault.cause
+            raise translate(fault.cause) from fault.cause
 
     def close(self) -> None:
         """Drop what was not synced."""
@@ -110,9 +110,9 @@ class LocalStorage:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise FileNotFoundError("there is no such entry") from None
         except OSError as error:
-            raise translate(error, self._root) from error
+            raise translate(error) from error
         try:
-            yield from _translated(read_chunks(fd), self._root)
+            yield from _translated(read_chunks(fd))
         finally:
             os.close(fd)
 
@@ -124,9 +124,9 @@ class LocalStorage:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            raise translate(error, self._root) from error
+            raise translate(error) from error
         try:
-            for path, size in _translated(list_files(base_fd, f"{base}/" if base else ""), self._root):
+            for path, size in _translated(list_files(base_fd, f"{base}/" if base else "")):
                 if path.startswith(prefix) and not path.startswith(_HIDDEN):
                     yield path, size
         finally:
@@ -139,7 +139,7 @@ class LocalStorage:
         except FileNotFoundError:
             return True
         except NotADirectoryError:
-            raise conflict(self._root) from None
+            raise conflict() from None
         except OSError as error:
             raise FolderFault(error) from error
         return False
@@ -148,15 +148,15 @@ class LocalStorage:
         try:
             return PendingFile(segments, open_file(self._root_fd, segments), is_named=True)
         except OSError:  # a folder, a link, something else: no entry
-            raise conflict(self._root) from None
+            raise conflict() from None
 
     def _compare(self, fd: int, chunks: Iterable[bytes], size_bytes: int) -> None:
         if os.fstat(fd).st_size != size_bytes:
-            raise conflict(self._root)
+            raise conflict()
         offset = 0
         for chunk in chunks:
             if not _equals(fd, offset, chunk):
-                raise conflict(self._root)
+                raise conflict()
             offset += len(chunk)
 
     def _create(self, segments: tuple[str, ...]) -> PendingFile:
@@ -224,11 +224,11 @@ def _equals(fd: int, offset: int, chunk: bytes) -> bool:
         raise FolderFault(error) from error
 
 
-def _translated(items: Iterator[Item], root: Path) -> Iterator[Item]:
+def _translated(items: Iterator[Item]) -> Iterator[Item]:
     try:
         yield from items
     except OSError as error:
-        raise translate(error, root) from error
+        raise translate(error) from error
 
 
 def _remove_hidden(root_fd: int) -> None:

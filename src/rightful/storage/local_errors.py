@@ -2,7 +2,6 @@
 
 import errno
 import os
-from pathlib import Path
 
 from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
 
@@ -35,16 +34,16 @@ class FolderFault(Exception):
         self.cause = cause
 
 
-def translate(cause: OSError, root: Path) -> StorageError:
-    """Return what an error means; the folder is named, no entry in it."""
+def translate(cause: OSError) -> StorageError:
+    """Return what an error means. Whoever asked for the export reads it: neither the folder nor an entry in it is named."""
     number = cause.errno or 0
-    what = f"the folder {root} could not be used: {os.strerror(number) if number else 'unknown error'}"
+    what = f"the storage account's folder could not be used: {os.strerror(number) if number else 'unknown error'}"
     if number in _AGAIN:
         return StorageUnavailable(what, hint="it is tried again; check the disk and the limit of open files")
     refusal, hint = _REFUSALS.get(number, (Refusal.OTHER, "see the system's log"))
     return StorageRefused(what, refusal=refusal, hint=hint)
 
 
-def conflict(root: Path) -> EntryConflict:
+def conflict() -> EntryConflict:
     """Return the error of a path where something else lies."""
-    return EntryConflict(f"something else lies at an entry's path in {root}", hint="look who else writes there")
+    return EntryConflict("something else lies at an entry's path in the storage account's folder", hint="look who else writes there")
