@@ -6,6 +6,7 @@ has no such type is refused. Columns that a file does not have are null there. E
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from rightful.connectors.interface import MATCH_PREFIX, SUBJECT_COLUMN
+from rightful.connectors.lake_batches import batches, exhaust
 from rightful.connectors.lake_files import LakeFile, hive_values, is_unchanged, shown_path
 from rightful.connectors.lake_types import SchemaClash, common_type, merge
 from rightful.database.identifying import Form, searched
@@ -23,8 +25,6 @@ from rightful.package.schema import Column
 from rightful.package.serializer import kind_of
 from rightful.subject.model import IdentifiedSubject
 
-_BATCH_ROWS = 16_384
-"""Of rows found; polars reads ahead a few row groups whatever this is."""
 _MAX_BATCH_BYTES = 8 << 20
 _FILE = "\x1ffile"
 _PLACE = "\x1fplace"
@@ -211,10 +211,9 @@ class LakeScan:
             return
         query = partial(self._query, types=types, schema=schema, owners=owners, constants=constants, output=output)
         try:
-            batches = iter(query(files).collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True))
-            while (found := next(batches, None)) is not None:
-                if found.height:
-                    yield from _arrow_batches(_attributed(found, owners, output, schema, count))
+            with closing(batches(query(files))) as found:
+                for frame in found:
+                    yield from _arrow_batches(_attributed(frame, owners, output, schema, count))
         except _FAULTS as error:
             raise self._explain(error, files, query) from error
 
@@ -250,7 +249,7 @@ class LakeScan:
         for file in files:
             try:
                 for frame in (_scan([self._root / file.path]).drop(self._unread, strict=False), *([query([file])] if query else [])):
-                    _exhaust(frame)
+                    exhaust(frame)
             except PermissionError:
                 return self._refused(f"{self._shown(file)!r} may not be read", "give the service's user the right to read it")
             except OSError:
@@ -280,11 +279,6 @@ def _is_utf8(text: str) -> bool:
 def _scan(paths: list[Path], *, include_file_paths: str | None = None) -> pl.LazyFrame:
     """Read files as they are: their names are no patterns, and what their folders say is added by ourselves."""
     return pl.scan_parquet(paths, glob=False, hive_partitioning=False, include_file_paths=include_file_paths)
-
-
-def _exhaust(frame: pl.LazyFrame) -> None:
-    for _ in frame.collect_batches(chunk_size=_BATCH_ROWS):
-        pass
 
 
 def _wanted(kind: str, subjects: Sequence[IdentifiedSubject]) -> dict[str, list[int]]:
