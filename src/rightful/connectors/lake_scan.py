@@ -213,7 +213,8 @@ class LakeScan:
         try:
             with closing(batches(query(files))) as found:
                 for frame in found:
-                    yield from _arrow_batches(_attributed(frame, owners, output, schema, count))
+                    for part in _attributed(frame, owners, output, schema, count):
+                        yield from _arrow_batches(part)
         except _FAULTS as error:
             raise self._explain(error, files, query) from error
 
@@ -332,10 +333,14 @@ def _read_as(name: str, source: str, found: pl.DataType | None, wanted: pl.DataT
 
 def _attributed(
     frame: pl.DataFrame, owners: Mapping[str, pl.DataFrame], output: Mapping[str, str], schema: LakeSchema, count: int
-) -> pl.DataFrame:
-    """Give each row its subject's index: a row of two subjects stands twice, one that matches a subject by two columns once."""
+) -> Iterator[pl.DataFrame]:
+    """Give each row its subject's index: a row of two subjects stands twice, one that matches a subject by two columns once.
+
+    No frame has more rows than there were, so that what many subjects share takes no more memory than what one has.
+    """
     if count == 1:
-        return frame.with_columns(pl.lit(0, dtype=pl.Int32).alias(SUBJECT_COLUMN))
+        yield frame.with_columns(pl.lit(0, dtype=pl.Int32).alias(SUBJECT_COLUMN))
+        return
     names = {source: name for name, source in output.items()}
     places = frame.with_row_index(_PLACE)
     pairs = [
@@ -345,7 +350,8 @@ def _attributed(
         for column, pairs in owners.items()
     ]
     found = pl.concat([pair.select(_PLACE, SUBJECT_COLUMN) for pair in pairs]).unique().sort(_PLACE, SUBJECT_COLUMN)
-    return frame[found[_PLACE]].with_columns(found[SUBJECT_COLUMN])
+    for part in found.iter_slices(frame.height):
+        yield frame[part[_PLACE]].with_columns(part[SUBJECT_COLUMN])
 
 
 def _arrow_batches(frame: pl.DataFrame) -> Iterator[pa.RecordBatch]:

@@ -3,6 +3,8 @@
 import os
 import random
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -638,6 +640,31 @@ def test_excluded_columns_may_be_of_any_types(tmp_path: Path) -> None:
     assert [dict(row) for row in rows_of(connector)] == [{"user_id": ANN.upn, "n": n} for n in range(3)]
     with pytest.raises(SourceRefused, match=r"'v'.*'1\.parquet'.*"):
         connect(tmp_path).check()
+
+
+PEAK = """
+import re, sys
+from pathlib import Path
+from rightful.connectors.lake import LakeConnector, LakeSettings
+from rightful.testing.connector_suite import identified
+root, copies = Path(sys.argv[1]), int(sys.argv[2])
+connector = LakeConnector("x", LakeSettings(url=f"{root}/*.parquet", match={"user_id": "k"}), siblings={}, folder=root)
+def peak(): return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) >> 10
+[partition] = connector.plan(())
+before = peak()
+rows = sum(item.batch.num_rows for item in connector.read(partition, [identified(k=("a",))] * copies) if hasattr(item, "batch"))
+print(rows, peak() - before)
+"""
+
+
+@pytest.mark.parametrize(("rows", "copies"), [(1500, 1), (40, 40)], ids=["wide rows", "many asked for the same person"])
+def test_memory_does_not_grow_with_what_a_person_has(tmp_path: Path, rows: int, copies: int) -> None:
+    frame = pl.DataFrame({"user_id": ["a"] * rows, "text": [f"{n:06}" * 33_000 for n in range(rows)]})
+    frame.write_parquet(tmp_path / "a.parquet", row_group_size=20)
+    done = subprocess.run([sys.executable, "-c", PEAK, str(tmp_path), str(copies)], check=True, capture_output=True, text=True)
+    found, grown_mib = map(int, done.stdout.split())
+    assert found == rows * copies
+    assert grown_mib < 250, f"of {found * 198_000 >> 20} MiB"
 
 
 def test_batches_of_large_values_are_cut(tmp_path: Path) -> None:
