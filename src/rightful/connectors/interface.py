@@ -91,7 +91,8 @@ class FileItem(msgspec.Struct, frozen=True, kw_only=True):
     open: Callable[[], Iterator[bytes]]
     """Starts reading at the beginning, in chunks of at most 1 MiB, together exactly `size_bytes`; may be called again.
 
-    Raises `ItemChanged` where the file changed, any other `OSError` as it happens: then the item is unreadable."""
+    Raises `ItemChanged` where the file changed, any other `OSError` as it happens: then the item is unreadable. Raises `SourceError` where
+    the source as a whole is at fault: then nothing is skipped."""
     renew: Callable[[], "FileItem | SkippedItem | None"] | None = None
     """Looks at the file again after `ItemChanged`: as it is now, None where it is gone. Not every source can."""
 

@@ -27,7 +27,7 @@ class SourceState(enum.StrEnum):
     EMPTY = "empty"
     """Searched, and nothing was there."""
     SKIPPED = "skipped"
-    """Not searched, for a reason that the operator's policy allows."""
+    """Not searched, for a reason that the operator's policy allows; no policy does yet."""
     FAILED = "failed"
 
 
