@@ -11,7 +11,7 @@ import sys
 _ROW_GROUPS_AHEAD = "2"
 """Row groups that polars reads ahead of a scan; its own default holds 200 MiB more and is no faster on two cores."""
 
-_JEMALLOC = "narenas:2,dirty_decay_ms:100,muzzy_decay_ms:0"
+_JEMALLOC = "narenas:1,dirty_decay_ms:20,muzzy_decay_ms:0"
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h
 
 
