@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from rightful.identity.model import Algorithm
 from rightful.ids import TenantId
 
 _SQLITE = "sqlite:///"
@@ -75,6 +76,8 @@ class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Accepted values of `aud`, exact."""
     jwks_uri: str = ""
     """Where its keys are; empty: found by the issuer's discovery document."""
+    algorithms: Annotated[tuple[Algorithm, ...], msgspec.Meta(min_length=1)] = ("RS256",)
+    """How its tokens are signed: `RS256`, `PS256`, `ES256`; any other is refused."""
 
 
 class IdentitySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

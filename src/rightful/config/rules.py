@@ -191,6 +191,8 @@ def _check_issuers(issuers: Sequence[IssuerSettings], setting: str, server: Serv
                 )
             if issuer.jwks_uri:
                 complain(f"{here}.jwks_uri", "the built-in issuer has none", "leave it out")
+            if issuer.algorithms != ("RS256",):
+                complain(f"{here}.algorithms", "the built-in issuer signs with RS256", "leave it out")
             continue
         _check_web_address(issuer.issuer, f"{here}.issuer", complain)
         if issuer.jwks_uri:

@@ -123,10 +123,11 @@ tenants:
         @in issuer.issuer
         @in issuer.audience
         @in issuer.jwks_uri
+        @in issuer.algorithms
         - {issuer: local, audience: ["<audience>"]}
         # Microsoft Entra ID, or any other OpenID Connect provider:
         # - {issuer: "https://login.microsoftonline.com/TENANT-ID/v2.0", audience: ["APPLICATION-ID"]}
-        # - {issuer: "https://id.contoso.example", audience: ["rightful"], jwks_uri: "https://id.contoso.example/keys"}
+        # - {issuer: "https://id.contoso.example", audience: [rightful], jwks_uri: "https://id.contoso.example/keys", algorithms: [ES256]}
 
     @ tenant.limits
     limits:

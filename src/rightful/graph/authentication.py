@@ -34,7 +34,8 @@ class _KeyRing:
 
 def _trust(settings: IssuerSettings, tenant: TenantConfig, ring: _KeyRing) -> Trust:
     issuer = issuer_name(tenant.id) if settings.issuer == LOCAL_ISSUER else settings.issuer
-    return Trust(issuer=TrustedIssuer(issuer=issuer, audiences=frozenset(settings.audience)), keys=ring.keys(settings))
+    trusted = TrustedIssuer(issuer=issuer, audiences=frozenset(settings.audience), algorithms=frozenset(settings.algorithms))
+    return Trust(issuer=trusted, keys=ring.keys(settings))
 
 
 def build_verifier(config: Config, clock: Clock) -> Verifier:

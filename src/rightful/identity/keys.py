@@ -11,25 +11,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt.algorithms import RSAAlgorithm
-from jwt.exceptions import InvalidKeyError
 
 from rightful.clock import Clock
-from rightful.identity import strict_json
+from rightful.identity.jwks import KeySet, PublicKey, is_on_this_machine, is_safe_url, parse_discovery, parse_jwks
+from rightful.identity.model import Algorithm
 
 REFETCH_S = 30.0
 REFRESH_S = 3600.0
 """Keys older than this are asked for again, so that a withdrawn one stops counting."""
 TIMEOUT_S = 5.0
 MAX_DOCUMENT_BYTES = 1024 * 1024
-_MAX_KEYS = 100
-_MIN_KEY_BITS = 2048
-_MAX_KEY_BITS = 8192
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _log = structlog.get_logger(__name__)
 
@@ -37,15 +30,15 @@ _log = structlog.get_logger(__name__)
 class Keys(Protocol):
     """The public keys of one issuer. Safe to use from any thread."""
 
-    def known(self, kid: str) -> RSAPublicKey | None:
+    def known(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
         """Return a key that is at hand, at once."""
         ...
 
-    def is_due(self, kid: str) -> bool:
+    def is_due(self, kid: str, algorithm: Algorithm) -> bool:
         """Say whether asking the issuer is allowed and could bring news of this key."""
         ...
 
-    def fetch(self, kid: str) -> RSAPublicKey | None:
+    def fetch(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
         """Return a key, asking the issuer first where that is due; blocks for seconds at most."""
         ...
 
@@ -55,21 +48,11 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def is_safe_url(url: str) -> bool:
-    """Say whether a document may be fetched from here: https, or http on this machine."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return False
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK))
-
-
 def fetch_document(url: str) -> bytes:
     """Return a document of at most MAX_DOCUMENT_BYTES; raises `OSError` or `ValueError`."""
     if not is_safe_url(url):
         raise ValueError("not an https URL")
-    is_near = urlsplit(url).hostname in _LOOPBACK
-    opener = urllib.request.build_opener(_NoRedirect, *([urllib.request.ProxyHandler({})] if is_near else []))
+    opener = urllib.request.build_opener(_NoRedirect, *([urllib.request.ProxyHandler({})] if is_on_this_machine(url) else []))
     deadline = time.monotonic() + TIMEOUT_S
     chunks: list[bytes] = []
     size_bytes = 0
@@ -90,44 +73,6 @@ def fetch_document(url: str) -> bytes:
     return b"".join(chunks)
 
 
-def _public_key(entry: object) -> tuple[str, RSAPublicKey] | None:
-    if not isinstance(entry, dict):
-        return None
-    kid = entry.get("kid")
-    fits = entry.get("kty") == "RSA" and entry.get("use", "sig") == "sig" and entry.get("alg", "RS256") == "RS256"
-    if not isinstance(kid, str) or not kid or not fits or "d" in entry:
-        return None
-    try:
-        key = RSAAlgorithm.from_jwk({"kty": "RSA", "n": entry.get("n", ""), "e": entry.get("e", "")})
-    except (InvalidKeyError, ValueError, TypeError, AttributeError):
-        return None  # one unusable key does not take the others with it
-    if not isinstance(key, RSAPublicKey) or not _MIN_KEY_BITS <= key.key_size <= _MAX_KEY_BITS:
-        return None
-    return kid, key
-
-
-def parse_jwks(raw: bytes) -> dict[str, RSAPublicKey]:
-    """Return the usable RS256 keys by their id; keys of other kinds are passed over. Raises `ValueError` where there is none."""
-    entries = strict_json.parse_object(raw).get("keys")
-    if not isinstance(entries, list) or len(entries) > _MAX_KEYS:
-        raise ValueError("no list of keys")
-    keys = dict(found for found in map(_public_key, entries) if found)
-    if not keys:
-        raise ValueError("no usable key")
-    return keys
-
-
-def parse_discovery(raw: bytes, issuer: str) -> str:
-    """Return the `jwks_uri` of an issuer's discovery document; raises `ValueError` where the document is another issuer's."""
-    document = strict_json.parse_object(raw)
-    if document.get("issuer") != issuer:
-        raise ValueError("the discovery document names another issuer")  # OpenID Connect Discovery 4.3
-    jwks_uri = document.get("jwks_uri")
-    if not isinstance(jwks_uri, str) or not is_safe_url(jwks_uri):
-        raise ValueError("the discovery document has no https jwks_uri")
-    return jwks_uri
-
-
 class FetchedKeys:
     """The keys of an issuer on the network."""
 
@@ -137,26 +82,26 @@ class FetchedKeys:
         self._clock = clock
         self._fetch = fetch
         self._lock = threading.Lock()
-        self._keys: dict[str, RSAPublicKey] = {}
+        self._keys: KeySet = {}
         self._asked_at: float | None = None
         self._is_asking = False
 
-    def known(self, kid: str) -> RSAPublicKey | None:
+    def known(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
         """Return a key that is at hand."""
-        return self._keys.get(kid)
+        return self._keys.get((kid, algorithm))
 
-    def is_due(self, kid: str) -> bool:
+    def is_due(self, kid: str, algorithm: Algorithm) -> bool:
         """Say whether the issuer may be asked: for an unknown key each REFETCH_S, for a known one each REFRESH_S."""
-        if kid in self._keys and self._is_asking:
+        if (kid, algorithm) in self._keys and self._is_asking:
             return False  # nobody waits for an answer whose key is at hand
         if self._asked_at is None:
             return True
-        return self._clock.monotonic() - self._asked_at >= (REFRESH_S if kid in self._keys else REFETCH_S)
+        return self._clock.monotonic() - self._asked_at >= (REFRESH_S if (kid, algorithm) in self._keys else REFETCH_S)
 
-    def fetch(self, kid: str) -> RSAPublicKey | None:
+    def fetch(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
         """Return a key, asking the issuer first where that is due. Those who come meanwhile wait for the one answer."""
         with self._lock:
-            if self.is_due(kid):
+            if self.is_due(kid, algorithm):
                 self._is_asking = True
                 try:
                     self._ask()
@@ -164,7 +109,7 @@ class FetchedKeys:
                     # Set after the answer: who comes before it is due as well, and waits at the lock instead of being refused.
                     self._asked_at = self._clock.monotonic()
                     self._is_asking = False
-        return self._keys.get(kid)
+        return self._keys.get((kid, algorithm))
 
     def _ask(self) -> None:
         try:

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rightful import private_file
 from rightful.errors import ConfigurationError
-from rightful.identity.model import CallerKind
+from rightful.identity.jwks import KeySet, PublicKey
+from rightful.identity.model import Algorithm, CallerKind
 from rightful.identity.permissions import ROLE_NAMES
 from rightful.ids import TenantId
 
@@ -82,22 +83,22 @@ class LocalKeys:
 
     def _read(self) -> None:
         key = load_key(self._folder).public_key()
-        self._keys = {_key_id(key): key}
+        self._keys: KeySet = {(_key_id(key), "RS256"): key}
 
-    def known(self, kid: str) -> rsa.RSAPublicKey | None:
+    def known(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
         """Return the key that was read."""
-        return self._keys.get(kid)
+        return self._keys.get((kid, algorithm))
 
-    def is_due(self, kid: str) -> bool:
+    def is_due(self, kid: str, algorithm: Algorithm) -> bool:
         """Say whether the file could hold another key."""
-        return kid not in self._keys
+        return (kid, algorithm) not in self._keys
 
-    def fetch(self, kid: str) -> rsa.RSAPublicKey | None:
+    def fetch(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
         """Return the key that the file holds now."""
         with self._lock:
-            if self.is_due(kid):
+            if self.is_due(kid, algorithm):
                 self._read()
-        return self._keys.get(kid)
+        return self._keys.get((kid, algorithm))
 
 
 def _role_id(role: str) -> str:

@@ -1,6 +1,7 @@
 """The caller of the service, as a token proved it."""
 
 import enum
+from typing import Literal, get_args
 
 import msgspec
 
@@ -8,6 +9,10 @@ from rightful.ids import TenantId
 
 LOCAL_ISSUER = "local"
 """What the configuration calls the built-in issuer."""
+
+Algorithm = Literal["RS256", "PS256", "ES256"]
+"""How tokens may be signed (RFC 7518 3.1); which of them count is the operator's word for each issuer."""
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
 
 
 class CallerKind(enum.StrEnum):

@@ -15,16 +15,15 @@ from datetime import datetime
 
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from rightful.errors import Forbidden, Unauthenticated
 from rightful.identity import strict_json
-from rightful.identity.model import Caller, CallerKind
+from rightful.identity.jwks import PublicKey
+from rightful.identity.model import ALGORITHMS, Algorithm, Caller, CallerKind
 from rightful.ids import PERSONAL_ACCOUNTS, TenantId, is_guid
 
 SKEW_S = 60
 MAX_TOKEN_CHARS = 16_384
-ALGORITHM = "RS256"
 
 _HEADER_MEMBERS = frozenset({"alg", "typ", "kid", "x5t", "x5t#S256"})
 """All that a header may hold. `crit`, `jwk`, `jku`, `x5c`, `zip`, `b64` and `enc` ask a reader to do something: none of them is done."""
@@ -39,7 +38,7 @@ _LATEST_S = 253_402_300_799
 
 _KINDS = {"app": CallerKind.APPLICATION, "user": CallerKind.DELEGATED}
 
-_signatures = jwt.PyJWS(algorithms=[ALGORITHM])
+_signatures = {name: jwt.get_algorithm_by_name(name) for name in ALGORITHMS}
 
 
 class TrustedIssuer(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +48,8 @@ class TrustedIssuer(msgspec.Struct, frozen=True, kw_only=True):
     """The exact `iss`."""
     audiences: frozenset[str]
     """Accepted values of `aud`, exact."""
+    algorithms: frozenset[Algorithm] = frozenset({"RS256"})
+    """How its tokens may be signed."""
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +57,9 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     kid: str
+    algorithm: Algorithm
+    """What the header says; it counts only where the issuer and the key fit it too."""
+    signature: bytes
     claims: dict[str, object]
     tenant_id: TenantId
     issuer: str
@@ -116,15 +120,17 @@ def _texts(claims: dict[str, object], name: str) -> frozenset[str]:
     return frozenset(value)
 
 
-def _kid(header: dict[str, object]) -> str:
+def _check_header(header: dict[str, object]) -> tuple[str, Algorithm]:
+    """Return the key's id and the algorithm."""
     if not header.keys() <= _HEADER_MEMBERS:
         raise _refuse("the header asks for something that is not done here")
-    if header.get("alg") != ALGORITHM:
-        raise _refuse(f"the algorithm is not {ALGORITHM}")
+    algorithm = next((name for name in ALGORITHMS if header.get("alg") == name), None)
+    if algorithm is None:
+        raise refuse_algorithm()
     type_ = header.get("typ", "JWT")
     if not isinstance(type_, str) or type_.lower() not in _TYPES:
         raise _refuse("the header's typ is not JWT")
-    return _text(header, "kid")
+    return _text(header, "kid"), algorithm
 
 
 def parse(text: str) -> Token:
@@ -134,9 +140,9 @@ def parse(text: str) -> Token:
     segments = text.split(".")
     if len(segments) != 3:  # noqa: PLR2004 - RFC 7515 3.1: header, payload, signature; five would be a JWE
         raise _refuse("it is not a signed JWT")
-    kid = _kid(_members(segments[0], "header"))
+    kid, algorithm = _check_header(_members(segments[0], "header"))
     claims = _members(segments[1], "payload")
-    _decode(segments[2], "signature")
+    signature = _decode(segments[2], "signature")
     tenant_id = _text(claims, "tid")
     if not is_guid(tenant_id):
         raise _refuse("tid is not a GUID in lower case")
@@ -144,7 +150,16 @@ def parse(text: str) -> Token:
     if expires_s is None:
         raise _refuse("exp is missing")
     issuer = _text(claims, "iss")
-    return Token(text=text, kid=kid, claims=claims, tenant_id=TenantId(tenant_id), issuer=issuer, expires_s=expires_s)
+    return Token(
+        text=text,
+        kid=kid,
+        algorithm=algorithm,
+        signature=signature,
+        claims=claims,
+        tenant_id=TenantId(tenant_id),
+        issuer=issuer,
+        expires_s=expires_s,
+    )
 
 
 def check_times(token: Token, now: datetime) -> None:
@@ -176,17 +191,21 @@ def refuse_issuer() -> Unauthenticated:
     return _refuse("the issuer is not trusted for this tenant")
 
 
+def refuse_algorithm() -> Unauthenticated:
+    """Return the error for a token that is signed in another way than its issuer signs."""
+    return _refuse("the algorithm is not one that the issuer signs with")
+
+
 def refuse_key() -> Unauthenticated:
     """Return the error for a token whose issuer has no such key."""
     return _refuse("the signing key is not one of the issuer's")
 
 
-def check_signature(token: Token, key: RSAPublicKey) -> None:
-    """Raise `Unauthenticated` where the signature is not of this key."""
-    try:
-        _signatures.decode_complete(token.text, key, algorithms=[ALGORITHM])
-    except jwt.PyJWTError:
-        raise _refuse("invalid signature") from None
+def check_signature(token: Token, key: PublicKey) -> None:
+    """Raise `Unauthenticated` where the signature is not of this key, which must be one for the token's algorithm."""
+    signed = token.text.rpartition(".")[0].encode()  # RFC 7515 5.2
+    if not _signatures[token.algorithm].verify(signed, key, token.signature):
+        raise _refuse("invalid signature")
 
 
 def _kind(claims: dict[str, object]) -> CallerKind:

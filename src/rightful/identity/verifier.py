@@ -68,15 +68,18 @@ class Verifier:
         found = [trust for trust in found if tokens.has_audience(token, trust.issuer)]
         if not found:
             raise tokens.refuse_audience()
+        found = [trust for trust in found if token.algorithm in trust.issuer.algorithms]
+        if not found:
+            raise tokens.refuse_algorithm()
         return found
 
     def _is_signed(self, token: Token, candidates: Sequence[Trust], *, may_block: bool) -> bool:
         """Check the signature by the first candidate that has the key; False where keys must be fetched first."""
         for trust in candidates:
-            due = trust.keys.is_due(token.kid)
+            due = trust.keys.is_due(token.kid, token.algorithm)
             if due and not may_block:
                 return False
-            key = trust.keys.fetch(token.kid) if due else trust.keys.known(token.kid)
+            key = trust.keys.fetch(token.kid, token.algorithm) if due else trust.keys.known(token.kid, token.algorithm)
             if key is not None:
                 tokens.check_signature(token, key)
                 return True

@@ -1,4 +1,4 @@
-"""A token issuer in this process: one RSA key, its JWKS and discovery document over HTTP on loopback."""
+"""A token issuer in this process: an RSA key and one on P-256, their JWKS and a discovery document over HTTP on loopback."""
 
 import base64
 import hashlib
@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from rightful.identity.model import Algorithm
 from rightful.identity.permissions import GLOBAL_ADMINISTRATOR
 
 AUDIENCE = "api://rightful"
@@ -20,8 +21,12 @@ APP_ID = "7b1d0c5e-3c1f-4d0a-9a55-1f8f6f0f2a10"
 OBJECT_ID = "0d9c1a34-6f0e-4b7a-8b60-2f4f7f6a9c21"
 
 
-def _number(value: int) -> str:
-    return base64.urlsafe_b64encode(value.to_bytes((value.bit_length() + 7) // 8, "big")).decode().rstrip("=")
+def _number(value: int, size: int = 0) -> str:
+    return base64.urlsafe_b64encode(value.to_bytes(size or (value.bit_length() + 7) // 8, "big")).decode().rstrip("=")
+
+
+def _kid(number: int) -> str:
+    return hashlib.sha256(str(number).encode()).hexdigest()[:16]
 
 
 class SimulatedIssuer:
@@ -33,8 +38,7 @@ class SimulatedIssuer:
 
     def __init__(self, tenant_id: str) -> None:
         self.tenant_id = tenant_id
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.kid = hashlib.sha256(str(self.key.public_key().public_numbers().n).encode()).hexdigest()[:16]
+        self._make_keys()
         self.requests: list[str] = []
         outer = self
 
@@ -63,19 +67,30 @@ class SimulatedIssuer:
             f"/{tenant_id}/v2.0/.well-known/openid-configuration": (200, json.dumps(discovery).encode()),
         }
 
+    def _make_keys(self) -> None:
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self.kid = _kid(self.key.public_key().public_numbers().n)
+        self.curve_key = ec.generate_private_key(ec.SECP256R1())
+        self.curve_kid = _kid(self.curve_key.public_key().public_numbers().x)
+
     def jwk(self) -> dict[str, str]:
-        """Return the public key as a JWK."""
+        """Return the public RSA key as a JWK; without `alg`, so that it checks RS256 and PS256."""
         numbers = self.key.public_key().public_numbers()
         return {"kty": "RSA", "use": "sig", "kid": self.kid, "n": _number(numbers.n), "e": _number(numbers.e)}
 
     def jwks(self) -> bytes:
         """Return the set of keys."""
-        return json.dumps({"keys": [self.jwk()]}).encode()
+        return json.dumps({"keys": [self.jwk(), self.curve_jwk()]}).encode()
+
+    def curve_jwk(self) -> dict[str, str]:
+        """Return the public key on P-256 as a JWK."""
+        numbers = self.curve_key.public_key().public_numbers()
+        point = {"crv": "P-256", "x": _number(numbers.x, 32), "y": _number(numbers.y, 32)}
+        return {"kty": "EC", "use": "sig", "alg": "ES256", "kid": self.curve_kid} | point
 
     def rotate(self) -> None:
-        """Sign with another key from now on, and serve that one alone."""
-        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self.kid = hashlib.sha256(str(self.key.public_key().public_numbers().n).encode()).hexdigest()[:16]
+        """Sign with other keys from now on, and serve those alone."""
+        self._make_keys()
         self.answers["/keys"] = (200, self.jwks())
 
     def claims(self, **changes: Any) -> dict[str, Any]:
@@ -97,10 +112,11 @@ class SimulatedIssuer:
         }
         return {name: value for name, value in (claims | changes).items() if value is not None}
 
-    def sign(self, claims: Mapping[str, Any], **headers: Any) -> str:
+    def sign(self, claims: Mapping[str, Any], *, algorithm: Algorithm = "RS256", **headers: Any) -> str:
         """Return a signed token with exactly these claims."""
         payload = json.dumps(dict(claims)).encode()  # not `jwt.encode`, which refuses claims that a hostile token would have
-        return jwt.PyJWS().encode(payload, self.key, algorithm="RS256", headers={"kid": self.kid} | headers)
+        key, kid = (self.curve_key, self.curve_kid) if algorithm == "ES256" else (self.key, self.kid)
+        return jwt.PyJWS().encode(payload, key, algorithm=algorithm, headers={"kid": kid} | headers)
 
     def token(self, **changes: Any) -> str:
         """Return an application token that may export users, with changed claims."""

@@ -12,11 +12,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from rightful.clock import SystemClock
 from rightful.errors import Forbidden, Unauthenticated
 from rightful.identity.keys import FetchedKeys
-from rightful.identity.model import CallerKind
+from rightful.identity.model import Algorithm, CallerKind
 from rightful.identity.permissions import GLOBAL_ADMINISTRATOR
 from rightful.identity.token import SKEW_S, TrustedIssuer
 from rightful.identity.verifier import Trust, Verifier, parse_authorization
@@ -264,6 +265,66 @@ def test_good_application_token_is_the_caller_it_says(bench: Bench) -> None:
     assert (caller.tenant_id, caller.kind, caller.object_id, caller.app_id) == (TENANT, CallerKind.APPLICATION, OBJECT_ID, APP_ID)
     assert caller.permissions == {"User.Export.All"}
     assert not caller.directory_roles
+
+
+ALL_ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "PS256", "ES256")
+
+
+def signing(issuer: SimulatedIssuer, *algorithms: Algorithm) -> Verifier:
+    keys = FetchedKeys(issuer.issuer, issuer.jwks_uri, SystemClock())
+    trusted = TrustedIssuer(issuer=issuer.issuer, audiences=frozenset({AUDIENCE}), algorithms=frozenset(algorithms))
+    return Verifier({TENANT: [Trust(issuer=trusted, keys=keys)]}, SystemClock())
+
+
+@pytest.mark.parametrize("configured", ALL_ALGORITHMS)
+def test_token_counts_only_if_signed_as_configured(bench: Bench, configured: Algorithm) -> None:
+    verifier = signing(bench.issuer, configured)
+    for algorithm in ALL_ALGORITHMS:
+        text = bench.issuer.sign(bench.issuer.claims(), algorithm=algorithm)
+        if algorithm == configured:
+            assert verifier.verify(text) is not None
+        else:
+            with pytest.raises(Unauthenticated, match="the algorithm is not one"):
+                verifier.verify(text)
+
+
+def test_several_algorithms_may_be_configured(bench: Bench) -> None:
+    verifier = signing(bench.issuer, *ALL_ALGORITHMS)
+    for algorithm in ALL_ALGORITHMS:
+        assert verifier.verify(bench.issuer.sign(bench.issuer.claims(), algorithm=algorithm)) is not None
+
+
+@pytest.mark.parametrize(("made", "said"), [(made, said) for made in ALL_ALGORITHMS for said in ALL_ALGORITHMS if made != said], ids=str)
+def test_token_that_names_another_configured_algorithm_is_refused(bench: Bench, made: Algorithm, said: Algorithm) -> None:
+    # The signature is good, the key is the issuer's, the algorithm is configured: and they don't fit each other.
+    key = bench.issuer.curve_key if made == "ES256" else bench.issuer.key
+    for named in (bench.issuer.kid, bench.issuer.curve_kid):
+        text = b".".join(b64(part) for part in (bench.header(alg=said, kid=named), bench.payload()))
+        signature = b64(jwt.get_algorithm_by_name(made).sign(text, key))
+        with pytest.raises(Unauthenticated):
+            signing(bench.issuer, *ALL_ALGORITHMS).verify(f"{text.decode()}.{signature.decode()}")
+
+
+def test_es256_signature_in_another_form_is_refused(bench: Bench) -> None:
+    verifier = signing(bench.issuer, "ES256")
+    signed, _, signature = bench.issuer.sign(bench.issuer.claims(), algorithm="ES256").rpartition(".")
+    raw = base64.urlsafe_b64decode(signature + "==")
+    r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    forms = {
+        "DER": encode_dss_signature(r, s),
+        "zeros": bytes(64),
+        "r zero": bytes(32) + raw[32:],
+        "s zero": raw[:32] + bytes(32),
+        "both the order": order.to_bytes(32, "big") * 2,
+        "swapped": raw[32:] + raw[:32],
+        "padded": raw + b"\0",
+        "cut": raw[:-1],
+        "as P-521": bytes(34) + raw[:32] + bytes(34) + raw[32:],
+    }
+    for form in forms.values():
+        with pytest.raises(Unauthenticated):
+            verifier.verify(f"{signed}.{b64(form).decode()}")
 
 
 def test_token_that_expires_at_once_still_counts(bench: Bench) -> None:
