@@ -5,6 +5,7 @@ RIGHTFUL_LOG_FORMAT (json, console) is the form; left out, it is console on a te
 """
 
 import logging
+import math
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
@@ -88,7 +89,7 @@ def _clean_traceback(value: Any) -> str:
 
 
 def _clean_value(value: Any) -> Any:
-    if isinstance(value, bool | int | float) or value is None:
+    if isinstance(value, bool | int) or value is None or (isinstance(value, float) and math.isfinite(value)):  # JSON has no NaN
         return value
     if isinstance(value, Mapping):
         return {_clean_value(str(key)): _clean_value(item) for key, item in value.items()}

@@ -18,8 +18,10 @@ _SECRETS = (
     (re.compile(rf"\b(password|passwd|pwd|secret|access_token|api_?key|client_secret)(\s*=\s*){_VALUE}", re.IGNORECASE), rf"\1\2{HIDDEN}"),
 )
 
-# C0 and C1 controls, line separators, and the marks that make text run the other way round.
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+# C0 and C1 controls, line separators, the marks that make text run the other way round, and what is not seen at all.
+_CONTROLS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
 
 
 def redact(text: str) -> str:
@@ -29,9 +31,13 @@ def redact(text: str) -> str:
     return text
 
 
+_DIGITS = {"x": 2, "u": 4, "U": 8}
+
+
 def _escape(match: re.Match[str]) -> str:
     code = ord(match.group())
-    return {9: "\\t", 10: "\\n", 13: "\\r"}.get(code) or (f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}")  # noqa: PLR2004 - one byte
+    width = "x" if code <= 0xFF else "u" if code <= 0xFFFF else "U"  # noqa: PLR2004 - as Python writes them
+    return {9: "\\t", 10: "\\n", 13: "\\r"}.get(code) or f"\\{width}{code:0{_DIGITS[width]}x}"
 
 
 def printable(text: str) -> str:

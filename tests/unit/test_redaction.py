@@ -31,3 +31,4 @@ def test_redact(text: str, shown: str) -> None:
 
 def test_printable_writes_out_what_a_terminal_obeys() -> None:
     assert printable("a\x1b[31m\r\n\tb\u202ec\x9b\udcff é 日本") == r"a\x1b[31m\r\n\tb\u202ec\x9b\udcff é 日本"
+    assert printable("a\u061c\u2066\ufeff\U000e0041b") == r"a\u061c\u2066\ufeff\U000e0041b"
