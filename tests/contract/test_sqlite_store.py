@@ -10,6 +10,7 @@ import pytest
 
 from rightful.errors import ConfigurationError
 from rightful.store import queries
+from rightful.store.interface import StoreFault
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_suite import START, TENANT, StoreSuite, accept, intent
@@ -43,6 +44,16 @@ def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
     assert [source.source_name for source in operation.sources] == ["a", "b"]
     assert [each.operation_id for each in again.intents()] == [intent(2).operation_id]
     again.close()
+
+
+def test_check_writes_what_changes_nothing_and_fails_where_nothing_can_be_written(tmp_path: Path, store: SqliteStore) -> None:
+    wal = tmp_path / "store.db-wal"
+    before = wal.stat().st_size
+    store.check()
+    assert wal.stat().st_size > before
+    store._file._writer.execute("PRAGMA query_only = ON")  # as on a file system that was mounted again, read-only
+    with pytest.raises(StoreFault):
+        store.check()
 
 
 @pytest.mark.usefixtures("store")

@@ -1,6 +1,5 @@
 """Polling, listing, cancelling and resuming over raw HTTP."""
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -412,10 +411,3 @@ def test_unauthenticated_is_401_with_a_challenge_and_no_claims(shared: World) ->
     challenge = answer.headers["www-authenticate"]
     assert re.fullmatch(r'Bearer realm="", authorization_uri="https://[^"]+"', challenge)
     assert "claims" not in challenge
-
-
-def test_health_needs_no_token(shared: World) -> None:
-    answer = shared.client.request("GET", "/healthz")
-    assert (answer.status, json.loads(answer.body)) == (200, {"status": "ok"})
-    answer = shared.client.request("DELETE", "/healthz")
-    assert (answer.status, answer.code, answer.headers["allow"]) == (405, "Request_BadRequest", "GET, HEAD")

@@ -1,6 +1,7 @@
 """The real server on a socket: TLS, limits, what it says of itself, how it stops."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -57,9 +58,13 @@ def plain(issuer: SimulatedIssuer) -> Iterator[Listening]:
         yield server
 
 
-def talk(server: Listening, sent: bytes) -> bytes:
+def talk(server: Listening, sent: bytes, *, cafile: Path | None = None) -> bytes:
     """Send bytes and return all that comes until the server closes."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+    with contextlib.ExitStack() as opened:
+        connection: socket.socket = opened.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+        if cafile is not None:
+            context = ssl.create_default_context(cafile=cafile)
+            connection = opened.enter_context(context.wrap_socket(connection, server_hostname="localhost"))
         connection.sendall(sent)
         received = b""
         while chunk := connection.recv(65536):

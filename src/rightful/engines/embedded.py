@@ -82,6 +82,10 @@ class EmbeddedEngine:
         except StoreFault as error:  # the next start ends them
             _log.error("leases could not be given back", error=describe(error))
 
+    def is_alive(self) -> bool:
+        """Say whether every thread runs."""
+        return bool(self._running) and not self._stopping.is_set() and all(thread.is_alive() for thread in self._running)
+
     def submit(self, operation_id: OperationId) -> None:
         """Wake the threads: there is new work."""
         del operation_id  # the store knows what is next

@@ -29,6 +29,10 @@ class Engine(Protocol):
         """Claim no more, let what runs come to its next checkpoint, return when it has."""
         ...
 
+    def is_alive(self) -> bool:
+        """Say whether it claims work: started, not stopped, and none of what does so has ended."""
+        ...
+
     def submit(self, operation_id: OperationId) -> None:
         """Say that there is new work; returns at once. Nothing is lost where this is never called: the store is asked at intervals."""
         ...

@@ -4,6 +4,7 @@ Methods block (storage and databases are asked) and are called from worker threa
 fault, `SourceError` where a directory does not answer. Whoever calls them has authorized the caller before.
 """
 
+import enum
 from typing import Protocol
 
 import msgspec
@@ -27,8 +28,22 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str = ""
 
 
+class Unready(enum.StrEnum):
+    """Why the service cannot take work now; says nothing else, since it is told to anybody."""
+
+    STORE = "store"
+    """The store cannot be written."""
+    ENGINE = "engine"
+    """Nothing works on what is accepted."""
+    STOPPING = "stopping"
+
+
 class Exports(Protocol):
     """The service, as the wire sees it."""
+
+    def unready(self) -> Unready | None:
+        """Say why the service cannot take work now, None where it can. May be asked by anybody, as often as they like."""
+        ...
 
     def find_user(self, tenant_id: TenantId, key: str) -> DataSubject | None:
         """Find a user by object id or user principal name."""

@@ -9,7 +9,8 @@ from rightful.clock import Clock
 from rightful.config.model import Config
 from rightful.engines.interface import Engine
 from rightful.errors import Conflict, InvalidRequest, NotFound
-from rightful.export.interface import SubmitRequest
+from rightful.export.interface import SubmitRequest, Unready
+from rightful.export.readiness import Readiness
 from rightful.export.records import Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.submit import LEAST_VALID_S, Submitter
@@ -54,6 +55,7 @@ class Service:
         self._clock = clock
         self._sealer = Sealer(config.seal_key)
         self._settling = ThreadPoolExecutor(_SETTLERS, thread_name_prefix="settle")
+        self._readiness = Readiness(store, engine, clock)
         self._submitter = Submitter(store=store, storages=storages, sealer=self._sealer, clock=clock)
 
     def start(self) -> None:
@@ -83,6 +85,7 @@ class Service:
 
         Who still waits for a silent storage location, to submit or to settle, waits no longer: its intent is settled at the next start.
         """
+        self._readiness.stop()
         self._settling.shutdown(wait=False, cancel_futures=True)
         self._submitter.stop()
         self._work.stop()
@@ -92,6 +95,10 @@ class Service:
         for tenant in self._tenants.values():
             tenant.close()
         self._store.close()
+
+    def unready(self) -> Unready | None:
+        """Say why no work can be taken now."""
+        return self._readiness.unready()
 
     def find_user(self, tenant_id: TenantId, key: str) -> DataSubject | None:
         """Find a user by object id or user principal name."""

@@ -10,17 +10,15 @@ from rightful.config.model import Config
 from rightful.errors import RequestError, SourceError
 from rightful.export.interface import Exports
 from rightful.faults import describe
-from rightful.graph import errors, headers, routes
+from rightful.graph import errors, headers, public, routes
 from rightful.graph.authentication import authorization_uri, build_verifier
 from rightful.graph.handlers import HANDLERS, Service
 from rightful.graph.reply import Reply
 from rightful.graph.request import Disconnected, Message, Receive, Request, Scope, Send
+from rightful.graph.seen import Seen
 from rightful.graph.threads import Threads
 from rightful.identity.model import Caller
 from rightful.identity.verifier import Verifier, parse_authorization
-
-_HEALTH = b"/healthz"
-_HEALTH_METHODS = ("GET", "HEAD")
 
 _log = structlog.get_logger(__name__)
 
@@ -41,10 +39,12 @@ class GraphApp:
         if scope["type"] != "http":
             raise RuntimeError(f"this application answers http, not {scope['type']}")
         request_id = headers.new_request_id()
+        seen = Seen(scope["method"])
         client_request_id = headers.client_request_id(scope["headers"]) or headers.new_request_id()  # GRAPH-18
         try:
-            answer = await self._reply(scope, receive)
+            answer = await self._reply(scope, receive, seen)
         except Disconnected:
+            seen.gone(request_id)
             return
         except RequestError as error:
             answer = self._refuse(error, request_id, client_request_id)
@@ -62,8 +62,10 @@ class GraphApp:
                 client_request_id=client_request_id,
                 now=self._service.clock.now(),
                 is_tls=scope.get("scheme") == "https",
+                policy=answer.policy,
             ),
         )
+        seen.answered(answer.status, answer.request_id or request_id)
 
     def _refuse(self, error: RequestError, request_id: str, client_request_id: str) -> Reply:
         return errors.reply(
@@ -74,14 +76,17 @@ class GraphApp:
             authorization_uri=self._authorization_uri,
         )
 
-    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+    async def _reply(self, scope: Scope, receive: Receive, seen: Seen) -> Reply:
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        if raw_path == _HEALTH:
-            if scope["method"] not in _HEALTH_METHODS:
-                raise errors.MethodNotAllowed(_HEALTH_METHODS)
-            return Reply(body=b'{"status":"ok"}', headers=((b"content-type", b"application/json"),))
-        caller = await self._authenticate(scope)
+        page = public.find(raw_path)
+        if page is not None:
+            seen.route = "public"
+            if scope["method"] not in public.METHODS:
+                raise errors.MethodNotAllowed(public.METHODS)
+            return await page(self._service)
+        seen.caller = caller = await self._authenticate(scope)
         route = routes.match(raw_path)
+        seen.route = route.kind.value
         handler = HANDLERS.get((route.kind, scope["method"]))
         if handler is None:
             raise errors.MethodNotAllowed(routes.METHODS[route.kind])
@@ -102,6 +107,7 @@ class GraphApp:
         self._fetching.close()
         self._service.reads.close()
         self._service.writes.close()
+        self._service.probes.close()
 
 
 async def _send(send: Send, answer: Reply, common: list[headers.Header]) -> None:
@@ -127,6 +133,7 @@ def create_app(*, config: Config, exports: Exports, verifier: Verifier | None = 
         clock=clock,
         reads=Threads("reads", threads=8, waiting=2000),
         writes=Threads("writes", threads=32, waiting=2000),
+        probes=Threads("probes", threads=2, waiting=100),
     )
     return GraphApp(
         service=service,

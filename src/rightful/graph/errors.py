@@ -28,6 +28,16 @@ class TooSlow(RequestError):
     http_status = 408
 
 
+class HeadTooLarge(RequestError):
+    """The request's line and headers are larger than any honest ones."""
+
+    default_code = "RequestHeaderFieldsTooLarge"
+    http_status = 431
+
+    def __init__(self) -> None:
+        super().__init__("The request's line and headers are too large", hint="send fewer or shorter headers")
+
+
 class ServiceUnavailable(RequestError):
     """The service cannot take this request now, and has done nothing about it."""
 

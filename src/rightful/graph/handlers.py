@@ -50,6 +50,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """For calls that look."""
     writes: Threads
     """For calls that change, and may wait for a storage location: they never hold up those that look."""
+    probes: Threads
+    """For those who ask whether the service is ready: nobody's requests wait for them, nor they for requests."""
 
 
 Handler = Callable[[Service, Request], Awaitable[Reply]]

@@ -19,7 +19,13 @@ ODATA_VERSION: Header = (b"odata-version", b"4.0")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
 _CLIENT_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _STRICT_TRANSPORT: Header = (b"strict-transport-security", b"max-age=31536000")
-_NO_STORE: Header = (b"cache-control", b"no-store")
+NOTHING_POLICY = b"default-src 'none'; frame-ancestors 'none'"
+"""The Content-Security-Policy of what no browser should show: should one do so all the same, nothing is loaded, run or framed."""
+_GUARDED: tuple[Header, ...] = (
+    (b"cache-control", b"no-store"),  # it is about people
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),  # paths name people
+)
 
 
 def values(headers: Iterable[Header], name: bytes) -> list[str]:
@@ -62,13 +68,14 @@ def service_address(headers: Iterable[Header], *, scheme: str, listening: tuple[
     return f"{scheme}://{found[0]}"
 
 
-def common(*, request_id: str, client_request_id: str, now: datetime, is_tls: bool) -> list[Header]:
-    """Return what every answer has (GRAPH-41). Nothing here may be kept by a cache: it is about people."""
+def common(*, request_id: str, client_request_id: str, now: datetime, is_tls: bool, policy: bytes = NOTHING_POLICY) -> list[Header]:
+    """Return what every answer has (GRAPH-41), with what keeps caches and browsers from doing more with it than they should."""
     found = [
         (b"request-id", request_id.encode()),
         (b"client-request-id", client_request_id.encode()),
         (b"date", format_datetime(now, usegmt=True).encode()),
-        _NO_STORE,
+        (b"content-security-policy", policy),
+        *_GUARDED,
     ]
     return [*found, _STRICT_TRANSPORT] if is_tls else found
 

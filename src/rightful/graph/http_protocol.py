@@ -1,10 +1,11 @@
 """uvicorn's HTTP protocol with the limits that it lacks: how large a request's head may be, and how long it may take.
 
 httptools keeps collecting a header that never ends, and a connection that never sends a whole head is never closed.
-What is no HTTP never reaches the application: it is answered here, in Graph's envelope too (GRAPH-40).
+What is no HTTP, or too large, never reaches the application: it is answered here, in Graph's envelope too (GRAPH-40).
 """
 
 import asyncio
+import http
 from asyncio import TimerHandle
 from typing import Any, ClassVar
 
@@ -13,13 +14,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from rightful.clock import SystemClock
-from rightful.errors import InvalidRequest
+from rightful.errors import InvalidRequest, RequestError
 from rightful.graph import errors, headers
 
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers, also where one read of the socket holds all of them."""
-
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class _HeadTooLarge(Exception):
@@ -54,11 +53,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             return
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(_TOO_LARGE)
+            self._refuse(errors.HeadTooLarge())
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature; its words are ours below
         """Answer what the parser refused: uvicorn's own answer has neither the envelope nor the ids of every other."""
-        self._refuse(_TOO_LARGE if self._is_too_large else _not_http(is_tls=self.scheme == "https"))
+        self._refuse(errors.HeadTooLarge() if self._is_too_large else _not_http())
 
     def on_message_begin(self) -> None:
         """A head begins, perhaps in the same bytes that ended the request before."""
@@ -86,10 +85,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: the request is answered as if it had not asked, and uvicorn's advice to install packages helps nobody."""
 
-    def _refuse(self, answer: bytes) -> None:
+    def _refuse(self, error: RequestError) -> None:
         if not self.transport.is_closing():
             self._stop_timer()
-            self.transport.write(answer)
+            self.transport.write(_answer(error, is_tls=self.scheme == "https"))
             self.transport.close()
 
     def _start_timer(self) -> None:
@@ -106,9 +105,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def _not_http(*, is_tls: bool) -> bytes:
+def _not_http() -> InvalidRequest:
+    return InvalidRequest("The request is not well-formed HTTP/1.1", hint="check its first line, its headers and its length")
+
+
+def _answer(error: RequestError, *, is_tls: bool) -> bytes:
     request_id, client_request_id, now = headers.new_request_id(), headers.new_request_id(), SystemClock().now()
-    error = InvalidRequest("The request is not well-formed HTTP/1.1", hint="check its first line, its headers and its length")
     body = errors.envelope(error, request_id=request_id, client_request_id=client_request_id, now=now)
     lines = [
         (b"content-type", headers.ERROR_TYPE),
@@ -116,4 +118,5 @@ def _not_http(*, is_tls: bool) -> bytes:
         (b"connection", b"close"),
         *headers.common(request_id=request_id, client_request_id=client_request_id, now=now, is_tls=is_tls),
     ]
-    return b"HTTP/1.1 400 Bad Request\r\n" + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + body
+    phrase = http.HTTPStatus(error.http_status).phrase.encode()
+    return b"HTTP/1.1 %d %b\r\n" % (error.http_status, phrase) + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n" + body

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from rightful.graph.headers import JSON_TYPE, ODATA_VERSION, TEXT_TYPE, Header
+from rightful.graph.headers import JSON_TYPE, NOTHING_POLICY, ODATA_VERSION, TEXT_TYPE, Header
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +13,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[Header, ...] = ()
     request_id: str = ""
     """Takes the place of the request's own id: on a 202 it is the operation's (GRAPH-12)."""
+    policy: bytes = NOTHING_POLICY
+    """The Content-Security-Policy; a page for browsers brings its own."""
 
 
 def json(body: bytes, *, status: int = 200, headers: tuple[Header, ...] = (), request_id: str = "") -> Reply:

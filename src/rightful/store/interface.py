@@ -353,6 +353,10 @@ class Store(Protocol):
         """Return since when an operation waits for somebody, None where it does not."""
         ...
 
+    def check(self) -> None:
+        """Write something that changes nothing, durably; raises `StoreFault` where nothing can be written now."""
+        ...
+
     def close(self) -> None:
         """Close; everything that was returned before is durable."""
         ...

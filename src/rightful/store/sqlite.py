@@ -471,6 +471,15 @@ class SqliteStore:
 
         return self._file.write(task)
 
+    def check(self) -> None:
+        """Write the schema's number again: a page of the file, as any commit writes."""
+
+        def task(connection: sqlite3.Connection) -> None:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute(f"PRAGMA user_version = {int(version)}")
+
+        self._file.write(task)
+
     def close(self) -> None:
         """Close the file and give up its lock."""
         self._file.close()

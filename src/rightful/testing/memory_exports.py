@@ -9,7 +9,7 @@ import msgspec
 
 from rightful.clock import Clock, SystemClock
 from rightful.errors import Conflict, InvalidRequest, NotFound
-from rightful.export.interface import SubmitRequest
+from rightful.export.interface import SubmitRequest, Unready
 from rightful.ids import OperationId, TenantId, new_operation_id
 from rightful.operation.model import (
     DataPolicyOperation,
@@ -42,8 +42,13 @@ class MemoryExports:
         self.submitted: list[SubmitRequest] = []
         self.resumed: list[tuple[OperationId, str | None]] = []
         self.refusals: dict[str, InvalidRequest] = {}
+        self.unready_for: Unready | None = None
 
     # -- what the wire asks -------------------------------------------------------------------------------------------
+    def unready(self) -> Unready | None:
+        """Say what the test set."""
+        return self.unready_for
+
     def find_user(self, tenant_id: TenantId, key: str) -> DataSubject | None:
         """Find a user by object id or user principal name."""
         for subject in self._of(tenant_id, SubjectKind.USER):

@@ -60,6 +60,12 @@ class NoSettings(msgspec.Struct, frozen=True):
 class NoEngine:
     """The test itself claims the work."""
 
+    def __init__(self) -> None:
+        self.alive = True
+
+    def is_alive(self) -> bool:
+        return self.alive
+
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def submit(self, operation_id: OperationId) -> None: ...
@@ -116,12 +122,13 @@ class World:
         self.store = store_type(self.config.folder / "store.db", self.clock)
         self.storages = self._storages_type(clock=self.clock)
         self.work = Work(config=self.config, tenants=self.tenants, store=self.store, storages=self.storages, clock=self.clock, owner=OWNER)
+        self.engine = NoEngine()
         self.service = Service(
             config=self.config,
             tenants=self.tenants,
             store=self.store,
             storages=self.storages,
-            engine=NoEngine(),  # type: ignore[arg-type] # map is not used
+            engine=self.engine,  # type: ignore[arg-type] # map is not used
             work=self.work,
             clock=self.clock,
         )

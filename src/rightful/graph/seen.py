@@ -1,0 +1,52 @@
+"""What is said of each request once it is over: nothing personal, so neither its path nor its query."""
+
+import logging
+import time
+
+import structlog
+
+from rightful.identity.model import Caller
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_GONE = 499
+"""As other servers say it: the client went before there was an answer."""
+
+_log = structlog.get_logger(__name__)
+_logging = logging.getLogger(__name__)
+
+
+class Seen:
+    """One request: filled in on its way, told when it is over.
+
+    At DEBUG, not INFO: polls are most of all requests, and a line costs as much as one; who asked for what belongs into the audit.
+    """
+
+    __slots__ = ("_began_s", "caller", "method", "route")
+
+    def __init__(self, method: str) -> None:
+        self.method = method if method in _METHODS else "other"  # what a client made up is no label
+        self.route = "none"
+        self.caller: Caller | None = None
+        self._began_s = time.perf_counter()
+
+    def answered(self, status: int, request_id: str) -> None:
+        """Tell how it was answered."""
+        elapsed_s = time.perf_counter() - self._began_s
+        if _logging.isEnabledFor(logging.DEBUG):
+            self._tell(status, request_id, elapsed_s)
+
+    def gone(self, request_id: str) -> None:
+        """Tell that nobody waited for the answer."""
+        self.answered(_GONE, request_id)
+
+    def _tell(self, status: int, request_id: str, elapsed_s: float) -> None:
+        caller = {} if self.caller is None else {"tenant": self.caller.tenant_id, "app": self.caller.app_id}
+        _log.debug(
+            "request",
+            method=self.method,
+            route=self.route,
+            status=status,
+            ms=round(elapsed_s * 1000, 3),
+            request_id=request_id,
+            **caller,
+        )
