@@ -1,14 +1,14 @@
-"""Bodies on the wire: what requests say, what answers show. The only place, with `filters`, that knows the wire's names. Pure."""
+"""Bodies on the wire: what requests say, and how values are written. What answers show is in `resources`. Pure."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
 from rightful.errors import InvalidRequest, RequestError
 from rightful.identity import strict_json
-from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus, PackageTotals, SourceProgress
+from rightful.operation.model import OperationStatus
 from rightful.subject.model import DataSubject
 
 MAX_BODY_BYTES = 64 * 1024
@@ -127,71 +127,6 @@ def check_binding(parameter: object, subject: DataSubject) -> None:
 def format_time(at: datetime) -> str:
     """Write a moment as Graph does (GRAPH-05): UTC, Z, six digits where there is a fraction."""
     return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"
-
-
-def _failure(failure: Failure) -> dict[str, object]:
-    return {"code": failure.code, "message": failure.message, "source": failure.source_name or None}
-
-
-def _source(progress: SourceProgress) -> dict[str, object]:
-    return {
-        "name": progress.source_name,
-        "state": progress.state.value,
-        "rows": progress.rows,
-        "files": progress.files,
-        "bytes": progress.size_bytes,
-        "skipped": progress.skipped,
-        "seconds": progress.duration_s,
-    }
-
-
-def _package(package: PackageTotals) -> dict[str, object]:
-    return {
-        "prefix": package.prefix,
-        "entries": package.entries,
-        "bytes": package.size_bytes,
-        "manifestSha256": package.manifest_sha256,
-    }
-
-
-# GRAPH-02, in the order that answers show them.
-OPERATION_PROPERTIES: Mapping[str, Callable[[DataPolicyOperation], object]] = {
-    "id": lambda operation: operation.operation_id,
-    "completedDateTime": lambda operation: operation.completed_at and format_time(operation.completed_at),
-    "progress": lambda operation: float(operation.progress_percent),  # a JSON number: SDKs read a string as None
-    "status": lambda operation: STATUS_WORDS[operation.status],
-    "storageLocation": lambda operation: operation.storage_location.partition("?")[0],  # GRAPH-34
-    "submittedDateTime": lambda operation: format_time(operation.submitted_at),
-    "userId": lambda operation: operation.subject_id,
-}
-
-# Ours: SDKs keep properties that they don't know (GRAPH-03). Left out where there is nothing to say.
-EXTRA_PROPERTIES: Mapping[str, Callable[[DataPolicyOperation], object]] = {
-    "failureReason": lambda operation: operation.failure and _failure(operation.failure),
-    "waitingFor": lambda operation: operation.waiting_for and _failure(operation.waiting_for),
-    "sources": lambda operation: [_source(progress) for progress in operation.sources],
-    "package": lambda operation: operation.package and _package(operation.package),
-}
-
-PROFILE_PROPERTIES: Mapping[str, Callable[[DataSubject], object]] = {
-    # GRAPH-04
-    "userId": lambda subject: subject.subject_id,
-    "displayName": lambda subject: subject.display_name,
-    "userPrincipalName": lambda subject: subject.user_principal_name,
-    "homeTenantId": lambda subject: subject.home_tenant_id,
-}
-
-
-def format_operation(operation: DataPolicyOperation, select: tuple[str, ...] = ()) -> dict[str, object]:
-    """Return an operation's members, all or the selected ones."""
-    members = {name: show(operation) for name, show in OPERATION_PROPERTIES.items() if not select or name in select}
-    extras = {name: show(operation) for name, show in EXTRA_PROPERTIES.items() if not select or name in select}
-    return members | {name: value for name, value in extras.items() if value}
-
-
-def format_profile(subject: DataSubject, select: tuple[str, ...] = ()) -> dict[str, object]:
-    """Return an inbound shared user profile's members, all or the selected ones."""
-    return {name: show(subject) for name, show in PROFILE_PROPERTIES.items() if not select or name in select}
 
 
 def encode(members: Mapping[str, object]) -> bytes:

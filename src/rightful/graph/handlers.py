@@ -10,7 +10,7 @@ from rightful.clock import Clock
 from rightful.config.model import GraphSettings
 from rightful.errors import Forbidden, InvalidRequest, NotFound, SourceError
 from rightful.export.interface import Exports, SubmitRequest
-from rightful.graph import bodies, filters, headers, reply
+from rightful.graph import bodies, filters, headers, reply, resources
 from rightful.graph.errors import Unexpected
 from rightful.graph.reply import Reply
 from rightful.graph.request import Request
@@ -27,8 +27,8 @@ _KEY = re.compile(r"[^\x00-\x1f\x7f]{1,1024}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{0,255}")
 _COUNT_PAGE = 1000
 
-_OPERATION_NAMES = frozenset(bodies.OPERATION_PROPERTIES) | frozenset(bodies.EXTRA_PROPERTIES)
-_PROFILE_NAMES = frozenset(bodies.PROFILE_PROPERTIES)
+_OPERATION_NAMES = resources.OPERATION.names
+_PROFILE_NAMES = resources.PROFILE.names
 
 _USER_EXPORT_NEEDS = "exporting users needs User.Export.All and, with a person's token, the role Global Administrator"
 _PROFILE_NEEDS = (
@@ -159,7 +159,7 @@ async def list_profiles(service: Service, request: Request) -> Reply:
     found = await service.reads.run(service.exports.list_inbound_profiles, request.tenant_id)
     members = {
         "@odata.context": _context(request, "directory/inboundSharedUserProfiles", select),
-        "value": [bodies.format_profile(subject, select) for subject in found],
+        "value": [resources.PROFILE.show(subject, select) for subject in found],
     }
     return reply.json(bodies.encode(members))
 
@@ -170,7 +170,7 @@ async def get_profile(service: Service, request: Request) -> Reply:
     found = await _find_profile(service, request)
     select = _profile_select(request)
     context = _context(request, "directory/inboundSharedUserProfiles", select, "/$entity")
-    return reply.json(bodies.encode({"@odata.context": context} | bodies.format_profile(found, select)))
+    return reply.json(bodies.encode({"@odata.context": context} | resources.PROFILE.show(found, select)))
 
 
 # -- operations -------------------------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ async def get_operation(service: Service, request: Request) -> Reply:
             raise InvalidRequest(f"The query option {name} is not supported for one operation")
         select = filters.parse_select(options["$select"], _OPERATION_NAMES, "dataPolicyOperation") if "$select" in options else ()
     context = _context(request, "dataPolicyOperations", select, "/$entity")
-    body = bodies.encode({"@odata.context": context} | bodies.format_operation(operation, select))
+    body = bodies.encode({"@odata.context": context} | resources.OPERATION.show(operation, select))
     return reply.json(body, headers=() if operation.is_ended else (headers.retry_after(operation.retry_after_s),))
 
 
@@ -246,7 +246,7 @@ async def list_operations(service: Service, request: Request) -> Reply:
     if len(found) > end:
         url = f"{request.root}/dataPolicyOperations"
         members["@odata.nextLink"] = filters.next_link(url, options, page[-1].submitted_at, page[-1].operation_id)
-    members["value"] = [bodies.format_operation(operation, options.select) for operation in page]
+    members["value"] = [resources.OPERATION.show(operation, options.select) for operation in page]
     return reply.json(bodies.encode(members))
 
 

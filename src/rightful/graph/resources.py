@@ -1,0 +1,129 @@
+"""What the service shows: operations, inbound shared user profiles, and their parts. The one place that has their properties. Pure."""
+
+from rightful.graph.bodies import STATUS_WORDS, format_time
+from rightful.graph.shapes import GRAPH, OURS, Edm, Property, Shape, Words
+from rightful.operation.model import DataPolicyOperation, Failure, PackageTotals, SourceProgress, SourceState
+from rightful.subject.model import DataSubject
+
+STATUS = Words(
+    GRAPH,
+    "dataPolicyOperationStatus",
+    "Where an operation stands.",
+    (*STATUS_WORDS.values(), "unknownFutureValue"),  # GRAPH-03; the last one is never sent
+)
+
+SOURCE_STATE = Words(OURS, "sourceState", "What became of one source.", tuple(state.value for state in SourceState))
+
+FAILURE: Shape[Failure] = Shape(
+    namespace=OURS,
+    name="failure",
+    doc="Why an operation failed, or what it waits for.",
+    properties=(
+        Property("code", Edm.STRING, lambda failure: failure.code, "Stable, for instance `SourceUnavailable` or `cancelled`."),
+        Property("message", Edm.STRING, lambda failure: failure.message, "For people; without personal data or secrets."),
+        Property("source", Edm.STRING, lambda failure: failure.source_name or None, "The source that was the cause.", is_nullable=True),
+    ),
+)
+
+SOURCE: Shape[SourceProgress] = Shape(
+    namespace=OURS,
+    name="source",
+    doc="How far one source is.",
+    properties=(
+        Property("name", Edm.STRING, lambda source: source.source_name, "Its name in the configuration."),
+        Property("state", SOURCE_STATE, lambda source: source.state.value, "What became of it."),
+        Property("rows", Edm.INT64, lambda source: source.rows, "Rows written."),
+        Property("files", Edm.INT64, lambda source: source.files, "Files written."),
+        Property("bytes", Edm.INT64, lambda source: source.size_bytes, "Bytes written."),
+        Property("skipped", Edm.INT64, lambda source: source.skipped, "Items that could not be read; they stand in the ledger."),
+        Property("seconds", Edm.DOUBLE, lambda source: source.duration_s, "How long it took."),
+    ),
+)
+
+PACKAGE: Shape[PackageTotals] = Shape(
+    namespace=OURS,
+    name="package",
+    doc="What a complete package holds.",
+    properties=(
+        Property("prefix", Edm.STRING, lambda package: package.prefix, "Where it lies in the container."),
+        Property("entries", Edm.INT64, lambda package: package.entries, "Blobs or files."),
+        Property("bytes", Edm.INT64, lambda package: package.size_bytes, "Of all entries."),
+        Property("manifestSha256", Edm.STRING, lambda package: package.manifest_sha256, "Digest of manifest-sha256.txt."),
+    ),
+)
+
+# GRAPH-02, in the order that answers show them; then ours: SDKs keep properties that they don't know (GRAPH-03).
+OPERATION: Shape[DataPolicyOperation] = Shape(
+    namespace=GRAPH,
+    name="dataPolicyOperation",
+    doc="One accepted export of a person's data.",
+    key="id",
+    properties=(
+        Property("id", Edm.STRING, lambda operation: operation.operation_id, "A GUID."),
+        Property(
+            "completedDateTime",
+            Edm.DATE_TIME,
+            lambda operation: operation.completed_at and format_time(operation.completed_at),
+            "When it ended; null until then.",
+            is_nullable=True,
+        ),
+        # A JSON number: SDKs read a string as None.
+        Property("progress", Edm.DOUBLE, lambda operation: float(operation.progress_percent), "0 to 100; never falls."),
+        Property("status", STATUS, lambda operation: STATUS_WORDS[operation.status], "Where it stands.", is_nullable=True),
+        Property(
+            "storageLocation",
+            Edm.STRING,
+            lambda operation: operation.storage_location.partition("?")[0],  # GRAPH-34
+            "Where the package goes, without the signature.",
+            is_nullable=True,
+        ),
+        Property("submittedDateTime", Edm.DATE_TIME, lambda operation: format_time(operation.submitted_at), "When it was accepted."),
+        Property("userId", Edm.STRING, lambda operation: operation.subject_id, "Whose data it is."),
+        Property(
+            "failureReason",
+            FAILURE,
+            lambda operation: operation.failure and FAILURE.show(operation.failure),
+            "Why it failed.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+        Property(
+            "waitingFor",
+            FAILURE,
+            lambda operation: operation.waiting_for and FAILURE.show(operation.waiting_for),
+            "What it waits for, for instance a storage location whose SAS has expired.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+        Property(
+            "sources",
+            SOURCE,
+            lambda operation: [SOURCE.show(source) for source in operation.sources],
+            "How far each source is; not in lists.",
+            is_list=True,
+            is_left_out=True,
+        ),
+        Property(
+            "package",
+            PACKAGE,
+            lambda operation: operation.package and PACKAGE.show(operation.package),
+            "What the package of a complete operation holds.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+    ),
+)
+
+# GRAPH-04
+PROFILE: Shape[DataSubject] = Shape(
+    namespace=GRAPH,
+    name="inboundSharedUserProfile",
+    doc="A person of another tenant who was shared with this one.",
+    key="userId",
+    properties=(
+        Property("userId", Edm.STRING, lambda subject: subject.subject_id, "The person's object id in the home tenant."),
+        Property("displayName", Edm.STRING, lambda subject: subject.display_name, "Name to show."),
+        Property("userPrincipalName", Edm.STRING, lambda subject: subject.user_principal_name, "User principal name."),
+        Property("homeTenantId", Edm.STRING, lambda subject: subject.home_tenant_id, "The person's own tenant."),
+    ),
+)
