@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -56,7 +55,7 @@ class Putter:
         The errors are those of `Storage.put`, and `EntryConflict` where something lies there that nobody of us put. What the chunks raise
         is raised.
         """
-        host = urlsplit(operation.storage_location).netloc or operation.storage_location
+        host = storage.properties.origin or operation.storage_location
         if host in self._down:
             return Unput(self._down[host], is_untouched=not may_be_there)
         path = operation.prefix + path

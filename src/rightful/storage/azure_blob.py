@@ -56,7 +56,7 @@ class AzureBlobStorage:
     def properties(self) -> Properties:
         """What the SAS lets us do."""
         largest = _LARGEST_BLOCK * _MOST_BLOCKS if self._can_write else _LARGEST_PUT_BLOB
-        return Properties(max_entry_bytes=largest, is_remote=True)
+        return Properties(max_entry_bytes=largest, is_remote=True, origin=self._sas.origin)
 
     def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
         """Create a blob."""

@@ -30,6 +30,8 @@ class Properties(msgspec.Struct, frozen=True, kw_only=True):
     """The largest entry that can be put."""
     is_remote: bool = False
     """Whether a put mostly waits for the network, so that several side by side take little longer than one."""
+    origin: str = ""
+    """Scheme, host and port: what does not answer for one location there, does not for others. Empty for what has none."""
 
 
 class Storage(Protocol):
