@@ -27,6 +27,8 @@ from rightful.storage.location import is_reachable
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Returns the addresses of a host; raises `OSError` where it has none."""
+Connect = Callable[[str, int], socket.socket]
+"""Connects to a numeric address; raises `OSError` where it can't."""
 
 _CONNECT_TIMEOUT_S = 10.0
 _ANSWER_TIMEOUT_S = 60.0
@@ -117,6 +119,11 @@ def resolve_host(host: str, port: int) -> Sequence[str]:
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+def connect_to(address: str, port: int) -> socket.socket:
+    """Connect to a numeric address: no name server is asked."""
+    return socket.create_connection((address, port), timeout=_CONNECT_TIMEOUT_S)
+
+
 class PinnedHost:
     """A keep-alive connection pool to one scheme, host and port. Safe to use from any thread."""
 
@@ -128,6 +135,7 @@ class PinnedHost:
         *,
         may_be_private: bool,
         resolve: Resolve = resolve_host,
+        connect: Connect = connect_to,
         tls: ssl.SSLContext | None = None,
         answer_timeout_s: float = _ANSWER_TIMEOUT_S,
         kept: int = 16,
@@ -140,6 +148,7 @@ class PinnedHost:
         self._tls = (tls or ssl.create_default_context()) if scheme == "https" else None
         self._may_be_private = may_be_private
         self._resolve = resolve
+        self._connect_to = connect
         self._answer_timeout_s = answer_timeout_s
         self._kept = kept
         self._lock = threading.Lock()
@@ -236,7 +245,7 @@ class PinnedHost:
         last: OSError | None = None
         for address in self._checked_addresses():
             try:
-                return self._connect_to(address)
+                return self._open(address)
             except ssl.SSLCertVerificationError as error:
                 raise StorageRefused(
                     f"{self.origin} shows a certificate that is not valid for it: {error.verify_message}",
@@ -272,9 +281,8 @@ class PinnedHost:
             self._addresses = usable
         return usable
 
-    def _connect_to(self, address: str) -> _Connection:
-        # The address is numeric: create_connection asks no name server for it.
-        raw = socket.create_connection((address, self._port), timeout=_CONNECT_TIMEOUT_S)
+    def _open(self, address: str) -> _Connection:
+        raw = self._connect_to(address, self._port)
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:

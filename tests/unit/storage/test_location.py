@@ -184,6 +184,16 @@ def test_public_address_is_reachable(address: str) -> None:
         "::127.0.0.1",
         "2002:7f00:1::",
         "2001:0:1:2::1",
+        "::ffff:0:7f00:1",
+        "64:ff9b::10.0.0.1",
+        "2002:a9fe:a9fe::1",
+        "2001:20::1",
+        "fec0::1",
+        "3fff::1",
+        "5f00::1",
+        "4000::1",
+        "192.0.0.192",
+        "192.88.99.1",
     ],
 )
 def test_address_of_a_private_or_wrapped_network_is_not(address: str) -> None:
