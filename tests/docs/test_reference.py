@@ -38,8 +38,6 @@ def test_every_setting_is_described() -> None:
         ("sources.NAME.time", "connector-lake.md"),
         ("sources.NAME.time", "connector-sql.md"),
         ("directory.language", "directory-sql.md"),
-        ("limits.writes_per_second", ""),
-        ("limits.writes_per_second_per_app", ""),
         ("export.leak_check", ""),
     ],
 )

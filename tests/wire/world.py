@@ -10,12 +10,14 @@ from typing import Any
 
 import msgspec
 
+from rightful.clock import Clock
 from rightful.config.model import (
     Config,
     DirectoryConfig,
     GraphSettings,
     IdentitySettings,
     IssuerSettings,
+    LimitSettings,
     ServerSettings,
     TenantConfig,
 )
@@ -54,6 +56,10 @@ SUBJECTS = (
 )
 
 
+UNLIMITED = LimitSettings(writes_per_second=1_000_000, writes_per_second_per_app=1_000_000)
+"""For tests that are about something else, and quicker than any application may be."""
+
+
 class NoSettings(msgspec.Struct, frozen=True):
     """The directory of this world is never opened."""
 
@@ -68,6 +74,7 @@ def make_config(
     folder: Path = Path("/nonexistent"),
     server: ServerSettings | None = None,
     graph: GraphSettings | None = None,
+    limits: LimitSettings = UNLIMITED,
     local: bool = False,
 ) -> Config:
     """Return a configuration in which each tenant trusts its issuers, in the v1 and the v2 form."""
@@ -87,6 +94,7 @@ def make_config(
             id=tenant_id,
             name=tenant_id[:4],
             identity=IdentitySettings(issuers=trusted(tenant_id)),
+            limits=limits,
             directory=DirectoryConfig(connector="sql", settings=NoSettings()),
             sources=(),
         )
@@ -210,13 +218,18 @@ class World:
 
 @contextmanager
 def world(
-    *, graph: GraphSettings | None = None, server: ServerSettings | None = None, exports: MemoryExports | None = None
+    *,
+    graph: GraphSettings | None = None,
+    server: ServerSettings | None = None,
+    exports: MemoryExports | None = None,
+    limits: LimitSettings = UNLIMITED,
+    clock: Clock | None = None,
 ) -> Iterator[World]:
     """Open a world of its own for a test."""
     with SimulatedIssuer(TENANT) as issuer, SimulatedIssuer(OTHER_TENANT) as other_issuer:
         exports = exports or MemoryExports(SUBJECTS, accounts=["LocalExports"])
-        config = make_config({TENANT: [issuer], OTHER_TENANT: [other_issuer]}, graph=graph, server=server)
-        app = create_app(config=config, exports=exports)
+        config = make_config({TENANT: [issuer], OTHER_TENANT: [other_issuer]}, graph=graph, server=server, limits=limits)
+        app = create_app(config=config, exports=exports, clock=clock)
         opened = World(issuer, other_issuer, exports, app)
         try:
             yield opened

@@ -10,7 +10,7 @@ from rightful.config.model import Config
 from rightful.errors import RequestError, SourceError
 from rightful.export.interface import Exports
 from rightful.faults import describe
-from rightful.graph import errors, headers, public, routes
+from rightful.graph import errors, headers, public, routes, throttle
 from rightful.graph.authentication import authorization_uri, build_verifier
 from rightful.graph.handlers import HANDLERS, Service
 from rightful.graph.reply import Reply
@@ -131,6 +131,7 @@ def create_app(*, config: Config, exports: Exports, verifier: Verifier | None = 
         exports=exports,
         settings=config.graph,
         clock=clock,
+        throttle=throttle.build(config, clock),
         reads=Threads("reads", threads=8, waiting=2000),
         writes=Threads("writes", threads=32, waiting=2000),
         probes=Threads("probes", threads=2, waiting=100),

@@ -1,4 +1,8 @@
-"""What each route does, once the caller is known. Order of answers: 403, 404, 400 (GRAPH-75): bodies and options are read last."""
+"""What each route does, once the caller is known.
+
+Order of answers: 403, 429, 404, 400 (GRAPH-75): who may not write takes no token, and who may learns of nobody faster than the limits let
+him; bodies and options are read last.
+"""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -16,6 +20,7 @@ from rightful.graph.reply import Reply
 from rightful.graph.request import Request
 from rightful.graph.routes import RouteKind
 from rightful.graph.threads import Threads
+from rightful.graph.throttle import Throttle
 from rightful.identity import permissions
 from rightful.identity.model import CallerKind
 from rightful.ids import OperationId, SubjectId, is_guid, spellings
@@ -46,6 +51,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     exports: Exports
     settings: GraphSettings
     clock: Clock
+    throttle: Throttle
+    """Of calls that change."""
     reads: Threads
     """For calls that look."""
     writes: Threads
@@ -97,20 +104,21 @@ async def _export_user(service: Service, request: Request, key: str) -> Reply:
     return reply.empty(status, _accepted(request, operation), request_id=operation.operation_id)
 
 
-def _require_user_export(service: Service, request: Request) -> None:
+def _admit_user_export(service: Service, request: Request) -> None:
     allowed = permissions.may_export(request.caller, SubjectKind.USER, user_read_all_exports=service.settings.user_read_all_exports)
     request.require(allowed, _USER_EXPORT_NEEDS)
+    service.throttle.check(request.caller)
 
 
 async def export_user(service: Service, request: Request) -> Reply:
     """Submit an export of a user (GRAPH-10)."""
-    _require_user_export(service, request)
+    _admit_user_export(service, request)
     return await _export_user(service, request, request.route.key)
 
 
 async def export_me(service: Service, request: Request) -> Reply:
     """Submit an export of the person who calls (GRAPH-11)."""
-    _require_user_export(service, request)
+    _admit_user_export(service, request)
     if request.caller.kind is not CallerKind.DELEGATED:
         raise InvalidRequest("/me request is only valid with delegated authentication flow", hint="name the user: /users/{id}")
     return await _export_user(service, request, request.caller.object_id)
@@ -119,6 +127,7 @@ async def export_me(service: Service, request: Request) -> Reply:
 async def export_profile(service: Service, request: Request) -> Reply:
     """Submit an export of an inbound shared user profile (GRAPH-20, GRAPH-21; authz D6: a GET counts as the POST)."""
     request.require(permissions.may_export(request.caller, SubjectKind.INBOUND_PROFILE), _PROFILE_NEEDS)
+    service.throttle.check(request.caller)
     subject = await _find_profile(service, request)
     body = bodies.parse_export(await request.body())
     bodies.check_binding(body.binding_parameter, subject)
@@ -261,6 +270,7 @@ async def _find_changeable(service: Service, request: Request) -> DataPolicyOper
     """Return the operation in the path, where the caller may do with it what submitting needs (authz D7)."""
     kinds = permissions.exportable_kinds(request.caller, user_read_all_exports=service.settings.user_read_all_exports)
     request.require(kinds, f"{_USER_EXPORT_NEEDS}; for an inbound profile {_PROFILE_NEEDS}")
+    service.throttle.check(request.caller)
     operation = await _find_operation(service, request, permissions.visible_kinds(request.caller))
     if operation.subject_kind not in kinds:
         raise Forbidden("Insufficient privileges to complete the operation", hint="it needs what submitting the operation needed")
