@@ -3,10 +3,10 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -27,6 +27,8 @@ from rightful.operation.model import DataPolicyOperation
 from rightful.subject.model import DataSubject, SubjectKind
 from rightful.testing.issuer import AUDIENCE, SimulatedIssuer
 from rightful.testing.memory_exports import MemoryExports
+
+T = TypeVar("T")
 
 TENANT = TenantId("11111111-1111-1111-1111-111111111111")
 OTHER_TENANT = TenantId("22222222-2222-2222-2222-222222222222")
@@ -154,7 +156,15 @@ class Client:
             if raw:
                 sent.append(("content-length", str(len(raw))))
             chunks = [raw]
-        return self._runner.run(self._request(method, path, sent, chunks))
+        return self.run(self._request(method, path, sent, chunks))
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something on the loop that requests are made on; `get` is for use in it."""
+        return self._runner.run(work)
+
+    async def get(self, path: str, token: str) -> Answer:
+        """Send one GET from within `run`."""
+        return await self._request("GET", path, [("host", HOST), ("authorization", f"Bearer {token}")], [b""])
 
     async def _request(self, method: str, path: str, headers: list[tuple[str, str]], chunks: list[bytes]) -> Answer:
         raw_path, _, query = path.partition("?")

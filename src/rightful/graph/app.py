@@ -11,6 +11,7 @@ from rightful.errors import RequestError, SourceError
 from rightful.export.interface import Exports
 from rightful.faults import describe
 from rightful.graph import errors, headers, public, routes, throttle
+from rightful.graph.asking import Asking
 from rightful.graph.authentication import authorization_uri, build_verifier
 from rightful.graph.handlers import HANDLERS, Service
 from rightful.graph.reply import Reply
@@ -31,8 +32,7 @@ class GraphApp:
         self._verifier = verifier
         self._base_url = base_url
         self._authorization_uri = authorization_uri
-        # Of their own, so that an issuer that does not answer holds up nobody whose keys are known.
-        self._fetching = Threads("keys", threads=4, waiting=200)
+        self._asking = Asking()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request (ASGI 3)."""
@@ -97,14 +97,13 @@ class GraphApp:
 
     async def _authenticate(self, scope: Scope) -> Caller:
         text = parse_authorization(headers.values(scope["headers"], b"authorization"))
-        caller = self._verifier.verify(text, may_block=False)
-        while caller is None:
-            caller = await self._fetching.run(self._verifier.verify, text)
-        return caller
+        while not isinstance(found := self._verifier.try_verify(text), Caller):
+            await self._asking.ask(found)
+        return found
 
     def close(self) -> None:
         """Begin no more calls; those that have begun end by themselves, or with the service behind the wire."""
-        self._fetching.close()
+        self._asking.close()
         self._service.reads.close()
         self._service.writes.close()
         self._service.probes.close()

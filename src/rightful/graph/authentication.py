@@ -17,7 +17,7 @@ _ENTRA_COMMON = f"https://{_ENTRA_HOST}/common/oauth2/v2.0/authorize"
 
 
 class _KeyRing:
-    """One set of keys for each issuer, whatever number of tenants trust it."""
+    """One set of keys for each issuer and address of keys, whatever number of tenants and issuers use it: it is asked once for all."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder = folder
@@ -25,10 +25,10 @@ class _KeyRing:
         self._found: dict[tuple[str, str], Keys] = {}
 
     def keys(self, settings: IssuerSettings) -> Keys:
-        name = (settings.issuer, settings.jwks_uri)
+        name = ("", settings.jwks_uri) if settings.jwks_uri else (settings.issuer, "")
         if name not in self._found:
             is_local = settings.issuer == LOCAL_ISSUER
-            self._found[name] = LocalKeys(self._folder) if is_local else FetchedKeys(*name, self._clock)
+            self._found[name] = LocalKeys(self._folder) if is_local else FetchedKeys(settings.issuer, settings.jwks_uri, self._clock)
         return self._found[name]
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 import jwt
+import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from rightful import private_file
 from rightful.errors import ConfigurationError
 from rightful.identity.jwks import KeySet, PublicKey
-from rightful.identity.model import Algorithm, CallerKind
+from rightful.identity.model import LOCAL_ISSUER, Algorithm, CallerKind
 from rightful.identity.permissions import ROLE_NAMES
 from rightful.ids import TenantId
 
@@ -30,6 +31,8 @@ APP_ID = "4f0b6d1c-52a5-5d0e-9a53-0d5b6a1f7c11"
 PERSON_ID = "c2a4d9de-7f0d-5b7e-8e6c-3b9a1c5d2e42"
 """`oid` of delegated tokens that name no other."""
 MAX_LIFETIME_S = 24 * 3600
+
+_log = structlog.get_logger(__name__)
 
 
 def issuer_name(tenant_id: TenantId) -> str:
@@ -74,31 +77,40 @@ def load_key(folder: Path) -> rsa.RSAPrivateKey:
 
 
 class LocalKeys:
-    """The built-in issuer's public key, read again when a token names another one."""
+    """The built-in issuer's public key, read again when its file has changed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
         self._read()
 
-    def _read(self) -> None:
-        key = load_key(self._folder).public_key()
-        self._keys: KeySet = {(_key_id(key), "RS256"): key}
-
     def known(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
         """Return the key that was read."""
         return self._keys.get((kid, algorithm))
 
-    def is_due(self, kid: str, algorithm: Algorithm) -> bool:
-        """Say whether the file could hold another key."""
-        return (kid, algorithm) not in self._keys
+    def must_ask(self, kid: str, algorithm: Algorithm) -> bool:  # noqa: ARG002 - one file holds the one key
+        """Say whether the file has changed."""
+        return self._stamp != self._look()
 
-    def fetch(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
-        """Return the key that the file holds now."""
+    def ask(self) -> None:
+        """Read the file again; what cannot be used changes nothing."""
         with self._lock:
-            if self.is_due(kid, algorithm):
+            try:
                 self._read()
-        return self._keys.get((kid, algorithm))
+            except ConfigurationError as error:
+                _log.warning("signing key not read", issuer=LOCAL_ISSUER, reason=error.message)
+
+    def _read(self) -> None:
+        self._stamp = self._look()
+        key = load_key(self._folder).public_key()
+        self._keys: KeySet = {(_key_id(key), "RS256"): key}
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            found = (self._folder / KEY_FILE).stat()
+        except OSError:
+            return ()
+        return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _role_id(role: str) -> str:

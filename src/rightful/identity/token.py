@@ -71,8 +71,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
         return "Token()"
 
 
-def _refuse(reason: str) -> Unauthenticated:
-    return Unauthenticated(f"Access token validation failure: {reason}")
+def _refuse(reason: str, *, hint: str = "") -> Unauthenticated:
+    return Unauthenticated(f"Access token validation failure: {reason}", hint=hint)
 
 
 def _decode(segment: str, name: str) -> bytes:
@@ -197,8 +197,8 @@ def refuse_algorithm() -> Unauthenticated:
 
 
 def refuse_key() -> Unauthenticated:
-    """Return the error for a token whose issuer has no such key."""
-    return _refuse("the signing key is not one of the issuer's")
+    """Return the error for a token whose issuer has no such key, as far as is known."""
+    return _refuse("the signing key is not one of the issuer's", hint="if the issuer has just begun to use it, try again in half a minute")
 
 
 def check_signature(token: Token, key: PublicKey) -> None:

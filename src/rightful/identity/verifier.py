@@ -3,15 +3,15 @@
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 import msgspec
 
 from rightful.clock import Clock
 from rightful.errors import Unauthenticated
 from rightful.identity import token as tokens
+from rightful.identity.jwks import PublicKey
 from rightful.identity.keys import Keys
-from rightful.identity.model import Caller
+from rightful.identity.model import Algorithm, Caller
 from rightful.identity.token import Token, TrustedIssuer
 from rightful.ids import PERSONAL_ACCOUNTS, TenantId
 
@@ -26,36 +26,72 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     keys: Keys
 
 
+class _Verified(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    caller: Caller
+    until_s: float
+    """By the clock that never goes back."""
+    keys: Keys
+    kid: str
+    algorithm: Algorithm
+    key: PublicKey
+
+    def counts(self, now_s: float) -> bool:
+        return now_s < self.until_s and self.keys.known(self.kid, self.algorithm) is self.key
+
+
 class Verifier:
     """Turns tokens into callers. Safe to use from any thread.
 
     Which tenant a token belongs to is said by its tid, and then that tenant's issuers alone count. A token that was verified is known
-    again by its SHA-256 digest for CACHE_S at most, never past its expiry; the token itself is not kept.
+    again by its SHA-256 digest for CACHE_S at most, never past its expiry, and only while its key is one of the issuer's; the token itself
+    is not kept.
     """
 
     def __init__(self, trusted: Mapping[TenantId, Sequence[Trust]], clock: Clock) -> None:
         self._trusted = trusted
         self._clock = clock
-        self._cache: dict[bytes, tuple[Caller, float]] = {}
+        self._cache: dict[bytes, _Verified] = {}
         self._lock = threading.Lock()
 
-    def verify(self, text: str, *, may_block: bool = True) -> Caller | None:
-        """Return who is calling; raises `Unauthenticated`, or `Forbidden` for personal accounts.
+    def verify(self, text: str) -> Caller:
+        """Return who is calling, asking issuers for their keys where needed; raises `Unauthenticated`, or `Forbidden`."""
+        while not isinstance(found := self.try_verify(text), Caller):
+            found.ask()
+        return found
 
-        None, only without `may_block`: keys must be fetched first, call again from a thread that may block.
+    def try_verify(self, text: str) -> Caller | Keys:
+        """Return who is calling, at once, or the keys that must be asked for first: `ask` them and call again.
+
+        Raises `Unauthenticated`, or `Forbidden` for personal accounts.
         """
-        now = self._clock.now()
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         entry = self._cache.get(digest)
-        if entry is not None and now.timestamp() < entry[1]:
-            return entry[0]
+        if entry is not None and entry.counts(self._clock.monotonic()):
+            return entry.caller
+        now = self._clock.now()
         token = tokens.parse(text)
         tokens.check_times(token, now)
-        if not self._is_signed(token, self._candidates(token), may_block=may_block):
-            return None
-        caller = tokens.caller(token)
-        self._remember(digest, caller, token, now)
-        return caller
+        for trust in self._candidates(token):
+            keys = trust.keys
+            if keys.must_ask(token.kid, token.algorithm):
+                return keys
+            key = keys.known(token.kid, token.algorithm)
+            if key is not None:
+                tokens.check_signature(token, key)
+                caller = tokens.caller(token)
+                left_s = min(CACHE_S, token.expires_s + tokens.SKEW_S - now.timestamp())
+                until_s = self._clock.monotonic() + left_s
+                self._remember(
+                    digest, _Verified(caller=caller, until_s=until_s, keys=keys, kid=token.kid, algorithm=token.algorithm, key=key)
+                )
+                return caller
+        raise tokens.refuse_key()
+
+    def _remember(self, digest: bytes, verified: _Verified) -> None:
+        with self._lock:
+            if len(self._cache) >= CACHE_ENTRIES:
+                del self._cache[next(iter(self._cache))]
+            self._cache[digest] = verified
 
     def _candidates(self, token: Token) -> list[Trust]:
         if token.tenant_id == PERSONAL_ACCOUNTS:
@@ -72,25 +108,6 @@ class Verifier:
         if not found:
             raise tokens.refuse_algorithm()
         return found
-
-    def _is_signed(self, token: Token, candidates: Sequence[Trust], *, may_block: bool) -> bool:
-        """Check the signature by the first candidate that has the key; False where keys must be fetched first."""
-        for trust in candidates:
-            due = trust.keys.is_due(token.kid, token.algorithm)
-            if due and not may_block:
-                return False
-            key = trust.keys.fetch(token.kid, token.algorithm) if due else trust.keys.known(token.kid, token.algorithm)
-            if key is not None:
-                tokens.check_signature(token, key)
-                return True
-        raise tokens.refuse_key()
-
-    def _remember(self, digest: bytes, caller: Caller, token: Token, now: datetime) -> None:
-        until_s = min(now.timestamp() + CACHE_S, token.expires_s + tokens.SKEW_S)
-        with self._lock:
-            if len(self._cache) >= CACHE_ENTRIES:
-                del self._cache[next(iter(self._cache))]
-            self._cache[digest] = (caller, until_s)
 
 
 def parse_authorization(values: Sequence[str]) -> str:

@@ -33,18 +33,21 @@ class SimulatedIssuer:
     """Signs tokens and serves the key that they are signed with; a context manager.
 
     `answers` maps a path to the status and body that are served there: change it to make the issuer fail.
-    `requests` lists the paths that were asked for.
+    `requests` lists the paths that were asked for. While `answering` is not set, it takes connections and says nothing.
     """
 
     def __init__(self, tenant_id: str) -> None:
         self.tenant_id = tenant_id
         self._make_keys()
         self.requests: list[str] = []
+        self.answering = threading.Event()
+        self.answering.set()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.requests.append(self.path)
+                outer.answering.wait(60)
                 status, body = outer.answers.get(self.path, (404, b""))
                 self.send_response(status)
                 if 300 <= status < 400:
@@ -132,6 +135,7 @@ class SimulatedIssuer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.answering.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -1,14 +1,20 @@
 """Signing keys: fetched once, kept while the issuer is down, asked for again only now and then."""
 
+import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from rightful.config.model import Config, DirectoryConfig, GraphSettings, IdentitySettings, IssuerSettings, TenantConfig
 from rightful.errors import Unauthenticated
+from rightful.graph.authentication import build_verifier
 from rightful.identity import keys
-from rightful.identity.keys import REFETCH_S, REFRESH_S, FetchedKeys, fetch_document
+from rightful.identity.keys import REFETCH_S, REFRESH_S, STALE_S, FetchedKeys, fetch_document
+from rightful.identity.model import Caller
 from rightful.identity.token import SKEW_S, TrustedIssuer
 from rightful.identity.verifier import CACHE_ENTRIES, CACHE_S, Trust, Verifier
 from rightful.ids import TenantId
@@ -53,10 +59,10 @@ def test_keys_are_found_by_discovery(issuer: SimulatedIssuer) -> None:
 
 def test_first_token_cannot_be_verified_without_blocking(issuer: SimulatedIssuer) -> None:
     checker = verifier(issuer, Clock())
-    assert checker.verify(issuer.token(), may_block=False) is None
+    assert not isinstance(checker.try_verify(issuer.token()), Caller)
     assert not issuer.requests
     assert checker.verify(issuer.token()) is not None
-    assert checker.verify(issuer.token(uti="another"), may_block=False) is not None
+    assert isinstance(checker.try_verify(issuer.token(uti="another")), Caller)
     assert issuer.requests == ["/keys"]
 
 
@@ -71,17 +77,117 @@ def test_invented_key_ids_cost_the_issuer_one_request_in_thirty_seconds(issuer: 
     assert len(issuer.requests) == 1 + 50 // REFETCH_S
 
 
+def test_invented_key_ids_from_many_threads_cost_one_request_too(issuer: SimulatedIssuer) -> None:
+    clock = Clock()
+    checker = verifier(issuer, clock)
+    invented = [issuer.sign(issuer.claims(), kid=f"invented-{number}") for number in range(64)]
+
+    def is_refused(text: str) -> bool:
+        with pytest.raises(Unauthenticated):
+            checker.verify(text)
+        return True
+
+    for asked in (1, 2):
+        with ThreadPoolExecutor(16) as threads:
+            assert all(threads.map(is_refused, invented))
+        assert len(issuer.requests) == asked
+        clock.passed_s += REFETCH_S
+
+
+def tenants(trusted: dict[TenantId, list[IssuerSettings]], clock: Clock) -> Verifier:
+    """Return what the service makes of a configuration with these tenants."""
+
+    def tenant(tenant_id: TenantId) -> TenantConfig:
+        return TenantConfig(
+            id=tenant_id,
+            name=tenant_id,
+            identity=IdentitySettings(issuers=tuple(trusted[tenant_id])),
+            directory=DirectoryConfig(connector="sql", settings=GraphSettings()),
+            sources=(),
+        )
+
+    config = Config(folder=Path("/nonexistent"), seal_key=bytes(32), tenants=tuple(map(tenant, trusted)))
+    return build_verifier(config, clock)
+
+
+@pytest.mark.parametrize("discovered", [False, True])
+def test_tenants_that_share_an_issuers_keys_cost_it_one_request(issuer: SimulatedIssuer, *, discovered: bool) -> None:
+    # GRAPH-74: the v1 and the v2 issuer of a tenant, and of all tenants of Entra, have the same keys.
+    def settings(name: str) -> IssuerSettings:
+        return IssuerSettings(issuer=name, audience=(AUDIENCE,), jwks_uri="" if discovered else issuer.jwks_uri)
+
+    names = [issuer.issuer] if discovered else [issuer.issuer, "https://sts.windows.net/x/"]
+    checker = tenants({TENANT: [settings(name) for name in names], OTHER_TENANT: [settings(name) for name in names]}, Clock())
+    for tenant_id in (TENANT, OTHER_TENANT):
+        for name in names:
+            assert checker.verify(issuer.token(tid=tenant_id, iss=name)).tenant_id == tenant_id
+            with pytest.raises(Unauthenticated):
+                checker.verify(issuer.sign(issuer.claims(tid=tenant_id, iss=name), kid="invented"))
+    assert len(issuer.requests) == (2 if discovered else 1)
+
+
 def test_new_key_is_found_when_the_issuer_rotates(issuer: SimulatedIssuer) -> None:
+    clock = Clock()
+    checker = verifier(issuer, clock, jwks_uri="")
+    checker.verify(issuer.token())
+    issuer.rotate()
+    with pytest.raises(Unauthenticated, match="signing key"):
+        checker.verify(issuer.token())
+    clock.passed_s += REFETCH_S
+    assert checker.verify(issuer.token()) is not None
+
+
+def test_token_of_a_withdrawn_key_is_forgotten_with_it(issuer: SimulatedIssuer) -> None:
     clock = Clock()
     checker = verifier(issuer, clock)
     old = issuer.token()
     checker.verify(old)
     issuer.rotate()
     clock.passed_s += REFETCH_S
-    assert checker.verify(issuer.token()) is not None
-    clock.passed_s += CACHE_S
-    with pytest.raises(Unauthenticated):
+    assert checker.verify(old) is not None  # nobody has asked yet, and it was verified a moment ago
+    checker.verify(issuer.token())
+    with pytest.raises(Unauthenticated, match="signing key"):
         checker.verify(old)
+
+
+def test_all_keys_may_be_withdrawn(issuer: SimulatedIssuer) -> None:
+    clock = Clock()
+    checker = verifier(issuer, clock)
+    checker.verify(issuer.token())
+    issuer.answers["/keys"] = (200, b'{"keys": []}')
+    clock.passed_s += STALE_S
+    with pytest.raises(Unauthenticated, match="signing key"):
+        checker.verify(issuer.token())
+
+
+def wait_for_requests(issuer: SimulatedIssuer, count: int) -> None:
+    deadline = time.monotonic() + 20
+    while len(issuer.requests) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def verify_for_long(checker: Verifier, text: str) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        checker.verify(text)
+
+
+def test_keys_are_asked_for_again_behind_the_calls(issuer: SimulatedIssuer) -> None:
+    clock = Clock()
+    checker = verifier(issuer, clock)
+    old = issuer.token(exp=2**33)
+    checker.verify(old)
+    issuer.rotate()
+    issuer.answering.clear()
+    clock.passed_s += REFRESH_S
+    assert checker.verify(old) is not None  # at once: the issuer has not answered yet
+    assert checker.verify(old) is not None
+    wait_for_requests(issuer, 2)
+    issuer.answering.set()
+    with pytest.raises(Unauthenticated, match="signing key"):
+        verify_for_long(checker, old)
+    assert len(issuer.requests) == 2
 
 
 def test_known_keys_count_while_the_issuer_is_down(issuer: SimulatedIssuer) -> None:
@@ -89,12 +195,43 @@ def test_known_keys_count_while_the_issuer_is_down(issuer: SimulatedIssuer) -> N
     checker = verifier(issuer, clock)
     checker.verify(issuer.token())
     issuer.answers["/keys"] = (500, b"")
-    clock.passed_s += REFRESH_S
+    clock.passed_s += STALE_S
     assert checker.verify(issuer.token(exp=2**33)) is not None
     assert len(issuer.requests) == 2
+    issuer.answering.clear()
     clock.passed_s += REFETCH_S
-    assert checker.verify(issuer.token(exp=2**33)) is not None
-    assert len(issuer.requests) == 2
+    assert isinstance(checker.try_verify(issuer.token(exp=2**33, uti="at once")), Caller)  # it is asked behind the calls from now on
+    wait_for_requests(issuer, 3)
+
+
+def test_issuer_that_is_down_at_the_start_is_asked_again(issuer: SimulatedIssuer) -> None:
+    clock = Clock()
+    checker = verifier(issuer, clock, jwks_uri="")
+    answers, issuer.answers = issuer.answers, {}
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            checker.verify(issuer.token())
+    assert len(issuer.requests) == 1
+    issuer.answers = answers
+    clock.passed_s += REFETCH_S
+    assert checker.verify(issuer.token()) is not None
+
+
+def test_keys_that_moved_are_discovered_again(issuer: SimulatedIssuer) -> None:
+    clock = Clock()
+    checker = verifier(issuer, clock, jwks_uri="")
+    checker.verify(issuer.token())
+    discovery = f"/{TENANT}/v2.0/.well-known/openid-configuration"
+    moved = json.dumps({"issuer": issuer.issuer, "jwks_uri": f"{issuer.base}/moved"}).encode()
+    issuer.rotate()
+    issuer.answers |= {discovery: (200, moved), "/moved": issuer.answers.pop("/keys")}
+    for passed in (False, True):  # the first finds that nothing is there any more, the second where it is now
+        clock.passed_s += REFETCH_S
+        if passed:
+            assert checker.verify(issuer.token()) is not None
+        else:
+            with pytest.raises(Unauthenticated):
+                checker.verify(issuer.token())
 
 
 def test_withdrawn_key_stops_counting_within_the_hour(issuer: SimulatedIssuer) -> None:
@@ -103,7 +240,7 @@ def test_withdrawn_key_stops_counting_within_the_hour(issuer: SimulatedIssuer) -
     old = issuer.token(exp=2**33)
     checker.verify(old)
     issuer.rotate()
-    clock.passed_s += REFRESH_S
+    clock.passed_s += STALE_S
     with pytest.raises(Unauthenticated):
         checker.verify(old)
 
@@ -168,8 +305,10 @@ def test_cache_is_bounded_and_does_not_keep_tokens(issuer: SimulatedIssuer) -> N
     caller = checker.verify(token)
     assert caller is not None
     assert token not in repr(vars(checker))
+    entry = next(iter(checker._cache.values()))
+    assert entry.until_s == clock.monotonic() + CACHE_S
     for number in range(CACHE_ENTRIES + 10):
-        checker._cache[str(number).encode()] = (caller, 0.0)
+        checker._cache[str(number).encode()] = entry
     checker.verify(issuer.token(uti="another"))
     before = len(checker._cache)
     checker.verify(issuer.token(uti="a third"))

@@ -17,7 +17,7 @@ from rightful.config.model import ServerSettings
 from rightful.errors import ConfigurationError, Unauthenticated
 from rightful.graph.authentication import authorization_uri, build_verifier
 from rightful.identity import local_issuer
-from rightful.identity.local_issuer import LocalKeys, issuer_name, load_key, mint
+from rightful.identity.local_issuer import issuer_name, load_key, mint
 from rightful.identity.model import CallerKind
 from rightful.identity.permissions import GLOBAL_ADMINISTRATOR, GLOBAL_READER
 from rightful.testing.issuer import AUDIENCE
@@ -109,7 +109,25 @@ def test_running_service_notices_a_new_key_file(tmp_path: Path) -> None:
     checker.verify(old)
     (tmp_path / local_issuer.KEY_FILE).unlink()
     assert checker.verify(token(tmp_path)) is not None
-    assert len(LocalKeys(tmp_path)._keys) == 1
+    with pytest.raises(Unauthenticated, match="signing key"):
+        checker.verify(old)
+
+
+@pytest.mark.parametrize("content", [b"hello", None], ids=["no key", "not there and cannot be made"])
+def test_running_service_keeps_its_key_where_the_file_cannot_be_used(tmp_path: Path, content: bytes | None) -> None:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    checker = build_verifier(make_config({TENANT: []}, folder=folder, local=True), SystemClock())
+    known, unknown = token(folder), token(tmp_path)
+    (folder / local_issuer.KEY_FILE).unlink()
+    if content is None:
+        folder.rmdir()
+    else:
+        (folder / local_issuer.KEY_FILE).write_bytes(content)
+    for _ in range(2):
+        assert checker.verify(known) is not None
+        with pytest.raises(Unauthenticated):
+            checker.verify(unknown)
 
 
 @pytest.mark.parametrize("lifetime_s", [0, -1, 24 * 3600 + 1])
