@@ -130,7 +130,8 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     checks: Literal["standard", "strict"] = "standard"
     """`standard` takes any SAS that can write; `strict` asks for what Microsoft's service asks for (GRAPH-42)."""
     allow: tuple[str, ...] = ("*.blob.core.windows.net",)
-    """Hosts that SAS URLs may name: exact, or `*.` for one label and more. `host:port` is an emulator and may be http."""
+    """What SAS URLs may name: `HOST`, `*.HOST` for all below, or `HOST:PORT`, which may be http and in a private network. Behind each, for
+    some containers only, `/CONTAINER` or `/BEGINNING*` (an emulator's account stands before it)."""
     accounts: dict[str, AccountSettings] = {}
     """Named accounts."""
 

@@ -28,13 +28,12 @@ from rightful.identity.model import LOCAL_ISSUER
 from rightful.ids import PERSONAL_ACCOUNTS, is_guid
 from rightful.redaction import printable, redact
 from rightful.setting_problem import SettingPath, SettingProblem
+from rightful.storage.allow import parse_rule
 
 SEAL_KEY_DIGITS = 64
 
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
-_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 _LARGEST_PORT = 65535
 
 
@@ -208,11 +207,14 @@ def _check_web_address(url: str, setting: str, complain: Complain) -> None:
 
 
 def _check_storage(storage: StorageSettings, setting: str, complain: Complain) -> None:
-    for number, host in enumerate(storage.allow):
-        problem = _allow_problem(host)
-        if problem:
+    for number, entry in enumerate(storage.allow):
+        try:
+            parse_rule(entry)
+        except ValueError as error:
             complain(
-                f"{setting}.allow[{number}]", problem, "write a host, *. and a host, or HOST:PORT for an emulator; lower case, no scheme"
+                f"{setting}.allow[{number}]",
+                str(error),
+                "write HOST, *.HOST or HOST:PORT, without https://; then /CONTAINER or /BEGINNING*",
             )
     for name, account in storage.accounts.items():
         here = join(f"{setting}.accounts", name)
@@ -230,20 +232,6 @@ def _check_storage(storage: StorageSettings, setting: str, complain: Complain) -
             complain(f"{here}.url", "is not an absolute folder", "write file:/// and the folder, for instance file:///var/exports")
     if not storage.allow and not storage.accounts:
         complain(setting, "allows no storage location at all", "name hosts in `allow` or folders in `accounts`")
-
-
-def _allow_problem(entry: str) -> str:
-    host, colon, port = entry.partition(":") if not entry.startswith("[") else entry.rpartition(":")
-    if colon and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _LARGEST_PORT):
-        return "is neither a host nor HOST:PORT"
-    if host.startswith("*."):
-        named = host.removeprefix("*.")
-        if colon:
-            return "mixes *. with a port"
-        return "" if _HOST.match(named) and "." in named else "allows too much, or is no host"
-    if _is_address(host.strip("[]")):
-        return "" if colon else "is an address without a port: only emulators are named by address"
-    return "" if _HOST.match(host) else "is not a host in lower case"
 
 
 # -- directory and sources ------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Where a caller may have a package put: the rules of `storageLocation`, without a request.
 
-In order: a named account of the operator's (GRAPH-23), else a SAS URL; its host is allowed; it grants what is needed now; in `strict`
-it grants no more than that (GRAPH-42). Only what a request can tell (a wrong signature, a missing container) is left to the probe.
+In order: a named account of the operator's (GRAPH-23), else a SAS URL; its host and container are allowed; it grants what is needed now; in
+`strict` it grants no more than that (GRAPH-42). Only what a request can tell (a wrong signature, a missing container) is left to the probe.
 """
 
 import ipaddress
@@ -10,7 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from rightful.storage.sas import SasUrl, is_address, parse_host, parse_sas_url, refuse
+from rightful.storage.allow import find_rule
+from rightful.storage.sas import SasUrl, parse_sas_url, refuse
 
 
 class StoragePolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +20,7 @@ class StoragePolicy(msgspec.Struct, frozen=True, kw_only=True):
     checks: Literal["standard", "strict"] = "standard"
     """GRAPH-42."""
     allow: tuple[str, ...] = ("*.blob.core.windows.net",)
-    """Hosts: exact, `*.suffix` (one label and more before it), or `host:port`, which may be http, an address or in a private network."""
+    """Entries that `storage.allow` describes."""
     accounts: dict[str, str] = {}
     """Named accounts: `file:///absolute/path`."""
 
@@ -106,34 +107,20 @@ def find_location(value: object, policy: StoragePolicy) -> Location:
             hint="give the https SAS URL of a blob container, or ask the operator for the names under storage.accounts",
         )
     sas = parse_sas_url(value)
-    return ContainerLocation(sas=sas, is_host_named=_check_host(sas, policy))
+    return ContainerLocation(sas=sas, is_host_named=_check_place(sas, policy))
 
 
-def _check_host(sas: SasUrl, policy: StoragePolicy) -> bool:
+def _check_place(sas: SasUrl, policy: StoragePolicy) -> bool:
     """Return whether the allow-list names host and port."""
-    if any(_names_port(entry, sas) for entry in policy.allow):
-        return True
-    if sas.scheme != "https":
+    there = [rule for entry in policy.allow if (rule := find_rule(entry)) is not None and rule.names_host(sas)]
+    if not there and sas.scheme != "https":
         raise refuse("storageLocation is not https", hint="give an https URL; an emulator's host:port is named under storage.allow")
-    is_plain = sas.port == 443 and not is_address(sas.host)  # noqa: PLR2004 - https
-    if not is_plain or not any(_names_host(entry, sas.host) for entry in policy.allow):
+    if not there:
         raise refuse("storageLocation's host is not allowed here", hint="use a storage account that the operator allows (storage.allow)")
-    return False
-
-
-def _names_port(entry: str, sas: SasUrl) -> bool:
-    host, colon, port = entry.rpartition(":")
-    if not colon or not port.isdigit():
-        return False
-    try:
-        return parse_host(host) == sas.host and int(port) == sas.port
-    except ValueError:
-        return False
-
-
-def _names_host(entry: str, host: str) -> bool:
-    entry = entry.lower()
-    return host.endswith(entry[1:]) and len(host) >= len(entry) if entry.startswith("*.") else host == entry
+    inside = [rule for rule in there if rule.names_container(sas)]
+    if not inside:
+        raise refuse("storageLocation's container is not allowed here", hint="use a container that the operator allows (storage.allow)")
+    return any(rule.port is not None for rule in inside)
 
 
 def _check_kind(sas: SasUrl, policy: StoragePolicy) -> None:

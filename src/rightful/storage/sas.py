@@ -124,6 +124,22 @@ def parse_host(text: str) -> str:
     return host
 
 
+def parse_place(text: str) -> tuple[str, int | None]:
+    """Split `HOST` or `HOST:PORT`; raises `ValueError` with a sentence that begins with "host" or "port"."""
+    host, colon, port = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+    if colon and (not _PORT.fullmatch(port) or int(port) > _HIGHEST_PORT):
+        raise ValueError("port is not a number from 1 to 65535")
+    try:
+        return parse_host(host if colon else text), int(port) if colon else None
+    except ValueError:
+        raise ValueError("host is not a host name") from None
+
+
+def is_account_in_path(host: str) -> bool:
+    """Say whether a host can only be an emulator's, which has the account in the path: an address or a bare name."""
+    return is_address(host) or "." not in host
+
+
 def is_address(host: str) -> bool:
     """Say whether a parsed host is an IP address rather than a name."""
     return ":" in host or host.rpartition(".")[2].isdigit()
@@ -169,21 +185,17 @@ def _parse(text: str) -> dict[str, object]:
 def _authority(authority: str, scheme: str) -> tuple[str, int]:
     if "@" in authority:
         raise refuse("the storage location has a user name or password before its host", hint="leave it out; the SAS is the only secret")
-    host, colon, port = authority.rpartition(":") if not authority.endswith("]") else (authority, "", "")
-    if not colon:
-        host, port = authority, str(_DEFAULT_PORTS[scheme])
-    if not _PORT.fullmatch(port) or int(port) > _HIGHEST_PORT:
-        raise refuse("the storage location's port is not a number from 1 to 65535", hint=_WANTED)
     try:
-        return parse_host(host), int(port)
-    except ValueError:
-        raise refuse("the storage location's host is not a host name", hint=_WANTED) from None
+        host, port = parse_place(authority)
+    except ValueError as error:
+        raise refuse(f"the storage location's {error}", hint=_WANTED) from None
+    return host, port or _DEFAULT_PORTS[scheme]
 
 
 def _container_of(path: str, host: str, *, has_port: bool) -> tuple[str, str]:
     """Split the path: the container alone on Azure, account and container on emulators (an address, a bare name, or a port of its own)."""
     *before, container = path.removesuffix("/").split("/")[1:] or [""]
-    in_path = is_address(host) or "." not in host
+    in_path = is_account_in_path(host)
     if not _CONTAINER.fullmatch(container) or len(before) > 1 or (before and not (in_path or has_port)) or (in_path and not before):
         raise refuse(
             "the storage location's path is not one container",

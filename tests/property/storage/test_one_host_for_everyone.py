@@ -105,7 +105,7 @@ texts = st.builds(
 
 
 @pytest.mark.node
-@settings(max_examples=1000)
+@settings(max_examples=1000, deadline=None)
 @given(text=texts, position=st.integers(0, 120), pushed=st.just("") | junk)
 def test_accepted_location_is_read_alike_by_others(whatwg: Ask, text: str, position: int, pushed: str) -> None:
     text = text[:position] + pushed + text[position:]

@@ -129,6 +129,8 @@ CHANGES = {
     ),
     "allow everything": ('"*.blob.core.windows.net"', '"*"', "tenants[0].storage.allow[0]", "host"),
     "allow a scheme": ('"*.blob.core.windows.net"', '"https://a.blob.core.windows.net"', "tenants[0].storage.allow[0]", "HOST:PORT"),
+    "allow a folder": ('"*.blob.core.windows.net"', '"a.blob.core.windows.net/exports/x/y"', "tenants[0].storage.allow[0]", "/CONTAINER"),
+    "allow an emulator's container": ("127.0.0.1:10000", "127.0.0.1:10000/exports", "tenants[0].storage.allow[1]", "ACCOUNT"),
     "allow an address": ("127.0.0.1:10000", "127.0.0.9", "tenants[0].storage.allow[1]", "port"),
     "relative account": ("file:///var/exports", "file:exports", "tenants[0].storage.accounts.LocalExports.url", "absolute"),
     "account on a host": ("file:///var/exports", "file://host/exports", "tenants[0].storage.accounts.LocalExports.url", "absolute"),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from rightful.errors import InvalidRequest
+from rightful.storage.allow import find_rule, parse_rule
 from rightful.storage.location import AccountLocation, ContainerLocation, StoragePolicy, find_location, is_reachable, parse_location
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -89,6 +90,88 @@ def test_host_on_the_list_is_allowed(allow: str, given: str) -> None:
 )
 def test_host_off_the_list_is_refused(allow: str, given: str) -> None:
     assert code_of(given, StoragePolicy(allow=(allow,))) == "StorageLocationInvalid"
+
+
+EMULATOR = "127.0.0.1:10000"
+
+
+@pytest.mark.parametrize(
+    ("allow", "given", "is_allowed"),
+    [
+        ([f"{HOST}/exports"], url(), True),
+        ([f"{HOST}/exports"], url(path="/exports/"), True),
+        ([f"{HOST}/exports"], url(path="/exports2"), False),
+        ([f"{HOST}/exports"], url(path="/export"), False),
+        ([f"{HOST}/dsr-*"], url(path="/dsr-1"), True),
+        ([f"{HOST}/dsr-*"], url(path="/dsr"), False),
+        ([f"{HOST}/dsr-*"], url(path="/my-dsr-1"), False),
+        ([f"{HOST}/*"], url(), True),
+        ([f"{HOST}/dsr-*", f"{HOST}/exports"], url(), True),
+        ([f"{HOST}/dsr-*", "*.blob.core.windows.net"], url(), True),
+        (["*.blob.core.windows.net/dsr-*"], url(path="/dsr-1"), True),
+        (["*.blob.core.windows.net/dsr-*"], url(), False),
+        (["other.blob.core.windows.net/exports", f"{HOST}/dsr-*"], url(), False),
+        ([f"{EMULATOR}/dev/exports"], url(host=EMULATOR, path="/dev/exports"), True),
+        ([f"{EMULATOR}/Dev/exports"], url(host=EMULATOR, path="/dEV/exports"), True),
+        ([f"{EMULATOR}/dev/exports"], url(host=EMULATOR, path="/other/exports"), False),
+        ([f"{EMULATOR}/dev/*"], url(host=EMULATOR, path="/dev/exports"), True),
+        (["minio.example:9000/exports"], url(host="minio.example:9000"), True),
+        (["minio.example:9000/exports"], url(host="minio.example:9000", path="/dev/exports"), False),
+        (["minio.example:9000/dev/exports"], url(host="minio.example:9000"), False),
+    ],
+)
+def test_containers_that_the_list_names_are_allowed_and_no_others(allow: list[str], given: str, *, is_allowed: bool) -> None:
+    policy = StoragePolicy(allow=tuple(allow))
+    if is_allowed:
+        assert isinstance(parse_location(given, policy, now=NOW), ContainerLocation)
+    else:
+        with pytest.raises(InvalidRequest, match="container is not allowed") as caught:
+            parse_location(given, policy, now=NOW)
+        assert caught.value.code == "StorageLocationInvalid"
+
+
+def test_only_the_entry_that_names_the_container_lets_its_host_be_private() -> None:
+    policy = StoragePolicy(allow=(f"{HOST}:443/inside", "*.blob.core.windows.net/out*"))
+    inside, outside = (find_location(url(path=path), policy) for path in ("/inside", "/outside"))
+    assert isinstance(inside, ContainerLocation)
+    assert isinstance(outside, ContainerLocation)
+    assert (inside.is_host_named, outside.is_host_named) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [
+        ("", "host"),
+        ("*", "host"),
+        ("*.", "host"),
+        ("*.net", "too much"),
+        ("*.1.2.3.4", "mixes"),
+        ("*.blob.core.windows.net:443", "mixes"),
+        ("a.*.windows.net", "host"),
+        ("127.0.0.1", "without a port"),
+        ("[::1]", "without a port"),
+        ("127.1:10000", "host"),
+        ("my_azurite:10000", "host"),
+        ("azurite:0", "port"),
+        ("azurite:65536", "port"),
+        ("azurite:", "port"),
+        ("https://a.example", "port"),
+        (f"{HOST}/", "container"),
+        (f"{HOST}/a/b/c", "container"),
+        (f"{HOST}/ex*ts", "container"),
+        (f"{HOST}/Exports", "container"),
+        (f"{HOST}/exports/", "container"),
+        (f"{HOST}/ex", "container"),
+        (f"{HOST}/../exports", "container"),
+        (f"{HOST}/exports?sig=x", "container"),
+        (f"{EMULATOR}/exports", "account"),
+        ("azurite:10000/exports", "account"),
+    ],
+)
+def test_entry_that_means_nothing_is_refused_and_allows_nothing(entry: str, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        parse_rule(entry)
+    assert find_rule(entry) is None
 
 
 @pytest.mark.parametrize(
