@@ -29,7 +29,7 @@ def is_guid(text: str) -> bool:
 
 def spellings(subject_id: str) -> tuple[str, ...]:
     """Return the forms in which an object id may be written: clients and directories write GUIDs in either case."""
-    return (subject_id, subject_id.lower(), subject_id.upper()) if is_guid(subject_id.lower()) else (subject_id,)
+    return tuple(dict.fromkeys((subject_id, subject_id.lower(), subject_id.upper()))) if is_guid(subject_id.lower()) else (subject_id,)
 
 
 def new_operation_id() -> OperationId:

@@ -5,15 +5,19 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
+import msgspec
 import pytest
 
 from rightful.errors import ConfigurationError
-from rightful.store import queries
-from rightful.store.interface import StoreFault
+from rightful.graph import options
+from rightful.store import queries, sqlite_listing
+from rightful.store.interface import ListQuery, StoreFault
+from rightful.store.listing import place
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.clock import ManualClock
-from rightful.testing.store_suite import START, TENANT, StoreSuite, accept, intent
+from rightful.testing.store_suite import BOTH, START, TENANT, StoreSuite, accept, intent
 
 
 @pytest.fixture
@@ -98,6 +102,43 @@ def test_task_that_fails_is_undone_alone(store: SqliteStore) -> None:
         accept(store, 1, "b", subject="other")
     accept(store, 2, "a")
     assert store.count_open(TENANT, most=10) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "index", "is_sorted"),
+    [
+        ("", "operation_listed (tenant_id=?)", True),
+        ("$orderby=submittedDateTime", "operation_listed (tenant_id=?)", True),
+        ("$filter=userId eq 'x'", "operation_of_subject (tenant_id=? AND subject_id=?)", True),
+        ("$filter=userId eq 'aaaaaaaa-1111-1111-1111-111111111111'", "operation_of_subject (tenant_id=? AND subject_id=?)", False),
+        ("$filter=userId eq 'x' and status eq 'running'", "operation_of_subject (tenant_id=? AND subject_id=?)", True),
+        ("$filter=status eq 'running'", "operation_by_status (tenant_id=? AND status_rank=?)", True),
+        ("$filter=status in ('notStarted','running')", "operation_by_status (tenant_id=? AND status_rank=?)", False),
+        ("$filter=status eq 'failed' and submittedDateTime ge 2026-01-01", "operation_by_status (tenant_id=? AND status_rank=?", True),
+        ("$filter=userId in ('x','y') and submittedDateTime ge 2026-01-01", "operation_of_subject (tenant_id=? AND subject_id=?", False),
+        ("$filter=status in ('complete','failed')", "operation_listed (tenant_id=?)", True),
+        ("$filter=submittedDateTime ge 2026-01-01", "operation_listed (tenant_id=? AND submitted_at>?", True),
+        ("$filter=completedDateTime ge 2026-01-01&$orderby=completedDateTime", "operation_by_end (tenant_id=? AND completed_key>?", True),
+        ("$orderby=userId", "operation_of_subject (tenant_id=?)", True),
+        ("$orderby=status desc", "operation_by_status (tenant_id=?)", True),
+    ],
+)
+def test_list_looks_into_an_index_for_the_usual_questions(
+    store: SqliteStore, tmp_path: Path, asked: str, index: str, *, is_sorted: bool
+) -> None:
+    # `is_sorted`: the index gives the list's order too, so that a page reads no more rows than it shows.
+    found = options.parse_options(quote(asked, safe="=&$").encode(), is_beta=False, properties=frozenset())
+    query = ListQuery(tenant_id=TENANT, subject_kinds=BOTH, where=found.where, order=found.order)
+    operation_id = accept(store, 1, "a")
+    operation = store.get(TENANT, operation_id)
+    assert operation is not None
+    connection = sqlite3.connect(tmp_path / "store.db")
+    for after in (None, place(operation, found.order)):
+        statement, values = sqlite_listing.page(msgspec.structs.replace(query, after=after))
+        plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+        assert f"INDEX {index if after is None else index.rstrip(')')}" in plan
+        assert ("TEMP B-TREE" not in plan) == is_sorted, plan
+    connection.close()
 
 
 @pytest.mark.usefixtures("store")

@@ -140,6 +140,32 @@ FILTERS: list[tuple[str, str]] = [
     ("status eq 'failed' and status eq 'running'", ""),
     ("userId eq 'o''brien'", ""),
     ("USERID eq 'x'", ""),
+    (f"userId ne '{ANN}'", "135"),
+    (f"userId eq '{ANN}' or status eq 'failed' and userId eq '{BEN}'", "0246"),
+    (f"(userId eq '{ANN}' or status eq 'failed') and userId eq '{BEN}'", ""),
+    (f"not (userId eq '{ANN}') and not (status eq 'failed' or userId eq 'x')", "135"),
+    (f"userId in ('x', '{ANN.upper()}')", "0246"),
+    (f"userId gt '{ANN}'", "135"),
+    (f"userId in ('{ANN}',null)", "0246"),
+    ("userId eq null", ""),
+    ("userId ne null", "0123456"),
+    ("status in ('failed','running')", "2"),
+    ("status ne 'failed'", "013456"),
+    ("status gt 'complete'", "2"),
+    ("status le microsoft.graph.dataPolicyOperationStatus'running'", "013456"),
+    ("status lt 'unknownFutureValue'", "0123456"),
+    ("status eq null", ""),
+    ("completedDateTime eq null", "013456"),
+    ("completedDateTime ne null", "2"),
+    ("completedDateTime gt 2001-01-01T00:00:00Z", "2"),
+    ("completedDateTime lt 9999-12-31T23:59:59.9999999Z", "2"),
+    ("completedDateTime ne 2001-01-01T00:00:00Z", "0123456"),
+    ("not (completedDateTime lt 9999-12-31T00:00:00Z)", "013456"),
+    ("completedDateTime gt null", ""),
+    ("submittedDateTime ge 2001-01-01", "0123456"),
+    ("submittedDateTime eq null", ""),
+    ("submittedDateTime lt 2001-01-01T00:00+14:00", ""),
+    ("submittedDateTime lt 0001-01-01T00:00:00Z", ""),
 ]
 
 
@@ -151,6 +177,84 @@ def test_list_is_filtered(many: tuple[World, list[str]], text: str, expected: st
     assert listed(answer) == [ids[int(number)] for number in expected]
     assert answer.json["@odata.count"] == len(expected)
     assert opened.get(f"/v1.0/dataPolicyOperations/$count?$filter={quote(text)}").body == str(len(expected)).encode()
+
+
+def test_times_that_were_shown_find_their_operation_again(many: tuple[World, list[str]]) -> None:
+    # GRAPH-05, GRAPH-31: as shown, and as .NET writes it.
+    opened, ids = many
+    at = opened.get(f"/v1.0/dataPolicyOperations/{ids[3]}").json["submittedDateTime"]
+    if "." not in at:
+        at = at.replace("Z", ".000000Z")
+    for operator, expected in (
+        ("eq", ids[3:4]),
+        ("le", ids[:4]),
+        ("lt", ids[:3]),
+        ("ge", ids[3:]),
+        ("gt", ids[4:]),
+        ("ne", ids[:3] + ids[4:]),
+    ):
+        for literal in (at, at.replace("Z", "0Z"), at.replace("Z", "+00:00")):
+            query = quote(f"submittedDateTime {operator} {literal}")
+            assert listed(opened.get(f"/v1.0/dataPolicyOperations?$orderby=submittedDateTime&$filter={query}")) == expected
+    finer = quote(f"submittedDateTime le {at.replace('Z', '4Z')} and submittedDateTime ge {at.replace('Z', '4Z')}")
+    assert listed(opened.get(f"/v1.0/dataPolicyOperations?$filter={finer}")) == []
+
+
+ORDERS = [
+    ("userId", "0246135"),
+    ("userId desc", "5316420"),
+    ("userId,submittedDateTime desc", "6420531"),
+    ("status", "0134562"),
+    ("status desc", "2654310"),
+    ("completedDateTime desc", "2654310"),
+    ("completedDateTime asc,userId desc", "5316402"),
+]
+
+
+@pytest.mark.parametrize(("order", "expected"), ORDERS, ids=[order for order, _ in ORDERS])
+def test_list_is_ordered_by_several_properties_across_pages(many: tuple[World, list[str]], order: str, expected: str) -> None:
+    # GRAPH-31
+    opened, ids = many
+    path = f"/v1.0/dataPolicyOperations?$top=2&$orderby={quote(order)}"
+    found: list[str] = []
+    while path:
+        answer = opened.get(path)
+        found += listed(answer)
+        path = answer.json.get("@odata.nextLink", "").removeprefix(ROOT)
+    assert found == [ids[int(number)] for number in expected]
+
+
+def test_skiptoken_of_another_order_is_refused(many: tuple[World, list[str]]) -> None:
+    opened, _ = many
+    link = opened.get("/v1.0/dataPolicyOperations?$top=2&$orderby=userId").json["@odata.nextLink"].removeprefix(ROOT)
+    assert opened.get(link).status == 200
+    assert opened.get(link.replace("=userId", "=userId+desc")).code == "BadRequest"
+
+
+WRONG_FILTERS = [
+    ("", 1, "a comparison begins with one of status, userId, submittedDateTime and completedDateTime, found its end"),
+    ("userId eq 'x' and", 18, "a comparison begins with one of"),
+    ("userId eq 'ann", 11, "this text does not end"),
+    ("userId eq ann", 11, "userId is compared with a 'text', found 'ann'"),
+    ("status eq 'done'", 11, "status is compared with one of 'notStarted', 'running', 'complete', 'failed', 'unknownFutureValue'"),
+    ("submittedDateTime gt '2026-01-01T00:00:00Z'", 22, "a date and time with its zone is compared with, found a text"),
+    ("submittedDateTime gt 2026-02-30T00:00:00Z", 22, "there is no such date and time"),
+    ("status eq 'failed' or not status eq 'running'", 23, "'not' stands before parentheses"),
+    ("(status eq 'failed'", 20, "')' is missing for the '(' at character 1"),
+    ("status eq 'failed') or status eq 'failed'", 19, "'and' or 'or' is missing before ')'"),
+    ("startswith(userId,'a')", 1, "the function 'startswith' is not supported"),
+    ("status in 'failed'", 11, "'in' is followed by values in parentheses, found a text"),
+    ("status in ('failed' 'running')", 21, "',' or ')' is missing before a text"),
+    ("status like 'failed'", 8, "eq, ne, gt, ge, lt, le or in is missing, found 'like'"),
+]
+
+
+@pytest.mark.parametrize(("text", "at", "said"), WRONG_FILTERS, ids=[text for text, _, _ in WRONG_FILTERS])
+def test_message_says_what_is_wrong_with_a_filter_and_where(shared: World, text: str, at: int, said: str) -> None:
+    answer = shared.get(f"/v1.0/dataPolicyOperations?$filter={quote(text)}")
+    error = answer.json["error"]
+    assert (answer.status, error["code"], error["target"]) == (400, "BadRequest", "$filter")
+    assert error["message"].startswith(f"$filter, character {at}: {said}")
 
 
 @pytest.mark.parametrize("root", ["/v1.0", "/beta"])
@@ -216,10 +320,21 @@ BAD_OPTIONS = [
     "$filter=userId eq",
     "$filter=userId eq x",
     "$filter=userId eq 7",
-    "$filter=userId eq null",
     "$filter=userId eq 'x",
-    "$filter=userId ne 'x'",
-    "$filter=userId eq 'x' or status eq 'failed'",
+    "$filter=userId eq 'x' or",
+    "$filter=userId in ()",
+    "$filter=userId in ('x',)",
+    "$filter=userId in 'x'",
+    "$filter=userId lt 2026-01-01",
+    "$filter=status eq 0",
+    "$filter=status eq userId",
+    "$filter=completedDateTime eq 'x'",
+    "$filter=completedDateTime gt 2026-01-01T00:00:00",
+    "$filter=completedDateTime gt 0001-01-01T00:00:00%2B01:00",
+    "$filter=completedDateTime gt 2026-01-01T00:00:00 01:00",
+    "$filter=not (userId eq 'x'",
+    "$filter=" + "not (" * 17 + "userId eq 'x'" + ")" * 17,
+    "$filter=userId in (" + ",".join(["'x'"] * 600) + ")",
     "$filter=not userId eq 'x'",
     "$filter=(userId eq 'x'",
     "$filter=userId eq 'x')",
@@ -236,7 +351,10 @@ BAD_OPTIONS = [
     "$filter=" + "(" * 3000,
     "$filter=userId eq 'x'&$filter=userId eq 'y'",
     "$orderby=",
-    "$orderby=userId",
+    "$orderby=progress",
+    "$orderby=userId,",
+    "$orderby=userId,userId desc",
+    "$orderby=userId asc desc",
     "$orderby=submittedDateTime up",
     "$orderby=submittedDateTime,id",
     "$top=0",

@@ -73,6 +73,10 @@ class Exports(Protocol):
         """Return operations without their sources."""
         ...
 
+    def count(self, query: ListQuery) -> int:
+        """Return how many operations a query finds, wherever its page begins and ends."""
+        ...
+
     def cancel(self, tenant_id: TenantId, operation_id: OperationId) -> None:
         """End an operation as failed with code `cancelled`; raises `Conflict` where it has ended, `NotFound` where there is none."""
         ...

@@ -128,6 +128,10 @@ class Service:
         """Return operations without their sources."""
         return self._store.list(query)
 
+    def count(self, query: ListQuery) -> int:
+        """Count operations."""
+        return self._store.count(query)
+
     def cancel(self, tenant_id: TenantId, operation_id: OperationId) -> None:
         """End an operation as cancelled."""
         if self._store.get(tenant_id, operation_id) is None:

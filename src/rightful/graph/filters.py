@@ -1,229 +1,275 @@
-"""OData query options of the list of operations, read strictly: nothing that is asked is silently passed over. Pure.
+"""`$filter` of the list of operations, read into a tree (OData 4.0 part 2, 5.1.1; GRAPH-31). Pure.
 
-$filter    userId eq '…', status eq '…', joined by `and`, in parentheses or not
-$orderby   submittedDateTime asc|desc
-$top $skip $count $select $skiptoken
+    filter     = conjunction *( "or" conjunction )
+    conjunction = term *( "and" term )
+    term       = "not" term-of-not / "(" filter ")" / comparison
+    comparison = property ( "eq" / "ne" / "gt" / "ge" / "lt" / "le" ) literal / property "in" "(" literal *( "," literal ) ")"
+
+`not` binds closer than `eq`, so what it negates stands in parentheses. Keywords and properties count without regard to case, as
+everywhere here. Text and depth are bounded. Whatever cannot be read is refused, and the message says where.
 """
 
-import base64
-import binascii
 import re
-from datetime import datetime
-from urllib.parse import urlencode
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from rightful.clock import from_microseconds, to_microseconds
 from rightful.errors import InvalidRequest
 from rightful.graph import escapes
 from rightful.graph.bodies import STATUS_WORDS
-from rightful.ids import GUID, OperationId
+from rightful.ids import SubjectId, spellings
 from rightful.operation.model import OperationStatus
+from rightful.store.listing import (
+    STATUS_ORDER,
+    All,
+    Any,
+    Comparator,
+    Field,
+    Filter,
+    Not,
+    StatusIn,
+    SubjectCompared,
+    SubjectIn,
+    TimeCompared,
+    Unended,
+)
 
-DEFAULT_PAGE = 100
-MAX_PAGE = 999
-MAX_SKIP = 10_000
-MAX_FILTER_CHARS = 2048
+MAX_CHARS = 2048
+MAX_DEPTH = 16
 
-_FILTER_HINT = "userId and status can be compared, for instance: userId eq '…' and status eq 'running'"
+PROPERTIES = {
+    "status": Field.STATUS,
+    "userid": Field.SUBJECT,
+    "submitteddatetime": Field.SUBMITTED,
+    "completeddatetime": Field.COMPLETED,
+}
+"""What can be compared and ordered by, in lower case."""
+PROPERTY_NAMES = "status, userId, submittedDateTime and completedDateTime"
 
-_NAMES = frozenset({"$filter", "$orderby", "$select", "$top", "$skip", "$count", "$skiptoken"})
-_TOKEN = re.compile(r"\s*(?:(?P<paren>[()])|(?P<text>'(?:[^']|'')*')|(?P<word>[A-Za-z_][A-Za-z0-9_.]*))")
-_STATUSES = {word: status for status, word in STATUS_WORDS.items()}
-_UNKNOWN_STATUS = "unknownFutureValue"
+_OPERATORS = {
+    "eq": Comparator.EQUAL,
+    "gt": Comparator.GREATER,
+    "ge": Comparator.GREATER_OR_EQUAL,
+    "lt": Comparator.LESS,
+    "le": Comparator.LESS_OR_EQUAL,
+}
+_NEVER = Any(())
+_TOKEN = re.compile(r"(?P<text>(?:[A-Za-z_][A-Za-z0-9_.]*)?'(?:[^']|'')*')|(?P<mark>[(),])|(?P<word>[^\s(),']+)")
+_SPACE = re.compile(r"\s*")
+_MOMENT = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.([0-9]{1,12}))?(Z|[+-][0-9]{2}:[0-9]{2}))?", re.IGNORECASE
+)
 _STATUS_TYPE = "microsoft.graph.datapolicyoperationstatus"
-_PLACE = re.compile(rf"(-?[0-9]{{1,18}})\.({GUID})")
+_RANKS = {STATUS_WORDS[status]: rank for rank, status in enumerate(STATUS_ORDER)} | {"unknownFutureValue": len(STATUS_ORDER)}  # GRAPH-03
+_SHOWN = 40
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """What `$filter` asks for."""
+class _Token(msgspec.Struct, frozen=True):
+    kind: str
+    """`text`, `mark`, `word`, or `end`."""
+    text: str
+    at: int
+    """Position of its first character, from 1."""
 
-    subject_id: str | None = None
-    status: OperationStatus | None = None
-    is_empty: bool = False
-    """Nothing can match: two different users, or a status that no operation has."""
+    @property
+    def word(self) -> str:
+        """The keyword or mark that it is, in lower case; "" for a text."""
+        return self.text.lower() if self.kind in {"word", "mark"} else ""
 
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """The query options of one request."""
-
-    filter: Filter = Filter()
-    descending: bool = True
-    top: int = DEFAULT_PAGE
-    skip: int = 0
-    count: bool = False
-    select: tuple[str, ...] = ()
-    after: tuple[datetime, OperationId] | None = None
-    kept: tuple[tuple[str, str], ...] = ()
-    """The options that the next page's link repeats, as they came."""
-
-    def __repr__(self) -> str:
-        """Show nothing: a filter may name a person."""
-        return "Options()"
+    @property
+    def shown(self) -> str:
+        """What the caller reads of it; a text may name a person, and is not repeated."""
+        return {"end": "its end", "text": "a text"}.get(self.kind) or f"'{escapes.shown(self.text, _SHOWN)}'"
 
 
-def _decode(raw: bytes) -> str:
-    try:
-        return escapes.decode(raw.replace(b"+", b" "))
-    except ValueError:
-        raise InvalidRequest("The query is not percent-encoded UTF-8") from None
+def _wrong(token: _Token, message: str, hint: str = "") -> InvalidRequest:
+    return InvalidRequest(f"$filter, character {token.at}: {message}", hint=hint, target="$filter")
 
 
-def parse_query(query_string: bytes, *, is_beta: bool) -> dict[str, str]:
-    """Return OData's options by name, with their `$`; beta takes it or leaves it (GRAPH-31). Other parameters are passed over."""
-    found: dict[str, str] = {}
-    for pair in query_string.split(b"&"):
-        raw_name, _, raw_value = pair.partition(b"=")
-        name = _decode(raw_name).lower()
-        if is_beta and f"${name}" in _NAMES:
-            name = f"${name}"
-        if not name.startswith("$"):
-            continue
-        if name in found:
-            raise InvalidRequest(f"The query option {escapes.shown(name, 32)} is given more than once")
-        if name not in _NAMES:
-            raise InvalidRequest(f"The query option {escapes.shown(name, 32)} is not supported")
-        found[name] = _decode(raw_value)
-    return found
-
-
-def _tokens(text: str) -> list[str]:
-    if len(text) > MAX_FILTER_CHARS:
-        raise InvalidRequest("$filter is too long")
-    found: list[str] = []
-    at = 0
-    text = text.rstrip()
+def _tokens(text: str) -> list[_Token]:
+    if len(text) > MAX_CHARS:
+        raise InvalidRequest(f"$filter is longer than {MAX_CHARS} characters", hint="ask in several requests", target="$filter")
+    found: list[_Token] = []
+    at = _SPACE.match(text).end()  # type: ignore[union-attr]  # it matches nothing too
     while at < len(text):
         token = _TOKEN.match(text, at)
         if token is None:
-            raise InvalidRequest(f"$filter cannot be read at character {at + 1}", hint=_FILTER_HINT)
-        found.append(token.group().strip())
-        at = token.end()
-    return found
+            raise _wrong(_Token("end", "", at + 1), "this text does not end", "a quote inside a text is written twice")
+        found.append(_Token(token.lastgroup or "", token.group(), at + 1))
+        at = _SPACE.match(text, token.end()).end()  # type: ignore[union-attr]  # likewise
+    return [*found, _Token("end", "", len(text) + 1)]
 
 
-def _literal(token: str) -> str:
-    if not token.startswith("'"):
-        raise InvalidRequest("$filter compares with something that is no 'text'")
-    return token[1:-1].replace("''", "'")
+def _string(token: _Token) -> str | None:
+    """Return what a text says, None for null."""
+    if token.word == "null":
+        return None
+    if token.kind != "text" or not token.text.startswith("'"):
+        raise _wrong(token, f"userId is compared with a 'text', found {token.shown}", "put the value in single quotes")
+    return token.text[1:-1].replace("''", "'")
 
 
-def _also(found: Filter, name: str, value: str) -> Filter:
-    """Add one comparison to those before it."""
-    if name == "userid":
-        clash = found.subject_id not in {None, value}
-        return msgspec.structs.replace(found, subject_id=value, is_empty=found.is_empty or clash)
-    if name == "status":
-        if value == _UNKNOWN_STATUS:
-            return msgspec.structs.replace(found, is_empty=True)
-        status = _STATUSES.get(value)
-        if status is None:
-            raise InvalidRequest(f"$filter names no status: one of {', '.join(_STATUSES)}")
-        clash = found.status not in {None, status}
-        return msgspec.structs.replace(found, status=status, is_empty=found.is_empty or clash)
-    raise InvalidRequest("$filter: only userId and status can be compared")
+def _rank(token: _Token) -> int | None:
+    """Return which of the enumeration's members a literal is (GRAPH-03), None for null."""
+    if token.word == "null":
+        return None
+    type_, quote, rest = token.text.partition("'")
+    name = rest[:-1]
+    if token.kind != "text" or not quote or type_.lower() not in {"", _STATUS_TYPE} or name not in _RANKS:
+        names = ", ".join(f"'{word}'" for word in _RANKS)
+        raise _wrong(token, f"status is compared with one of {names}, in this spelling")
+    return _RANKS[name]
 
 
-def parse_filter(text: str) -> Filter:
-    """Read `$filter`; raises `InvalidRequest`. Parentheses change nothing between `and`s, they only must match."""
-    tokens = _tokens(text)
-    found = Filter()
-    depth = 0
-    at = 0
-    while True:
-        while tokens[at : at + 1] == ["("]:
-            depth += 1
-            at += 1
-        match tokens[at : at + 4]:
-            case [name, operator, type_, literal] if type_.lower() == _STATUS_TYPE and operator == "eq" and name.lower() == "status":
-                at += 4
-            case [name, "eq", literal, *_]:
-                at += 3
-            case _:
-                raise InvalidRequest("$filter is no comparison by eq", hint=_FILTER_HINT)
-        found = _also(found, name.lower(), _literal(literal))
-        while tokens[at : at + 1] == [")"]:
-            depth -= 1
-            at += 1
-        if depth < 0:
-            raise InvalidRequest("$filter: the parentheses do not match")
-        if at == len(tokens):
-            break
-        if tokens[at] != "and":
-            raise InvalidRequest("$filter: comparisons are joined by and")
-        at += 1
-    if depth:
-        raise InvalidRequest("$filter: the parentheses do not match")
-    return found
-
-
-def _parse_order(text: str) -> bool:
-    match text.lower().split():
-        case ["submitteddatetime"] | ["submitteddatetime", "asc"]:
-            return False
-        case ["submitteddatetime", "desc"]:
-            return True
-        case _:
-            raise InvalidRequest("$orderby: only submittedDateTime, asc or desc, can be ordered by")
-
-
-def _parse_number(name: str, text: str, largest: int, smallest: int = 0) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", text) or not smallest <= int(text) <= largest:
-        raise InvalidRequest(f"Invalid {name}: must be between {smallest} and {largest} inclusive")
-    return int(text)
-
-
-def parse_select(text: str, properties: frozenset[str], type_name: str) -> tuple[str, ...]:
-    """Read `$select`: names of a type's properties, `*` for all; returns none for all."""
-    folded = {name.lower(): name for name in properties}
-    found: list[str] = []
-    for part in text.split(","):
-        name = part.strip()
-        if name == "*":
-            return ()
-        if name.lower() not in folded:
-            raise InvalidRequest(f"Could not find a property named '{escapes.shown(name, 32)}' on type 'microsoft.graph.{type_name}'")
-        found.append(folded[name.lower()])
-    return tuple(dict.fromkeys(found))
-
-
-def format_skiptoken(submitted_at: datetime, operation_id: OperationId) -> str:
-    """Write the place after an operation as a word that clients only hand back."""
-    return base64.urlsafe_b64encode(f"{to_microseconds(submitted_at)}.{operation_id}".encode()).decode().rstrip("=")
-
-
-def parse_skiptoken(text: str) -> tuple[datetime, OperationId]:
-    """Read what `format_skiptoken` wrote; it says a place and gives no right."""
+def _moment(token: _Token) -> tuple[datetime, bool] | None:
+    """Return the moment that a literal says, cut to microseconds, and whether something was cut off; None for null."""
+    if token.word == "null":
+        return None
+    hint = "write it without quotes, for instance 2026-01-31T09:00:00Z; a + is sent as %2B"
+    found = _MOMENT.fullmatch(token.text) if token.kind == "word" else None
+    if found is None:
+        raise _wrong(token, f"a date and time with its zone is compared with, found {token.shown}", hint)
+    day, time, fraction, zone = found.groups()
+    digits = (fraction or "").ljust(6, "0")
     try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
-        place = _PLACE.fullmatch(raw)
-        at = from_microseconds(int(place[1])) if place else None
-    except (ValueError, OverflowError, binascii.Error):
-        place = at = None
-    if place is None or at is None:
-        raise InvalidRequest("$skiptoken is not one that this service gave out", hint="follow @odata.nextLink as it is")
-    return at, OperationId(place[2])
+        at = datetime.fromisoformat(f"{day}T{time or '00:00'}{(zone or 'Z').upper()}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _wrong(token, "there is no such date and time", hint) from None
+    return at + timedelta(microseconds=int(digits[:6])), bool(digits[6:].strip("0"))
 
 
-def parse_options(query_string: bytes, *, is_beta: bool, properties: frozenset[str]) -> Options:
-    """Read the options of the list of operations; raises `InvalidRequest`."""
-    given = parse_query(query_string, is_beta=is_beta)
-    count = given.get("$count", "false").lower()
-    if count not in {"true", "false"}:
-        raise InvalidRequest("$count is neither true nor false")
-    return Options(
-        filter=parse_filter(given["$filter"]) if "$filter" in given else Filter(),
-        descending=_parse_order(given["$orderby"]) if "$orderby" in given else True,
-        top=_parse_number("$top", given["$top"], MAX_PAGE, smallest=1) if "$top" in given else DEFAULT_PAGE,
-        skip=_parse_number("$skip", given["$skip"], MAX_SKIP) if "$skip" in given else 0,
-        count=count == "true",
-        select=parse_select(given["$select"], properties, "dataPolicyOperation") if "$select" in given else (),
-        after=parse_skiptoken(given["$skiptoken"]) if "$skiptoken" in given else None,
-        kept=tuple((name, value) for name, value in given.items() if name in {"$filter", "$orderby", "$top", "$select"}),
-    )
+def _compare_status(comparator: Comparator, token: _Token) -> Filter:
+    rank = _rank(token)
+    if rank is None:
+        return _NEVER
+    holds: dict[Comparator, Callable[[int], bool]] = {
+        Comparator.EQUAL: lambda each: each == rank,
+        Comparator.GREATER: lambda each: each > rank,
+        Comparator.GREATER_OR_EQUAL: lambda each: each >= rank,
+        Comparator.LESS: lambda each: each < rank,
+        Comparator.LESS_OR_EQUAL: lambda each: each <= rank,
+    }
+    return StatusIn(tuple(status for each, status in enumerate(STATUS_ORDER) if holds[comparator](each)))
 
 
-def next_link(url: str, options: Options, submitted_at: datetime, operation_id: OperationId) -> str:
-    """Return the absolute link of the page after an operation (GRAPH-31): the same question, without `$skip` and `$count`."""
-    query = urlencode([*options.kept, ("$skiptoken", format_skiptoken(submitted_at, operation_id))], safe="$")
-    return f"{url}?{query}"
+def _compare_subject(comparator: Comparator, token: _Token) -> Filter:
+    text = _string(token)
+    if text is None:
+        return _NEVER
+    if comparator is Comparator.EQUAL:
+        return SubjectIn(tuple(map(SubjectId, spellings(text))))
+    return SubjectCompared(comparator, text)
+
+
+def _compare_time(field: Field, comparator: Comparator, token: _Token) -> Filter:
+    moment = _moment(token)
+    if moment is None:
+        return Unended() if field is Field.COMPLETED and comparator is Comparator.EQUAL else _NEVER
+    at, is_cut = moment
+    if is_cut:  # ours are whole microseconds: none equals it, and what comes before or after it is told by the one below
+        if comparator is Comparator.EQUAL:
+            return _NEVER
+        is_after = comparator in {Comparator.GREATER, Comparator.GREATER_OR_EQUAL}
+        comparator = Comparator.GREATER if is_after else Comparator.LESS_OR_EQUAL
+    return TimeCompared(field, comparator, at)
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self._tokens = _tokens(text)
+        self._at = 0
+
+    def whole(self) -> Filter:
+        found = self._alternatives(0)
+        if self._next.kind != "end":
+            raise _wrong(self._next, f"'and' or 'or' is missing before {self._next.shown}")
+        return found
+
+    @property
+    def _next(self) -> _Token:
+        return self._tokens[self._at]
+
+    def _take(self) -> _Token:
+        token = self._next
+        self._at += token.kind != "end"
+        return token
+
+    def _takes(self, word: str) -> bool:
+        found = self._next.word == word
+        self._at += found
+        return found
+
+    def _alternatives(self, depth: int) -> Filter:
+        terms = [self._conjunction(depth)]
+        while self._takes("or"):
+            terms.append(self._conjunction(depth))
+        return terms[0] if len(terms) == 1 else Any(tuple(terms))
+
+    def _conjunction(self, depth: int) -> Filter:
+        terms = [self._term(depth)]
+        while self._takes("and"):
+            terms.append(self._term(depth))
+        return terms[0] if len(terms) == 1 else All(tuple(terms))
+
+    def _term(self, depth: int) -> Filter:
+        token = self._next
+        if depth > MAX_DEPTH:
+            raise _wrong(token, f"nested deeper than {MAX_DEPTH}")
+        if self._takes("not"):
+            if self._next.word not in {"(", "not"}:
+                raise _wrong(
+                    token, "'not' stands before parentheses, since it binds closer than a comparison", "write not (status eq 'failed')"
+                )
+            return Not(self._term(depth + 1))
+        if self._takes("("):
+            found = self._alternatives(depth + 1)
+            if not self._takes(")"):
+                raise _wrong(self._next, f"')' is missing for the '(' at character {token.at}")
+            return found
+        return self._comparison()
+
+    def _comparison(self) -> Filter:
+        name, operator = self._take(), self._take()
+        if name.kind == "word" and operator.word == "(":
+            raise _wrong(name, f"the function {name.shown} is not supported")
+        field = PROPERTIES.get(name.word)
+        if field is None:
+            raise _wrong(name, f"a comparison begins with one of {PROPERTY_NAMES}, found {name.shown}")
+        if operator.word == "in":
+            return self._membership(field)
+        if operator.word == "ne":
+            return Not(self._compared(field, Comparator.EQUAL))
+        comparator = _OPERATORS.get(operator.word)
+        if comparator is None:
+            raise _wrong(operator, f"eq, ne, gt, ge, lt, le or in is missing, found {operator.shown}")
+        return self._compared(field, comparator)
+
+    def _compared(self, field: Field, comparator: Comparator) -> Filter:
+        match field:
+            case Field.STATUS:
+                return _compare_status(comparator, self._take())
+            case Field.SUBJECT:
+                return _compare_subject(comparator, self._take())
+            case _:
+                return _compare_time(field, comparator, self._take())
+
+    def _membership(self, field: Field) -> Filter:
+        if not self._takes("("):
+            raise _wrong(self._next, f"'in' is followed by values in parentheses, found {self._next.shown}")
+        terms = [self._compared(field, Comparator.EQUAL)]
+        while self._takes(","):
+            terms.append(self._compared(field, Comparator.EQUAL))
+        if not self._takes(")"):
+            raise _wrong(self._next, f"',' or ')' is missing before {self._next.shown}")
+        if all(isinstance(term, SubjectIn) for term in terms):
+            return SubjectIn(tuple(name for term in terms if isinstance(term, SubjectIn) for name in term.subject_ids))
+        if all(isinstance(term, StatusIn) for term in terms):
+            found: set[OperationStatus] = {status for term in terms if isinstance(term, StatusIn) for status in term.statuses}
+            return StatusIn(tuple(status for status in STATUS_ORDER if status in found))
+        return Any(tuple(terms))
+
+
+def parse(text: str) -> Filter:
+    """Read `$filter`; raises `InvalidRequest`, whose message says what is wrong and at which character."""
+    return _Parser(text).whole()

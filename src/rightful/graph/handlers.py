@@ -14,7 +14,7 @@ from rightful.clock import Clock
 from rightful.config.model import GraphSettings
 from rightful.errors import Forbidden, InvalidRequest, NotFound, SourceError
 from rightful.export.interface import Exports, SubmitRequest
-from rightful.graph import bodies, filters, headers, reply, resources
+from rightful.graph import bodies, headers, options, reply, resources
 from rightful.graph.errors import Unexpected
 from rightful.graph.reply import Reply
 from rightful.graph.request import Request
@@ -23,14 +23,13 @@ from rightful.graph.threads import Threads
 from rightful.graph.throttle import Throttle
 from rightful.identity import permissions
 from rightful.identity.model import CallerKind
-from rightful.ids import OperationId, SubjectId, is_guid, spellings
+from rightful.ids import OperationId, is_guid
 from rightful.operation.model import DataPolicyOperation
 from rightful.store.interface import ListQuery
 from rightful.subject.model import DataSubject, SubjectKind
 
 _KEY = re.compile(r"[^\x00-\x1f\x7f]{1,1024}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{0,255}")
-_COUNT_PAGE = 1000
 
 _OPERATION_NAMES = resources.OPERATION.names
 _PROFILE_NAMES = resources.PROFILE.names
@@ -150,10 +149,10 @@ async def _find_profile(service: Service, request: Request) -> DataSubject:
 
 def _profile_select(request: Request) -> tuple[str, ...]:
     # GRAPH-04: not countable, not filterable, no $top or $skip.
-    options = filters.parse_query(request.query_string, is_beta=request.is_beta)
-    for name in options.keys() - {"$select"}:
+    asked = options.parse_query(request.query_string, is_beta=request.is_beta)
+    for name in asked.keys() - {"$select"}:
         raise InvalidRequest(f"The query option {name} is not supported for inbound shared user profiles")
-    return filters.parse_select(options["$select"], _PROFILE_NAMES, "inboundSharedUserProfile") if "$select" in options else ()
+    return options.parse_select(asked["$select"], _PROFILE_NAMES, "inboundSharedUserProfile") if "$select" in asked else ()
 
 
 def _context(request: Request, what: str, select: tuple[str, ...], suffix: str = "") -> str:
@@ -204,66 +203,48 @@ async def get_operation(service: Service, request: Request) -> Reply:
     operation = await _find_operation(service, request, _visible(request))
     select: tuple[str, ...] = ()
     if request.query_string:
-        options = filters.parse_query(request.query_string, is_beta=request.is_beta)
-        for name in options.keys() - {"$select"}:
+        asked = options.parse_query(request.query_string, is_beta=request.is_beta)
+        for name in asked.keys() - {"$select"}:
             raise InvalidRequest(f"The query option {name} is not supported for one operation")
-        select = filters.parse_select(options["$select"], _OPERATION_NAMES, "dataPolicyOperation") if "$select" in options else ()
+        select = options.parse_select(asked["$select"], _OPERATION_NAMES, "dataPolicyOperation") if "$select" in asked else ()
     context = _context(request, "dataPolicyOperations", select, "/$entity")
     body = bodies.encode({"@odata.context": context} | resources.OPERATION.show(operation, select))
     return reply.json(body, headers=() if operation.is_ended else (headers.retry_after(operation.retry_after_s),))
 
 
-def _count(exports: Exports, query: ListQuery) -> int:
-    """Count operations page by page: few ask for it, and memory stays bounded."""
-    total = 0
-    while True:
-        page = exports.list(query)
-        total += len(page)
-        if len(page) < query.limit:
-            return total
-        query = msgspec.structs.replace(query, after=(page[-1].submitted_at, page[-1].operation_id))
-
-
-def _list_query(request: Request, visible: frozenset[SubjectKind], options: filters.Options) -> ListQuery:
+def _list_query(request: Request, visible: frozenset[SubjectKind], asked: options.Options) -> ListQuery:
     return ListQuery(
         tenant_id=request.tenant_id,
         subject_kinds=tuple(sorted(visible)),
-        subject_ids=() if options.filter.subject_id is None else tuple(map(SubjectId, spellings(options.filter.subject_id))),
-        status=options.filter.status,
-        descending=options.descending,
+        where=asked.where,
+        order=asked.order,
+        after=asked.after,
+        skip=asked.skip,
+        limit=asked.top + 1,  # one more than is shown says whether there is a next page
     )
-
-
-async def _total(service: Service, query: ListQuery, options: filters.Options) -> int:
-    if options.filter.is_empty:
-        return 0
-    return await service.reads.run(_count, service.exports, msgspec.structs.replace(query, limit=_COUNT_PAGE))
 
 
 async def list_operations(service: Service, request: Request) -> Reply:
     """List operations, a page at a time (GRAPH-31); how clients that lost a Location find the operation again (GRAPH-16)."""
     visible = _visible(request)
-    options = filters.parse_options(request.query_string, is_beta=request.is_beta, properties=_OPERATION_NAMES)
-    query = _list_query(request, visible, options)
-    members: dict[str, object] = {"@odata.context": _context(request, "dataPolicyOperations", options.select)}
-    if options.count and options.after is None:
-        members["@odata.count"] = await _total(service, query, options)
-    end = options.skip + options.top
-    page_query = msgspec.structs.replace(query, after=options.after, limit=end + 1)
-    found = () if options.filter.is_empty else await service.reads.run(service.exports.list, page_query)
-    page = found[options.skip : end]
-    if len(found) > end:
-        url = f"{request.root}/dataPolicyOperations"
-        members["@odata.nextLink"] = filters.next_link(url, options, page[-1].submitted_at, page[-1].operation_id)
-    members["value"] = [resources.OPERATION.show(operation, options.select) for operation in page]
+    asked = options.parse_options(request.query_string, is_beta=request.is_beta, properties=_OPERATION_NAMES)
+    query = _list_query(request, visible, asked)
+    members: dict[str, object] = {"@odata.context": _context(request, "dataPolicyOperations", asked.select)}
+    if asked.count and asked.after is None:
+        members["@odata.count"] = await service.reads.run(service.exports.count, query)
+    found = await service.reads.run(service.exports.list, query)
+    page = found[: asked.top]
+    if len(found) > asked.top:
+        members["@odata.nextLink"] = options.next_link(f"{request.root}/dataPolicyOperations", asked, page[-1])
+    members["value"] = [resources.OPERATION.show(operation, asked.select) for operation in page]
     return reply.json(bodies.encode(members))
 
 
 async def count_operations(service: Service, request: Request) -> Reply:
     """Return how many operations there are, as plain text (GRAPH-31)."""
     visible = _visible(request)
-    options = filters.parse_options(request.query_string, is_beta=request.is_beta, properties=_OPERATION_NAMES)
-    return reply.text(str(await _total(service, _list_query(request, visible, options), options)))
+    asked = options.parse_options(request.query_string, is_beta=request.is_beta, properties=_OPERATION_NAMES)
+    return reply.text(str(await service.reads.run(service.exports.count, _list_query(request, visible, asked))))
 
 
 async def _find_changeable(service: Service, request: Request) -> DataPolicyOperation:

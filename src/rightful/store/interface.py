@@ -23,7 +23,8 @@ from typing import Protocol
 import msgspec
 
 from rightful.ids import OperationId, SubjectId, TenantId
-from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus, PackageTotals
+from rightful.operation.model import DataPolicyOperation, Failure, PackageTotals
+from rightful.store.listing import NEWEST_FIRST, Filter, Key, Place
 from rightful.subject.model import SubjectKind
 
 
@@ -230,13 +231,14 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: TenantId
     subject_kinds: tuple[SubjectKind, ...]
     """What the caller may see."""
-    subject_ids: tuple[SubjectId, ...] = ()
-    """Any of these; all where there is none."""
-    status: OperationStatus | None = None
-    descending: bool = True
-    """By `submitted_at`, then operation id."""
-    after: tuple[datetime, OperationId] | None = None
-    """Go on after this one."""
+    where: Filter | None = None
+    """Which of those; all where there is none."""
+    order: tuple[Key, ...] = NEWEST_FIRST
+    """Total: made by `listing.order`."""
+    after: Place | None = None
+    """Go on after this place of that order."""
+    skip: int = 0
+    """Leave out as many from there."""
     limit: int = 100
 
 
@@ -275,6 +277,10 @@ class Store(Protocol):
 
     def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
         """Return operations, without their sources."""
+        ...
+
+    def count(self, query: ListQuery) -> int:
+        """Return how many operations a query finds, wherever its page begins and ends."""
         ...
 
     # -- work ---------------------------------------------------------------------------------------------------------

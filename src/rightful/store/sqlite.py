@@ -10,7 +10,7 @@ from rightful.clock import Clock, from_microseconds, to_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
 from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
-from rightful.store import queries, rows
+from rightful.store import queries, rows, sqlite_listing
 from rightful.store.interface import (
     Checkpoint,
     ClaimedOperation,
@@ -171,26 +171,20 @@ class SqliteStore:
         """Return operations, without their sources."""
         if not query.subject_kinds:
             return ()
-        conditions = ["tenant_id = ?", "status <> 'intent'", f"subject_kind IN ({','.join('?' * len(query.subject_kinds))})"]
-        values: list[Any] = [query.tenant_id, *(kind.value for kind in query.subject_kinds)]
-        if query.subject_ids:
-            conditions.append(f"subject_id IN ({','.join('?' * len(query.subject_ids))})")
-            values += query.subject_ids
-        if query.status is not None:
-            conditions.append("status = ?")
-            values.append(query.status.value)
-        direction, compare = ("DESC", "<") if query.descending else ("ASC", ">")
-        if query.after is not None:
-            conditions.append(f"(submitted_at, id) {compare} (?, ?)")
-            values += [to_microseconds(query.after[0]), query.after[1]]
-        # Only literals of this method are joined; every value is a parameter.
-        text = f"SELECT * FROM operation WHERE {' AND '.join(conditions)} ORDER BY submitted_at {direction}, id {direction} LIMIT ?"  # noqa: S608
+        text, values = sqlite_listing.page(query)
 
         def task(connection: sqlite3.Connection) -> tuple[DataPolicyOperation, ...]:
-            found = connection.execute(text, [*values, query.limit]).fetchall()
+            found = connection.execute(text, values).fetchall()
             return tuple(rows.operation(row, (), self._retry_after_s(connection, row)) for row in found)
 
         return self._file.read(task)
+
+    def count(self, query: ListQuery) -> int:
+        """Count what a query finds."""
+        if not query.subject_kinds:
+            return 0
+        text, values = sqlite_listing.selection(query)
+        return int(self._file.read(lambda connection: connection.execute(f"SELECT count(*) {text}", values).fetchone()[0]))
 
     # -- work -----------------------------------------------------------------------------------------------------------
 

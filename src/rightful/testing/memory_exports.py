@@ -22,6 +22,7 @@ from rightful.operation.model import (
 from rightful.operation.status import Event, after
 from rightful.store.interface import ListQuery
 from rightful.subject.model import DataSubject, SubjectKind
+from rightful.testing import memory_listing
 
 _BUSY_S = 7
 
@@ -82,12 +83,12 @@ class MemoryExports:
 
     def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
         """Return operations without their sources."""
-        found = [operation for operation in self.operations.values() if self._is_listed(operation, query)]
-        found.sort(key=_place, reverse=query.descending)
-        if query.after is not None:
-            start = query.after
-            found = [operation for operation in found if (_place(operation) < start if query.descending else _place(operation) > start)]
-        return tuple(msgspec.structs.replace(operation, sources=()) for operation in found[: query.limit])
+        page = memory_listing.page(self.operations.values(), query)
+        return tuple(msgspec.structs.replace(operation, sources=()) for operation in page)
+
+    def count(self, query: ListQuery) -> int:
+        """Count operations."""
+        return len(memory_listing.found(self.operations.values(), query))
 
     def cancel(self, tenant_id: TenantId, operation_id: OperationId) -> None:
         """End an operation as failed with code `cancelled`."""
@@ -174,15 +175,6 @@ class MemoryExports:
         self.operations[operation_id] = operation
         return operation
 
-    @staticmethod
-    def _is_listed(operation: DataPolicyOperation, query: ListQuery) -> bool:
-        return (
-            operation.tenant_id == query.tenant_id
-            and operation.subject_kind in query.subject_kinds
-            and (not query.subject_ids or operation.subject_id in query.subject_ids)
-            and query.status in {None, operation.status}
-        )
-
     def _move(self, tenant_id: TenantId, operation_id: OperationId, event: Event, **changes: object) -> DataPolicyOperation:
         with self._lock:
             operation = self.operations.get(operation_id)
@@ -194,7 +186,3 @@ class MemoryExports:
             moved = msgspec.structs.replace(operation, status=status, **changes)
             self.operations[operation_id] = moved
             return moved
-
-
-def _place(operation: DataPolicyOperation) -> tuple[object, OperationId]:
-    return operation.submitted_at, operation.operation_id

@@ -22,6 +22,20 @@ from rightful.store.interface import (
     RepeatKey,
     Store,
 )
+from rightful.store.listing import (
+    All,
+    Any,
+    Comparator,
+    Field,
+    Key,
+    Not,
+    StatusIn,
+    SubjectIn,
+    TimeCompared,
+    Unended,
+    order,
+    place,
+)
 from rightful.subject.model import SubjectKind
 from rightful.testing.clock import ManualClock
 
@@ -227,13 +241,23 @@ class StoreSuite:
         query = ListQuery(tenant_id=TENANT, subject_kinds=BOTH, limit=4)
         first = store.list(query)
         assert [each.operation_id for each in first] == ids[::-1][:4]
-        after = (first[-1].submitted_at, first[-1].operation_id)
+        after = place(first[-1], query.order)
         assert [each.operation_id for each in store.list(msgspec.structs.replace(query, after=after))] == ids[::-1][4:]
-        rising = msgspec.structs.replace(query, descending=False, subject_ids=(SubjectId("s1"), SubjectId("s9")))
+        assert [each.operation_id for each in store.list(msgspec.structs.replace(query, after=after, skip=1))] == ids[::-1][5:]
+        rising = msgspec.structs.replace(query, order=order(Key(Field.SUBMITTED)), where=SubjectIn((SubjectId("s1"), SubjectId("s9"))))
         assert [each.operation_id for each in store.list(rising)] == ids[1::2]
+        assert store.count(msgspec.structs.replace(rising, limit=1, after=after)) == 3
         store.fail(ids[0], Failure(code="x", message="x"))
-        failed = msgspec.structs.replace(query, status=OperationStatus.FAILED)
-        assert [each.operation_id for each in store.list(failed)] == [ids[0]]
+        for where in (
+            StatusIn((OperationStatus.FAILED,)),
+            Not(Unended()),
+            TimeCompared(Field.COMPLETED, Comparator.GREATER_OR_EQUAL, START),
+            All((Any((StatusIn(()), SubjectIn((SubjectId("s0"),)))), Not(StatusIn((OperationStatus.NOT_STARTED,))))),
+        ):
+            assert [each.operation_id for each in store.list(msgspec.structs.replace(query, where=where))] == [ids[0]]
+        by_end = msgspec.structs.replace(query, order=order(Key(Field.COMPLETED, descending=True)), limit=1)
+        assert [each.operation_id for each in store.list(by_end)] == [ids[0]]
+        assert store.count(msgspec.structs.replace(query, subject_kinds=())) == 0
         assert store.list(msgspec.structs.replace(query, subject_kinds=())) == ()
         assert store.list(msgspec.structs.replace(query, subject_kinds=(SubjectKind.INBOUND_PROFILE,))) == ()
 

@@ -2,9 +2,7 @@
 
 import gzip
 import json
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -14,11 +12,8 @@ from hypothesis import strategies as st
 from tests.wire.world import ANN, World, world
 
 from rightful.errors import InvalidRequest, RequestError
-from rightful.graph import bodies, filters, routes
-from rightful.graph.filters import Filter
+from rightful.graph import bodies, routes
 from rightful.graph.routes import RouteKind
-from rightful.ids import OperationId
-from rightful.operation.model import OperationStatus
 
 DOCUMENTED = {200, 202, 204, 400, 401, 403, 404, 405, 409, 413, 415}
 
@@ -45,10 +40,6 @@ queries = st.dictionaries(
     st.sampled_from(["$filter", "$orderby", "$top", "$skip", "$skiptoken", "$select", "$count", "top", "x"]),
     st.text(max_size=30),
     max_size=4,
-)
-filter_words = st.lists(
-    st.sampled_from(["userId", "status", "eq", "and", "or", "not", "(", ")", "'x'", "'failed'", "'o''b'", "'", "7", "null", " ", "é"]),
-    max_size=12,
 )
 
 
@@ -97,45 +88,6 @@ def test_storage_location_comes_as_it_was_sent(value: object, *, packed: bool) -
     raw = json.dumps({"storageLocation": value}).encode()
     body = bodies.inflate(gzip.compress(raw), "gzip") if packed else bodies.inflate(raw, "")
     assert bodies.parse_export(body).storage_location == value
-
-
-@given(words=filter_words)
-@settings(max_examples=500, deadline=None)
-def test_any_filter_is_read_or_refused(words: list[str]) -> None:
-    text = " ".join(words)
-    try:
-        found = filters.parse_filter(text)
-    except InvalidRequest:
-        return
-    outside = re.sub("'(?:[^']|'')*'", "", text)  # a literal may hold anything
-    assert outside.count("(") == outside.count(")")
-    assert found.subject_id is not None or found.status is not None or found.is_empty
-
-
-@given(user=st.text(min_size=1, max_size=20), status=st.sampled_from(sorted(OperationStatus)), depth=st.integers(0, 5))
-@settings(max_examples=200, deadline=None)
-def test_filter_means_what_it_says(user: str, status: OperationStatus, depth: int) -> None:
-    quoted = user.replace("'", "''")
-    text = f"{'(' * depth}userId eq '{quoted}'{')' * depth} and status eq '{bodies.STATUS_WORDS[status]}'"
-    assert filters.parse_filter(text) == Filter(subject_id=user, status=status)
-
-
-@given(
-    at=st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 12, 30)).map(lambda at: at.replace(tzinfo=UTC)),  # noqa: DTZ001 - hypothesis wants naive bounds
-    operation_id=st.uuids().map(lambda value: OperationId(str(value))),
-)
-@settings(max_examples=200, deadline=None)
-def test_skiptoken_turns_back(at: datetime, operation_id: OperationId) -> None:
-    assert filters.parse_skiptoken(filters.format_skiptoken(at, operation_id)) == (at, operation_id)
-
-
-@given(text=st.text(max_size=60))
-@settings(max_examples=300, deadline=None)
-def test_any_skiptoken_is_read_or_refused(text: str) -> None:
-    try:
-        filters.parse_skiptoken(text)
-    except InvalidRequest:
-        return
 
 
 keys = st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
