@@ -17,6 +17,7 @@ import psycopg
 from benchmarks.cluster import CACHE, Cluster
 from benchmarks.figures import PEER, Figure, median_of, spread
 from benchmarks.service import Service, subjects_config
+from benchmarks.wire import wire
 from benchmarks.yardstick import Figures, measure
 
 T = TypeVar("T")
@@ -233,6 +234,7 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "large": (large, 3),
     "queue": (queue, 3),
     "lake": (lake, 15),
+    "wire": (wire, 3),
     "help": (help_text, 15),
 }
 """Name to function and the number of runs."""
