@@ -131,8 +131,8 @@ def create_app(*, config: Config, exports: Exports, verifier: Verifier | None = 
         settings=config.graph,
         clock=clock,
         throttle=throttle.build(config, clock),
-        reads=Threads("reads", threads=8, waiting=2000),
-        writes=Threads("writes", threads=32, waiting=2000),
+        reads=Threads("reads", threads=8, waiting=2000, askers=len(config.tenants)),
+        writes=Threads("writes", threads=32, waiting=2000, askers=len(config.tenants)),
         probes=Threads("probes", threads=2, waiting=100),
     )
     return GraphApp(

@@ -35,7 +35,7 @@ class Asking:
         """
         question = self._questions.get(keys)
         if question is None:
-            question = self._questions[keys] = _Question(asyncio.ensure_future(self._threads.run(keys.ask)))
+            question = self._questions[keys] = _Question(asyncio.ensure_future(self._threads.run("anybody", keys.ask)))
             question.answered.add_done_callback(lambda _: self._questions.pop(keys))
         if question.waiting >= self._waiting:
             raise ServiceUnavailable("Too many requests wait for the keys of this token's issuer", hint="try again later")

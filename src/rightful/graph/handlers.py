@@ -89,13 +89,13 @@ async def _submit(service: Service, request: Request, subject: DataSubject, body
         idempotency_key=key,
     )
     try:
-        return await service.writes.run(service.exports.submit, submitted)
+        return await service.writes.run(request.tenant_id, service.exports.submit, submitted)
     except SourceError as error:
         raise Unexpected from error  # GRAPH-15: nothing that makes SDKs send again once something may have been committed
 
 
 async def _export_user(service: Service, request: Request, key: str) -> Reply:
-    subject = await service.reads.run(service.exports.find_user, request.tenant_id, key) if _KEY.fullmatch(key) else None
+    subject = await service.reads.run(request.tenant_id, service.exports.find_user, request.tenant_id, key) if _KEY.fullmatch(key) else None
     if subject is None:
         raise _missing()
     operation = await _submit(service, request, subject, bodies.parse_export(await request.body()))
@@ -141,7 +141,11 @@ async def export_profile(service: Service, request: Request) -> Reply:
 
 async def _find_profile(service: Service, request: Request) -> DataSubject:
     key = request.route.key
-    found = await service.reads.run(service.exports.find_inbound_profile, request.tenant_id, key) if _KEY.fullmatch(key) else None
+    found = (
+        await service.reads.run(request.tenant_id, service.exports.find_inbound_profile, request.tenant_id, key)
+        if _KEY.fullmatch(key)
+        else None
+    )
     if found is None:
         raise _missing()
     return found
@@ -164,7 +168,7 @@ async def list_profiles(service: Service, request: Request) -> Reply:
     """List inbound shared user profiles (GRAPH-22)."""
     request.require(permissions.may_read_profiles(request.caller), _PROFILE_NEEDS)
     select = _profile_select(request)
-    found = await service.reads.run(service.exports.list_inbound_profiles, request.tenant_id)
+    found = await service.reads.run(request.tenant_id, service.exports.list_inbound_profiles, request.tenant_id)
     members = {
         "@odata.context": _context(request, "directory/inboundSharedUserProfiles", select),
         "value": [resources.PROFILE.show(subject, select) for subject in found],
@@ -192,7 +196,11 @@ def _visible(request: Request) -> frozenset[SubjectKind]:
 
 async def _find_operation(service: Service, request: Request, visible: frozenset[SubjectKind]) -> DataPolicyOperation:
     key = request.route.key.lower()
-    found = await service.reads.run(service.exports.get, request.tenant_id, OperationId(key), visible) if is_guid(key) else None
+    found = (
+        await service.reads.run(request.tenant_id, service.exports.get, request.tenant_id, OperationId(key), visible)
+        if is_guid(key)
+        else None
+    )
     if found is None:
         raise _missing()
     return found
@@ -231,8 +239,8 @@ async def list_operations(service: Service, request: Request) -> Reply:
     query = _list_query(request, visible, asked)
     members: dict[str, object] = {"@odata.context": _context(request, "dataPolicyOperations", asked.select)}
     if asked.count and asked.after is None:
-        members["@odata.count"] = await service.reads.run(service.exports.count, query)
-    found = await service.reads.run(service.exports.list, query)
+        members["@odata.count"] = await service.reads.run(request.tenant_id, service.exports.count, query)
+    found = await service.reads.run(request.tenant_id, service.exports.list, query)
     page = found[: asked.top]
     if len(found) > asked.top:
         members["@odata.nextLink"] = options.next_link(f"{request.root}/dataPolicyOperations", asked, page[-1])
@@ -244,7 +252,7 @@ async def count_operations(service: Service, request: Request) -> Reply:
     """Return how many operations there are, as plain text (GRAPH-31)."""
     visible = _visible(request)
     asked = options.parse_options(request.query_string, is_beta=request.is_beta, properties=_OPERATION_NAMES)
-    return reply.text(str(await service.reads.run(service.exports.count, _list_query(request, visible, asked))))
+    return reply.text(str(await service.reads.run(request.tenant_id, service.exports.count, _list_query(request, visible, asked))))
 
 
 async def _find_changeable(service: Service, request: Request) -> DataPolicyOperation:
@@ -261,7 +269,7 @@ async def _find_changeable(service: Service, request: Request) -> DataPolicyOper
 async def cancel_operation(service: Service, request: Request) -> Reply:
     """Cancel an operation (GRAPH-33)."""
     operation = await _find_changeable(service, request)
-    await service.writes.run(service.exports.cancel, request.tenant_id, operation.operation_id)
+    await service.writes.run(request.tenant_id, service.exports.cancel, request.tenant_id, operation.operation_id)
     return reply.empty(204)
 
 
@@ -273,7 +281,7 @@ async def resume_operation(service: Service, request: Request) -> Reply:
     if location is not None and not isinstance(location, str):
         raise InvalidRequest("storageLocation is no text", code="StorageLocationInvalid", target="storageLocation")
     resume = partial(service.exports.resume, request.tenant_id, operation.operation_id, location)
-    resumed = await service.writes.run(resume)
+    resumed = await service.writes.run(request.tenant_id, resume)
     return reply.empty(202, _accepted(request, resumed), request_id=resumed.operation_id)
 
 

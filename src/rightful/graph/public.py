@@ -21,7 +21,7 @@ async def _alive(_service: Service) -> Reply:
 
 async def _ready(service: Service) -> Reply:
     """Say whether the service can take work; send it none where it can't."""
-    reason = await service.probes.run(service.exports.unready)
+    reason = await service.probes.run("anybody", service.exports.unready)
     if reason is None:
         return Reply(body=encode({"status": "ok"}), headers=_JSON)
     return Reply(status=503, body=encode({"status": "unready", "reason": reason.value}), headers=_JSON)

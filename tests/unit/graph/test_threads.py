@@ -20,14 +20,92 @@ def test_call_over_the_limit_is_refused_and_the_others_are_made() -> None:
 
     async def ask() -> None:
         threads = Threads("test", threads=2, waiting=1)
-        begun = [asyncio.create_task(threads.run(call, number)) for number in range(3)]
+        begun = [asyncio.create_task(threads.run("a", call, number)) for number in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(ServiceUnavailable):
-            await threads.run(call, 3)
+            await threads.run("a", call, 3)
         gate.set()
         assert await asyncio.gather(*begun) == [0, 1, 2]
-        assert await threads.run(call, number=4) == 4
+        assert await threads.run("a", call, number=4) == 4
         threads.close()
 
     asyncio.run(ask())
     assert sorted(made) == [0, 1, 2, 4]
+
+
+def test_calls_of_one_do_not_hold_up_those_of_another() -> None:
+    gate = threading.Event()
+
+    async def ask() -> None:
+        threads = Threads("test", threads=4, waiting=8, askers=2)
+        held = [asyncio.create_task(threads.run("flood", gate.wait, 10)) for _ in range(6)]
+        await asyncio.sleep(0)
+        with pytest.raises(ServiceUnavailable):  # half of the places
+            await threads.run("flood", gate.wait, 10)
+        assert [await threads.run("other", int, number) for number in range(3)] == [0, 1, 2]
+        assert not gate.is_set()
+        gate.set()
+        assert await asyncio.gather(*held) == [True] * 6
+        threads.close()
+
+    asyncio.run(ask())
+
+
+def test_who_asks_takes_turns() -> None:
+    gate = threading.Event()
+    made: list[str] = []
+
+    async def ask() -> None:
+        threads = Threads("test", threads=1, waiting=100, askers=2)
+        held = asyncio.create_task(threads.run("held", gate.wait, 10))
+        tasks = [asyncio.create_task(threads.run(asker, made.append, asker)) for asker in "aaaaabbb"]
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(held, *tasks)
+        threads.close()
+
+    asyncio.run(ask())
+    assert "".join(made) == "abababaa"
+
+
+def test_calls_that_meet_are_made_side_by_side_and_errors_come_back() -> None:
+    together = threading.Barrier(8)
+
+    async def ask() -> None:
+        threads = Threads("test", threads=8, waiting=0)
+        for _ in range(50):  # no call may wait for a thread that another call has taken
+            await asyncio.gather(*(threads.run("a", together.wait, 10) for _ in range(8)))
+        with pytest.raises(ValueError, match="invalid literal"):
+            await threads.run("a", int, "x")
+        threads.close()
+        with pytest.raises(ServiceUnavailable):
+            await threads.run("a", int)
+
+    asyncio.run(ask())
+
+
+def test_call_that_waits_when_it_is_closed_is_never_made() -> None:
+    begun, gate = threading.Event(), threading.Event()
+    made: list[int] = []
+
+    def hold() -> bool:
+        begun.set()
+        return gate.wait(10)
+
+    async def ask() -> None:
+        threads = Threads("test", threads=1, waiting=10)
+        held = asyncio.create_task(threads.run("a", hold))
+        waiting = asyncio.create_task(threads.run("a", made.append, 1))
+        given_up = asyncio.create_task(threads.run("a", made.append, 2))
+        await asyncio.sleep(0)
+        assert begun.wait(10)
+        given_up.cancel()
+        threads.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        gate.set()
+        assert await held
+        await asyncio.gather(given_up, return_exceptions=True)
+
+    asyncio.run(ask())
+    assert made == []
