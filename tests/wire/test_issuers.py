@@ -5,22 +5,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.wire.world import World, world
+from tests.wire.world import Later, World, world
 
-from rightful.clock import SystemClock
 from rightful.identity.keys import REFETCH_S
 from rightful.testing.issuer import SimulatedIssuer
 
 OPERATIONS = "/v1.0/dataPolicyOperations"
-
-
-class Later(SystemClock):
-    """The machine's clock, ahead by what a test says."""
-
-    ahead_s = 0.0
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.ahead_s
 
 
 @pytest.fixture

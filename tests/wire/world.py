@@ -5,12 +5,13 @@ import json
 import secrets
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from rightful.clock import Clock
+from rightful.clock import Clock, SystemClock
 from rightful.config.model import (
     Config,
     DirectoryConfig,
@@ -60,6 +61,18 @@ SUBJECTS = (
 
 UNLIMITED = LimitSettings(writes_per_second=1_000_000, writes_per_second_per_app=1_000_000)
 """For tests that are about something else, and quicker than any application may be."""
+
+
+class Later(SystemClock):
+    """The machine's clock, ahead by what a test says."""
+
+    ahead_s = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead_s)
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
 
 
 class NoSettings(msgspec.Struct, frozen=True):

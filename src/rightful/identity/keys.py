@@ -72,6 +72,8 @@ def fetch_document(url: str) -> bytes:
     except urllib.error.HTTPError as error:
         error.close()
         raise OSError(f"answered {error.code}") from None
+    except urllib.error.URLError as error:
+        raise OSError(f"not reached: {error.reason}") from None
     except http.client.HTTPException as error:
         raise OSError(f"no HTTP answer ({type(error).__name__})") from None
     return b"".join(chunks)
