@@ -11,8 +11,10 @@ from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
 from rightful.engines.embedded import EmbeddedEngine, new_owner
 from rightful.export import runtime
+from rightful.export.audit_trail import AuditTrail
 from rightful.export.service import Service
 from rightful.export.work import Work
+from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
 from rightful.store.sqlite import SqliteStore
 
@@ -27,9 +29,11 @@ def running(config: Config, *, clock: Clock | None = None) -> Iterator[Service]:
     store = SqliteStore(config.store_path, clock)
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
     engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock)
-    service = Service(config=config, tenants=tenants, store=store, storages=storages, engine=engine, work=work, clock=clock)
+    trail = AuditTrail(store, Sealer(config.seal_key), clock)
+    service = Service(config=config, tenants=tenants, store=store, storages=storages, engine=engine, work=work, trail=trail, clock=clock)
     try:
         service.start()
+        trail.start()
         yield service
     finally:
         service.stop()

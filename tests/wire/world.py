@@ -39,6 +39,7 @@ GUEST_PROFILE = "bbbbbbbb-0000-4000-8000-000000000001"
 OTHER_ANN = "aaaaaaaa-0000-4000-8000-00000000000b"
 OTHER_PROFILE = "bbbbbbbb-0000-4000-8000-00000000000b"
 NOBODY = "cccccccc-0000-4000-8000-000000000009"
+ADDRESS = "192.0.2.7"
 HOST = "dsr.contoso.example"
 ROOT = f"http://{HOST}"
 LOCATION = "https://acct.blob.core.windows.net/exports?sv=2024-11-04&sp=cw&sig=SECRETSIGNATURE"
@@ -191,6 +192,7 @@ class Client:
             "query_string": query.encode("latin-1"),
             "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers],
             "server": ("127.0.0.1", 8443),
+            "client": (ADDRESS, 50_000),
         }
         waiting: Iterator[bytes] = iter(chunks)
         messages: list[Any] = []

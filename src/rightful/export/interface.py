@@ -9,6 +9,7 @@ from typing import Protocol
 
 import msgspec
 
+from rightful.audit.record import NOBODY, Action, Actor, Target
 from rightful.identity.model import Caller
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation
@@ -26,6 +27,24 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     client_request_id: str = ""
     """As the caller sent it; empty where it was made here (then it names no repeat)."""
     idempotency_key: str = ""
+    actor: Actor = NOBODY
+    """The caller in ids, and where the call came from, for the record."""
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller looked at, or was refused: what changes nothing, and so is recorded a little later (export.audit_trail)."""
+
+    actor: Actor
+    tenant_id: TenantId
+    """The caller's."""
+    action: Action
+    outcome: str
+    """`ok`, or the code of the error that was answered."""
+    target: Target
+    target_id: str = ""
+    """As the caller named it; what is no GUID is recorded as a keyed digest, since it may be a name."""
+    subject_id: str = ""
+    """Whose data, where that is known."""
 
 
 class Unready(enum.StrEnum):
@@ -77,14 +96,28 @@ class Exports(Protocol):
         """Return how many operations a query finds, wherever its page begins and ends."""
         ...
 
-    def cancel(self, tenant_id: TenantId, operation_id: OperationId) -> None:
+    def cancel(self, tenant_id: TenantId, operation_id: OperationId, by: Actor = NOBODY) -> None:
         """End an operation as failed with code `cancelled`; raises `Conflict` where it has ended, `NotFound` where there is none."""
         ...
 
-    def resume(self, tenant_id: TenantId, operation_id: OperationId, storage_location: str | None) -> DataPolicyOperation:
+    def resume(
+        self, tenant_id: TenantId, operation_id: OperationId, storage_location: str | None, by: Actor = NOBODY
+    ) -> DataPolicyOperation:
         """Lead a failed or waiting operation back to running.
 
         `storage_location` brings a new SAS for the same container; None is enough for named accounts. Raises `Conflict` where the
         operation is neither failed nor waiting, `InvalidRequest` where a location is needed or names another container.
         """
+        ...
+
+    def note(self, note: Note) -> None:
+        """Record what a caller looked at or was refused: durable within `audit_trail.FLUSH_S`, not yet when this returns.
+
+        Every surface does so for every call of a known caller that is not recorded with the change that it makes (submit, cancel,
+        resume). Raises `StoreFault` where earlier notes could not be written for so long that there is no room for more.
+        """
+        ...
+
+    def note_unauthenticated(self, address: str) -> None:
+        """Count a call that proved no caller."""
         ...

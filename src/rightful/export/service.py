@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import structlog
 
+from rightful.audit.record import NOBODY, Actor
 from rightful.clock import Clock
 from rightful.config.model import Config
 from rightful.engines.interface import Engine
 from rightful.errors import Conflict, InvalidRequest, NotFound
-from rightful.export.interface import SubmitRequest, Unready
+from rightful.export.audit_trail import AuditTrail
+from rightful.export.interface import Note, SubmitRequest, Unready
 from rightful.export.readiness import Readiness
 from rightful.export.records import Sealed
 from rightful.export.runtime import TenantRuntime
@@ -45,6 +47,7 @@ class Service:
         storages: Storages,
         engine: Engine,
         work: Work,
+        trail: AuditTrail,
         clock: Clock,
     ) -> None:
         self._tenants = tenants
@@ -56,7 +59,8 @@ class Service:
         self._sealer = Sealer(config.seal_key)
         self._settling = ThreadPoolExecutor(_SETTLERS, thread_name_prefix="settle")
         self._readiness = Readiness(store, engine, clock)
-        self._submitter = Submitter(store=store, storages=storages, sealer=self._sealer, clock=clock)
+        self._trail = trail
+        self._submitter = Submitter(store=store, storages=storages, sealer=self._sealer, clock=clock, trail=self._trail)
 
     def start(self) -> None:
         """Settle intents that a stop left behind, then begin to work; work left by an earlier run goes on.
@@ -94,6 +98,7 @@ class Service:
         self._settling.shutdown()
         for tenant in self._tenants.values():
             tenant.close()
+        self._trail.stop()
         self._store.close()
 
     def unready(self) -> Unready | None:
@@ -132,16 +137,18 @@ class Service:
         """Count operations."""
         return self._store.count(query)
 
-    def cancel(self, tenant_id: TenantId, operation_id: OperationId) -> None:
+    def cancel(self, tenant_id: TenantId, operation_id: OperationId, by: Actor = NOBODY) -> None:
         """End an operation as cancelled."""
         if self._store.get(tenant_id, operation_id) is None:
             raise _unknown()
-        if not self._store.fail(operation_id, _CANCELLED):
+        if not self._store.fail(operation_id, _CANCELLED, by=by):
             raise Conflict("the operation has ended", hint="only an operation that has not ended can be cancelled")
         self._engine.cancel(operation_id)
         self._work.forget(operation_id)
 
-    def resume(self, tenant_id: TenantId, operation_id: OperationId, storage_location: str | None) -> DataPolicyOperation:
+    def resume(
+        self, tenant_id: TenantId, operation_id: OperationId, storage_location: str | None, by: Actor = NOBODY
+    ) -> DataPolicyOperation:
         """Lead a failed or waiting operation back to running."""
         operation = self._store.get(tenant_id, operation_id)
         if operation is None:
@@ -157,7 +164,7 @@ class Service:
                 target="storageLocation",
             )
         sealed = Sealed(self._sealer, tenant_id, operation_id).location(location.text)
-        resumed = self._store.resume(tenant_id, operation_id, sealed_location=sealed)
+        resumed = self._store.resume(tenant_id, operation_id, sealed_location=sealed, by=by)
         if resumed is None:
             raise Conflict(
                 "the operation is neither failed nor waiting, or a newer one of the same request has not ended",
@@ -165,6 +172,14 @@ class Service:
             )
         self._engine.submit(operation_id)
         return resumed
+
+    def note(self, note: Note) -> None:
+        """Record what a caller looked at or was refused."""
+        self._trail.note(note)
+
+    def note_unauthenticated(self, address: str) -> None:
+        """Count a call that proved no caller."""
+        self._trail.count_unauthenticated(address)
 
 
 def _unknown() -> NotFound:

@@ -5,9 +5,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import msgspec
+
+from rightful.audit.record import REPEATED, Action, Target
 from rightful.clock import Clock
 from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, StorageUnavailable, Throttled
-from rightful.export.interface import SubmitRequest
+from rightful.export.audit_trail import AuditTrail
+from rightful.export.interface import Note, SubmitRequest
 from rightful.export.records import PACKAGE, EntryRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.stopping import Stopping
@@ -37,11 +41,12 @@ LEAST_VALID_S = 300.0
 class Submitter:
     """Accepts requests for one service."""
 
-    def __init__(self, *, store: Store, storages: Storages, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, *, store: Store, storages: Storages, sealer: Sealer, clock: Clock, trail: AuditTrail) -> None:
         self._store = store
         self._storages = storages
         self._sealer = sealer
         self._clock = clock
+        self._trail = trail
         self._trying: set[OperationId] = set()
         self._lock = threading.Lock()
         self._is_stopping = False
@@ -72,6 +77,7 @@ class Submitter:
                     return self._mark(intent, tenant, is_new=True), True
             operation = self._repeated(intent, repeat)
             if operation is not None:
+                self._note_repeat(operation, request)
                 renewed = self._renew(operation, request, tenant)
                 return renewed or operation, renewed is not None
             # An equal request is trying the storage location right now: it becomes an operation or vanishes. Where nobody tries, the
@@ -82,6 +88,19 @@ class Submitter:
                 raise Throttled("an equal request is still being tried on its storage location", retry_after_s=_BUSY_RETRY_S)
             self._clock.sleep(_WAIT_S)
             waited_s += _WAIT_S
+
+    def _note_repeat(self, operation: DataPolicyOperation, request: SubmitRequest) -> None:
+        self._trail.note(
+            Note(
+                actor=request.actor,
+                tenant_id=request.caller.tenant_id,
+                action=Action.SUBMIT,
+                outcome=REPEATED,
+                target=Target.OPERATION,
+                target_id=operation.operation_id,
+                subject_id=operation.subject_id,
+            )
+        )
 
     def settle(self, intent: Intent, tenant: TenantRuntime) -> bool:
         """Try an intent again that nobody tries now; it becomes an operation, or vanishes where its storage location refuses.
@@ -122,7 +141,7 @@ class Submitter:
         except InvalidRequest:
             return None
         sealed = Sealed(self._sealer, tenant.config.id, operation.operation_id).location(location.text)
-        return self._store.resume(tenant.config.id, operation.operation_id, sealed_location=sealed)
+        return self._store.resume(tenant.config.id, operation.operation_id, sealed_location=sealed, by=request.actor)
 
     def _check_lasting(self, intent: Intent, request: SubmitRequest, tenant: TenantRuntime) -> None:
         """Refuse a SAS that expires too soon; one that repeats an operation only names it, so this comes after."""
@@ -163,6 +182,7 @@ class Submitter:
             sealed_location=Sealed(self._sealer, tenant.config.id, operation_id).location(location.text),
             prefix="" if tenant.policy.checks == "strict" else f"{operation_id}/",
             submitted_at=self._clock.now(),
+            actor=msgspec.structs.replace(request.actor, request_id=operation_id),  # GRAPH-12: as the answer carries it
         )
 
     def _repeated(self, intent: Intent, repeat: Repeat) -> DataPolicyOperation | None:

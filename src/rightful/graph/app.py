@@ -7,10 +7,10 @@ import structlog
 
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
-from rightful.errors import RequestError, SourceError
+from rightful.errors import Forbidden, RequestError, SourceError, Unauthenticated
 from rightful.export.interface import Exports
 from rightful.faults import describe
-from rightful.graph import errors, headers, public, routes, throttle
+from rightful.graph import errors, headers, noting, public, routes, throttle
 from rightful.graph.asking import Asking
 from rightful.graph.authentication import authorization_uri, build_verifier
 from rightful.graph.handlers import HANDLERS, Service
@@ -42,7 +42,7 @@ class GraphApp:
         seen = Seen(scope["method"])
         client_request_id = headers.client_request_id(scope["headers"]) or headers.new_request_id()  # GRAPH-18
         try:
-            answer = await self._reply(scope, receive, seen)
+            answer = await self._reply(scope, receive, seen, request_id)
         except Disconnected:
             seen.gone(request_id)
             return
@@ -76,7 +76,7 @@ class GraphApp:
             authorization_uri=self._authorization_uri,
         )
 
-    async def _reply(self, scope: Scope, receive: Receive, seen: Seen) -> Reply:
+    async def _reply(self, scope: Scope, receive: Receive, seen: Seen, request_id: str) -> Reply:
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         page = public.find(raw_path)
         if page is not None:
@@ -85,20 +85,27 @@ class GraphApp:
                 raise errors.MethodNotAllowed(public.METHODS)
             return await page(self._service)
         seen.caller = caller = await self._authenticate(scope)
-        route = routes.match(raw_path)
-        seen.route = route.kind.value
-        handler = HANDLERS.get((route.kind, scope["method"]))
-        if handler is None:
-            raise errors.MethodNotAllowed(routes.METHODS[route.kind])
-        address = headers.service_address(
-            scope["headers"], scheme=scope.get("scheme", "http"), listening=scope.get("server"), base_url=self._base_url
-        )
-        return await handler(self._service, Request(scope, receive, caller=caller, route=route, address=address))
+        actor = noting.actor(caller, scope, request_id)
+        with noting.Noting(self._service.exports, caller, actor, scope["method"]) as noted:
+            route = routes.match(raw_path)
+            seen.route = route.kind.value
+            address = headers.service_address(
+                scope["headers"], scheme=scope.get("scheme", "http"), listening=scope.get("server"), base_url=self._base_url
+            )
+            noted.request = request = Request(scope, receive, caller=caller, actor=actor, route=route, address=address)
+            handler = HANDLERS.get((route.kind, scope["method"]))
+            if handler is None:
+                raise errors.MethodNotAllowed(routes.METHODS[route.kind])
+            return await handler(self._service, request)
 
     async def _authenticate(self, scope: Scope) -> Caller:
-        text = parse_authorization(headers.values(scope["headers"], b"authorization"))
-        while not isinstance(found := self._verifier.try_verify(text), Caller):
-            await self._asking.ask(found)
+        try:
+            text = parse_authorization(headers.values(scope["headers"], b"authorization"))
+            while not isinstance(found := self._verifier.try_verify(text), Caller):
+                await self._asking.ask(found)
+        except (Unauthenticated, Forbidden):
+            self._service.exports.note_unauthenticated(noting.client_address(scope))
+            raise
         return found
 
     def close(self) -> None:

@@ -103,3 +103,14 @@ class Unexpected(RequestError):
 
     def __init__(self) -> None:
         super().__init__("The service failed", hint="tell its operator the request-id")
+
+
+def told(error: Exception) -> RequestError:
+    """Return what is answered for an error, whatever it is."""
+    match error:
+        case RequestError():
+            return error
+        case SourceError():
+            return translate(error)
+        case _:
+            return Unexpected()

@@ -14,7 +14,7 @@ from rightful.clock import Clock
 from rightful.config.model import GraphSettings
 from rightful.errors import Forbidden, InvalidRequest, NotFound, SourceError
 from rightful.export.interface import Exports, SubmitRequest
-from rightful.graph import bodies, headers, options, reply, resources
+from rightful.graph import bodies, headers, noting, options, reply, resources
 from rightful.graph.errors import Unexpected
 from rightful.graph.reply import Reply
 from rightful.graph.request import Request
@@ -87,6 +87,7 @@ async def _submit(service: Service, request: Request, subject: DataSubject, body
         storage_location=body.storage_location,
         client_request_id=headers.client_request_id(request.headers),
         idempotency_key=key,
+        actor=request.actor,
     )
     try:
         return await service.writes.run(request.tenant_id, service.exports.submit, submitted)
@@ -98,6 +99,7 @@ async def _export_user(service: Service, request: Request, key: str) -> Reply:
     subject = await service.reads.run(request.tenant_id, service.exports.find_user, request.tenant_id, key) if _KEY.fullmatch(key) else None
     if subject is None:
         raise _missing()
+    request.is_about(subject.subject_id, subject.subject_id)
     operation = await _submit(service, request, subject, bodies.parse_export(await request.body()))
     status = service.settings.beta_submit_status if request.is_beta else 202  # GRAPH-13
     return reply.empty(status, _accepted(request, operation), request_id=operation.operation_id)
@@ -148,6 +150,7 @@ async def _find_profile(service: Service, request: Request) -> DataSubject:
     )
     if found is None:
         raise _missing()
+    request.is_about(found.subject_id, found.subject_id)
     return found
 
 
@@ -203,6 +206,7 @@ async def _find_operation(service: Service, request: Request, visible: frozenset
     )
     if found is None:
         raise _missing()
+    request.is_about(found.operation_id, found.subject_id)
     return found
 
 
@@ -221,6 +225,8 @@ async def get_operation(service: Service, request: Request) -> Reply:
 
 
 def _list_query(request: Request, visible: frozenset[SubjectKind], asked: options.Options) -> ListQuery:
+    subject_id = noting.asked_of(asked.where)
+    request.is_about(subject_id, subject_id if is_guid(subject_id.lower()) else "")  # the caller's own words
     return ListQuery(
         tenant_id=request.tenant_id,
         subject_kinds=tuple(sorted(visible)),
@@ -269,7 +275,8 @@ async def _find_changeable(service: Service, request: Request) -> DataPolicyOper
 async def cancel_operation(service: Service, request: Request) -> Reply:
     """Cancel an operation (GRAPH-33)."""
     operation = await _find_changeable(service, request)
-    await service.writes.run(request.tenant_id, service.exports.cancel, request.tenant_id, operation.operation_id)
+    cancel = partial(service.exports.cancel, request.tenant_id, operation.operation_id, request.actor)
+    await service.writes.run(request.tenant_id, cancel)
     return reply.empty(204)
 
 
@@ -280,7 +287,8 @@ async def resume_operation(service: Service, request: Request) -> Reply:
     location = bodies.parse_export(raw).storage_location if raw else None
     if location is not None and not isinstance(location, str):
         raise InvalidRequest("storageLocation is no text", code="StorageLocationInvalid", target="storageLocation")
-    resume = partial(service.exports.resume, request.tenant_id, operation.operation_id, location)
+    actor = msgspec.structs.replace(request.actor, request_id=operation.operation_id)  # GRAPH-12: as the answer carries it
+    resume = partial(service.exports.resume, request.tenant_id, operation.operation_id, location, actor)
     resumed = await service.writes.run(request.tenant_id, resume)
     return reply.empty(202, _accepted(request, resumed), request_id=resumed.operation_id)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, NoReturn
 
+from rightful.audit.record import Actor
 from rightful.errors import Forbidden
 from rightful.graph import bodies, headers
 from rightful.graph.errors import TooSlow
@@ -27,14 +28,23 @@ class Disconnected(Exception):
 class Request:
     """What a handler may ask of a request."""
 
-    def __init__(self, scope: Scope, receive: Receive, *, caller: Caller, route: Route, address: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive, *, caller: Caller, actor: Actor, route: Route, address: str) -> None:
         self.caller = caller
+        self.actor = actor
         self.route = route
         self.root = f"{address}/{route.version}"
         """The service root that was called (GRAPH-12)."""
         self.headers: Sequence[headers.Header] = scope["headers"]
         self.query_string: bytes = scope.get("query_string", b"")
+        self.target_id = route.key
+        """What the call is about, for the record: as the path names it, until a handler has found it."""
+        self.subject_id = ""
+        """Whose data the call is about, once a handler has found that."""
         self._receive = receive
+
+    def is_about(self, target_id: str, subject_id: str) -> None:
+        """Say what the call is about, for the record."""
+        self.target_id, self.subject_id = target_id, subject_id
 
     @property
     def tenant_id(self) -> TenantId:

@@ -9,6 +9,8 @@ Theory of operation:
 * Before an entry is put, the store holds its path and digest (`stage`); after it, the checkpoint. So whoever resumes knows for each
   entry in the storage location whose it is.
 * When no read of an operation is left, the operation can be claimed for finishing.
+* What changes an operation for good (submit, cancel, resume, its end) is recorded in the tenant's audit chain in the same transaction, by
+  the store itself; what others have to record is appended by `record`.
 * The store never sees personal data or secrets in the clear: plans, paths, cursors, outcomes and locations come sealed, as bytes.
 
 Every method is one transaction, durable when it returns, and may be called from any thread. A store raises `ConfigurationError` when it
@@ -22,6 +24,7 @@ from typing import Protocol
 
 import msgspec
 
+from rightful.audit.record import NOBODY, Actor, AuditRecord
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import DataPolicyOperation, Failure, PackageTotals
 from rightful.store.listing import NEWEST_FIRST, Filter, Key, Place
@@ -60,6 +63,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     sealed_location: bytes
     prefix: str
     submitted_at: datetime
+    actor: Actor = NOBODY
+    """Who submits, for the record that `promote` makes."""
 
 
 class Repeat(msgspec.Struct, frozen=True, kw_only=True):
@@ -242,6 +247,22 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 100
 
 
+class ChainEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A record as it lies in its chain."""
+
+    seq: int
+    canonical: str
+    hash: bytes
+
+
+class ChainHead(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a chain goes."""
+
+    tenant_id: TenantId
+    seq: int
+    hash: bytes
+
+
 class Store(Protocol):
     """Keeps operations and hands out work."""
 
@@ -255,7 +276,7 @@ class Store(Protocol):
         ...
 
     def promote(self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry]) -> DataPolicyOperation | None:
-        """Make an intent a visible operation with these reads and DONE entries; None where the intent is gone."""
+        """Make an intent a visible operation with these reads and DONE entries, and record it; None where the intent is gone."""
         ...
 
     def count_open(self, tenant_id: TenantId, *, most: int) -> int:
@@ -339,20 +360,29 @@ class Store(Protocol):
         ...
 
     def complete(self, completions: Sequence[Completion], *, owner: str) -> tuple[OperationId, ...]:
-        """End operations: status complete; sealed location, entries and plans erased. Returns those that are no longer ours."""
+        """End operations and record it: status complete; sealed location, entries and plans erased. Returns those no longer ours."""
         ...
 
     def fail(
-        self, operation_id: OperationId, failure: Failure, *, owner: str = "", claimed: ClaimedRead | ClaimedOperation | None = None
+        self,
+        operation_id: OperationId,
+        failure: Failure,
+        *,
+        owner: str = "",
+        claimed: ClaimedRead | ClaimedOperation | None = None,
+        by: Actor | None = None,
     ) -> bool:
-        """End an operation as failed: location erased, reads kept for a resume. False where it had ended already.
+        """End an operation as failed and record it: location erased, reads kept for a resume. False where it had ended already.
 
-        With `claimed` only while that read, or that finishing of the operation, is still the owner's: who came too late fails nothing.
+        With `by` somebody cancels it, and that is recorded. With `claimed` only while that read, or that finishing of the operation, is
+        still the owner's: who came too late fails nothing.
         """
         ...
 
-    def resume(self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes) -> DataPolicyOperation | None:
-        """Lead a failed (or waiting) operation back to running with this location; None where it is in neither state."""
+    def resume(
+        self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes, by: Actor = NOBODY
+    ) -> DataPolicyOperation | None:
+        """Lead a failed (or waiting) operation back to running with this location and record it; None where it is in neither state."""
         ...
 
     def waiting_since(self, operation_id: OperationId) -> datetime | None:
@@ -361,6 +391,19 @@ class Store(Protocol):
 
     def check(self) -> None:
         """Write something that changes nothing, durably; raises `StoreFault` where nothing can be written now."""
+        ...
+
+    # -- audit --------------------------------------------------------------------------------------------------------
+    def record(self, records: Sequence[AuditRecord]) -> None:
+        """Append records to the chains of their tenants, in this order, all or none."""
+        ...
+
+    def chain(self, tenant_id: TenantId, *, after_seq: int = 0, limit: int = 1000) -> Sequence[ChainEntry]:
+        """Return entries of a tenant's chain, in order."""
+        ...
+
+    def chain_head(self, tenant_id: TenantId) -> ChainHead | None:
+        """Return how far a tenant's chain goes, None where nothing is recorded."""
         ...
 
     def close(self) -> None:

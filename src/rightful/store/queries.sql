@@ -15,15 +15,16 @@ WHERE tenant_id = :tenant_id AND caller_key = :caller_key AND subject_id = :subj
 
 -- name: add_intent
 INSERT INTO operation (id, tenant_id, subject_id, subject_kind, caller_key, container_key, request_digest, correlation_id,
-  storage_location, sealed_location, prefix, status, submitted_at)
+  storage_location, sealed_location, prefix, status, submitted_at, actor)
 VALUES (:id, :tenant_id, :subject_id, :subject_kind, :caller_key, :container_key, :request_digest, :correlation_id,
-  :storage_location, :sealed_location, :prefix, 'intent', :submitted_at);
+  :storage_location, :sealed_location, :prefix, 'intent', :submitted_at, :actor);
 
 -- name: add_repeat_key
 INSERT OR REPLACE INTO repeat_key (caller_key, repeat_key, operation_id) VALUES (:caller_key, :repeat_key, :operation_id);
 
 -- name: promote
-UPDATE operation SET status = 'not_started', open_reads = :open_reads WHERE id = :id AND status = 'intent' RETURNING seq, tenant_id;
+UPDATE operation SET status = 'not_started', open_reads = :open_reads WHERE id = :id AND status = 'intent'
+RETURNING seq, tenant_id, subject_id, actor;
 
 -- name: drop_repeat_keys
 DELETE FROM repeat_key WHERE operation_id = (SELECT id FROM operation WHERE id = :id AND status = 'intent');
@@ -33,7 +34,7 @@ DELETE FROM operation WHERE id = :id AND status = 'intent';
 
 -- name: intents
 SELECT id, tenant_id, subject_id, subject_kind, caller_key, container_key, request_digest, correlation_id, storage_location,
-  sealed_location, prefix, submitted_at
+  sealed_location, prefix, submitted_at, actor
 FROM operation WHERE status = 'intent' ORDER BY seq;
 
 -- name: count_open
@@ -203,7 +204,7 @@ UPDATE read SET sealed_spec = x'', sealed_outcome = NULL, sealed_cursor = NULL W
 -- name: fail
 UPDATE operation SET status = 'failed', completed_at = :at, failure = :failure, sealed_location = NULL, owner = NULL, lease_until = NULL,
   waiting_for = NULL, waiting_since = NULL
-WHERE id = :id AND status IN ('not_started', 'running');
+WHERE id = :id AND status IN ('not_started', 'running') RETURNING tenant_id, subject_id;
 
 -- name: hold_reads
 UPDATE read SET state = 'held', owner = NULL, lease_until = NULL, failures = (source_name = :source_name),
@@ -213,8 +214,18 @@ WHERE operation_id = :operation_id AND state <> 'done';
 -- name: resume_operation
 UPDATE operation SET status = 'running', completed_at = NULL, failure = NULL, sealed_location = :sealed_location, waiting_for = NULL,
   waiting_since = NULL, not_before = 0, started_at = coalesce(started_at, :now)
-WHERE id = :id AND tenant_id = :tenant_id AND (status = 'failed' OR (status = 'running' AND waiting_for IS NOT NULL));
+WHERE id = :id AND tenant_id = :tenant_id AND (status = 'failed' OR (status = 'running' AND waiting_for IS NOT NULL))
+RETURNING tenant_id, subject_id;
 
 -- name: resume_reads
 UPDATE read SET state = CASE WHEN state = 'held' THEN 'pending' ELSE state END, failures = 0, not_before = 0, alone = 0
 WHERE operation_id = :operation_id AND state IN ('held', 'pending');
+
+-- name: append_audit
+INSERT INTO audit (tenant_id, seq, record, hash) VALUES (?, ?, ?, ?);
+
+-- name: audit_head
+SELECT seq, hash FROM audit WHERE tenant_id = ? ORDER BY seq DESC LIMIT 1;
+
+-- name: audit_page
+SELECT seq, record, hash FROM audit WHERE tenant_id = :tenant_id AND seq > :after_seq ORDER BY seq LIMIT :limit;

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from rightful.audit.record import Actor
 from rightful.clock import from_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import (
@@ -86,7 +87,13 @@ def intent(row: sqlite3.Row) -> Intent:
         sealed_location=row["sealed_location"],
         prefix=row["prefix"],
         submitted_at=from_microseconds(row["submitted_at"]),
+        actor=actor(row["actor"]),
     )
+
+
+def actor(text: str) -> Actor:
+    """Make who submitted an operation of its column."""
+    return msgspec.json.decode(text, type=Actor)
 
 
 def claimed_operation(row: sqlite3.Row) -> ClaimedOperation:

@@ -6,12 +6,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rightful.audit.record import NOBODY, OK, Action, Actor, AuditRecord, Target, record
 from rightful.clock import Clock, from_microseconds, to_microseconds
-from rightful.ids import OperationId, TenantId
+from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation import progress
 from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
-from rightful.store import queries, rows, sqlite_listing
+from rightful.store import audit_chain, queries, rows, sqlite_listing
 from rightful.store.interface import (
+    ChainEntry,
+    ChainHead,
     Checkpoint,
     ClaimedOperation,
     ClaimedRead,
@@ -64,6 +67,7 @@ class SqliteStore:
                     "sealed_location": intent.sealed_location,
                     "prefix": intent.prefix,
                     "submitted_at": to_microseconds(intent.submitted_at),
+                    "actor": rows.to_json(intent.actor),
                 },
             )
             self._add_repeat_keys(connection, intent, intent.operation_id)
@@ -109,6 +113,8 @@ class SqliteStore:
                 self._add_read(connection, operation_id, read, place)
             for entry in entries:
                 connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
+            whose = (promoted["tenant_id"], promoted["subject_id"])
+            self._record(connection, Action.SUBMIT, OK, operation_id, whose, by=rows.actor(promoted["actor"]))
             return self._get(connection, promoted["tenant_id"], operation_id)
 
         return self._file.write(task)
@@ -430,37 +436,51 @@ class SqliteStore:
                     continue
                 connection.execute(self._sql["forget_entries"], {"operation_id": operation_id})
                 connection.execute(self._sql["forget_reads"], {"operation_id": operation_id})
+                operation = completion.operation
+                self._record(connection, Action.COMPLETE, OK, operation_id, (operation.tenant_id, operation.subject_id))
             return tuple(lost)
 
         return self._file.write(task)
 
     def fail(
-        self, operation_id: OperationId, failure: Failure, *, owner: str = "", claimed: ClaimedRead | ClaimedOperation | None = None
+        self,
+        operation_id: OperationId,
+        failure: Failure,
+        *,
+        owner: str = "",
+        claimed: ClaimedRead | ClaimedOperation | None = None,
+        by: Actor | None = None,
     ) -> bool:
         """End an operation as failed."""
 
         def task(connection: sqlite3.Connection) -> bool:
             if claimed is not None and not self._is_ours(connection, claimed, owner):
                 return False
-            parameters = {"id": operation_id, "failure": rows.to_json(failure), "at": self._now()}
-            if not connection.execute(self._sql["fail"], parameters).rowcount:
+            ended = self._one(connection, "fail", id=operation_id, failure=rows.to_json(failure), at=self._now())
+            if ended is None:
                 return False
             connection.execute(self._sql["hold_reads"], {"operation_id": operation_id, "source_name": failure.source_name})
+            action, outcome = (Action.FAIL, failure.code) if by is None else (Action.CANCEL, OK)
+            self._record(connection, action, outcome, operation_id, ended, by=by or NOBODY)
             return True
 
         return self._file.write(task)
 
-    def resume(self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes) -> DataPolicyOperation | None:
+    def resume(
+        self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes, by: Actor = NOBODY
+    ) -> DataPolicyOperation | None:
         """Lead a failed or waiting operation back to running."""
 
         def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
             parameters = {"id": operation_id, "tenant_id": tenant_id, "sealed_location": sealed_location, "now": self._now()}
             try:
-                if not connection.execute(self._sql["resume_operation"], parameters).rowcount:
-                    return None
+                resumed = self._one(connection, "resume_operation", **parameters)
             except sqlite3.IntegrityError:  # a newer operation of the same caller, subject and container has not ended
                 return None
+            if resumed is None:
+                return None
             connection.execute(self._sql["resume_reads"], {"operation_id": operation_id})
+            self._record(connection, Action.RESUME, OK, operation_id, resumed, by=by)
             return self._get(connection, tenant_id, operation_id)
 
         return self._file.write(task)
@@ -473,6 +493,44 @@ class SqliteStore:
             connection.execute(f"PRAGMA user_version = {int(version)}")
 
         self._file.write(task)
+
+    # -- audit ----------------------------------------------------------------------------------------------------------
+
+    def _record(
+        self,
+        connection: sqlite3.Connection,
+        action: Action,
+        outcome: str,
+        operation_id: OperationId,
+        whose: sqlite3.Row | tuple[TenantId, SubjectId],
+        *,
+        by: Actor = NOBODY,
+    ) -> None:
+        """Record what becomes of an operation, in the transaction that does it; `whose` is its tenant and its subject."""
+        tenant_id, subject_id = whose
+        made = record(
+            by,
+            tenant_id=tenant_id,
+            time_us=self._now(),
+            action=action,
+            outcome=outcome,
+            target=Target.OPERATION,
+            target_id=operation_id,
+            subject_id=subject_id,
+        )
+        audit_chain.append(connection, self._sql, (made,))
+
+    def record(self, records: Sequence[AuditRecord]) -> None:
+        """Append records to the chains of their tenants."""
+        self._file.write(lambda connection: audit_chain.append(connection, self._sql, records))
+
+    def chain(self, tenant_id: TenantId, *, after_seq: int = 0, limit: int = 1000) -> Sequence[ChainEntry]:
+        """Return entries of a tenant's chain."""
+        return self._file.read(lambda connection: audit_chain.page(connection, self._sql, tenant_id, after_seq=after_seq, limit=limit))
+
+    def chain_head(self, tenant_id: TenantId) -> ChainHead | None:
+        """Return how far a tenant's chain goes."""
+        return self._file.read(lambda connection: audit_chain.head(connection, self._sql, tenant_id))
 
     def close(self) -> None:
         """Close the file and give up its lock."""

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from rightful.audit.record import NOBODY, Action, Actor
 from rightful.clock import Clock, SystemClock
 from rightful.errors import Conflict, InvalidRequest, NotFound
-from rightful.export.interface import SubmitRequest, Unready
+from rightful.export.interface import Note, SubmitRequest, Unready
 from rightful.ids import OperationId, TenantId, new_operation_id
 from rightful.operation.model import (
     DataPolicyOperation,
@@ -44,6 +45,10 @@ class MemoryExports:
         self.resumed: list[tuple[OperationId, str | None]] = []
         self.refusals: dict[str, InvalidRequest] = {}
         self.unready_for: Unready | None = None
+        self.notes: list[Note] = []
+        self.changed_by: list[tuple[Action, OperationId, Actor]] = []
+        """What the store of a real service would have recorded itself."""
+        self.unauthenticated: list[str] = []
 
     # -- what the wire asks -------------------------------------------------------------------------------------------
     def unready(self) -> Unready | None:
@@ -90,18 +95,30 @@ class MemoryExports:
         """Count operations."""
         return len(memory_listing.found(self.operations.values(), query))
 
-    def cancel(self, tenant_id: TenantId, operation_id: OperationId) -> None:
+    def cancel(self, tenant_id: TenantId, operation_id: OperationId, by: Actor = NOBODY) -> None:
         """End an operation as failed with code `cancelled`."""
         failure = Failure(code="cancelled", message="The operation was cancelled")
         self._move(tenant_id, operation_id, Event.CANCEL, failure=failure, completed_at=self._clock.now(), retry_after_s=0)
+        self.changed_by.append((Action.CANCEL, operation_id, by))
 
-    def resume(self, tenant_id: TenantId, operation_id: OperationId, storage_location: str | None) -> DataPolicyOperation:
+    def resume(
+        self, tenant_id: TenantId, operation_id: OperationId, storage_location: str | None, by: Actor = NOBODY
+    ) -> DataPolicyOperation:
         """Lead a failed operation back to running."""
         if storage_location is not None:
             self._check_location(storage_location)
         resumed = self._move(tenant_id, operation_id, Event.RESUME, failure=None, completed_at=None, retry_after_s=_BUSY_S)
         self.resumed.append((operation_id, storage_location))
+        self.changed_by.append((Action.RESUME, operation_id, by))
         return resumed
+
+    def note(self, note: Note) -> None:
+        """Record what a caller looked at or was refused."""
+        self.notes.append(note)
+
+    def note_unauthenticated(self, address: str) -> None:
+        """Count a call that proved no caller."""
+        self.unauthenticated.append(address)
 
     # -- what a test does ---------------------------------------------------------------------------------------------
     def put(self, operation: DataPolicyOperation) -> None:
@@ -173,6 +190,7 @@ class MemoryExports:
             retry_after_s=_BUSY_S,
         )
         self.operations[operation_id] = operation
+        self.changed_by.append((Action.SUBMIT, operation_id, request.actor))
         return operation
 
     def _move(self, tenant_id: TenantId, operation_id: OperationId, event: Event, **changes: object) -> DataPolicyOperation:

@@ -4,10 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from rightful.audit.record import FIRST_HASH, NOBODY, OK, SERVICE_CHAIN, Action, Actor, AuditRecord, Target, decode, link, record
+from rightful.clock import to_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import Failure, OperationStatus, PackageTotals, SourceState
 from rightful.operation.status import Event, after
 from rightful.store.interface import (
+    ChainHead,
     Checkpoint,
     ClaimedOperation,
     ClaimedRead,
@@ -117,6 +120,24 @@ def part(read: ClaimedRead, number: int, state: EntryState, sha256: str = "ab") 
         rows=1,
         sealed=b"path",
     )
+
+
+def audit_record(tenant_id: TenantId, target_id: str) -> AuditRecord:
+    """Make a record of a call that named something."""
+    return record(
+        NOBODY,
+        tenant_id=tenant_id,
+        time_us=to_microseconds(START),
+        action=Action.CALL,
+        outcome="BadRequest",
+        target=Target.SERVICE,
+        target_id=target_id,
+    )
+
+
+def recorded(store: Store, tenant_id: TenantId = TENANT) -> list[AuditRecord]:
+    """Return the records of a chain."""
+    return [decode(entry.canonical) for entry in store.chain(tenant_id)]
 
 
 class StoreSuite:
@@ -579,3 +600,62 @@ class StoreSuite:
                 store.complete([Completion(operation=operation, package=TOTALS) for operation in claim.operations], owner=OWNER)
             else:
                 store.checkpoint([done(read) for read in claim.reads], owner=OWNER)
+
+    # -- audit
+
+    def test_what_changes_an_operation_is_recorded_with_it(self, store: Store) -> None:
+        by = Actor(object_id="o", app_id="a", address="192.0.2.7", request_id="r", client_request_id="c")
+        wanted = msgspec.structs.replace(intent(1), actor=by)
+        store.begin(wanted)
+        assert recorded(store) == []  # an intent is nothing yet
+        store.promote(wanted.operation_id, [NewRead(source_name="a")], [])
+        failure = Failure(code="SourceRefused", message="no", source_name="a")
+        read = claim_reads(store).reads[0]
+        store.fail(wanted.operation_id, failure, owner=OWNER, claimed=read)
+        store.resume(TENANT, wanted.operation_id, sealed_location=b"sealed", by=by)
+        store.checkpoint([done(claim_reads(store).reads[0])], owner=OWNER)
+        claim = store.claim(OWNER, lease_s=LEASE_S, limit=1)
+        assert isinstance(claim, FinishSet)
+        store.complete([Completion(operation=claim.operations[0], package=TOTALS)], owner=OWNER)
+        cancelled = accept(store, 2, "a")
+        store.fail(cancelled, Failure(code="cancelled", message="no"), by=by)
+        found = recorded(store)
+        assert [(each.seq, each.action, each.outcome, each.target_id) for each in found] == [
+            (1, Action.SUBMIT, OK, wanted.operation_id),
+            (2, Action.FAIL, "SourceRefused", wanted.operation_id),
+            (3, Action.RESUME, OK, wanted.operation_id),
+            (4, Action.COMPLETE, OK, wanted.operation_id),
+            (5, Action.SUBMIT, OK, cancelled),
+            (6, Action.CANCEL, OK, cancelled),
+        ]
+        assert [each.object_id for each in found] == ["o", "", "o", "", "", "o"]
+        assert {(each.tenant_id, each.target, each.count) for each in found} == {(TENANT, Target.OPERATION, 1)}
+        assert [each.subject_id for each in found] == ["subject-1"] * 4 + ["subject-2"] * 2
+        assert (found[0].app_id, found[0].address, found[0].request_id, found[0].client_request_id) == ("a", "192.0.2.7", "r", "c")
+
+    def test_what_changes_nothing_is_not_recorded(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        failure = Failure(code="cancelled", message="no")
+        assert store.resume(TENANT, operation_id, sealed_location=b"") is None
+        assert store.promote(operation_id, [], []) is None
+        assert store.complete([Completion(operation=finishing(1), package=TOTALS)], owner=OWNER)
+        assert store.fail(operation_id, failure)
+        assert not store.fail(operation_id, failure)
+        assert [each.action for each in recorded(store)] == [Action.SUBMIT, Action.FAIL]
+
+    def test_each_tenant_has_a_chain_of_its_own(self, store: Store) -> None:
+        accept(store, 1, "a")
+        accept(store, 2, "a", tenant_id=OTHER_TENANT)
+        one = audit_record(TENANT, "1")
+        store.record([one, audit_record(OTHER_TENANT, "2"), audit_record(SERVICE_CHAIN, "3"), audit_record(TENANT, "4")])
+        assert store.chain_head(TenantId("33333333-3333-3333-3333-333333333333")) is None
+        for tenant_id, targets in ((TENANT, ["1", "4"]), (OTHER_TENANT, ["2"]), (SERVICE_CHAIN, ["3"])):
+            entries = store.chain(tenant_id)
+            previous = FIRST_HASH
+            for number, entry in enumerate(entries, 1):
+                previous = link(previous, entry.canonical.encode())
+                assert (entry.seq, entry.hash) == (number, previous)
+            assert store.chain_head(tenant_id) == ChainHead(tenant_id=tenant_id, seq=len(entries), hash=previous)
+            assert [each.target_id for each in recorded(store, tenant_id)][-len(targets) :] == targets
+            assert {each.tenant_id for each in recorded(store, tenant_id)} == {tenant_id}
+        assert [entry.seq for entry in store.chain(TENANT, after_seq=1, limit=1)] == [2]

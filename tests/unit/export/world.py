@@ -21,6 +21,7 @@ from rightful.config.model import (
     TenantConfig,
 )
 from rightful.connectors.interface import Connector
+from rightful.export.audit_trail import AuditTrail
 from rightful.export.interface import SubmitRequest
 from rightful.export.runtime import TenantRuntime
 from rightful.export.service import Service
@@ -30,6 +31,7 @@ from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation
 from rightful.package.readers import FolderReader
 from rightful.package.verify import Verification, verify
+from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
 from rightful.store.sqlite import SqliteStore
 from rightful.subject.model import SubjectKind
@@ -123,6 +125,8 @@ class World:
         self.storages = self._storages_type(clock=self.clock)
         self.work = Work(config=self.config, tenants=self.tenants, store=self.store, storages=self.storages, clock=self.clock, owner=OWNER)
         self.engine = NoEngine()
+        self.trail = AuditTrail(self.store, Sealer(self.config.seal_key), self.clock)
+        """Not started: a test flushes it."""
         self.service = Service(
             config=self.config,
             tenants=self.tenants,
@@ -130,6 +134,7 @@ class World:
             storages=self.storages,
             engine=self.engine,  # type: ignore[arg-type] # map is not used
             work=self.work,
+            trail=self.trail,
             clock=self.clock,
         )
         self.store.release_all()
@@ -142,7 +147,7 @@ class World:
         self.storages.close()
         self.store.close()
 
-    def submit(self, subject: str, location: object = "Local", **more: str) -> DataPolicyOperation:
+    def submit(self, subject: str, location: object = "Local", **more: Any) -> DataPolicyOperation:
         found = self.service.find_user(TENANT, subject)
         assert found is not None
         return self.service.submit(SubmitRequest(caller=CALLER, subject=found, storage_location=location, **more))

@@ -1,0 +1,1 @@
+"""Who did what with whose data, as a chain of records that shows when it was tampered with."""

@@ -1,0 +1,138 @@
+"""Recording what changes nothing: reads and refusals, gathered for a moment and written together; and calls that proved no caller, counted.
+
+What changes an operation is recorded by the store in the same transaction (store.interface). A read or a refusal has no transaction, and
+an fsync for each would make polling as dear as submitting. So they wait in memory for FLUSH_S at most: who kills the service, or the
+machine, loses that much of them and nothing else. Alike ones that wait together (same caller, address, action, target and outcome) become
+one record with their count, so that a client that polls in a tight loop does not fill the disk.
+"""
+
+import threading
+from collections.abc import Hashable
+
+import msgspec
+import structlog
+
+from rightful.audit.record import NOBODY, SERVICE_CHAIN, Action, AuditRecord, Target, record
+from rightful.clock import Clock, to_microseconds
+from rightful.errors import Unauthenticated
+from rightful.export.interface import Note
+from rightful.faults import describe
+from rightful.ids import is_guid
+from rightful.sealing import Sealer
+from rightful.store.interface import Store, StoreFault
+
+FLUSH_S = 1.0
+"""How long a read or a refusal may wait to be written."""
+COUNT_S = 60.0
+"""How long calls that proved no caller are counted before their record is written."""
+_MOST_WAITING = 50_000
+"""Notes that may wait while the store cannot be written; then calls are refused: nobody looks unrecorded."""
+
+_log = structlog.get_logger(__name__)
+
+
+class AuditTrail:
+    """Gathers notes and writes them. Safe to use from any thread."""
+
+    def __init__(self, store: Store, sealer: Sealer, clock: Clock) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._waiting: dict[Hashable, AuditRecord] = {}
+        self._counts: dict[Hashable, int] = {}
+        self._unauthenticated = 0
+        self._first_address = ""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits; afterwards nothing is written any more."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self.flush(with_counts=True)
+
+    def note(self, note: Note) -> None:
+        """Take a note; see `export.interface.Exports.note`."""
+        by = note.actor
+        key = (note.tenant_id, by.object_id, by.app_id, by.address, note.action, note.outcome, note.target_id, note.subject_id)
+        with self._guard:
+            if key in self._waiting:
+                self._counts[key] = self._counts.get(key, 1) + 1
+                return
+            if len(self._waiting) >= _MOST_WAITING:
+                raise StoreFault("the audit trail cannot be written, and no more may wait for it")
+            self._waiting[key] = record(
+                by,
+                tenant_id=note.tenant_id,
+                time_us=to_microseconds(self._clock.now()),
+                action=note.action,
+                outcome=note.outcome,
+                target=note.target,
+                target_id=self._named(note.target_id),
+                subject_id=note.subject_id,
+            )
+
+    def count_unauthenticated(self, address: str) -> None:
+        """Count a call that proved no caller: whoever floods the service must not fill its disk."""
+        with self._guard:
+            self._first_address = self._first_address if self._unauthenticated else address
+            self._unauthenticated += 1
+
+    def flush(self, *, with_counts: bool = False) -> None:
+        """Write the notes that wait, and the count of calls that proved no caller; what cannot be written goes on waiting."""
+        with self._guard:
+            waiting, counts = self._waiting, self._counts
+            self._waiting, self._counts = {}, {}
+            unauthenticated = self._unauthenticated if with_counts else 0
+            self._unauthenticated -= unauthenticated
+        found = [msgspec.structs.replace(value, count=counts[key]) if key in counts else value for key, value in waiting.items()]
+        if unauthenticated:
+            found.append(self._counted(unauthenticated))
+        if not found:
+            return
+        try:
+            self._store.record(found)
+        except StoreFault as error:
+            _log.error("the audit trail cannot be written now", waiting=len(found), error=describe(error))
+            self._put_back(waiting, counts, unauthenticated)
+
+    def _counted(self, count: int) -> AuditRecord:
+        made = record(
+            msgspec.structs.replace(NOBODY, address=self._first_address),
+            tenant_id=SERVICE_CHAIN,
+            time_us=to_microseconds(self._clock.now()),
+            action=Action.AUTHENTICATE,
+            outcome=Unauthenticated.default_code,
+            target=Target.SERVICE,
+        )
+        return msgspec.structs.replace(made, count=count)
+
+    def _put_back(self, waiting: dict[Hashable, AuditRecord], counts: dict[Hashable, int], unauthenticated: int) -> None:
+        with self._guard:
+            self._unauthenticated += unauthenticated
+            for key in self._waiting.keys() & waiting.keys():
+                counts[key] = counts.get(key, 1) + self._counts.pop(key, 1)
+            self._waiting = waiting | {key: value for key, value in self._waiting.items() if key not in waiting}
+            self._counts |= counts
+
+    def _named(self, target_id: str) -> str:
+        """Return a target's name as it may be recorded: a user principal name is personal, and may be of somebody who is not there."""
+        if not target_id or is_guid(target_id.lower()):
+            return target_id
+        return f"digest:{self._sealer.digest(target_id.encode('utf-8', 'surrogatepass'))}"
+
+    def _run(self) -> None:
+        counted_s = self._clock.monotonic()
+        while not self._stopping.wait(FLUSH_S):
+            is_due = self._clock.monotonic() - counted_s >= COUNT_S
+            counted_s = self._clock.monotonic() if is_due else counted_s
+            try:
+                self.flush(with_counts=is_due)
+            except Exception as error:  # noqa: BLE001 - the outermost loop of the thread: whatever happens, the next second is recorded
+                _log.error("the audit trail failed", error=describe(error))

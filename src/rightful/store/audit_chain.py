@@ -1,0 +1,44 @@
+"""The chains of the audit trail in a SQLite file: appending and reading, on a connection of the caller's."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from rightful.audit import record as records
+from rightful.audit.record import FIRST_HASH, AuditRecord
+from rightful.ids import TenantId
+from rightful.store.interface import ChainEntry, ChainHead
+
+
+def append(connection: sqlite3.Connection, sql: Mapping[str, str], found: Iterable[AuditRecord]) -> None:
+    """Append records to the chains of their tenants, in their order, within the caller's transaction."""
+    rows: list[tuple[str, int, str, bytes]] = []
+    heads: dict[TenantId, tuple[int, bytes]] = {}
+    for value in found:
+        tenant_id = value.tenant_id
+        seq, previous = heads.get(tenant_id) or _head(connection, sql, tenant_id)
+        canonical = records.encode(msgspec.structs.replace(value, seq=seq + 1))
+        heads[tenant_id] = (seq + 1, records.link(previous, canonical))
+        rows.append((tenant_id, seq + 1, canonical.decode(), heads[tenant_id][1]))
+    connection.executemany(sql["append_audit"], rows)
+
+
+def _head(connection: sqlite3.Connection, sql: Mapping[str, str], tenant_id: TenantId) -> tuple[int, bytes]:
+    # Read each time, never remembered: a transaction that is undone takes its records with it.
+    row = connection.execute(sql["audit_head"], (tenant_id,)).fetchone()
+    return (0, FIRST_HASH) if row is None else (row[0], row[1])
+
+
+def head(connection: sqlite3.Connection, sql: Mapping[str, str], tenant_id: TenantId) -> ChainHead | None:
+    """Return the last record's place and hash, None for an empty chain."""
+    seq, hash_ = _head(connection, sql, tenant_id)
+    return ChainHead(tenant_id=tenant_id, seq=seq, hash=hash_) if seq else None
+
+
+def page(
+    connection: sqlite3.Connection, sql: Mapping[str, str], tenant_id: TenantId, *, after_seq: int, limit: int
+) -> Sequence[ChainEntry]:
+    """Return entries of a chain, in order."""
+    found = connection.execute(sql["audit_page"], {"tenant_id": tenant_id, "after_seq": after_seq, "limit": limit})
+    return [ChainEntry(seq=row[0], canonical=row[1], hash=row[2]) for row in found]

@@ -1,0 +1,233 @@
+"""What the service records, and how what changes nothing is gathered."""
+
+import threading
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.unit.export.world import CALLER, TENANT, World, stopped_worlds
+
+from rightful.audit.record import NOBODY, REPEATED, SERVICE_CHAIN, Action, Actor, AuditRecord, Target, decode, link
+from rightful.errors import InvalidRequest
+from rightful.export import audit_trail
+from rightful.export.audit_trail import AuditTrail
+from rightful.export.interface import Note
+from rightful.ids import TenantId
+from rightful.sealing import Sealer
+from rightful.store.interface import StoreFault
+from rightful.store.sqlite import SqliteStore
+from rightful.testing.clock import ManualClock
+from rightful.testing.memory_connector import MemoryConnector
+
+__all__ = ["stopped_worlds"]
+
+ANN = "aaaaaaaa-0000-4000-8000-000000000001"
+BY = Actor(object_id="o", app_id="a", address="192.0.2.7", request_id="r1", client_request_id="c1")
+
+
+class Broken(SqliteStore):
+    is_broken = False
+
+    def record(self, records: object) -> None:
+        if self.is_broken:
+            raise StoreFault("no room")
+        super().record(records)  # type: ignore[arg-type]
+
+
+def note(target_id: str = ANN, *, by: Actor = BY, outcome: str = "ok", tenant_id: TenantId = TENANT) -> Note:
+    return Note(
+        actor=by,
+        tenant_id=tenant_id,
+        action=Action.READ_OPERATION,
+        outcome=outcome,
+        target=Target.OPERATION,
+        target_id=target_id,
+        subject_id="s",
+    )
+
+
+def recorded(store: SqliteStore, tenant_id: TenantId = TENANT) -> list[AuditRecord]:
+    return [decode(entry.canonical) for entry in store.chain(tenant_id, limit=1_000_000)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path, {"ann": {"mail": ("ann@contoso.example",)}}, {"orders": MemoryConnector("orders")}, store_type=Broken)
+
+
+@pytest.fixture
+def trail(world: World) -> AuditTrail:
+    return world.trail
+
+
+def test_life_of_an_operation_is_in_the_chain(world: World) -> None:
+    operation = world.submit("ann", actor=BY)
+    world.submit("ann", actor=msgspec.structs.replace(BY, request_id="r2"))
+    world.service.cancel(TENANT, operation.operation_id, BY)
+    world.service.resume(TENANT, operation.operation_id, None, BY)
+    world.run()
+    world.trail.flush()
+    found = recorded(world.store)
+    assert [(each.action, each.outcome, each.request_id) for each in found] == [
+        (Action.SUBMIT, "ok", operation.operation_id),
+        (Action.CANCEL, "ok", "r1"),
+        (Action.RESUME, "ok", "r1"),
+        (Action.COMPLETE, "ok", ""),
+        (Action.SUBMIT, REPEATED, "r2"),
+    ]
+    assert {(each.subject_id, each.target_id) for each in found} == {("ann", operation.operation_id)}
+    assert [each.address for each in found] == ["192.0.2.7"] * 3 + ["", "192.0.2.7"]
+
+
+def test_submit_that_a_stop_cut_short_keeps_its_actor(world: World) -> None:
+    class Killed(BaseException):
+        pass
+
+    class Dying(SqliteStore):
+        def promote(self, *_args: object) -> None:
+            raise Killed
+
+    world.stop()
+    world.start(Dying)
+    with pytest.raises(Killed):
+        world.submit("ann", actor=BY)
+    world.stop()
+    world.start()  # settles it
+    (found,) = recorded(world.store)
+    assert (found.action, found.object_id, found.address, found.client_request_id) == (Action.SUBMIT, "o", "192.0.2.7", "c1")
+
+
+def test_refused_submit_leaves_nothing_until_the_surface_notes_it(world: World) -> None:
+    with pytest.raises(InvalidRequest):
+        world.submit("ann", "Nowhere", actor=BY)
+    assert recorded(world.store) == []
+
+
+def test_alike_notes_become_one_record_with_a_count(trail: AuditTrail, world: World) -> None:
+    for number in range(5):
+        trail.note(note(by=msgspec.structs.replace(BY, request_id=f"r{number}")))
+    trail.note(note(outcome="BadRequest"))
+    trail.note(note(by=msgspec.structs.replace(BY, address="192.0.2.8")))
+    assert recorded(world.store) == []
+    trail.flush()
+    found = recorded(world.store)
+    assert [(each.count, each.request_id, each.outcome, each.address) for each in found] == [
+        (5, "r0", "ok", "192.0.2.7"),
+        (1, "r1", "BadRequest", "192.0.2.7"),
+        (1, "r1", "ok", "192.0.2.8"),
+    ]
+    trail.flush()
+    assert len(recorded(world.store)) == 3
+
+
+def test_what_may_be_a_name_is_recorded_as_a_keyed_digest(trail: AuditTrail, world: World) -> None:
+    for name in ("ann@contoso.example", "zoe@contoso.example", "SECRETSIGNATURE", ANN.upper(), ""):
+        trail.note(note(name))
+    trail.flush()
+    first, second, third, guid, none = (each.target_id for each in recorded(world.store))
+    assert guid == ANN.upper()
+    assert none == ""
+    assert len({first, second, third}) == 3
+    assert all(each.startswith("digest:") and len(each) == 7 + 32 for each in (first, second, third))
+    other_key = AuditTrail(world.store, Sealer(bytes(31) + b"x"), ManualClock())
+    other_key.note(note("ann@contoso.example"))
+    other_key.flush()
+    assert recorded(world.store)[-1].target_id != first
+
+
+def test_calls_that_prove_no_caller_become_one_record_of_the_service(trail: AuditTrail, world: World) -> None:
+    for number in range(1000):
+        trail.count_unauthenticated(f"192.0.2.{number % 200}")
+    trail.flush()
+    assert recorded(world.store, SERVICE_CHAIN) == []
+    trail.flush(with_counts=True)
+    trail.flush(with_counts=True)
+    (found,) = recorded(world.store, SERVICE_CHAIN)
+    assert (found.action, found.outcome, found.count, found.address) == (
+        Action.AUTHENTICATE,
+        "InvalidAuthenticationToken",
+        1000,
+        "192.0.2.0",
+    )
+
+
+def test_what_cannot_be_written_waits_and_too_much_is_refused(trail: AuditTrail, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_trail, "_MOST_WAITING", 3)
+    assert isinstance(world.store, Broken)
+    world.store.is_broken = True
+    trail.note(note("1"))
+    trail.note(note("2"))
+    trail.note(note("2"))
+    trail.count_unauthenticated("192.0.2.9")
+    trail.flush(with_counts=True)
+    trail.note(note("2"))
+    trail.note(note("3"))
+    with pytest.raises(StoreFault):
+        trail.note(note("4"))
+    trail.count_unauthenticated("192.0.2.9")
+    world.store.is_broken = False
+    trail.flush(with_counts=True)
+    assert [each.count for each in recorded(world.store)] == [1, 3, 1]
+    assert [each.count for each in recorded(world.store, SERVICE_CHAIN)] == [2]
+    trail.note(note("4"))
+
+
+def test_started_trail_writes_by_itself_and_a_stop_writes_the_rest(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db", ManualClock())
+    trail = AuditTrail(store, Sealer(bytes(32)), ManualClock())
+    trail.start()
+    trail.note(note("1"))
+    waited = threading.Event()
+    for _ in range(100):
+        if recorded(store) or waited.wait(0.05):
+            break
+    assert len(recorded(store)) == 1
+    trail.note(note("2"))
+    trail.count_unauthenticated("")
+    trail.stop()
+    assert len(recorded(store)) == 2
+    assert len(recorded(store, SERVICE_CHAIN)) == 1
+    store.close()
+
+
+def test_32_threads_make_one_chain_without_gaps_or_forks(world: World) -> None:
+    begun = threading.Barrier(32)
+
+    def work(number: int) -> None:
+        begun.wait()
+        for step in range(4):
+            world.trail.note(note(f"{number}-{step}"))
+            if step % 2 == 0:
+                world.trail.flush()
+            world.store.record([record_of(number, step)])
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(32)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    world.trail.flush()
+    previous = bytes(32)
+    entries = world.store.chain(TENANT, limit=10_000)
+    for number, entry in enumerate(entries, 1):
+        previous = link(previous, entry.canonical.encode())
+        assert (entry.seq, entry.hash) == (number, previous)
+    assert len(entries) == 32 * 4 * 2
+    assert CALLER.tenant_id == TENANT
+
+
+def record_of(number: int, step: int) -> AuditRecord:
+    return AuditRecord(
+        tenant_id=TENANT,
+        time_us=step,
+        action=Action.CALL,
+        outcome="ok",
+        object_id=NOBODY.object_id,
+        app_id="",
+        address="",
+        request_id="",
+        client_request_id="",
+        target=Target.SERVICE,
+        target_id=f"{number}/{step}",
+        subject_id="",
+    )
