@@ -113,6 +113,7 @@ BAD_BODIES: dict[str, tuple[bytes, str]] = {
     "UTF-16": (json.dumps(BODY).encode("utf-16"), "BadRequest"),
     "NaN": (b'{"storageLocation": NaN}', "BadRequest"),
     "deep": (b"[" * 60_000, "BadRequest"),
+    "33 levels": (b'{"x":' + b"[" * 32 + b"]" * 32 + b',"storageLocation":"LocalExports"}', "BadRequest"),
     "long number": (b'{"x": ' + b"9" * 5000 + b"}", "BadRequest"),
     "given twice": (b'{"storageLocation": "a", "storageLocation": "b"}', "BadRequest"),
     "given twice in other case": (b'{"storageLocation": "a", "storagelocation": "b"}', "BadRequest"),
@@ -173,6 +174,10 @@ BAD_GZIP: dict[str, tuple[bytes, int, str]] = {
     "cut": (gzip.compress(json.dumps(BODY).encode())[:-6], 400, "BadRequest"),
     "something behind": (gzip.compress(b"{}") + b"x", 400, "BadRequest"),
     "zlib": (zlib.compress(b"{}"), 400, "BadRequest"),
+    "two members": (gzip.compress(json.dumps(BODY).encode()[:9]) + gzip.compress(json.dumps(BODY).encode()[9:]), 400, "BadRequest"),
+    "nothing": (b"", 400, "BadRequest"),
+    "bomb in a second member": (gzip.compress(json.dumps(BODY).encode()) + gzip.compress(b" " * 10_000_000), 400, "BadRequest"),
+    "bomb in a bomb": (gzip.compress(gzip.compress(b" " * 50_000_000)), 400, "BadRequest"),
     "bomb": (gzip.compress(b" " * 10_000_000), 413, "RequestEntityTooLarge"),
 }
 

@@ -17,8 +17,9 @@ from rightful.clock import SystemClock
 from rightful.errors import InvalidRequest, RequestError
 from rightful.graph import errors, headers
 
-MAX_HEAD_BYTES = 64 * 1024
-"""Request line and headers, also where one read of the socket holds all of them."""
+MAX_HEAD_BYTES = 32 * 1024
+"""Request line and headers, also where one read of the socket holds all of them; the longest token fits twice."""
+_LINE_BYTES = len(b": \r\n")
 
 
 class _HeadTooLarge(Exception):
@@ -72,7 +73,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._has_passed_head = True
         self._stop_timer()
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD_BYTES:
+        if len(self.url) + sum(len(name) + len(value) + _LINE_BYTES for name, value in self.headers) > MAX_HEAD_BYTES:
             self._is_too_large = True
             raise _HeadTooLarge
         super().on_headers_complete()

@@ -102,3 +102,23 @@ def test_any_bytes_are_json_or_a_value_error(raw: bytes) -> None:
     except ValueError as error:
         said = str(error)
     assert len(said) < 100
+
+
+def depth_of(value: object) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth_of, inner), default=0)
+
+
+@given(value=values, shells=st.lists(st.sampled_from("[{"), max_size=40), text=st.text('[]{}"\\\u00e9', max_size=80))
+@settings(max_examples=300, deadline=None)
+def test_depth_is_counted_outside_strings_and_over_32_is_refused(value: object, shells: list[str], text: str) -> None:
+    nested: object = [value, text]
+    for shell in shells:
+        nested = [text, nested] if shell == "[" else {text: nested}
+    raw = json.dumps(nested, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    said = ""
+    try:
+        strict_json.parse(raw)
+    except ValueError as error:
+        said = str(error)
+    assert ("deeper" in said) == (depth_of(nested) > strict_json.MAX_DEPTH)
