@@ -17,6 +17,7 @@ from rightful.store.interface import ListQuery, StoreFault
 from rightful.store.listing import place
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.clock import ManualClock
+from rightful.testing.store_approvals import ApprovalSuite
 from rightful.testing.store_suite import BOTH, START, TENANT, StoreSuite, accept, intent
 
 
@@ -32,7 +33,7 @@ def store(tmp_path: Path, clock: ManualClock) -> Iterator[SqliteStore]:
     store.close()
 
 
-class TestSqliteStore(StoreSuite):
+class TestSqliteStore(StoreSuite, ApprovalSuite):
     pass
 
 
@@ -154,6 +155,10 @@ def test_list_looks_into_an_index_for_the_usual_questions(
         ("next_tenant", "read_"),  # either begins with the tenant
         ("first_pending", "read_pending"),
         ("same_scan", "read_scan"),
+        ("end_unapproved", "operation_unapproved"),
+        ("first_waiting", "operation_queued"),
+        ("intents", "operation_intent"),
+        ("bound", "operation_bound"),
     ],
 )
 def test_claim_looks_at_no_more_rows_than_it_takes(tmp_path: Path, name: str, index: str) -> None:

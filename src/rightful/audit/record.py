@@ -32,6 +32,8 @@ class Action(enum.StrEnum):
     SUBMIT = "submit"
     CANCEL = "cancel"
     RESUME = "resume"
+    APPROVE = "approve"
+    REJECT = "reject"
     READ_OPERATION = "readOperation"
     LIST_OPERATIONS = "listOperations"
     READ_PROFILE = "readProfile"

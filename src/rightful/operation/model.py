@@ -63,6 +63,27 @@ class PackageTotals(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: str
 
 
+class ApprovalState(enum.StrEnum):
+    """What became of the wish for a second administrator's approval."""
+
+    WAITING = "waiting"
+    GIVEN = "given"
+    NOT_GIVEN = "not_given"
+    """Rejected, or the operation ended while it waited."""
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """A second administrator's approval, without which no source is read."""
+
+    state: ApprovalState
+    digest: str
+    """Keyed, of what is approved: subject, container, and sources as they were configured at the submit."""
+    until: datetime
+    """When the wait ends, and the operation with it."""
+    decided_by: str = ""
+    """The key of who approved or rejected; empty before."""
+
+
 class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted export request."""
 
@@ -72,6 +93,8 @@ class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
     subject_kind: SubjectKind
     caller_key: str
     """Who asked: a stable key of tenant and caller, without names."""
+    is_by_application: bool = True
+    """Whether an application asked, without a person; so too where it is not known."""
     status: OperationStatus
     submitted_at: datetime
     completed_at: datetime | None = None
@@ -83,7 +106,10 @@ class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
     """0.0 to 100.0; 100.0 only when complete; never falls but by a resume."""
     failure: Failure | None = None
     waiting_for: Failure | None = None
-    """Set while the operation runs and waits for somebody: a storage location that refuses for a curable reason."""
+    """Set while the operation waits for somebody: one that runs for a storage location that refuses for a curable reason, one that has not
+    started for its approval."""
+    approval: Approval | None = None
+    """None where none was asked for."""
     package: PackageTotals | None = None
     sources: tuple[SourceProgress, ...] = ()
     """In the configuration's order. Left empty by lists."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-_LARGEST_RETRY_AFTER_S = 60
+LARGEST_RETRY_AFTER_S = 60
 _SHARE_OF_FINISHING = 0.02
 """The manifest and its kin are the last two percent."""
 
@@ -53,4 +53,4 @@ def retry_after_s(progress_percent: float, running_s: float, ahead: int = 0) -> 
     """
     queued_s = running_s + ahead * _AHEAD_S
     left_s = running_s * (100.0 - progress_percent) / progress_percent if progress_percent > 0.0 else queued_s
-    return math.ceil(min(_LARGEST_RETRY_AFTER_S, max(1.0, left_s)))
+    return math.ceil(min(LARGEST_RETRY_AFTER_S, max(1.0, left_s)))

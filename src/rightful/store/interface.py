@@ -8,6 +8,8 @@ Theory of operation:
   are still the ones that claimed it. Later comers drop out without harm; their reads are named in what the write returns.
 * Before an entry is put, the store holds its path and digest (`stage`); after it, the checkpoint. So whoever resumes knows for each
   entry in the storage location whose it is.
+* An operation that needs approval is promoted with its reads held back: no claim finds them until `decide` lets them go. It ends by itself
+  when its time is up.
 * When no read of an operation is left, the operation can be claimed for finishing.
 * What changes an operation for good (submit, cancel, resume, its end) is recorded in the tenant's audit chain in the same transaction, by
   the store itself; what others have to record is appended by `record`.
@@ -52,6 +54,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     subject_id: SubjectId
     subject_kind: SubjectKind
     caller_key: str
+    is_by_application: bool = True
+    """Whether an application asks, without a person."""
     container_key: str
     """Names the container without the signature: equal for two SAS URLs of one container."""
     repeat_keys: tuple[RepeatKey, ...] = ()
@@ -74,6 +78,25 @@ class Repeat(msgspec.Struct, frozen=True, kw_only=True):
     is_pending: bool
     """Still an intent: wait for it, it will become an operation or vanish."""
     request_digest: str
+
+
+class NewApproval(msgspec.Struct, frozen=True, kw_only=True):
+    """The approval that an operation waits for from the start; `waiting_for` is what it says meanwhile."""
+
+    digest: str
+    until: datetime
+    waiting_for: Failure
+
+
+class BoundOperation(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation that has not ended, and what its approval is bound to."""
+
+    operation_id: OperationId
+    tenant_id: TenantId
+    subject_id: SubjectId
+    subject_kind: SubjectKind
+    container_key: str
+    digest: str
 
 
 class NewRead(msgspec.Struct, frozen=True, kw_only=True):
@@ -275,8 +298,13 @@ class Store(Protocol):
         """
         ...
 
-    def promote(self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry]) -> DataPolicyOperation | None:
-        """Make an intent a visible operation with these reads and DONE entries, and record it; None where the intent is gone."""
+    def promote(
+        self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry], *, approval: NewApproval | None = None
+    ) -> DataPolicyOperation | None:
+        """Make an intent a visible operation with these reads and DONE entries, and record it; None where the intent is gone.
+
+        With `approval` no read is claimed before it is given.
+        """
         ...
 
     def count_open(self, tenant_id: TenantId, *, most: int) -> int:
@@ -289,6 +317,17 @@ class Store(Protocol):
 
     def intents(self) -> tuple[Intent, ...]:
         """Return the intents that were never promoted, oldest first (for the start of the service)."""
+        ...
+
+    # -- approval -----------------------------------------------------------------------------------------------------
+    def decide(
+        self, tenant_id: TenantId, operation_id: OperationId, *, decider_key: str, refusal: Failure | None, by: Actor = NOBODY
+    ) -> DataPolicyOperation | None:
+        """Give the approval that an operation waits for, or end it as failed with `refusal`; recorded. None where it does not wait."""
+        ...
+
+    def bound(self) -> tuple[BoundOperation, ...]:
+        """Return the operations that have not ended and wait for an approval or were given one (for the start of the service)."""
         ...
 
     # -- look ---------------------------------------------------------------------------------------------------------
@@ -309,7 +348,7 @@ class Store(Protocol):
         """Lease work: operations to finish first, else a set of at most `limit` reads that share a scan key.
 
         Oldest operations first; tenants in turn, but for those to be passed over. Reads that wait for a later try are passed over too.
-        The first claim starts the operation.
+        The first claim starts the operation. Operations whose time to be approved is over are ended on the way.
         """
         ...
 
@@ -382,7 +421,10 @@ class Store(Protocol):
     def resume(
         self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes, by: Actor = NOBODY
     ) -> DataPolicyOperation | None:
-        """Lead a failed (or waiting) operation back to running with this location and record it; None where it is in neither state."""
+        """Lead a failed (or waiting) operation back to running with this location and record it; None where it is in neither state.
+
+        One that waits for its approval goes on waiting, with this location. One whose approval was not given stays failed.
+        """
         ...
 
     def waiting_since(self, operation_id: OperationId) -> datetime | None:

@@ -14,17 +14,43 @@ WHERE tenant_id = :tenant_id AND caller_key = :caller_key AND subject_id = :subj
   AND status IN ('intent', 'not_started', 'running');
 
 -- name: add_intent
-INSERT INTO operation (id, tenant_id, subject_id, subject_kind, caller_key, container_key, request_digest, correlation_id,
+INSERT INTO operation (id, tenant_id, subject_id, subject_kind, caller_key, by_application, container_key, request_digest, correlation_id,
   storage_location, sealed_location, prefix, status, submitted_at, actor)
-VALUES (:id, :tenant_id, :subject_id, :subject_kind, :caller_key, :container_key, :request_digest, :correlation_id,
+VALUES (:id, :tenant_id, :subject_id, :subject_kind, :caller_key, :by_application, :container_key, :request_digest, :correlation_id,
   :storage_location, :sealed_location, :prefix, 'intent', :submitted_at, :actor);
 
 -- name: add_repeat_key
 INSERT OR REPLACE INTO repeat_key (caller_key, repeat_key, operation_id) VALUES (:caller_key, :repeat_key, :operation_id);
 
 -- name: promote
-UPDATE operation SET status = 'not_started', open_reads = :open_reads WHERE id = :id AND status = 'intent'
-RETURNING seq, tenant_id, subject_id, actor;
+UPDATE operation SET status = 'not_started', open_reads = :open_reads, approval = CASE WHEN :waiting_for IS NULL THEN NULL ELSE 'waiting' END,
+  approval_digest = :digest, approval_until = :until, waiting_for = :waiting_for,
+  waiting_since = CASE WHEN :waiting_for IS NULL THEN NULL ELSE :now END
+WHERE id = :id AND status = 'intent' RETURNING seq, tenant_id, subject_id, actor;
+
+-- name: approve
+UPDATE operation SET approval = 'given', approval_by = :by, waiting_for = NULL, waiting_since = NULL
+WHERE id = :id AND tenant_id = :tenant_id AND status = 'not_started' AND approval = 'waiting' AND approval_until > :now
+RETURNING tenant_id, subject_id;
+
+-- name: reject
+UPDATE operation SET status = 'failed', completed_at = :now, failure = :failure, sealed_location = NULL, waiting_for = NULL,
+  waiting_since = NULL, approval = 'not_given', approval_by = :by
+WHERE id = :id AND tenant_id = :tenant_id AND status = 'not_started' AND approval = 'waiting' RETURNING tenant_id, subject_id;
+
+-- name: end_unapproved
+-- Operations whose time to be approved is over.
+UPDATE operation SET status = 'failed', completed_at = :now, failure = :failure, sealed_location = NULL, waiting_for = NULL,
+  waiting_since = NULL, approval = 'not_given'
+WHERE status = 'not_started' AND approval = 'waiting' AND approval_until <= :now RETURNING id, tenant_id, subject_id;
+
+-- name: bound
+SELECT id, tenant_id, subject_id, subject_kind, container_key, approval_digest FROM operation
+WHERE approval IN ('waiting', 'given') AND status IN ('not_started', 'running') ORDER BY seq;
+
+-- name: relocate
+UPDATE operation SET sealed_location = :sealed_location
+WHERE id = :id AND tenant_id = :tenant_id AND status = 'not_started' AND approval = 'waiting' RETURNING tenant_id, subject_id;
 
 -- name: drop_repeat_keys
 DELETE FROM repeat_key WHERE operation_id = (SELECT id FROM operation WHERE id = :id AND status = 'intent');
@@ -33,8 +59,8 @@ DELETE FROM repeat_key WHERE operation_id = (SELECT id FROM operation WHERE id =
 DELETE FROM operation WHERE id = :id AND status = 'intent';
 
 -- name: intents
-SELECT id, tenant_id, subject_id, subject_kind, caller_key, container_key, request_digest, correlation_id, storage_location,
-  sealed_location, prefix, submitted_at, actor
+SELECT id, tenant_id, subject_id, subject_kind, caller_key, by_application, container_key, request_digest, correlation_id,
+  storage_location, sealed_location, prefix, submitted_at, actor
 FROM operation WHERE status = 'intent' ORDER BY seq;
 
 -- name: count_open
@@ -51,8 +77,8 @@ ON CONFLICT DO NOTHING;
 SELECT * FROM operation WHERE id = :id AND tenant_id = :tenant_id AND status <> 'intent';
 
 -- name: first_waiting
--- Acceptance number of the oldest operation that has not begun.
-SELECT min(seq) FROM operation WHERE status = 'not_started';
+-- Acceptance number of the oldest operation that has not begun, and may.
+SELECT min(seq) FROM operation WHERE status = 'not_started' AND approval IS NOT 'waiting';
 
 -- name: sources_of
 -- Progress by source, in the configuration's order.
@@ -203,7 +229,7 @@ UPDATE read SET sealed_spec = x'', sealed_outcome = NULL, sealed_cursor = NULL W
 
 -- name: fail
 UPDATE operation SET status = 'failed', completed_at = :at, failure = :failure, sealed_location = NULL, owner = NULL, lease_until = NULL,
-  waiting_for = NULL, waiting_since = NULL
+  waiting_for = NULL, waiting_since = NULL, approval = CASE WHEN approval = 'waiting' THEN 'not_given' ELSE approval END
 WHERE id = :id AND status IN ('not_started', 'running') RETURNING tenant_id, subject_id;
 
 -- name: hold_reads
@@ -215,7 +241,7 @@ WHERE operation_id = :operation_id AND state <> 'done';
 UPDATE operation SET status = 'running', completed_at = NULL, failure = NULL, sealed_location = :sealed_location, waiting_for = NULL,
   waiting_since = NULL, not_before = 0, started_at = coalesce(started_at, :now)
 WHERE id = :id AND tenant_id = :tenant_id AND (status = 'failed' OR (status = 'running' AND waiting_for IS NOT NULL))
-RETURNING tenant_id, subject_id;
+  AND approval IS NOT 'not_given' RETURNING tenant_id, subject_id;
 
 -- name: resume_reads
 UPDATE read SET state = CASE WHEN state = 'held' THEN 'pending' ELSE state END, failures = 0, not_before = 0, alone = 0

@@ -9,6 +9,8 @@ from rightful.audit.record import Actor
 from rightful.clock import from_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import (
+    Approval,
+    ApprovalState,
     DataPolicyOperation,
     Failure,
     OperationStatus,
@@ -16,7 +18,7 @@ from rightful.operation.model import (
     SourceProgress,
     SourceState,
 )
-from rightful.store.interface import ClaimedOperation, ClaimedRead, Entry, EntryState, Intent, SourceOutcome
+from rightful.store.interface import BoundOperation, ClaimedOperation, ClaimedRead, Entry, EntryState, Intent, SourceOutcome
 from rightful.subject.model import SubjectKind
 
 
@@ -29,6 +31,29 @@ def _failure(text: str | None) -> Failure | None:
     return None if text is None else msgspec.json.decode(text, type=Failure)
 
 
+def _approval(row: sqlite3.Row) -> Approval | None:
+    if row["approval"] is None:
+        return None
+    return Approval(
+        state=ApprovalState(row["approval"]),
+        digest=row["approval_digest"],
+        until=from_microseconds(row["approval_until"]),
+        decided_by=row["approval_by"] or "",
+    )
+
+
+def bound(row: sqlite3.Row) -> BoundOperation:
+    """Make what an operation's approval is bound to of its row."""
+    return BoundOperation(
+        operation_id=OperationId(row["id"]),
+        tenant_id=TenantId(row["tenant_id"]),
+        subject_id=SubjectId(row["subject_id"]),
+        subject_kind=SubjectKind(row["subject_kind"]),
+        container_key=row["container_key"],
+        digest=row["approval_digest"],
+    )
+
+
 def operation(row: sqlite3.Row, sources: tuple[SourceProgress, ...] = (), retry_after_s: int = 0) -> DataPolicyOperation:
     """Make an operation of its row."""
     return DataPolicyOperation(
@@ -37,6 +62,7 @@ def operation(row: sqlite3.Row, sources: tuple[SourceProgress, ...] = (), retry_
         subject_id=SubjectId(row["subject_id"]),
         subject_kind=SubjectKind(row["subject_kind"]),
         caller_key=row["caller_key"],
+        is_by_application=bool(row["by_application"]),
         status=OperationStatus(row["status"]),
         submitted_at=from_microseconds(row["submitted_at"]),
         completed_at=None if row["completed_at"] is None else from_microseconds(row["completed_at"]),
@@ -45,6 +71,7 @@ def operation(row: sqlite3.Row, sources: tuple[SourceProgress, ...] = (), retry_
         progress_percent=float(row["progress"]),
         failure=_failure(row["failure"]),
         waiting_for=_failure(row["waiting_for"]),
+        approval=_approval(row),
         package=None if row["package"] is None else msgspec.json.decode(row["package"], type=PackageTotals),
         sources=sources,
         retry_after_s=retry_after_s,
@@ -80,6 +107,7 @@ def intent(row: sqlite3.Row) -> Intent:
         subject_id=SubjectId(row["subject_id"]),
         subject_kind=SubjectKind(row["subject_kind"]),
         caller_key=row["caller_key"],
+        is_by_application=bool(row["by_application"]),
         container_key=row["container_key"],
         request_digest=row["request_digest"],
         correlation_id=row["correlation_id"],

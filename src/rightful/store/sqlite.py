@@ -10,9 +10,10 @@ from rightful.audit.record import NOBODY, OK, Action, Actor, AuditRecord, Target
 from rightful.clock import Clock, from_microseconds, to_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation import progress
-from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
+from rightful.operation.model import ApprovalState, DataPolicyOperation, Failure, OperationStatus
 from rightful.store import audit_chain, queries, rows, sqlite_listing
 from rightful.store.interface import (
+    BoundOperation,
     ChainEntry,
     ChainHead,
     Checkpoint,
@@ -23,6 +24,7 @@ from rightful.store.interface import (
     FinishSet,
     Intent,
     ListQuery,
+    NewApproval,
     NewRead,
     ReadSet,
     Repeat,
@@ -30,6 +32,8 @@ from rightful.store.interface import (
     SourceOutcome,
 )
 from rightful.store.sqlite_file import SqliteFile
+
+_EXPIRED = Failure(code="approvalExpired", message="nobody approved the export in time; submit it again")
 
 
 class SqliteStore:
@@ -60,6 +64,7 @@ class SqliteStore:
                     "subject_id": intent.subject_id,
                     "subject_kind": intent.subject_kind.value,
                     "caller_key": intent.caller_key,
+                    "by_application": intent.is_by_application,
                     "container_key": intent.container_key,
                     "request_digest": intent.request_digest,
                     "correlation_id": intent.correlation_id,
@@ -101,16 +106,25 @@ class SqliteStore:
             container_key=intent.container_key,
         )
 
-    def promote(self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry]) -> DataPolicyOperation | None:
+    def promote(
+        self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry], *, approval: NewApproval | None = None
+    ) -> DataPolicyOperation | None:
         """Make an intent a visible operation."""
+        wish = {
+            "digest": approval and approval.digest,
+            "until": approval and to_microseconds(approval.until),
+            "waiting_for": rows.to_json(approval and approval.waiting_for),
+        }
 
         def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
-            promoted = self._one(connection, "promote", id=operation_id, open_reads=len(reads))
+            promoted = self._one(connection, "promote", id=operation_id, open_reads=len(reads), now=self._now(), **wish)
             if promoted is None:
                 return None
             for position, read in enumerate(reads):
                 place = {"position": position, "operation_seq": promoted["seq"], "tenant_id": promoted["tenant_id"]}
                 self._add_read(connection, operation_id, read, place)
+            if approval is not None:
+                connection.execute(self._sql["hold_reads"], {"operation_id": operation_id, "source_name": ""})
             for entry in entries:
                 connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
             whose = (promoted["tenant_id"], promoted["subject_id"])
@@ -150,6 +164,41 @@ class SqliteStore:
         row = self._file.read(lambda connection: self._one(connection, "count_open", tenant_id=tenant_id, most=most))
         return int(row[0]) if row is not None else 0
 
+    # -- approval -------------------------------------------------------------------------------------------------------
+
+    def decide(
+        self, tenant_id: TenantId, operation_id: OperationId, *, decider_key: str, refusal: Failure | None, by: Actor = NOBODY
+    ) -> DataPolicyOperation | None:
+        """Give the approval that an operation waits for, or end it."""
+
+        def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
+            parameters = {
+                "id": operation_id,
+                "tenant_id": tenant_id,
+                "by": decider_key,
+                "failure": rows.to_json(refusal),
+                "now": self._now(),
+            }
+            name, action = ("approve", Action.APPROVE) if refusal is None else ("reject", Action.REJECT)
+            decided = self._one(connection, name, **parameters)
+            if decided is None:
+                return None
+            if refusal is None:
+                connection.execute(self._sql["resume_reads"], {"operation_id": operation_id})
+            self._record(connection, action, OK, operation_id, decided, by=by)
+            return self._get(connection, tenant_id, operation_id)
+
+        return self._file.write(task)
+
+    def _end_unapproved(self, connection: sqlite3.Connection, now: int) -> None:
+        parameters = {"now": now, "failure": rows.to_json(_EXPIRED)}
+        for ended in connection.execute(self._sql["end_unapproved"], parameters).fetchall():
+            self._record(connection, Action.FAIL, _EXPIRED.code, ended["id"], (ended["tenant_id"], ended["subject_id"]))
+
+    def bound(self) -> tuple[BoundOperation, ...]:
+        """Return the operations that have not ended and have to do with an approval."""
+        return self._file.read(lambda connection: tuple(map(rows.bound, connection.execute(self._sql["bound"]))))
+
     # -- look -----------------------------------------------------------------------------------------------------------
 
     def get(self, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
@@ -166,6 +215,8 @@ class SqliteStore:
     def _retry_after_s(self, connection: sqlite3.Connection, row: sqlite3.Row) -> int:
         if row["status"] not in {OperationStatus.NOT_STARTED, OperationStatus.RUNNING}:
             return 0
+        if row["approval"] == ApprovalState.WAITING:
+            return progress.LARGEST_RETRY_AFTER_S
         if row["started_at"] is None:
             first = self._one(connection, "first_waiting")
             ahead = row["seq"] - first[0] if first is not None and first[0] is not None else 0
@@ -202,6 +253,7 @@ class SqliteStore:
         def task(connection: sqlite3.Connection) -> ReadSet | FinishSet | None:
             for name in ("free_expired_reads", "free_expired_operations", "wake_reads", "wake_operations"):
                 connection.execute(self._sql[name], {"now": now})
+            self._end_unapproved(connection, now)
             tenant_id = self._next_tenant(connection, "next_tenant_to_finish", passing_over)
             if tenant_id is not None:
                 return self._claim_finish(connection, lease, limit, tenant_id)
@@ -473,13 +525,15 @@ class SqliteStore:
 
         def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
             parameters = {"id": operation_id, "tenant_id": tenant_id, "sealed_location": sealed_location, "now": self._now()}
-            try:
-                resumed = self._one(connection, "resume_operation", **parameters)
-            except sqlite3.IntegrityError:  # a newer operation of the same caller, subject and container has not ended
-                return None
+            resumed = self._one(connection, "relocate", **parameters)
             if resumed is None:
-                return None
-            connection.execute(self._sql["resume_reads"], {"operation_id": operation_id})
+                try:
+                    resumed = self._one(connection, "resume_operation", **parameters)
+                except sqlite3.IntegrityError:  # a newer operation of the same caller, subject and container has not ended
+                    return None
+                if resumed is None:
+                    return None
+                connection.execute(self._sql["resume_reads"], {"operation_id": operation_id})
             self._record(connection, Action.RESUME, OK, operation_id, resumed, by=by)
             return self._get(connection, tenant_id, operation_id)
 

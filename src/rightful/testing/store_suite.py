@@ -1,4 +1,4 @@
-"""The suite that every store must pass: subclass `StoreSuite` and give it a `store` fixture."""
+"""The suite that every store must pass: subclass `StoreSuite` and `ApprovalSuite` (store_approvals), and give it a `store` fixture."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -84,7 +84,7 @@ def test_submit_that_a_stop_cut_short_keeps_its_actor(world: World) -> None:
         pass
 
     class Dying(SqliteStore):
-        def promote(self, *_args: object) -> None:
+        def promote(self, *_args: object, **_more: object) -> None:
             raise Killed
 
     world.stop()

@@ -24,7 +24,7 @@ from rightful.ids import OperationId
 from rightful.operation.model import DataPolicyOperation, OperationStatus, SourceState
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.verify import PackageState
-from rightful.store.interface import Entry, NewRead
+from rightful.store.interface import Entry, NewApproval, NewRead
 from rightful.store.sqlite import SqliteStore
 from rightful.subject.model import IdentifiedSubject
 from rightful.testing.memory_connector import Faults, MemoryConnector
@@ -334,8 +334,10 @@ def test_account_that_cannot_be_written_is_refused_and_leaves_no_intent(tmp_path
 class _DyingStore(SqliteStore):
     """The service is killed after the storage location was marked, before the intent is promoted."""
 
-    def promote(self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry]) -> DataPolicyOperation | None:
-        del operation_id, reads, entries
+    def promote(
+        self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry], *, approval: NewApproval | None = None
+    ) -> DataPolicyOperation | None:
+        del operation_id, reads, entries, approval
         raise KeyboardInterrupt
 
 

@@ -18,7 +18,7 @@ from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package.verify import PackageState
 from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
-from rightful.store.interface import Entry, NewRead, StoreFault
+from rightful.store.interface import Entry, NewApproval, NewRead, StoreFault
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
 
@@ -37,9 +37,11 @@ class _FullAtPromote(SqliteStore):
 
     is_full = False
 
-    def promote(self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry]) -> DataPolicyOperation | None:
+    def promote(
+        self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry], *, approval: NewApproval | None = None
+    ) -> DataPolicyOperation | None:
         self._refuse()
-        return super().promote(operation_id, reads, entries)
+        return super().promote(operation_id, reads, entries, approval=approval)
 
     def drop(self, operation_id: OperationId) -> None:
         self._refuse()
