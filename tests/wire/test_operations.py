@@ -475,7 +475,6 @@ ENVELOPE = {"code", "message", "innerError"}
         ("GET", "/v1.0", 400, "BadRequest"),
         ("GET", "/", 400, "BadRequest"),
         ("GET", "/v2.0/dataPolicyOperations", 400, "BadRequest"),
-        ("GET", "/v1.0/$metadata", 400, "BadRequest"),
         ("POST", f"/v1.0/users/{ANN}/messages", 400, "BadRequest"),
         ("POST", f"/v1.0/users/{ANN}", 400, "BadRequest"),
         ("POST", "/v1.0/users/a/b/exportPersonalData", 400, "BadRequest"),

@@ -23,6 +23,7 @@ from rightful.config.model import (
     TenantConfig,
 )
 from rightful.graph.app import GraphApp, create_app
+from rightful.graph.closed_list import CODES
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import DataPolicyOperation
 from rightful.subject.model import DataSubject, SubjectKind
@@ -212,11 +213,14 @@ class Client:
         start, *rest = messages
         names = [name.decode() for name, _ in start["headers"]]
         assert len(names) == len(set(names)), names
-        return Answer(
+        answer = Answer(
             status=start["status"],
             headers={name.decode(): value.decode("latin-1") for name, value in start["headers"]},
             body=b"".join(message.get("body", b"") for message in rest),
         )
+        if answer.status >= 400 and raw_path != "/readyz" and answer.body:
+            assert answer.code in CODES[answer.status], "put it into graph/closed_list.py"
+        return answer
 
 
 class World:

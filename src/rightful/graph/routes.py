@@ -39,6 +39,23 @@ METHODS: dict[RouteKind, tuple[str, ...]] = {
     RouteKind.RESUME: ("POST",),
 }
 
+_PROFILES = "/directory/inboundSharedUserProfiles"
+
+PATHS: dict[RouteKind, str] = {
+    RouteKind.EXPORT_USER: "/users/{id}/exportPersonalData",
+    RouteKind.EXPORT_ME: "/me/exportPersonalData",
+    RouteKind.EXPORT_PROFILE: f"{_PROFILES}/{{userId}}/exportPersonalData",
+    RouteKind.PROFILES: _PROFILES,
+    RouteKind.PROFILE: f"{_PROFILES}/{{userId}}",
+    RouteKind.OPERATIONS: "/dataPolicyOperations",
+    RouteKind.OPERATIONS_COUNT: "/dataPolicyOperations/$count",
+    RouteKind.OPERATION: "/dataPolicyOperations/{id}",
+    RouteKind.RESUME: "/dataPolicyOperations/{id}/resume",
+}
+"""How each kind is written below a service root, for whoever describes it; `match` takes other spellings too."""
+
+_ONLY_BETA = frozenset({RouteKind.EXPORT_PROFILE, RouteKind.PROFILES, RouteKind.PROFILE})  # GRAPH-01
+
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """What a request's path names."""
@@ -55,7 +72,15 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 VERSIONS = {"v1.0": "v1.0", "beta": "beta"}  # GRAPH-24: an operation answers under both, whichever submitted it
+
+
+def versions(kind: RouteKind) -> tuple[str, ...]:
+    """Return the service roots under which there is such a path."""
+    return ("beta",) if kind in _ONLY_BETA else tuple(VERSIONS.values())
+
+
 _EXPORTS = frozenset({"exportpersonaldata", "microsoft.graph.exportpersonaldata"})  # GRAPH-10
+_RESUMES = frozenset({"resume", "rightful.resume"})  # OData 4.0 writes an action with its namespace
 _ENTITY = re.compile(r"([A-Za-z]+)\('(.*)'\)", re.DOTALL)
 _SETS = frozenset({"users", "datapolicyoperations", "inboundshareduserprofiles"})
 
@@ -114,7 +139,7 @@ def _operations(rest: list[str], version: str) -> Route:
             return Route(kind=RouteKind.OPERATIONS_COUNT, version=version)
         case [key]:
             return Route(kind=RouteKind.OPERATION, version=version, key=key)
-        case [key, action] if action.lower() == "resume":
+        case [key, action] if action.lower() in _RESUMES:
             return Route(kind=RouteKind.RESUME, version=version, key=key)
         case _:
             raise _unknown(rest[-1])
