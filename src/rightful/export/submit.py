@@ -154,7 +154,7 @@ class Submitter:
     def _check_queue(self, intent: Intent, tenant: TenantRuntime) -> None:
         """Refuse an intent for which there is no room; one that repeats an operation needs none, so this comes after."""
         most = tenant.config.limits.queued
-        if self._store.count_open(tenant.config.id, most=most + 1) > most:
+        if self._store.count_open(tenant.config.id) > most:
             self._store.drop(intent.operation_id)
             raise Throttled("too many operations of this tenant have not ended", retry_after_s=_BUSY_RETRY_S, hint="submit again later")
 

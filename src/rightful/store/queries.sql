@@ -64,7 +64,7 @@ SELECT id, tenant_id, subject_id, subject_kind, caller_key, by_application, cont
 FROM operation WHERE status = 'intent' ORDER BY seq;
 
 -- name: count_open
-SELECT count(*) FROM (SELECT 1 FROM operation WHERE tenant_id = :tenant_id AND status IN ('intent', 'not_started', 'running') LIMIT :most);
+SELECT number FROM open_operations WHERE tenant_id = :tenant_id;
 
 -- name: add_read
 INSERT INTO read (operation_id, source_name, partition, position, operation_seq, tenant_id, spec_digest, sealed_spec, estimated_rows,

@@ -159,9 +159,9 @@ class SqliteStore:
         """Return the intents that were never promoted."""
         return self._file.read(lambda connection: tuple(map(rows.intent, connection.execute(self._sql["intents"]))))
 
-    def count_open(self, tenant_id: TenantId, *, most: int) -> int:
-        """Count operations that have not ended, no further than `most`."""
-        row = self._file.read(lambda connection: self._one(connection, "count_open", tenant_id=tenant_id, most=most))
+    def count_open(self, tenant_id: TenantId) -> int:
+        """Return how many operations have not ended, which the database counts as they begin and end."""
+        row = self._file.read(lambda connection: self._one(connection, "count_open", tenant_id=tenant_id))
         return int(row[0]) if row is not None else 0
 
     # -- approval -------------------------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ LEASE_S = 30.0
 KEY_VALID_S = 3600.0
 BOTH = (SubjectKind.USER, SubjectKind.INBOUND_PROFILE)
 TOTALS = PackageTotals(prefix="", entries=1, size_bytes=1, manifest_sha256="")
+CANCELLED = Failure(code="cancelled", message="cancelled")
 
 
 def intent(number: int, *, tenant_id: TenantId = TENANT, subject: str = "", container: str = "c", keys: tuple[str, ...] = ()) -> Intent:
@@ -182,7 +183,7 @@ class StoreSuite:
         repeat = store.begin(intent(3, subject="s"))
         assert repeat is not None
         assert (repeat.operation_id, repeat.is_pending) == (first.operation_id, False)
-        store.fail(first.operation_id, Failure(code="cancelled", message="cancelled"))
+        store.fail(first.operation_id, CANCELLED)
         assert store.begin(intent(4, subject="s")) is None
 
     def test_another_container_or_subject_is_another_request(self, store: Store) -> None:
@@ -242,12 +243,23 @@ class StoreSuite:
         assert again is not None
         assert again.operation_id == intent(1).operation_id
 
-    def test_count_open_counts_no_further_than_asked(self, store: Store) -> None:
-        for number in range(5):
-            accept(store, number, "a")
-        assert store.count_open(TENANT, most=100) == 5
-        assert store.count_open(TENANT, most=3) == 3
-        assert store.count_open(OTHER_TENANT, most=3) == 0
+    def test_count_open_counts_what_has_not_ended_of_one_tenant(self, store: Store) -> None:
+        assert store.count_open(TENANT) == 0
+        begun, *accepted = [accept(store, number, "a") for number in range(5)]
+        store.begin(intent(9))
+        assert store.count_open(TENANT) == 6
+        store.drop(intent(9).operation_id)
+        store.drop(intent(9).operation_id)
+        assert store.count_open(TENANT) == 5
+        assert store.fail(begun, CANCELLED)
+        assert not store.fail(begun, CANCELLED)
+        assert store.count_open(TENANT) == 4
+        assert store.resume(TENANT, begun, sealed_location=b"sealed") is not None
+        assert store.count_open(TENANT) == 5
+        for operation_id in accepted:
+            store.fail(operation_id, CANCELLED)
+        assert store.count_open(TENANT) == 1
+        assert store.count_open(OTHER_TENANT) == 0
 
     # -- look
 

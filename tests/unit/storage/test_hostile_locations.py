@@ -63,7 +63,7 @@ def test_hostile_location_makes_no_request_and_leaves_nothing(tmp_path: Path) ->
                 world.submit("1", text)
             assert refused.value.code == code
     assert world.storages.asked == []
-    assert (world.store.intents(), world.store.count_open(world.config.tenants[0].id, most=9), list(world.exports.iterdir())) == ((), 0, [])
+    assert (world.store.intents(), world.store.count_open(world.config.tenants[0].id), list(world.exports.iterdir())) == ((), 0, [])
     with pytest.raises(InvalidRequest):
         world.submit("1", f"https://{HOST}/exports?{SAS}")
     assert set(world.storages.asked) == {HOST}
