@@ -10,10 +10,13 @@ T = TypeVar("T")
 
 
 class _Job(Generic[T]):
-    __slots__ = ("error", "is_done", "result", "task")
+    __slots__ = ("error", "is_done", "result", "task", "turn")
 
     def __init__(self, task: Callable[[sqlite3.Connection], T]) -> None:
         self.task = task
+        self.turn = threading.Lock()
+        """Held until the job is done, or its thread is the one to commit."""
+        self.turn.acquire()
         self.is_done = False
         self.result: T | None = None
         self.error: BaseException | None = None
@@ -22,13 +25,15 @@ class _Job(Generic[T]):
 class GroupCommit:
     """Runs tasks on one connection; those that wait together share one commit, and so one fsync.
 
-    A task that raises is undone alone; the others of its group are committed. Tasks run in the order in which they came.
+    A task that raises is undone alone; the others of its group are committed. Tasks run in the order in which they came. Each job is woken
+    once, by a lock of its own, and the next group begins before the last one is woken: with one lock for all, each of them would first
+    have to get it.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._leader = threading.Lock()
         self._guard = threading.Lock()
+        self._is_led = False
         self._waiting: list[_Job[object]] = []
 
     def run(self, task: Callable[[sqlite3.Connection], T]) -> T:
@@ -36,14 +41,29 @@ class GroupCommit:
         job = _Job(task)
         with self._guard:
             self._waiting.append(cast("_Job[object]", job))
-        with self._leader:
-            if not job.is_done:
-                with self._guard:
-                    group, self._waiting = self._waiting, []
-                self._commit(group)
+            leads, self._is_led = not self._is_led, True
+        if not leads:
+            job.turn.acquire()
+        if not job.is_done:
+            self._lead()
         if job.error is not None:
             raise job.error
         return cast("T", job.result)
+
+    def _lead(self) -> None:
+        """Commit for all who wait now, then let the first of those who came meanwhile lead."""
+        with self._guard:
+            group, self._waiting = self._waiting, []
+        try:
+            self._commit(group)
+        finally:
+            with self._guard:
+                following = self._waiting[0] if self._waiting else None
+                self._is_led = following is not None
+            if following is not None:
+                following.turn.release()
+            for job in group:
+                job.turn.release()
 
     def _commit(self, group: list[_Job[object]]) -> None:
         try:
