@@ -489,7 +489,7 @@ ENVELOPE = {"code", "message", "innerError"}
         ("PUT", f"/v1.0/users/{ANN}/exportPersonalData", 405, "Request_BadRequest"),
         ("POST", "/v1.0/dataPolicyOperations", 405, "Request_BadRequest"),
         ("PATCH", f"/v1.0/dataPolicyOperations/{ANN}", 405, "Request_BadRequest"),
-        ("HEAD", "/v1.0/dataPolicyOperations", 405, "Request_BadRequest"),
+        ("PUT", "/v1.0/dataPolicyOperations", 405, "Request_BadRequest"),
         ("DELETE", f"/beta/directory/inboundSharedUserProfiles/{ANN}/exportPersonalData", 405, "Request_BadRequest"),
     ],
 )
@@ -510,9 +510,9 @@ def test_unknown_path_and_method_get_the_envelope(shared: World, method: str, pa
 
 def test_allow_names_the_methods(shared: World) -> None:
     answer = shared.client.request("PATCH", f"/v1.0/dataPolicyOperations/{ANN}", token=shared.token)
-    assert answer.headers["allow"] == "GET, DELETE"
+    assert answer.headers["allow"] == "GET, HEAD, DELETE, OPTIONS"
     answer = shared.client.request("PUT", f"/beta/directory/inboundSharedUserProfiles/{ANN}/exportPersonalData", token=shared.token)
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, POST, OPTIONS"
 
 
 def test_segment_in_a_message_is_short_and_printable(shared: World) -> None:
@@ -528,3 +528,50 @@ def test_unauthenticated_is_401_with_a_challenge_and_no_claims(shared: World) ->
     challenge = answer.headers["www-authenticate"]
     assert re.fullmatch(r'Bearer realm="", authorization_uri="https://[^"]+"', challenge)
     assert "claims" not in challenge
+
+
+def test_head_is_get_without_a_body(shared: World) -> None:
+    # RFC 9110 9.3.2
+    operation_id = submitted(shared)
+    paths = ["/v1.0/dataPolicyOperations", "/v1.0/dataPolicyOperations/$count", f"/beta/dataPolicyOperations/{operation_id}"]
+    profiles = "/beta/directory/inboundSharedUserProfiles"
+    for path in (*paths, profiles, f"{profiles}/{GUEST_PROFILE}", f"{paths[0]}/{ANN}", f"{paths[0]}?$top=x", "/v1.0/nothing"):
+        token = shared.issuer.token(roles=["CrossTenantUserProfileSharing.Read.All"]) if path.startswith(profiles) else shared.token
+        got = shared.get(path, token=token)
+        head = shared.client.request("HEAD", path, token=token)
+        assert (head.status, head.body) == (got.status, b"")
+        unsteady = {"request-id", "client-request-id", "date", "content-length"}
+        assert {name: head.headers[name] for name in head.headers.keys() - unsteady} == {
+            name: got.headers[name] for name in got.headers.keys() - unsteady
+        }
+        assert int(head.headers["content-length"]) == len(got.body)
+    assert shared.client.request("HEAD", paths[0]).status == 401
+
+
+ALLOWED = [
+    (f"/v1.0/users/{ANN}/exportPersonalData", "POST, OPTIONS"),
+    ("/v1.0/me/exportPersonalData", "POST, OPTIONS"),
+    (f"/beta/directory/inboundSharedUserProfiles/{GUEST_PROFILE}/exportPersonalData", "GET, POST, OPTIONS"),
+    ("/beta/directory/inboundSharedUserProfiles", "GET, HEAD, OPTIONS"),
+    (f"/beta/directory/inboundSharedUserProfiles/{GUEST_PROFILE}", "GET, HEAD, OPTIONS"),
+    ("/v1.0/dataPolicyOperations", "GET, HEAD, OPTIONS"),
+    ("/v1.0/dataPolicyOperations/$count", "GET, HEAD, OPTIONS"),
+    (f"/v1.0/dataPolicyOperations/{ANN}", "GET, HEAD, DELETE, OPTIONS"),
+    (f"/v1.0/dataPolicyOperations/{ANN}/resume", "POST, OPTIONS"),
+    ("/beta/$batch", "POST, OPTIONS"),
+]
+
+
+@pytest.mark.parametrize(("path", "allow"), ALLOWED, ids=[path for path, _ in ALLOWED])
+def test_options_and_every_other_method_say_what_a_path_takes(shared: World, path: str, allow: str) -> None:
+    # GRAPH-33. OPTIONS is for callers alone, and says the same of people and operations that there are not.
+    before = len(shared.exports.submitted)
+    options = shared.client.request("OPTIONS", path, token=shared.token)
+    assert (options.status, options.body, options.headers["allow"]) == (204, b"", allow)
+    assert shared.client.request("OPTIONS", path.replace(ANN, BEN), token=shared.token).headers["allow"] == allow
+    assert shared.client.request("OPTIONS", path).status == 401
+    for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "get"} - set(allow.split(", ")):
+        answer = shared.client.request(method, path, token=shared.token, body={"storageLocation": "x"})
+        assert (answer.status, answer.headers["allow"]) == (405, allow)
+        assert method == "HEAD" or answer.code == "Request_BadRequest"
+    assert len(shared.exports.submitted) == before

@@ -3,6 +3,8 @@
 There is no middleware: what every answer needs (ids, Date, the error envelope) is done here, once (ADR 0006 has the costs).
 """
 
+from functools import partial
+
 import structlog
 
 from rightful.clock import Clock, SystemClock
@@ -10,11 +12,11 @@ from rightful.config.model import Config
 from rightful.errors import Forbidden, RequestError, SourceError, Unauthenticated
 from rightful.export.interface import Exports
 from rightful.faults import describe
-from rightful.graph import errors, headers, noting, public, routes, throttle
+from rightful.graph import errors, headers, noting, public, reply, routes, throttle
 from rightful.graph.asking import Asking
 from rightful.graph.authentication import authorization_uri, build_verifier
 from rightful.graph.handlers import HANDLERS, Service
-from rightful.graph.reply import Reply
+from rightful.graph.reply import Answer, Reply
 from rightful.graph.request import Disconnected, Message, Receive, Request, Scope, Send
 from rightful.graph.seen import Seen
 from rightful.graph.threads import Threads
@@ -38,14 +40,24 @@ class GraphApp:
         """Answer one HTTP request (ASGI 3)."""
         if scope["type"] != "http":
             raise RuntimeError(f"this application answers http, not {scope['type']}")
+        try:
+            answer = await self._answer(scope, receive)
+        except Disconnected:
+            return
+        await _send(send, answer)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, refused: RequestError | None = None, *, batch_of: Caller | None = None
+    ) -> Answer:
+        """Answer a request, whatever comes of it: one that came by itself, or (then its caller is known) one of a batch."""
         request_id = headers.new_request_id()
         seen = Seen(scope["method"])
         client_request_id = headers.client_request_id(scope["headers"]) or headers.new_request_id()  # GRAPH-18
         try:
-            answer = await self._reply(scope, receive, seen, request_id)
+            answer = await self._reply(scope, receive, seen, request_id, refused=refused, batch_of=batch_of)
         except Disconnected:
             seen.gone(request_id)
-            return
+            raise
         except RequestError as error:
             answer = self._refuse(error, request_id, client_request_id)
         except SourceError as error:
@@ -54,18 +66,15 @@ class GraphApp:
         except Exception as error:  # noqa: BLE001 - outermost loop: whatever happens, the caller gets an answer and the log its place
             _log.error("request failed", request_id=request_id, error=describe(error))
             answer = self._refuse(errors.Unexpected(), request_id, client_request_id)
-        await _send(
-            send,
-            answer,
-            headers.common(
-                request_id=answer.request_id or request_id,
-                client_request_id=client_request_id,
-                now=self._service.clock.now(),
-                is_tls=scope.get("scheme") == "https",
-                policy=answer.policy,
-            ),
+        common = headers.common(
+            request_id=answer.request_id or request_id,
+            client_request_id=client_request_id,
+            now=self._service.clock.now(),
+            is_tls=scope.get("scheme") == "https",
+            policy=answer.policy,
         )
         seen.answered(answer.status, answer.request_id or request_id)
+        return reply.complete(answer, common, is_head=scope["method"] == "HEAD")
 
     def _refuse(self, error: RequestError, request_id: str, client_request_id: str) -> Reply:
         return errors.reply(
@@ -76,7 +85,9 @@ class GraphApp:
             authorization_uri=self._authorization_uri,
         )
 
-    async def _reply(self, scope: Scope, receive: Receive, seen: Seen, request_id: str) -> Reply:
+    async def _reply(
+        self, scope: Scope, receive: Receive, seen: Seen, request_id: str, *, refused: RequestError | None, batch_of: Caller | None
+    ) -> Reply:
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         page = public.find(raw_path)
         if page is not None:
@@ -84,19 +95,24 @@ class GraphApp:
             if scope["method"] not in public.METHODS:
                 raise errors.MethodNotAllowed(public.METHODS)
             return await page(self._service)
-        seen.caller = caller = await self._authenticate(scope)
+        seen.caller = caller = batch_of or await self._authenticate(scope)
         actor = noting.actor(caller, scope, request_id)
         with noting.Noting(self._service.exports, caller, actor, scope["method"]) as noted:
+            if refused is not None:
+                raise refused
             route = routes.match(raw_path)
             seen.route = route.kind.value
             address = headers.service_address(
                 scope["headers"], scheme=scope.get("scheme", "http"), listening=scope.get("server"), base_url=self._base_url
             )
-            noted.request = request = Request(scope, receive, caller=caller, actor=actor, route=route, address=address)
-            handler = HANDLERS.get((route.kind, scope["method"]))
-            if handler is None:
-                raise errors.MethodNotAllowed(routes.METHODS[route.kind])
-            return await handler(self._service, request)
+            carry_out = None if batch_of else partial(self._answer, batch_of=caller)
+            noted.request = request = Request(scope, receive, caller=caller, actor=actor, route=route, address=address, carry_out=carry_out)
+            methods = routes.METHODS[route.kind]
+            if scope["method"] not in methods:
+                raise errors.MethodNotAllowed(methods)
+            if scope["method"] == "OPTIONS":  # for who may call at all: it is no preflight, since no browser's page calls here
+                return reply.empty(204, (headers.allow(methods),))
+            return await HANDLERS[route.kind, "GET" if scope["method"] == "HEAD" else scope["method"]](self._service, request)
 
     async def _authenticate(self, scope: Scope) -> Caller:
         try:
@@ -116,9 +132,8 @@ class GraphApp:
         self._service.probes.close()
 
 
-async def _send(send: Send, answer: Reply, common: list[headers.Header]) -> None:
-    length: list[headers.Header] = [] if answer.status == 204 else [(b"content-length", str(len(answer.body)).encode())]  # noqa: PLR2004 - RFC 9110 8.6
-    start: Message = {"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, *length, *common]}
+async def _send(send: Send, answer: Answer) -> None:
+    start: Message = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
     await send(start)
     await send({"type": "http.response.body", "body": answer.body})
 

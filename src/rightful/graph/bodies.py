@@ -48,7 +48,8 @@ class ExportBody(msgspec.Struct, frozen=True, kw_only=True):
         return "ExportBody()"
 
 
-def _is_json(content_type: str) -> bool:
+def is_json(content_type: str) -> bool:
+    """Say whether a Content-Type is JSON in UTF-8."""
     media, _, parameters = content_type.lower().partition(";")
     charsets = [text.partition("=")[2].strip().strip('"') for text in parameters.split(";") if text.strip().startswith("charset")]
     return media.strip() == "application/json" and all(charset in {"utf-8", "utf8"} for charset in charsets)
@@ -56,11 +57,11 @@ def _is_json(content_type: str) -> bool:
 
 def check_type(content_type: str) -> None:
     """Raise `UnsupportedMedia` for a type other than JSON in UTF-8; none at all is taken as JSON (GRAPH-10)."""
-    if content_type and not _is_json(content_type):
+    if content_type and not is_json(content_type):
         raise UnsupportedMedia("The body's Content-Type is not application/json in UTF-8", hint="send JSON")
 
 
-def inflate(raw: bytes, content_encoding: str) -> bytes:
+def inflate(raw: bytes, content_encoding: str, most_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Undo Content-Encoding; SDKs resend plain after the 415 for one that is unknown (GRAPH-14)."""
     encoding = content_encoding.lower()
     if encoding in {"", "identity"}:
@@ -69,19 +70,19 @@ def inflate(raw: bytes, content_encoding: str) -> bytes:
         raise UnsupportedMedia("The body's Content-Encoding is neither gzip nor identity", hint="send the body as it is")
     inflater = zlib.decompressobj(wbits=31)
     try:
-        body = inflater.decompress(raw, MAX_BODY_BYTES + 1)
+        body = inflater.decompress(raw, most_bytes + 1)
     except zlib.error:
         raise InvalidRequest("The body is not gzip, although Content-Encoding says so") from None
-    if len(body) > MAX_BODY_BYTES:
-        raise too_large()
+    if len(body) > most_bytes:
+        raise too_large(most_bytes)
     if not inflater.eof or inflater.unused_data:
         raise InvalidRequest("The body is not one whole gzip member")
     return body
 
 
-def too_large() -> TooLarge:
+def too_large(most_bytes: int = MAX_BODY_BYTES) -> TooLarge:
     """Return the error for a body over the limit."""
-    return TooLarge(f"The body is larger than {MAX_BODY_BYTES // 1024} KiB")
+    return TooLarge(f"The body is larger than {most_bytes // 1024} KiB")
 
 
 def _fold_names(members: dict[str, object]) -> dict[str, object]:

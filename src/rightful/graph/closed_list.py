@@ -23,6 +23,7 @@ CODES: Mapping[int, tuple[str, ...]] = {
     409: ("Request_Conflict", "IdempotencyKeyReused"),
     413: ("RequestEntityTooLarge",),
     415: ("UnsupportedMediaType",),
+    424: ("FailedDependency",),
     429: ("TooManyRequests",),
     431: ("RequestHeaderFieldsTooLarge",),
     500: ("InternalServerError",),

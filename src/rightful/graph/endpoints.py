@@ -44,6 +44,8 @@ class Endpoint:
     has_accepted_body: bool = False
     """GRAPH-21: the Location stands in the body too."""
     is_text: bool = False
+    is_batch: bool = False
+    """GRAPH-50: it takes requests, and answers with their answers."""
     refuses: tuple[int, ...] = ()
     """The status of refusals beside those that every route has."""
     is_graph: bool = True
@@ -121,6 +123,9 @@ ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
         status=204,
         refuses=(404, 409),
         is_graph=False,
+    ),
+    (RouteKind.BATCH, "POST"): Endpoint(
+        summary="Carry out up to 20 requests", needs="What each of its requests needs.", is_batch=True, refuses=(408, 413, 415)
     ),
     (RouteKind.RESUME, "POST"): _accepting("Lead a failed or waiting operation on", _CHANGING, _NEW_LOCATION, is_graph=False),
 }

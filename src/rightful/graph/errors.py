@@ -38,6 +38,16 @@ class HeadTooLarge(RequestError):
         super().__init__("The request's line and headers are too large", hint="send fewer or shorter headers")
 
 
+class FailedDependency(RequestError):
+    """A request of a batch depends on one that failed (GRAPH-50), and was not carried out."""
+
+    default_code = "FailedDependency"
+    http_status = 424
+
+    def __init__(self) -> None:
+        super().__init__("A request that this one depends on failed", hint="see that one's answer; this one was not carried out")
+
+
 class ServiceUnavailable(RequestError):
     """The service cannot take this request now, and has done nothing about it."""
 

@@ -14,7 +14,7 @@ from rightful.clock import Clock
 from rightful.config.model import GraphSettings
 from rightful.errors import Forbidden, InvalidRequest, NotFound, SourceError
 from rightful.export.interface import Exports, SubmitRequest
-from rightful.graph import bodies, headers, noting, options, reply, resources
+from rightful.graph import batch, bodies, headers, noting, options, reply, resources
 from rightful.graph.errors import Unexpected
 from rightful.graph.reply import Reply
 from rightful.graph.request import Request
@@ -293,6 +293,11 @@ async def resume_operation(service: Service, request: Request) -> Reply:
     return reply.empty(202, _accepted(request, resumed), request_id=resumed.operation_id)
 
 
+async def carry_out_batch(_service: Service, request: Request) -> Reply:
+    """Carry out several requests, each of which is admitted by itself (GRAPH-50)."""
+    return await batch.carry_out(request)
+
+
 HANDLERS: dict[tuple[RouteKind, str], Handler] = {
     (RouteKind.EXPORT_USER, "POST"): export_user,
     (RouteKind.EXPORT_ME, "POST"): export_me,
@@ -305,4 +310,5 @@ HANDLERS: dict[tuple[RouteKind, str], Handler] = {
     (RouteKind.OPERATION, "GET"): get_operation,
     (RouteKind.OPERATION, "DELETE"): cancel_operation,
     (RouteKind.RESUME, "POST"): resume_operation,
+    (RouteKind.BATCH, "POST"): carry_out_batch,
 }

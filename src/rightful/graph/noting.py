@@ -80,7 +80,7 @@ class Noting:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Note how it ended."""
         if error is None:
-            if self.request is not None and (self.request.route.kind, self._method) not in _CHANGES:
+            if self.request is not None and self._method != "OPTIONS" and (self.request.route.kind, self._method) not in _CHANGES:
                 self._note(OK, is_told=True)
         elif isinstance(error, Exception) and not isinstance(error, Disconnected):
             refusal = errors.told(error)

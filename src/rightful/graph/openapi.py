@@ -9,7 +9,7 @@ import http
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rightful.graph import bodies, resources
+from rightful.graph import batch, bodies, resources
 from rightful.graph.closed_list import CODES
 from rightful.graph.endpoints import ENDPOINTS, EVERYWHERE, Endpoint, Parameter
 from rightful.graph.routes import PATHS, VERSIONS, RouteKind, versions
@@ -118,6 +118,7 @@ def _schemas() -> Json:
             "required": ["Location", "Retry-After"],
             "properties": {"Location": {"type": "string", "format": "uri"}, "Retry-After": {"type": "integer"}},
         },
+        **_batch_schemas(),
         "error": {  # GRAPH-40
             "type": "object",
             "required": ["error"],
@@ -145,6 +146,23 @@ def _schemas() -> Json:
     }
 
 
+def _batch_schemas() -> Json:
+    text, texts = {"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}
+    ids = {"type": "array", "items": text}
+    asked: Json = {"id": text, "method": text, "url": text, "headers": texts, "body": {}, "dependsOn": ids}
+    told: Json = {"id": text, "status": {"type": "integer"}, "headers": texts, "body": {}}
+
+    def several(name: str, required: list[str], properties: Json, doc: str) -> Json:
+        each = {"type": "object", "required": required, "properties": properties}
+        items = {"type": "array", "minItems": 1, "maxItems": batch.MAX_REQUESTS, "items": each}
+        return {"type": "object", "required": [name], "properties": {name: items}, "description": doc}
+
+    return {
+        "batch": several("requests", ["id", "method", "url"], asked, "Requests; `url` is below the service root, or absolute."),
+        "batchAnswer": several("responses", ["id", "status", "headers"], told, "Their answers. A `body` that is not JSON is base64."),
+    }
+
+
 # -- answers ---------------------------------------------------------------------------------------------------------------
 def _refusal(status: int) -> Json:
     codes = {"properties": {"error": {"properties": {"code": {"enum": list(CODES[status])}}}}}
@@ -165,6 +183,8 @@ def _success(endpoint: Endpoint) -> Json:
         answer["content"] = {"application/json": {"schema": schema}}
     elif endpoint.has_accepted_body:
         answer["content"] = {"application/json": {"schema": _ref("schemas", "accepted")}}
+    elif endpoint.is_batch:
+        answer["content"] = {"application/json": {"schema": _ref("schemas", "batchAnswer")}}
     elif endpoint.is_text:
         answer["content"] = {"text/plain": {"schema": {"type": "string", "pattern": "^[0-9]+$"}}}
     return answer
@@ -192,6 +212,9 @@ def _body_property(parameter: Parameter) -> Json:
 
 
 def _body(endpoint: Endpoint) -> Json:
+    if endpoint.is_batch:
+        size = f"At most {batch.MAX_BYTES // 1024} KiB, plain or gzip."
+        return {"required": True, "description": size, "content": {"application/json": {"schema": _ref("schemas", "batch")}}}
     required = [each.name for each in endpoint.takes if each.is_required]
     schema: Json = {"type": "object", "properties": {each.name: _body_property(each) for each in endpoint.takes}}
     if required:
@@ -212,7 +235,7 @@ def _operation(kind: RouteKind, method: str, version: str, submit_status: int) -
         "parameters": list(_parameters(kind, endpoint)),
         "responses": {str(status): _success(endpoint), **{str(each): _ref("responses", f"Error{each}") for each in refusals}},
     }
-    if endpoint.takes:
+    if endpoint.takes or endpoint.is_batch:
         found["requestBody"] = _body(endpoint)
     return found
 

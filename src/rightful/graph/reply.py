@@ -17,6 +17,20 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """The Content-Security-Policy; a page for browsers brings its own."""
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply with every header, as it leaves."""
+
+    status: int
+    headers: list[Header]
+    body: bytes
+
+
+def complete(answer: Reply, common: list[Header], *, is_head: bool) -> Answer:
+    """Return a reply with the headers that every answer has; to HEAD it is the same without a body (RFC 9110 9.3.2)."""
+    length: list[Header] = [] if answer.status == 204 else [(b"content-length", str(len(answer.body)).encode())]  # noqa: PLR2004 - RFC 9110 8.6
+    return Answer(status=answer.status, headers=[*answer.headers, *length, *common], body=b"" if is_head else answer.body)
+
+
 def json(body: bytes, *, status: int = 200, headers: tuple[Header, ...] = (), request_id: str = "") -> Reply:
     """Return a success in JSON (GRAPH-32)."""
     return Reply(status=status, body=body, headers=((b"content-type", JSON_TYPE), ODATA_VERSION, *headers), request_id=request_id)

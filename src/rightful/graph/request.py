@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, NoReturn
 
 from rightful.audit.record import Actor
-from rightful.errors import Forbidden
+from rightful.errors import Forbidden, RequestError
 from rightful.graph import bodies, headers
 from rightful.graph.errors import TooSlow
+from rightful.graph.reply import Answer
 from rightful.graph.routes import Route
 from rightful.identity.model import Caller
 from rightful.ids import TenantId
@@ -17,6 +18,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+CarryOut = Callable[[Scope, Receive, RequestError | None], Awaitable[Answer]]
+"""Answers a request of a batch as if it had come alone, or refuses it with an error."""
 
 BODY_TIMEOUT_S = 30.0
 
@@ -28,7 +31,21 @@ class Disconnected(Exception):
 class Request:
     """What a handler may ask of a request."""
 
-    def __init__(self, scope: Scope, receive: Receive, *, caller: Caller, actor: Actor, route: Route, address: str) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        *,
+        caller: Caller,
+        actor: Actor,
+        route: Route,
+        address: str,
+        carry_out: CarryOut | None = None,
+    ) -> None:
+        self.scope = scope
+        """For a batch: what its requests have from the connection."""
+        self.carry_out = carry_out
+        """For a batch: how its requests are answered; None within one."""
         self.caller = caller
         self.actor = actor
         self.route = route
@@ -56,21 +73,21 @@ class Request:
         """Whether /beta was called."""
         return self.route.version == "beta"
 
-    async def body(self) -> bytes:
+    async def body(self, *, most_bytes: int = bodies.MAX_BODY_BYTES) -> bytes:
         """Return the whole body, decoded; raises `RequestError` where it is too large, too slow, or not of a type that is read here."""
         bodies.check_type(headers.value(self.headers, b"content-type"))
         encoding = headers.value(self.headers, b"content-encoding")
         length = headers.value(self.headers, b"content-length")
-        if length.isdecimal() and int(length) > bodies.MAX_BODY_BYTES:
-            raise bodies.too_large()  # before any of it has come
+        if length.isdecimal() and int(length) > most_bytes:
+            raise bodies.too_large(most_bytes)  # before any of it has come
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                raw = await self._read()
+                raw = await self._read(most_bytes)
         except TimeoutError:
             raise TooSlow("The body did not come in time") from None
-        return bodies.inflate(raw, encoding)
+        return bodies.inflate(raw, encoding, most_bytes)
 
-    async def _read(self) -> bytes:
+    async def _read(self, most_bytes: int) -> bytes:
         chunks: list[bytes] = []
         size_bytes = 0
         while True:
@@ -79,8 +96,8 @@ class Request:
                 raise Disconnected
             chunk: bytes = message.get("body", b"")
             size_bytes += len(chunk)
-            if size_bytes > bodies.MAX_BODY_BYTES:
-                raise bodies.too_large()
+            if size_bytes > most_bytes:
+                raise bodies.too_large(most_bytes)
             chunks.append(chunk)
             if not message.get("more_body", False):
                 return b"".join(chunks)

@@ -25,18 +25,22 @@ class RouteKind(enum.Enum):
     OPERATIONS_COUNT = "operations_count"
     OPERATION = "operation"
     RESUME = "resume"
+    BATCH = "batch"
 
+
+_READ = ("GET", "HEAD", "OPTIONS")
 
 METHODS: dict[RouteKind, tuple[str, ...]] = {
-    RouteKind.EXPORT_USER: ("POST",),
-    RouteKind.EXPORT_ME: ("POST",),
-    RouteKind.EXPORT_PROFILE: ("GET", "POST"),  # GRAPH-20
-    RouteKind.PROFILES: ("GET",),
-    RouteKind.PROFILE: ("GET",),
-    RouteKind.OPERATIONS: ("GET",),  # GRAPH-33
-    RouteKind.OPERATIONS_COUNT: ("GET",),
-    RouteKind.OPERATION: ("GET", "DELETE"),
-    RouteKind.RESUME: ("POST",),
+    RouteKind.EXPORT_USER: ("POST", "OPTIONS"),
+    RouteKind.EXPORT_ME: ("POST", "OPTIONS"),
+    RouteKind.EXPORT_PROFILE: ("GET", "POST", "OPTIONS"),  # GRAPH-20; no HEAD, which changes nothing wherever it is taken
+    RouteKind.PROFILES: _READ,
+    RouteKind.PROFILE: _READ,
+    RouteKind.OPERATIONS: _READ,  # GRAPH-33
+    RouteKind.OPERATIONS_COUNT: _READ,
+    RouteKind.OPERATION: ("GET", "HEAD", "DELETE", "OPTIONS"),
+    RouteKind.RESUME: ("POST", "OPTIONS"),
+    RouteKind.BATCH: ("POST", "OPTIONS"),
 }
 
 _PROFILES = "/directory/inboundSharedUserProfiles"
@@ -51,6 +55,7 @@ PATHS: dict[RouteKind, str] = {
     RouteKind.OPERATIONS_COUNT: "/dataPolicyOperations/$count",
     RouteKind.OPERATION: "/dataPolicyOperations/{id}",
     RouteKind.RESUME: "/dataPolicyOperations/{id}/resume",
+    RouteKind.BATCH: "/$batch",
 }
 """How each kind is written below a service root, for whoever describes it; `match` takes other spellings too."""
 
@@ -160,7 +165,13 @@ def _directory(rest: list[str], version: str) -> Route:
             raise _unknown(rest[0])
 
 
-_COLLECTIONS = {"users": _users, "me": _me, "datapolicyoperations": _operations, "directory": _directory}
+def _batch(rest: list[str], version: str) -> Route:
+    if rest:
+        raise _unknown(rest[0])
+    return Route(kind=RouteKind.BATCH, version=version)
+
+
+_COLLECTIONS = {"$batch": _batch, "users": _users, "me": _me, "datapolicyoperations": _operations, "directory": _directory}
 
 
 def match(raw_path: bytes) -> Route:
