@@ -1,5 +1,6 @@
 """What the store keeps sealed about reads and entries, as values."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -9,6 +10,7 @@ from rightful.ids import OperationId, TenantId
 from rightful.package.schema import Column
 from rightful.sealing import Sealer
 from rightful.store.interface import ClaimedRead, NewRead
+from rightful.subject.model import IdentifiedSubject
 
 PACKAGE = ""
 """The source name of entries that belong to the package itself."""
@@ -34,6 +36,8 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     searched: str = ""
     identifiers: dict[str, int] = {}
     """How many identifiers of each kind were searched for."""
+    searched_for: str = ""
+    """Keyed digest of these identifiers (`Sealed.digest`); they may be others when the read goes on."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -76,6 +80,11 @@ class Sealed:
     def open_entry(self, sealed: bytes) -> EntryRecord:
         """Open the names of an entry."""
         return msgspec.msgpack.decode(self._sealer.open(sealed, *self._place), type=EntryRecord)
+
+    def digest(self, kinds: Iterable[str], subject: IdentifiedSubject) -> str:
+        """Return what is equal where a subject has the same identifiers of these kinds (of all, where none is named), in whatever order."""
+        pairs = sorted({(kind, value) for kind in tuple(kinds) or subject.identifiers for value in subject.values(kind)})
+        return self._sealer.digest(msgspec.msgpack.encode(pairs))
 
     def read(self, record: ReadRecord) -> bytes:
         """Seal what a read found out."""

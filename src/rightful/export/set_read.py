@@ -112,12 +112,13 @@ class SetRead:
         self._files.template = header.searched
         self._serializer = Serializer(header.columns)
         now = self._clock.now()
-        kinds = sorted({match.identifier_kind for match in header.match} or kinds_of(header.searched))
+        kinds = _kinds(header)
         for state in self._states:
             state.record = ReadRecord(
                 columns=header.columns,
                 searched=header.searched,
                 identifiers={kind: len(state.subject.values(kind)) for kind in kinds},
+                searched_for=state.sealed.digest(kinds, state.subject),
                 started_at=state.record.started_at or now,
             )
 
@@ -214,12 +215,19 @@ def connector_fault(source_name: str, what: str) -> SourceRefused:
 def _goes_on(read: SubjectRead, header: ReadHeader) -> bool:
     """Whether a read can go on after its cursor.
 
-    Its parts have one schema, and a cursor means something only where the source is searched, and ordered, as before.
+    Its parts have one schema, and a cursor means something only where the source is searched for the same identifiers, and ordered,
+    as before.
     """
     before = read.record
     if before.columns not in {(), header.columns}:
         return False
-    return read.cursor is None or (before.searched == header.searched and (header.has_key or not header.columns))
+    is_search_same = before.searched == header.searched and before.searched_for == read.sealed.digest(_kinds(header), read.subject)
+    return read.cursor is None or (is_search_same and (header.has_key or not header.columns))
+
+
+def _kinds(header: ReadHeader) -> list[str]:
+    """Return the kinds of identifiers that a source is searched by."""
+    return sorted({match.identifier_kind for match in header.match} or kinds_of(header.searched))
 
 
 def _close(items: Iterator[object]) -> None:

@@ -22,6 +22,10 @@ class MemoryDirectory:
         self._people = {SubjectKind.USER: dict(people), SubjectKind.INBOUND_PROFILE: dict(inbound or {})}
         self.is_down = False
 
+    def change_user(self, object_id: str, identifiers: Mapping[str, Sequence[str]]) -> None:
+        """Let a user have other identifiers from now on."""
+        self._people[SubjectKind.USER][object_id] = identifiers
+
     def check(self) -> None:
         """Raise where it is down."""
         if self.is_down:
