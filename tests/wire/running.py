@@ -1,10 +1,14 @@
 """The real server on a free port of loopback, in a thread of the test."""
 
+import http.client
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+
+from tests.wire.world import HOST, Answer
 
 from rightful import certificate
 from rightful.clock import Clock
@@ -34,3 +38,26 @@ def listening(
         server.stop()
         thread.join(30)
         assert not thread.is_alive()
+
+
+class SocketClient:
+    """Asks over one connection that stays open, as `tests.wire.world.Client` does in this thread."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+
+    def request(
+        self, method: str, path: str, *, token: str = "", body: object = None, headers: list[tuple[str, str]] | None = None
+    ) -> Answer:
+        """Send one request; `body` is sent as it is if bytes, else as JSON."""
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        sent = [("Host", HOST), *(headers or []), *([("Authorization", f"Bearer {token}")] if token else [])]
+        self._connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        for name, value in [*sent, *([("Content-Length", str(len(raw)))] if raw else [])]:
+            self._connection.putheader(name, value)
+        self._connection.endheaders(raw or None)
+        answer = self._connection.getresponse()
+        return Answer(status=answer.status, headers={name.lower(): value for name, value in answer.getheaders()}, body=answer.read())
+
+    def close(self) -> None:
+        self._connection.close()

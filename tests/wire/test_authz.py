@@ -13,7 +13,23 @@ import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.wire.world import ANN, GUEST_PROFILE, NOBODY, OTHER_ANN, OTHER_PROFILE, TENANT, Answer, World, new_location, v1_issuer, world
+from tests.wire.running import SocketClient, listening
+from tests.wire.world import (
+    ANN,
+    GUEST_PROFILE,
+    NOBODY,
+    OTHER_ANN,
+    OTHER_PROFILE,
+    OTHER_TENANT,
+    TENANT,
+    UNLIMITED,
+    Answer,
+    World,
+    make_config,
+    new_location,
+    v1_issuer,
+    world,
+)
 
 from rightful.graph.bodies import STATUS_WORDS
 from rightful.ids import PERSONAL_ACCOUNTS, OperationId, new_operation_id
@@ -30,8 +46,9 @@ STRANGER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 class Scene:
     """A world with an operation of each kind in each tenant, put back whenever a row has ended one."""
 
-    def __init__(self, opened: World) -> None:
+    def __init__(self, opened: World, client: SocketClient) -> None:
         self.world = opened
+        self.client = client
         issuer, other = opened.issuer, opened.other_issuer
         everything = ["User.Export.All", "CrossTenantUserProfileSharing.ReadWrite.All"]
         self.operations: dict[tuple[str, str], DataPolicyOperation] = {}
@@ -137,7 +154,7 @@ class Scene:
             path = f"{path}?access_token={self.headers('app_v2', row['permissions'], row['wids'])[0][1].split()[1]}"
         is_export = "exportPersonalData" in path
         body = {"storageLocation": new_location()} if is_export else None
-        return self.world.client.request(row["method"], path, headers=headers, body=body)
+        return self.client.request(row["method"], path, headers=headers, body=body)
 
 
 def problem(scene: Scene, row: dict[str, str], answer: Answer) -> str:
@@ -172,7 +189,11 @@ def list_problem(scene: Scene, row: dict[str, str], answer: Answer) -> str:
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
     with world() as opened:
-        yield Scene(opened)
+        config = make_config({TENANT: [opened.issuer], OTHER_TENANT: [opened.other_issuer]}, limits=UNLIMITED)
+        with listening(config, opened.exports) as server:
+            client = SocketClient(server.port)
+            yield Scene(opened, client)
+            client.close()
 
 
 def test_every_row_of_the_matrix_gets_its_answer(scene: Scene) -> None:
@@ -231,9 +252,7 @@ def test_core_row_gets_its_answer(scene: Scene, row: dict[str, Any]) -> None:
         changes |= {"idtyp": "user", "scp": row["scp"], "roles": row.get("roles"), "oid": subject}
     headers = [] if row["token"] == "none" else [("Authorization", f"Bearer {signer.token(**changes)}")]
     body = b"{not json" if row.get("body") == "invalid JSON" else {"storageLocation": new_location()} if method == "POST" else None
-    answer = scene.world.client.request(
-        method, path.replace("{id}", subject).replace("{op}", operation.operation_id), headers=headers, body=body
-    )
+    answer = scene.client.request(method, path.replace("{id}", subject).replace("{op}", operation.operation_id), headers=headers, body=body)
     assert answer.status == row["expect"], answer
 
 
@@ -251,7 +270,7 @@ def test_what_is_foreign_missing_or_hidden_looks_the_same(scene: Scene) -> None:
     hidden = scene.operations["own", "user"].operation_id
     foreign = scene.operations["other", "inbound"].operation_id
     answers = [
-        scene.world.client.request(method, f"/v1.0/dataPolicyOperations/{name}", token=reader)
+        scene.client.request(method, f"/v1.0/dataPolicyOperations/{name}", token=reader)
         for method in ("GET", "DELETE")
         for name in (hidden, foreign, new_operation_id(), "no-guid", "%00")
     ]
@@ -267,11 +286,11 @@ def test_caller_who_sees_and_may_not_submit_cannot_cancel_or_resume(scene: Scene
     reader = scene.world.issuer.token(roles=["User.Read.All"])
     exporter = scene.world.issuer.token(roles=["User.Export.All"])
     for token, operation in ((reader, user), (exporter, inbound)):
-        assert scene.world.get(f"/v1.0/dataPolicyOperations/{operation}", token=token).status == 200
+        assert scene.client.request("GET", f"/v1.0/dataPolicyOperations/{operation}", token=token).status == 200
         for method, path in (
             ("DELETE", f"/v1.0/dataPolicyOperations/{operation}"),
             ("POST", f"/v1.0/dataPolicyOperations/{operation}/resume"),
         ):
-            answer = scene.world.client.request(method, path, token=token)
+            answer = scene.client.request(method, path, token=token)
             assert (answer.status, answer.code) == (403, "Authorization_RequestDenied")
     assert scene.operations["own", "user"].subject_kind is SubjectKind.USER
