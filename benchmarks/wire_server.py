@@ -34,14 +34,12 @@ from rightful.clock import SystemClock
 from rightful.config.load import load
 from rightful.config.model import Config
 from rightful.engines.embedded import new_owner
-from rightful.export import runtime
-from rightful.export.audit_trail import AuditTrail
+from rightful.export import audit_trail, runtime
 from rightful.export.service import Service
 from rightful.export.work import Work
 from rightful.graph.authentication import build_verifier
 from rightful.graph.server import Listening
 from rightful.ids import OperationId
-from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
 from rightful.store.sqlite import SqliteStore
 
@@ -79,7 +77,7 @@ def _service(config: Config) -> Iterator[Service]:
     tenants, storages = runtime.build(config), Storages()
     store = SqliteStore(config.store_path, clock)
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
-    trail = AuditTrail(store, Sealer(config.seal_key), clock)
+    trail = audit_trail.build(config, store, clock)
     service = Service(
         config=config, tenants=tenants, store=store, storages=storages, engine=RestingEngine(), work=work, trail=trail, clock=clock
     )

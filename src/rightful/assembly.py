@@ -10,11 +10,9 @@ from rightful.allocation import return_memory_soon
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
 from rightful.engines.embedded import EmbeddedEngine, new_owner
-from rightful.export import runtime
-from rightful.export.audit_trail import AuditTrail
+from rightful.export import audit_trail, runtime
 from rightful.export.service import Service
 from rightful.export.work import Work
-from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
 from rightful.store.sqlite import SqliteStore
 
@@ -29,7 +27,7 @@ def running(config: Config, *, clock: Clock | None = None) -> Iterator[Service]:
     store = SqliteStore(config.store_path, clock)
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
     engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock)
-    trail = AuditTrail(store, Sealer(config.seal_key), clock)
+    trail = audit_trail.build(config, store, clock)
     service = Service(config=config, tenants=tenants, store=store, storages=storages, engine=engine, work=work, trail=trail, clock=clock)
     try:
         service.start()

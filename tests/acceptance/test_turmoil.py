@@ -20,13 +20,12 @@ from rightful.config.model import ExportSettings
 from rightful.connectors.interface import Connector, Cursor, Item, Partition, ReadHeader
 from rightful.engines.embedded import EmbeddedEngine
 from rightful.errors import Conflict, InvalidRequest, SourceUnavailable, StorageUnavailable, Throttled
-from rightful.export.audit_trail import AuditTrail
+from rightful.export import audit_trail
 from rightful.export.service import Service
 from rightful.export.work import Work
 from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.verify import PackageState
-from rightful.sealing import Sealer
 from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
 from rightful.store.interface import StoreFault
@@ -179,7 +178,7 @@ class _Turmoil:
         work = Work(config=world.config, tenants=world.tenants, store=store, storages=storages, clock=self._clock, owner=OWNER)
         engine = EmbeddedEngine(store, work, owner=OWNER, clock=self._clock)
         world.store, world.storages, world.work = store, storages, work
-        world.trail = AuditTrail(store, Sealer(world.config.seal_key), self._clock)
+        world.trail = audit_trail.build(world.config, store, self._clock)
         world.service = Service(
             config=world.config,
             tenants=world.tenants,

@@ -23,11 +23,12 @@ from rightful.redaction import redact
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Do the main job on a sample company, start to verified package."),
-    "init": ("init", "Write a commented rightful.yaml and a seal.key."),
+    "init": ("init", "Write a commented rightful.yaml, a seal.key and an audit.key."),
     "serve": ("serve", "Run the service."),
     "export": ("export", "Export a person's data and follow it until it is done."),
     "requests": ("requests", "List, show, watch, cancel and resume exports."),
     "verify": ("verify", "Check a package: what is missing, extra or changed."),
+    "audit": ("audit", "Check and export the record of who did what with whose data."),
     "token": ("token", "Make a token of the built-in issuer."),
     "dev-cert": ("dev_cert", "Make a certificate for localhost."),
     "doctor": ("doctor", "Check the configuration and everything it names."),

@@ -12,6 +12,7 @@ import msgspec
 from rightful.config import document, rules
 from rightful.config.document import Mapping, Node, Scalar
 from rightful.config.model import (
+    AuditSettings,
     Config,
     DirectoryConfig,
     ExportSettings,
@@ -84,6 +85,7 @@ class _Loader:
         reader.refuse_unknown(root, tuple(name for name in Config.__struct_fields__ if name != "folder"), "")
         server = self._section(root, ServerSettings, "server", "")
         graph = self._section(root, GraphSettings, "graph", "")
+        audit = self._section(root, AuditSettings, "audit", "")
         store = self._plain(root, "store")
         engine = self._plain(root, "engine")
         if server is not None:
@@ -92,11 +94,11 @@ class _Loader:
             rules.check_store(store, reader.complain_at)
         seal_key = self._seal_key(root)
         tenants = self._tenants(root, server)
-        if seal_key is None or server is None or graph is None or any(tenant is None for tenant in tenants):
+        if seal_key is None or server is None or graph is None or audit is None or any(tenant is None for tenant in tenants):
             return None
         given = {name: value for name, value in (("store", store), ("engine", engine)) if value is not None}
         found = tuple(tenant for tenant in tenants if tenant is not None)
-        return Config(folder=reader.folder, server=server, graph=graph, seal_key=seal_key, tenants=found, **given)
+        return Config(folder=reader.folder, server=server, graph=graph, audit=audit, seal_key=seal_key, tenants=found, **given)
 
     def _plain(self, root: Mapping, key: str) -> Any:
         """Read a top-level setting by its type; None where it is left out or wrong."""

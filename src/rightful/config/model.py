@@ -4,6 +4,7 @@ Field names are the keys of the file. Docstrings of fields become the reference 
 """
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ import msgspec
 from rightful.identity.model import Algorithm
 from rightful.ids import TenantId
 
+_KEY = re.compile(r"[0-9a-f]{64}")
 _SQLITE = "sqlite:///"
 
 
@@ -65,6 +67,27 @@ class GraphSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What an export under /beta answers (GRAPH-13)."""
     user_read_all_exports: bool = False
     """Whether User.Read.All authorizes an export, as two documents say (GRAPH-70)."""
+
+
+class AuditSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The audit trail."""
+
+    key: str = ""
+    """Ed25519 key that signs checkpoints of the trail, 64 hex digits, by `{file: PATH}` or `${NAME}`; `rightful init` makes one. Left out:
+    derived from `seal_key`, and another one once that is replaced."""
+    earlier_keys: tuple[str, ...] = ()
+    """Public keys that signed earlier checkpoints (`key` in `rightful audit checkpoints`)."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no key."""
+        if self.key and not _KEY.fullmatch(self.key.strip().lower()):
+            raise ValueError("audit.key is not 64 hex digits")
+        if not all(map(_KEY.fullmatch, self.earlier_keys)):
+            raise ValueError("one of audit.earlier_keys is not 64 hex digits in lower case")
+
+    def __repr__(self) -> str:
+        """Leave the key out."""
+        return "AuditSettings()"
 
 
 class IssuerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -212,6 +235,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where reads run: `embedded` is in the service's own process."""
     seal_key: bytes
     """32 bytes that seal secrets at rest; in the file 64 hex digits, by `{file: PATH}` or `${NAME}`."""
+    audit: AuditSettings = AuditSettings()
     graph: GraphSettings = GraphSettings()
     tenants: tuple[TenantConfig, ...]
 

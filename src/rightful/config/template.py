@@ -48,6 +48,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
     classes: dict[str, type[msgspec.Struct]] = {
         "config": model.Config,
         "server": model.ServerSettings,
+        "audit": model.AuditSettings,
         "graph": model.GraphSettings,
         "tenant": model.TenantConfig,
         "issuer": model.IssuerSettings,
@@ -104,6 +105,13 @@ store: sqlite:///var/rightful.db
 @ config.seal_key
 # Keep a copy: without it, exports that run cannot go on.
 seal_key: {file: seal.key}
+
+@ config.audit
+audit:
+  @ audit.key
+  key: {file: audit.key}
+  @ audit.earlier_keys
+  # earlier_keys: []
 
 @ config.graph
 graph:

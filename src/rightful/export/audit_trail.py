@@ -14,7 +14,9 @@ import structlog
 
 from rightful.audit.record import NOBODY, SERVICE_CHAIN, Action, AuditRecord, Target, record
 from rightful.clock import Clock, to_microseconds
+from rightful.config.model import Config
 from rightful.errors import Unauthenticated
+from rightful.export.checkpointing import Checkpoints, checkpoint_key
 from rightful.export.interface import Note
 from rightful.faults import describe
 from rightful.ids import is_guid
@@ -23,8 +25,8 @@ from rightful.store.interface import Store, StoreFault
 
 FLUSH_S = 1.0
 """How long a read or a refusal may wait to be written."""
-COUNT_S = 60.0
-"""How long calls that proved no caller are counted before their record is written."""
+SIGN_S = 60.0
+"""How long calls that proved no caller are counted before their record is written, and how long a chain grows before it is signed."""
 _MOST_WAITING = 50_000
 """Notes that may wait while the store cannot be written; then calls are refused: nobody looks unrecorded."""
 
@@ -32,12 +34,13 @@ _log = structlog.get_logger(__name__)
 
 
 class AuditTrail:
-    """Gathers notes and writes them. Safe to use from any thread."""
+    """Gathers notes and writes them; has the chains signed. Safe to use from any thread."""
 
-    def __init__(self, store: Store, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, store: Store, sealer: Sealer, clock: Clock, checkpoints: Checkpoints) -> None:
         self._store = store
         self._sealer = sealer
         self._clock = clock
+        self._checkpoints = checkpoints
         self._guard = threading.Lock()
         self._waiting: dict[Hashable, AuditRecord] = {}
         self._counts: dict[Hashable, int] = {}
@@ -51,11 +54,11 @@ class AuditTrail:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write what waits; afterwards nothing is written any more."""
+        """Write what waits, and sign; afterwards nothing is written any more."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
-        self.flush(with_counts=True)
+        self._work(is_due=True)
 
     def note(self, note: Note) -> None:
         """Take a note; see `export.interface.Exports.note`."""
@@ -128,11 +131,22 @@ class AuditTrail:
         return f"digest:{self._sealer.digest(target_id.encode('utf-8', 'surrogatepass'))}"
 
     def _run(self) -> None:
-        counted_s = self._clock.monotonic()
+        signed_s = self._clock.monotonic()
         while not self._stopping.wait(FLUSH_S):
-            is_due = self._clock.monotonic() - counted_s >= COUNT_S
-            counted_s = self._clock.monotonic() if is_due else counted_s
-            try:
-                self.flush(with_counts=is_due)
-            except Exception as error:  # noqa: BLE001 - the outermost loop of the thread: whatever happens, the next second is recorded
-                _log.error("the audit trail failed", error=describe(error))
+            is_due = self._clock.monotonic() - signed_s >= SIGN_S
+            signed_s = self._clock.monotonic() if is_due else signed_s
+            self._work(is_due=is_due)
+
+    def _work(self, *, is_due: bool) -> None:
+        try:
+            self.flush(with_counts=is_due)
+            if is_due:
+                self._checkpoints.sign()
+        except Exception as error:  # noqa: BLE001 - the outermost loop of the thread: whatever happens, the next second is recorded
+            _log.error("the audit trail failed", error=describe(error))
+
+
+def build(config: Config, store: Store, clock: Clock) -> AuditTrail:
+    """Make the trail of a service."""
+    chains = (SERVICE_CHAIN, *(tenant.id for tenant in config.tenants))
+    return AuditTrail(store, Sealer(config.seal_key), clock, Checkpoints(store, checkpoint_key(config), clock, chains))

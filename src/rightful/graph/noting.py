@@ -89,7 +89,7 @@ class Noting:
     def _note(self, outcome: str, *, is_told: bool) -> None:
         action, target = _ANY
         told: dict[str, str] = {}
-        if self.request is not None:
+        if self.request is not None and self._method != "OPTIONS":
             kind = self.request.route.kind
             action, target = _CHANGES.get((kind, self._method)) or _READS.get(kind, _ANY)
             told = {"target_id": self.request.target_id, "subject_id": self.request.subject_id} if is_told else {}

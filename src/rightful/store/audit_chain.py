@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from rightful.audit import checkpoint as checkpoints
 from rightful.audit import record as records
+from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.record import FIRST_HASH, AuditRecord
 from rightful.ids import TenantId
 from rightful.store.interface import ChainEntry, ChainHead
@@ -42,3 +44,18 @@ def page(
     """Return entries of a chain, in order."""
     found = connection.execute(sql["audit_page"], {"tenant_id": tenant_id, "after_seq": after_seq, "limit": limit})
     return [ChainEntry(seq=row[0], canonical=row[1], hash=row[2]) for row in found]
+
+
+def add_checkpoint(connection: sqlite3.Connection, sql: Mapping[str, str], checkpoint: ChainCheckpoint) -> None:
+    """Keep a signed checkpoint, where there is none for its record."""
+    parameters = {"tenant_id": checkpoint.tenant_id, "seq": checkpoint.seq, "checkpoint": checkpoints.encode(checkpoint).decode()}
+    connection.execute(sql["add_checkpoint"], parameters)
+
+
+def last_checkpoint(connection: sqlite3.Connection, sql: Mapping[str, str], tenant_id: TenantId) -> ChainCheckpoint | None:
+    """Return the checkpoint of the latest record that has one; None too where it cannot be read."""
+    row = connection.execute(sql["last_checkpoint"], {"tenant_id": tenant_id}).fetchone()
+    try:
+        return None if row is None else checkpoints.decode(row[0])
+    except msgspec.MsgspecError:
+        return None

@@ -26,6 +26,7 @@ from typing import Protocol
 
 import msgspec
 
+from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.record import NOBODY, Actor, AuditRecord
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import DataPolicyOperation, Failure, PackageTotals
@@ -446,6 +447,14 @@ class Store(Protocol):
 
     def chain_head(self, tenant_id: TenantId) -> ChainHead | None:
         """Return how far a tenant's chain goes, None where nothing is recorded."""
+        ...
+
+    def add_chain_checkpoint(self, checkpoint: ChainCheckpoint) -> None:
+        """Keep a signed checkpoint of a chain; nothing happens where there is one for this record."""
+        ...
+
+    def last_chain_checkpoint(self, tenant_id: TenantId) -> ChainCheckpoint | None:
+        """Return the checkpoint of the latest record that has one."""
         ...
 
     def close(self) -> None:

@@ -255,3 +255,18 @@ SELECT seq, hash FROM audit WHERE tenant_id = ? ORDER BY seq DESC LIMIT 1;
 
 -- name: audit_page
 SELECT seq, record, hash FROM audit WHERE tenant_id = :tenant_id AND seq > :after_seq ORDER BY seq LIMIT :limit;
+
+-- name: add_checkpoint
+INSERT INTO audit_checkpoint (tenant_id, seq, checkpoint) VALUES (:tenant_id, :seq, :checkpoint) ON CONFLICT DO NOTHING;
+
+-- name: last_checkpoint
+SELECT checkpoint FROM audit_checkpoint WHERE tenant_id = :tenant_id ORDER BY seq DESC LIMIT 1;
+
+-- name: checkpoints
+SELECT checkpoint FROM audit_checkpoint WHERE tenant_id = :tenant_id ORDER BY seq;
+
+-- name: next_audit_tenant
+SELECT min(tenant_id) FROM audit WHERE :after IS NULL OR tenant_id > :after;
+
+-- name: next_audit_checkpoint_tenant
+SELECT min(tenant_id) FROM audit_checkpoint WHERE :after IS NULL OR tenant_id > :after;

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.record import NOBODY, OK, Action, Actor, AuditRecord, Target, record
 from rightful.clock import Clock, from_microseconds, to_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
@@ -585,6 +586,14 @@ class SqliteStore:
     def chain_head(self, tenant_id: TenantId) -> ChainHead | None:
         """Return how far a tenant's chain goes."""
         return self._file.read(lambda connection: audit_chain.head(connection, self._sql, tenant_id))
+
+    def add_chain_checkpoint(self, checkpoint: ChainCheckpoint) -> None:
+        """Keep a signed checkpoint of a chain."""
+        self._file.write(lambda connection: audit_chain.add_checkpoint(connection, self._sql, checkpoint))
+
+    def last_chain_checkpoint(self, tenant_id: TenantId) -> ChainCheckpoint | None:
+        """Return the checkpoint of the latest record that has one."""
+        return self._file.read(lambda connection: audit_chain.last_checkpoint(connection, self._sql, tenant_id))
 
     def close(self) -> None:
         """Close the file and give up its lock."""

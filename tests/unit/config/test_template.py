@@ -20,7 +20,8 @@ TENANT = "2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55"
 def test_template_is_valid_in_any_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
-    (folder / "seal.key").write_text("ab" * 32 + "\n")
+    for key in ("seal.key", "audit.key"):
+        (folder / key).write_text("ab" * 32 + "\n")
     path = folder / "rightful.yaml"
     path.write_text(template.render(folder, tenant_id=TENANT), encoding="utf-8")
     config = load(path, {})
@@ -38,7 +39,8 @@ def taken_in(folder: Path) -> str:
 
 
 def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
-    (tmp_path / "seal.key").write_text("ab" * 32 + "\n")
+    for name in ("seal.key", "audit.key"):
+        (tmp_path / name).write_text("ab" * 32 + "\n")
     path = tmp_path / "rightful.yaml"
     path.write_text(taken_in(tmp_path), encoding="utf-8")
     config = load(path, {"PASSWORD": "x"})
@@ -48,7 +50,8 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
 
 
 def test_what_stands_in_a_comment_of_a_section_is_its_default(tmp_path: Path) -> None:
-    (tmp_path / "seal.key").write_text("ab" * 32 + "\n")
+    for name in ("seal.key", "audit.key"):
+        (tmp_path / name).write_text("ab" * 32 + "\n")
     path = tmp_path / "rightful.yaml"
     path.write_text(taken_in(tmp_path), encoding="utf-8")
     config = load(path, {"PASSWORD": "x"})

@@ -13,10 +13,8 @@ from rightful.export import audit_trail
 from rightful.export.audit_trail import AuditTrail
 from rightful.export.interface import Note
 from rightful.ids import TenantId
-from rightful.sealing import Sealer
 from rightful.store.interface import StoreFault
 from rightful.store.sqlite import SqliteStore
-from rightful.testing.clock import ManualClock
 from rightful.testing.memory_connector import MemoryConnector
 
 __all__ = ["stopped_worlds"]
@@ -129,7 +127,7 @@ def test_what_may_be_a_name_is_recorded_as_a_keyed_digest(trail: AuditTrail, wor
     assert none == ""
     assert len({first, second, third}) == 3
     assert all(each.startswith("digest:") and len(each) == 7 + 32 for each in (first, second, third))
-    other_key = AuditTrail(world.store, Sealer(bytes(31) + b"x"), ManualClock())
+    other_key = audit_trail.build(msgspec.structs.replace(world.config, seal_key=bytes(31) + b"x"), world.store, world.clock)
     other_key.note(note("ann@contoso.example"))
     other_key.flush()
     assert recorded(world.store)[-1].target_id != first
@@ -172,9 +170,8 @@ def test_what_cannot_be_written_waits_and_too_much_is_refused(trail: AuditTrail,
     trail.note(note("4"))
 
 
-def test_started_trail_writes_by_itself_and_a_stop_writes_the_rest(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "store.db", ManualClock())
-    trail = AuditTrail(store, Sealer(bytes(32)), ManualClock())
+def test_started_trail_writes_by_itself_and_a_stop_writes_the_rest(trail: AuditTrail, world: World) -> None:
+    store = world.store
     trail.start()
     trail.note(note("1"))
     waited = threading.Event()
@@ -187,7 +184,6 @@ def test_started_trail_writes_by_itself_and_a_stop_writes_the_rest(tmp_path: Pat
     trail.stop()
     assert len(recorded(store)) == 2
     assert len(recorded(store, SERVICE_CHAIN)) == 1
-    store.close()
 
 
 def test_32_threads_make_one_chain_without_gaps_or_forks(world: World) -> None:

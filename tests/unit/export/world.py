@@ -21,7 +21,7 @@ from rightful.config.model import (
     TenantConfig,
 )
 from rightful.connectors.interface import Connector
-from rightful.export.audit_trail import AuditTrail
+from rightful.export import audit_trail
 from rightful.export.interface import SubmitRequest
 from rightful.export.runtime import TenantRuntime
 from rightful.export.service import Service
@@ -31,7 +31,6 @@ from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation
 from rightful.package.readers import FolderReader
 from rightful.package.verify import Verification, verify
-from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
 from rightful.store.sqlite import SqliteStore
 from rightful.subject.model import SubjectKind
@@ -125,7 +124,7 @@ class World:
         self.storages = self._storages_type(clock=self.clock)
         self.work = Work(config=self.config, tenants=self.tenants, store=self.store, storages=self.storages, clock=self.clock, owner=OWNER)
         self.engine = NoEngine()
-        self.trail = AuditTrail(self.store, Sealer(self.config.seal_key), self.clock)
+        self.trail = audit_trail.build(self.config, self.store, self.clock)
         """Not started: a test flushes it."""
         self.service = Service(
             config=self.config,

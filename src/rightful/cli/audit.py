@@ -1,0 +1,222 @@
+"""`rightful audit`: the record of who did what with whose data. Reads the store's file; the service may run meanwhile."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rightful.cli.exits import Exit
+from rightful.cli.invocation import current, global_options
+from rightful.cli.output import emit, emit_json, emit_table, say
+from rightful.errors import ConfigurationError
+from rightful.ids import TenantId
+
+if TYPE_CHECKING:
+    from rightful.audit.chain import ChainReport, Finding
+    from rightful.audit.checkpoint import ChainCheckpoint
+    from rightful.config.model import Config
+    from rightful.store.audit_file import AuditFile
+
+SERVICE = "service"
+"""How the chain of what belongs to no tenant is called here."""
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_TENANT = click.option("--tenant", metavar="ID", default="", help=f"Only this tenant's chain; `{SERVICE}` is that of no tenant.")
+
+
+@click.group()
+@global_options
+def command() -> None:
+    """Check and export the record of who did what with whose data."""
+
+
+@command.command("verify")
+@click.option(
+    "--checkpoint",
+    "files",
+    type=_FILE,
+    multiple=True,
+    help="Checkpoints that were kept elsewhere: JSON lines of `audit checkpoints`, or the service's log. May be given again.",
+)
+@_TENANT
+@global_options
+def verify(files: tuple[Path, ...], tenant: str) -> int:
+    """Check every chain: what was changed, removed, moved, added or cut off.
+
+    Exits with 0 where everything fits, with 1 where something was tampered with. Only checkpoints that were kept elsewhere show that the
+    end of a chain was cut off together with its checkpoints.
+    """
+    from rightful.store.audit_file import open_audit  # noqa: PLC0415 - heavy; `--help` must not wait for it
+
+    config = current().config
+    kept = [checkpoint for path in files for checkpoint in _kept(path)]
+    with open_audit(config.store_path) as trail:
+        named = {*trail.tenants(), *(each.id for each in config.tenants), *(checkpoint.tenant_id for checkpoint in kept)}
+        reports = [_check(trail, tenant_id, kept, config) for tenant_id in sorted(named) if _is_meant(tenant_id, tenant)]
+    _show(reports)
+    return Exit.FAILED if any(report.findings for report in reports) else Exit.OK
+
+
+@command.command("export")
+@_TENANT
+@click.option("--since", metavar="TIME", default="", help="Only what was recorded at this moment (ISO 8601) or later.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["jsonl", "ocsf"]),
+    default="jsonl",
+    show_default=True,
+    help="`jsonl`: as recorded, for checking; `ocsf`: OCSF events in CloudEvents envelopes.",
+)
+@global_options
+def export(tenant: str, since: str, form: str) -> None:
+    """Write the records as JSON lines, chain by chain, in their order.
+
+    A line of `jsonl` is {"tenant", "seq", "record", "hash"}; docs/howto has a checker for it that shares no code with the service.
+    """
+    import msgspec  # noqa: PLC0415 - likewise
+
+    from rightful.audit import ocsf  # noqa: PLC0415 - likewise
+    from rightful.audit.record import decode  # noqa: PLC0415 - likewise
+    from rightful.store.audit_file import open_audit  # noqa: PLC0415 - likewise
+
+    since_us = _moment_us(since)
+    encode = msgspec.json.encode
+    with open_audit(current().config.store_path) as trail:
+        for tenant_id in trail.tenants():
+            if not _is_meant(tenant_id, tenant):
+                continue
+            for entry in trail.chain(tenant_id):
+                try:
+                    record = decode(entry.canonical)
+                except msgspec.MsgspecError as error:
+                    raise _damaged(tenant_id, entry.seq) from error
+                if record.time_us < since_us:
+                    continue
+                line = {"tenant": tenant_id, "seq": entry.seq, "record": entry.canonical, "hash": entry.hash.hex()}
+                emit(encode(line if form == "jsonl" else ocsf.event(record, entry.hash)).decode())
+
+
+@command.command("checkpoints")
+@_TENANT
+@click.option("--all", "is_all", is_flag=True, help="Every one, not each chain's newest alone.")
+@global_options
+def checkpoints(tenant: str, *, is_all: bool) -> None:
+    """Print signed checkpoints as JSON lines, to be kept where the service cannot write."""
+    from rightful.store.audit_file import open_audit  # noqa: PLC0415 - likewise
+
+    with open_audit(current().config.store_path) as trail:
+        for tenant_id in trail.tenants():
+            if _is_meant(tenant_id, tenant):
+                lines = list(trail.checkpoints(tenant_id))
+                for line in lines if is_all else lines[-1:]:
+                    emit(line)
+
+
+def _is_meant(tenant_id: TenantId, asked: str) -> bool:
+    return not asked or tenant_id == ("" if asked == SERVICE else asked)
+
+
+def _moment_us(text: str) -> int:
+    from rightful.clock import to_microseconds  # noqa: PLC0415 - likewise
+
+    if not text:
+        return 0
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter("write a moment as 2026-01-31T12:00:00Z", param_hint="'--since'") from error
+    return to_microseconds(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _damaged(tenant_id: TenantId, seq: int) -> ConfigurationError:
+    return ConfigurationError(
+        f"record {seq} of the chain of {tenant_id or SERVICE} cannot be read", code="AuditDamaged", hint="run `rightful audit verify`"
+    )
+
+
+def _kept(path: Path) -> Iterator["ChainCheckpoint"]:
+    """Yield the checkpoints in a file; other lines of a log are passed over."""
+    import msgspec  # noqa: PLC0415 - likewise
+
+    from rightful.audit.checkpoint import decode  # noqa: PLC0415 - likewise
+
+    found = 0
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                yield decode(line)
+            except msgspec.MsgspecError:
+                continue
+            found += 1
+    if not found:
+        raise ConfigurationError(
+            f"{path} holds no checkpoint", code="CheckpointMissing", hint="give what `rightful audit checkpoints` printed"
+        )
+
+
+def _check(trail: "AuditFile", tenant_id: TenantId, kept: Iterable["ChainCheckpoint"], config: "Config") -> "ChainReport":
+    import msgspec  # noqa: PLC0415 - likewise
+
+    from rightful.audit.chain import ChainCheck, Finding, FindingKind  # noqa: PLC0415 - likewise
+    from rightful.audit.checkpoint import decode, is_signed  # noqa: PLC0415 - likewise
+    from rightful.export.checkpointing import checkpoint_key  # noqa: PLC0415 - likewise
+
+    trusted = {checkpoint_key(config).public, *config.audit.earlier_keys}
+    good: list[ChainCheckpoint] = []
+    bad: list[Finding] = []
+    for line in trail.checkpoints(tenant_id):
+        try:
+            good.append(decode(line))
+        except msgspec.MsgspecError:
+            detail = "a checkpoint in the store cannot be read"
+            bad.append(Finding(kind=FindingKind.CHECKPOINT, tenant_id=tenant_id, first=0, last=0, detail=detail))
+    good += [checkpoint for checkpoint in kept if checkpoint.tenant_id == tenant_id]
+    for checkpoint in good:
+        if checkpoint.tenant_id != tenant_id or not is_signed(checkpoint, trusted):
+            detail = f"the checkpoint of record {checkpoint.seq} is signed by no key that is trusted here ({checkpoint.key[:16]}…)"
+            bad.append(Finding(kind=FindingKind.CHECKPOINT, tenant_id=tenant_id, first=checkpoint.seq, last=checkpoint.seq, detail=detail))
+    check = ChainCheck(tenant_id, (each for each in good if each.tenant_id == tenant_id and is_signed(each, trusted)))
+    for entry in trail.chain(tenant_id):
+        check.add(entry.seq, entry.canonical, entry.hash)
+    report = check.report()
+    return msgspec.structs.replace(report, findings=(*report.findings, *bad))
+
+
+def _show(reports: list["ChainReport"]) -> None:
+    from rightful.clock import from_microseconds  # noqa: PLC0415 - likewise
+
+    def place(finding: "Finding") -> str:
+        return str(finding.first) if finding.first == finding.last else f"{finding.first}-{finding.last}"
+
+    findings = [finding for report in reports for finding in report.findings]
+    if current().as_json:
+        chains = [
+            {
+                "tenant": report.tenant_id or SERVICE,
+                "records": report.records,
+                "signed": report.signed,
+                "findings": [
+                    {"kind": each.kind, "first": each.first, "last": each.last, "detail": each.detail} for each in report.findings
+                ],
+            }
+            for report in reports
+        ]
+        emit_json({"ok": not findings, "chains": chains})
+        return
+    rows = [(each.kind.value, each.tenant_id or SERVICE, place(each), each.detail) for each in findings]
+    emit_table(("finding", "chain", "record", "detail"), rows)
+    for report in reports:
+        signed = (
+            f"signed up to {report.signed} ({from_microseconds(report.signed_us):%Y-%m-%d %H:%M:%SZ})" if report.signed else "not signed"
+        )
+        emit(
+            f"{report.tenant_id or SERVICE}: {report.records} records, {signed}"
+            + (f", {len(report.findings)} findings" * bool(report.findings))
+        )
+    if findings:
+        say("what to do: look who could write to the store's file, and compare the records named with what was exported before")
+    elif not all(report.signed for report in reports if report.records):
+        say("a chain that is not signed does not show that all of it was rewritten; the service signs each minute, and at its stop")
