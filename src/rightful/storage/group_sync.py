@@ -14,6 +14,17 @@ MOST_PENDING = 128
 """With as many again in a sync that is under way, and one for each thread: far below the usual limit of 1,024 descriptors."""
 
 
+class _Turn:
+    """A thread that waits until every file up to a number is durable, or until it is the one to lead."""
+
+    __slots__ = ("end", "lock")
+
+    def __init__(self, end: int) -> None:
+        self.end = end
+        self.lock = threading.Lock()
+        self.lock.acquire()
+
+
 @dataclass(slots=True)
 class _Taken:
     """A file whose name was taken by another content."""
@@ -38,7 +49,8 @@ class GroupSync:
         self._waiting: set[tuple[str, ...]] = set()
         self._last_number = 0
         self._done_number = 0
-        self._is_leading = False
+        self._is_led = False
+        self._waiting_for_sync: list[_Turn] = []
         self._taken: list[_Taken] = []
         self._failure: OSError | None = None
 
@@ -89,17 +101,26 @@ class GroupSync:
         """
         with self._changed:
             end = self._last_number
-            while self._done_number < end and self._is_leading and self._failure is None:
-                self._changed.wait()
-            if self._failure is not None:
-                raise FolderFault(self._failure)
-            if self._done_number >= end:
+            if self._is_over(end):
                 return end
-            self._is_leading = True
+            turn = _Turn(end) if self._is_led else None
+            if turn is not None:
+                self._waiting_for_sync.append(turn)
+            self._is_led = True
+        if turn is not None:
+            turn.lock.acquire()
+        with self._changed:
+            if self._is_over(end):
+                return end
             batch, self._pending = self._pending, []
             upto = self._last_number
         self._lead(batch, upto)
         return end
+
+    def _is_over(self, end: int) -> bool:
+        if self._failure is not None:
+            raise FolderFault(self._failure)
+        return self._done_number >= end
 
     def _lead(self, batch: list[PendingFile], upto: int) -> None:
         taken: list[PendingFile] = []
@@ -117,8 +138,19 @@ class GroupSync:
                 self._taken += [_Taken(entry.number, entry.thread) for entry in taken]
                 self._waiting.difference_update(entry.segments for entry in batch)
                 self._done_number = upto
-                self._is_leading = False
-                self._changed.notify_all()
+                self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Let the first one lead whose files are not durable yet, then wake those whose files are; after a failure, all."""
+        waiting = self._waiting_for_sync
+        self._waiting_for_sync = [turn for turn in waiting if turn.end > self._done_number and self._failure is None]
+        self._is_led = bool(self._waiting_for_sync)
+        if self._is_led:
+            self._waiting_for_sync.pop(0).lock.release()
+        for turn in waiting:
+            if turn.end <= self._done_number or self._failure is not None:
+                turn.lock.release()
+        self._changed.notify_all()
 
     def drop(self, entries: Iterable[PendingFile]) -> None:
         """Close files; what has no name vanishes."""
@@ -131,7 +163,7 @@ class GroupSync:
     def close(self) -> None:
         """Drop what was not synced, and close the root."""
         with self._changed:
-            while self._is_leading:
+            while self._is_led:
                 self._changed.wait()
             self._failure = self._failure or OSError(errno.EBADF, os.strerror(errno.EBADF))
             dropped, self._pending = self._pending, []
