@@ -43,29 +43,34 @@ _SAID = {
 }
 
 
-class SqliteConnection(sqlite3.Connection):
-    """A read-only connection that no thread owns, and which file it has open."""
+_File = tuple[int, int, int, int]
+"""Device, inode, size and time of modification."""
 
-    file: tuple[int, int] = (0, 0)
+
+class SqliteConnection(sqlite3.Connection):
+    """A read-only connection that no thread owns, and what its file was like when it was opened."""
+
+    file: _File = (0, 0, 0, 0)
 
 
 def connect(path: Path) -> SqliteConnection:
     """Open a database file read-only; it must exist."""
     uri = f"file:{percent_encode(str(path))}?mode=ro"
+    file = _file(path)  # first: one that is replaced meanwhile is taken for the older, and opened once more the next time
     connection = sqlite3.connect(
         uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, factory=SqliteConnection, cached_statements=64
     )
     connection.create_function(_LOWER, 1, lambda value: value.lower() if isinstance(value, str) else value, deterministic=True)
-    connection.file = _file(path)
+    connection.file = file
     return connection
 
 
-def _file(path: Path) -> tuple[int, int]:
+def _file(path: Path) -> _File:
     try:
         found = path.stat()
     except OSError:
-        return 0, 0
-    return found.st_dev, found.st_ino
+        return 0, 0, 0, 0
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class SqliteDatabase:
@@ -88,10 +93,10 @@ class SqliteDatabase:
         """Look at the schema and at the kinds of all values, once as long as the schema stays the same."""
         try:
             with self._lent() as connection:
-                version = connection.execute("PRAGMA schema_version").fetchone()[0]
+                schema = _schema(connection)
                 with self._lock:
                     kept = self._tables.get(name)
-                if kept is not None and kept[0] == version:
+                if kept is not None and kept[0] == schema:
                     return kept[1]
                 table = introspect(connection, name)
                 if table is None:
@@ -99,7 +104,7 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise self._translated(error) from None
         with self._lock:
-            self._tables[name] = version, table
+            self._tables[name] = schema, table
         return table
 
     def statistics(self, table: Table) -> Statistics:
@@ -180,14 +185,17 @@ class SqliteDatabase:
 
     @contextmanager
     def _lent(self) -> Iterator[SqliteConnection]:
-        """Lend a connection to the file that lies there now: a kept one may have a file open that was replaced since."""
+        """Lend a connection to the file as it lies there now.
+
+        A kept one may have a file open that was replaced since, or pages in memory of what was there before another file was copied into
+        it: SQLite looks at a counter of writes, which may be the same in both.
+        """
         current = _file(self._path)
         while True:
             connection, is_kept = self._pool.take()
             if not is_kept or connection.file == current:
                 break
             connection.close()
-            self.forget()
         try:
             yield connection
         except BaseException:
@@ -216,6 +224,12 @@ class SqliteDatabase:
         if code in _TRANSIENT:
             return SourceUnavailable(message, source_name=self._source_name, hint="trying again may help")
         return SourceRefused(message, source_name=self._source_name, hint="is it the right file, and whole?")
+
+
+def _schema(connection: SqliteConnection) -> int:
+    """Return a number that stays as long as tables are what they were. The version alone may be another file's too."""
+    row = connection.execute("SELECT schema_version, CAST(group_concat(sql) AS BLOB) FROM pragma_schema_version, sqlite_schema").fetchone()
+    return hash((connection.file[:2], row))
 
 
 def _kinds(query: Query) -> list[ColumnKind | None]:

@@ -11,7 +11,7 @@ from tests.contract.database.world import World, connector, header, make, rows, 
 
 from rightful.connectors.interface import Cursor, Rows
 from rightful.database.sqlite_rows import json_of
-from rightful.errors import SourceError, SourceRefused, SourceUnavailable
+from rightful.errors import SourceRefused, SourceUnavailable
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.serializer import Serializer
 from rightful.testing.connector_suite import identified
@@ -263,17 +263,6 @@ def test_sqlite_text_that_is_no_text_is_refused(request: pytest.FixtureRequest, 
     source = connector(world, source=settings(world, "t", match={"n": "name"}))
     with pytest.raises(SourceRefused, match="UTF-8"):
         rows(source, [ANN])
-
-
-def test_sqlite_replaced_file_is_read_anew(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    world = _sqlite(request, tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO t VALUES (1, 'ann')")
-    source = connector(world, source=settings(world, "t", match={"n": "name"}))
-    assert values(source, [ANN]) == [[1]]
-    (tmp_path / "test.db").rename(tmp_path / "old.db")
-    with pytest.raises(SourceError, match="no such file"):
-        rows(source, [ANN])
-    world.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, n TEXT); INSERT INTO t VALUES (2, 'ann')")
-    assert values(source, [ANN]) == [[2]]
 
 
 @pytest.mark.parametrize("declared", ["INTEGER", "NUMERIC", "TEXT", "BLOB", "REAL", "TEXT COLLATE NOCASE", "VARCHAR(9) COLLATE RTRIM", ""])
