@@ -13,18 +13,20 @@ from rightful.engines.embedded import EmbeddedEngine, new_owner
 from rightful.export import audit_trail, runtime
 from rightful.export.service import Service
 from rightful.export.work import Work
+from rightful.meters import Meters
 from rightful.storage.registry import Storages
+from rightful.store.metering import MeteredStore
 from rightful.store.sqlite import SqliteStore
 
 
 @contextmanager
-def running(config: Config, *, clock: Clock | None = None) -> Iterator[Service]:
+def running(config: Config, *, clock: Clock | None = None, meters: Meters | None = None) -> Iterator[Service]:
     """Run the service while the block lasts: settle what a stop left behind, work, and come to a checkpoint at the end."""
     clock = clock or SystemClock()
     owner = new_owner()
     tenants = runtime.build(config)
     storages = Storages()
-    store = SqliteStore(config.store_path, clock)
+    store = SqliteStore(config.store_path, clock) if meters is None else MeteredStore(config.store_path, clock, meters)
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
     engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock)
     trail = audit_trail.build(config, store, clock)
@@ -37,12 +39,28 @@ def running(config: Config, *, clock: Clock | None = None) -> Iterator[Service]:
         service.stop()
 
 
+@contextmanager
+def _measuring(config: Config) -> Iterator[Meters | None]:
+    """Count, and tell it on a port of its own, while the block lasts; where the configuration does not say so, do neither."""
+    if not config.server.metrics:
+        yield None
+        return
+    from rightful.metrics import MetricsServer, PrometheusMeters  # noqa: PLC0415 - only where it is used
+
+    meters = PrometheusMeters()
+    server = MetricsServer(config.server.metrics, meters.registry)
+    try:
+        yield meters
+    finally:
+        server.close()
+
+
 def run(config: Config, *, on_listening: Callable[[str], None] = lambda _address: None) -> None:
     """Serve until a signal ends it; `on_listening` gets scheme, host and port once the socket is bound."""
     from rightful.graph.server import serve  # noqa: PLC0415 - uvicorn is only needed here
 
     return_memory_soon()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every signature that is open (DESIGN rule 6)
-    with running(config) as service:
+    with _measuring(config) as meters, running(config, meters=meters) as service:
         Thread(target=import_module, args=("rightful.package.bulk",), name="warm-up", daemon=True).start()
-        serve(config, exports=service, on_listening=lambda listening: on_listening(listening.address))
+        serve(config, exports=service, meters=meters, on_listening=lambda listening: on_listening(listening.address))

@@ -76,6 +76,11 @@ class Unauthenticated(RequestError):
     default_code = "InvalidAuthenticationToken"
     http_status = 401
 
+    def __init__(self, message: str, *, hint: str = "", reason: str = "malformed") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+        """The class of reasons, for counting."""
+
 
 class Forbidden(RequestError):
     """The caller is known and may not do this."""

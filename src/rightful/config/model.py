@@ -43,6 +43,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The service's public address, where a proxy in front does not pass the client's Host on. Else links are made from Host."""
     tls: TlsSettings | None = None
     """Without it the service speaks plain HTTP, and only on loopback."""
+    metrics: str = ""
+    """Address and port of `/metrics`, for instance 127.0.0.1:9464; empty: there is none. Whoever reaches it may read it, without TLS."""
 
     @property
     def host(self) -> str:

@@ -88,8 +88,17 @@ def check_server(server: ServerSettings, complain: Complain) -> None:
         complain(
             "server.tls", "is missing, and the service would be reachable from other machines", "add cert and key, or listen on 127.0.0.1"
         )
+    if server.metrics:
+        _check_metrics(server.metrics, complain)
     if server.base_url:
         _check_base_url(server.base_url, complain)
+
+
+def _check_metrics(metrics: str, complain: Complain) -> None:
+    host, colon, port = metrics.rpartition(":")
+    is_port = port.isascii() and port.isdigit() and int(port[:6]) <= _LARGEST_PORT
+    if not colon or not is_port or not _is_address(host.removeprefix("[").removesuffix("]")):
+        complain("server.metrics", "is not an IP address and a port", "write for instance 127.0.0.1:9464; port 0 takes a free one")
 
 
 def _is_address(host: str) -> bool:

@@ -96,6 +96,8 @@ server:
   @in server.tls.key
   # `rightful dev-cert tls` makes one for localhost; Graph's clients send their tokens over https only.
   # tls: {cert: tls/cert.pem, key: tls/key.pem}
+  @ server.metrics
+  # metrics: 127.0.0.1:9464
 
 # Where operations are kept: never personal data, never a secret in the clear.
 @ config.store

@@ -22,6 +22,7 @@ from rightful.graph.seen import Seen
 from rightful.graph.threads import Threads
 from rightful.identity.model import Caller
 from rightful.identity.verifier import Verifier, parse_authorization
+from rightful.meters import Meters
 
 _log = structlog.get_logger(__name__)
 
@@ -29,7 +30,8 @@ _log = structlog.get_logger(__name__)
 class GraphApp:
     """Graph's personal data export over ASGI. Made by `create_app`."""
 
-    def __init__(self, *, service: Service, verifier: Verifier, base_url: str, authorization_uri: str) -> None:
+    def __init__(self, *, service: Service, verifier: Verifier, base_url: str, authorization_uri: str, meters: Meters) -> None:
+        self._meters = meters
         self._service = service
         self._verifier = verifier
         self._base_url = base_url
@@ -51,7 +53,7 @@ class GraphApp:
     ) -> Answer:
         """Answer a request, whatever comes of it: one that came by itself, or (then its caller is known) one of a batch."""
         request_id = headers.new_request_id()
-        seen = Seen(scope["method"])
+        seen = Seen(scope["method"], self._meters)
         client_request_id = headers.client_request_id(scope["headers"]) or headers.new_request_id()  # GRAPH-18
         try:
             answer = await self._reply(scope, receive, seen, request_id, refused=refused, batch_of=batch_of)
@@ -119,7 +121,8 @@ class GraphApp:
             text = parse_authorization(headers.values(scope["headers"], b"authorization"))
             while not isinstance(found := self._verifier.try_verify(text), Caller):
                 await self._asking.ask(found)
-        except (Unauthenticated, Forbidden):
+        except (Unauthenticated, Forbidden) as error:
+            self._meters.token_refused(error.reason if isinstance(error, Unauthenticated) else "personal_account")
             self._service.exports.note_unauthenticated(noting.client_address(scope))
             raise
         return found
@@ -138,7 +141,9 @@ async def _send(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-def create_app(*, config: Config, exports: Exports, verifier: Verifier | None = None, clock: Clock | None = None) -> GraphApp:
+def create_app(
+    *, config: Config, exports: Exports, verifier: Verifier | None = None, clock: Clock | None = None, meters: Meters | None = None
+) -> GraphApp:
     """Return the application; `close` it in the end.
 
     Args:
@@ -146,6 +151,7 @@ def create_app(*, config: Config, exports: Exports, verifier: Verifier | None = 
         exports: The service behind the wire.
         verifier: What checks tokens; made from the configuration where it is not given.
         clock: Tells the time; the machine's where it is not given.
+        meters: Count what is answered.
     """
     clock = clock or SystemClock()
     service = Service(
@@ -162,4 +168,5 @@ def create_app(*, config: Config, exports: Exports, verifier: Verifier | None = 
         verifier=verifier or build_verifier(config, clock),
         base_url=config.server.base_url,
         authorization_uri=authorization_uri(config),
+        meters=meters or Meters(),
     )

@@ -6,6 +6,7 @@ import time
 import structlog
 
 from rightful.identity.model import Caller
+from rightful.meters import Meters
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _GONE = 499
@@ -16,14 +17,15 @@ _logging = logging.getLogger(__name__)
 
 
 class Seen:
-    """One request: filled in on its way, told when it is over.
+    """One request: filled in on its way, counted and told when it is over.
 
-    At DEBUG, not INFO: polls are most of all requests, and a line costs as much as one; who asked for what belongs into the audit.
+    Told at DEBUG, not INFO: polls are most of all requests, and a line costs as much as one; who asked for what belongs into the audit.
     """
 
-    __slots__ = ("_began_s", "caller", "method", "route")
+    __slots__ = ("_began_s", "_meters", "caller", "method", "route")
 
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, meters: Meters) -> None:
+        self._meters = meters
         self.method = method if method in _METHODS else "other"  # what a client made up is no label
         self.route = "none"
         self.caller: Caller | None = None
@@ -32,6 +34,7 @@ class Seen:
     def answered(self, status: int, request_id: str) -> None:
         """Tell how it was answered."""
         elapsed_s = time.perf_counter() - self._began_s
+        self._meters.request(self.method, self.route, status, elapsed_s)
         if _logging.isEnabledFor(logging.DEBUG):
             self._tell(status, request_id, elapsed_s)
 

@@ -18,6 +18,7 @@ from rightful.errors import ConfigurationError
 from rightful.export.interface import Exports
 from rightful.graph.app import create_app
 from rightful.graph.http_protocol import LimitedHttpProtocol
+from rightful.meters import Meters
 
 KEEP_ALIVE_S = 75
 GRACE_S = 5
@@ -110,9 +111,10 @@ class Listening:
         *,
         clock: Clock | None = None,
         protocol: type[LimitedHttpProtocol] = LimitedHttpProtocol,
+        meters: Meters | None = None,
     ) -> None:
         context = _tls_context(config.server, config.folder)
-        self._app = create_app(config=config, exports=exports, clock=clock or SystemClock())
+        self._app = create_app(config=config, exports=exports, clock=clock or SystemClock(), meters=meters)
         try:
             self._socket = _listen(config.server)
         except ConfigurationError:
@@ -166,6 +168,7 @@ def serve(
     *,
     exports: Exports,
     clock: Clock | None = None,
+    meters: Meters | None = None,
     on_listening: Callable[[Listening], None] = lambda _listening: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; blocking. Returns once requests that had begun are answered.
@@ -174,11 +177,12 @@ def serve(
         config: The configuration.
         exports: The service behind the wire; the caller stops it afterwards.
         clock: Tells the time; the machine's where it is not given.
+        meters: Count what is answered.
         on_listening: Called once the socket is bound: it knows the port and the address.
 
     Raises:
         ConfigurationError: It cannot listen or speak TLS as configured.
     """
-    listening = Listening(config, exports, clock=clock)
+    listening = Listening(config, exports, clock=clock, meters=meters)
     on_listening(listening)
     listening.run()

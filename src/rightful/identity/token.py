@@ -71,8 +71,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
         return "Token()"
 
 
-def _refuse(reason: str, *, hint: str = "") -> Unauthenticated:
-    return Unauthenticated(f"Access token validation failure: {reason}", hint=hint)
+def _refuse(reason: str, *, hint: str = "", kind: str = "malformed") -> Unauthenticated:
+    return Unauthenticated(f"Access token validation failure: {reason}", hint=hint, reason=kind)
 
 
 def _decode(segment: str, name: str) -> bytes:
@@ -166,11 +166,11 @@ def check_times(token: Token, now: datetime) -> None:
     """Raise `Unauthenticated` where the token is expired or not valid yet; clocks may differ by SKEW_S."""
     now_s = now.timestamp()
     if now_s >= token.expires_s + SKEW_S:
-        raise _refuse("it has expired")
+        raise _refuse("it has expired", kind="expired")
     for name in ("nbf", "iat"):
         start_s = _time(token.claims, name)
         if start_s is not None and now_s < start_s - SKEW_S:
-            raise _refuse("it is not valid yet")
+            raise _refuse("it is not valid yet", kind="not_yet_valid")
 
 
 def has_audience(token: Token, trusted: TrustedIssuer) -> bool:
@@ -183,29 +183,30 @@ def has_audience(token: Token, trusted: TrustedIssuer) -> bool:
 
 def refuse_audience() -> Unauthenticated:
     """Return the error for a token that is meant for somebody else."""
-    return _refuse("invalid audience")
+    return _refuse("invalid audience", kind="audience")
 
 
 def refuse_issuer() -> Unauthenticated:
     """Return the error for a token of an issuer that does not count in its tenant."""
-    return _refuse("the issuer is not trusted for this tenant")
+    return _refuse("the issuer is not trusted for this tenant", kind="issuer")
 
 
 def refuse_algorithm() -> Unauthenticated:
     """Return the error for a token that is signed in another way than its issuer signs."""
-    return _refuse("the algorithm is not one that the issuer signs with")
+    return _refuse("the algorithm is not one that the issuer signs with", kind="algorithm")
 
 
 def refuse_key() -> Unauthenticated:
     """Return the error for a token whose issuer has no such key, as far as is known."""
-    return _refuse("the signing key is not one of the issuer's", hint="if the issuer has just begun to use it, try again in half a minute")
+    hint = "if the issuer has just begun to use it, try again in half a minute"
+    return _refuse("the signing key is not one of the issuer's", hint=hint, kind="key")
 
 
 def check_signature(token: Token, key: PublicKey) -> None:
     """Raise `Unauthenticated` where the signature is not of this key, which must be one for the token's algorithm."""
     signed = token.text.rpartition(".")[0].encode()  # RFC 7515 5.2
     if not _signatures[token.algorithm].verify(signed, key, token.signature):
-        raise _refuse("invalid signature")
+        raise _refuse("invalid signature", kind="signature")
 
 
 def _kind(claims: dict[str, object]) -> CallerKind:

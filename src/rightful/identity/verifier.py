@@ -113,10 +113,10 @@ class Verifier:
 def parse_authorization(values: Sequence[str]) -> str:
     """Return the token of a request's Authorization headers; raises `Unauthenticated` unless there is exactly one bearer token."""
     if not values:
-        raise Unauthenticated("Access token is empty")
+        raise Unauthenticated("Access token is empty", reason="missing")
     if len(values) > 1:
         raise Unauthenticated("Authorization is given more than once")
     scheme, _, text = values[0].partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
-        raise Unauthenticated("Access token is empty", hint="send Authorization: Bearer and a token")  # RFC 6750 2.1
+        raise Unauthenticated("Access token is empty", hint="send Authorization: Bearer and a token", reason="missing")  # RFC 6750 2.1
     return text.strip()

@@ -66,6 +66,17 @@ FROM operation WHERE status = 'intent' ORDER BY seq;
 -- name: count_open
 SELECT number FROM open_operations WHERE tenant_id = :tenant_id;
 
+-- name: backlog
+SELECT 'open', tenant_id, number FROM open_operations
+UNION ALL
+SELECT 'not_started', '', count(*) FROM operation WHERE status = 'not_started'
+UNION ALL
+SELECT 'pending', '', count(*) FROM read WHERE state = 'pending' AND not_before = 0
+UNION ALL
+SELECT 'waiting', '', count(*) FROM read WHERE state = 'pending' AND not_before > 0
+UNION ALL
+SELECT 'leased', '', count(*) FROM read WHERE state = 'leased';
+
 -- name: add_read
 INSERT INTO read (operation_id, source_name, partition, position, operation_seq, tenant_id, spec_digest, sealed_spec, estimated_rows,
   estimated_bytes)

@@ -1,0 +1,53 @@
+"""What is counted. Whoever counts says what happened, and knows nothing of how it is told.
+
+Nothing personal is ever said: a route is a kind, not a path; a source, a code and a reason are words of the configuration or the program.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How much has not ended."""
+
+    open_by_tenant: Mapping[str, int]
+    """Operations, by the tenant's id."""
+    not_started: int
+    """Operations that nothing has been read for yet."""
+    reads: Mapping[str, int]
+    """`pending` now, `waiting` for a later try, `leased`."""
+
+
+class Meters:
+    """Counts nothing: what there is where `server.metrics` is not set."""
+
+    def watch(self, backlog: Callable[[], Backlog]) -> None:
+        """Ask for the backlog whenever somebody wants to know."""
+
+    def request(self, method: str, route: str, status: int, elapsed_s: float) -> None:
+        """Note that a request was answered."""
+
+    def token_refused(self, reason: str) -> None:
+        """Note that a token was refused, by the class of reasons."""
+
+    def accepted(self) -> None:
+        """Note that an operation was accepted."""
+
+    def ended(self, status: str, code: str = "") -> None:
+        """Note that an operation ended; a failed one with its code."""
+
+    def packaged(self, entries: int, size_bytes: int) -> None:
+        """Note that a package is whole."""
+
+    def written(self, source: str, *, entries: int, rows: int, size_bytes: int) -> None:
+        """Note what of a source is in a storage location for certain."""
+
+    def skipped(self, source: str, items: int) -> None:
+        """Note that items of a source could not be read."""
+
+    def retried(self, source: str) -> None:
+        """Note that a read is tried again."""
+
+    def waited(self, code: str) -> None:
+        """Note that an operation waits for its storage location."""

@@ -1,0 +1,117 @@
+"""A store that counts what it is told: everything that becomes of an operation goes through it, once it is durable."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from rightful.audit.record import NOBODY, Actor
+from rightful.clock import Clock
+from rightful.ids import OperationId, TenantId
+from rightful.meters import Backlog, Meters
+from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
+from rightful.store.interface import (
+    Checkpoint,
+    ClaimedOperation,
+    ClaimedRead,
+    Completion,
+    Entry,
+    EntryState,
+    NewApproval,
+    NewRead,
+)
+from rightful.store.sqlite import SqliteStore
+
+
+class MeteredStore(SqliteStore):
+    """Does what the store does, and counts what came of it."""
+
+    def __init__(self, path: Path, clock: Clock, meters: Meters) -> None:
+        super().__init__(path, clock)
+        self._meters = meters
+        meters.watch(self.backlog)
+
+    def promote(
+        self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry], *, approval: NewApproval | None = None
+    ) -> DataPolicyOperation | None:
+        """Count what was accepted."""
+        operation = super().promote(operation_id, reads, entries, approval=approval)
+        if operation is not None:
+            self._meters.accepted()
+        return operation
+
+    def decide(
+        self, tenant_id: TenantId, operation_id: OperationId, *, decider_key: str, refusal: Failure | None, by: Actor = NOBODY
+    ) -> DataPolicyOperation | None:
+        """Count what was refused."""
+        operation = super().decide(tenant_id, operation_id, decider_key=decider_key, refusal=refusal, by=by)
+        if operation is not None and refusal is not None:
+            self._meters.ended(OperationStatus.FAILED, refusal.code)
+        return operation
+
+    def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
+        """Count what was written."""
+        lost = super().checkpoint(checkpoints, owner=owner)
+        for each in checkpoints:
+            if each.read.operation_id not in lost:
+                self._count(each.read.source_name, each.entries)
+        return lost
+
+    def _count(self, source_name: str, entries: Sequence[Entry]) -> None:
+        done = [entry for entry in entries if entry.state is EntryState.DONE]
+        if done:
+            rows, size_bytes = sum(entry.rows for entry in done), sum(entry.size_bytes for entry in done)
+            self._meters.written(source_name, entries=len(done), rows=rows, size_bytes=size_bytes)
+        skipped = sum(entry.state is EntryState.SKIPPED for entry in entries)
+        if skipped:
+            self._meters.skipped(source_name, skipped)
+
+    def retry(
+        self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None, alone: bool = False
+    ) -> None:
+        """Count what is tried again."""
+        super().retry(reads, owner=owner, at=at, waiting_for=waiting_for, alone=alone)
+        for read in reads:
+            if waiting_for is None:
+                self._meters.retried(read.source_name)
+            else:
+                self._meters.waited(waiting_for.code)
+
+    def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
+        """Count what waits."""
+        super().retry_finish(operation, owner=owner, at=at, waiting_for=waiting_for)
+        if waiting_for is not None:
+            self._meters.waited(waiting_for.code)
+
+    def complete(self, completions: Sequence[Completion], *, owner: str) -> tuple[OperationId, ...]:
+        """Count what is complete."""
+        lost = super().complete(completions, owner=owner)
+        for each in completions:
+            if each.operation.operation_id not in lost:
+                self._meters.ended(OperationStatus.COMPLETE)
+                self._meters.packaged(each.package.entries, each.package.size_bytes)
+        return lost
+
+    def fail(
+        self,
+        operation_id: OperationId,
+        failure: Failure,
+        *,
+        owner: str = "",
+        claimed: ClaimedRead | ClaimedOperation | None = None,
+        by: Actor | None = None,
+    ) -> bool:
+        """Count what failed."""
+        has_failed = super().fail(operation_id, failure, owner=owner, claimed=claimed, by=by)
+        if has_failed:
+            self._meters.ended(OperationStatus.FAILED, failure.code)
+        return has_failed
+
+    def backlog(self) -> Backlog:
+        """Return how much has not ended."""
+        rows = self._file.read(lambda connection: connection.execute(self._sql["backlog"]).fetchall())
+        numbers = {what: number for what, _, number in rows}
+        return Backlog(
+            open_by_tenant={tenant_id: number for what, tenant_id, number in rows if what == "open"},
+            not_started=numbers["not_started"],
+            reads={state: numbers[state] for state in ("pending", "waiting", "leased")},
+        )
