@@ -3,7 +3,7 @@
 import { createRequire } from "node:module";
 
 const require = createRequire(new URL("../servers/package.json", import.meta.url));
-const { Client, PageIterator, GraphError } = require("@microsoft/microsoft-graph-client");
+const { BatchRequestContent, BatchResponseContent, Client, PageIterator, GraphError } = require("@microsoft/microsoft-graph-client");
 
 const { BASE, TOKEN, WEAK_TOKEN, USER, LOCATION } = process.env;
 const host = new URL(BASE).hostname;
@@ -79,6 +79,21 @@ seen.errors = {
   missing: await refused(() => graph.api("/users/nobody@contoso.example/exportPersonalData").post({ storageLocation: LOCATION })),
   location: await refused(() => graph.api(`/users/${USER}/exportPersonalData`).post({ storageLocation: null })),
   filter: await refused(() => graph.api("/dataPolicyOperations").filter("nothing").get()),
+};
+
+// GRAPH-51: it strips scheme and host off, and leaves the version.
+const batched = await graph.api("/$batch").post(
+  await new BatchRequestContent([
+    { id: "1", request: new Request(`${BASE}v1.0/users/${USER}/exportPersonalData`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ storageLocation: LOCATION }) }) },
+    { id: "2", request: new Request(`${BASE}v1.0/dataPolicyOperations?$top=1`, { method: "GET" }), dependsOn: ["1"] },
+    { id: "3", request: new Request(`${BASE}beta/users/nobody@contoso.example`, { method: "GET" }), dependsOn: ["2"] },
+  ]).getContent(),
+);
+const answers = new BatchResponseContent(batched);
+seen.batch = {
+  statuses: ["1", "2", "3"].map((id) => answers.getResponseById(id).status),
+  location: answers.getResponseById("1").headers.get("location"),
+  listed: (await answers.getResponseById("2").json()).value.length,
 };
 
 console.log(JSON.stringify(seen));

@@ -163,7 +163,8 @@ def _headers(found: object, name: str) -> tuple[headers.Header, ...]:
 def _body(found: object, content_type: list[str], name: str) -> bytes:
     if found is None:
         return b""
-    if not isinstance(found, str) or not content_type or bodies.is_json(content_type[0]):
+    # A text without a Content-Type is base64 too: so Microsoft's generated SDK for JavaScript writes every body, JSON or not.
+    if not isinstance(found, str) or (content_type and bodies.is_json(content_type[0])):
         return json.dumps(found).encode()
     try:
         return base64.b64decode(found.replace("-", "+").replace("_", "/") + "=" * (-len(found) % 4), validate=True)
