@@ -34,7 +34,7 @@ CHECKS = [
     allow_header_conformance,
     ignored_auth,
 ]
-EXAMPLES = settings(max_examples=12, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
 OPERATIONS = [(path, method) for path, item in openapi.document(202)["paths"].items() for method in item]
 ALL_ROLES = ["User.Export.All", "CrossTenantUserProfileSharing.ReadWrite.All"]
@@ -59,7 +59,7 @@ def described(opened: World) -> OpenApiSchema:
 def test_made_up_requests_are_answered_as_described(opened: World, described: OpenApiSchema, path: str, method: str) -> None:
     operation = described[path][method]
 
-    @EXAMPLES
+    @settings(EXAMPLES, max_examples=3 if method in {"head", "options"} else 10)
     @given(case=st.one_of([operation.as_strategy(generation_mode=mode) for mode in GenerationMode]))
     def check(case: Any) -> None:
         sent = {"Authorization": f"Bearer {opened.issuer.token(roles=ALL_ROLES)}"}

@@ -12,7 +12,7 @@ from typing import Any
 from rightful.graph import batch, bodies, resources
 from rightful.graph.closed_list import CODES
 from rightful.graph.endpoints import ENDPOINTS, EVERYWHERE, Endpoint, Parameter
-from rightful.graph.routes import PATHS, VERSIONS, RouteKind, versions
+from rightful.graph.routes import METHODS, PATHS, VERSIONS, RouteKind, versions
 from rightful.graph.shapes import Edm, Property, Shape, Words
 
 Json = dict[str, Any]
@@ -240,6 +240,32 @@ def _operation(kind: RouteKind, method: str, version: str, submit_status: int) -
     return found
 
 
+def _bodiless(answers: Json) -> Json:
+    """Return the same answers without their bodies."""
+    answers = {status: _refusal(int(status)) if "$ref" in answer else answer for status, answer in answers.items()}
+    return {status: {name: answer[name] for name in ("description", "headers")} for status, answer in answers.items()}
+
+
+def _head(of_get: Json) -> Json:
+    summary = f"The headers of GET: {of_get['summary'][0].lower()}{of_get['summary'][1:]}"
+    operation_id = of_get["operationId"].removesuffix("_get") + "_head"
+    return {**of_get, "operationId": operation_id, "summary": summary, "responses": _bodiless(of_get["responses"])}
+
+
+def _options(kind: RouteKind, version: str) -> Json:
+    answer = {"description": "No Content", "headers": _headers("Allow")}
+    refusals = {str(status): _ref("responses", f"Error{status}") for status in EVERYWHERE}
+    parameters = [each for each in _parameters(kind, Endpoint(summary="", needs="")) if each.get("in") != "query"]
+    return {
+        "operationId": f"{version.replace('.', '_')}_{kind.value}_options",
+        "tags": [version],
+        "summary": "Which methods this path takes",
+        "description": "Needs a token, whatever it allows. No preflight is answered: no page of a browser calls here.",
+        "parameters": parameters,
+        "responses": {"204": answer, **refusals},
+    }
+
+
 # -- without a token -------------------------------------------------------------------------------------------------------
 def _open(name: str, summary: str, media: str, schema: Json, **more: Json) -> Json:
     answer = {"description": "OK", "headers": _headers(), "content": {media: {"schema": schema}}}
@@ -249,10 +275,11 @@ def _open(name: str, summary: str, media: str, schema: Json, **more: Json) -> Js
 def _pages() -> dict[str, Json]:
     alive = {"type": "object", "required": ["status"], "properties": {"status": {"enum": ["ok"]}}}
     reasons = {"status": {"enum": ["unready"]}, "reason": {"enum": ["store", "engine", "stopping"]}}
+    reason = {"type": "object", "required": ["status", "reason"], "properties": reasons}
     unready = {
         "description": "It cannot take work",
         "headers": _headers(),
-        "content": {"application/json": {"schema": {"type": "object", "required": ["status", "reason"], "properties": reasons}}},
+        "content": {"application/json": {"schema": {"anyOf": [reason, _ref("schemas", "error")]}}},  # or too many ask at once
     }
     ready = _open("ready", "Whether the service can take work", "application/json", alive, **{"503": unready})
     text = {"type": "string"}
@@ -272,10 +299,16 @@ def document(beta_submit_status: int) -> Json:
     paths: dict[str, Json] = {}
     for version in VERSIONS.values():
         submit_status = beta_submit_status if version == "beta" else 202
-        for kind, method in ENDPOINTS:
+        for kind, methods in METHODS.items():
             if version in versions(kind):
-                item = paths.setdefault(f"/{version}{PATHS[kind]}", {})
-                item[method.lower()] = _operation(kind, method, version, submit_status)
+                item = {
+                    method.lower(): _operation(kind, method, version, submit_status) for method in methods if (kind, method) in ENDPOINTS
+                }
+                if "HEAD" in methods:
+                    item["head"] = _head(item["get"])
+                if "OPTIONS" in methods:
+                    item["options"] = _options(kind, version)
+                paths[f"/{version}{PATHS[kind]}"] = item
     return {
         "openapi": "3.1.0",
         "info": {
@@ -288,7 +321,7 @@ def document(beta_submit_status: int) -> Json:
         },
         "servers": [{"url": "./", "description": "Where this document came from."}],
         "security": [{"bearer": []}],
-        "paths": paths | {path: {"get": operation} for path, operation in _pages().items()},
+        "paths": paths | {path: {"get": operation, "head": _head(operation)} for path, operation in _pages().items()},
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A token of the tenant's issuer."}
