@@ -54,7 +54,7 @@ class GraphApp:
         """Answer a request, whatever comes of it: one that came by itself, or (then its caller is known) one of a batch."""
         request_id = headers.new_request_id()
         seen = Seen(scope["method"], self._meters)
-        client_request_id = headers.client_request_id(scope["headers"]) or headers.new_request_id()  # GRAPH-18
+        client_request_id = headers.client_request_id(scope["headers"]) or request_id  # GRAPH-18
         try:
             answer = await self._reply(scope, receive, seen, request_id, refused=refused, batch_of=batch_of)
         except Disconnected:
