@@ -290,6 +290,8 @@ def test_caller_who_sees_and_may_not_submit_cannot_cancel_or_resume(scene: Scene
         for method, path in (
             ("DELETE", f"/v1.0/dataPolicyOperations/{operation}"),
             ("POST", f"/v1.0/dataPolicyOperations/{operation}/resume"),
+            ("POST", f"/v1.0/dataPolicyOperations/{operation}/approve"),
+            ("POST", f"/v1.0/dataPolicyOperations/{operation}/reject"),
         ):
             answer = scene.client.request(method, path, token=token)
             assert (answer.status, answer.code) == (403, "Authorization_RequestDenied")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.wire.moved import MovedExports
 from tests.wire.running import listening
@@ -50,8 +51,8 @@ class Service:
     def run(self, *arguments: str) -> int:
         return main(["--config", str(self.folder / "rightful.yaml"), *arguments, "--server", self.address])
 
-    def submitted(self) -> str:
-        assert self.run("export", ANN, "--to", "LocalExports", "--no-wait") == Exit.OK
+    def submitted(self, location: str = "LocalExports") -> str:
+        assert self.run("export", ANN, "--to", location, "--no-wait") == Exit.OK
         return next(reversed(self.exports.operations))
 
 
@@ -154,6 +155,33 @@ def test_show_watch_cancel_and_resume(service: Service, capsys: pytest.CaptureFi
     assert service.exports.resumed == [(operation_id, SAS)]
     assert service.run("requests", "show", "none") == Exit.FAILED
     assert "Request_ResourceNotFound" in capsys.readouterr().err
+
+
+def test_approve_and_reject_take_another_persons_token(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    issue = ["--config", str(service.folder / "rightful.yaml"), "token", "--delegated", "--role", "company_admin", "--person"]
+    assert main([*issue, "aaaaaaaa-0000-4000-8000-00000000000b"]) == Exit.OK
+    token = service.folder / "ben.token"
+    token.write_text(capsys.readouterr().out)
+    first = service.submitted()
+    second = service.submitted(SAS)
+    capsys.readouterr()
+    for each in map(OperationId, (first, second)):
+        service.exports.put(msgspec.structs.replace(service.exports.operations[each], is_by_application=False))
+        service.exports.hold(each)
+    assert service.run("requests", "approve", first) == Exit.FAILED
+    assert "a person's token" in capsys.readouterr().err
+    assert service.run("requests", "show", first) == Exit.OK
+    shown = capsys.readouterr().out
+    assert "approvalRequired" in shown
+    assert service.exports.operations[OperationId(first)].caller_key.partition("/")[2] in shown
+    assert service.run("requests", "approve", first, "--token-file", str(token)) == Exit.OK
+    capsys.readouterr()
+    assert service.run("--json", "requests", "reject", second, "--token-file", str(token)) == Exit.OK
+    assert json.loads(capsys.readouterr().out) == {"id": second, "approved": False}
+    assert service.run("requests", "watch", second) == Exit.FAILED
+    assert "submit it again" in capsys.readouterr().err
+    assert service.run("--json", "requests", "show", first) == Exit.OK
+    assert json.loads(capsys.readouterr().out)["approval"]["state"] == "given"
 
 
 # -- connection -----------------------------------------------------------------------------------------------------------

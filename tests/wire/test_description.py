@@ -62,6 +62,7 @@ SHOWN = (
     "microsoft.graph.dataPolicyOperation",
     "microsoft.graph.inboundSharedUserProfile",
     "rightful.failure",
+    "rightful.approval",
     "rightful.source",
     "rightful.package",
 )
@@ -76,6 +77,7 @@ def opened() -> Any:
         one.exports.complete(first.operation_id)
         one.exports.run(second.operation_id)
         one.exports.fail(second.operation_id, Failure(code="SourceUnavailable", message="m", source_name="orders"))
+        one.exports.hold(one.operation(one.submit(BEN, location=new_location())).operation_id)
         waits = Failure(code="StorageRefused", message="m")
         progress = tuple(SourceProgress(source_name=state.value, state=state, rows=1) for state in SourceState)
         running = one.exports.operations[third.operation_id]

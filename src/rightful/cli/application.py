@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a commented rightful.yaml, a seal.key and an audit.key."),
     "serve": ("serve", "Run the service."),
     "export": ("export", "Export a person's data and follow it until it is done."),
-    "requests": ("requests", "List, show, watch, cancel and resume exports."),
+    "requests": ("requests", "List, show, watch, cancel, resume, approve and reject exports."),
     "verify": ("verify", "Check a package: what is missing, extra or changed."),
     "audit": ("audit", "Check and export the record of who did what with whose data."),
     "token": ("token", "Make a token of the built-in issuer."),

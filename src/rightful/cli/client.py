@@ -166,6 +166,10 @@ class Client:
         """End an operation (GRAPH-33)."""
         self.call("DELETE", f"/v1.0/dataPolicyOperations/{quote(operation_id, safe='')}")
 
+    def decide(self, operation_id: str, *, is_approved: bool) -> None:
+        """Approve or reject an operation that waits for it."""
+        self.call("POST", f"/v1.0/dataPolicyOperations/{quote(operation_id, safe='')}/{'approve' if is_approved else 'reject'}")
+
     def resume(self, operation_id: str, location: str | None) -> None:
         """Lead a failed or waiting operation back to running."""
         body = {} if location is None else {"storageLocation": location}

@@ -87,6 +87,7 @@ def mint(
     roles: tuple[str, ...],
     lifetime: timedelta,
     now: datetime | None = None,
+    object_id: str = "",
 ) -> str:
     """Make a token of the built-in issuer, from now on; raises `ConfigurationError` where the tenant has none."""
     issuer = next((issuer for issuer in tenant.identity.issuers if issuer.issuer == LOCAL_ISSUER), None)
@@ -102,6 +103,7 @@ def mint(
         roles=roles,
         lifetime_s=int(lifetime.total_seconds()),
         now=now or SystemClock().now(),
+        object_id=object_id,
     )
 
 

@@ -15,6 +15,8 @@ from rightful.redaction import printable
 from rightful.storage.location import AccountLocation
 from rightful.storage.registry import account_folder
 
+_UNAPPROVED = frozenset({"rejected", "approvalExpired", "requestChanged"})
+
 
 def as_data(operation: Operation) -> Any:
     """Return an operation as `--json` shows it: by its names on the wire."""
@@ -36,6 +38,9 @@ def show(operation: Operation, *, as_json: bool) -> None:
         ("failed", str(operation.failure or "")),
         ("waits for", str(operation.waiting_for or "")),
     ]
+    if operation.approval is not None:
+        facts.append(("asked by", operation.approval.requested_by))
+        facts.append(("decided by", operation.approval.decided_by or ""))
     if operation.package is not None:
         package = operation.package
         facts.append(("package", f"{package.prefix or '/'}: {package.entries} entries, {format_bytes(package.size_bytes)}"))
@@ -89,6 +94,8 @@ def verdict(operation: Operation) -> Exit:
         return Exit.OK
     reason = operation.failure
     say(f"error: the export failed: {reason}" if reason else "error: the export failed")
-    if reason is None or reason.code != "cancelled":
+    if reason is not None and reason.code in _UNAPPROVED:
+        say("what to do: submit it again, and have it approved")
+    elif reason is None or reason.code != "cancelled":
         say(f"what to do: mend the cause, then `rightful requests resume {operation.id}` (with --to for a new SAS)")
     return Exit.FAILED

@@ -18,7 +18,7 @@ STATUSES = ("notStarted", "running", "complete", "failed")
 @click.group()
 @global_options
 def command() -> None:
-    """List, show, watch, cancel and resume exports."""
+    """List, show, watch, cancel, resume, approve and reject exports."""
 
 
 @command.command("list")
@@ -76,6 +76,41 @@ def cancel(operation_id: str, *, server: str | None, token_file: Path | None, te
         emit_json({"id": operation_id, "cancelled": True})
     else:
         say(f"{operation_id} is cancelled; what was written stays in the storage location")
+    return Exit.OK
+
+
+@command.command("approve")
+@click.argument("operation_id", metavar="ID")
+@connection_options
+@global_options
+def approve(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> int:
+    """Let an export begin that waits for a second administrator.
+
+    It takes a person's token, of somebody else than who asked for the export; `requests show` says what it is about.
+    """
+    return _decide(operation_id, is_approved=True, server=server, token_file=token_file, tenant=tenant)
+
+
+@command.command("reject")
+@click.argument("operation_id", metavar="ID")
+@connection_options
+@global_options
+def reject(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> int:
+    """End an export that waits for a second administrator; nothing was read for it.
+
+    It takes what approving takes. The export counts as failed, with the reason `rejected`.
+    """
+    return _decide(operation_id, is_approved=False, server=server, token_file=token_file, tenant=tenant)
+
+
+def _decide(operation_id: str, *, is_approved: bool, server: str | None, token_file: Path | None, tenant: str | None) -> int:
+    invocation = current()
+    with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
+        client.decide(operation_id, is_approved=is_approved)
+    if invocation.as_json:
+        emit_json({"id": operation_id, "approved": is_approved})
+    else:
+        say(f"{operation_id} is {'approved; it begins' if is_approved else 'rejected'}")
     return Exit.OK
 
 

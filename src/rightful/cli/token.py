@@ -7,6 +7,7 @@ from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit, emit_json
 from rightful.identity.model import CallerKind
 from rightful.identity.permissions import USER_EXPORT
+from rightful.ids import is_guid
 
 
 @click.command()
@@ -16,11 +17,21 @@ from rightful.identity.permissions import USER_EXPORT
 @click.option(
     "--role", "roles", multiple=True, metavar="ROLE", help="company_admin, global_reader or a role's template id; may be repeated."
 )
+@click.option(
+    "--person", metavar="ID", default="", help="Whose token it is, by object id [default: one and the same person]; with --delegated."
+)
 @click.option("--lifetime", metavar="DURATION", default="1h", show_default=True, help="90s, 15m, 1h; at most 24h.")
 @tenant_option
 @global_options
 def command(
-    *, is_app: bool, is_delegated: bool, permissions: tuple[str, ...], roles: tuple[str, ...], lifetime: str, tenant: str | None
+    *,
+    is_app: bool,
+    is_delegated: bool,
+    permissions: tuple[str, ...],
+    roles: tuple[str, ...],
+    person: str,
+    lifetime: str,
+    tenant: str | None,
 ) -> None:
     """Make a token of the built-in issuer.
 
@@ -31,6 +42,10 @@ def command(
         raise click.UsageError("--app and --delegated are two kinds of tokens: give one of them.")
     if roles and not is_delegated:
         raise click.UsageError("--role goes with --delegated: an application has no directory roles.")
+    if person and not is_delegated:
+        raise click.UsageError("--person goes with --delegated.")
+    if person and not is_guid(person):
+        raise click.BadParameter("is not a GUID", param_hint="'--person'")
     duration = parse_lifetime(lifetime)
     config = current().config
     token = mint(
@@ -40,6 +55,7 @@ def command(
         permissions=permissions or (USER_EXPORT,),
         roles=roles,
         lifetime=duration,
+        object_id=person,
     )
     if current().as_json:
         emit_json({"token": token, "expires_in": int(duration.total_seconds())})

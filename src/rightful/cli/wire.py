@@ -38,6 +38,15 @@ class PackageLine(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: str = msgspec.field(name="manifestSha256", default="")
 
 
+class ApprovalLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A second administrator's approval."""
+
+    state: str = ""
+    until: str = ""
+    requested_by: str = msgspec.field(name="requestedBy", default="")
+    decided_by: str | None = msgspec.field(name="decidedBy", default=None)
+
+
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """A data policy operation as the service shows it (GRAPH-02)."""
 
@@ -50,6 +59,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     storage_location: str | None = msgspec.field(name="storageLocation", default=None)
     failure: Reason | None = msgspec.field(name="failureReason", default=None)
     waiting_for: Reason | None = msgspec.field(name="waitingFor", default=None)
+    approval: ApprovalLine | None = None
     sources: tuple[SourceLine, ...] = ()
     package: PackageLine | None = None
 

@@ -140,6 +140,10 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Wait after the first failed try; doubles with each one."""
     wait_h: Annotated[float, msgspec.Meta(ge=0, le=8760)] = 72.0
     """How long an operation waits for a storage location that refuses for a curable reason."""
+    approval: Literal["none", "required"] = "none"
+    """`required`: no source is read before a second administrator has approved the export."""
+    approval_h: Annotated[float, msgspec.Meta(gt=0, le=8760)] = 72.0
+    """How long an export waits for its approval before it fails."""
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -110,6 +110,14 @@ class Exports(Protocol):
         """
         ...
 
+    def decide(self, caller: Caller, operation_id: OperationId, *, is_approved: bool, by: Actor = NOBODY) -> DataPolicyOperation:
+        """Approve an operation that waits for a second administrator, or reject it, which ends it; the same again changes nothing.
+
+        Raises `Forbidden` where the caller is no person or asked for the export, `Conflict` where the operation waits for no approval,
+        `NotFound` where there is none.
+        """
+        ...
+
     def note(self, note: Note) -> None:
         """Record what a caller looked at or was refused: durable within `audit_trail.FLUSH_S`, not yet when this returns.
 

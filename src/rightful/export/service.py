@@ -10,6 +10,7 @@ from rightful.clock import Clock
 from rightful.config.model import Config
 from rightful.engines.interface import Engine
 from rightful.errors import Conflict, InvalidRequest, NotFound
+from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
 from rightful.export.interface import Note, SubmitRequest, Unready
 from rightful.export.readiness import Readiness
@@ -18,6 +19,7 @@ from rightful.export.runtime import TenantRuntime
 from rightful.export.submit import LEAST_VALID_S, Submitter
 from rightful.export.work import Work
 from rightful.faults import describe
+from rightful.identity.model import Caller
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.sealing import Sealer
@@ -60,7 +62,10 @@ class Service:
         self._settling = ThreadPoolExecutor(_SETTLERS, thread_name_prefix="settle")
         self._readiness = Readiness(store, engine, clock)
         self._trail = trail
-        self._submitter = Submitter(store=store, storages=storages, sealer=self._sealer, clock=clock, trail=self._trail)
+        self._approvals = Approvals(store, self._sealer, clock)
+        self._submitter = Submitter(
+            store=store, storages=storages, sealer=self._sealer, clock=clock, trail=self._trail, approvals=self._approvals
+        )
 
     def start(self) -> None:
         """Settle intents that a stop left behind, then begin to work; work left by an earlier run goes on.
@@ -69,6 +74,7 @@ class Service:
         """
         settled = [self._settling.submit(self._settle, intent) for intent in self._store.intents()]
         wait(settled, timeout=_SETTLE_S)
+        self._approvals.end_changed(self._tenants)
         self._engine.start()
 
     def _settle(self, intent: Intent) -> None:
@@ -154,6 +160,7 @@ class Service:
         if operation is None:
             raise _unknown()
         tenant = self._tenants[tenant_id]
+        self._approvals.check_resume(operation, tenant)
         named = operation.storage_location if operation.storage_location in tenant.policy.accounts else None
         location = parse_location(storage_location or named, tenant.policy, now=self._clock.now(), needed_s=LEAST_VALID_S)
         if location.display != operation.storage_location:
@@ -172,6 +179,16 @@ class Service:
             )
         self._engine.submit(operation_id)
         return resumed
+
+    def decide(self, caller: Caller, operation_id: OperationId, *, is_approved: bool, by: Actor = NOBODY) -> DataPolicyOperation:
+        """Approve an operation that waits for a second administrator, or reject it."""
+        operation = self._store.get(caller.tenant_id, operation_id)
+        if operation is None:
+            raise _unknown()
+        decided = self._approvals.decide(operation, caller, self._tenants[caller.tenant_id], is_approved=is_approved, by=by)
+        if is_approved:
+            self._engine.submit(operation_id)
+        return decided
 
     def note(self, note: Note) -> None:
         """Record what a caller looked at or was refused."""

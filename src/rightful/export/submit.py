@@ -10,11 +10,13 @@ import msgspec
 from rightful.audit.record import REPEATED, Action, Target
 from rightful.clock import Clock
 from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, StorageUnavailable, Throttled
+from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
 from rightful.export.interface import Note, SubmitRequest
 from rightful.export.records import PACKAGE, EntryRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.stopping import Stopping
+from rightful.identity.model import CallerKind
 from rightful.ids import OperationId, new_operation_id
 from rightful.operation.model import DataPolicyOperation
 from rightful.package import request_info
@@ -41,12 +43,13 @@ LEAST_VALID_S = 300.0
 class Submitter:
     """Accepts requests for one service."""
 
-    def __init__(self, *, store: Store, storages: Storages, sealer: Sealer, clock: Clock, trail: AuditTrail) -> None:
+    def __init__(self, *, store: Store, storages: Storages, sealer: Sealer, clock: Clock, trail: AuditTrail, approvals: Approvals) -> None:
         self._store = store
         self._storages = storages
         self._sealer = sealer
         self._clock = clock
         self._trail = trail
+        self._approvals = approvals
         self._trying: set[OperationId] = set()
         self._lock = threading.Lock()
         self._is_stopping = False
@@ -133,7 +136,7 @@ class Submitter:
                 self._trying.discard(operation_id)
 
     def _renew(self, operation: DataPolicyOperation, request: SubmitRequest, tenant: TenantRuntime) -> DataPolicyOperation | None:
-        """Let an operation that waits for its storage location go on with the one that this request brings, if that lasts."""
+        """Let an operation that waits go on with the storage location that this request brings, if that lasts."""
         if operation.waiting_for is None:
             return None
         try:
@@ -174,6 +177,7 @@ class Submitter:
             subject_id=subject.subject_id,
             subject_kind=subject.kind,
             caller_key=request.caller.key,
+            is_by_application=request.caller.kind is not CallerKind.DELEGATED,
             container_key=location.container_key,
             repeat_keys=tuple(keys),
             request_digest=digest,
@@ -231,7 +235,7 @@ class Submitter:
             sealed=sealed.entry(EntryRecord(key=request_info.PATH, path=request_info.PATH)),
         )
         reads = [NewRead(source_name=source.name) for source in tenant.config.sources]
-        operation = self._store.promote(intent.operation_id, reads, [entry])
+        operation = self._store.promote(intent.operation_id, reads, [entry], approval=self._approvals.wish(intent, tenant))
         if operation is None:  # somebody was faster
             raise Throttled("the request could not be kept", retry_after_s=1)
         return operation

@@ -18,7 +18,7 @@ _EDMX = "http://docs.oasis-open.org/odata/ns/edmx"
 _EDM = "http://docs.oasis-open.org/odata/ns/edm"
 _VOCABULARIES = "https://oasis-tcs.github.io/odata-vocabularies/vocabularies"
 
-_PARTS: tuple[Shape[Any], ...] = (resources.FAILURE, resources.SOURCE, resources.PACKAGE)
+_PARTS: tuple[Shape[Any], ...] = (resources.FAILURE, resources.APPROVAL, resources.SOURCE, resources.PACKAGE)
 
 
 def _element(name: str, *children: str, **attributes: str) -> str:
@@ -65,6 +65,8 @@ _BOUND = {
     RouteKind.EXPORT_USER: (GRAPH, "exportPersonalData", f"{GRAPH}.user"),
     RouteKind.EXPORT_PROFILE: (GRAPH, "exportPersonalData", f"{GRAPH}.inboundSharedUserProfile"),
     RouteKind.RESUME: (OURS, "resume", f"{GRAPH}.dataPolicyOperation"),
+    RouteKind.APPROVE: (OURS, "approve", f"{GRAPH}.dataPolicyOperation"),
+    RouteKind.REJECT: (OURS, "reject", f"{GRAPH}.dataPolicyOperation"),
 }
 
 
@@ -142,7 +144,13 @@ def document(version: str) -> bytes:
         Alias="graph",
     )
     ours = _element(
-        "Schema", _words(resources.SOURCE_STATE), *[_part(shape) for shape in _PARTS], *_actions(OURS, version), xmlns=_EDM, Namespace=OURS
+        "Schema",
+        _words(resources.APPROVAL_STATE),
+        _words(resources.SOURCE_STATE),
+        *[_part(shape) for shape in _PARTS],
+        *_actions(OURS, version),
+        xmlns=_EDM,
+        Namespace=OURS,
     )
     references = (
         _element(

@@ -74,6 +74,7 @@ _OPERATIONS = (
     "a person's token also Global Administrator, or Global Reader for profiles' operations."
 )
 _CHANGING = "What submitting the operation needed."
+_DECIDING = "What submitting the operation needed, by a person's token, of somebody else than who submitted it."
 
 
 def _accepting(summary: str, needs: str, *takes: Parameter, has_accepted_body: bool = False, is_graph: bool = True) -> Endpoint:
@@ -128,4 +129,12 @@ ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
         summary="Carry out up to 20 requests", needs="What each of its requests needs.", is_batch=True, refuses=(408, 413, 415)
     ),
     (RouteKind.RESUME, "POST"): _accepting("Lead a failed or waiting operation on", _CHANGING, _NEW_LOCATION, is_graph=False),
+    (RouteKind.APPROVE, "POST"): _accepting("Approve an export that waits for a second administrator", _DECIDING, is_graph=False),
+    (RouteKind.REJECT, "POST"): Endpoint(
+        summary="Reject an export that waits for a second administrator: it ends failed, with the code rejected",
+        needs=_DECIDING,
+        status=204,
+        refuses=(404, 409),
+        is_graph=False,
+    ),
 }

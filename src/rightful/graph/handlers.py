@@ -293,6 +293,26 @@ async def resume_operation(service: Service, request: Request) -> Reply:
     return reply.empty(202, _accepted(request, resumed), request_id=resumed.operation_id)
 
 
+async def _decide(service: Service, request: Request, *, is_approved: bool) -> DataPolicyOperation:
+    request.require(request.caller.kind is CallerKind.DELEGATED, "approving and rejecting takes a person's token")
+    operation = await _find_changeable(service, request)
+    by = msgspec.structs.replace(request.actor, request_id=operation.operation_id) if is_approved else request.actor  # GRAPH-12
+    decide = partial(service.exports.decide, request.caller, operation.operation_id, is_approved=is_approved, by=by)
+    return await service.writes.run(request.tenant_id, decide)
+
+
+async def approve_operation(service: Service, request: Request) -> Reply:
+    """Approve an export that waits for a second administrator (ours, not Graph's)."""
+    operation = await _decide(service, request, is_approved=True)
+    return reply.empty(202, _accepted(request, operation), request_id=operation.operation_id)
+
+
+async def reject_operation(service: Service, request: Request) -> Reply:
+    """Reject an export that waits for a second administrator: it ends (ours, not Graph's)."""
+    await _decide(service, request, is_approved=False)
+    return reply.empty(204)
+
+
 async def carry_out_batch(_service: Service, request: Request) -> Reply:
     """Carry out several requests, each of which is admitted by itself (GRAPH-50)."""
     return await batch.carry_out(request)
@@ -310,5 +330,7 @@ HANDLERS: dict[tuple[RouteKind, str], Handler] = {
     (RouteKind.OPERATION, "GET"): get_operation,
     (RouteKind.OPERATION, "DELETE"): cancel_operation,
     (RouteKind.RESUME, "POST"): resume_operation,
+    (RouteKind.APPROVE, "POST"): approve_operation,
+    (RouteKind.REJECT, "POST"): reject_operation,
     (RouteKind.BATCH, "POST"): carry_out_batch,
 }

@@ -26,6 +26,8 @@ _CHANGES: dict[tuple[RouteKind, str], tuple[Action, Target]] = {
     (RouteKind.EXPORT_PROFILE, "POST"): (Action.SUBMIT, Target.INBOUND_PROFILE),
     (RouteKind.OPERATION, "DELETE"): (Action.CANCEL, Target.OPERATION),
     (RouteKind.RESUME, "POST"): (Action.RESUME, Target.OPERATION),
+    (RouteKind.APPROVE, "POST"): (Action.APPROVE, Target.OPERATION),
+    (RouteKind.REJECT, "POST"): (Action.REJECT, Target.OPERATION),
 }
 """Recorded by the service where they succeed; their refusals are noted here."""
 _ANY = (Action.CALL, Target.SERVICE)

@@ -41,6 +41,8 @@ _KEYS = {
     RouteKind.PROFILE: "The profile's userId.",
     RouteKind.OPERATION: "The operation's id.",
     RouteKind.RESUME: "The operation's id.",
+    RouteKind.APPROVE: "The operation's id.",
+    RouteKind.REJECT: "The operation's id.",
 }
 
 _HEADERS: Mapping[str, Json] = {
@@ -108,8 +110,8 @@ def _page(shape: Shape[Any]) -> Json:
 
 
 def _schemas() -> Json:
-    shapes = (resources.OPERATION, resources.PROFILE, resources.FAILURE, resources.SOURCE, resources.PACKAGE)
-    words = (resources.STATUS, resources.SOURCE_STATE)
+    shapes = (resources.OPERATION, resources.PROFILE, resources.FAILURE, resources.APPROVAL, resources.SOURCE, resources.PACKAGE)
+    words = (resources.STATUS, resources.APPROVAL_STATE, resources.SOURCE_STATE)
     return {
         **{shape.name: _shape(shape) for shape in shapes},
         **{each.name: {"type": "string", "enum": list(each.members), "description": each.doc} for each in words},

@@ -2,7 +2,7 @@
 
 from rightful.graph.bodies import STATUS_WORDS, format_time
 from rightful.graph.shapes import GRAPH, OURS, Edm, Property, Shape, Words
-from rightful.operation.model import DataPolicyOperation, Failure, PackageTotals, SourceProgress, SourceState
+from rightful.operation.model import ApprovalState, DataPolicyOperation, Failure, PackageTotals, SourceProgress, SourceState
 from rightful.subject.model import DataSubject
 
 STATUS = Words(
@@ -39,6 +39,32 @@ SOURCE: Shape[SourceProgress] = Shape(
         Property("seconds", Edm.DOUBLE, lambda source: source.duration_s, "How long it took."),
     ),
 )
+
+APPROVAL_STATE = Words(OURS, "approvalState", "What became of the wish for an approval.", ("waiting", "given", "notGiven"))
+_APPROVAL_WORDS = dict(zip(ApprovalState, APPROVAL_STATE.members, strict=True))
+
+APPROVAL: Shape[DataPolicyOperation] = Shape(
+    namespace=OURS,
+    name="approval",
+    doc="A second administrator's approval, without which no source is read. People and applications are named by `appId/objectId`.",
+    properties=(
+        Property("state", APPROVAL_STATE, lambda it: it.approval and _APPROVAL_WORDS[it.approval.state], "What became of it."),
+        Property("until", Edm.DATE_TIME, lambda it: it.approval and format_time(it.approval.until), "When the wait ends, and the export."),
+        Property("requestedBy", Edm.STRING, lambda it: _within_tenant(it.caller_key), "Who asked for the export, and cannot approve it."),
+        Property(
+            "decidedBy",
+            Edm.STRING,
+            lambda it: (it.approval and _within_tenant(it.approval.decided_by)) or None,
+            "Who approved or rejected it.",
+            is_nullable=True,
+        ),
+    ),
+)
+
+
+def _within_tenant(caller_key: str) -> str:
+    return caller_key.partition("/")[2]
+
 
 PACKAGE: Shape[PackageTotals] = Shape(
     namespace=OURS,
@@ -92,6 +118,14 @@ OPERATION: Shape[DataPolicyOperation] = Shape(
             FAILURE,
             lambda operation: operation.waiting_for and FAILURE.show(operation.waiting_for),
             "What it waits for, for instance a storage location whose SAS has expired.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+        Property(
+            "approval",
+            APPROVAL,
+            lambda operation: operation.approval and APPROVAL.show(operation),
+            "A second administrator's approval, where the tenant asks for one.",
             is_nullable=True,
             is_left_out=True,
         ),

@@ -25,6 +25,8 @@ class RouteKind(enum.Enum):
     OPERATIONS_COUNT = "operations_count"
     OPERATION = "operation"
     RESUME = "resume"
+    APPROVE = "approve"
+    REJECT = "reject"
     BATCH = "batch"
 
 
@@ -40,6 +42,8 @@ METHODS: dict[RouteKind, tuple[str, ...]] = {
     RouteKind.OPERATIONS_COUNT: _READ,
     RouteKind.OPERATION: ("GET", "HEAD", "DELETE", "OPTIONS"),
     RouteKind.RESUME: ("POST", "OPTIONS"),
+    RouteKind.APPROVE: ("POST", "OPTIONS"),
+    RouteKind.REJECT: ("POST", "OPTIONS"),
     RouteKind.BATCH: ("POST", "OPTIONS"),
 }
 
@@ -55,6 +59,8 @@ PATHS: dict[RouteKind, str] = {
     RouteKind.OPERATIONS_COUNT: "/dataPolicyOperations/$count",
     RouteKind.OPERATION: "/dataPolicyOperations/{id}",
     RouteKind.RESUME: "/dataPolicyOperations/{id}/resume",
+    RouteKind.APPROVE: "/dataPolicyOperations/{id}/approve",
+    RouteKind.REJECT: "/dataPolicyOperations/{id}/reject",
     RouteKind.BATCH: "/$batch",
 }
 """How each kind is written below a service root, for whoever describes it; `match` takes other spellings too."""
@@ -85,7 +91,8 @@ def versions(kind: RouteKind) -> tuple[str, ...]:
 
 
 _EXPORTS = frozenset({"exportpersonaldata", "microsoft.graph.exportpersonaldata"})  # GRAPH-10
-_RESUMES = frozenset({"resume", "rightful.resume"})  # OData 4.0 writes an action with its namespace
+_ACTIONS = {"resume": RouteKind.RESUME, "approve": RouteKind.APPROVE, "reject": RouteKind.REJECT}
+"""Ours, on an operation. OData 4.0 writes an action with its namespace: `rightful.resume`."""
 _ENTITY = re.compile(r"([A-Za-z]+)\('(.*)'\)", re.DOTALL)
 _SETS = frozenset({"users", "datapolicyoperations", "inboundshareduserprofiles"})
 
@@ -144,8 +151,8 @@ def _operations(rest: list[str], version: str) -> Route:
             return Route(kind=RouteKind.OPERATIONS_COUNT, version=version)
         case [key]:
             return Route(kind=RouteKind.OPERATION, version=version, key=key)
-        case [key, action] if action.lower() in _RESUMES:
-            return Route(kind=RouteKind.RESUME, version=version, key=key)
+        case [key, action] if (ours := _ACTIONS.get(action.lower().removeprefix("rightful."))) is not None:
+            return Route(kind=ours, version=version, key=key)
         case _:
             raise _unknown(rest[-1])
 

@@ -6,6 +6,7 @@
     see users' operations                  User.Export.All, User.Read.All  Global Administrator
     see inbound profiles' operations       any of these                    Global Reader, Global Administrator
     cancel or resume an operation          as what submitted it
+    approve or reject an export            as what submitted it, by another person's token (`may_decide`)
 
 (1) and User.Read.All, where the operator has set `graph.user_read_all_exports` (GRAPH-70).
 
@@ -67,6 +68,18 @@ def may_export(caller: Caller, kind: SubjectKind, *, user_read_all_exports: bool
 def exportable_kinds(caller: Caller, *, user_read_all_exports: bool = False) -> frozenset[SubjectKind]:
     """Return the kinds of subjects that the caller may export."""
     return frozenset(kind for kind in SubjectKind if may_export(caller, kind, user_read_all_exports=user_read_all_exports))
+
+
+def may_decide(caller: Caller, *, requester_key: str, is_by_application: bool) -> bool:
+    """Say whether the caller is a second pair of eyes on an export that `requester_key` (a `Caller.key`) asked for.
+
+    A person is, who is another one; and, where an application asked by itself, comes by another application: the one that asks would
+    hold the approver's token too. Alike but for the letters' case is the same here, since being taken for another one is what is gained.
+    """
+    requester = requester_key.casefold()
+    is_same_person = requester.endswith(f"/{caller.object_id}".casefold())
+    is_same_app = is_by_application and requester.startswith(f"{caller.tenant_id}/{caller.app_id}/".casefold())
+    return caller.kind is CallerKind.DELEGATED and not is_same_person and not is_same_app
 
 
 def visible_kinds(caller: Caller) -> frozenset[SubjectKind]:

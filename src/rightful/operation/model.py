@@ -95,6 +95,8 @@ class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
     """Who asked: a stable key of tenant and caller, without names."""
     is_by_application: bool = True
     """Whether an application asked, without a person; so too where it is not known."""
+    container_key: str = ""
+    """Names the container, or the account, without the signature."""
     status: OperationStatus
     submitted_at: datetime
     completed_at: datetime | None = None

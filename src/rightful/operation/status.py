@@ -1,8 +1,8 @@
 """The state machine of an operation: one table, (state, event) -> state.
 
-An operation is accepted as NOT_STARTED, runs when the first of its reads is claimed, and ends COMPLETE or FAILED. COMPLETE is final.
-Only an explicit resume leads from FAILED back to RUNNING. A storage location that refuses half way for a curable reason does not
-change the status: the operation stays RUNNING and says what it waits for.
+An operation is accepted as NOT_STARTED, and may have to wait there for a second administrator's approval. It runs when the first of its
+reads is claimed, and ends COMPLETE or FAILED. COMPLETE is final. Only an explicit resume leads from FAILED back to RUNNING. A storage
+location that refuses half way for a curable reason does not change the status: the operation stays RUNNING and says what it waits for.
 """
 
 import enum

@@ -67,10 +67,18 @@ class AccountLocation(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def container_key(self) -> str:
         """Names the account."""
-        return f"account:{self.name}"
+        return f"{_ACCOUNT_KEY}{self.name}"
 
 
 Location = ContainerLocation | AccountLocation
+
+_ACCOUNT_KEY = "account:"
+
+
+def account_url(container_key: str, policy: StoragePolicy) -> str:
+    """Return where the account lies now that a `container_key` names; empty where it names a container, or no account any more."""
+    return policy.accounts.get(container_key.removeprefix(_ACCOUNT_KEY), "") if container_key.startswith(_ACCOUNT_KEY) else ""
+
 
 _PERMISSIONS_CODE = "StorageLocationNeedsWriteAddPermissions"
 

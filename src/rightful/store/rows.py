@@ -63,6 +63,7 @@ def operation(row: sqlite3.Row, sources: tuple[SourceProgress, ...] = (), retry_
         subject_kind=SubjectKind(row["subject_kind"]),
         caller_key=row["caller_key"],
         is_by_application=bool(row["by_application"]),
+        container_key=row["container_key"],
         status=OperationStatus(row["status"]),
         submitted_at=from_microseconds(row["submitted_at"]),
         completed_at=None if row["completed_at"] is None else from_microseconds(row["completed_at"]),

@@ -9,10 +9,14 @@ import msgspec
 
 from rightful.audit.record import NOBODY, Action, Actor
 from rightful.clock import Clock, SystemClock
-from rightful.errors import Conflict, InvalidRequest, NotFound
+from rightful.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from rightful.export.interface import Note, SubmitRequest, Unready
+from rightful.identity.model import Caller, CallerKind
+from rightful.identity.permissions import may_decide
 from rightful.ids import OperationId, TenantId, new_operation_id
 from rightful.operation.model import (
+    Approval,
+    ApprovalState,
     DataPolicyOperation,
     Failure,
     OperationStatus,
@@ -112,6 +116,24 @@ class MemoryExports:
         self.changed_by.append((Action.RESUME, operation_id, by))
         return resumed
 
+    def decide(self, caller: Caller, operation_id: OperationId, *, is_approved: bool, by: Actor = NOBODY) -> DataPolicyOperation:
+        """Approve or reject an operation that waits for it."""
+        with self._lock:
+            operation = self.operations.get(operation_id)
+            if operation is None or operation.tenant_id != caller.tenant_id:
+                raise NotFound("There is no such operation")
+            if not may_decide(caller, requester_key=operation.caller_key, is_by_application=operation.is_by_application):
+                raise Forbidden("Insufficient privileges to complete the operation")
+            if operation.approval is None or operation.approval.state is not ApprovalState.WAITING:
+                raise Conflict("The operation waits for no approval")
+            state = ApprovalState.GIVEN if is_approved else ApprovalState.NOT_GIVEN
+            decided = msgspec.structs.replace(operation.approval, state=state, decided_by=caller.key)
+            operation = self.operations[operation_id] = msgspec.structs.replace(operation, approval=decided, waiting_for=None)
+        if not is_approved:
+            self.fail(operation_id, Failure(code="rejected", message="A second administrator rejected the export"))
+        self.changed_by.append((Action.APPROVE if is_approved else Action.REJECT, operation_id, by))
+        return self.operations[operation_id]
+
     def note(self, note: Note) -> None:
         """Record what a caller looked at or was refused."""
         self.notes.append(note)
@@ -140,6 +162,13 @@ class MemoryExports:
         source = SourceProgress(source_name="shop", state=SourceState.EXPORTED, rows=51, size_bytes=4096, duration_s=0.25)
         package = PackageTotals(prefix=operation.prefix, entries=9, size_bytes=8192, manifest_sha256="ab" * 32)
         self.put(msgspec.structs.replace(operation, **ended, sources=(source,), package=package))
+
+    def hold(self, operation_id: OperationId) -> None:
+        """Let an operation wait for its approval."""
+        until = self._clock.now() + timedelta(hours=72)
+        approval = Approval(state=ApprovalState.WAITING, digest="", until=until)
+        waiting_for = Failure(code="approvalRequired", message="A second administrator must approve the export")
+        self.put(msgspec.structs.replace(self.operations[operation_id], approval=approval, waiting_for=waiting_for))
 
     def fail(self, operation_id: OperationId, failure: Failure) -> None:
         """Let an operation be failed."""
@@ -183,6 +212,7 @@ class MemoryExports:
             subject_id=request.subject.subject_id,
             subject_kind=request.subject.kind,
             caller_key=request.caller.key,
+            is_by_application=request.caller.kind is CallerKind.APPLICATION,
             status=OperationStatus.NOT_STARTED,
             submitted_at=now if latest is None or latest < now else latest + timedelta(microseconds=1),
             storage_location=location,

@@ -42,6 +42,8 @@ def test_help_imports_nothing_heavy() -> None:
         (["export", "ann"], "--to"),
         (["requests", "list", "--status", "done"], "notStarted"),
         (["token", "--role", "company_admin"], "--delegated"),
+        (["token", "--person", "aaaaaaaa-0000-4000-8000-00000000000b"], "--delegated"),
+        (["token", "--delegated", "--person", "ann"], "GUID"),
         (["token", "--lifetime", "forever"], "15m"),
         (["token", "--app", "--delegated"], "one of them"),
         (["verify", ""], "PACKAGE"),

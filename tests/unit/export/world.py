@@ -149,7 +149,7 @@ class World:
     def submit(self, subject: str, location: object = "Local", **more: Any) -> DataPolicyOperation:
         found = self.service.find_user(TENANT, subject)
         assert found is not None
-        return self.service.submit(SubmitRequest(caller=CALLER, subject=found, storage_location=location, **more))
+        return self.service.submit(SubmitRequest(subject=found, storage_location=location, **({"caller": CALLER} | more)))
 
     def step(self, limit: int = 100) -> bool:
         """Do one piece of work, False where there is none now."""

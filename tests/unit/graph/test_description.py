@@ -146,16 +146,19 @@ def test_csdl_names_only_types_that_there_are_and_each_set_has_its_key(version: 
     assert sets == {"users", "me", "dataPolicyOperations"} | ({"directory"} if version == "beta" else set())
 
 
+OURS = {(name, "microsoft.graph.dataPolicyOperation") for name in ("resume", "approve", "reject")}
+
+
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
-        ("v1.0", {("exportPersonalData", "microsoft.graph.user"), ("resume", "microsoft.graph.dataPolicyOperation")}),
+        ("v1.0", {("exportPersonalData", "microsoft.graph.user"), *OURS}),
         (
             "beta",
             {
                 ("exportPersonalData", "microsoft.graph.user"),
                 ("exportPersonalData", "microsoft.graph.inboundSharedUserProfile"),
-                ("resume", "microsoft.graph.dataPolicyOperation"),
+                *OURS,
             },
         ),
     ],
@@ -171,10 +174,11 @@ def test_csdl_has_the_actions_of_its_root_and_their_names_lead_to_the_routes(ver
     }
     for schema in root.iter(f"{EDM}Schema"):
         for action in schema.iter(f"{EDM}Action"):
-            binding, location = action.findall(f"{EDM}Parameter")
+            binding, *taken = action.findall(f"{EDM}Parameter")
             bound_to = binding.attrib["Type"]
             found.add((action.attrib["Name"], bound_to))
-            assert location.attrib["Name"] == "storageLocation"
+            expected_names = [] if action.attrib["Name"] in {"approve", "reject"} else ["storageLocation"]
+            assert [each.attrib["Name"] for each in taken] == expected_names
             path = f"/{version}/{sets[bound_to]}('x')/{schema.attrib['Namespace']}.{action.attrib['Name']}"
             assert routes.match(path.encode()).key == "x"
     assert found == expected
