@@ -10,6 +10,7 @@ from rightful.allocation import return_memory_soon
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
 from rightful.engines.embedded import EmbeddedEngine, new_owner
+from rightful.errors import ConfigurationError
 from rightful.export import audit_trail, runtime
 from rightful.export.service import Service
 from rightful.export.work import Work
@@ -17,6 +18,9 @@ from rightful.meters import Meters
 from rightful.storage.registry import Storages
 from rightful.store.metering import MeteredStore
 from rightful.store.sqlite import SqliteStore
+
+_FILES = 512
+"""What the service opens beside connections: databases, parts, spools."""
 
 
 @contextmanager
@@ -61,6 +65,20 @@ def run(config: Config, *, on_listening: Callable[[str], None] = lambda _address
 
     return_memory_soon()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every signature that is open (DESIGN rule 6)
+    _allow_files(config.server.max_connections)
     with _measuring(config) as meters, running(config, meters=meters) as service:
         Thread(target=import_module, args=("rightful.package.bulk",), name="warm-up", daemon=True).start()
         serve(config, exports=service, meters=meters, on_listening=lambda listening: on_listening(listening.address))
+
+
+def _allow_files(connections: int) -> None:
+    """Let the process open as many files as its connections and its work need; raises `ConfigurationError` where it may not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections * 9 // 8 + _FILES
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise ConfigurationError(
+            f"server.max_connections: {connections} connections need {needed} open files, and this process may open {hard}",
+            hint="raise the limit (`ulimit -n`, LimitNOFILE in a systemd unit), or lower the setting",
+        )
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -45,6 +45,8 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Without it the service speaks plain HTTP, and only on loopback."""
     metrics: str = ""
     """Address and port of `/metrics`, for instance 127.0.0.1:9464; empty: there is none. Whoever reaches it may read it, without TLS."""
+    max_connections: Annotated[int, msgspec.Meta(ge=1)] = 1000
+    """Connections at once. Where there are more, those that have kept the service waiting longest are closed."""
 
     @property
     def host(self) -> str:

@@ -98,6 +98,8 @@ server:
   # tls: {cert: tls/cert.pem, key: tls/key.pem}
   @ server.metrics
   # metrics: 127.0.0.1:9464
+  @ server.max_connections
+  # max_connections: 1000
 
 # Where operations are kept: never personal data, never a secret in the clear.
 @ config.store

@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 
@@ -16,6 +17,7 @@ from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config, ServerSettings
 from rightful.errors import ConfigurationError
 from rightful.export.interface import Exports
+from rightful.graph.accepting import Accepting
 from rightful.graph.app import create_app
 from rightful.graph.http_protocol import LimitedHttpProtocol
 from rightful.meters import Meters
@@ -29,7 +31,31 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Server(uvicorn.Server):
-    """Ends by itself on SIGINT and SIGTERM: uvicorn's own raises the signal again, and what stands after `serve` would never run."""
+    """Accepts connections as `Accepting` does.
+
+    It ends by itself on SIGINT and SIGTERM: uvicorn's own raises the signal again, and what stands after `serve` would never run.
+    """
+
+    def __init__(self, config: uvicorn.Config, protocol: type[LimitedHttpProtocol], *, most: int) -> None:
+        super().__init__(config)
+        self._protocol = protocol
+        self._most = most
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept."""
+        await super().startup([])
+        for listening in sockets or ():
+            accepting = Accepting(
+                listening,
+                make_protocol=self._make_protocol,
+                connections=cast("set[LimitedHttpProtocol]", self.server_state.connections),
+                context=self.config.ssl,
+                most=self._most,
+            )
+            self.servers.append(cast("asyncio.Server", accepting))  # it is closed and waited for as one
+
+    def _make_protocol(self) -> LimitedHttpProtocol:
+        return self._protocol(self.config, self.server_state, self.lifespan.state, asyncio.get_running_loop())
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -142,7 +168,9 @@ class Listening:
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=GRACE_S,
                 ssl_context_factory=(lambda _config, _default: context) if context else None,
-            )
+            ),
+            protocol,
+            most=config.server.max_connections,
         )
 
     async def answer(self) -> None:

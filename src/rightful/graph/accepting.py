@@ -1,0 +1,102 @@
+"""Accepts connections, no more than so many at once, whether they speak TLS yet or not.
+
+Where there is no room, who has kept the service waiting longest makes room. Where all connections are at work, a few more are told so
+(503); the rest are closed.
+"""
+
+import asyncio
+import socket
+import ssl
+from asyncio import Task
+from collections.abc import Callable, Collection
+
+import structlog
+
+from rightful.graph.http_protocol import LimitedHttpProtocol
+
+_TLS_END_S = 5.0
+_PATIENCE_S = 0.5
+"""Nobody has to make room who has not kept the service waiting for so long."""
+_PAUSE_S = 0.1
+
+_log = structlog.get_logger(__name__)
+
+
+class Accepting:
+    """Takes connections from a listening socket until it is closed."""
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        *,
+        make_protocol: Callable[[], LimitedHttpProtocol],
+        connections: Collection[LimitedHttpProtocol],
+        context: ssl.SSLContext | None,
+        most: int,
+    ) -> None:
+        self._listening = listening
+        self._make_protocol = make_protocol
+        self._connections = connections
+        """Those that speak HTTP."""
+        self._context = context
+        self._most = most
+        self._beginning: dict[Task[None], tuple[LimitedHttpProtocol, float]] = {}
+        """Those that are not as far (or only just), oldest first, and when they came."""
+        self._task = asyncio.create_task(self._accept())
+
+    def close(self) -> None:
+        """Accept no more."""
+        self._task.cancel()
+        for task in self._beginning:
+            task.cancel()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing more begins."""
+        await asyncio.gather(self._task, *self._beginning, return_exceptions=True)
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(self._listening)
+            except OSError as error:  # out of files, most likely; the others go on
+                _log.error("no connection can be accepted", error=type(error).__name__, number=error.errno)
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            over = self._count() + 1 - self._most
+            if over > 0 and self._make_room(loop.time()):
+                over -= 1
+            if over > self._most // 8 + 1:
+                connection.close()
+                continue
+            protocol = self._make_protocol()
+            protocol.has_no_room = over > 0
+            task = asyncio.create_task(self._begin(connection, protocol))
+            self._beginning[task] = (protocol, loop.time())
+            task.add_done_callback(self._beginning.pop)
+
+    def _count(self) -> int:
+        return len(self._connections) + sum(protocol not in self._connections for protocol, _ in self._beginning.values())
+
+    def _make_room(self, now_s: float) -> bool:
+        waiting = [(each.waiting_since_s, each) for each in self._connections if each.waiting_since_s is not None]
+        since_s, longest = min(waiting, key=lambda pair: pair[0], default=(now_s, None))
+        task, begun_s = next(((task, begun_s) for task, (_, begun_s) in self._beginning.items()), (None, now_s))
+        if now_s - min(since_s, begun_s) < _PATIENCE_S:
+            return False
+        if longest is not None and since_s <= begun_s:
+            longest.drop()
+        elif task is not None:
+            task.cancel()
+        return True
+
+    async def _begin(self, connection: socket.socket, protocol: LimitedHttpProtocol) -> None:
+        loop = asyncio.get_running_loop()
+        timeouts = {"ssl_handshake_timeout": protocol.handshake_timeout_s, "ssl_shutdown_timeout": _TLS_END_S} if self._context else {}
+        try:
+            await loop.connect_accepted_socket(lambda: protocol, connection, ssl=self._context, **timeouts)
+        except OSError:  # of TLS too: who came speaks no TLS, or has gone
+            connection.close()
+        except asyncio.CancelledError:
+            connection.close()
+            raise
