@@ -1,7 +1,9 @@
 """The SQLite store against the suite of all stores, and what it promises besides."""
 
+import os
 import re
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +67,19 @@ def test_check_writes_what_changes_nothing_and_fails_where_nothing_can_be_writte
 def test_second_service_on_the_same_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"another service works on the store store\.db"):
         SqliteStore(tmp_path / "store.db", ManualClock())
+
+
+def test_others_on_the_machine_cannot_read_what_a_store_writes(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = SqliteStore(tmp_path / "var" / "store.db", ManualClock(START))
+        accept(store, 1, "a")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "var", *(tmp_path / "var").iterdir())}
+        store.close()
+    finally:
+        os.umask(before)
+    assert {"store.db", "store.db-wal", "store.db-shm", "var"} <= modes.keys()
+    assert {name for name, mode in modes.items() if mode & 0o077} == set()
 
 
 def test_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -28,9 +28,11 @@ class SqliteFile:
         self._path = path
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock: int | None = _lock_alone(path)
         try:
+            # It says whose data was asked for. SQLite would let others read it, and gives its WAL the mode that the file has.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             self._writer = self._connect()
             _migrate(self._writer, path)
         except (sqlite3.DatabaseError, OSError) as error:
