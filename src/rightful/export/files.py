@@ -45,6 +45,7 @@ class FileSender:
             if isinstance(error, ItemChanged) and item.renew is not None and tries_left:
                 renewed = item.renew()
             if renewed is None:
+                state.miss(_origin(item.path))
                 return None  # gone, as if it had been deleted before we came
             if isinstance(renewed, SkippedItem):
                 return self._skip(state, item.path, renewed.reason)

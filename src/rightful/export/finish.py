@@ -11,7 +11,7 @@ from rightful.clock import Clock
 from rightful.config.model import SourceConfig
 from rightful.errors import EntryConflict, OperationError
 from rightful.export.identities import Identities
-from rightful.export.placing import NOTHING
+from rightful.export.known import NOTHING
 from rightful.export.putting import Putter, sync_each
 from rightful.export.records import PACKAGE, EntryRecord, ReadRecord, Sealed
 from rightful.export.runtime import TenantRuntime

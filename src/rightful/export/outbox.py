@@ -4,23 +4,27 @@ For a group of entries, of one operation or of many: put their paths and digests
 Small entries of many operations share each of these steps.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings
 from rightful.errors import EntryConflict, SourceRefused, StorageError
-from rightful.export.placing import MARKER, Draft, Placed, found_there, gone, is_marked, marked, place, skip_key
+from rightful.export.known import MARKER, Known, Standing
+from rightful.export.placing import Draft, Placed, gone, place, skip_key
 from rightful.export.putting import Putter, Unput, sync_each
 from rightful.export.records import EntryRecord
 from rightful.export.side_by_side import SideBySide
-from rightful.export.subject_read import Known, SubjectRead
+from rightful.export.subject_read import SubjectRead
 from rightful.export.trouble import Trouble
 from rightful.ids import OperationId
 from rightful.storage.interface import Put
-from rightful.storage.retrying import RetryingStorage
 from rightful.store.interface import Checkpoint, Entry, EntryState, Store
 
 _GROUP_ENTRIES = 256
+
+_Became = Callable[[], Entry]
+"""A placed entry as the store keeps it then."""
 
 
 class Outbox:
@@ -49,6 +53,7 @@ class Outbox:
         self._drafts: list[tuple[SubjectRead, Draft]] = []
         self._skips: list[tuple[SubjectRead, Entry]] = []
         self._held = 0
+        self._putter = Putter(clock)
 
     def add(self, state: SubjectRead, draft: Draft) -> None:
         """Take a draft; delivers what is held when it is enough for a group."""
@@ -77,6 +82,7 @@ class Outbox:
 
     def deliver(self, *, finished: Sequence[SubjectRead] = ()) -> None:
         """Stage, put, sync and put the checkpoint down for all that is held; `finished` reads are done with it."""
+        self._putter = Putter(self._clock)
         placed = [each for state, draft in self._drafts for each in self._try_place(state, draft)]
         self._drafts, self._held = [], 0
         self._stage(placed)
@@ -98,59 +104,51 @@ class Outbox:
 
     def _try_place(self, state: SubjectRead, draft: Draft) -> Iterator[Placed]:
         """Yield the draft's place; nothing where the read is lost or gets lost by it."""
-        if state.is_alive:
-            try:
+        with self._given_up(state):
+            if state.is_alive:
                 yield place(state, draft, self._probe)
-            except (StorageError, SourceRefused) as error:
-                self._give_up(state, error)
 
     def _stage(self, placed: Sequence[Placed]) -> None:
         new = [each for each in placed if not each.is_there]
         if not new:
             return
-        entries = [each.entry(EntryState.STAGED) for each in new]
+        entries = [each.staged() for each in new]
         reads = list({id(each.owner): each.owner.read for each in new}.values())
         self._drop(self._store.stage(entries, owner=self._owner, reads=reads), [each.owner for each in new])
 
     def _put(self, placed: Sequence[Placed], chunks: Iterator[bytes] | None = None) -> None:
         """Put and sync what is not there yet: from the drafts' own content, or one from these chunks."""
         new = [each for each in placed if not each.is_there and each.owner.is_alive]
-        putter = Putter(self._clock)
         failed: dict[SubjectRead, StorageError] = {}
 
-        def put(each: Placed) -> EntryState | None:
-            """Return what is known of the entry: None where it may have arrived."""
+        def put(each: Placed) -> _Became | None:
+            """Return what became of the entry: None where it may have arrived, or not."""
             if each.owner in failed:
-                return None if each.may_be_there else EntryState.VOID
-            unput = self._put_one(putter, each, each.draft.content if chunks is None else chunks)
+                return each.void if each.standing is None else None
+            unput = self._put_one(each, each.draft.content if chunks is None else chunks)
             if unput is None:
-                return EntryState.DONE
+                return each.arrived if each.owner.storage.properties.is_remote else None
             failed.setdefault(each.owner, unput.error)
             if isinstance(unput.error, EntryConflict):
-                return EntryState.STAGED
-            return EntryState.VOID if unput.is_untouched else None
+                return each.taken
+            return each.void if unput.is_untouched else None
 
-        found = self._side_by_side.map(put, new, is_remote=lambda each: each.owner.storage.properties.is_remote)
+        became = self._side_by_side.map(put, new, is_remote=lambda each: each.owner.storage.properties.is_remote)
         if failed:
-            self._settle([(each, state) for each, state in zip(new, found, strict=True) if each.owner in failed])
+            self._settle([(each, then) for each, then in zip(new, became, strict=True) if each.owner in failed])
             for state, error in failed.items():
                 self._give_up(state, error)
         self._sync([each.owner for each in new])
 
-    def _settle(self, found: Sequence[tuple[Placed, EntryState | None]]) -> None:
-        """Put down what is known of entries whose read is about to be given up: whoever resumes need not wonder."""
-        known: list[Entry] = []
-        for each, state in found:
-            if state is EntryState.STAGED:
-                known.append(each.entry(state, sha256=""))  # what lies there must not be taken for what was staged
-            elif state is EntryState.VOID or (state is EntryState.DONE and each.owner.storage.properties.is_remote):
-                known.append(each.entry(state))
+    def _settle(self, became: Sequence[tuple[Placed, _Became | None]]) -> None:
+        """Put down what became of entries whose read is about to be given up: whoever resumes need not wonder."""
+        known = [then() for _, then in became if then is not None]
         if known:
-            self._store.stage(known, owner=self._owner, reads=list({each.owner: each.owner.read for each, _ in found}.values()))
+            self._store.stage(known, owner=self._owner, reads=list({each.owner: each.owner.read for each, _ in became}.values()))
 
-    def _put_one(self, putter: Putter, each: Placed, chunks: Sequence[bytes] | Iterator[bytes]) -> Unput | None:
+    def _put_one(self, each: Placed, chunks: Sequence[bytes] | Iterator[bytes]) -> Unput | None:
         state, draft = each.owner, each.draft
-        return putter.put(
+        return self._putter.put(
             state.operation,
             state.storage,
             each.path,
@@ -158,6 +156,7 @@ class Outbox:
             size_bytes=draft.size_bytes,
             sha256=draft.sha256,
             may_be_there=each.may_be_there,
+            may_be_marker=each.may_be_marker,
         )
 
     def _sync(self, states: Sequence[SubjectRead]) -> None:
@@ -213,15 +212,20 @@ class Outbox:
 
     def _probe(self, state: SubjectRead, known: Known) -> Known:
         """Put the marker where a staged entry may lie, only if nothing does; return what lies there then."""
-        path = state.operation.prefix + known.record.path
-        if known.entry.sha256 and not is_marked(known):
-            self._note(state, marked(state, known))
-            retrying = RetryingStorage(state.storage, self._clock)
-            outcome = retrying.put(path, (MARKER,), size_bytes=len(MARKER))
+        if known.standing is Standing.STAGED:
+            down = self._putter.down(state.operation, state.storage)
+            if down is not None:
+                raise down
+            self._note(state, known.marking())
+            tried = self._putter.attempt(state.operation, state.storage, known.record.path, (MARKER,), size_bytes=len(MARKER))
+            if tried.error is not None:
+                if not tried.may_have_arrived:
+                    self._note(state, known)
+                raise tried.error
             state.storage.sync()
-            if outcome is Put.WRITTEN or not retrying.may_have_arrived:
-                found = found_there(known, is_marker=outcome is Put.WRITTEN)
-                self._note(state, found.entry)
+            if tried.outcome is Put.WRITTEN or not tried.may_have_arrived:
+                found = known.arrived(as_marker=tried.outcome is Put.WRITTEN)
+                self._note(state, found)
                 return found
         raise SourceRefused(
             f"source {known.entry.source_name!r} changed while its export was interrupted, and it cannot be told which content arrived in "
@@ -231,21 +235,36 @@ class Outbox:
             hint="submit the request again",
         )
 
-    def _note(self, state: SubjectRead, entry: Entry) -> None:
-        self._drop(self._store.stage([entry], owner=self._owner, reads=[state.read]), [state])
+    def _note(self, state: SubjectRead, known: Known) -> None:
+        """Put down where an entry stands; raises `_Lost` where the read is no longer ours, and with it what lies there."""
+        self._drop(self._store.stage([state.note(known)], owner=self._owner, reads=[state.read]), [state])
+        if not state.is_alive:
+            raise _Lost
 
     def _gone(self, state: SubjectRead) -> list[Entry]:
-        if state.is_alive:
-            try:
+        with self._given_up(state):
+            if state.is_alive:
                 return gone(state, self._probe)
-            except (StorageError, SourceRefused) as error:
-                self._give_up(state, error)
         return []
+
+    @contextmanager
+    def _given_up(self, state: SubjectRead) -> Iterator[None]:
+        """Give a read up where what is done for it in the block shows that it cannot go on."""
+        try:
+            yield
+        except (StorageError, SourceRefused) as error:
+            self._give_up(state, error)
+        except _Lost:
+            pass
 
     def _drop(self, lost: Sequence[OperationId], states: Sequence[SubjectRead]) -> None:
         for state in states:
             if state.operation.operation_id in lost:
                 state.is_alive = False
+
+
+class _Lost(Exception):
+    """The lease of a read is somebody else's: nothing more may be put for it."""
 
 
 def _now_done(each: Placed) -> Iterator[Entry]:
@@ -257,6 +276,6 @@ def _now_done(each: Placed) -> Iterator[Entry]:
         state.unskip(skip_key(draft.origin))
     state.size_bytes += draft.size_bytes
     state.cursor = draft.cursor
-    if not each.is_there:
-        yield each.entry(EntryState.DONE)
+    if each.standing is not Standing.DONE:
+        yield each.done()
     yield from each.superseded_entries()

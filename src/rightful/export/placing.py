@@ -4,25 +4,18 @@ What is there with the same content stays. What is there with another content, b
 superseded; the new content becomes the next revision.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from rightful.connectors.interface import Cursor
 from rightful.errors import EntryConflict
+from rightful.export.known import MARKER_SHA256, NOTHING, Known, Standing
 from rightful.export.putting import read_digest
 from rightful.export.records import EntryRecord
-from rightful.export.subject_read import Known, SubjectRead
+from rightful.export.subject_read import SubjectRead
 from rightful.package import paths
 from rightful.store.interface import Entry, EntryState
-
-MARKER = b"This entry was begun, and does not count: ledger.json names what takes its place.\n"
-"""What is put where it cannot be known whether an entry arrived. Either it goes there, or what it should replace does lie there."""
-_MARKING = "marking"
-
-NOTHING = "-"
-"""What supersedes an entry that its source no longer has."""
 
 
 class Draft(msgspec.Struct, kw_only=True, frozen=True):
@@ -48,18 +41,50 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     revision: int
     path: str
-    is_there: bool = False
-    """Whether an earlier attempt has put it, and knows so."""
-    may_be_there: bool = False
-    """Whether an earlier attempt began to put it."""
+    standing: Standing | None = None
+    """Where the same entry stands that an earlier attempt put down; None where none did."""
     is_new: bool = False
     """Whether its number was taken for it."""
     superseded: tuple[Known, ...] = ()
 
-    def entry(self, state: EntryState, *, sha256: str | None = None) -> Entry:
-        """Return it as the store keeps it."""
+    @property
+    def is_there(self) -> bool:
+        """Whether an earlier attempt has put it, and knows so."""
+        return self.standing in {Standing.ARRIVED, Standing.DONE}
+
+    @property
+    def may_be_there(self) -> bool:
+        """Whether an earlier attempt began to put it, and nothing else can lie at its path."""
+        return self.standing is Standing.STAGED
+
+    @property
+    def may_be_marker(self) -> bool:
+        """Whether an earlier attempt may have put the marker at its path."""
+        return self.standing is Standing.MARKING
+
+    def staged(self) -> Entry:
+        """Return it as the store keeps it before it is put."""
+        return self._entry(EntryState.STAGED, Standing.MARKING if self.may_be_marker else Standing.STAGED)
+
+    def arrived(self) -> Entry:
+        """Return it as the store keeps it when it is there and a checkpoint has to wait."""
+        return self._entry(EntryState.STAGED, Standing.ARRIVED)
+
+    def taken(self) -> Entry:
+        """Return it as the store keeps it when something else lies at its path."""
+        return msgspec.structs.replace(self.staged(), sha256="")
+
+    def void(self) -> Entry:
+        """Return it as the store keeps it when it certainly did not arrive."""
+        return self._entry(EntryState.VOID)
+
+    def done(self) -> Entry:
+        """Return it as the store keeps it when it counts."""
+        return self._entry(EntryState.DONE)
+
+    def _entry(self, state: EntryState, standing: Standing = Standing.STAGED) -> Entry:
         draft = self.draft
-        record = EntryRecord(key=draft.path, path=self.path, origin=draft.origin)
+        record = EntryRecord(key=draft.path, path=self.path, origin=draft.origin, reason=standing.value)
         return Entry(
             operation_id=self.owner.operation.operation_id,
             source_name=self.owner.read.source_name,
@@ -67,7 +92,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
             number=self.number,
             revision=self.revision,
             state=state,
-            sha256=draft.sha256 if sha256 is None else sha256,
+            sha256=draft.sha256,
             size_bytes=draft.size_bytes,
             rows=draft.rows,
             sealed=self.owner.sealed.entry(record),
@@ -94,7 +119,7 @@ def place(state: SubjectRead, draft: Draft, probe: Probe) -> Placed:
         StorageError: the storage location did not tell what is there, or has what nobody put there.
         SourceRefused: it can't be known what is there (code EntryUnknown).
     """
-    known = [each for each in state.meet(draft.path) if each.entry.state in {EntryState.DONE, EntryState.STAGED}]
+    known = [each for each in state.meet(draft.path) if each.may_count]
     if not known:
         return _place_new(state, draft)
     same = next((each for each in reversed(known) if each.entry.sha256 == draft.sha256), None)
@@ -111,8 +136,7 @@ def place(state: SubjectRead, draft: Draft, probe: Probe) -> Placed:
         number=same.entry.number,
         revision=same.entry.revision,
         path=same.record.path,
-        is_there=same.entry.state is EntryState.DONE,
-        may_be_there=not is_marked(same),
+        standing=same.standing,
         superseded=(*(each for each in known if each.entry.revision < same.entry.revision), *_present(state, later, probe)),
     )
 
@@ -127,13 +151,13 @@ def _place_new(state: SubjectRead, draft: Draft) -> Placed:
 
 def gone(state: SubjectRead, probe: Probe) -> list[Entry]:
     """Return what an earlier attempt put and the source, which has less than it had, no longer gives; raises as `place`."""
-    return [_superseded(state, known, by=NOTHING) for known in _present(state, state.unmet(), probe)]
+    return [_superseded(state, known, by=NOTHING) for known in _present(state, tuple(state.unmet()), probe)]
 
 
 def _present(state: SubjectRead, several: Iterable[Known], probe: Probe) -> Iterator[Known]:
     """Yield those that lie in the storage location, as they lie there."""
     for known in several:
-        if known.entry.state is EntryState.DONE:
+        if known.is_there:
             yield known
         else:
             yield from _arrived(state, known, probe)
@@ -149,32 +173,14 @@ def _arrived(state: SubjectRead, known: Known, probe: Probe) -> Iterator[Known]:
         yield probe(state, known)
     elif found == known.entry.sha256:
         yield known
+    elif found == MARKER_SHA256 and known.standing is Standing.MARKING:
+        yield known.arrived(as_marker=True)
     else:
         raise EntryConflict(f"source {known.entry.source_name!r}: an entry in the storage location is not the one that was put there")
 
 
-def marked(state: SubjectRead, known: Known) -> Entry:
-    """Return an entry as it is put down before the marker goes to its path."""
-    record = msgspec.structs.replace(known.record, reason=_MARKING)
-    return msgspec.structs.replace(known.entry, sealed=state.sealed.entry(record))
-
-
-def is_marked(known: Known) -> bool:
-    """Say whether an earlier attempt may have put the marker at an entry's path: what lies there now cannot be told."""
-    return known.entry.state is EntryState.STAGED and known.record.reason == _MARKING
-
-
-def found_there(known: Known, *, is_marker: bool) -> Known:
-    """Return what was found to lie at an entry's path: the marker, or what was staged."""
-    entry = msgspec.structs.replace(known.entry, state=EntryState.DONE)
-    if is_marker:
-        entry = msgspec.structs.replace(entry, sha256=hashlib.sha256(MARKER).hexdigest(), size_bytes=len(MARKER), rows=0)
-    return Known(entry, known.record)
-
-
 def _superseded(state: SubjectRead, known: Known, *, by: str) -> Entry:
-    record = EntryRecord(key=known.record.key, path=known.record.path, origin=known.record.origin, reason=by)
-    return msgspec.structs.replace(known.entry, state=EntryState.SUPERSEDED, sealed=state.sealed.entry(record))
+    return state.sealed_entry(known.superseded(by=by))
 
 
 def _revised(draft: Draft, revision: int) -> str:

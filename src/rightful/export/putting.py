@@ -7,6 +7,7 @@ import msgspec
 
 from rightful.clock import Clock
 from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.export.stopping import Stopping
 from rightful.storage.interface import Put, Reading, Storage
 from rightful.storage.retrying import RetryingStorage
 from rightful.store.interface import ClaimedOperation
@@ -21,6 +22,16 @@ class Unput(msgspec.Struct, frozen=True):
     error: StorageError
     is_untouched: bool
     """Whether nothing of ours lies at its path for certain."""
+
+
+class Try(msgspec.Struct, frozen=True):
+    """What came of trying to put an entry, several times where needed."""
+
+    outcome: Put | None = None
+    error: StorageError | Stopping | None = None
+    """What went wrong in the end, where there is no outcome."""
+    may_have_arrived: bool = False
+    """Whether a try that gave no answer may have been carried out: then `ALREADY_THERE` may be that."""
 
 
 class Putter:
@@ -40,6 +51,7 @@ class Putter:
         size_bytes: int,
         sha256: str,
         may_be_there: bool,
+        may_be_marker: bool = False,
     ) -> Unput | None:
         """Put an entry of an operation, at a path below its prefix; return what went wrong, if anything did.
 
@@ -51,29 +63,57 @@ class Putter:
             size_bytes: of the chunks together.
             sha256: of the chunks together.
             may_be_there: whether the store holds that an earlier attempt began to put the same.
+            may_be_marker: whether it holds that one may have put the marker there.
 
-        The errors are those of `Storage.put`, and `EntryConflict` where something lies there that nobody of us put. What the chunks raise
-        is raised.
+        The errors are those of `Storage.put`, and `EntryConflict` where something lies there that nobody of us put, or where that cannot
+        be told. What the chunks raise is raised.
         """
-        host = storage.properties.origin or operation.storage_location
-        if host in self._down:
-            return Unput(self._down[host], is_untouched=not may_be_there)
-        path = operation.prefix + path
-        retrying = RetryingStorage(storage, self._clock, attempts=_ATTEMPTS)
+        tried = self.attempt(operation, storage, path, chunks, size_bytes=size_bytes)
+        if isinstance(tried.error, StorageError):
+            return Unput(tried.error, is_untouched=not (tried.may_have_arrived or may_be_there or may_be_marker))
+        if tried.error is not None:
+            raise tried.error
+        guess = (may_be_there or tried.may_have_arrived) and not may_be_marker
         try:
-            outcome = retrying.put(path, chunks, size_bytes=size_bytes)
-            if outcome is Put.ALREADY_THERE and not _is_ours(storage, path, sha256, guess=may_be_there or retrying.may_have_arrived):
+            if tried.outcome is Put.ALREADY_THERE and not _is_ours(storage, operation.prefix + path, sha256, guess=guess):
                 raise EntryConflict("something else lies at the path of an entry", hint="use a storage location that is empty")
-        except StorageUnavailable as error:
-            self._down[host] = error
-            may_have_arrived = error.may_have_arrived or retrying.may_have_arrived
-            return Unput(error, is_untouched=not may_have_arrived and not may_be_there)
-        except StorageRefused as error:
-            may_have_arrived = error.refusal is Refusal.OTHER or retrying.may_have_arrived
-            return Unput(error, is_untouched=not may_have_arrived and not may_be_there)
         except StorageError as error:
+            self._note_down(operation, storage, error)
             return Unput(error, is_untouched=False)
         return None
+
+    def attempt(self, operation: ClaimedOperation, storage: Storage, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Try:
+        """Try to put something at a path below an operation's prefix, and say no more than what came of it."""
+        down = self.down(operation, storage)
+        if down is not None:
+            return Try(error=down)
+        retrying = RetryingStorage(storage, self._clock, attempts=_ATTEMPTS)
+        try:
+            outcome = retrying.put(operation.prefix + path, chunks, size_bytes=size_bytes)
+        except (StorageError, Stopping) as error:
+            self._note_down(operation, storage, error)
+            return Try(error=error, may_have_arrived=retrying.may_have_arrived or _may_have_arrived(error))
+        return Try(outcome=outcome, may_have_arrived=retrying.may_have_arrived)
+
+    def down(self, operation: ClaimedOperation, storage: Storage) -> StorageUnavailable | None:
+        """Return how an operation's storage location failed to answer to this group, None where it did not."""
+        return self._down.get(_host(operation, storage))
+
+    def _note_down(self, operation: ClaimedOperation, storage: Storage, error: Exception) -> None:
+        if isinstance(error, StorageUnavailable):
+            self._down[_host(operation, storage)] = error
+
+
+def _host(operation: ClaimedOperation, storage: Storage) -> str:
+    return storage.properties.origin or operation.storage_location
+
+
+def _may_have_arrived(error: StorageError | Stopping) -> bool:
+    if isinstance(error, StorageUnavailable):
+        return error.may_have_arrived
+    if isinstance(error, StorageRefused):
+        return error.refusal is Refusal.OTHER
+    return isinstance(error, EntryConflict)
 
 
 def _is_ours(storage: Storage, path: str, sha256: str, *, guess: bool) -> bool:

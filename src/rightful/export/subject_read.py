@@ -6,17 +6,11 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from rightful.connectors.interface import Cursor
-from rightful.export.records import EntryRecord, ReadRecord, Sealed
+from rightful.export.known import Known, Standing
+from rightful.export.records import ReadRecord, Sealed
 from rightful.storage.interface import Storage
 from rightful.store.interface import Checkpoint, ClaimedOperation, ClaimedRead, Entry, EntryState
 from rightful.subject.model import IdentifiedSubject
-
-
-class Known(msgspec.Struct, frozen=True):
-    """An entry that an earlier attempt put down, opened."""
-
-    entry: Entry
-    record: EntryRecord
 
 
 class SubjectRead:
@@ -122,10 +116,22 @@ class SubjectRead:
 
     def unmet(self) -> Iterator[Known]:
         """Yield what earlier attempts put down and this one did not come to, though it should have."""
-        states = {EntryState.STAGED, EntryState.DONE} if self.starts_again else {EntryState.STAGED}
         for key, several in self._known.items():
             if key not in self._met:
-                yield from (known for known in several if known.entry.state in states)
+                # What is done lies before the cursor, where there is one.
+                yield from (known for known in several if known.may_count and (self.starts_again or known.standing is not Standing.DONE))
+
+    def note(self, known: Known) -> Entry:
+        """Go by this from now on for the entry; return it as the store keeps it."""
+        entry = self.sealed_entry(known)
+        several = self._known[known.record.key]
+        place = next(index for index, each in enumerate(several) if _name(each.entry) == _name(entry))
+        several[place] = Known(entry, known.record)
+        return entry
+
+    def sealed_entry(self, known: Known) -> Entry:
+        """Return an entry as the store keeps it."""
+        return msgspec.structs.replace(known.entry, sealed=self.sealed.entry(known.record))
 
     def take_number(self) -> int:
         """Return a number that no entry of this read has."""
@@ -135,3 +141,7 @@ class SubjectRead:
     def give_number_back(self) -> None:
         """Let the number that was taken last go to the next entry, whose row then takes the place of this one's."""
         self._free_number -= 1
+
+
+def _name(entry: Entry) -> tuple[int, int]:
+    return entry.number, entry.revision

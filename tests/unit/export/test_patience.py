@@ -5,8 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.unit.export.interrupted import HEADER, row
 from tests.unit.export.scripted import PEOPLE, ROWS_HEADER, Scripted, batch, breaks, yields
-from tests.unit.export.test_revision import HEADER, row
 from tests.unit.export.world import TENANT, World
 
 from rightful.config.model import ExportSettings

@@ -1,107 +1,22 @@
 """A source that changes while its export is interrupted: what was put stays, is called superseded, and a revision counts instead."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 import pytest
-from tests.unit.export.scripted import FILES_HEADER, PEOPLE, Script, Scripted, WriteOnlyStorages, breaks, file, yields
-from tests.unit.export.world import TENANT, World
+from tests.unit.export.interrupted import FIRST, FOLDER, HEADER, SECOND, Export, KilledStore, dies, large, row
+from tests.unit.export.scripted import FILES_HEADER, WriteOnlyStorages, file, yields
+from tests.unit.export.world import TENANT
 
-from rightful.config.model import ExportSettings
-from rightful.connectors.interface import KEY_COLUMN, SUBJECT_COLUMN, Cursor, Item, MatchColumn, ReadHeader, Rows, SkippedItem
-from rightful.errors import SourceUnavailable
-from rightful.ids import OperationId
-from rightful.operation.model import DataPolicyOperation, OperationStatus
-from rightful.package.schema import Column, ColumnKind
+from rightful.connectors.interface import Cursor, Item, ReadHeader, Rows, SkippedItem
+from rightful.operation.model import OperationStatus
 from rightful.package.verify import PackageState
 from rightful.storage.registry import Storages
-from rightful.store.interface import Checkpoint
-from rightful.store.sqlite import SqliteStore
 
-DEAD = SourceUnavailable("the connection broke", source_name="source")
-COLUMNS = tuple(
-    Column(name=name, kind=kind) for name, kind in (("id", ColumnKind.INT), ("mail", ColumnKind.TEXT), ("note", ColumnKind.TEXT))
-)
-HEADER = ReadHeader(columns=COLUMNS, match=(MatchColumn(batch_column="mail", identifier_kind="mail"),))
-FOLDER = "data/Product/source/"
-FIRST, SECOND = "part-00000-00000", "part-00000-00001"
 WRITE_ONLY = pytest.mark.parametrize("storages_type", [Storages, WriteOnlyStorages], ids=["can read", "write-only"])
-
-
-def row(number: int, text: str = "x") -> Rows:
-    """A row so large that it is a part, and a group, by itself."""
-    values = [
-        pa.array([number], pa.int64()),
-        pa.array(["ann@contoso.example"]),
-        pa.array([text * (8 << 20)]),
-        pa.array([0], pa.int32()),
-        pa.array([number], pa.int64()),
-    ]
-    return Rows(pa.RecordBatch.from_arrays(values, names=["id", "mail", "note", SUBJECT_COLUMN, KEY_COLUMN]))
-
-
-def dies(header: ReadHeader, *rows: Rows) -> Script:
-    """Make a script that breaks after these rows: another one follows, for a part ends where the next begins."""
-    return breaks(DEAD, header, *rows, row(99))
-
-
-class _KilledStore(SqliteStore):
-    """The service is killed before the n-th checkpoint from now on: what was put lies there, and the store does not know."""
-
-    left = 1 << 30
-
-    def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
-        self.left -= 1
-        if not self.left:
-            raise KeyboardInterrupt
-        return super().checkpoint(checkpoints, owner=owner)
-
-
-class _Export:
-    """One export of ann's from one scripted source."""
-
-    def __init__(self, folder: Path, *scripts: Script, storages_type: type[Storages] = Storages) -> None:
-        self.connector = Scripted(*scripts)
-        self.world = World(
-            folder,
-            PEOPLE,
-            {"source": self.connector},
-            export=ExportSettings(part_mib=1, retry_s=1.0, attempts=9),
-            store_type=_KilledStore,
-            storages_type=storages_type,
-        )
-        self.operation = self.world.submit("1")
-
-    def kill_before_checkpoint(self, number: int) -> None:
-        """Work until then, be killed, and start again."""
-        assert isinstance(self.world.store, _KilledStore)
-        self.world.store.left = number
-        with pytest.raises(KeyboardInterrupt):
-            self.world.run()
-        self.world.stop()
-        self.world.start(_KilledStore)
-
-    def run(self) -> DataPolicyOperation:
-        self.world.run()
-        return self.world.get(self.operation)
-
-    def check(self, names: Sequence[str], superseded: dict[str, str]) -> None:
-        """Work to the end: the package is whole, has these entries of the source, and says which of them do not count."""
-        done = self.run()
-        assert (done.status, done.failure) == (OperationStatus.COMPLETE, None)
-        folder = self.world.package(self.operation) / FOLDER
-        assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == sorted(names)
-        entries = self.world.ledger(self.operation)["source"]["superseded"]
-        assert {entry["path"].removeprefix(FOLDER): entry["by"].removeprefix(FOLDER) for entry in entries} == superseded
-        verification = self.world.verify(self.operation)
-        assert (verification.state, verification.findings) == (PackageState.WHOLE, ())
-
-    def rows(self) -> list[int]:
-        return self.world.rows(self.operation, "source")
 
 
 # -- parts of records
@@ -109,7 +24,7 @@ class _Export:
 
 @WRITE_ONLY
 def test_part_that_changed_is_superseded_by_its_revision(tmp_path: Path, storages_type: type[Storages]) -> None:
-    export = _Export(tmp_path, dies(HEADER, row(1), row(2)), yields(HEADER, row(3), row(2), row(4)), storages_type=storages_type)
+    export = Export(tmp_path, dies(HEADER, row(1), row(2)), yields(HEADER, row(3), row(2), row(4)), storages_type=storages_type)
     export.check(
         [f"{FIRST}.jsonl", f"{FIRST}.r1.jsonl", f"{SECOND}.jsonl", "part-00000-00002.jsonl"], {f"{FIRST}.jsonl": f"{FIRST}.r1.jsonl"}
     )
@@ -119,13 +34,13 @@ def test_part_that_changed_is_superseded_by_its_revision(tmp_path: Path, storage
 
 @WRITE_ONLY
 def test_part_that_the_source_no_longer_has_is_superseded_by_nothing(tmp_path: Path, storages_type: type[Storages]) -> None:
-    export = _Export(tmp_path, dies(HEADER, row(1), row(2)), yields(HEADER, row(1)), storages_type=storages_type)
+    export = Export(tmp_path, dies(HEADER, row(1), row(2)), yields(HEADER, row(1)), storages_type=storages_type)
     export.check([f"{FIRST}.jsonl", f"{SECOND}.jsonl"], {f"{SECOND}.jsonl": "-"})
     assert export.rows() == [1]
 
 
 def test_source_that_changes_each_time_gets_a_revision_each_time(tmp_path: Path) -> None:
-    export = _Export(
+    export = Export(
         tmp_path,
         dies(HEADER, row(1)),
         dies(HEADER, row(2)),
@@ -142,21 +57,21 @@ def test_source_that_changes_each_time_gets_a_revision_each_time(tmp_path: Path)
 def test_kill_between_put_and_checkpoint_of_a_source_that_stays_as_it_was(
     tmp_path: Path, storages_type: type[Storages], checkpoint: int
 ) -> None:
-    export = _Export(tmp_path, yields(HEADER, row(1), row(2)), storages_type=storages_type)
+    export = Export(tmp_path, yields(HEADER, row(1), row(2)), storages_type=storages_type)
     export.kill_before_checkpoint(checkpoint)
     export.check([f"{FIRST}.jsonl", f"{SECOND}.jsonl"], {})
     assert export.rows() == [1, 2]
 
 
 def test_part_that_had_arrived_unknown_to_the_store_is_superseded_too(tmp_path: Path) -> None:
-    export = _Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, row(2)))
+    export = Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, row(2)))
     export.kill_before_checkpoint(1)
     export.check([f"{FIRST}.jsonl", f"{FIRST}.r1.jsonl"], {f"{FIRST}.jsonl": f"{FIRST}.r1.jsonl"})
     assert export.rows() == [2]
 
 
 def test_part_that_had_not_arrived_leaves_its_place_to_the_next(tmp_path: Path) -> None:
-    export = _Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, row(2)))
+    export = Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, row(2)))
     export.kill_before_checkpoint(1)
     (export.world.package(export.operation) / FOLDER / f"{FIRST}.jsonl").unlink()
     export.check([f"{FIRST}.jsonl"], {})
@@ -164,7 +79,7 @@ def test_part_that_had_not_arrived_leaves_its_place_to_the_next(tmp_path: Path) 
 
 
 def test_revision_that_the_source_took_back_is_superseded_by_what_was_before(tmp_path: Path) -> None:
-    export = _Export(tmp_path, dies(HEADER, row(1)), yields(HEADER, row(2)), yields(HEADER, row(1)))
+    export = Export(tmp_path, dies(HEADER, row(1)), yields(HEADER, row(2)), yields(HEADER, row(1)))
     export.kill_before_checkpoint(2)  # the first is of attempt 1, whose part is known to be there
     export.check([f"{FIRST}.jsonl", f"{FIRST}.r1.jsonl"], {f"{FIRST}.r1.jsonl": f"{FIRST}.jsonl"})
     assert export.rows() == [1]
@@ -173,7 +88,7 @@ def test_revision_that_the_source_took_back_is_superseded_by_what_was_before(tmp
 @pytest.mark.parametrize("then", [(row(2),), ()], ids=["changed", "gone"])
 @pytest.mark.parametrize("arrived", [True, False])
 def test_what_arrived_is_found_out_where_nothing_can_be_read(tmp_path: Path, then: tuple[Rows, ...], *, arrived: bool) -> None:
-    export = _Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, *then), storages_type=WriteOnlyStorages)
+    export = Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, *then), storages_type=WriteOnlyStorages)
     export.kill_before_checkpoint(1)
     path = export.world.package(export.operation) / FOLDER / f"{FIRST}.jsonl"
     if not arrived:
@@ -187,7 +102,7 @@ def test_what_arrived_is_found_out_where_nothing_can_be_read(tmp_path: Path, the
 
 
 def test_what_arrived_is_found_out_once(tmp_path: Path) -> None:
-    export = _Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, row(2)), storages_type=WriteOnlyStorages)
+    export = Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, row(2)), storages_type=WriteOnlyStorages)
     for _ in range(3):
         export.kill_before_checkpoint(1)
     export.check([f"{FIRST}.jsonl", f"{FIRST}.r1.jsonl"], {f"{FIRST}.jsonl": f"{FIRST}.r1.jsonl"})
@@ -197,7 +112,7 @@ def test_what_arrived_is_found_out_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("then", [1, 2], ids=["as it was", "changed"])
 @pytest.mark.parametrize("arrived", [True, False])
 def test_what_arrived_cannot_be_told_after_a_kill_while_it_was_found_out(tmp_path: Path, then: int, *, arrived: bool) -> None:
-    export = _Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, row(2)), yields(HEADER, row(then)), storages_type=WriteOnlyStorages)
+    export = Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, row(2)), yields(HEADER, row(then)), storages_type=WriteOnlyStorages)
     export.kill_before_checkpoint(1)
     if not arrived:
         (export.world.package(export.operation) / FOLDER / f"{FIRST}.jsonl").unlink()
@@ -211,7 +126,7 @@ def test_what_arrived_cannot_be_told_after_a_kill_while_it_was_found_out(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         export.world.run()
     export.world.stop()
-    export.world.start(_KilledStore)
+    export.world.start(KilledStore)
     failure = export.run().failure
     assert failure is not None
     assert (failure.code, failure.source_name) in {("EntryUnknown", "source"), ("EntryConflict", "")}
@@ -220,7 +135,7 @@ def test_what_arrived_cannot_be_told_after_a_kill_while_it_was_found_out(tmp_pat
 
 
 def test_entry_that_somebody_changed_is_no_revision(tmp_path: Path) -> None:
-    export = _Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, row(2)))
+    export = Export(tmp_path, yields(HEADER, row(1)), yields(HEADER, row(2)))
     export.kill_before_checkpoint(1)
     path = export.world.package(export.operation) / FOLDER / f"{FIRST}.jsonl"
     path.chmod(0o600)
@@ -232,7 +147,7 @@ def test_entry_that_somebody_changed_is_no_revision(tmp_path: Path) -> None:
 
 @WRITE_ONLY
 def test_what_lies_at_the_path_of_a_new_entry_is_not_taken_for_ours(tmp_path: Path, storages_type: type[Storages]) -> None:
-    export = _Export(tmp_path, yields(HEADER, row(1)), storages_type=storages_type)
+    export = Export(tmp_path, yields(HEADER, row(1)), storages_type=storages_type)
     folder = export.world.package(export.operation) / FOLDER
     folder.mkdir(parents=True)
     (folder / f"{FIRST}.jsonl").write_bytes(b"somebody else's\n")
@@ -245,7 +160,7 @@ def test_what_lies_at_the_path_of_a_new_entry_is_not_taken_for_ours(tmp_path: Pa
 
 @WRITE_ONLY
 def test_what_lies_at_the_path_of_the_manifest_is_not_taken_for_ours(tmp_path: Path, storages_type: type[Storages]) -> None:
-    export = _Export(tmp_path, yields(HEADER, row(1)), storages_type=storages_type)
+    export = Export(tmp_path, yields(HEADER, row(1)), storages_type=storages_type)
     (export.world.package(export.operation) / "manifest-sha256.txt").write_bytes(b"somebody else's\n")
     for _ in range(2):
         failure = export.run().failure
@@ -259,7 +174,7 @@ def test_what_lies_at_the_path_of_the_manifest_is_not_taken_for_ours(tmp_path: P
 
 def test_read_with_a_key_goes_on_after_its_last_part(tmp_path: Path) -> None:
     keyed = ReadHeader(columns=HEADER.columns, match=HEADER.match, has_key=True)
-    export = _Export(tmp_path, dies(keyed, row(1), row(2)), yields(keyed, row(3)))
+    export = Export(tmp_path, dies(keyed, row(1), row(2)), yields(keyed, row(3)))
     export.check([f"{FIRST}.jsonl", f"{SECOND}.jsonl", "part-00000-00002.jsonl"], {})
     assert export.connector.cursors == [None, Cursor(2)]
     assert export.rows() == [1, 2, 3]
@@ -268,7 +183,7 @@ def test_read_with_a_key_goes_on_after_its_last_part(tmp_path: Path) -> None:
 def test_source_whose_columns_changed_is_read_from_the_beginning(tmp_path: Path) -> None:
     keyed = ReadHeader(columns=HEADER.columns, match=HEADER.match, has_key=True)
     fewer = ReadHeader(columns=HEADER.columns[:2], match=HEADER.match, has_key=True)
-    export = _Export(tmp_path, dies(keyed, row(1), row(2)), yields(fewer), yields(fewer, row(1), row(2), row(3)))
+    export = Export(tmp_path, dies(keyed, row(1), row(2)), yields(fewer), yields(fewer, row(1), row(2), row(3)))
     export.check(
         [f"{FIRST}.jsonl", f"{FIRST}.r1.jsonl", f"{SECOND}.jsonl"],
         {f"{FIRST}.jsonl": f"{FIRST}.r1.jsonl", f"{SECOND}.jsonl": "-"},
@@ -281,7 +196,7 @@ def test_source_whose_columns_changed_is_read_from_the_beginning(tmp_path: Path)
 def test_cursor_of_another_order_counts_for_nothing(tmp_path: Path, change: dict[str, Any]) -> None:
     keyed = ReadHeader(columns=HEADER.columns, match=HEADER.match, has_key=True, searched="ORDER BY id")
     other = msgspec.structs.replace(keyed, **change)
-    export = _Export(tmp_path, dies(keyed, row(1), row(2)), yields(other, row(3)), yields(other, row(2), row(1), row(3)))
+    export = Export(tmp_path, dies(keyed, row(1), row(2)), yields(other, row(3)), yields(other, row(2), row(1), row(3)))
     export.check(
         [f"{FIRST}.jsonl", f"{FIRST}.r1.jsonl", f"{SECOND}.jsonl", f"{SECOND}.r1.jsonl", "part-00000-00002.jsonl"],
         {f"{FIRST}.jsonl": f"{FIRST}.r1.jsonl", f"{SECOND}.jsonl": f"{SECOND}.r1.jsonl"},
@@ -291,7 +206,7 @@ def test_cursor_of_another_order_counts_for_nothing(tmp_path: Path, change: dict
 
 
 def test_revision_gets_a_number_that_none_had(tmp_path: Path) -> None:
-    export = _Export(tmp_path, dies(HEADER, row(1)), yields(HEADER, row(2)), dies(HEADER, row(1)), yields(HEADER, row(3)))
+    export = Export(tmp_path, dies(HEADER, row(1)), yields(HEADER, row(2)), dies(HEADER, row(1)), yields(HEADER, row(3)))
     export.kill_before_checkpoint(2)
     done = export.run()
     assert (done.status, done.failure) == (OperationStatus.COMPLETE, None)
@@ -302,14 +217,10 @@ def test_revision_gets_a_number_that_none_had(tmp_path: Path) -> None:
 # -- files
 
 
-def large(path: str, text: str) -> Item:
-    return file(path, text.encode() * (5 << 20))
-
-
 @WRITE_ONLY
 def test_file_that_changed_is_superseded_by_its_revision(tmp_path: Path, storages_type: type[Storages]) -> None:
     # Without a cursor: the first attempt was killed before it had one.
-    export = _Export(
+    export = Export(
         tmp_path,
         yields(FILES_HEADER, large("a.txt", "a"), large("b.txt", "b")),
         yields(FILES_HEADER, large("a.txt", "a"), large("b.txt", "c")),
@@ -321,14 +232,14 @@ def test_file_that_changed_is_superseded_by_its_revision(tmp_path: Path, storage
 
 
 def test_file_that_was_deleted_after_it_was_put_is_superseded_by_nothing(tmp_path: Path) -> None:
-    export = _Export(tmp_path, yields(FILES_HEADER, large("a.txt", "a")), yields(FILES_HEADER))
+    export = Export(tmp_path, yields(FILES_HEADER, large("a.txt", "a")), yields(FILES_HEADER))
     export.kill_before_checkpoint(1)
     export.check(["a.txt"], {"a.txt": "-"})
 
 
 def test_file_that_cannot_be_read_again_is_superseded_by_nothing_and_skipped(tmp_path: Path) -> None:
     skipped = SkippedItem(subject=0, path="a.txt", reason="permission denied")
-    export = _Export(tmp_path, yields(FILES_HEADER, large("a.txt", "a")), yields(FILES_HEADER, skipped))
+    export = Export(tmp_path, yields(FILES_HEADER, large("a.txt", "a")), yields(FILES_HEADER, skipped))
     export.kill_before_checkpoint(1)
     export.check(["a.txt"], {"a.txt": "-"})
     assert export.world.ledger(export.operation)["source"]["skipped"] == [{"path": "a.txt", "reason": "permission denied"}]
@@ -339,7 +250,7 @@ def test_file_that_can_be_read_after_all_is_no_longer_skipped(tmp_path: Path, *,
     skipped = SkippedItem(subject=0, path="b.txt", reason="permission denied")
     before = () if again else (large("a.txt", "a"),)
     after = (*before, skipped, large("c.txt", "c"), large("d.txt", "d"))
-    export = _Export(
+    export = Export(
         tmp_path, yields(FILES_HEADER, *after), yields(FILES_HEADER, large("b.txt", "b"), large("c.txt", "c"), large("d.txt", "d"))
     )
     # The skipped item is put down with the checkpoint before the next file; the next one is lost.
@@ -379,7 +290,7 @@ def test_file_that_breaks_off_while_it_is_put_leaves_nothing_that_a_resume_stumb
     def script(_subjects: object, cursor: Cursor | None) -> Iterable[ReadHeader | Item]:
         return (FILES_HEADER, large("b.txt", "b")) if cursor else (FILES_HEADER, content.item(), large("b.txt", "b"))
 
-    export = _Export(tmp_path, script, storages_type=storages_type)
+    export = Export(tmp_path, script, storages_type=storages_type)
     export.kill_before_checkpoint(2)
     assert export.world.get(export.operation).sources[0].skipped == (faults == 3)
     export.check(["a.txt", "b.txt"], {})
@@ -389,14 +300,14 @@ def test_file_that_breaks_off_while_it_is_put_leaves_nothing_that_a_resume_stumb
 
 @WRITE_ONLY
 def test_file_that_breaks_off_each_time_it_is_put_is_skipped(tmp_path: Path, storages_type: type[Storages]) -> None:
-    export = _Export(tmp_path, yields(FILES_HEADER, _Flickering(9).item(), large("b.txt", "b")), storages_type=storages_type)
+    export = Export(tmp_path, yields(FILES_HEADER, _Flickering(9).item(), large("b.txt", "b")), storages_type=storages_type)
     export.check(["b.txt"], {})
     assert export.world.ledger(export.operation)["source"]["skipped"] == [{"path": "a.txt", "reason": "Input/output error"}]
 
 
 def test_item_that_was_skipped_and_is_gone_still_stands_in_the_ledger(tmp_path: Path) -> None:
     skipped = SkippedItem(subject=0, path="a.txt", reason="permission denied")
-    export = _Export(tmp_path, yields(FILES_HEADER, skipped, large("b.txt", "b")), yields(FILES_HEADER, large("b.txt", "b")))
+    export = Export(tmp_path, yields(FILES_HEADER, skipped, large("b.txt", "b")), yields(FILES_HEADER, large("b.txt", "b")))
     export.kill_before_checkpoint(2)
     export.check(["b.txt"], {})
     assert len(export.world.ledger(export.operation)["source"]["skipped"]) == 1
