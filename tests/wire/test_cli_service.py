@@ -175,6 +175,8 @@ def test_approve_and_reject_take_another_persons_token(service: Service, capsys:
     shown = capsys.readouterr().out
     assert "approvalRequired" in shown
     assert service.exports.operations[OperationId(first)].caller_key.partition("/")[2] in shown
+    assert service.run("requests", "list") == Exit.OK
+    assert "notStarted (approvalRequired)" in capsys.readouterr().out
     assert service.run("requests", "approve", first, "--token-file", str(token)) == Exit.OK
     capsys.readouterr()
     assert service.run("--json", "requests", "reject", second, "--token-file", str(token)) == Exit.OK

@@ -71,6 +71,10 @@ def _folder_of(operation: Operation) -> Path | None:
     return there[0] if len(there) == 1 else None
 
 
+def _standing(operation: Operation) -> str:
+    return f"{operation.status} ({operation.waiting_for.code})" if operation.waiting_for else operation.status
+
+
 def show_all(operations: Sequence[Operation], *, as_json: bool) -> None:
     """Put a table of operations on stdout."""
     if as_json:
@@ -80,7 +84,7 @@ def show_all(operations: Sequence[Operation], *, as_json: bool) -> None:
     emit_table(
         heads,
         [
-            (item.id, item.status, f"{item.progress:.0f} %", item.submitted_at, item.subject_id, item.storage_location or "")
+            (item.id, _standing(item), f"{item.progress:.0f} %", item.submitted_at, item.subject_id, item.storage_location or "")
             for item in operations
         ],
     )
