@@ -7,12 +7,14 @@ RIGHTFUL_LOG_FORMAT (json, console) is the form; left out, it is console on a te
 import logging
 import math
 import sys
+import threading
 from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
 
 from rightful.errors import ConfigurationError
+from rightful.faults import describe
 from rightful.redaction import printable, redact
 
 LEVEL_VARIABLE = "RIGHTFUL_LOG_LEVEL"
@@ -21,6 +23,9 @@ LEVELS = ("debug", "info", "warning", "error", "critical")
 FORMATS = ("json", "console")
 
 Event = MutableMapping[str, Any]
+
+_OWN_LINES = frozenset({"exception", "stack"})
+"""What structlog shows on lines of its own on a terminal, which would look like events."""
 
 
 def configure(environ: Mapping[str, str], *, stream: TextIO | None = None) -> None:
@@ -48,6 +53,7 @@ def configure(environ: Mapping[str, str], *, stream: TextIO | None = None) -> No
             logger.handlers.clear()
             logger.setLevel(logging.NOTSET)
             logger.propagate, logger.disabled = True, False
+    threading.excepthook = _tell_end_of_thread  # the system's own prints the error's text
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -65,9 +71,9 @@ def _choice(environ: Mapping[str, str], name: str, known: tuple[str, ...], defau
 
 def _formatter(shared: list[Any], form: str, *, colors: bool) -> logging.Formatter:
     render: list[Any] = (
-        [structlog.processors.format_exc_info, _clean, structlog.processors.JSONRenderer()]
+        [_tell_error, _clean, structlog.processors.JSONRenderer()]
         if form == "json"
-        else [structlog.processors.format_exc_info, _clean, structlog.dev.ConsoleRenderer(colors=colors)]
+        else [_tell_error, _clean, structlog.dev.ConsoleRenderer(colors=colors)]
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
@@ -76,16 +82,25 @@ def _formatter(shared: list[Any], form: str, *, colors: bool) -> logging.Formatt
 
 
 def _clean(_logger: Any, _method: str, event: Event) -> Event:
-    """Redact and escape every value of an event; a traceback keeps its lines, each marked as a part of it."""
-    return {
-        printable(redact(str(key))): _clean_traceback(value) if key in {"exception", "stack"} else _clean_value(value)
-        for key, value in event.items()
-    }
+    """Redact and escape every value of an event."""
+    return {printable(redact(str(key))): _clean_value(value) for key, value in event.items()}
 
 
-def _clean_traceback(value: Any) -> str:
-    # The mark keeps a line break in an error's message from looking like an event of its own.
-    return "\n".join(f"| {printable(line)}" for line in redact(str(value)).splitlines())
+def _tell_error(_logger: Any, _method: str, event: Event) -> Event:
+    """Tell an error by its type and place: its text may hold anything that was being worked on, whichever library logs it."""
+    found = event.pop("exc_info", None)
+    error = found[1] if isinstance(found, tuple) else found if isinstance(found, BaseException) else sys.exc_info()[1] if found else None
+    if error is not None:
+        event.setdefault("error", describe(error))
+    for name in _OWN_LINES & event.keys():
+        event[f"{name}_"] = event.pop(name)
+    return event
+
+
+def _tell_end_of_thread(arguments: threading.ExceptHookArgs) -> None:
+    if arguments.exc_value is not None and not isinstance(arguments.exc_value, SystemExit):
+        name = arguments.thread.name if arguments.thread is not None else ""
+        structlog.get_logger(__name__).error("a thread ended with an error", thread=name, error=describe(arguments.exc_value))
 
 
 def _clean_value(value: Any) -> Any:

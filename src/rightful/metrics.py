@@ -4,6 +4,7 @@ Labels are bounded: methods, kinds of route, status, sources of the configuratio
 connector makes up of codes is bounded too.
 """
 
+import contextlib
 import http.server
 import ipaddress
 import re
@@ -169,7 +170,21 @@ class MetricsServer:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     found: ClassVar[CollectorRegistry]
-    timeout = _PATIENCE_S
+
+    def setup(self) -> None:
+        """Begin to wait: the time is for the whole request, not for each byte."""
+        super().setup()
+        self._timer = threading.Timer(_PATIENCE_S, self._give_up)
+        self._timer.start()
+
+    def finish(self) -> None:
+        """Wait no more."""
+        self._timer.cancel()
+        super().finish()
+
+    def _give_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def do_GET(self) -> None:
         """Answer a scrape."""

@@ -37,7 +37,7 @@ values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
     max_leaves=6,
 )
-names = st.sampled_from(["name", "code", "source", "error"])
+names = st.sampled_from(["name", "code", "source", "error", "exception", "stack"])
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,7 +71,8 @@ def line_of(form: str, event: str, members: dict[str, object], foreign: str) -> 
 def test_json_line_is_one_and_says_what_was_said(event: str, members: dict[str, object], foreign: str) -> None:
     ours, library = (json.loads(line, parse_constant=pytest.fail) for line in line_of("json", event, members, foreign))
     assert (ours["level"], ours["logger"]) == ("info", "ours")
-    assert ours.keys() == {"event", "level", "logger", "timestamp"} | members.keys()
+    shown = {f"{name}_" if name in {"exception", "stack"} else name for name in members}
+    assert ours.keys() == {"event", "level", "logger", "timestamp"} | shown
     assert (library["level"], library["logger"]) == ("warning", "library")
 
 

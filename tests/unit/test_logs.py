@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -22,8 +23,9 @@ def fail(message: str) -> None:
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, hook = root.handlers[:], root.level, threading.excepthook
     yield
+    threading.excepthook = hook
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
@@ -61,13 +63,31 @@ def test_an_event_cannot_pretend_to_be_two(form: str) -> None:
     assert not set(text) & {"\x1b", "\r", "\u202e"}
 
 
-def test_line_break_in_an_error_stays_inside_its_traceback() -> None:
-    stream = logged("console")
+@pytest.mark.parametrize("form", logs.FORMATS)
+def test_error_is_told_in_one_line_by_its_type_and_place(form: str) -> None:
+    stream = logged(form)
     try:
-        fail("a\n2026-01-01 [info] forged")
-    except ValueError:
+        fail("ann@contoso.example\n2026-01-01 [info] forged")
+    except ValueError as error:
         structlog.get_logger("ours").exception("failed")
-    assert all(line.startswith("| ") for line in stream.getvalue().splitlines()[1:])
+        logging.getLogger("library").exception("failed")
+        structlog.get_logger("ours").error("failed", exc_info=error)
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 3
+    assert all("ValueError at test_logs.py:" in line for line in lines)
+    assert not any("ann" in line or "forged" in line for line in lines)
+
+
+def test_error_that_ends_a_thread_is_told_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = logged("json")
+    thread = threading.Thread(target=fail, args=("ann@contoso.example",), name="reads-0")
+    thread.start()
+    thread.join()
+    event = json.loads(stream.getvalue())
+    assert (event["event"], event["thread"]) == ("a thread ended with an error", "reads-0")
+    assert event["error"].startswith("ValueError at ")
+    assert "test_logs.py:" in event["error"]
+    assert "ann" not in stream.getvalue() + capsys.readouterr().err
 
 
 def test_json_lines_can_be_read() -> None:

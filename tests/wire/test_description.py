@@ -2,12 +2,15 @@
 
 import json
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from tests.wire.world import ANN, BEN, GUEST_PROFILE, TENANT, World, new_location, world
 
+from rightful.graph import csdl
 from rightful.operation.model import Failure, SourceProgress, SourceState
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
@@ -107,6 +110,31 @@ def test_each_property_of_an_answer_is_in_the_metadata_and_the_other_way_round(o
     assert seen == metadata.said(*SHOWN)
 
 
+READER = """
+const csdl = require("odata-csdl");
+const problems = [];
+const read = csdl.xml2json(require("fs").readFileSync(0, "utf8"), { strict: true }, problems);
+process.stdout.write(JSON.stringify({ problems, read }));
+"""
+
+
+@pytest.mark.node
+@pytest.mark.parametrize("version", ["v1.0", "beta"])
+def test_reader_of_the_standards_committee_finds_nothing_wrong_with_the_metadata(version: str) -> None:
+    folder = Path(__file__).parents[1] / "servers"
+    if not (folder / "node_modules" / "odata-csdl").exists():
+        pytest.skip("odata-csdl is not installed: `make test` installs it")
+    done = subprocess.run(["node", "-e", READER], cwd=folder, input=csdl.document(version), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    found = json.loads(done.stdout)
+    assert found["problems"] == []
+    assert found["read"]["$Version"] == "4.0"
+    graph = found["read"]["microsoft.graph"]
+    assert graph["dataPolicyOperation"]["$Key"] == ["id"]
+    assert graph["dataPolicyOperation"]["sources"]["$Type"] == "rightful.source"
+    assert ("inboundSharedUserProfile" in graph) == (version == "beta")
+
+
 def test_context_of_an_answer_leads_to_the_metadata_and_names_what_is_in_it(opened: World) -> None:
     # GRAPH-30, GRAPH-31
     context = opened.get("/v1.0/dataPolicyOperations").json["@odata.context"]
@@ -116,7 +144,7 @@ def test_context_of_an_answer_leads_to_the_metadata_and_names_what_is_in_it(open
     assert f'<EntitySet Name="{fragment}"' in metadata.body.decode()
 
 
-@pytest.mark.parametrize("path", ["/v1.0/$metadata", "/beta/%24metadata", "/openapi.json", "/docs"])
+@pytest.mark.parametrize("path", ["/v1.0/$metadata", "/beta/%24metadata", "/V1.0/$Metadata", "/openapi.json", "/docs"])
 def test_description_needs_no_token_and_says_nothing_of_this_installation(opened: World, path: str) -> None:
     answer = opened.client.request("GET", path)
     assert answer.status == 200

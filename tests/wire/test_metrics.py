@@ -1,7 +1,10 @@
 """What is counted of requests and tokens, how it is told, and that nothing personal is in it."""
 
+import contextlib
 import http.client
 import re
+import socket
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -159,6 +162,25 @@ def test_store_that_cannot_be_read_leaves_the_rest_to_tell() -> None:
     text = generate_latest(meters.registry).decode()
     assert "rightful_operations_accepted_total 1.0" in text
     assert "rightful_operations_open" not in text
+
+
+def test_who_asks_slowly_keeps_others_waiting_for_a_moment_only(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rightful.metrics._PATIENCE_S", 0.5)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as slow:
+        stopped = threading.Event()
+
+        def drip() -> None:
+            with contextlib.suppress(OSError):
+                while not stopped.wait(0.1):
+                    slow.sendall(b"X")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            assert ask(server, "GET", "/metrics")[0] == 200
+        finally:
+            stopped.set()
+            thread.join()
 
 
 def test_port_that_is_taken_is_a_configuration_error(server: MetricsServer) -> None:

@@ -67,6 +67,6 @@ PAGES: Mapping[bytes, Page] = {
 
 def find(raw_path: bytes) -> Page | None:
     """Return what a path names, None where it is nothing for everybody."""
-    if raw_path.endswith(b"metadata"):
-        raw_path = raw_path.replace(b"%24", b"$")  # as some clients escape it
+    if raw_path[-8:].lower() == b"metadata":  # as Graph's paths are: in any case, with the dollar sign escaped or not
+        raw_path = raw_path.lower().replace(b"%24", b"$")
     return PAGES.get(raw_path)
