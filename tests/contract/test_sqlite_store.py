@@ -1,6 +1,7 @@
 """The SQLite store against the suite of all stores, and what it promises besides."""
 
 import os
+import random
 import re
 import sqlite3
 import stat
@@ -14,13 +15,14 @@ import pytest
 
 from rightful.errors import ConfigurationError
 from rightful.graph import options
+from rightful.operation.model import Failure
 from rightful.store import queries, sqlite_listing
-from rightful.store.interface import ListQuery, StoreFault
+from rightful.store.interface import Completion, FinishSet, ListQuery, NewRead, StoreFault
 from rightful.store.listing import place
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_approvals import ApprovalSuite
-from rightful.testing.store_suite import BOTH, START, TENANT, StoreSuite, accept, intent
+from rightful.testing.store_suite import BOTH, OWNER, START, TENANT, TOTALS, StoreSuite, accept, done, intent
 
 
 @pytest.fixture
@@ -184,3 +186,39 @@ def test_claim_looks_at_no_more_rows_than_it_takes(tmp_path: Path, name: str, in
     connection.close()
     assert f"INDEX {index}" in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_sealed_locations_that_are_erased_are_in_no_file_of_the_store(tmp_path: Path, store: SqliteStore) -> None:
+    # DESIGN rule 6; in pages that were split, in free pages and in the write-ahead log too
+    chance = random.Random(1)
+    marks = {number: b"LOCATION%08d" % number for number in range(250)}
+
+    def sealed(number: int) -> bytes:
+        return marks[number] + chance.randbytes(chance.randint(60, 500))
+
+    def seen() -> set[int]:
+        content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        return {number for number, mark in marks.items() if mark in content}
+
+    for number in marks:
+        assert store.begin(msgspec.structs.replace(intent(number), sealed_location=sealed(number))) is None
+    dropped, failed, completed, resumed, left = (list(range(first, 250, 5)) for first in range(5))
+    for number in dropped:
+        store.drop(intent(number).operation_id)
+    for number in (*failed, *completed, *resumed, *left):
+        store.promote(intent(number).operation_id, [NewRead(source_name="a")], [])
+    for number in (*failed, *resumed):
+        store.fail(intent(number).operation_id, Failure(code="x", message="x" * number))
+    for number in resumed:
+        assert store.resume(TENANT, intent(number).operation_id, sealed_location=b"another, longer one" * 40) is not None
+    ending = {intent(number).operation_id for number in completed}
+    while (claim := store.claim(OWNER, lease_s=30, limit=50)) is not None:
+        if isinstance(claim, FinishSet):
+            store.complete([Completion(operation=operation, package=TOTALS) for operation in claim.operations], owner=OWNER)
+        else:
+            store.checkpoint([done(read) for read in claim.reads if read.operation_id in ending], owner=OWNER)
+    assert len(seen()) > len(left)
+    store.heartbeat(OWNER, lease_s=30)
+    assert seen() == set(left)
+    store.close()
+    assert seen() == set(left)

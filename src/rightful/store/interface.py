@@ -354,7 +354,7 @@ class Store(Protocol):
         ...
 
     def heartbeat(self, owner: str, *, lease_s: float) -> None:
-        """Extend every lease that the owner holds."""
+        """Extend every lease that the owner holds; what was erased before is gone from every file of the store afterwards."""
         ...
 
     def release_all(self, owner: str | None = None) -> None:

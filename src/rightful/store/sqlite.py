@@ -312,7 +312,7 @@ class SqliteStore:
         )
 
     def heartbeat(self, owner: str, *, lease_s: float) -> None:
-        """Extend every lease of the owner."""
+        """Extend every lease of the owner, and let what was erased since the last time go for good."""
         parameters = {"owner": owner, "lease_until": self._now() + int(lease_s * 1e6)}
 
         def task(connection: sqlite3.Connection) -> None:
@@ -320,6 +320,7 @@ class SqliteStore:
             connection.execute(self._sql["extend_operations"], parameters)
 
         self._file.write(task)
+        self._file.erase()
 
     def release_all(self, owner: str | None = None) -> None:
         """End the leases of an owner, or all."""

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from rightful.store.interface import StoreFault
 
 T = TypeVar("T")
 _BUSY_S = 10.0
+_ERASE_BUSY_MS = 500
 
 
 class SqliteFile:
@@ -60,6 +62,18 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise StoreFault(f"the store {self._path.name} cannot be read: {error}") from error
 
+    def erase(self) -> None:
+        """Bring the write-ahead log into the file and empty it: until then it holds what was erased in the file.
+
+        Where a reader or a writer is in the way, it is left to the next time.
+        """
+        try:
+            with closing(self._connect()) as connection:
+                connection.execute(f"PRAGMA busy_timeout = {_ERASE_BUSY_MS}")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise StoreFault(f"the write-ahead log of the store {self._path.name} cannot be emptied: {error}") from error
+
     def close(self) -> None:
         """Close every connection and give up the lock; again, it does nothing."""
         for connection in (*self._readers, self._writer):
@@ -81,6 +95,7 @@ class SqliteFile:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten (DESIGN rule 6)
         return connection
 
 
