@@ -92,7 +92,7 @@ class Putter:
             outcome = retrying.put(operation.prefix + path, chunks, size_bytes=size_bytes)
         except (StorageError, Stopping) as error:
             self._note_down(operation, storage, error)
-            return Try(error=error, may_have_arrived=retrying.may_have_arrived or _may_have_arrived(error))
+            return Try(error=error, may_have_arrived=retrying.may_have_arrived or _is_open(error))
         return Try(outcome=outcome, may_have_arrived=retrying.may_have_arrived)
 
     def down(self, operation: ClaimedOperation, storage: Storage) -> StorageUnavailable | None:
@@ -108,9 +108,8 @@ def _host(operation: ClaimedOperation, storage: Storage) -> str:
     return storage.properties.origin or operation.storage_location
 
 
-def _may_have_arrived(error: StorageError | Stopping) -> bool:
-    if isinstance(error, StorageUnavailable):
-        return error.may_have_arrived
+def _is_open(error: StorageError | Stopping) -> bool:
+    """Whether it cannot be told from an answer what lies at the path."""
     if isinstance(error, StorageRefused):
         return error.refusal is Refusal.OTHER
     return isinstance(error, EntryConflict)

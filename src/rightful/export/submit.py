@@ -13,6 +13,7 @@ from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError,
 from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
 from rightful.export.interface import Note, SubmitRequest
+from rightful.export.mark import Mark
 from rightful.export.records import PACKAGE, EntryRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.stopping import Stopping
@@ -21,10 +22,9 @@ from rightful.ids import OperationId, new_operation_id
 from rightful.operation.model import DataPolicyOperation
 from rightful.package import request_info
 from rightful.sealing import Sealer
-from rightful.storage.interface import Marking, Put
+from rightful.storage.interface import Marking
 from rightful.storage.location import Location, parse_location
 from rightful.storage.registry import Storages, probe_error
-from rightful.storage.retrying import RetryingStorage
 from rightful.store.interface import Entry, EntryState, Intent, NewRead, Repeat, RepeatKey, Store
 
 _WAIT_S = 0.02
@@ -33,9 +33,8 @@ _BUSY_RETRY_S = 5
 _IDEMPOTENCY_S = 24 * 3600.0
 _RESEND_S = 3600.0
 """How long after the end a client that lost the answer may send a request again; some put one id on all their requests for ever."""
-_MARK_ATTEMPTS = 3
-_MARK_PATIENCE_S = 5.0
-"""A client waits for the answer: a storage location that is busy for longer is refused."""
+_KEPT_S = 24 * 3600.0
+"""How long an intent waits for a container that it may have marked, and that does not answer."""
 LEAST_VALID_S = 300.0
 """How long a SAS must be valid when its export is accepted: what is short of that would most likely end half way."""
 
@@ -105,23 +104,28 @@ class Submitter:
             )
         )
 
-    def settle(self, intent: Intent, tenant: TenantRuntime) -> bool:
+    def settle(self, intent: Intent, tenant: TenantRuntime) -> None:
         """Try an intent again that nobody tries now; it becomes an operation, or vanishes where its storage location refuses.
 
-        False where somebody tries it after all. Raises `StoreFault`: then it is still there.
+        Raises `StoreFault`: then it is still there. So it is where its container may be marked for it and does not answer.
         """
-        with self._try(intent.operation_id) as is_free:
-            if is_free:
-                # Whatever it is, nobody waits for the answer any more. The next equal request is told.
-                with suppress(ExportError):
-                    self._mark(intent, tenant, is_new=False)
-            return is_free
+        # Whatever it is, nobody waits for the answer any more. The next equal request is told.
+        with suppress(ExportError):
+            self._settle(intent, tenant)
 
     def _settle_left(self, operation_id: OperationId, tenant: TenantRuntime) -> bool:
+        """Settle an intent that nobody tries, False where somebody does; raises `Throttled` where it cannot be settled now."""
         if operation_id in self._trying:
             return False
         left = next((intent for intent in self._store.intents() if intent.operation_id == operation_id), None)
-        return left is None or self.settle(left, tenant)
+        return left is None or self._settle(left, tenant)
+
+    def _settle(self, intent: Intent, tenant: TenantRuntime) -> bool:
+        with self._try(intent.operation_id) as is_free:
+            if is_free:
+                with suppress(InvalidRequest):
+                    self._mark(intent, tenant, is_new=False)
+            return is_free
 
     @contextmanager
     def _try(self, operation_id: OperationId) -> Iterator[bool]:
@@ -207,21 +211,24 @@ class Submitter:
             correlation_id=intent.correlation_id,
             submitted_at=intent.submitted_at,
         )
+        mark: Mark | None = None
         try:
-            put = self._put_mark(intent, tenant, sealed.open_location(intent.sealed_location), content)
+            storage = self._storages.open(sealed.open_location(intent.sealed_location), tenant.policy)
+            mark = Mark(storage, self._clock, intent.prefix + request_info.PATH, content, may_be_ours=not is_new)
+            is_append = not intent.prefix and isinstance(storage, Marking)
+            is_ours = mark.append(intent.operation_id) if is_append else mark.put()
         except StorageError as error:
-            if isinstance(error, StorageUnavailable):
-                if self._is_stopping:
-                    raise Stopping("the service stops") from error
-                if error.may_have_arrived and not intent.prefix and is_new:
-                    # The container may be marked now, for this intent: the next equal request, or the next start, takes it up.
-                    raise Throttled("the storage location did not answer", retry_after_s=_BUSY_RETRY_S, hint="submit again") from error
+            if isinstance(error, StorageUnavailable) and self._is_stopping:
+                raise Stopping("the service stops") from error
+            if mark is not None and mark.may_be_ours and self._is_kept(intent, error, is_new=is_new):
+                # The container may be marked now, for this intent: the next equal request, or the next start, takes it up.
+                raise Throttled("the storage location did not answer", retry_after_s=_BUSY_RETRY_S, hint="submit again") from error
             self._store.drop(intent.operation_id)
             raise probe_error(error, tenant.policy) from error
         except Exception:
             self._store.drop(intent.operation_id)
             raise
-        if put is Put.ALREADY_THERE and is_new:
+        if not is_ours:
             self._store.drop(intent.operation_id)
             raise _already_used()
         entry = Entry(
@@ -230,8 +237,8 @@ class Submitter:
             partition=0,
             number=0,
             state=EntryState.DONE,
-            sha256=hashlib.sha256(content).hexdigest(),
-            size_bytes=len(content),
+            sha256=hashlib.sha256(mark.content).hexdigest(),
+            size_bytes=len(mark.content),
             sealed=sealed.entry(EntryRecord(key=request_info.PATH, path=request_info.PATH)),
         )
         reads = [NewRead(source_name=source.name) for source in tenant.config.sources]
@@ -240,17 +247,10 @@ class Submitter:
             raise Throttled("the request could not be kept", retry_after_s=1)
         return operation
 
-    def _put_mark(self, intent: Intent, tenant: TenantRuntime, location: str, content: bytes) -> Put:
-        storage = self._storages.open(location, tenant.policy)
-        path = intent.prefix + request_info.PATH
-        retrying = RetryingStorage(storage, self._clock, attempts=_MARK_ATTEMPTS, patience_s=_MARK_PATIENCE_S)
-        if tenant.policy.checks == "strict" and isinstance(storage, Marking):
-            put = retrying.put_append(path, content)
-        else:
-            put = retrying.put(path, (content,), size_bytes=len(content))
-            storage.sync()
-        # The answer to an earlier try was lost, which carried it out: the intent is as old as that.
-        return Put.WRITTEN if retrying.may_have_arrived else put
+    def _is_kept(self, intent: Intent, error: StorageError, *, is_new: bool) -> bool:
+        """Whether an intent that may have marked its container is to be tried again; with a prefix of its own no mark is in the way."""
+        is_young = (self._clock.now() - intent.submitted_at).total_seconds() < _KEPT_S
+        return not intent.prefix and is_young and (is_new or isinstance(error, StorageUnavailable))
 
 
 def _already_used() -> InvalidRequest:

@@ -79,8 +79,12 @@ class AzureBlobStorage:
             raise ValueError("a mark has 1 byte to one block")
         # Whatever this finds, the first byte decides: an empty append blob is a try that broke off, ours or one that has lost now.
         self._write(self._sas.target(path), (_ONLY_NEW, _APPEND_BLOB, _BINARY), creates=True, is_append=True)
-        at_start = ("x-ms-blob-condition-appendpos", "0")
-        return self._write(self._sas.target(path, "comp=appendblock"), (at_start, _BINARY), (content,), len(content), is_append=True)
+        return self.append(path, content, at=0)
+
+    def append(self, path: str, content: bytes, *, at: int) -> Put:
+        """Append to an append blob that has this length."""
+        condition = ("x-ms-blob-condition-appendpos", str(at))
+        return self._write(self._sas.target(path, "comp=appendblock"), (condition, _BINARY), (content,), len(content), is_append=True)
 
     def sync(self) -> None:
         """Do nothing: a blob is durable when the service says 201."""

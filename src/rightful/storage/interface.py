@@ -80,3 +80,7 @@ class Marking(Protocol):
     def put_append(self, path: str, content: bytes) -> Put:
         """Create an append blob with this content, only if there is none."""
         ...
+
+    def append(self, path: str, content: bytes, *, at: int) -> Put:
+        """Append to such a blob if it is just `at` bytes long; `ALREADY_THERE` where it is not."""
+        ...

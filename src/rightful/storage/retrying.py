@@ -53,21 +53,27 @@ class RetryingStorage:
         assert isinstance(marking, Marking)
         return self._try(lambda: marking.put_append(path, content), self._attempts)
 
+    def append(self, path: str, content: bytes, *, at: int) -> Put:
+        """Append to an append blob, in several tries where needed; only of a storage that is `Marking`."""
+        marking = self._inner
+        assert isinstance(marking, Marking)
+        return self._try(lambda: marking.append(path, content, at=at), self._attempts)
+
     def _try(self, call: Callable[[], Put], attempts: int) -> Put:
         self.may_have_arrived = False
         last_begin = self._clock.monotonic() + self._patience_s
-        for attempt in range(attempts - 1):
+        attempt = 0
+        while True:
             self.tries = attempt + 1
             try:
                 return call()
             except StorageUnavailable as error:
                 self.may_have_arrived |= error.may_have_arrived
                 wait_s = self._wait_s(attempt, error)
-                if wait_s is None or self._clock.monotonic() + wait_s > last_begin:
+                if self.tries == attempts or wait_s is None or self._clock.monotonic() + wait_s > last_begin:
                     raise
             self._clock.sleep(wait_s)
-        self.tries = attempts
-        return call()
+            attempt += 1
 
     def _wait_s(self, attempt: int, error: StorageUnavailable) -> float | None:
         """Return how long to wait, None where it would be too long. Half of a wait is random, so that threads don't come back at once."""

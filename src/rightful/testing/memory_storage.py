@@ -63,6 +63,14 @@ class MemoryStorage:
         self.sync()
         return outcome
 
+    def append(self, path: str, content: bytes, *, at: int) -> Put:
+        """Append to an entry that has this length."""
+        with self._lock:
+            if len(self.entries.get(path, b"")) != at:
+                return Put.ALREADY_THERE
+            self.entries[path] = self.entries.get(path, b"") + content
+            return Put.WRITTEN
+
     def sync(self) -> None:
         """Make everything visible."""
         with self._lock:

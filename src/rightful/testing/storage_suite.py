@@ -192,3 +192,14 @@ class StorageSuite:
         assert self.content(storage, "RequestInfo.json") == b"{}"
         assert storage.put_append("RequestInfo.json", b"{}") is Put.ALREADY_THERE
         assert self.content(storage, "RequestInfo.json") == b"{}"
+
+    def test_mark_is_lengthened_only_where_it_is_as_long_as_was_said(self) -> None:
+        """Where the storage can mark a container: its length can be asked without reading it."""
+        storage = self._new()
+        if not isinstance(storage, Marking):
+            return
+        storage.put_append("RequestInfo.json", b"{}")
+        assert storage.append("RequestInfo.json", b" ", at=1) is Put.ALREADY_THERE
+        assert storage.append("RequestInfo.json", b" ", at=3) is Put.ALREADY_THERE
+        assert storage.append("RequestInfo.json", b" ", at=2) is Put.WRITTEN
+        assert self.content(storage, "RequestInfo.json") == b"{} "

@@ -77,8 +77,9 @@ def test_strict_marks_a_container_once(azurite: Azurite, storages: Storages) -> 
     assert not isinstance(storage, Reading)
     assert storage.put_append("RequestInfo.json", b'{"a": 1}') is Put.WRITTEN
     assert storage.put_append("RequestInfo.json", b'{"a": 2}') is Put.ALREADY_THERE
+    assert [storage.append("RequestInfo.json", b"\n", at=length) for length in (7, 9, 8)] == [Put.ALREADY_THERE] * 2 + [Put.WRITTEN]
     assert storage.put("data/a", [b"x"], size_bytes=1) is Put.WRITTEN
-    assert azurite.blobs(container) == {"RequestInfo.json": b'{"a": 1}', "data/a": b"x"}
+    assert azurite.blobs(container) == {"RequestInfo.json": b'{"a": 1}\n', "data/a": b"x"}
 
 
 def test_large_entry_goes_by_blocks_and_is_read_back(azurite: Azurite, storages: Storages) -> None:

@@ -1,5 +1,7 @@
 """What becomes of a request whose storage location answers late, not at all, or no longer."""
 
+import hashlib
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -15,6 +17,7 @@ from rightful.operation.model import OperationStatus
 from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
 
 LOST = Fault.broken(Break.ANSWER_LOST)
+BUSY = Fault.status(503, "ServerBusy")
 MAIL = "ann@contoso.example"
 
 
@@ -39,6 +42,19 @@ def test_strict_container_whose_answer_got_lost_is_marked_for_this_request(tmp_p
         world.stop()
 
 
+def test_strict_container_is_confirmed_though_that_answer_gets_lost_too(tmp_path: Path) -> None:
+    with BlobSimulator() as simulator:
+        world = world_of(tmp_path, simulator, "strict")
+        simulator.fail(LOST, after=1)  # the second request of a try writes the mark
+        simulator.fail(LOST, after=3)  # after the next try, which finds something: its confirmation
+        operation = world.submit("1", simulator.sas_url("container", "aw"))
+        assert [request.operation for request in simulator.requests] == ["", "appendblock", "", *["appendblock"] * 4]
+        world.run()
+        assert world.get(operation).status is OperationStatus.COMPLETE
+        assert simulator.blobs("container")["RequestInfo.json"].endswith(b"\n\n\n")
+        world.stop()
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 def test_strict_container_whose_answers_all_got_lost_is_not_lost_for_the_request(tmp_path: Path, *, restarts: bool) -> None:
     with BlobSimulator() as simulator:
@@ -58,11 +74,75 @@ def test_strict_container_whose_answers_all_got_lost_is_not_lost_for_the_request
         world.stop()
 
 
+@pytest.mark.parametrize("then", [BUSY, LOST], ids=["busy", "lost"])
+@pytest.mark.parametrize("again", ["submitted", "started"])
+def test_strict_container_that_may_be_marked_stays_the_request_s(tmp_path: Path, then: Fault, again: str) -> None:
+    with BlobSimulator() as simulator:
+        world = world_of(tmp_path, simulator, "strict")
+        simulator.fail(LOST, after=1)
+        simulator.fail(then, after=1, times=100)
+        sas = simulator.sas_url("container", "aw")
+        with pytest.raises(Throttled):
+            world.submit("1", sas)
+        if again == "started":
+            world.stop()
+            world.start()
+        else:
+            with pytest.raises(Throttled):
+                world.submit("1", sas)
+        simulator.recover()
+        operation = world.submit("1", sas)
+        world.run()
+        assert world.get(operation).status is OperationStatus.COMPLETE
+        blobs = simulator.blobs("container")
+        assert f"{hashlib.sha256(blobs['RequestInfo.json']).hexdigest()}  RequestInfo.json\n" in blobs["tagmanifest-sha256.txt"].decode()
+        world.stop()
+
+
+def test_intent_of_a_strict_container_that_never_answers_ends_by_age(tmp_path: Path) -> None:
+    with BlobSimulator() as simulator:
+        world = world_of(tmp_path, simulator, "strict")
+        simulator.fail(LOST, after=1, times=100)
+        with pytest.raises(Throttled):
+            world.submit("1", simulator.sas_url("container", "aw", expires_in_s=1 << 20))
+        assert len(world.store.intents()) == 1
+        world.clock.advance(25 * 3600.0)
+        world.stop()
+        world.start()
+        assert world.store.intents() == ()
+        world.stop()
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["while it is made", "while it is written"])
+@pytest.mark.parametrize("times", [1, 100])
+def test_strict_container_that_was_used_is_refused_whatever_answer_got_lost(tmp_path: Path, number: int, times: int) -> None:
+    with BlobSimulator() as simulator:
+        world = world_of(tmp_path, simulator, "strict")
+        sas = simulator.sas_url("container", "aw")
+        first = world.submit("1", sas)
+        simulator.fail(LOST, after=number, times=times)
+        if times > 1:
+            with pytest.raises(Throttled):
+                world.submit("2", sas)
+            simulator.recover()
+            world.stop()
+            world.start()
+            assert world.store.intents() == ()
+        with pytest.raises(InvalidRequest) as refused:
+            world.submit("2", sas)
+        assert refused.value.code == "StorageLocationAlreadyUsed"
+        assert world.store.intents() == ()
+        world.run()
+        assert world.get(first).status is OperationStatus.COMPLETE
+        assert json.loads(simulator.blobs("container")["RequestInfo.json"])["Subject"] == "1"
+        world.stop()
+
+
 def test_strict_container_that_was_used_is_told_from_one_that_was_busy(tmp_path: Path) -> None:
     with BlobSimulator() as simulator:
         world = world_of(tmp_path, simulator, "strict")
         world.submit("1", simulator.sas_url("container", "aw"))
-        simulator.fail(Fault.status(503, "ServerBusy"))
+        simulator.fail(BUSY)
         with pytest.raises(InvalidRequest) as refused:
             world.submit("2", simulator.sas_url("container", "aw"))
         assert refused.value.code == "StorageLocationAlreadyUsed"
