@@ -147,7 +147,7 @@ def _configure(folder: Path, sink: str) -> tuple[Path, str]:
     (folder / "seal.key").write_text("5a" * 32, encoding="ascii")
     with closing(sqlite3.connect(folder / "people.db")) as database:
         database.execute("CREATE TABLE people (id TEXT PRIMARY KEY, upn TEXT)")
-        database.execute("CREATE UNIQUE INDEX people_upn ON people (upn COLLATE NOCASE)")
+        database.execute("CREATE UNIQUE INDEX people_upn ON people (upn)")
         people = ((f"{kind}-{number:08d}", f"{kind}{number}@example.com") for kind in ("user", "warm", "poll") for number in range(PEOPLE))
         database.executemany("INSERT INTO people VALUES (?, ?)", people)
         database.commit()
