@@ -17,6 +17,8 @@ class Backlog:
     """Operations that nothing has been read for yet."""
     reads: Mapping[str, int]
     """`pending` now, `waiting` for a later try, `leased`."""
+    recorded_by_tenant: Mapping[str, int]
+    """Records of the audit trail, by the tenant's id; empty for those that belong to none."""
 
 
 class Meters:

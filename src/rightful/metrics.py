@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from rightful.errors import ConfigurationError
@@ -34,8 +34,8 @@ class _BacklogCollector(Collector):
     def __init__(self, backlog: Callable[[], Backlog]) -> None:
         self._backlog = backlog
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield how much has not ended; nothing where the store cannot be read."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield how much has not ended and how much is recorded; nothing where the store cannot be read."""
         try:
             found = self._backlog()
         except OSError:  # what else there is to tell is told all the same
@@ -49,6 +49,10 @@ class _BacklogCollector(Collector):
         for state, number in found.reads.items():
             reads.add_metric([state], number)
         yield reads
+        records = CounterMetricFamily("rightful_audit_records", "Records of the audit trail", labels=["tenant"])
+        for tenant_id, number in found.recorded_by_tenant.items():
+            records.add_metric([tenant_id], number)
+        yield records
 
 
 class PrometheusMeters(Meters):

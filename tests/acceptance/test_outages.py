@@ -136,9 +136,11 @@ def test_full_disk_under_the_store_nothing_accepted_nothing_lost_and_all_goes_on
         eventually(lambda: "StoreFault" in service.log(), "the store is full")
         assert service.submit(company.person("jose").upn, simulator.sas_url("late", "c")).status == 500
         assert simulator.blobs("late") == {}
+        eventually(lambda: service.call("GET", "/readyz").status == 503, "the service says so")
         assert service.operation(operation_id)["status"] == "running"
         assert service.listed() == [operation_id]
         (disk / "filler").unlink()
+        eventually(lambda: service.call("GET", "/readyz").status == 200, "there is room again")
         service.complete(operation_id)
         service.complete(service.submit(company.person("jose").upn, simulator.sas_url("late", "c")).operation_id)
     assert is_whole(unpack(simulator.blobs("early"), tmp_path / "package", f"{operation_id}/"))

@@ -114,7 +114,7 @@ def test_codes_that_a_connector_makes_up_are_bounded() -> None:
 @pytest.fixture
 def server() -> Iterator[MetricsServer]:
     meters = PrometheusMeters()
-    meters.watch(lambda: Backlog(open_by_tenant={TENANT: 3}, not_started=2, reads={"pending": 5}))
+    meters.watch(lambda: Backlog(open_by_tenant={TENANT: 3}, not_started=2, reads={"pending": 5}, recorded_by_tenant={"": 7}))
     running = MetricsServer("127.0.0.1:0", meters.registry)
     yield running
     running.close()
@@ -138,6 +138,7 @@ def test_metrics_are_told_on_a_port_of_their_own_without_naming_the_software(ser
     assert f'rightful_operations_open{{tenant="{TENANT}"}} 3.0' in text
     assert "rightful_operations_not_started 2.0" in text
     assert 'rightful_reads_open{state="pending"} 5.0' in text
+    assert 'rightful_audit_records_total{tenant=""} 7.0' in text
     assert "process_resident_memory_bytes" in text
 
 

@@ -24,6 +24,7 @@ details>div{padding:0 0 1rem 1rem}
 table{border-collapse:collapse;width:100%;margin:.3rem 0 1rem}
 th,td{text-align:left;vertical-align:top;padding:.25rem .8rem .25rem 0;border-top:1px solid var(--line)}
 caption{text-align:left;font-weight:600;padding-top:.4rem}
+td:first-child code{white-space:nowrap}
 a{color:var(--mark)}
 """
 

@@ -64,10 +64,5 @@ class Shape(Generic[T]):
 
     def show(self, value: T, select: tuple[str, ...] = ()) -> dict[str, object]:
         """Return a value's members, all or the selected ones, in the order of the properties."""
-        found: dict[str, object] = {}
-        for each in self.properties:
-            if not select or each.name in select:
-                member = each.show(value)
-                if member or not each.is_left_out:
-                    found[each.name] = member
-        return found
+        chosen = [each for each in self.properties if each.name in select] if select else self.properties
+        return {each.name: member for each in chosen if (member := each.show(value)) or not each.is_left_out}

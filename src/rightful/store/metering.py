@@ -114,4 +114,5 @@ class MeteredStore(SqliteStore):
             open_by_tenant={tenant_id: number for what, tenant_id, number in rows if what == "open"},
             not_started=numbers["not_started"],
             reads={state: numbers[state] for state in ("pending", "waiting", "leased")},
+            recorded_by_tenant={tenant_id: number for what, tenant_id, number in rows if what == "recorded"},
         )

@@ -75,7 +75,17 @@ SELECT 'pending', '', count(*) FROM read WHERE state = 'pending' AND not_before 
 UNION ALL
 SELECT 'waiting', '', count(*) FROM read WHERE state = 'pending' AND not_before > 0
 UNION ALL
-SELECT 'leased', '', count(*) FROM read WHERE state = 'leased';
+SELECT 'leased', '', count(*) FROM read WHERE state = 'leased'
+UNION ALL
+SELECT 'recorded', tenant_id, (SELECT max(seq) FROM audit WHERE audit.tenant_id = chain.tenant_id) FROM (
+  -- From each tenant to the next: grouping would read the whole trail.
+  WITH RECURSIVE next (tenant_id) AS (
+    SELECT min(tenant_id) FROM audit
+    UNION ALL
+    SELECT (SELECT min(tenant_id) FROM audit WHERE audit.tenant_id > next.tenant_id) FROM next WHERE next.tenant_id IS NOT NULL
+  )
+  SELECT tenant_id FROM next WHERE tenant_id IS NOT NULL
+) AS chain;
 
 -- name: add_read
 INSERT INTO read (operation_id, source_name, partition, position, operation_seq, tenant_id, spec_digest, sealed_spec, estimated_rows,

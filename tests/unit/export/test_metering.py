@@ -39,6 +39,8 @@ def test_export_is_counted_with_what_its_sources_gave(tmp_path: Path) -> None:
     assert value(world, "rightful_operations_open", tenant=TENANT) == 1
     assert value(world, "rightful_operations_not_started") == 1
     assert value(world, "rightful_reads_open", state="pending") == 1
+    assert value(world, "rightful_audit_records_total", tenant=TENANT) == 1
+    assert value(world, "rightful_audit_records_total", tenant="") == 0
     world.submit("1")  # the same again
     assert value(world, "rightful_operations_accepted_total") == 1
     world.run()
