@@ -1,6 +1,6 @@
 """`rightful audit`: the record of who did what with whose data. Reads the store's file; the service may run meanwhile."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit, emit_json, emit_table, say
 from rightful.errors import ConfigurationError
 from rightful.ids import TenantId
+from rightful.redaction import printable
 
 if TYPE_CHECKING:
     from rightful.audit.chain import ChainReport, Finding
@@ -91,7 +92,7 @@ def export(tenant: str, since: str, form: str) -> None:
             for entry in trail.chain(tenant_id):
                 try:
                     record = decode(entry.canonical)
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, UnicodeError) as error:
                     raise _damaged(tenant_id, entry.seq) from error
                 if record.time_us < since_us:
                     continue
@@ -105,14 +106,15 @@ def export(tenant: str, since: str, form: str) -> None:
 @global_options
 def checkpoints(tenant: str, *, is_all: bool) -> None:
     """Print signed checkpoints as JSON lines, to be kept where the service cannot write."""
+    from rightful.audit.checkpoint import encode  # noqa: PLC0415 - likewise
     from rightful.store.audit_file import open_audit  # noqa: PLC0415 - likewise
 
     with open_audit(current().config.store_path) as trail:
         for tenant_id in trail.tenants():
             if _is_meant(tenant_id, tenant):
-                lines = list(trail.checkpoints(tenant_id))
-                for line in lines if is_all else lines[-1:]:
-                    emit(line)
+                found, _ = _read(trail.checkpoints(tenant_id))
+                for checkpoint in found if is_all else found[-1:]:
+                    emit(encode(checkpoint).decode())
 
 
 def _is_meant(tenant_id: TenantId, asked: str) -> bool:
@@ -137,51 +139,55 @@ def _damaged(tenant_id: TenantId, seq: int) -> ConfigurationError:
     )
 
 
-def _kept(path: Path) -> Iterator["ChainCheckpoint"]:
-    """Yield the checkpoints in a file; other lines of a log are passed over."""
+def _read(lines: Iterable[str | bytes]) -> tuple[list["ChainCheckpoint"], int]:
+    """Return the checkpoints in lines, and how many lines are none."""
     import msgspec  # noqa: PLC0415 - likewise
 
     from rightful.audit.checkpoint import decode  # noqa: PLC0415 - likewise
 
-    found = 0
+    found: list[ChainCheckpoint] = []
+    others = 0
+    for line in lines:
+        try:
+            found.append(decode(line))
+        except (msgspec.MsgspecError, UnicodeError):
+            others += 1
+    return found, others
+
+
+def _kept(path: Path) -> list["ChainCheckpoint"]:
+    """Return the checkpoints in a file; other lines of a log are passed over."""
     with path.open("rb") as lines:
-        for line in lines:
-            try:
-                yield decode(line)
-            except msgspec.MsgspecError:
-                continue
-            found += 1
+        found, _ = _read(lines)
     if not found:
         raise ConfigurationError(
             f"{path} holds no checkpoint", code="CheckpointMissing", hint="give what `rightful audit checkpoints` printed"
         )
+    return found
 
 
 def _check(trail: "AuditFile", tenant_id: TenantId, kept: Iterable["ChainCheckpoint"], config: "Config") -> "ChainReport":
     import msgspec  # noqa: PLC0415 - likewise
 
     from rightful.audit.chain import ChainCheck, Finding, FindingKind  # noqa: PLC0415 - likewise
-    from rightful.audit.checkpoint import decode, is_signed  # noqa: PLC0415 - likewise
+    from rightful.audit.checkpoint import is_signed  # noqa: PLC0415 - likewise
     from rightful.export.checkpointing import checkpoint_key  # noqa: PLC0415 - likewise
 
     trusted = {checkpoint_key(config).public, *config.audit.earlier_keys}
+    found, unreadable = _read(trail.checkpoints(tenant_id))
+    found += [checkpoint for checkpoint in kept if checkpoint.tenant_id == tenant_id]
     good: list[ChainCheckpoint] = []
-    bad: list[Finding] = []
-    for line in trail.checkpoints(tenant_id):
-        try:
-            good.append(decode(line))
-        except msgspec.MsgspecError:
-            detail = "a checkpoint in the store cannot be read"
-            bad.append(Finding(kind=FindingKind.CHECKPOINT, tenant_id=tenant_id, first=0, last=0, detail=detail))
-    good += [checkpoint for checkpoint in kept if checkpoint.tenant_id == tenant_id]
-    for checkpoint in good:
-        if checkpoint.tenant_id != tenant_id or not is_signed(checkpoint, trusted):
-            detail = f"the checkpoint of record {checkpoint.seq} is signed by no key that is trusted here ({checkpoint.key[:16]}…)"
-            bad.append(Finding(kind=FindingKind.CHECKPOINT, tenant_id=tenant_id, first=checkpoint.seq, last=checkpoint.seq, detail=detail))
-    check = ChainCheck(tenant_id, (each for each in good if each.tenant_id == tenant_id and is_signed(each, trusted)))
+    wrong: list[tuple[int, str]] = [(0, "a checkpoint in the store cannot be read")] * bool(unreadable)
+    for each in found:
+        if each.tenant_id == tenant_id and is_signed(each, trusted):
+            good.append(each)
+        else:
+            wrong.append((each.seq, f"the checkpoint of record {each.seq} is signed by no key that is trusted here ({each.key[:16]}…)"))
+    check = ChainCheck(tenant_id, good)
     for entry in trail.chain(tenant_id):
         check.add(entry.seq, entry.canonical, entry.hash)
     report = check.report()
+    bad = (Finding(kind=FindingKind.CHECKPOINT, tenant_id=tenant_id, first=seq, last=seq, detail=detail) for seq, detail in wrong)
     return msgspec.structs.replace(report, findings=(*report.findings, *bad))
 
 
@@ -213,7 +219,7 @@ def _show(reports: list["ChainReport"]) -> None:
             f"signed up to {report.signed} ({from_microseconds(report.signed_us):%Y-%m-%d %H:%M:%SZ})" if report.signed else "not signed"
         )
         emit(
-            f"{report.tenant_id or SERVICE}: {report.records} records, {signed}"
+            f"{printable(report.tenant_id) or SERVICE}: {report.records} records, {signed}"
             + (f", {len(report.findings)} findings" * bool(report.findings))
         )
     if findings:

@@ -27,6 +27,8 @@ FLUSH_S = 1.0
 """How long a read or a refusal may wait to be written."""
 SIGN_S = 60.0
 """How long calls that proved no caller are counted before their record is written, and how long a chain grows before it is signed."""
+_TOGETHER = 500
+"""Notes in one transaction: submits wait for it."""
 _MOST_WAITING = 50_000
 """Notes that may wait while the store cannot be written; then calls are refused: nobody looks unrecorded."""
 
@@ -99,11 +101,15 @@ class AuditTrail:
             found.append(self._counted(unauthenticated))
         if not found:
             return
+        written = 0
         try:
-            self._store.record(found)
+            while written < len(found):
+                self._store.record(found[written : written + _TOGETHER])
+                written += _TOGETHER
         except StoreFault as error:
-            _log.error("the audit trail cannot be written now", waiting=len(found), error=describe(error))
-            self._put_back(waiting, counts, unauthenticated)
+            _log.error("the audit trail cannot be written now", waiting=len(found) - written, error=describe(error))
+            left = dict(list(waiting.items())[written:])
+            self._put_back(left, {key: count for key, count in counts.items() if key in left}, unauthenticated)
 
     def _counted(self, count: int) -> AuditRecord:
         made = record(

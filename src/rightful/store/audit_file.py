@@ -34,10 +34,12 @@ class AuditFile:
     def chain(self, tenant_id: TenantId) -> Iterator[ChainEntry]:
         """Yield the entries of a chain, in order."""
         parameters = {"tenant_id": tenant_id, "after_seq": -(2**63), "limit": -1}
+        place = 0
         for seq, record, hash_ in self._connection.execute(self._sql["audit_page"], parameters):
-            # SQLite keeps any type in any column.
+            # SQLite keeps any type in any column; texts come after numbers.
+            place = seq if isinstance(seq, int) else place + 1
             text = record if isinstance(record, str) else repr(record)
-            yield ChainEntry(seq=int(seq), canonical=text, hash=hash_ if isinstance(hash_, bytes) else b"")
+            yield ChainEntry(seq=place, canonical=text, hash=hash_ if isinstance(hash_, bytes) else b"")
 
     def checkpoints(self, tenant_id: TenantId) -> Iterator[str]:
         """Yield the lines of the checkpoints of a chain, in order."""
@@ -54,6 +56,7 @@ def open_audit(path: Path) -> Iterator[AuditFile]:
     try:
         connection = sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, isolation_level=None, timeout=_BUSY_S)
         try:
+            connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
             connection.execute("BEGIN")
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not {"audit", "audit_checkpoint"} <= tables:

@@ -154,6 +154,23 @@ def test_record_that_is_none_is_named(trail: Trail, value: object) -> None:
     assert trail.run("export")[0] == 1
 
 
+def test_whatever_lies_in_the_columns_is_told_and_breaks_nothing(trail: Trail) -> None:
+    trail.tamper("UPDATE audit SET record = CAST(x'ff00' AS TEXT) WHERE tenant_id = :tenant AND seq = 4")
+    assert trail.verify() == (1, [("changed", 4, 4)])
+    assert "AuditDamaged" in trail.run("export")[2]
+    trail.tamper(
+        "UPDATE audit SET hash = 'text' WHERE tenant_id = :tenant AND seq = 8",
+        "INSERT INTO audit VALUES (char(27) || '[31m', -7, 5, 5)",
+        "INSERT INTO audit VALUES (:tenant, 'x', 'y', 'z')",
+        "INSERT INTO audit_checkpoint VALUES (:tenant, 'x', CAST(x'ff00' AS TEXT))",
+    )
+    code, out, _ = trail.run("verify")
+    assert code == 1
+    assert "\x1b" not in out
+    assert {("changed", 4, 4), ("changed", 8, 8), ("changed", RECORDS + 1, RECORDS + 1), ("checkpoint", 0, 0)} <= set(trail.verify()[1])
+    assert len(trail.run("checkpoints")[1].splitlines()) == 2
+
+
 @pytest.mark.parametrize("seq", [1, 6])
 def test_changed_hash_is_named_with_its_record(trail: Trail, seq: int) -> None:
     trail.tamper("UPDATE audit SET hash = :hash WHERE tenant_id = :tenant AND seq = :seq", hash=bytes(32), seq=seq)

@@ -24,11 +24,13 @@ BY = Actor(object_id="o", app_id="a", address="192.0.2.7", request_id="r1", clie
 
 
 class Broken(SqliteStore):
-    is_broken = False
+    good = -1
+    """How many calls still go well; -1: all."""
 
     def record(self, records: object) -> None:
-        if self.is_broken:
+        if not self.good:
             raise StoreFault("no room")
+        self.good -= 1
         super().record(records)  # type: ignore[arg-type]
 
 
@@ -152,7 +154,7 @@ def test_calls_that_prove_no_caller_become_one_record_of_the_service(trail: Audi
 def test_what_cannot_be_written_waits_and_too_much_is_refused(trail: AuditTrail, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_trail, "_MOST_WAITING", 3)
     assert isinstance(world.store, Broken)
-    world.store.is_broken = True
+    world.store.good = 0
     trail.note(note("1"))
     trail.note(note("2"))
     trail.note(note("2"))
@@ -163,11 +165,26 @@ def test_what_cannot_be_written_waits_and_too_much_is_refused(trail: AuditTrail,
     with pytest.raises(StoreFault):
         trail.note(note("4"))
     trail.count_unauthenticated("192.0.2.9")
-    world.store.is_broken = False
+    world.store.good = -1
     trail.flush(with_counts=True)
     assert [each.count for each in recorded(world.store)] == [1, 3, 1]
     assert [each.count for each in recorded(world.store, SERVICE_CHAIN)] == [2]
     trail.note(note("4"))
+
+
+def test_many_notes_are_written_in_several_transactions_and_none_twice(
+    trail: AuditTrail, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_trail, "_TOGETHER", 2)
+    assert isinstance(world.store, Broken)
+    world.store.good = 1
+    for number in (1, 2, 3, 4, 4, 5):
+        trail.note(note(str(number)))
+    trail.flush()
+    assert len(recorded(world.store)) == 2
+    world.store.good = -1
+    trail.flush()
+    assert [each.count for each in recorded(world.store)] == [1, 1, 1, 2, 1]
 
 
 def test_started_trail_writes_by_itself_and_a_stop_writes_the_rest(trail: AuditTrail, world: World) -> None:
