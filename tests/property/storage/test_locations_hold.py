@@ -1,7 +1,9 @@
 """Whatever a caller sends as a location: a location, or a documented refusal, and never the secret in anything shown."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from urllib.parse import quote, urlencode
 
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from rightful.errors import InvalidRequest
 from rightful.storage.entry_path import split_entry_path
-from rightful.storage.location import ContainerLocation, Location, StoragePolicy, parse_location
+from rightful.storage.location import ContainerLocation, Location, StoragePolicy, is_reachable, parse_location
 from rightful.storage.sas import parse_sas_url
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -157,3 +159,28 @@ def test_entry_path_stays_below_its_root(path: str) -> None:
     assert target == f"/exports/{quote(path)}?sr=c&sp=c&se=2027-01-01&sig=x"
     assert target.isascii()
     assert target.isprintable()
+
+
+WRAPPINGS: dict[str, Callable[[int], int]] = {
+    "mapped": lambda number: 0xFFFF << 32 | number,
+    "compatible": lambda number: number,
+    "translated": lambda number: 0xFFFF << 48 | number,
+    "NAT64": lambda number: 0x64FF9B << 96 | number,
+    "6to4": lambda number: 0x2002 << 112 | number << 80,
+}
+
+
+@given(number=st.integers(0, (1 << 32) - 1) | st.sampled_from([0x7F000001, 0x0A000001, 0xA9FEA9FE, 0xA83F8110, 0xC0000201, 0x14143C01]))
+def test_address_that_wraps_another_is_as_reachable_as_that(number: int) -> None:
+    expected = is_reachable(str(IPv4Address(number)))
+    assert {name: is_reachable(str(IPv6Address(wrap(number)))) for name, wrap in WRAPPINGS.items()} == dict.fromkeys(WRAPPINGS, expected)
+
+
+@given(address=st.ip_addresses())
+def test_reachable_address_is_global_and_given_out(address: IPv4Address | IPv6Address) -> None:
+    if is_reachable(str(address)) and isinstance(address, IPv6Address):
+        is_wrapping = address in IPv6Network("64:ff9b::/96") or int(address) >> 64 == 0
+        assert is_wrapping or (address in IPv6Network("2000::/3") and address not in IPv6Network("2001::/23"))
+    elif is_reachable(str(address)):
+        assert address.is_global
+        assert not any((address.is_private, address.is_loopback, address.is_link_local, address.is_multicast, address.is_reserved))
