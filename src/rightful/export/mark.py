@@ -62,7 +62,7 @@ class Mark:
 
 
 def _lengthened(content: bytes, operation_id: OperationId) -> bytes:
-    """Add white space before the last line feed, so that two marks have one length in 1 of 4,096 cases, with their confirmations or without."""
+    """Add white space before the last line feed: two marks have one length in 1 of 4,096 cases, with their confirmations or without."""
     number = int.from_bytes(hashlib.sha256(operation_id.encode()).digest()[:4], "big") % _LENGTHS
     steps = -(-len(content) // (_CONFIRMATIONS + 1)) + number
     return content[:-1].ljust(steps * (_CONFIRMATIONS + 1) - 1) + b"\n"
