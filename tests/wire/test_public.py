@@ -108,3 +108,17 @@ def test_request_is_told_in_one_line_without_anything_personal(shared: World) ->
     assert all(line["log_level"] == "debug" and line["ms"] >= 0 and line["request_id"] for line in lines)
     assert [line.get("tenant") for line in lines] == [TENANT, TENANT, None]
     assert not any(word in str(told) for word in ("ann", "SECRET", "forged", ANN, LOCATION))
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
+def test_garbage_of_strangers_is_told_at_debug_only(caplog: pytest.LogCaptureFixture, level: int) -> None:
+    with SimulatedIssuer(TENANT) as issuer, listening(make_config({TENANT: [issuer]}), MemoryExports(SUBJECTS)) as server:
+        caplog.set_level(level)
+        for sent in (
+            b"hello\r\n\r\n",
+            b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n\r\n",
+            b"GET / HTTP/1.1\r\nX: " + b"a" * MAX_HEAD_BYTES,
+        ):
+            talk(server, sent[: MAX_HEAD_BYTES + 1])
+    told = [record.levelno for record in caplog.records if record.name.startswith("uvicorn.http")]
+    assert set(told) == (set() if level == logging.INFO else {logging.DEBUG})

@@ -6,6 +6,7 @@ What is no HTTP, or too large, never reaches the application: it is answered her
 
 import asyncio
 import http
+import logging
 from asyncio import TimerHandle
 from typing import Any, ClassVar
 
@@ -30,6 +31,17 @@ MAX_FRAMING_BYTES = 512 * 1024
 """Sizes and extensions of a body's chunks, and its trailers: a body of 64 KiB in chunks of one byte fits."""
 
 
+def _calm(record: logging.LogRecord) -> bool:
+    """Take uvicorn's warnings for remarks: anybody can cause them, as often as they like."""
+    if record.levelno == logging.WARNING:
+        record.levelno, record.levelname = logging.DEBUG, logging.getLevelName(logging.DEBUG)
+    return logging.getLogger().isEnabledFor(record.levelno)
+
+
+_uvicorn = logging.getLogger("uvicorn.http")
+_uvicorn.addFilter(_calm)
+
+
 class _Refused(Exception):
     """Ends the parser: what came is not taken."""
 
@@ -50,6 +62,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: asyncio.AbstractEventLoop | None = None
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.logger = _uvicorn
         self.waiting_since_s: float | None = None
         """Since when the connection only waits for its client, by the loop's clock; None while a request is worked on."""
         self.has_no_room = False
