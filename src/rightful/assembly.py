@@ -11,7 +11,7 @@ from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
 from rightful.engines.embedded import EmbeddedEngine, new_owner
 from rightful.errors import ConfigurationError
-from rightful.export import audit_trail, runtime
+from rightful.export import audit_trail, rotation, runtime
 from rightful.export.service import Service
 from rightful.export.work import Work
 from rightful.meters import Meters
@@ -26,6 +26,7 @@ _FILES = 512
 @contextmanager
 def running(config: Config, *, clock: Clock | None = None, meters: Meters | None = None) -> Iterator[Service]:
     """Run the service while the block lasts: settle what a stop left behind, work, and come to a checkpoint at the end."""
+    rotation.check_settled(config)
     clock = clock or SystemClock()
     owner = new_owner()
     tenants = runtime.build(config)

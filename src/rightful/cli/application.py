@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("audit", "Check and export the record of who did what with whose data."),
     "token": ("token", "Make a token of the built-in issuer."),
     "dev-cert": ("dev_cert", "Make a certificate for localhost."),
+    "rotate-seal-key": ("rotate_seal_key", "Replace the key that seals secrets in the store by a new one."),
     "doctor": ("doctor", "Check the configuration and everything it names."),
 }
 """Each command's module in this package, and its help in one line (a test compares it with the command's own)."""

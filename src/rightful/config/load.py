@@ -82,7 +82,7 @@ class _Loader:
         if not isinstance(root, Mapping):
             reader.complain(root.line, "", "must begin with `name: value` lines", "`rightful init` writes a file to begin with")
             return None
-        reader.refuse_unknown(root, tuple(name for name in Config.__struct_fields__ if name != "folder"), "")
+        reader.refuse_unknown(root, tuple(name for name in Config.__struct_fields__ if name not in {"folder", "seal_key_path"}), "")
         server = self._section(root, ServerSettings, "server", "")
         graph = self._section(root, GraphSettings, "graph", "")
         audit = self._section(root, AuditSettings, "audit", "")
@@ -96,9 +96,12 @@ class _Loader:
         tenants = self._tenants(root, server)
         if seal_key is None or server is None or graph is None or audit is None or any(tenant is None for tenant in tenants):
             return None
+        path = self._seal_key_path(root.get("seal_key"))
         given = {name: value for name, value in (("store", store), ("engine", engine)) if value is not None}
         found = tuple(tenant for tenant in tenants if tenant is not None)
-        return Config(folder=reader.folder, server=server, graph=graph, audit=audit, seal_key=seal_key, tenants=found, **given)
+        return Config(
+            folder=reader.folder, server=server, graph=graph, audit=audit, seal_key=seal_key, seal_key_path=path, tenants=found, **given
+        )
 
     def _plain(self, root: Mapping, key: str) -> Any:
         """Read a top-level setting by its type; None where it is left out or wrong."""
@@ -138,6 +141,10 @@ class _Loader:
             return None
         text = self._reader.text(node, "seal_key")
         return None if text is INVALID else rules.parse_seal_key(text.strip(), self._reader.complain_at)
+
+    def _seal_key_path(self, node: Node | None) -> Path | None:
+        text = self._reader.text(node.entries[0][2], "seal_key.file") if isinstance(node, Mapping) else INVALID
+        return None if text is INVALID else self._reader.folder / text
 
     # -- tenants ------------------------------------------------------------------------------------------------------
     def _tenants(self, root: Mapping, server: ServerSettings | None) -> list[TenantConfig | None]:

@@ -244,6 +244,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     seal_key: bytes
     """32 bytes that seal secrets at rest; in the file 64 hex digits, by `{file: PATH}` or `${NAME}`."""
     audit: AuditSettings = AuditSettings()
+    seal_key_path: Path | None = None
+    """The file that holds it, where it is in one."""
     graph: GraphSettings = GraphSettings()
     tenants: tuple[TenantConfig, ...]
 

@@ -99,7 +99,7 @@ def _default(field: Any) -> str:
 _TENANT = "tenants[]."
 _SOURCE = f"{_TENANT}sources.NAME."
 _FILLED_BY_LOAD = {
-    model.Config: {"folder", "tenants"},
+    model.Config: {"folder", "seal_key_path", "tenants"},
     model.TenantConfig: {"directory", "sources"},
     model.SourceConfig: {"name", "settings"},
 }

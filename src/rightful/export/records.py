@@ -16,6 +16,10 @@ PACKAGE = ""
 """The source name of entries that belong to the package itself."""
 
 
+PLAN = OperationId("plan")
+"""What sealed plans are bound to instead of an operation."""
+
+
 class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Names of one entry or skipped item; they may be personal."""
 
@@ -47,7 +51,7 @@ class SealedPlans:
 
     def __init__(self, sealer: Sealer, tenant_id: TenantId) -> None:
         self._sealer = sealer
-        self._place = (tenant_id, OperationId("plan"))
+        self._place = (tenant_id, PLAN)
 
     def read(self, source_name: str, partition: Partition) -> NewRead:
         """Make a read of a partition."""

@@ -291,3 +291,25 @@ SELECT min(tenant_id) FROM audit WHERE :after IS NULL OR tenant_id > :after;
 
 -- name: next_audit_checkpoint_tenant
 SELECT min(tenant_id) FROM audit_checkpoint WHERE :after IS NULL OR tenant_id > :after;
+
+-- name: sealed_operations
+SELECT id AS operation_id, tenant_id, sealed_location FROM operation WHERE sealed_location IS NOT NULL;
+
+-- name: reseal_operation
+UPDATE operation SET sealed_location = :sealed_location WHERE id = :operation_id;
+
+-- name: sealed_reads
+SELECT operation_id, tenant_id, source_name, partition, sealed_spec, sealed_cursor, sealed_outcome FROM read
+WHERE sealed_spec <> x'' OR sealed_cursor IS NOT NULL OR sealed_outcome IS NOT NULL;
+
+-- name: reseal_read
+UPDATE read SET sealed_spec = :sealed_spec, sealed_cursor = :sealed_cursor, sealed_outcome = :sealed_outcome
+WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition;
+
+-- name: sealed_entries
+SELECT e.operation_id, o.tenant_id, e.source_name, e.partition, e.number, e.revision, e.sealed
+FROM entry e JOIN operation o ON o.id = e.operation_id;
+
+-- name: reseal_entry
+UPDATE entry SET sealed = :sealed WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
+  AND number = :number AND revision = :revision;

@@ -74,6 +74,15 @@ class SqliteFile:
         except sqlite3.Error as error:
             raise StoreFault(f"the write-ahead log of the store {self._path.name} cannot be emptied: {error}") from error
 
+    def rewrite(self) -> None:
+        """Write the whole file anew: nothing is left of what was changed or erased in it."""
+        try:
+            with closing(self._connect()) as connection:
+                connection.execute("VACUUM")
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise StoreFault(f"the store {self._path.name} cannot be rewritten: {error}") from error
+
     def close(self) -> None:
         """Close every connection and give up the lock; again, it does nothing."""
         for connection in (*self._readers, self._writer):

@@ -1,0 +1,26 @@
+"""`rightful rotate-seal-key`."""
+
+import click
+
+from rightful.cli.invocation import current, global_options
+from rightful.cli.output import emit_json, say
+
+
+@click.command()
+@global_options
+def command() -> None:
+    """Replace the key that seals secrets in the store by a new one.
+
+    The service must be stopped. Everything that is sealed in the store is sealed anew, then the new key takes the place of the file that
+    seal_key names, and the old one is erased. Whoever is interrupted runs it again: until it is through, the new key lies beside the old
+    one (seal.key.new), and the service does not start.
+    """
+    from rightful.export import rotation  # noqa: PLC0415 - heavy; `--help` must not wait for it
+
+    invocation = current()
+    config = invocation.config
+    count = rotation.rotate(config)
+    if invocation.as_json:
+        emit_json({"seal_key": str(config.seal_key_path), "resealed": count})
+        return
+    say(f"{config.seal_key_path} holds a new key; {count} rows of the store were sealed anew. Copies of the old key are of no use any more")

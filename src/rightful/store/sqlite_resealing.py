@@ -1,0 +1,58 @@
+"""Every sealed value of a SQLite store sealed anew, while no service works on it."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from rightful.ids import OperationId, TenantId
+from rightful.store import queries
+from rightful.store.sqlite_file import SqliteFile
+
+Reseal = Callable[[str, bytes, TenantId, OperationId], bytes]
+"""Gets a column and what is sealed in it; returns what to put there, the same bytes where they may stay."""
+
+_BATCH = 500
+_TABLES = (("sealed_operations", "reseal_operation"), ("sealed_reads", "reseal_read"), ("sealed_entries", "reseal_entry"))
+
+
+class SqliteResealing:
+    """Holds a store's lock, which no service then gets, until it is closed; raises `ConfigurationError` where one has it."""
+
+    def __init__(self, path: Path) -> None:
+        self._sql = queries.load()
+        self._file = SqliteFile(path)
+
+    def reseal(self, reseal: Reseal) -> int:
+        """Give every sealed value to a function and put back what it returns; returns how many rows were changed.
+
+        Whoever is interrupted calls it again. At the end the file is written anew, so that no earlier form is left in free space.
+        """
+        changed = 0
+        for select, update in _TABLES:
+            rows = self._file.read(partial(_select, self._sql[select]))
+            while batch := rows.fetchmany(_BATCH):
+                changed += self._file.write(partial(self._reseal_batch, self._sql[update], batch, reseal))
+        self._file.rewrite()
+        return changed
+
+    def _reseal_batch(self, sql: str, batch: Sequence[sqlite3.Row], reseal: Reseal, connection: sqlite3.Connection) -> int:
+        changed = 0
+        for row in batch:
+            before = dict(row)
+            after = {
+                name: reseal(name, value, row["tenant_id"], row["operation_id"]) if name.startswith("sealed") and value else value
+                for name, value in before.items()
+            }
+            if after != before:
+                connection.execute(sql, after)
+                changed += 1
+        return changed
+
+    def close(self) -> None:
+        """Give the lock up."""
+        self._file.close()
+
+
+def _select(sql: str, connection: sqlite3.Connection) -> sqlite3.Cursor:
+    return connection.execute(sql)
