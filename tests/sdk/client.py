@@ -145,10 +145,10 @@ async def main() -> dict[str, Any]:
     await PageIterator(first, graph.request_adapter).iterate(collect)
 
     began = time.monotonic()
-    await asyncio.gather(*(submit(graph, number) for number in range(20, 32)))
+    await asyncio.gather(*(submit(graph, number) for number in range(20, 44)))
     seen["retriedS"] = time.monotonic() - began
     # GRAPH-16: after a retry it may have lost Location; the list has the operation.
-    newest = await listed(graph, filter=f"userId eq '{operation.user_id}'", orderby=["submittedDateTime desc"], top=12)
+    newest = await listed(graph, filter=f"userId eq '{operation.user_id}'", orderby=["submittedDateTime desc"], top=24)
     seen["newest"] = sorted(each.storage_location.rpartition("/")[2] for each in newest.value or [])
 
     nobody = graph.users.by_user_id("nobody@contoso.example")

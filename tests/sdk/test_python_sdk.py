@@ -55,7 +55,7 @@ def test_graph_sdks_for_python_work_unchanged(tmp_path: Path) -> None:
     assert seen["retriedS"] >= 0.9
     assert [note.action for note in exports.notes if note.outcome == "TooManyRequests"]
     assert {note.action for note in exports.notes if note.outcome == "TooManyRequests"} == {Action.SUBMIT}
-    assert seen["newest"] == [f"exports{number}" for number in range(20, 32)]
+    assert seen["newest"] == [f"exports{number}" for number in range(20, 44)]
     assert {name: (error["status"], error["code"]) for name, error in seen["errors"].items()} == {
         "unauthenticated": (401, "InvalidAuthenticationToken"),
         "forbidden": (403, "Authorization_RequestDenied"),

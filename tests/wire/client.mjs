@@ -96,4 +96,12 @@ seen.batch = {
   listed: (await answers.getResponseById("2").json()).value.length,
 };
 
+// More writes than the limit lets through at once: its own retry waits for Retry-After, and every one comes through.
+const started = Date.now();
+const flood = Array.from({ length: 24 }, (_, n) => LOCATION.replace("?", `${n + 20}?`));
+const posted = await Promise.all(
+  flood.map((storageLocation) => graph.api(`/users/${USER}/exportPersonalData`).responseType("raw").post({ storageLocation })),
+);
+seen.retried = { ms: Date.now() - started, statuses: [...new Set(posted.map((each) => each.status))] };
+
 console.log(JSON.stringify(seen));

@@ -32,7 +32,7 @@ function connect(token) {
 
 const { adapter, graph } = connect(TOKEN);
 const exporting = (user, client = graph) => client.users.byUserId(user).exportPersonalData;
-const several = (from) => Array.from({ length: 12 }, (_, n) => from + n);
+const several = (from) => Array.from({ length: 24 }, (_, n) => from + n);
 const place = (number) => LOCATION.replace("?", `${number}?`);
 
 function listing(query) {
@@ -103,7 +103,7 @@ const started = Date.now();
 await Promise.all(several(20).map((n) => exporting(USER).post({ storageLocation: place(n) })));
 seen.retriedMs = Date.now() - started;
 const once = new RetryHandlerOptions({ maxRetries: 0 });
-const floods = await Promise.all(several(40).map((n) => refused(() => exporting(USER).post({ storageLocation: place(n) }, { options: [once] }))));
+const floods = await Promise.all(several(60).map((n) => refused(() => exporting(USER).post({ storageLocation: place(n) }, { options: [once] }))));
 seen.throttled = floods.filter((each) => each.status !== 0);
 
 console.log(JSON.stringify(seen));

@@ -45,8 +45,9 @@ def moved() -> MovedExports:
 
 
 def test_graph_client_for_javascript_works_unchanged(tmp_path: Path) -> None:
-    # GRAPH-60
-    seen, port = drive("client.mjs", tmp_path, moved())
+    # GRAPH-15, GRAPH-60
+    exports = moved()
+    seen, port = drive("client.mjs", tmp_path, exports, LimitSettings(writes_per_second_per_app=8))
     operation_id = seen["accepted"]["requestId"]
     assert seen["accepted"]["status"] == 202
     assert seen["accepted"]["location"] == f"https://localhost:{port}/v1.0/dataPolicyOperations/{operation_id}"
@@ -71,6 +72,8 @@ def test_graph_client_for_javascript_works_unchanged(tmp_path: Path) -> None:
     batch = seen["batch"]
     assert (batch["statuses"], batch["listed"]) == ([202, 200, 400], 1)
     assert batch["location"].startswith(f"https://localhost:{port}/v1.0/dataPolicyOperations/")
+    assert (seen["retried"]["statuses"], seen["retried"]["ms"] >= 900) == ([202], True)
+    assert [note.action for note in exports.notes if note.outcome == "TooManyRequests"]
 
 
 def test_generated_sdk_for_javascript_works_unchanged(tmp_path: Path) -> None:
