@@ -105,6 +105,28 @@ def test_each_refusal_is_noted_with_the_code_that_was_answered(fresh: World) -> 
     assert [answer.headers["request-id"] for answer in refusals] == [note.actor.request_id for note in fresh.exports.notes]
 
 
+def test_each_request_of_a_batch_is_noted_by_itself(fresh: World) -> None:
+    operation = fresh.operation(fresh.submit())
+    asked = [("1", f"/dataPolicyOperations/{operation.operation_id}"), ("2", f"/dataPolicyOperations/{NOBODY}"), ("3", "/nothing")]
+    batch = {"requests": [{"id": name, "method": "GET", "url": url} for name, url in asked]}
+    answer = fresh.client.request("POST", "/v1.0/$batch", token=fresh.token, body=batch)
+    ids = {each["id"]: each["headers"]["request-id"] for each in answer.json["responses"]}
+    noted = {note.actor.request_id: facts(note) for note in fresh.exports.notes}
+    assert noted == {
+        ids["1"]: (Action.READ_OPERATION, "ok", Target.OPERATION, operation.operation_id, ANN),
+        ids["2"]: (Action.READ_OPERATION, "Request_ResourceNotFound", Target.OPERATION, NOBODY, ""),
+        ids["3"]: (Action.CALL, "BadRequest", Target.SERVICE, "", ""),
+        answer.headers["request-id"]: (Action.CALL, "ok", Target.SERVICE, "", ""),
+    }
+    assert {note.actor.address for note in fresh.exports.notes} == {ADDRESS}
+
+
+def test_head_looks_and_options_does_not(fresh: World) -> None:
+    fresh.client.request("HEAD", OPERATIONS, token=fresh.token)
+    fresh.client.request("OPTIONS", OPERATIONS, token=fresh.token)
+    assert [facts(note)[:2] for note in fresh.exports.notes] == [(Action.LIST_OPERATIONS, "ok")]
+
+
 class Failing(MemoryExports):
     def __init__(self, error: Exception) -> None:
         super().__init__(())

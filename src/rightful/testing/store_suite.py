@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 
+from rightful.audit.checkpoint import CheckpointKey
 from rightful.audit.record import FIRST_HASH, NOBODY, OK, SERVICE_CHAIN, Action, Actor, AuditRecord, Target, decode, link, record
 from rightful.clock import to_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
@@ -671,3 +673,22 @@ class StoreSuite:
             assert [each.target_id for each in recorded(store, tenant_id)][-len(targets) :] == targets
             assert {each.tenant_id for each in recorded(store, tenant_id)} == {tenant_id}
         assert [entry.seq for entry in store.chain(TENANT, after_seq=1, limit=1)] == [2]
+
+    def test_records_are_appended_all_or_none(self, store: Store) -> None:
+        unwritable = audit_record(TENANT, "\ud800")  # no UTF-8 can say it
+        with pytest.raises(UnicodeEncodeError):
+            store.record([audit_record(TENANT, "1"), unwritable])
+        store.record([audit_record(TENANT, "2")])
+        assert [(each.seq, each.target_id) for each in recorded(store)] == [(1, "2")]
+
+    def test_checkpoints_of_a_chain_are_kept(self, store: Store) -> None:
+        key = CheckpointKey(bytes(32))
+        first, second, other = (
+            key.sign(tenant_id=tenant_id, seq=seq, hash_=bytes(32), time_us=seq)
+            for tenant_id, seq in ((TENANT, 9), (TENANT, 10), (OTHER_TENANT, 11))
+        )
+        assert store.last_chain_checkpoint(TENANT) is None
+        for checkpoint in (second, first, other):
+            store.add_chain_checkpoint(checkpoint)
+        store.add_chain_checkpoint(msgspec.structs.replace(second, time_us=5))  # there is one for this record
+        assert store.last_chain_checkpoint(TENANT) == second
