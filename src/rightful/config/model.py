@@ -118,7 +118,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How much one tenant may ask for."""
 
     writes_per_second: Annotated[int, msgspec.Meta(ge=1)] = 60
-    """Submits, cancels and resumes of the whole tenant; what is more is answered 429."""
+    """Submits, cancels, resumes, approvals of the whole tenant; what is more is answered 429."""
     writes_per_second_per_app: Annotated[int, msgspec.Meta(ge=1)] = 20
     """The same, of one application."""
     queued: Annotated[int, msgspec.Meta(ge=1)] = 100_000

@@ -19,11 +19,11 @@ from rightful.export.runtime import TenantRuntime
 from rightful.export.stopping import Stopping
 from rightful.identity.model import CallerKind
 from rightful.ids import OperationId, new_operation_id
-from rightful.operation.model import DataPolicyOperation
+from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package import request_info
 from rightful.sealing import Sealer
 from rightful.storage.interface import Marking
-from rightful.storage.location import Location, parse_location
+from rightful.storage.location import AccountLocation, Location, parse_location
 from rightful.storage.registry import Storages, probe_error
 from rightful.store.interface import Entry, EntryState, Intent, NewRead, Repeat, RepeatKey, Store
 
@@ -147,6 +147,8 @@ class Submitter:
             location = parse_location(request.storage_location, tenant.policy, now=self._clock.now(), needed_s=LEAST_VALID_S)
         except InvalidRequest:
             return None
+        if operation.status is OperationStatus.NOT_STARTED and isinstance(location, AccountLocation):
+            return None  # it waits for its approval, and a named account has nothing that a request could renew
         sealed = Sealed(self._sealer, tenant.config.id, operation.operation_id).location(location.text)
         return self._store.resume(tenant.config.id, operation.operation_id, sealed_location=sealed, by=request.actor)
 

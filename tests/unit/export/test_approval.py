@@ -214,6 +214,7 @@ def test_equal_request_is_the_operation_that_waits_and_others_are_not(tmp_path: 
     world = world_of(tmp_path)
     operation = world.submit("1")
     assert world.submit("1").operation_id == operation.operation_id
+    assert [decode(entry.canonical).action for entry in world.store.chain(TENANT)] == [Action.SUBMIT]  # and no resume
     assert world.submit("2").operation_id != operation.operation_id
     assert world.submit("1", caller=SECOND).operation_id != operation.operation_id
     approve(world, operation)
