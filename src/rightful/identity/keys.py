@@ -1,23 +1,21 @@
-"""The signing keys of an issuer, fetched over HTTP and kept.
+"""The signing keys of an issuer, fetched and kept.
 
-Rules: no redirect is followed, an answer is bounded in size and time, an issuer is asked at most once in REFETCH_S (so that tokens with
+Rules: an issuer is asked at most once in REFETCH_S (so that tokens with
 invented key ids cost it nothing), and keys that are known go on counting while the issuer does not answer. What an issuer published last
 is the whole truth: a key that it leaves out is withdrawn.
 """
 
-import http.client
 import math
 import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
 
 from rightful.clock import Clock
-from rightful.identity.jwks import KeySet, PublicKey, is_on_this_machine, is_safe_url, parse_discovery, parse_jwks
+from rightful.identity import document
+from rightful.identity.jwks import KeySet, PublicKey, parse_discovery, parse_jwks
 from rightful.identity.model import Algorithm
 
 REFETCH_S = 30.0
@@ -25,8 +23,6 @@ REFRESH_S = 1800.0
 """Keys older than this are asked for again, which nobody waits for."""
 STALE_S = 3600.0
 """No key older than this counts before the issuer was asked again: so long a withdrawn one may go on where nobody calls meanwhile."""
-TIMEOUT_S = 5.0
-MAX_DOCUMENT_BYTES = 1024 * 1024
 
 _log = structlog.get_logger(__name__)
 
@@ -47,38 +43,6 @@ class Keys(Protocol):
         ...
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_args: object, **_kwargs: object) -> None:
-        return None
-
-
-def fetch_document(url: str) -> bytes:
-    """Return a document of at most MAX_DOCUMENT_BYTES; raises `OSError` or `ValueError`."""
-    if not is_safe_url(url):
-        raise ValueError("not an https URL")
-    opener = urllib.request.build_opener(_NoRedirect, *([urllib.request.ProxyHandler({})] if is_on_this_machine(url) else []))
-    deadline = time.monotonic() + TIMEOUT_S
-    chunks: list[bytes] = []
-    size_bytes = 0
-    try:
-        with opener.open(urllib.request.Request(url, headers={"Accept": "application/json"}), timeout=TIMEOUT_S) as answer:  # noqa: S310 - the scheme is checked above
-            while chunk := answer.read1(65_536):
-                chunks.append(chunk)
-                size_bytes += len(chunk)
-                if size_bytes > MAX_DOCUMENT_BYTES:
-                    raise ValueError("the document is too large")
-                if time.monotonic() > deadline:
-                    raise TimeoutError("the document takes too long")
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise OSError(f"answered {error.code}") from None
-    except urllib.error.URLError as error:
-        raise OSError(f"not reached: {error.reason}") from None
-    except http.client.HTTPException as error:
-        raise OSError(f"no HTTP answer ({type(error).__name__})") from None
-    return b"".join(chunks)
-
-
 class FetchedKeys:
     """The keys of an issuer on the network.
 
@@ -86,7 +50,7 @@ class FetchedKeys:
     token is judged by them. Where that fails they go on counting, and the issuer is asked again behind the calls each REFETCH_S.
     """
 
-    def __init__(self, issuer: str, jwks_uri: str, clock: Clock, fetch: Callable[[str], bytes] = fetch_document) -> None:
+    def __init__(self, issuer: str, jwks_uri: str, clock: Clock, fetch: Callable[[str], bytes] = document.fetch) -> None:
         self._issuer = issuer
         self._jwks_uri = jwks_uri
         self._clock = clock
@@ -101,7 +65,8 @@ class FetchedKeys:
         """Return a key that is at hand; where it is old, the issuer is asked for news meanwhile."""
         key = self._keys.get((kid, algorithm))
         if key is not None and self._clock.monotonic() - self._fetched_at >= REFRESH_S and self._may_ask() and not self._lock.locked():
-            threading.Thread(target=self.ask, name="keys", daemon=True).start()
+            with suppress(RuntimeError):  # no thread to be had now; the key counts all the same
+                threading.Thread(target=self.ask, name="keys", daemon=True).start()
         return key
 
     def must_ask(self, kid: str, algorithm: Algorithm) -> bool:

@@ -1,19 +1,24 @@
 """Signing keys: fetched once, kept while the issuer is down, asked for again only now and then."""
 
 import json
+import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from rightful import certificate
 from rightful.config.model import Config, DirectoryConfig, GraphSettings, IdentitySettings, IssuerSettings, TenantConfig
 from rightful.errors import Unauthenticated
 from rightful.graph.authentication import build_verifier
-from rightful.identity import keys
-from rightful.identity.keys import REFETCH_S, REFRESH_S, STALE_S, FetchedKeys, fetch_document
+from rightful.identity import document
+from rightful.identity.keys import REFETCH_S, REFRESH_S, STALE_S, FetchedKeys
 from rightful.identity.model import Caller
 from rightful.identity.token import SKEW_S, TrustedIssuer
 from rightful.identity.verifier import CACHE_ENTRIES, CACHE_S, Trust, Verifier
@@ -262,7 +267,7 @@ BAD_ANSWERS: dict[str, tuple[int, bytes]] = {
     "no keys": (200, b"{}"),
     "empty": (200, b'{"keys": []}'),
     "keys twice": (200, b'{"keys": [], "keys": []}'),
-    "too large": (200, b" " * (keys.MAX_DOCUMENT_BYTES + 1)),
+    "too large": (200, b" " * (document.MAX_BYTES + 1)),
 }
 
 
@@ -283,7 +288,55 @@ def test_silent_issuer_is_a_refusal(issuer: SimulatedIssuer) -> None:
 @pytest.mark.parametrize("url", ["http://idp.example/keys", "file:///etc/passwd", "ftp://127.0.0.1/x", "https://", "keys", "http://[::1/"])
 def test_only_https_and_loopback_are_asked(url: str) -> None:
     with pytest.raises(ValueError, match="https"):
-        fetch_document(url)
+        document.fetch(url)
+
+
+DRIPS = {
+    "head": b"HTTP/1.1 200 OK\r\nX: ",
+    "body": b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
+    "body without a length": b"HTTP/1.0 200 OK\r\n\r\n",
+    "length of a chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("first", DRIPS.values(), ids=DRIPS.keys())
+def test_answer_that_drips_is_given_up(first: bytes) -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(first)
+            while True:
+                connection.sendall(b"0")
+                time.sleep(0.02)
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    began_s = time.monotonic()
+    with listening, pytest.raises(OSError, match="too long"):
+        document.fetch(f"http://127.0.0.1:{listening.getsockname()[1]}/keys", wait_s=20, total_s=0.3)
+    assert time.monotonic() - began_s < 10
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_issuer_whose_certificate_proves_nothing_is_not_heard(tmp_path: Path) -> None:
+    files = certificate.write(tmp_path, datetime.now(UTC))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.cert, files.key)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def shake_hands() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError), context.wrap_socket(connection, server_side=True):
+            pass
+
+    thread = threading.Thread(target=shake_hands)
+    thread.start()
+    with listening, pytest.raises(OSError, match="(?i)certificate"):
+        document.fetch(f"https://localhost:{listening.getsockname()[1]}/keys")
+    thread.join(20)
 
 
 def test_verified_token_is_known_again_for_a_minute_and_never_past_its_expiry(issuer: SimulatedIssuer) -> None:
