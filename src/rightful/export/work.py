@@ -23,7 +23,7 @@ from rightful.store.interface import ClaimedOperation, ClaimedRead, FinishSet, R
 _log = structlog.get_logger(__name__)
 
 _PUTS = 16
-"""How many requests wait for storage locations at the same time."""
+"""How many requests of one claim wait for storage locations at the same time."""
 
 _UNCONFIGURED = Failure(
     code="ConfigurationInvalid", message="the tenant is no longer in the configuration; put it back and resume, or submit the request again"

@@ -1,6 +1,7 @@
 """Entries go to a storage location across the network side by side, and fail side by side."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tests.unit.export.world import World
 
 from rightful.config.model import StorageSettings
 from rightful.export.side_by_side import SideBySide
+from rightful.export.stopping import Stopping
 from rightful.operation.model import OperationStatus
 from rightful.testing.blob_simulator import BlobSimulator, Fault
 
@@ -75,3 +77,32 @@ def test_results_come_in_order_and_an_error_only_when_all_have_ended() -> None:
     with pytest.raises(ValueError, match="1"):
         side_by_side.map(call, [0, 1, 2], is_remote=lambda _value: True)
     assert sorted(ended) == [0, 2, 3, 4, 5]
+
+
+def test_silent_locations_of_one_claim_are_in_nobody_else_s_way() -> None:
+    side_by_side = SideBySide(2)
+    silent = threading.Event()
+    waiting = threading.Thread(target=side_by_side.map, args=(lambda _value: silent.wait(30), range(8)), kwargs={"is_remote": bool})
+    waiting.start()
+    try:
+        assert side_by_side.map(lambda value: value, [1, 2], is_remote=lambda _value: True) == [1, 2]
+        assert waiting.is_alive()
+    finally:
+        silent.set()
+        waiting.join()
+
+
+def test_calls_that_were_not_begun_are_not_made_after_an_error() -> None:
+    begun: list[int] = []
+    stopping = threading.Event()
+
+    def call(value: int) -> None:
+        begun.append(value)
+        stopping.wait(30)
+        time.sleep(0.05)
+        raise Stopping("the service stops")
+
+    threading.Timer(0.05, stopping.set).start()
+    with pytest.raises(Stopping):
+        SideBySide(4).map(call, range(256), is_remote=lambda _value: True)
+    assert len(begun) < 128
