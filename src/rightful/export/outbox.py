@@ -172,7 +172,7 @@ class Outbox:
         if isinstance(error, StorageError):
             self._trouble.storage_of_read(state.operation, state.read, error, self._settings)
         else:
-            self._trouble.source([state.operation], [state.read], error, self._settings)
+            self._trouble.source([state.operation], [state.read], error, self._settings, is_shared=False)
 
     def _checkpoint(self, placed: Sequence[Placed], finished: Sequence[SubjectRead]) -> None:
         entries: dict[SubjectRead, list[Entry]] = {}

@@ -89,7 +89,8 @@ class ReadRunner:
         pairs: list[tuple[ClaimedOperation, ClaimedRead]] = [(state.operation, state.read) for state in states if state.is_alive]
         if not states:
             pairs = list(zip(claim.operations, claim.reads, strict=True))
-        self._trouble.source([operation for operation, _ in pairs], [read for _, read in pairs], error, settings)
+        is_shared = len(states or claim.reads) > 1  # those too that were lost or given up before
+        self._trouble.source([operation for operation, _ in pairs], [read for _, read in pairs], error, settings, is_shared=is_shared)
 
     def _open(self, claim: ReadSet, tenant: TenantRuntime) -> list[SubjectRead]:
         """Find the subjects and open the storage locations; operations for which that fails are dealt with and left out."""

@@ -129,9 +129,11 @@ class SetRead:
                 for start in range(0, batch.num_rows, _SLICE_ROWS):
                     self._take_rows(batch.slice(start, _SLICE_ROWS))
             case FileItem():
-                self._files.send(self._state(item.subject), item)
+                if (state := self._state(item.subject)).is_alive:
+                    self._files.send(state, item)
             case SkippedItem():
-                self._files.skip(self._state(item.subject), item)
+                if (state := self._state(item.subject)).is_alive:
+                    self._files.skip(state, item)
             case ReadHeader():
                 raise connector_fault(self._source.name, "began twice")
 
@@ -151,8 +153,8 @@ class SetRead:
         for (subject, count), piece in zip(counts, pieces, strict=True):
             rows, state = ordered.slice(start, count), self._states[subject]
             start += count
-            check_rows(rows, self._header.match, state.subject, source_name=self._source.name)
             if state.is_alive:
+                check_rows(rows, self._header.match, state.subject, source_name=self._source.name)
                 self._keep(subject, piece, rows)
 
     def _state(self, subject: object) -> SubjectRead:

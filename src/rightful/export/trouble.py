@@ -49,15 +49,21 @@ class Trouble:
             self._identities.forget(operation.operation_id)
 
     def source(
-        self, operations: Sequence[ClaimedOperation], reads: Sequence[ClaimedRead], error: BaseException, settings: ExportSettings
+        self,
+        operations: Sequence[ClaimedOperation],
+        reads: Sequence[ClaimedRead],
+        error: BaseException,
+        settings: ExportSettings,
+        *,
+        is_shared: bool,
     ) -> None:
-        """Deal with a source that could not be read, for each of these reads."""
+        """Deal with a source that could not be read, for each of these reads; `is_shared` where another's data may be at fault."""
         if not isinstance(error, ExportError):
             _log.error("unforeseen error in a read", error=describe(error))
         for operation, read in zip(operations, reads, strict=True):
             may_retry = _may_retry(error, read) and read.failures + 1 < settings.attempts
-            if not may_retry and len(reads) > 1:
-                # Whatever it is, it may be the data of one of them: the others must not fail with it.
+            if not may_retry and is_shared:
+                # Whatever it is, it may be the data of one of the pass: the others must not fail with it.
                 self._store.retry([read], owner=self._owner, at=self._clock.now(), alone=True)
             elif may_retry:
                 wait_s = min(_LONGEST_RETRY_S, settings.retry_s * 2.0**read.failures)

@@ -7,10 +7,12 @@ import pytest
 from tests.unit.export.scripted import FILES_HEADER, ROWS_HEADER, Scripted, batch
 from tests.unit.export.world import World
 
-from rightful.connectors.interface import Cursor, Item, ReadHeader, SkippedItem
+from rightful.config.model import StorageSettings
+from rightful.connectors.interface import Cursor, FileItem, Item, ReadHeader, SkippedItem
 from rightful.errors import SourceRefused, SourceUnavailable
 from rightful.operation.model import OperationStatus
 from rightful.subject.model import IdentifiedSubject
+from rightful.testing.blob_simulator import BlobSimulator, Fault
 
 PEOPLE = {str(number): {"upn": (f"u{number}@x.example",), "mail": (f"u{number}@x.example",)} for number in range(5)}
 BAD = "u3@x.example"
@@ -69,3 +71,29 @@ def test_fault_of_one_person_fails_that_one_alone(tmp_path: Path, script: object
     statuses = [OperationStatus.FAILED if mails == (BAD,) else OperationStatus.COMPLETE for mails in (p["mail"] for p in PEOPLE.values())]
     assert [each.status for each in found] == statuses
     assert [each.failure.code for each in found if each.failure] == [code]
+
+
+@pytest.mark.parametrize("what", ["item", "row", "header"])
+def test_whose_location_refused_earlier_in_the_pass_is_nobody_else_s_fault(tmp_path: Path, what: str) -> None:
+    def script(subjects: Sequence[IdentifiedSubject], _cursor: Cursor | None) -> Iterator[ReadHeader | Item]:
+        yield ROWS_HEADER if what == "row" else FILES_HEADER
+        for place, mail in enumerate(mails(subjects)):
+            if mail == BAD:
+                yield FileItem(subject=place, root=mail, path="large", size_bytes=5 << 20, open=lambda: iter((bytes(5 << 20),)))
+                if what == "item":
+                    yield SkippedItem(subject=place, path="a", reason="permission denied")
+                elif what == "row":
+                    yield batch((1, "somebody@else.example", place))
+                else:
+                    raise SourceRefused("a text is not UTF-8", source_name="source")
+
+    with BlobSimulator() as simulator:
+        settings = StorageSettings(allow=(simulator.host,))
+        world = World(tmp_path, PEOPLE, {"source": Scripted(script)}, on_unreadable_item="fail", storage=settings)
+        sas = {person: simulator.sas_url(f"container{person}", "c", expires_in_s=1 << 30) for person in PEOPLE}
+        operations = {person: world.submit(person, sas[person]) for person in PEOPLE}
+        simulator.fail(Fault.status(403, "AuthorizationFailure"), path="large")
+        world.run()
+        failures = {person: world.get(operation).failure for person, operation in operations.items()}
+        assert [person for person, failure in failures.items() if failure is not None] == ["3"]
+        world.stop()
