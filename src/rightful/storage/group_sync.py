@@ -54,6 +54,11 @@ class GroupSync:
         self._taken: list[_Taken] = []
         self._failure: OSError | None = None
 
+    def raise_if_failed(self) -> None:
+        """Raise the `FolderFault` by which this object is of no use any more, if it is."""
+        if self._failure is not None:
+            raise FolderFault(self._failure)
+
     @property
     def has_failed(self) -> bool:
         """Whether this object is of no use any more."""
@@ -68,7 +73,7 @@ class GroupSync:
         with self._changed:
             if self._failure is not None:
                 self.drop([entry])
-                raise FolderFault(self._failure)
+                self.raise_if_failed()
             self._last_number += 1
             entry.number = self._last_number
             self._pending.append(entry)
@@ -118,8 +123,7 @@ class GroupSync:
         return end
 
     def _is_over(self, end: int) -> bool:
-        if self._failure is not None:
-            raise FolderFault(self._failure)
+        self.raise_if_failed()
         return self._done_number >= end
 
     def _lead(self, batch: list[PendingFile], upto: int) -> None:

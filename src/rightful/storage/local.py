@@ -63,6 +63,7 @@ class LocalStorage:
         segments = split_entry_path(path)
         try:
             group = self._group or self._open_root()
+            group.raise_if_failed()
             if group.is_waiting(segments):
                 group.flush()
             is_new = self._is_free(path)
@@ -97,6 +98,10 @@ class LocalStorage:
         if self._group is not None:
             self._group.close()
             self._root_fd = -1
+
+    def __del__(self) -> None:
+        """Close when nobody uses it any more: a descriptor that is closed earlier may be another folder's by the next call."""
+        self.close()
 
     def read(self, path: str) -> Iterator[bytes]:
         """Yield an entry's content in chunks of at most 1 MiB."""

@@ -23,6 +23,7 @@ _REFUSALS = {
 _AGAIN = frozenset(
     {errno.EIO, errno.EAGAIN, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
     | {errno.ENOBUFS, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT}
+    | {errno.EBADF}  # closed meanwhile: the service stops
 )
 
 

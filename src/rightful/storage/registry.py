@@ -61,11 +61,8 @@ class Storages:
         root = account_folder(location)
         with self._lock:
             storage = self._folders.get(root)
-            broken = storage if storage is not None and storage.is_broken else None
-            if storage is None or broken:
+            if storage is None or storage.is_broken:  # a broken one closes when the last one who uses it has met the failure
                 storage = self._folders[root] = LocalStorage(root)
-        if broken:
-            broken.close()
         return storage
 
     def _open_container(self, location: ContainerLocation) -> Storage:

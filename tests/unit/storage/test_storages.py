@@ -1,5 +1,10 @@
 """Opening locations, and what a failed probe means."""
 
+import gc
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,6 +60,47 @@ def test_folder_that_failed_is_opened_anew(tmp_path: Path) -> None:
     again.sync()
     assert (tmp_path / "a" / "x").read_bytes() == b"x"
     storages.close()
+
+
+def test_folder_that_failed_fails_alike_as_long_as_somebody_uses_it_and_is_closed_then(tmp_path: Path) -> None:
+    policy = StoragePolicy(accounts={"A": f"file://{tmp_path}/a"})
+    storages = Storages()
+    storage = storages.open("A", policy)
+    storage.put("x", [b"x"], size_bytes=1)
+    shutil.rmtree(tmp_path / "a")
+    calls: list[Callable[[], object]] = [storage.sync, storage.sync, partial(storage.put, "y", [b"y"], size_bytes=1)]
+    refusals = []
+    for call in calls:
+        with pytest.raises(StorageRefused) as refused:
+            call()
+        refusals.append(refused.value.refusal)
+        storages.open("A", policy).put("x", [b"x"], size_bytes=1)
+        assert len(_open_deleted(tmp_path)) == 1
+    assert refusals == [Refusal.MISSING] * 3
+    calls.clear()
+    del storage, call, refused
+    gc.collect()
+    assert _open_deleted(tmp_path) == []
+    storages.close()
+
+
+def test_folder_that_is_closed_at_a_stop_is_worth_another_try(tmp_path: Path) -> None:
+    storages = Storages()
+    storage = storages.open("A", StoragePolicy(accounts={"A": f"file://{tmp_path}/a"}))
+    storage.put("x", [b"x"], size_bytes=1)
+    storages.close()
+    for call in (storage.sync, lambda: storage.put("y", [b"y"], size_bytes=1)):
+        with pytest.raises(StorageUnavailable):
+            call()
+
+
+def _open_deleted(folder: Path) -> list[str]:
+    """Return which deleted folders below one are open."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(str(descriptor.readlink()))
+    return [name for name in found if name.startswith(str(folder)) and name.endswith("a (deleted)")]
 
 
 @pytest.mark.parametrize(("sp", "reads", "lists"), [("cw", False, False), ("cwr", True, False), ("cwl", False, True), ("rl", True, True)])
