@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -91,6 +92,27 @@ def test_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(ConfigurationError, match="newer version"):
         SqliteStore(tmp_path / "store.db", ManualClock())
+
+
+@pytest.mark.parametrize("place", ["file/store.db", "file/below/store.db", "store.db"])
+def test_place_where_no_file_can_be_made_is_refused(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "store.db.lock").mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be opened"):
+        SqliteStore(tmp_path / place, ManualClock())
+
+
+def test_file_that_was_refused_is_left_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    SqliteStore(path, ManualClock()).close()
+    with closing(sqlite3.connect(path)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute("PRAGMA user_version = 999")
+    with pytest.raises(ConfigurationError, match="newer version"):
+        SqliteStore(path, ManualClock())
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    SqliteStore(path, ManualClock()).close()
 
 
 def test_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,18 +30,21 @@ class SqliteFile:
         self._path = path
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock: int | None = _lock_alone(path)
-        try:
-            # It says whose data was asked for. SQLite would let others read it, and gives its WAL the mode that the file has.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-            self._writer = self._connect()
-            _migrate(self._writer, path)
-        except (sqlite3.DatabaseError, OSError) as error:
-            os.close(self._lock)
-            raise ConfigurationError(
-                f"the store {path.name} cannot be opened: {error}", hint="is it a Rightful store, and may this account write there?"
-            ) from error
+        with ExitStack() as undo:
+            try:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._lock: int | None = _lock_alone(path)
+                undo.callback(os.close, self._lock)
+                # It says whose data was asked for. SQLite would let others read it, and gives its WAL the mode that the file has.
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+                self._writer = self._connect()
+                undo.callback(self._writer.close)
+                _migrate(self._writer, path)
+            except (sqlite3.DatabaseError, OSError) as error:
+                raise ConfigurationError(
+                    f"the store {path.name} cannot be opened: {error}", hint="is it a Rightful store, and may this account write there?"
+                ) from error
+            undo.pop_all()
         self._commits = GroupCommit(self._writer)
 
     def write(self, task: Callable[[sqlite3.Connection], T]) -> T:
@@ -102,9 +105,13 @@ class SqliteFile:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S, cached_statements=256)
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten (DESIGN rule 6)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten (DESIGN rule 6)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 
