@@ -201,6 +201,10 @@ def _ending(
         for number, document in enumerate(documents)
     )
     before = tuple(entry for entry in entries if entry.source_name == PACKAGE and entry.partition == _CLOSING_PARTITION)
+    if any(not entry.sha256 for entry in before):
+        raise EntryConflict(
+            "something else lies at the path of an entry that closes the package", hint="submit the request again, to an empty location"
+        )
     if before and before != new:
         raise OperationError(
             "the end of the package was begun with another version or configuration of the service and cannot be written again",
