@@ -1,6 +1,7 @@
 """A SAS is seen nowhere: not in logs at their most talkative, not in the store, not in answers, packages or the process's own records."""
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -8,6 +9,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import pytest
 from tests.acceptance.large import SlowSimulator, configured
 from tests.acceptance.service import RunningService, eventually
+from tests.acceptance.test_metrics import scrape
+from tests.servers.port import free_port
 
 from rightful.sample.company import SampleCompany
 from rightful.testing.blob_simulator import Break, Fault
@@ -45,6 +48,9 @@ def test_sas_is_seen_nowhere_while_an_export_runs_waits_fails_and_ends(
     company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
 ) -> None:
     config = configured(company, "secret", readings, simulator.host)
+    document, port = json.loads(config.read_text()), free_port()
+    document["server"]["metrics"] = f"127.0.0.1:{port}"
+    config.write_text(json.dumps(document))
     environ = {"RIGHTFUL_LOG_LEVEL": "DEBUG", "TMPDIR": str(tmp_path)}
     service = RunningService(company, config, environ=environ)
     given: list[str] = []
@@ -62,6 +68,7 @@ def test_sas_is_seen_nowhere_while_an_export_runs_waits_fails_and_ends(
         places |= {f"answer {number}": answer for number, answer in enumerate(service.answers)}
         places |= simulator.blobs("secret")
         if service.is_running:
+            places["metrics"] = scrape(port).encode()
             places |= {name: Path(f"/proc/{service.pid}/{name}").read_bytes() for name in ("cmdline", "environ", "comm")}
         assert any(name.endswith("rightful.db-wal") for name in places) or not service.is_running
         return [name for name, content in places.items() if found_in(content, secrets)]
