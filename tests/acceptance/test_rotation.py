@@ -13,6 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from rightful.audit.checkpoint import CheckpointKey
+from rightful.audit.record import Action, decode
 from rightful.clock import SystemClock
 from rightful.config.load import load
 from rightful.config.model import Config
@@ -130,6 +132,28 @@ def test_nothing_is_left_that_the_old_key_opens(config: Config) -> None:
     content = b"".join(path.read_bytes() for path in config.store_path.parent.iterdir())
     assert [value for value in before if value in content] == []
     assert rotation.rotate(load(config.folder / "rightful.yaml", {})) == 13 + 20 + 20 * 20
+
+
+def test_it_is_recorded_and_says_what_the_audit_trail_was_signed_with(config: Config) -> None:
+    path = config.folder / "rightful.yaml"
+    path.write_text(path.read_text().replace("key: {file: audit.key}", "# none"))  # then the key is made of the seal key
+    fill(config, 1, 1)
+    store = SqliteStore(config.store_path, SystemClock())
+    key = CheckpointKey.derived(config.seal_key)
+    head = store.chain_head(TENANT)
+    assert head is not None
+    store.add_chain_checkpoint(key.sign(tenant_id=TENANT, seq=head.seq, hash_=head.hash, time_us=0))
+    store.close()
+    said, _ = rotating(config.folder, "--json").communicate()
+    assert json.loads(said)["earlier_audit_key"] == key.public
+    verify = [sys.executable, "-m", "rightful.cli", "audit", "verify", "--json", "--config", str(path)]
+    assert subprocess.run(verify, check=False, capture_output=True).returncode == 1
+    path.write_text(path.read_text().replace("# earlier_keys: []", f"earlier_keys: [{key.public}]"))
+    found = json.loads(subprocess.run(verify, check=True, capture_output=True).stdout)
+    assert {chain["tenant"]: chain["records"] for chain in found["chains"]}["service"] == 1
+    with closing(sqlite3.connect(config.store_path)) as connection:
+        (text,) = connection.execute("SELECT record FROM audit WHERE tenant_id = ''").fetchone()
+    assert decode(text).action is Action.ROTATE_SEAL_KEY
 
 
 def test_it_is_refused_while_a_service_works_on_the_store(config: Config) -> None:

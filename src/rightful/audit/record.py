@@ -42,6 +42,8 @@ class Action(enum.StrEnum):
     FAIL = "fail"
     CALL = "call"
     """A call of a known caller that named nothing that can be done."""
+    ROTATE_SEAL_KEY = "rotateSealKey"
+    """`rightful rotate-seal-key` was carried out; more than one where it was interrupted and run again."""
     AUTHENTICATE = "authenticate"
     """Calls that proved no caller, counted."""
 

@@ -16,11 +16,16 @@ def command() -> None:
     one (seal.key.new), and the service does not start.
     """
     from rightful.export import rotation  # noqa: PLC0415 - heavy; `--help` must not wait for it
+    from rightful.export.checkpointing import checkpoint_key  # noqa: PLC0415 - likewise
 
     invocation = current()
     config = invocation.config
+    # Made of the old seal key, where there is no key of its own: what it signed is trusted no more, unless the configuration says so.
+    earlier = None if config.audit.key else checkpoint_key(config).public
     count = rotation.rotate(config)
     if invocation.as_json:
-        emit_json({"seal_key": str(config.seal_key_path), "resealed": count})
+        emit_json({"seal_key": str(config.seal_key_path), "resealed": count, "earlier_audit_key": earlier})
         return
     say(f"{config.seal_key_path} holds a new key; {count} rows of the store were sealed anew. Copies of the old key are of no use any more")
+    if earlier:
+        say(f"for `rightful audit verify` to trust what signed the audit trail so far, write audit: {{earlier_keys: [{earlier}]}}")

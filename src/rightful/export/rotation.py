@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 from rightful import private_file
+from rightful.audit.record import NOBODY, OK, SERVICE_CHAIN, Action, AuditRecord, Target, record
+from rightful.clock import Clock, SystemClock, to_microseconds
 from rightful.config.model import Config
 from rightful.errors import ConfigurationError
 from rightful.export.records import PLAN
@@ -50,6 +52,7 @@ def rotate(config: Config) -> int:
                 return sealer.seal(sealer.open(sealed, *place), *place)
 
             count = store.reseal(reseal)
+            store.record((_done(SystemClock()),))
             _replace(path)
             return count
     except OSError as error:
@@ -57,6 +60,17 @@ def rotate(config: Config) -> int:
             f"the seal key {path.name} cannot be replaced ({error.strerror or type(error).__name__})",
             hint="may this account write the store and the key's folder? Nothing is lost: run it again",
         ) from error
+
+
+def _done(clock: Clock) -> AuditRecord:
+    return record(
+        NOBODY,
+        tenant_id=SERVICE_CHAIN,
+        time_us=to_microseconds(clock.now()),
+        action=Action.ROTATE_SEAL_KEY,
+        outcome=OK,
+        target=Target.SERVICE,
+    )
 
 
 def _next_path(path: Path) -> Path:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from rightful.audit.record import AuditRecord
 from rightful.ids import OperationId, TenantId
-from rightful.store import queries
+from rightful.store import audit_chain, queries
 from rightful.store.sqlite_file import SqliteFile
 
 Reseal = Callable[[str, bytes, TenantId, OperationId], bytes]
@@ -48,6 +49,10 @@ class SqliteResealing:
                 connection.execute(sql, after)
                 changed += 1
         return changed
+
+    def record(self, records: Sequence[AuditRecord]) -> None:
+        """Append records to the chains of their tenants."""
+        self._file.write(lambda connection: audit_chain.append(connection, self._sql, records))
 
     def close(self) -> None:
         """Give the lock up."""
