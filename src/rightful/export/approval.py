@@ -101,9 +101,23 @@ class Approvals:
     def _digest(self, bound: Intent | BoundOperation | DataPolicyOperation, tenant: TenantRuntime) -> str:
         config, key = tenant.config, bound.container_key
         place = (key, account_url(key, tenant.policy))
-        what = (bound.subject_kind, bound.subject_id, place, config.directory, config.sources)
+        what = (bound.subject_kind, bound.subject_id, place, _given(config.directory), _given(config.sources))
         # Keyed: settings hold passwords.
         return self._sealer.digest(b"approval" + msgspec.json.encode(what, enc_hook=str, order="deterministic"))
+
+
+def _given(value: object) -> object:
+    """Return settings without those at their defaults: a version that brings new ones changes nothing that was approved."""
+    if isinstance(value, msgspec.Struct):
+        found = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
+        return {field.name: _given(each) for field, each in found if each != _default(field)}
+    if isinstance(value, Mapping):
+        return {key: _given(each) for key, each in value.items()}
+    return [_given(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _not_waiting() -> Conflict:

@@ -261,6 +261,37 @@ def test_unchanged_configuration_changes_nothing(tmp_path: Path) -> None:
     assert world.get(operation).status is OperationStatus.COMPLETE
 
 
+class _OldSettings(msgspec.Struct, frozen=True):
+    url: str
+    columns: tuple[str, ...] = ()
+
+
+class _NewSettings(msgspec.Struct, frozen=True):
+    url: str
+    columns: tuple[str, ...] = ()
+    is_new: bool = False
+    more: dict[str, str] = {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_same"),
+    [
+        (_NewSettings(url="a"), True),
+        (_NewSettings(url="b"), False),
+        (_NewSettings(url="a", columns=("x",)), False),
+        (_NewSettings(url="a", is_new=True), False),
+        (_NewSettings(url="a", more={"x": "y"}), False),
+    ],
+)
+def test_new_setting_of_a_new_version_changes_nothing_at_its_default(tmp_path: Path, settings: msgspec.Struct, *, is_same: bool) -> None:
+    world = world_of(tmp_path)
+    source = world.config.tenants[0].sources[0]
+    reconfigured(world, sources=(msgspec.structs.replace(source, settings=_OldSettings(url="a")),))
+    operation = world.submit("1")
+    reconfigured(world, sources=(msgspec.structs.replace(source, settings=settings),))
+    assert (world.get(operation).status is OperationStatus.NOT_STARTED) == is_same
+
+
 def test_operation_of_another_subject_in_the_stores_file_is_not_what_was_approved(tmp_path: Path) -> None:
     world = world_of(tmp_path)
     operation = world.submit("1")
