@@ -227,6 +227,8 @@ MALFORMED: dict[str, Any] = {
     "no id": {"requests": [{"method": "GET", "url": "/x"}]},
     "a number for an id": {"requests": [get(7, "/x")]},  # type: ignore[arg-type]
     "an empty id": {"requests": [get("", "/x")]},
+    "an id that is no text": {"requests": [get("\ud800", "/x")]},
+    "a long id": {"requests": [get("x" * 257, "/x")]},
     "no method": {"requests": [{"id": "1", "url": "/x"}]},
     "no word for a method": {"requests": [{"id": "1", "method": "G T", "url": "/x"}]},
     "no url": {"requests": [{"id": "1", "method": "GET"}]},
@@ -304,7 +306,12 @@ def test_secret_in_a_batch_is_not_shown() -> None:
 
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.sampled_from(["1", "GET", "/users", "https://h/v1.0/users"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=12)
+    | st.just("\ud800")
+    | st.sampled_from(["1", "GET", "/users", "https://h/v1.0/users"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=5,
 )

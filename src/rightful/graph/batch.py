@@ -31,6 +31,7 @@ MAX_REQUESTS = 20
 MAX_BYTES = 256 * 1024
 """Of the whole batch: 20 honest requests are a tenth of it. Each body in it may be as large as one that comes alone."""
 
+_LONGEST_ID = 256
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _OF_THE_CONNECTION = frozenset({"authorization", "connection", "content-length", "host", "transfer-encoding"})
@@ -118,8 +119,8 @@ def _part(found: object, version: str, hosts: frozenset[str], base_path: str) ->
     if not isinstance(found, dict):
         raise _malformed("A request in the batch is no JSON object")
     name, method, url = (found.get(member) for member in ("id", "method", "url"))
-    if not isinstance(name, str) or not name:
-        raise _malformed("A request in the batch has no id, or one that is no text")
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_ID or bodies.has_lone_surrogates(name):
+        raise _malformed(f"A request in the batch has no id, or one that is no text of at most {_LONGEST_ID} characters")
     if not isinstance(method, str) or not method.isascii() or not method.isalpha():
         raise _malformed("it has no method", name)
     if not isinstance(url, str) or not url:

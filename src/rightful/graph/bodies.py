@@ -92,7 +92,8 @@ def _fold_names(members: dict[str, object]) -> dict[str, object]:
     return folded
 
 
-def _has_lone_surrogates(value: object) -> bool:
+def has_lone_surrogates(value: object) -> bool:
+    """Say whether a value is a text that JSON can escape and UTF-8 cannot hold."""
     return isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value)
 
 
@@ -107,7 +108,7 @@ def parse_export(raw: bytes) -> ExportBody:
         raise InvalidRequest(f"The body is not a JSON object: {error}") from None
     folded = _fold_names(members)
     location = folded.get("storagelocation")
-    if _has_lone_surrogates(location):
+    if has_lone_surrogates(location):
         raise InvalidRequest("storageLocation is no text", code="StorageLocationInvalid", target="storageLocation")
     return ExportBody(storage_location=location, binding_parameter=folded.get("bindingparameter"))
 
