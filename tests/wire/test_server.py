@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.wire.running import listening, tls_settings
 from tests.wire.world import ANN, LOCATION, SUBJECTS, TENANT, make_config
 
@@ -260,6 +261,27 @@ def test_server_runs_in_an_event_loop_of_the_test_without_a_thread(issuer: Simul
         return said
 
     assert asyncio.run(ask()).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_error_that_nobody_waits_for_is_told_without_its_text(issuer: SimulatedIssuer) -> None:
+    server = Listening(make_config({TENANT: [issuer]}), MemoryExports(SUBJECTS))
+
+    def fail() -> None:
+        raise ValueError("ann@contoso.example")
+
+    async def run() -> None:
+        running = asyncio.create_task(server.answer())
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(fail)
+        await asyncio.sleep(0.01)
+        server.stop()
+        await running
+
+    with capture_logs() as told:
+        asyncio.run(run())
+    assert [line["log_level"] for line in told if line["event"] == "an error that nobody waited for"] == ["error"]
+    assert "ValueError at" in str(told)
+    assert "ann" not in str(told)
 
 
 PROCESS = """

@@ -9,14 +9,16 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+import structlog
 import uvicorn
 
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config, ServerSettings
 from rightful.errors import ConfigurationError
 from rightful.export.interface import Exports
+from rightful.faults import describe
 from rightful.graph.accepting import Accepting
 from rightful.graph.app import create_app
 from rightful.graph.http_protocol import LimitedHttpProtocol
@@ -26,6 +28,8 @@ KEEP_ALIVE_S = 75
 GRACE_S = 5
 """How long requests that have begun may take once the service stops."""
 BACKLOG = 2048
+
+_log = structlog.get_logger(__name__)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -75,6 +79,12 @@ class _Server(uvicorn.Server):
     def _stop(self) -> None:
         self.force_exit = self.should_exit  # the second time: at once
         self.should_exit = True
+
+
+def _tell(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tell an error that nobody waited for by its type and place; the event loop's own words hold its text."""
+    error = context.get("exception")
+    _log.error("an error that nobody waited for", error=describe(error) if isinstance(error, BaseException) else "unknown")
 
 
 def _tls_context(settings: ServerSettings, folder: Path) -> ssl.SSLContext | None:
@@ -175,6 +185,7 @@ class Listening:
 
     async def answer(self) -> None:
         """Answer until `stop`; then no connection is accepted, and requests that have begun may end."""
+        asyncio.get_running_loop().set_exception_handler(_tell)
         try:
             await self._server.serve(sockets=[self._socket])
         finally:
