@@ -30,6 +30,10 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor = NOBODY
     """The caller in ids, and where the call came from, for the record."""
 
+    def __repr__(self) -> str:
+        """Leave the storage location out: it may hold a signature."""
+        return f"SubmitRequest({self.caller.key})"
+
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller looked at, or was refused: what changes nothing, and so is recorded a little later (export.audit_trail)."""
