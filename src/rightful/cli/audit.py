@@ -24,7 +24,7 @@ SERVICE = "service"
 """How the chain of what belongs to no tenant is called here."""
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-_TENANT = click.option("--tenant", metavar="ID", default="", help=f"Only this tenant's chain; `{SERVICE}` is that of no tenant.")
+_TENANT = click.option("--tenant", default="", help=f"Only the chain of this tenant, by name or id; `{SERVICE}` is that of no tenant.")
 
 
 @click.group()
@@ -55,7 +55,7 @@ def verify(files: tuple[Path, ...], tenant: str) -> int:
     kept = [checkpoint for path in files for checkpoint in _kept(path)]
     with open_audit(config.store_path) as trail:
         named = {*trail.tenants(), *(each.id for each in config.tenants), *(checkpoint.tenant_id for checkpoint in kept)}
-        reports = [_check(trail, tenant_id, kept, config) for tenant_id in sorted(named) if _is_meant(tenant_id, tenant)]
+        reports = [_check(trail, tenant_id, kept, config) for tenant_id in _meant(named, tenant)]
     _show(reports)
     return Exit.FAILED if any(report.findings for report in reports) else Exit.OK
 
@@ -86,9 +86,7 @@ def export(tenant: str, since: str, form: str) -> None:
     since_us = _moment_us(since)
     encode = msgspec.json.encode
     with open_audit(current().config.store_path) as trail:
-        for tenant_id in trail.tenants():
-            if not _is_meant(tenant_id, tenant):
-                continue
+        for tenant_id in _meant(trail.tenants(), tenant):
             for entry in trail.chain(tenant_id):
                 try:
                     record = decode(entry.canonical)
@@ -110,15 +108,21 @@ def checkpoints(tenant: str, *, is_all: bool) -> None:
     from rightful.store.audit_file import open_audit  # noqa: PLC0415 - likewise
 
     with open_audit(current().config.store_path) as trail:
-        for tenant_id in trail.tenants():
-            if _is_meant(tenant_id, tenant):
-                found, _ = _read(trail.checkpoints(tenant_id))
-                for checkpoint in found if is_all else found[-1:]:
-                    emit(encode(checkpoint).decode())
+        for tenant_id in _meant(trail.tenants(), tenant):
+            found, _ = _read(trail.checkpoints(tenant_id))
+            for checkpoint in found if is_all else found[-1:]:
+                emit(encode(checkpoint).decode())
 
 
-def _is_meant(tenant_id: TenantId, asked: str) -> bool:
-    return not asked or tenant_id == ("" if asked == SERVICE else asked)
+def _meant(there: Iterable[TenantId], asked: str) -> list[TenantId]:
+    """Return the chains that `--tenant` means; a chain that is not there is no answer: nothing would be found wrong with it."""
+    if not asked:
+        return sorted(there)
+    named = next((tenant.id for tenant in current().config.tenants if asked.casefold() in {tenant.id, tenant.name.casefold()}), asked)
+    found = [tenant_id for tenant_id in there if tenant_id == ("" if asked == SERVICE else named)]
+    if not found:
+        raise click.BadParameter("nothing is recorded of it; write a tenant's id or name", param_hint="'--tenant'")
+    return found
 
 
 def _moment_us(text: str) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 import msgspec
 import structlog
 
-from rightful.audit.record import NOBODY, SERVICE_CHAIN, Action, AuditRecord, Target, record
+from rightful.audit.record import NOBODY, OK, REPEATED, SERVICE_CHAIN, Action, AuditRecord, Target, record
 from rightful.clock import Clock, to_microseconds
 from rightful.config.model import Config
 from rightful.errors import Unauthenticated
@@ -27,10 +27,14 @@ FLUSH_S = 1.0
 """How long a read or a refusal may wait to be written."""
 SIGN_S = 60.0
 """How long calls that proved no caller are counted before their record is written, and how long a chain grows before it is signed."""
+_MOST_REFUSED = 100
+"""Different things that a caller was refused since the last flush; what it was refused beyond is recorded without what it asked for."""
 _TOGETHER = 500
 """Notes in one transaction: submits wait for it."""
 _MOST_WAITING = 50_000
 """Notes that may wait while the store cannot be written; then calls are refused: nobody looks unrecorded."""
+
+_DONE = frozenset({OK, REPEATED})
 
 _log = structlog.get_logger(__name__)
 
@@ -46,6 +50,7 @@ class AuditTrail:
         self._guard = threading.Lock()
         self._waiting: dict[Hashable, AuditRecord] = {}
         self._counts: dict[Hashable, int] = {}
+        self._refused: dict[Hashable, int] = {}
         self._unauthenticated = 0
         self._first_address = ""
         self._stopping = threading.Event()
@@ -64,9 +69,11 @@ class AuditTrail:
 
     def note(self, note: Note) -> None:
         """Take a note; see `export.interface.Exports.note`."""
-        by = note.actor
-        key = (note.tenant_id, by.object_id, by.app_id, by.address, note.action, note.outcome, note.target_id, note.subject_id)
+        by, key = note.actor, _key(note)
         with self._guard:
+            if note.outcome not in _DONE and key not in self._waiting and self._is_much_refused(note):
+                note = msgspec.structs.replace(note, target_id="", subject_id="")
+                key = _key(note)
             if key in self._waiting:
                 self._counts[key] = self._counts.get(key, 1) + 1
                 return
@@ -83,6 +90,12 @@ class AuditTrail:
                 subject_id=note.subject_id,
             )
 
+    def _is_much_refused(self, note: Note) -> bool:
+        """Count what a caller was refused since the last flush, and say whether it is too much to name each thing."""
+        caller = (note.tenant_id, note.actor.object_id, note.actor.app_id)
+        self._refused[caller] = self._refused.get(caller, 0) + 1
+        return self._refused[caller] > _MOST_REFUSED
+
     def count_unauthenticated(self, address: str) -> None:
         """Count a call that proved no caller: whoever floods the service must not fill its disk."""
         with self._guard:
@@ -93,7 +106,7 @@ class AuditTrail:
         """Write the notes that wait, and the count of calls that proved no caller; what cannot be written goes on waiting."""
         with self._guard:
             waiting, counts = self._waiting, self._counts
-            self._waiting, self._counts = {}, {}
+            self._waiting, self._counts, self._refused = {}, {}, {}
             unauthenticated = self._unauthenticated if with_counts else 0
             self._unauthenticated -= unauthenticated
         found = [msgspec.structs.replace(value, count=counts[key]) if key in counts else value for key, value in waiting.items()]
@@ -150,6 +163,11 @@ class AuditTrail:
                 self._checkpoints.sign()
         except Exception as error:  # noqa: BLE001 - the outermost loop of the thread: whatever happens, the next second is recorded
             _log.error("the audit trail failed", error=describe(error))
+
+
+def _key(note: Note) -> Hashable:
+    by = note.actor
+    return note.tenant_id, by.object_id, by.app_id, by.address, note.action, note.outcome, note.target_id, note.subject_id
 
 
 def build(config: Config, store: Store, clock: Clock) -> AuditTrail:

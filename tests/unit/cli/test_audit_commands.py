@@ -389,6 +389,9 @@ def test_export_is_what_was_recorded(trail: Trail) -> None:
     late = trail.run("export", "--tenant", TENANT, "--since", "2026-01-31T12:00:10Z")[1]
     assert [json.loads(line)["seq"] for line in late.splitlines()] == [10, 11, 12]
     assert trail.run("export", "--since", "yesterday")[0] == 2
+    assert trail.run("export", "--tenant", trail.config.tenants[0].name)[0] == 2  # nothing is recorded of it
+    for command in ("verify", "export", "checkpoints"):
+        assert trail.run(command, "--tenant", "no-such")[0] == 2
 
 
 def test_ocsf_events_have_what_their_class_requires(trail: Trail) -> None:

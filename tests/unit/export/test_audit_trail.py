@@ -187,6 +187,24 @@ def test_many_notes_are_written_in_several_transactions_and_none_twice(
     assert [each.count for each in recorded(world.store)] == [1, 1, 1, 2, 1]
 
 
+def test_a_flood_of_refusals_does_not_fill_the_disk_and_reads_are_all_named(
+    trail: AuditTrail, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_trail, "_MOST_REFUSED", 3)
+    for number in range(20):
+        trail.note(note(f"0000000{number:02}", outcome="Request_ResourceNotFound"))
+        trail.note(note(f"1000000{number:02}"))
+    trail.note(note(outcome="Request_ResourceNotFound", by=msgspec.structs.replace(BY, object_id="somebody else")))
+    trail.flush()
+    found = recorded(world.store)
+    refused = [(each.count, bool(each.target_id), each.object_id) for each in found if each.outcome != "ok"]
+    assert sorted(refused) == [(1, True, "o")] * 3 + [(1, True, "somebody else"), (17, False, "o")]
+    assert len([each for each in found if each.outcome == "ok" and each.target_id]) == 20
+    trail.note(note("00000099", outcome="Request_ResourceNotFound"))
+    trail.flush()
+    assert recorded(world.store)[-1].target_id
+
+
 def test_started_trail_writes_by_itself_and_a_stop_writes_the_rest(trail: AuditTrail, world: World) -> None:
     store = world.store
     trail.start()
