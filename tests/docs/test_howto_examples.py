@@ -30,6 +30,33 @@ def test_sources_and_directory_of_the_page_make_a_valid_configuration(tmp_path: 
     assert {source.name for source in config.tenants[0].sources} == {"orders", "order_lines", "messages", "onedrive", "activity"}
 
 
+def test_issuers_of_the_page_make_a_valid_configuration(tmp_path: Path) -> None:
+    entra, other = blocks("connect-your-identity-provider.md")
+    for name in ("seal.key", "audit.key"):
+        (tmp_path / name).write_text("ab" * 32)
+    text = template.render(tmp_path, tenant_id="11111111-1111-1111-1111-111111111111")
+    issuers = text.index("      issuers:")
+    assert entra.startswith("id: 11111111-1111-1111-1111-111111111111\nidentity:\n")
+    example = textwrap.indent(textwrap.dedent(entra.partition("identity:\n")[2]) + other.partition("issuers:\n")[2], "      ")
+    whole = text[:issuers] + example + text[text.index("\n\n", issuers) :]
+    (tmp_path / "rightful.yaml").write_text(whole, encoding="utf-8")
+    found = load(tmp_path / "rightful.yaml", {}).tenants[0].identity.issuers
+    assert [issuer.issuer.partition("//")[2].partition("/")[0] for issuer in found] == [
+        "login.microsoftonline.com",
+        "sts.windows.net",
+        "id.contoso.example",
+    ]
+
+
+def test_messages_of_the_page_are_those_of_the_service() -> None:
+    page = (HOWTO / "connect-your-identity-provider.md").read_text(encoding="utf-8")
+    table = page[page.index("| the message ends with") :]
+    said = [message for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for message in re.findall(r"`([^`]+)`", row)]
+    assert len(said) >= 8
+    code = (HOWTO.parents[1] / "src/rightful/identity/token.py").read_text(encoding="utf-8")
+    assert [message for message in said if message not in code] == []
+
+
 def test_commands_of_the_pages_exist() -> None:
     from rightful.cli.reference import commands
 

@@ -35,6 +35,7 @@ SEAL_KEY_DIGITS = 64
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
 _LARGEST_PORT = 65535
+_ENTRA_HOSTS = frozenset({"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "sts.windows.net"})
 
 
 class Complain(Protocol):
@@ -161,6 +162,7 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
         complain(f"{draft.setting}.name", "is empty", "write the organization's name")
     if draft.identity is not None:
         _check_issuers(draft.identity.issuers, f"{draft.setting}.identity.issuers", server, complain)
+        _check_directories(draft.identity.issuers, draft.id, f"{draft.setting}.identity.issuers", complain)
     if draft.storage is not None:
         _check_storage(draft.storage, f"{draft.setting}.storage", complain)
     sources = f"{draft.setting}.sources"
@@ -205,6 +207,20 @@ def _check_issuers(issuers: Sequence[IssuerSettings], setting: str, server: Serv
         _check_web_address(issuer.issuer, f"{here}.issuer", complain)
         if issuer.jwks_uri:
             _check_web_address(issuer.jwks_uri, f"{here}.jwks_uri", complain)
+
+
+def _check_directories(issuers: Sequence[IssuerSettings], tenant_id: str | None, setting: str, complain: Complain) -> None:
+    """Find Entra's issuers that name another directory than the tenant's: no token has that iss and this tid (GRAPH-74)."""
+    for number, issuer in enumerate(issuers):
+        parts = _split(issuer.issuer)
+        if tenant_id is None or parts is None or parts.hostname not in _ENTRA_HOSTS:
+            continue
+        if parts.path.strip("/").partition("/")[0] != tenant_id:
+            complain(
+                f"{setting}[{number}].issuer",
+                "names another directory than the tenant's `id`, and no token is of both",
+                f"write the tenant's id in it ({tenant_id}); `common` and `organizations` sign no token",
+            )
 
 
 def _check_web_address(url: str, setting: str, complain: Complain) -> None:

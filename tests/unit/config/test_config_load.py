@@ -106,6 +106,18 @@ CHANGES = {
         "tenants[0].identity.issuers[0].issuer",
         "https",
     ),
+    "issuer of another directory": (
+        "https://login.microsoftonline.com/11111111-1111-1111-1111-111111111111/v2.0",
+        "https://login.microsoftonline.com/22222222-2222-2222-2222-222222222222/v2.0",
+        "tenants[0].identity.issuers[0].issuer",
+        "another directory",
+    ),
+    "issuer of no directory": (
+        "https://login.microsoftonline.com/11111111-1111-1111-1111-111111111111/v2.0",
+        "https://login.microsoftonline.com/common/v2.0",
+        "tenants[0].identity.issuers[0].issuer",
+        "another directory",
+    ),
     "no audience": (
         "issuer: local, audience: [api://rightful]",
         "issuer: local, audience: []",
@@ -259,7 +271,7 @@ def test_two_tenants_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_tenant_id_is_kept_in_lower_case(tmp_path: Path) -> None:
-    text = WHOLE.replace("- id: 11111111-1111", "- id: ABCDEF11-1111")
+    text = WHOLE.replace("- id: 11111111-1111", "- id: ABCDEF11-1111").replace("com/11111111-1111", "com/abcdef11-1111")
     assert read(tmp_path, text).tenants[0].id == "abcdef11-1111-1111-1111-111111111111"
 
 
