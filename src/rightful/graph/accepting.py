@@ -5,10 +5,12 @@ Where there is no room, who has kept the service waiting longest makes room. Whe
 """
 
 import asyncio
+import heapq
 import socket
 import ssl
 from asyncio import Task
 from collections.abc import Callable, Collection
+from operator import itemgetter
 
 import structlog
 
@@ -64,8 +66,8 @@ class Accepting:
                 await asyncio.sleep(_PAUSE_S)
                 continue
             over = self._count() + 1 - self._most
-            if over > 0 and self._make_room(loop.time()):
-                over -= 1
+            if over > 0:
+                over -= self._make_room(over, loop.time())
             if over > self._most // 8 + 1:
                 connection.close()
                 continue
@@ -78,17 +80,15 @@ class Accepting:
     def _count(self) -> int:
         return len(self._connections) + sum(protocol not in self._connections for protocol, _ in self._beginning.values())
 
-    def _make_room(self, now_s: float) -> bool:
-        waiting = [(each.waiting_since_s, each) for each in self._connections if each.waiting_since_s is not None]
-        since_s, longest = min(waiting, key=lambda pair: pair[0], default=(now_s, None))
-        task, begun_s = next(((task, begun_s) for task, (_, begun_s) in self._beginning.items()), (None, now_s))
-        if now_s - min(since_s, begun_s) < _PATIENCE_S:
-            return False
-        if longest is not None and since_s <= begun_s:
-            longest.drop()
-        elif task is not None:
-            task.cancel()
-        return True
+    def _make_room(self, wanted: int, now_s: float) -> int:
+        """End those who have kept the service waiting longest, so many where there are; returns how many."""
+        waiting: list[tuple[float, Callable[[], object]]] = [
+            (each.waiting_since_s, each.drop) for each in self._connections if each.waiting_since_s is not None
+        ]
+        waiting += [(since_s, task.cancel) for task, (protocol, since_s) in self._beginning.items() if protocol not in self._connections]
+        longest = heapq.nsmallest(wanted, waiting, key=itemgetter(0))
+        ended = [end() for since_s, end in longest if now_s - since_s >= _PATIENCE_S]
+        return len(ended)
 
     async def _begin(self, connection: socket.socket, protocol: LimitedHttpProtocol) -> None:
         loop = asyncio.get_running_loop()
