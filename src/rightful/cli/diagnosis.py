@@ -84,8 +84,8 @@ def _directory(config: Config, tenant: TenantConfig) -> str:
         directory.check()
         shared = directory.ambiguous_names() if isinstance(directory, FindsAmbiguity) else 0
     if shared:
-        what = "name belongs to several people: a request by it" if shared == 1 else "names belong to several people each: requests by them"
-        raise _refuse(f"{shared} user principal {what} cannot be answered", "give each person a name of their own; object ids still work")
+        what = "name belongs to several people: they" if shared == 1 else "names belong to several people each: these"
+        raise _refuse(f"{shared} user principal {what} cannot be exported", "give each person a name of their own, letter case apart")
     return f"{tenant.directory.connector} answers"
 
 

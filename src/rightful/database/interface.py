@@ -41,10 +41,10 @@ class Database(Protocol):
         """Run a query and yield batches of at most about 4 MiB, with columns as in `query.outputs`. Not one value: not one query."""
         ...
 
-    def caseless(self, table: Table, name: str, *, is_ascii: bool) -> Table:
+    def caseless(self, table: Table, name: str, *, is_ascii: bool, is_single: bool) -> Table:
         """Return the table with a column that is compared in lower case; slow without an index on lower(column).
 
-        `is_ascii` says that no other letters are searched for.
+        `is_ascii` says that no other letters are searched for, `is_single` that it is for one subject.
         """
         ...
 

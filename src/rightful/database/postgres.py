@@ -122,9 +122,9 @@ class PostgresDatabase:
         """Build a query for `stream`."""
         return queries.build(target, wanted, self._streaming)
 
-    def caseless(self, table: Table, name: str, *, is_ascii: bool) -> Table:
+    def caseless(self, table: Table, name: str, *, is_ascii: bool, is_single: bool) -> Table:
         """Return the table with a column that is compared in lower case."""
-        del is_ascii
+        del is_ascii, is_single
         column = next(column for column in table.columns if column.name == name)
         return table.replace(msgspec.structs.replace(column, compare="lower({}::text)", form=Form.TEXT, type_name="text", is_exact=True))
 

@@ -119,12 +119,13 @@ class SqliteDatabase:
         """Build a query for `stream`."""
         return queries.build(target, wanted, self._dialect)
 
-    def caseless(self, table: Table, name: str, *, is_ascii: bool) -> Table:
+    def caseless(self, table: Table, name: str, *, is_ascii: bool, is_single: bool) -> Table:
         """Return the table with a column that is compared in lower case; SQLite's own lower() knows ASCII only, but may have an index."""
         column = next(column for column in table.columns if column.name == name)
         compare = "lower({})" if is_ascii else f"{_LOWER}({{}})"
-        changed = table.replace(msgspec.structs.replace(column, compare=compare, form=Form.TEXT, is_exact=True))
-        return msgspec.structs.replace(changed, is_view=True)  # let the planner find out whether there is an index
+        changed = table.replace(msgspec.structs.replace(column, compare=compare, form=Form.TEXT, is_exact=True, is_indexed=False))
+        # For one the planner may find an index on lower(); for many it would go over the table once for each.
+        return msgspec.structs.replace(changed, is_view=table.is_view or is_single)
 
     def build_lookup(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `rows`."""

@@ -32,7 +32,8 @@ class Directory(Protocol):
     def identify(self, subjects: Sequence[DataSubject]) -> tuple[IdentifiedSubject | None, ...]:
         """Return each subject with all its identifiers (the closure over `more`), in the order given; None where it is gone.
 
-        One query for each table and round, however many subjects there are.
+        One query for each table and round, however many subjects there are. Refuses (`AMBIGUOUS_CODE`) where one of them shares a user
+        principal name with somebody else, letter case apart: nothing tells their data apart.
         """
         ...
 
@@ -50,5 +51,5 @@ class FindsAmbiguity(Protocol):
     """The ability to look for people who cannot be told apart, over the whole directory: for `rightful doctor`, not for a request."""
 
     def ambiguous_names(self) -> int:
-        """Return how many user principal names belong, letter by letter, to several people: `find_user` refuses these."""
+        """Return how many user principal names, letter case apart, belong to several people: `identify` refuses these."""
         ...

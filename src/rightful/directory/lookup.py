@@ -25,7 +25,7 @@ class Lookup:
         self._table = table
         self._match = tuple(match)
         self._columns = tuple(columns)
-        self._built: tuple[Table, dict[str, Query]] | None = None
+        self._built: tuple[Table, dict[tuple[bool, bool] | None, Query]] | None = None
 
     def find(self, subjects: Sequence[IdentifiedSubject], *, caseless: bool = False) -> list[list[Row]]:
         """Return the rows of each subject, in an order that depends on their values alone.
@@ -35,7 +35,7 @@ class Lookup:
             caseless: whether letter case is of no meaning in the first match column, for all letters: slow without an index on lower().
         """
         is_ascii = all(value.isascii() for subject in subjects for values in subject.identifiers.values() for value in values)
-        query = self._query(("ascii" if is_ascii else "all letters") if caseless else "")
+        query = self._query((is_ascii, len(subjects) == 1) if caseless else None)
         found: list[list[Row]] = [[] for _ in subjects]
         width = len(self._columns)
         for index, *values in self._database.rows(query, [fill(slot, subjects) for slot in query.slots]):
@@ -48,12 +48,12 @@ class Lookup:
 
     def list(self) -> list[Row]:
         """Return all rows of the table; for a lookup without match columns."""
-        return sorted(_row(values) for _, *values in self._database.rows(self._query(""), []))
+        return sorted(_row(values) for _, *values in self._database.rows(self._query(), []))
 
     def check(self) -> None:
         """Have the database look at the query."""
         self._database.forget()
-        self._database.verify(self._query(""))
+        self._database.verify(self._query())
 
     def _check(self, subject: IdentifiedSubject, found: Sequence[object]) -> None:
         """Make sure that a row is this subject's, by code that shares nothing with the query (DESIGN rule 2)."""
@@ -65,15 +65,15 @@ class Lookup:
                 hint="this is a fault of Rightful or of the database; nothing was exported",
             )
 
-    def _query(self, case: str) -> Query:
+    def _query(self, case: tuple[bool, bool] | None = None) -> Query:
         table = self._database.table(self._table)
         if self._built is None or self._built[0] is not table:
             self._require(table)
             self._built = table, {}
         built = self._built[1]
         if case not in built:
-            if case:
-                table = self._database.caseless(table, self._match[0][0], is_ascii=case == "ascii")
+            if case is not None:
+                table = self._database.caseless(table, self._match[0][0], is_ascii=case[0], is_single=case[1])
             names = [*self._columns, *(column for column, _ in self._match)]
             columns = tuple(column for name in names if (column := table.find(name)) is not None)
             wanted = Wanted(columns=columns, is_ordered=False, as_text=True)

@@ -13,7 +13,7 @@ from rightful.directory.lookup import SOURCE_NAME, Lookup, Row
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.ids import SubjectId, TenantId, is_guid, spellings
 from rightful.setting_problem import SettingPath, SettingProblem
-from rightful.subject.matching import is_usable
+from rightful.subject.matching import is_usable, normalise
 from rightful.subject.model import DataSubject, IdentifiedSubject, SubjectKind
 
 _ROUNDS = 8
@@ -137,16 +137,19 @@ class SqlDirectory:
     def ambiguous_names(self) -> int:
         """Read all people; see `directory.interface.FindsAmbiguity`."""
         first: dict[str, str] = {}
-        pairs = ((row[0], row[-1]) for row in self._names.list())
+        pairs = ((row[0], normalise("upn", row[-1])) for row in self._names.list())
         return len({upn for subject_id, upn in pairs if is_usable("upn", upn) and first.setdefault(upn, subject_id) != subject_id})
 
     def find_user(self, key: str) -> DataSubject | None:
-        """Find by exact value first, which an index serves; a UPN then without case, over all rows if there is no index on lower()."""
+        """Find by exact value first, which an index serves; a UPN then without case, over all rows if there is no index on lower().
+
+        Who is named letter by letter may still share that name, letter case apart: `identify` refuses them.
+        """
         if "@" not in key:
             found = self._by_id.find([self._probe("id", *spellings(key))])[0]
             return self._user(_chosen(found, 0, key)) if found else None
         probe = [self._probe("upn", key)]
-        found = self._by_upn.find(probe)[0] or self._by_upn.find(probe, caseless=True)[0]
+        found = [row for row in self._by_upn.find(probe)[0] if row[1] == key] or self._by_upn.find(probe, caseless=True)[0]
         return self._user(_chosen(found, 1, key)) if found else None
 
     def find_inbound_profile(self, user_id: str) -> DataSubject | None:
@@ -168,11 +171,16 @@ class SqlDirectory:
         return tuple(self._user(rows[0]) if rows else None for rows in found)
 
     def identify(self, subjects: Sequence[DataSubject]) -> tuple[IdentifiedSubject | None, ...]:
-        """Gather identifiers: the person's own rows, then round after round what is found by them."""
+        """Gather identifiers: the person's own rows, then round after round what is found by them.
+
+        Refuses people who share a user principal name, letter case apart: what a source has under that name may be either's.
+        """
         found: list[_Known | None] = [None] * len(subjects)
         self._own(subjects, found, SubjectKind.USER, self._by_id, self._people)
+        self._refuse_namesakes(found, SubjectKind.USER, self._by_upn)
         if self._inbound is not None:
             self._own(subjects, found, SubjectKind.INBOUND_PROFILE, self._inbound.by_id, self._inbound.holdings)
+            self._refuse_namesakes(found, SubjectKind.INBOUND_PROFILE, self._inbound.by_upn)
         self._close_over([known for known in found if known is not None])
         return tuple(known.identified() if known is not None else None for known in found)
 
@@ -222,6 +230,13 @@ class SqlDirectory:
             if rows:
                 known = found[place] = _Known(make(rows[0]))
                 known.take(holdings.identifiers(rows))
+
+    def _refuse_namesakes(self, found: "Sequence[_Known | None]", kind: SubjectKind, by_upn: Lookup) -> None:
+        people = [known for known in found if known is not None and known.subject.kind is kind]
+        probes = [IdentifiedSubject(subject=known.subject, identifiers={"upn": known.values("upn")}) for known in people]
+        for probe, rows in zip(probes, by_upn.find(probes, caseless=True) if probes else (), strict=True):
+            if any(row[0] != probe.subject.subject_id for row in rows):
+                raise _ambiguous()
 
     def _close_over(self, people: "Sequence[_Known]") -> None:
         """Look up what is new, until nothing is; each table is asked once a round."""
@@ -285,6 +300,7 @@ class _Inbound:
         leading = [settings.user_id, settings.upn, settings.display_name, settings.home_tenant_id]
         self.holdings = _Holdings(leading, {"id": settings.user_id, "upn": settings.upn, **settings.identifiers})
         self.by_id = Lookup(database, settings.table, [(settings.user_id, "id")], self.holdings.columns)
+        self.by_upn = Lookup(database, settings.table, [(settings.upn, "upn")], self.holdings.columns)
         self.all = Lookup(database, settings.table, [], self.holdings.columns)
 
 
@@ -313,6 +329,10 @@ class _Known:
                     hint="check `from` and `identifiers` of the directory's `more`: a value that many people share connects them all",
                 )
 
+    def values(self, kind: str) -> tuple[str, ...]:
+        """Return what is known of a kind."""
+        return tuple(self._values.get(kind, ()))
+
     def fresh(self, kinds: frozenset[str]) -> dict[str, tuple[str, ...]]:
         """Return what is new of these kinds; it is new only once."""
         fresh, self._fresh = self._fresh, {}
@@ -328,10 +348,14 @@ def _chosen(rows: Sequence[Row], place: int, key: str) -> Row:
     ids = {row[0] for row in rows}
     exact = [row for row in rows if row[place] == key]
     if len(ids) > 1 and len({row[0] for row in exact}) != 1:
-        raise SourceRefused(
-            "several people of the directory answer to one id or user principal name",
-            source_name=SOURCE_NAME,
-            code=AMBIGUOUS_CODE,
-            hint="each must be unique, letter case apart",
-        )
+        raise _ambiguous()
     return (exact or rows)[0]
+
+
+def _ambiguous() -> SourceRefused:
+    return SourceRefused(
+        "several people of the directory answer to one id or user principal name",
+        source_name=SOURCE_NAME,
+        code=AMBIGUOUS_CODE,
+        hint="each must be unique, letter case apart",
+    )

@@ -62,7 +62,7 @@ def translate(error: SourceError) -> RequestError:
     if error.code == AMBIGUOUS_CODE:
         return Conflict(
             "Several people of the directory answer to this id or user principal name",
-            hint="use the object id of the one that is meant; the operator should make them differ",
+            hint="the operator must make them differ, letter case apart",
         )
     return ServiceUnavailable("The directory cannot be read", hint="ask the operator of this service to run `rightful doctor`")
 
