@@ -117,12 +117,26 @@ class AuditTrail:
         written = 0
         try:
             while written < len(found):
-                self._store.record(found[written : written + _TOGETHER])
+                self._write(found[written : written + _TOGETHER])
                 written += _TOGETHER
         except StoreFault as error:
             _log.error("the audit trail cannot be written now", waiting=len(found) - written, error=describe(error))
             left = dict(list(waiting.items())[written:])
             self._put_back(left, {key: count for key, count in counts.items() if key in left}, unauthenticated)
+
+    def _write(self, found: list[AuditRecord]) -> None:
+        try:
+            self._store.record(found)
+        except StoreFault:
+            raise
+        except Exception as error:  # noqa: BLE001 - one record that no store can take must not take the others with it
+            if len(found) == 1:
+                _log.error(
+                    "an audit record cannot be written, ever", action=found[0].action, outcome=found[0].outcome, error=describe(error)
+                )
+                return
+            for each in found:
+                self._write([each])
 
     def _counted(self, count: int) -> AuditRecord:
         made = record(

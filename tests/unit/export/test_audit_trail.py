@@ -205,6 +205,16 @@ def test_a_flood_of_refusals_does_not_fill_the_disk_and_reads_are_all_named(
     assert recorded(world.store)[-1].target_id
 
 
+def test_note_that_cannot_be_written_does_not_take_others_with_it(trail: AuditTrail, world: World) -> None:
+    for number in range(3):
+        trail.note(note(f"0000000{number}"))
+    trail.note(msgspec.structs.replace(note(), subject_id="\ud800"))  # no UTF-8 can say it
+    trail.note(note("00000009"))
+    trail.flush()
+    trail.flush()
+    assert len(recorded(world.store)) == 4
+
+
 def test_started_trail_writes_by_itself_and_a_stop_writes_the_rest(trail: AuditTrail, world: World) -> None:
     store = world.store
     trail.start()
