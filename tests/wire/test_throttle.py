@@ -84,3 +84,25 @@ def test_one_application_and_one_tenant_cost_the_others_nothing(scene: Scene) ->
     other = scene.world.other_issuer.token()
     path = f"/v1.0/users/{OTHER_ANN}/exportPersonalData"
     assert [scene.write("POST", path, other).status for _ in range(BURST)] == [202] * BURST
+
+
+def test_each_request_of_a_batch_takes_a_token_of_its_own(scene: Scene) -> None:
+    # GRAPH-50
+    path = WRITES["user"][1].removeprefix("/v1.0")
+    requests = [
+        {
+            "id": str(number),
+            "method": "POST",
+            "url": path,
+            "body": {"storageLocation": new_location()},
+            "headers": {"Content-Type": "application/json"},
+        }
+        for number in range(BURST + 2)
+    ]
+    answer = scene.world.client.request("POST", "/v1.0/$batch", token=scene.world.token, body={"requests": requests})
+    assert answer.status == 200
+    responses = answer.json["responses"]
+    assert sorted(response["status"] for response in responses) == [202] * BURST + [429] * 2
+    for refused in (response for response in responses if response["status"] == 429):
+        assert refused["body"]["error"]["code"] == "TooManyRequests"
+        assert int({name.lower(): value for name, value in refused["headers"].items()}["retry-after"]) >= 1
