@@ -161,11 +161,13 @@ def _store(config: Config) -> str:
             database.execute("BEGIN IMMEDIATE")
             database.execute("ROLLBACK")
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            return f"{free}, in use by a running service"
-        raise _refuse(f"{path} cannot be written", "give it to the user that runs the service") from error
+        if "locked" not in str(error):
+            raise _refuse(f"{path} cannot be written", "give it to the user that runs the service") from error
+        free = f"{free}, in use by a running service"
     except sqlite3.DatabaseError as error:
         raise _refuse(f"{path} is not a SQLite file", "restore it from a copy, or name another file in `store`") from error
+    if os.name == "posix" and path.stat().st_mode & 0o077:  # made before stores were private
+        raise _refuse(f"{path} can be read by other users of this machine: it says whose data was asked for", f"chmod 600 {path}*")
     return free
 
 

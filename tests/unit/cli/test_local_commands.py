@@ -14,6 +14,8 @@ import pytest
 from rightful import certificate
 from rightful.cli import main
 from rightful.cli.exits import Exit
+from rightful.clock import SystemClock
+from rightful.store.sqlite import SqliteStore
 from rightful.testing.package_builder import SampleSource, package_entries
 
 
@@ -183,6 +185,16 @@ def test_doctor_looks_into_the_store(home: Path, capsys: pytest.CaptureFixture[s
     _, checks = doctor(capsys)
     assert not checks["store"]["ok"]
     assert "SQLite" in str(checks["store"]["detail"])
+
+
+def test_doctor_tells_that_others_can_read_the_store(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = home / "var" / "rightful.db"
+    SqliteStore(path, SystemClock()).close()
+    assert doctor(capsys)[1]["store"]["ok"]
+    path.chmod(0o640)
+    _, checks = doctor(capsys)
+    assert not checks["store"]["ok"]
+    assert "chmod 600" in str(checks["store"]["hint"])
 
 
 @pytest.mark.parametrize(
