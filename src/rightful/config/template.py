@@ -27,9 +27,9 @@ _DIRECTIVE = re.compile(r"(?P<lead>[ #]*)@(?P<kind>all|in|) (?P<name>\S+)")
 def render(folder: Path, *, tenant_id: str) -> str:
     """Return the file's text for a folder; file URLs in it are absolute."""
 
-    def url(path: Path, pattern: str = "") -> str:
+    def url(path: Path) -> str:
         # JSON's strings are YAML's, and `$` begins a variable in this file.
-        return json.dumps(f"file://{quote(str(path), safe='/')}{pattern}".replace("$", "$$"), ensure_ascii=False)
+        return json.dumps(f"file://{quote(str(path), safe='/')}".replace("$", "$$"), ensure_ascii=False)
 
     lines = [line for written in _TEMPLATE.splitlines() for line in _expanded(written)]
     values = {
@@ -37,7 +37,6 @@ def render(folder: Path, *, tenant_id: str) -> str:
         "audience": AUDIENCE,
         "exports": url(folder / "exports"),
         "files": url(folder / "files"),
-        "lake": url(folder / "activity", "/**/*.parquet"),
     }
     return re.sub("<([a-z_]+)>", lambda found: values[found[1]], "\n".join(lines)) + "\n"
 
@@ -261,7 +260,7 @@ tenants:
       # activity:
       #   connector: lake
       #   @ lake.url
-      #   url: <lake>
+      #   url: "activity/**/*.parquet"
       #   @ lake.match
       #   match: {user_id: upn}
       #   @ lake.exclude

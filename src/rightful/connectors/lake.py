@@ -65,7 +65,7 @@ class LakeConnector:
         refuse(source_name, self.problems(source_name, settings, siblings=siblings, folder=folder))
         self._source_name = source_name
         self._settings = settings
-        self._glob = split_glob(local_path(settings.url, folder))
+        self._glob = split_glob(local_path(settings.url, Path()), folder)
 
     @staticmethod
     def problems(

@@ -30,11 +30,11 @@ class Glob(msgspec.Struct, frozen=True):
     """Of paths below it."""
 
 
-def split_glob(path: Path) -> Glob:
-    """Split a path with wildcards; one without any names a single file."""
+def split_glob(path: Path, folder: Path = Path()) -> Glob:
+    """Split a path with wildcards, or below a folder whose own name is no pattern; one without any names a single file."""
     parts = path.parts
     first = next((number for number, part in enumerate(parts) if has_wildcard(part)), len(parts) - 1)
-    return Glob(Path(*parts[:first]), "/".join(parts[first:]))
+    return Glob(folder / Path(*parts[:first]), "/".join(parts[first:]))
 
 
 def list_files(glob: Glob) -> list[LakeFile]:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from urllib.parse import quote
 
 from rightful.sample.people import CONTOSO, FABRIKAM
 
@@ -10,7 +11,7 @@ AUDIENCE = "api://rightful"
 
 
 def render(folder: Path, *, listen: str) -> str:
-    """Return the file's text; file URLs in it are absolute, so that it belongs to this folder."""
+    """Return the file's text; accounts have absolute URLs, so that it belongs to this folder."""
     return _TEMPLATE.format(
         listen=listen,
         contoso=CONTOSO,
@@ -19,16 +20,12 @@ def render(folder: Path, *, listen: str) -> str:
         audience=AUDIENCE,
         exports=_url(folder / "exports"),
         fabrikam_exports=_url(folder / "fabrikam" / "exports"),
-        onedrive=_url(folder / "systems" / "onedrive"),
-        fabrikam_onedrive=_url(folder / "fabrikam" / "onedrive"),
-        activity=_url(folder / "systems" / "activity", "/**/*.parquet"),
-        devices=_url(folder / "systems" / "devices", "/*.parquet"),
     )
 
 
-def _url(path: Path, pattern: str = "") -> str:
+def _url(path: Path) -> str:
     """Return a file URL as a YAML string (JSON's strings are YAML's too)."""
-    return json.dumps(f"file://{path}{pattern}", ensure_ascii=False)
+    return json.dumps(f"file://{quote(str(path), safe='/')}")
 
 
 _TEMPLATE = """\
@@ -72,7 +69,7 @@ tenants:
     sources:
       onedrive:
         connector: files
-        url: {onedrive}
+        url: systems/onedrive
         path: "{{folder}}/"
         product: OneDrive
         label: {{category: user.content, purpose: essential.service, retention: as long as the account}}
@@ -144,14 +141,14 @@ tenants:
         label: {{category: user.contact, purpose: essential.service, retention: 2 years, recipients: [Mail provider]}}
       activity:
         connector: lake
-        url: {activity}
+        url: "systems/activity/**/*.parquet"
         match: {{user_id: upn}}
         time: ts
         product: Activity
         label: {{category: user.behavior, purpose: essential.service, retention: 1 year}}
       device_reports:
         connector: lake
-        url: {devices}
+        url: "systems/devices/*.parquet"
         match: {{device_id: device_id}}
         time: reported_at
         product: Activity
@@ -175,7 +172,7 @@ tenants:
       language: preferred_language
       identifiers: {{mail: mail, employee_id: employee_no, customer_id: customer_no, folder: drive_folder}}
     sources:
-      onedrive: {{connector: files, url: {fabrikam_onedrive}, path: "{{folder}}/", product: OneDrive}}
+      onedrive: {{connector: files, url: fabrikam/onedrive, path: "{{folder}}/", product: OneDrive}}
       employees:
         connector: sql
         url: sqlite:///fabrikam/hr.db
@@ -183,5 +180,5 @@ tenants:
         match: {{employee_no: employee_id}}
         key: id
         product: HR
-      activity: {{connector: lake, url: {activity}, match: {{user_id: upn}}, time: ts, product: Activity}}
+      activity: {{connector: lake, url: "systems/activity/**/*.parquet", match: {{user_id: upn}}, time: ts, product: Activity}}
 """

@@ -13,6 +13,12 @@ def test_a_glob_is_split_at_its_first_wildcard() -> None:
     assert split_glob(Path("/srv/lake/a.parquet")) == Glob(Path("/srv/lake"), "a.parquet")
 
 
+def test_folder_that_a_relative_pattern_starts_from_is_no_pattern() -> None:
+    assert split_glob(Path("lake/**/*.parquet"), Path("/srv/a[b]c*")) == Glob(Path("/srv/a[b]c*/lake"), "**/*.parquet")
+    assert split_glob(Path("*.parquet"), Path("/srv/what?")) == Glob(Path("/srv/what?"), "*.parquet")
+    assert split_glob(Path("/srv/lake/*.parquet"), Path("/etc")) == Glob(Path("/srv/lake"), "*.parquet")
+
+
 @pytest.mark.parametrize(
     ("sizes", "expected"),
     [
