@@ -284,8 +284,11 @@ def test_certificate_of_somebody_else_is_refused(service: Service, tmp_path: Pat
     assert raised.value.code == "CertificateRefused"
 
 
+NO_URLS = ("http://127.0.0.1:99999", "http://127.0.0.1:abc", "http://[::1", "https://[x]:1")
+
+
 def test_token_is_not_sent_in_the_clear_to_another_machine() -> None:
-    for address in ("http://dsr.contoso.example", "http://127.evil.example:80", "ftp://localhost", "localhost:8443"):
+    for address in ("http://dsr.contoso.example", "http://127.evil.example:80", "ftp://localhost", "localhost:8443", *NO_URLS):
         with pytest.raises(ExportError) as raised:
             Client(address, "token")
         assert raised.value.code == "ServerInvalid"

@@ -95,8 +95,11 @@ class Client:
         on_wait: Callable[[str], None] | None = None,
     ) -> None:
         """Take the token, what gives the next one once the service refuses it (401), and what is told when a call takes a while."""
-        parts = urlsplit(base_url)
-        host = parts.hostname or ""
+        try:
+            parts = urlsplit(base_url)
+            host, port = parts.hostname or "", parts.port
+        except ValueError as error:  # [::1 without its bracket, a port that is none
+            raise ConfigurationError("the service's address is no URL", code="ServerInvalid", hint="give --server") from error
         if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
             raise ConfigurationError("the service's address is not http(s)://HOST[:PORT]", code="ServerInvalid", hint="give --server")
         if parts.scheme == "http" and not is_loopback_host(host):
@@ -109,7 +112,7 @@ class Client:
         self._on_wait = on_wait or (lambda _: None)
         self._has_told = False
         self._clock = clock or SystemClock()
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        port = port or (443 if parts.scheme == "https" else 80)
         self._connection = (
             http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=trust(certificates))
             if parts.scheme == "https"
@@ -134,9 +137,8 @@ class Client:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
             where = "no inbound shared user profile has this id" if inbound else "the tenant's directory knows nobody by this name or id"
-            raise ExportError(
-                where, code=error.code, hint="give the user principal name or the object id as the directory has it"
-            ) from error
+            known_by = "the profile's user id" if inbound else "the user principal name or the object id"
+            raise ExportError(where, code=error.code, hint=f"give {known_by} as the directory has it") from error
         return answer.headers.get("location", "").rstrip("/").rpartition("/")[2]  # GRAPH-12
 
     def operation(self, operation_id: str) -> tuple[Operation, int]:

@@ -101,9 +101,19 @@ def _placed(settings: msgspec.Struct) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        address = _address(getattr(settings, "url", ""))
+        address = " or ".join(dict.fromkeys(filter(None, map(_address, _urls(msgspec.to_builtins(settings))))))
         hint = f"{error.hint} ({address})" if error.hint and address else error.hint or address
         raise ExportError(error.message, code=error.code, hint=hint) from error
+
+
+def _urls(settings: object) -> Iterator[str]:
+    """Yield every `url` in settings: a directory may be in several databases, and its errors do not say in which."""
+    if isinstance(settings, dict):
+        for name, value in settings.items():
+            yield from [value] if name == "url" and isinstance(value, str) else _urls(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _urls(value)
 
 
 def _address(url: str) -> str:

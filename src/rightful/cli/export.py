@@ -7,7 +7,7 @@ import click
 from rightful.cli.connection import connection_options, open_client, read_location
 from rightful.cli.exits import Exit
 from rightful.cli.follow import follow
-from rightful.cli.invocation import current, global_options
+from rightful.cli.invocation import again, current, global_options
 from rightful.cli.output import emit, emit_json, say
 from rightful.cli.report import show, verdict
 from rightful.clock import SystemClock
@@ -47,7 +47,7 @@ def command(
         try:
             operation = follow(client, operation_id, SystemClock(), as_json=invocation.as_json)
         except KeyboardInterrupt:
-            say(f"the export goes on; to watch it again: rightful requests watch {operation_id}")
+            say(f"the export goes on; to watch it again: {again('watch', operation_id)}")
             return Exit.INTERRUPTED
     show(operation, as_json=invocation.as_json)
     return verdict(operation)

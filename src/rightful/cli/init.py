@@ -1,6 +1,7 @@
 """`rightful init`."""
 
 import secrets
+import shlex
 import uuid
 from pathlib import Path
 
@@ -43,4 +44,6 @@ def command(folder: Path) -> None:
     emit(str(config))
     emit(str(key))
     emit(str(audit_key))
-    say(f"next: say in {config} where your people and their data are, check it with `rightful doctor`, then `rightful serve`")
+    option = "" if folder == Path() else f" --config {shlex.quote(str(config))}"
+    say(f"next: say in {config} where your people and their data are, check it with `rightful doctor{option}`,")
+    say(f"then `rightful serve{option}`")

@@ -1,6 +1,7 @@
 """What every command knows of how it was called: the configuration's place, and whether JSON was asked for."""
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 CONFIG_VARIABLE = "RIGHTFUL_CONFIG"
 DEFAULT_CONFIG = "rightful.yaml"
+_CONNECTION = ("server", "token_file", "tenant")
 
 
 @dataclass
@@ -47,6 +49,14 @@ class Invocation:
 def current() -> Invocation:
     """Return the running call."""
     return click.get_current_context().ensure_object(Invocation)
+
+
+def again(what: str, operation_id: str) -> str:
+    """Return the command that does something with an operation, for the service and with the token that this one was given."""
+    given = click.get_current_context().params
+    options = {"--config": current().config_path} | {f"--{name.replace('_', '-')}": given.get(name) for name in _CONNECTION}
+    words = [word for option, value in options.items() if value is not None for word in (option, str(value))]
+    return shlex.join(["rightful", "requests", what, operation_id, *words])
 
 
 def _keep_config(context: click.Context, _: click.Parameter, value: Path | None) -> None:

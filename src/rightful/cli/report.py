@@ -8,7 +8,7 @@ import msgspec
 
 from rightful.cli.exits import Exit
 from rightful.cli.follow import describe_source
-from rightful.cli.invocation import current
+from rightful.cli.invocation import again, current
 from rightful.cli.output import emit, emit_json, emit_table, format_bytes, format_duration, say
 from rightful.cli.wire import Operation
 from rightful.redaction import printable
@@ -101,5 +101,5 @@ def verdict(operation: Operation) -> Exit:
     if reason is not None and reason.code in _UNAPPROVED:
         say("what to do: submit it again, and have it approved")
     elif reason is None or reason.code != "cancelled":
-        say(f"what to do: mend the cause, then `rightful requests resume {operation.id}` (with --to for a new SAS)")
+        say(f"what to do: mend the cause, then `{again('resume', operation.id)}` (with --to for a new SAS)")
     return Exit.FAILED

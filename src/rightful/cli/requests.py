@@ -15,6 +15,16 @@ from rightful.clock import SystemClock
 STATUSES = ("notStarted", "running", "complete", "failed")
 
 
+def _some_id(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Refuse an empty id (a variable that is not set, say): it would name all operations."""
+    if not value.strip():
+        raise click.BadParameter("is empty: give the id of an operation; `rightful requests list` shows them")
+    return value
+
+
+_operation_id = click.argument("operation_id", metavar="ID", callback=_some_id)
+
+
 @click.group()
 @global_options
 def command() -> None:
@@ -36,7 +46,7 @@ def list_(status: str | None, *, subject: str, top: int, server: str | None, tok
 
 
 @command.command("show")
-@click.argument("operation_id", metavar="ID")
+@_operation_id
 @connection_options
 @global_options
 def show_(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> None:
@@ -48,7 +58,7 @@ def show_(operation_id: str, *, server: str | None, token_file: Path | None, ten
 
 
 @command.command("watch")
-@click.argument("operation_id", metavar="ID")
+@_operation_id
 @connection_options
 @global_options
 def watch(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> int:
@@ -64,7 +74,7 @@ def watch(operation_id: str, *, server: str | None, token_file: Path | None, ten
 
 
 @command.command("cancel")
-@click.argument("operation_id", metavar="ID")
+@_operation_id
 @connection_options
 @global_options
 def cancel(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> int:
@@ -80,7 +90,7 @@ def cancel(operation_id: str, *, server: str | None, token_file: Path | None, te
 
 
 @command.command("approve")
-@click.argument("operation_id", metavar="ID")
+@_operation_id
 @connection_options
 @global_options
 def approve(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> int:
@@ -92,7 +102,7 @@ def approve(operation_id: str, *, server: str | None, token_file: Path | None, t
 
 
 @command.command("reject")
-@click.argument("operation_id", metavar="ID")
+@_operation_id
 @connection_options
 @global_options
 def reject(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> int:
@@ -115,7 +125,7 @@ def _decide(operation_id: str, *, is_approved: bool, server: str | None, token_f
 
 
 @command.command("resume")
-@click.argument("operation_id", metavar="ID")
+@_operation_id
 @click.option(
     "--to",
     "location",

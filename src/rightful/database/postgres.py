@@ -78,7 +78,7 @@ class PostgresDatabase:
 
     @property
     def where(self) -> str:
-        """Host and database."""
+        """The source; see `database.interface.Database`."""
         return self._where
 
     def table(self, name: str) -> Table:

@@ -150,7 +150,7 @@ def mint(
         object_id: `oid`: which person (or service principal) calls; a fixed one where it is empty.
     """
     if not 1 <= lifetime_s <= MAX_LIFETIME_S:
-        raise ConfigurationError("a token lives for 1 second to 24 hours", code="LifetimeInvalid", hint="choose a shorter lifetime")
+        raise ConfigurationError("a token lives for 1 second to 24 hours", code="LifetimeInvalid", hint="choose 1s to 24h")
     key = load_key(folder)
     issued_s = int(now.timestamp())
     is_person = kind is CallerKind.DELEGATED

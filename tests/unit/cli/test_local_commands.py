@@ -46,6 +46,46 @@ def change(home: Path, old: str, new: str) -> None:
 
 
 # -- init -----------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("arguments", [(), (".",)])
+def test_init_here_advises_plain_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", *arguments]) == Exit.OK
+    assert "`rightful doctor`" in capsys.readouterr().err
+
+
+def test_init_elsewhere_advises_commands_that_find_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "a folder"]) == Exit.OK
+    said = capsys.readouterr().err
+    assert "`rightful doctor --config 'a folder/rightful.yaml'`" in said
+    assert "`rightful serve --config 'a folder/rightful.yaml'`" in said
+
+
+@pytest.mark.parametrize("what", ["show", "watch", "cancel", "resume"])
+def test_empty_operation_id_is_a_usage_error(capsys: pytest.CaptureFixture[str], what: str) -> None:
+    assert main(["requests", what, "", "--server", "http://127.0.0.1:1"]) == Exit.USAGE
+    assert "is empty" in capsys.readouterr().err
+
+
+def test_token_that_lives_too_short_is_told_what_to_choose(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "--lifetime", "0"]) != Exit.OK
+    assert "choose 1s to 24h" in capsys.readouterr().err
+    assert home.exists()
+
+
+def test_doctor_shows_every_database_of_a_directory_whose_trouble_may_be_in_any(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = 'more: [{url: "sqlite:///away.db", table: devices, from: {upn: owner}, identifiers: {device_id: id}}]'
+    change(home, "      table: people\n", f"      table: people\n      {more}\n")
+    _, checks = doctor(capsys)
+    check = checks["My organization: directory"]
+    assert not check["ok"]
+    assert str(check["hint"]).endswith("(sqlite:///people.db or sqlite:///away.db)")
+
+
 def test_init_writes_files_for_their_owner_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "new" / "folder"
     assert main(["init", str(folder), "--json"]) == Exit.OK
