@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import logging
 import resource
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -73,6 +75,13 @@ def read_to_end(connection: socket.socket) -> bytes:
 
 def connections(server: Listening) -> list[LimitedHttpProtocol]:
     return cast("list[LimitedHttpProtocol]", list(server._server.server_state.connections))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def talk(server: Listening, sent: bytes) -> bytes:
@@ -370,3 +379,18 @@ def test_handshake_that_never_ends_is_closed(issuer: SimulatedIssuer, tmp_path: 
     config = make_config({TENANT: [issuer]}, server=few(20, tmp_path))
     with listening(config, MemoryExports(SUBJECTS), protocol=Impatient) as server, connect(server) as connection:
         assert read_to_end(connection) == b""
+
+
+def test_client_that_goes_while_it_is_owed_answers_leaves_no_error(issuer: SimulatedIssuer, caplog: pytest.LogCaptureFixture) -> None:
+    exports = Gate()
+    with listening(make_config({TENANT: [issuer]}), exports) as server:
+        connection = connect(server)
+        connection.sendall(HEALTH + HEALTH.replace(b"healthz", b"readyz") + HEALTH * 2)
+        assert connection.recv(13) == b"HTTP/1.1 200 "
+        wait_for(lambda: any(each.pipeline for each in connections(server)))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, no end
+        connection.close()
+        wait_for(lambda: not connections(server))
+        exports.opened.set()
+        wait_for(lambda: not server._server.server_state.tasks)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []

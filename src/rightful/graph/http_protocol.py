@@ -10,8 +10,9 @@ import logging
 from asyncio import TimerHandle
 from typing import Any, ClassVar
 
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from rightful.clock import SystemClock
@@ -74,6 +75,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Whether nothing more is read."""
         self._head_bytes = self._body_bytes = self._left_bytes = self._framing_bytes = 0
         self._refusal: RequestError | None = None
+        self._cycle_at_work: RequestResponseCycle | None = None
         self._slow_timer: TimerHandle | None = None
         self._unread_timer: TimerHandle | None = None
 
@@ -156,6 +158,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     # -- what goes ----------------------------------------------------------------------------------------------------
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._cycle_at_work = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
         """An answer is on its way; the request behind it is next, or the client is waited for."""
         super().on_response_complete()
@@ -200,7 +206,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
+        """Nothing is waited for any more, nor written: uvicorn tells that only the last of the requests that came."""
+        for cycle in (self._cycle_at_work, *(cycle for cycle, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self.pipeline.clear()
         self._stop_slow_timer()
         self._stop_unread_timer()
         super().connection_lost(exc)
