@@ -5,7 +5,7 @@ import json
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -339,6 +339,14 @@ def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
 
 
 ACCEPTED = answer("202 Accepted", b"", "Location: https://h/v1.0/dataPolicyOperations/0d6f3c51-5b0e-4f0e-9c8a-2f7d1a3b4c5d")
+
+
+@pytest.mark.parametrize(("inbound", "known_by"), [(False, "principal name or the object id"), (True, "the profile's user id")])
+def test_unknown_subject_is_told_by_what_it_would_be_known(*, inbound: bool, known_by: str) -> None:
+    script = Script(answer("404 Not Found"))
+    with script.running() as address, closing(Client(address, "token")) as client, pytest.raises(ExportError) as raised:
+        client.submit("nobody", "Local", inbound=inbound)
+    assert known_by in raised.value.hint
 
 
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable", "504 Gateway Timeout"])
