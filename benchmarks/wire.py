@@ -48,8 +48,7 @@ def _server(*arguments: str | Path) -> Iterator[_Server]:
         if not address:
             raise SystemExit(f"benchmarks: {' '.join(command)} did not start")
         yield _Server(process, address)
-        assert process.stdin is not None
-        process.stdin.close()
+        process.communicate()  # closes its standard input, and hears it out
 
 
 def wire(_cluster: object, runs: int) -> list[Figure]:
