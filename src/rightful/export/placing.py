@@ -128,8 +128,8 @@ def place(state: SubjectRead, draft: Draft, probe: Probe) -> Placed:
         revision = 1 + max(each.entry.revision for each in state.meet(draft.path)) if there else 0
         path = _revised(draft, revision)
         return Placed(owner=state, draft=draft, number=known[-1].entry.number, revision=revision, path=path, superseded=there)
-    # A revision before it was there, else it would not be one; of a later one that the source took back nothing is known.
-    later = [each for each in known if each.entry.revision > same.entry.revision]
+    # Of the others, some may never have arrived: a revision is put down before it is put.
+    others = [each for each in known if each is not same]
     return Placed(
         owner=state,
         draft=draft,
@@ -137,7 +137,7 @@ def place(state: SubjectRead, draft: Draft, probe: Probe) -> Placed:
         revision=same.entry.revision,
         path=same.record.path,
         standing=same.standing,
-        superseded=(*(each for each in known if each.entry.revision < same.entry.revision), *_present(state, later, probe)),
+        superseded=tuple(_present(state, others, probe)),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from tests.unit.export.scripted import FILES_HEADER, PEOPLE
 from tests.unit.export.world import TENANT, World
@@ -277,6 +277,13 @@ def _counting(memory: _Memory, operation: DataPolicyOperation, name: str) -> tup
     puts=st.lists(st.sampled_from(_PUTS), max_size=16),
     calls=st.lists(st.sampled_from(_CALLS), max_size=10),
     has_key=st.booleans(),
+)
+@example(  # a revision that never arrived, between two that did
+    versions=[frozenset()],
+    trees=[{"a": "x"}, {"a": "y"}, {"a": "z"}, {"a": "z"}],
+    puts=["killed after", "killed before", "killed after"],
+    calls=[],
+    has_key=False,
 )
 def test_complete_package_is_whole_and_counts_what_the_source_had(
     memory_type: type[_Memory],
