@@ -446,7 +446,7 @@ def times(f: Forge) -> Crafted:
         "nbf in a year": f.good(nbf=now + 365 * 86400, exp=now + 366 * 86400),
         "nbf negative": f.good(nbf=-1),
     }
-    wrong = {"null": "null", "true": "true", "a text": f'"{now + 60}"', "Arabic digits": '"\\u0661\\u0662"', "a list": f"[{now + 60}]", "an object": "{}", "1e400": "1e400", "10 to 40": "1" + "0" * 40, "-1e400": "-1e400", "1e300": "1e300"}  # fmt: skip
+    wrong = {"null": "null", "true": "true", "a text": f'"{now + 60}"', "Arabic digits": '"\\u0661\\u0662"', "a list": f"[{now + 60}]", "an object": "{}", "1e400": "1e400", "10 to 40": "1" + "0" * 40, "10 to 400": "1" + "0" * 400, "-1e400": "-1e400", "1e300": "1e300"}  # fmt: skip
     for name in ("exp", "nbf", "iat"):
         made |= {f"{name} {what}": f.token(payload=f.spelt(name, value)) for what, value in wrong.items()}
     return made

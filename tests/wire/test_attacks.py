@@ -1,5 +1,6 @@
 """Hostile clients on real sockets: each is answered or closed, the others are answered meanwhile, memory stays."""
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -234,6 +235,20 @@ def test_byte_after_byte_is_closed_in_time(server: Listening, begin: bytes) -> N
     assert time.monotonic() - begun < PATIENCE_S / 2
 
 
+class Restless(LimitedHttpProtocol):
+    """Keeps a connection for half a second without a request."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own does
+        super().connection_made(transport)
+        self.timeout_keep_alive = 0.5  # type: ignore[assignment]  # a whole number is only what the configuration has
+
+
+def test_empty_lines_keep_no_connection_open(issuer: SimulatedIssuer) -> None:
+    with listening(make_config({TENANT: [issuer]}), MemoryExports(SUBJECTS), protocol=Restless) as server, connect(server) as connection:
+        connection.sendall(HEALTH)
+        send_for_ever(connection, b"\r\n", pause_s=0.1)
+
+
 @pytest.mark.parametrize("asked", [20, 5000], ids=["some", "more than there is room for"])
 def test_answers_that_nobody_reads_are_given_up(issuer: SimulatedIssuer, asked: int) -> None:
     exports = MemoryExports(SUBJECTS)
@@ -290,6 +305,34 @@ def test_upgrade_is_passed_over(server: Listening, upgrade: bytes) -> None:
     said = talk(server, b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\nUpgrade: " + upgrade + b"\r\n\r\n")
     assert said.startswith(b"HTTP/1.1 200 ")
     assert said.count(b"HTTP/1.1 ") == 1
+
+
+def test_body_of_an_upgrade_is_no_request(server: Listening, issuer: SimulatedIssuer) -> None:
+    inner = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+    for line in (b"Content-Length: %d" % len(inner), CHUNKED):
+        with connect(server) as connection:
+            connection.sendall(authorized(issuer, b"Connection: upgrade", b"Upgrade: foo", line, close=False))
+            with contextlib.suppress(ConnectionError):
+                time.sleep(0.05)  # so that the body comes by itself
+                connection.sendall(inner + HEALTH)
+            said = read_to_end(connection)
+        assert said.startswith(b"HTTP/1.1 400 ")
+        assert said.count(b"HTTP/1.1 ") == 1
+
+
+def test_nothing_behind_an_upgrade_is_read(server: Listening) -> None:
+    with connect(server) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n" + HEALTH)
+        said = read_to_end(connection)
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert said.count(b"HTTP/1.1 ") == 1
+    assert b"connection: close" in said.lower()
+
+
+@pytest.mark.parametrize(("version", "status"), [(b"1.0", b"202"), (b"1.1", b"400"), (b"2.0", b"400")])
+def test_only_http_1_0_needs_no_host(server: Listening, issuer: SimulatedIssuer, version: bytes, status: bytes) -> None:
+    asked = authorized(issuer, b"Content-Length: %d" % len(BODY)).replace(b"Host: a\r\n", b"").replace(b"HTTP/1.1", b"HTTP/" + version)
+    assert talk(server, asked + BODY).startswith(b"HTTP/1.1 " + status)
 
 
 # -- many connections -------------------------------------------------------------------------------------------------

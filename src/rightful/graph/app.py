@@ -105,7 +105,11 @@ class GraphApp:
             route = routes.match(raw_path)
             seen.route = route.kind.value
             address = headers.service_address(
-                scope["headers"], scheme=scope.get("scheme", "http"), listening=scope.get("server"), base_url=self._base_url
+                scope["headers"],
+                scheme=scope.get("scheme", "http"),
+                version=scope.get("http_version", ""),
+                listening=scope.get("server"),
+                base_url=self._base_url,
             )
             carry_out = None if batch_of else partial(self._answer, batch_of=caller)
             noted.request = request = Request(scope, receive, caller=caller, actor=actor, route=route, address=address, carry_out=carry_out)

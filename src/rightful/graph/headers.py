@@ -53,7 +53,9 @@ def new_request_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"  # RFC 9562 5.4
 
 
-def service_address(headers: Iterable[Header], *, scheme: str, listening: tuple[str, int | None] | None, base_url: str) -> str:
+def service_address(
+    headers: Iterable[Header], *, scheme: str, version: str, listening: tuple[str, int | None] | None, base_url: str
+) -> str:
     """Return scheme and host as the client used them (GRAPH-12), or what the operator says they are.
 
     Raises `InvalidRequest` where the Host header is no host: it ends up in links (RFC 9112 3.2 asks for the 400).
@@ -61,7 +63,7 @@ def service_address(headers: Iterable[Header], *, scheme: str, listening: tuple[
     if base_url:
         return base_url.rstrip("/")
     found = values(headers, b"host")
-    if not found and listening is not None:  # HTTP/1.0
+    if not found and version == "1.0" and listening is not None:
         host, port = listening
         found = [f"[{host}]:{port}" if ":" in host else f"{host}:{port}"]
     if len(found) != 1 or not _HOST.fullmatch(found[0]):

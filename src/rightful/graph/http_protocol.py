@@ -21,6 +21,7 @@ from rightful.graph import errors, headers
 
 MAX_HEAD_BYTES = 32 * 1024
 """Request line and headers, also where one read of the socket holds all of them; the longest token fits twice."""
+_BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 _LINE_BYTES = len(b": \r\n")
 
 
@@ -103,7 +104,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             if self._framing_bytes > MAX_FRAMING_BYTES:
                 self._refuse(_not_http())
         elif self.waiting_since_s is not None and self.timeout_keep_alive_task is None:  # uvicorn stops it for any byte
-            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+            left_s = self.waiting_since_s + self.timeout_keep_alive - self.loop.time()
+            self.timeout_keep_alive_task = self.loop.call_later(max(0.0, left_s), self.timeout_keep_alive_handler)
 
     def on_message_begin(self) -> None:
         """A head begins, perhaps in the same bytes that ended the request before."""
@@ -125,9 +127,14 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._refusal = errors.HeadTooLarge()
         elif self.has_no_room or len(self.pipeline) >= MAX_PIPELINED:
             self._refusal = errors.ServiceUnavailable("There are too many connections, or requests on this one", hint="try again later")
+        elif self.parser.should_upgrade() and any(name in _BODY_HEADERS for name, _ in self.headers):
+            # The parser takes what follows for the other protocol's, whatever the length says: a proxy would take it for a body.
+            self._refusal = InvalidRequest("The request asks for another protocol and has a body", hint="leave the header Upgrade out")
         if self._refusal is not None:
             raise _Refused
         super().on_headers_complete()
+        if self.parser.should_upgrade():  # answered as if it had not asked, and nothing after it is read
+            self._is_over, self.cycle.keep_alive = True, False
         self._is_in_head = False
         self._has_passed_head = True
         self._stop_slow_timer()
