@@ -18,6 +18,7 @@ from rightful.errors import ConfigurationError
 from rightful.graph import options
 from rightful.operation.model import Failure
 from rightful.store import queries, sqlite_listing
+from rightful.store.audit_file import AuditFile
 from rightful.store.interface import Completion, FinishSet, ListQuery, NewRead, StoreFault
 from rightful.store.listing import place
 from rightful.store.sqlite import SqliteStore
@@ -244,3 +245,22 @@ def test_sealed_locations_that_are_erased_are_in_no_file_of_the_store(tmp_path: 
     assert seen() == set(left)
     store.close()
     assert seen() == set(left)
+
+
+def test_file_is_not_called_rewritten_while_somebody_reads_it(store: SqliteStore, tmp_path: Path) -> None:
+    accept(store, 1, "a")
+    (path,) = tmp_path.rglob("*.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM operation").fetchone()
+        with pytest.raises(StoreFault, match="somebody reads it"):
+            store._file.rewrite()
+    store._file.rewrite()
+
+
+def test_tenant_of_another_type_ends_no_list_of_chains(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
+        connection.execute("CREATE TABLE audit (tenant_id, seq, record, hash)")
+        connection.execute("CREATE TABLE audit_checkpoint (tenant_id, seq, line)")
+        connection.execute("INSERT INTO audit VALUES (x'41', 1, 'x', x'00'), ('b', 1, 'x', x'00')")
+        assert len(AuditFile(connection).tenants()) == 2

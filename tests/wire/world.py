@@ -185,7 +185,7 @@ class Client:
         raw_path, _, query = path.partition("?")
         scope = {
             "type": "http",
-            "http_version": "1.1",
+            "http_version": "1.1" if any(name.lower() == "host" for name, _ in headers) else "1.0",
             "method": method,
             "scheme": self.scheme,
             "path": raw_path,

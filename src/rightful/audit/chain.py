@@ -114,6 +114,10 @@ class ChainCheck:
             )
         computed = link(self._before[0], text)
         if is_after_gap or computed == hash_ or any(link(before, text) == hash_ for before in self._before[1:]):
+            follows_suspect = bool(self._suspects) and self._suspects[-1].place == self._place
+            if own != self._own + 1 and not is_after_gap and not follows_suspect:
+                # Else a forger could number records so that none of them meets a checkpoint.
+                self._find(FindingKind.REWRITTEN, place, place, f"it fits, and says that it is record {own} where {self._own + 1} comes")
             self._settle(own, own - place, hash_)
             self._before = (hash_,)
         else:

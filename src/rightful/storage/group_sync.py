@@ -162,7 +162,8 @@ class GroupSync:
             if entry.hidden:
                 with suppress(OSError):
                     os.unlink(entry.hidden, dir_fd=self._root_fd)
-            os.close(entry.fd)
+            with suppress(OSError):  # what it had to say, the sync has said
+                os.close(entry.fd)
 
     def close(self) -> None:
         """Drop what was not synced, and close the root."""

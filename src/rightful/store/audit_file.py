@@ -25,10 +25,10 @@ class AuditFile:
         """Return whose chains or checkpoints there are."""
         found: list[TenantId] = []
         for table in ("audit", "audit_checkpoint"):
-            after: str | None = None
+            after: object = None  # as it lies there: SQLite orders by type first, and the text of a BLOB would come before it again
             while (row := self._connection.execute(self._sql[f"next_{table}_tenant"], {"after": after}).fetchone())[0] is not None:
-                after = str(row[0])
-                found.append(TenantId(after))
+                after = row[0]
+                found.append(TenantId(str(after)))
         return tuple(sorted(set(found)))
 
     def chain(self, tenant_id: TenantId) -> Iterator[ChainEntry]:

@@ -82,9 +82,11 @@ class SqliteFile:
         try:
             with closing(self._connect()) as connection:
                 connection.execute("VACUUM")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                is_busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.Error as error:
             raise StoreFault(f"the store {self._path.name} cannot be rewritten: {error}") from error
+        if is_busy:
+            raise StoreFault(f"the store {self._path.name} cannot be rewritten: somebody reads it; end that, and do it again")
 
     def close(self) -> None:
         """Close every connection and give up the lock; again, it does nothing."""

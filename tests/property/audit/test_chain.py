@@ -141,3 +141,18 @@ def test_whatever_was_done_without_making_it_fit_is_found(
         rows = renumbered(change(rows, at % len(rows))) if rows else rows
     assume(rows != genuine)
     assert check(rows, signed(genuine, length)).findings
+
+
+@given(LENGTHS, st.data())
+def test_forger_who_numbers_records_around_the_checkpoints_is_found(length: int, data: st.DataObject) -> None:
+    honest = built(length)
+    at = data.draw(st.integers(1, length))
+    numbers = data.draw(st.lists(st.integers(1, 2 * length).filter(lambda number: number != at), min_size=1, max_size=length, unique=True))
+    forged: list[Row] = []
+    previous = FIRST_HASH
+    for place, number in enumerate([*sorted(numbers), 2 * length + 1], 1):
+        value = record(NOBODY, tenant_id=TENANT, time_us=place, action=Action.CALL, outcome=OK, target=Target.SERVICE, target_id="forged")
+        text = encode(msgspec.structs.replace(value, seq=number))
+        previous = link(previous, text)
+        forged.append((place, text.decode(), previous))
+    assert check(forged, signed(honest, at)).findings
