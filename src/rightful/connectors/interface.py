@@ -14,7 +14,7 @@ Rules:
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 import pyarrow as pa
@@ -139,3 +139,40 @@ class Connector(Protocol):
     def close(self) -> None:
         """Release connections; the connector is not used afterwards."""
         ...
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """A number of rows, bytes or files."""
+
+    count: int
+    is_exact: bool = False
+    """Whether it was counted; else it comes from statistics or a sample, or counting was given up."""
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one subject has in a source; None where nothing is known."""
+
+    rows: Amount | None = None
+    size_bytes: Amount | None = None
+    """As delivered: of rows the JSON lines, of files what is in them."""
+    files: Amount | None = None
+
+
+@runtime_checkable
+class Estimating(Protocol):
+    """The ability to say how much subjects have without reading it."""
+
+    def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
+        """Return an estimate for each subject, in order; of what `read` finds for them, over all partitions.
+
+        No value of a subject's leaves the source: indexes and statistics are asked, listings looked at, a match column counted at most.
+        Where that takes longer than about `limit_s`, in all, it is given up for what is known by then. Raises what `read` raises.
+        """
+        ...
+
+
+def estimate(connector: Connector, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
+    """Ask a connector how much subjects have; of one without the ability nothing is known."""
+    if isinstance(connector, Estimating):
+        return connector.estimate(subjects, limit_s=limit_s)
+    return (Estimate(),) * len(subjects)

@@ -30,14 +30,17 @@ from rightful.connectors.interface import (
     KEY_COLUMN,
     MATCH_PREFIX,
     SUBJECT_COLUMN,
+    Amount,
     Connector,
     Cursor,
+    Estimating,
     FileItem,
     Item,
     Partition,
     ReadHeader,
     Rows,
     SkippedItem,
+    estimate,
 )
 from rightful.errors import SourceError
 from rightful.ids import SubjectId, TenantId
@@ -322,6 +325,29 @@ class ConnectorSuite:
             next(read, None)
             read.close()
         assert collect(connector, self.subjects) == before
+
+    def test_an_estimate_is_right_where_it_says_that_it_is_exact(self, connector: Connector, expected: Mapping[str, Found]) -> None:
+        """One for each subject, in order, the same in a set as alone; a connector without the ability knows nothing."""
+        people = [*self.subjects, STRANGER.subject, EMPTY, NAMELESS]
+        estimates = estimate(connector, people, limit_s=30.0)
+        assert len(estimates) == len(people)
+        assert [estimate(connector, [subject], limit_s=30.0)[0] for subject in people] == list(estimates)
+        for found, said in zip([*(expected[person.name] for person in LOOKALIKES), Found(), Found(), Found()], estimates, strict=True):
+            counted: list[tuple[Amount | None, int]] = [(said.rows, len(found.rows)), (said.files, len(found.files))]
+            if found.files:
+                counted.append((said.size_bytes, sum(map(len, found.files.values()))))
+            for amount, actual in counted:
+                assert amount is None or (amount.count == actual if amount.is_exact else amount.count >= 0)
+
+    def test_an_estimate_without_time_is_given_up(self, connector: Connector) -> None:
+        """Being short of time is no error, and nobody's estimate is left out."""
+        assert len(estimate(connector, self.subjects, limit_s=0.0)) == len(self.subjects)
+
+    def test_a_broken_configuration_has_no_estimate(self, broken: Connector) -> None:
+        """Nothing is not what there is where nothing was looked at."""
+        if isinstance(broken, Estimating):
+            with pytest.raises(SourceError):
+                estimate(broken, self.subjects, limit_s=5.0)
 
     def test_two_reads_run_side_by_side(self, connector: Connector) -> None:
         """Taking from two reads in turn gives what each gives alone."""

@@ -10,7 +10,9 @@ from rightful.clock import Clock, SystemClock
 from rightful.connectors.interface import (
     KEY_COLUMN,
     SUBJECT_COLUMN,
+    Amount,
     Cursor,
+    Estimate,
     FileItem,
     Item,
     MatchColumn,
@@ -141,6 +143,12 @@ class MemoryConnector:
                 self._clock.sleep(self._faults.delay_s)
             yield item
 
+    def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
+        """Count; fails as a plan does."""
+        del limit_s
+        self._fail("plan_down")
+        return tuple(self._estimate(subject) for subject in subjects)
+
     def close(self) -> None:
         """Do nothing."""
 
@@ -154,6 +162,12 @@ class MemoryConnector:
         wanted = [(column, [value for value in subject.values(kind) if is_usable(kind, value)]) for column, kind in self._match.items()]
         rows = self._rows[number :: self._partitions]
         return [row for row in rows if any(row.get(column) is not None and str(row[column]) in values for column, values in wanted)]
+
+    def _estimate(self, subject: IdentifiedSubject) -> Estimate:
+        if self._columns:
+            return Estimate(rows=Amount(sum(len(self._found(number, subject)) for number in range(self._partitions)), is_exact=True))
+        files = [item.size_bytes for item in self._tree(0, subject, None) if isinstance(item, FileItem)]
+        return Estimate(files=Amount(len(files), is_exact=True), size_bytes=Amount(sum(files), is_exact=True))
 
     def _batches(self, index: int, rows: list[Mapping[str, object]], cursor: Cursor | None) -> Iterator[Rows]:
         if cursor and self._key:
