@@ -7,6 +7,7 @@ import errno
 import itertools
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
@@ -15,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from rightful.connectors import tree
-from rightful.connectors.interface import Cursor, FileItem, Item, Partition, ReadHeader, SkippedItem
+from rightful.connectors.interface import Amount, Cursor, Estimate, FileItem, Item, Partition, ReadHeader, SkippedItem
 from rightful.connectors.local_paths import LOCAL_URL_HINT, local_path, local_url_problem, path_matcher
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.setting_problem import SettingPath, SettingProblem, refuse
@@ -121,8 +122,43 @@ class FilesConnector:
         finally:
             os.close(root)
 
+    def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
+        """List the folders, and add sizes up; what was counted in time is what there is at least."""
+        until = time.monotonic() + limit_s
+        root = self._open_root()
+        try:
+            return tuple(self._estimate(root, subject, until) for subject in subjects)
+        except OSError as error:
+            raise self._unavailable(error) from error
+        finally:
+            os.close(root)
+
     def close(self) -> None:
         """Do nothing: no descriptor outlives a read."""
+
+    def _estimate(self, root: int, subject: IdentifiedSubject, until: float) -> Estimate:
+        files = size_bytes = 0
+        is_exact = True
+        for folder in self._folders(subject):
+            try:
+                fd = self._open_folder(root, folder)
+            except OSError as error:
+                if tree.is_down(error):
+                    raise
+                continue  # the read will skip it
+            if fd is None:
+                continue
+            with closing(tree.walk(fd, is_wanted=self._is_wanted)) as found:
+                for item in found:
+                    if time.monotonic() >= until:
+                        is_exact = False
+                        break
+                    if isinstance(item, tree.TreeFile):
+                        files += 1
+                        size_bytes += item.size_bytes
+        if not (files or is_exact):
+            return Estimate()
+        return Estimate(files=Amount(files, is_exact=is_exact), size_bytes=Amount(size_bytes, is_exact=is_exact))
 
     def _folders(self, subject: IdentifiedSubject) -> list[tuple[str, ...]]:
         """Return a subject's folders below the root, in the order of their bytes."""

@@ -170,17 +170,28 @@ class LakeScan:
                 merged[name] = pl.String()
 
     # -- rows -----------------------------------------------------------------------------------------------------------
-    def rows(self, files: Sequence[LakeFile], schema: LakeSchema, subjects: Sequence[IdentifiedSubject]) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of all subjects, in the order of the files, each with its subject's index."""
+    def rows(
+        self, files: Sequence[LakeFile], schema: LakeSchema, subjects: Sequence[IdentifiedSubject], *, is_counted: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of all subjects, in the order of the files, each with its subject's index; only that where they are counted."""
         wanted = {column: _wanted(kind, subjects) for column, kind in self._match.items()}
         if not any(wanted.values()):
             return
-        output = self._output(schema)
+        output = {MATCH_PREFIX + column: column for column in self._match} if is_counted else self._output(schema)
         if not all(file in self._footers for file in files):
             self._footers = {**self._footers, **{file: self._footer(file) for file in files if file not in self._footers}}
         footers = self._footers
         for (types, _), group in groupby(files, key=lambda file: (tuple(footers[file].items()), self._hive_match(file, footers[file]))):
             yield from self._group(list(group), dict(types), schema, wanted, output, len(subjects))
+
+    def head(self, file: LakeFile, schema: LakeSchema, count: int) -> Iterator[pa.RecordBatch]:
+        """Yield a file's first rows, visible columns alone; what stands in folders' names is null."""
+        types = self._footers[file]
+        wanted = [_read_as(name, name, types.get(name), schema.types[name]) for name in schema.names]
+        try:
+            yield from _arrow_batches(_scan([self._root / file.path]).head(count).select(wanted).collect())
+        except _FAULTS as error:
+            raise self._explain(error, [file]) from error
 
     def _hive_match(self, file: LakeFile, types: Schema) -> tuple[tuple[str, str | None], ...]:
         """Return the values of match columns that stand in a file's folders: files that are scanned together have the same."""

@@ -12,7 +12,9 @@ from rightful.connectors.interface import (
     KEY_COLUMN,
     MATCH_PREFIX,
     SUBJECT_COLUMN,
+    Amount,
     Cursor,
+    Estimate,
     Item,
     MatchColumn,
     Partition,
@@ -30,6 +32,8 @@ from rightful.errors import SourceRefused
 from rightful.setting_problem import SettingProblem, refuse
 from rightful.subject.model import IdentifiedSubject
 
+_PER_MEMBER = len('"":,')
+_PER_LINE = len("{}\n") - len(",")
 _HIDDEN = Hidden(subject=SUBJECT_COLUMN, key=KEY_COLUMN, match_prefix=MATCH_PREFIX)
 
 
@@ -121,6 +125,20 @@ class SqlConnector:
             if not is_proven:
                 last = self._check_key(batch, last)
             yield Rows(batch)
+
+    def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
+        """Count by the index; where there is none and it takes too long, ask the planner, or take the table's average."""
+        target = self._target()
+        query = self._database.build_count(target)
+        values = [fill(slot, subjects) for slot in query.slots]
+        widths = self._database.widths(target.table)
+        visible = [column.name for column in target.table.columns if column.name not in self._settings.exclude]
+        width = sum(widths[name] + len(name) + _PER_MEMBER for name in visible) + _PER_LINE if widths.keys() >= set(visible) else None
+        counted = self._database.count(query, values, limit_s=limit_s)
+        if counted is not None:
+            return tuple(_estimate(counted.get(index, 0), width, is_exact=True) for index in range(len(subjects)))
+        guessed = self._database.guess(target, query, values) if len(subjects) == 1 else None
+        return (_estimate(self._average_rows(target) if guessed is None else guessed, width, is_exact=False),) * len(subjects)
 
     def close(self) -> None:
         """Release the database."""
@@ -261,6 +279,13 @@ def _leads_back(name: str, sources: Mapping[str, SqlSettings | None]) -> bool:
         seen |= fresh
         ahead += fresh
     return False
+
+
+def _estimate(rows: int | None, row_bytes: float | None, *, is_exact: bool) -> Estimate:
+    if rows is None:
+        return Estimate()
+    size = 0 if not rows else None if row_bytes is None else round(rows * row_bytes)
+    return Estimate(rows=Amount(rows, is_exact=is_exact), size_bytes=None if size is None else Amount(size, is_exact=not rows and is_exact))
 
 
 def _tables(target: Target) -> tuple[Table, ...]:

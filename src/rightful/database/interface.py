@@ -7,7 +7,7 @@ Rules:
 * Calls come from any thread, several at once; each running `stream` holds a connection of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import pyarrow as pa
@@ -54,6 +54,22 @@ class Database(Protocol):
 
     def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
         """Run a query whose answer is small; rows hold subject index and wanted columns, in the query's own order."""
+        ...
+
+    def build_count(self, target: Target) -> Query:
+        """Build a query for `count`."""
+        ...
+
+    def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
+        """Return how many rows there are, by subject index (none: left out); None where counting would take longer than `limit_s`."""
+        ...
+
+    def guess(self, target: Target, query: Query, values: Sequence[SlotValues]) -> int | None:
+        """Return how many rows the planner expects for all values together, None where it cannot tell; query and values as in `count`."""
+        ...
+
+    def widths(self, table: Table) -> Mapping[str, float]:
+        """Return how many bytes the values of columns take on average, as they are written in a package; empty where that is not known."""
         ...
 
     def verify(self, query: Query) -> None:

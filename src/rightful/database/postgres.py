@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from rightful.database import naming
 from rightful.database import query as queries
-from rightful.database.identifying import Form, SlotValues
+from rightful.database.identifying import Form, Slot, SlotValues
 from rightful.database.pool import Pool
 from rightful.database.postgres_connection import PostgresConnection
 from rightful.database.postgres_errors import is_connection_lost, translate
@@ -21,10 +21,12 @@ from rightful.database.postgres_sql import (
     CATALOGUE,
     NAMES,
     STATISTICS,
+    WIDTHS,
     PostgresDialect,
     array_literal,
     setting_names,
     table_of,
+    width_of,
 )
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.table import Statistics, Table
@@ -42,10 +44,11 @@ _LOOKUP_S = 60
 # Everything is set for one transaction: behind a pooler like PgBouncer a session is not ours alone.
 _SETTINGS = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; "
 _SETTINGS += "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; SET LOCAL jit = off; "
-_SETTINGS += "SET LOCAL row_security = off; "  # refuse, rather than leave out the rows that a policy hides from us
+_SETTINGS += "SET LOCAL row_security = off"  # refuse, rather than leave out the rows that a policy hides from us
 _BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '{_STREAM_S}s'; {_SETTINGS}"
-_BEGIN += "SELECT set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536)::text, true)"
+_BEGIN += "; SELECT set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536)::text, true)"
 _BEGIN_LOOKUP = f"BEGIN READ ONLY; SET LOCAL statement_timeout = '{_LOOKUP_S}s'; {_SETTINGS}"
+_CANCELED = "57014"  # query_canceled: its time was up
 
 _DEFAULTS = {
     "application_name": "rightful",
@@ -163,8 +166,53 @@ class PostgresDatabase:
         """Run one statement with bound parameters; its answer comes in one piece."""
         if values and not any(slot.values for slot in values):
             return []
-        parameters = [text for slot in values for text in (_indexes(slot), array_literal(slot.values))]
-        return self._ask(query.sql, parameters)
+        return self._ask(query.sql, _bound(values))
+
+    def build_count(self, target: Target) -> Query:
+        """Build a query for `count`."""
+        return queries.build_count(target, self._bound)
+
+    def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
+        """Count, within the server's time limit for a statement."""
+        if not any(slot.values for slot in values):
+            return {}
+
+        def ask(connection: PostgresConnection) -> dict[int, int] | None:
+            connection.run(f"{_BEGIN_LOOKUP}; SET LOCAL statement_timeout = {max(1, round(limit_s * 1000))}")
+            try:
+                return dict(connection.rows(query.sql, _bound(values)))
+            except adbc_driver_manager.Error as error:
+                if error.sqlstate != _CANCELED:
+                    raise
+                return None
+            finally:
+                connection.run("ROLLBACK")
+
+        connection, counted = self._retried(ask)
+        self._pool.give(connection)
+        return counted
+
+    def guess(self, target: Target, query: Query, values: Sequence[SlotValues]) -> int | None:
+        """Have the search for all values planned: the planner knows the most frequent ones. It is of no use for joins."""
+        if target.via:
+            return None
+        conditions = []
+        for name, kind in target.match:
+            column = next(column for column in target.table.columns if column.name == name)
+            number = 2 * query.slots.index(Slot(kind, column.form, column.type_name)) + 2
+            conditions.append(f"{column.compare.format(naming.quote(name))} = ANY (${number}::text::{column.type_name}[])")
+        # All parameters must be there: those with subjects' indexes are asked for nothing.
+        unused = " AND ".join(f"${2 * number + 1}::text IS NOT NULL" for number in range(len(query.slots)))
+        sql = f"SELECT 1 FROM {target.table.sql} WHERE ({' OR '.join(conditions)}) AND {unused}"  # noqa: S608 -- quoted names
+        [(plan, *_)] = self._ask(f"EXPLAIN (FORMAT JSON) {sql}", _bound(values))
+        return round(msgspec.json.decode(plan, type=tuple[_Explained])[0].plan.rows)
+
+    def widths(self, table: Table) -> Mapping[str, float]:
+        """Make bytes as they are written of the statistics."""
+        [(text, rows)] = self._ask(WIDTHS, [table.sql])
+        said = msgspec.json.decode(text, type=dict[str, tuple[float, float]])
+        found = ((column, said.get(column.name)) for column in table.columns)
+        return {column.name: width_of(column, *known, rows=max(1, rows)) for column, known in found if known is not None}
 
     def verify(self, query: Query) -> None:
         """Have it planned; that checks rights too."""
@@ -243,6 +291,10 @@ def _indexes(slot: SlotValues) -> str:
     return "{" + ",".join(map(str, slot.subjects)) + "}"
 
 
+def _bound(values: Sequence[SlotValues]) -> list[str]:
+    return [text for slot in values for text in (_indexes(slot), array_literal(slot.values))]
+
+
 def _settings(values: Sequence[SlotValues], after: int | str | bytes | None) -> dict[str, str]:
     settings: dict[str, str] = {}
     for number, slot in enumerate(values):
@@ -252,6 +304,14 @@ def _settings(values: Sequence[SlotValues], after: int | str | bytes | None) -> 
     if after is not None:
         settings[AFTER_SETTING] = "\\x" + after.hex() if isinstance(after, bytes) else str(after)
     return settings
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    rows: float = msgspec.field(name="Plan Rows")
+
+
+class _Explained(msgspec.Struct, frozen=True):
+    plan: _Plan = msgspec.field(name="Plan")
 
 
 class _Counted(msgspec.Struct, frozen=True):

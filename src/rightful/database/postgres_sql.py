@@ -73,6 +73,12 @@ SELECT json_build_object('rows', greatest(c.reltuples, -1)::bigint, 'columns', (
 FROM pg_class c WHERE c.oid = to_regclass($1::text)
 """
 
+WIDTHS = """
+SELECT coalesce(json_object_agg(p.attname, json_build_array(p.avg_width, p.null_frac)), '{}')::text, max(c.reltuples)::bigint
+FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_stats p ON p.schemaname = s.nspname AND p.tablename = c.relname
+WHERE c.oid = to_regclass($1::text)
+"""
+
 
 class _Type(NamedTuple):
     """How a type of PostgreSQL travels and is compared."""
@@ -194,6 +200,46 @@ def _column(said: _CatalogueColumn) -> TableColumn:
         is_compound=said.is_compound,
         is_readable=said.readable,
     )
+
+
+_WRITTEN: Mapping[ColumnKind, float] = {
+    ColumnKind.BOOL: 5,
+    ColumnKind.FLOAT: 17,
+    ColumnKind.DATE: 12,
+    ColumnKind.TIME: 17,
+    ColumnKind.TIMESTAMP: 28,
+    ColumnKind.TIMESTAMP_TZ: 29,
+    ColumnKind.UUID: 38,
+}
+"""Bytes of a value of each kind that is always as long; a TIME and a FLOAT at most."""
+_QUOTES = 2
+_NULL = len("null")
+_SHORT = 126
+"""A stored text has one byte before it, or four where it is longer than this."""
+
+
+def width_of(column: TableColumn, stored: float, nulls: float, rows: int) -> float:
+    """Return how many bytes a column's values take as they are written, on average.
+
+    Args:
+        column: whose values.
+        stored: what they take in the table on average, NULL apart (pg_stats.avg_width).
+        nulls: the share of NULL.
+        rows: of the table; keys are about as long as that number.
+    """
+    content = max(0.0, stored - (1 if stored <= _SHORT else 4))
+    match column.column.kind:
+        case ColumnKind.INT:
+            written = float(len(str(rows)))
+        case ColumnKind.DECIMAL:
+            written = 2 * content + _QUOTES  # four digits in two bytes, a sign and a point
+        case ColumnKind.BYTES:
+            written = content * 4 / 3 + _QUOTES
+        case ColumnKind.JSON:
+            written = content
+        case kind:
+            written = _WRITTEN.get(kind, content + _QUOTES)
+    return written * (1 - nulls) + _NULL * nulls
 
 
 class PostgresDialect:

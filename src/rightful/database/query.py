@@ -144,6 +144,11 @@ def build(target: Target, wanted: Wanted, dialect: Dialect) -> Query:
     return _Builder(dialect).build(target, wanted)
 
 
+def build_count(target: Target, dialect: Dialect) -> Query:
+    """Build the query whose rows are (subject index, how many rows `build` finds for it); who has none is left out."""
+    return _Builder(dialect).count(target)
+
+
 class _Leaf(msgspec.Struct, frozen=True):
     """A value that proves whose row it is, carried along from further up."""
 
@@ -241,6 +246,11 @@ class _Builder:
             match=tuple(match),
             hidden=wanted.hidden,
         )
+
+    def count(self, target: Target) -> Query:
+        rows = self._branches(self._finders(target), target.table, {}, {}, where="")
+        sql = f"WITH {', '.join(self._relations)} SELECT q.n, count(*) FROM ({rows}) q GROUP BY q.n"  # noqa: S608 -- names are quoted
+        return Query(sql=sql, slots=tuple(self._slots), outputs=(), key=None, columns=(), match=(), hidden=Hidden())
 
     def _after(self, wanted: Wanted) -> str:
         if wanted.key is None or not wanted.is_resumed:

@@ -2,7 +2,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ from rightful.database import query as queries
 from rightful.database.identifying import Form, SlotValues
 from rightful.database.pool import Pool
 from rightful.database.query import Query, Target, Wanted
-from rightful.database.sqlite_catalogue import introspect, statistics_of, table_names
+from rightful.database.sqlite_catalogue import introspect, statistics_of, table_names, widths_of
 from rightful.database.sqlite_rows import Misfit, batch_of
 from rightful.database.sqlite_sql import SqliteDialect
 from rightful.database.table import Statistics, Table
@@ -28,6 +29,8 @@ _BUSY_S = 5.0
 _LOWER = "rightful_lower"
 _BATCH_BYTES = 4 << 20
 _MOST_ROWS = 16_384
+_STEPS = 10_000
+"""Instructions of SQLite's machine between two looks at the clock: some 0.2 ms."""
 
 # https://www.sqlite.org/rescode.html, the low byte. Worth another try: ABORT, BUSY, LOCKED, NOMEM, INTERRUPT, IOERR, FULL, CANTOPEN,
 # PROTOCOL, SCHEMA.
@@ -164,6 +167,39 @@ class SqliteDatabase:
         try:
             with self._lent() as connection:
                 return connection.execute(query.sql, _parameters(values, None)).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
+
+    def build_count(self, target: Target) -> Query:
+        """Build a query for `count`."""
+        return queries.build_count(target, self._dialect)
+
+    def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
+        """Count, and look at the clock now and then."""
+        if not any(slot.values for slot in values):
+            return {}
+        until = time.monotonic() + limit_s
+        try:
+            with self._lent() as connection:
+                connection.set_progress_handler(lambda: time.monotonic() >= until, _STEPS)
+                counted = dict(connection.execute(query.sql, _parameters(values, None)).fetchall())
+                connection.set_progress_handler(None, 0)
+                return counted
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                return None
+            raise self._translated(error) from None
+
+    def guess(self, target: Target, query: Query, values: Sequence[SlotValues]) -> int | None:
+        """Return None: SQLite's planner tells nobody what it expects."""
+        del target, query, values
+        return None
+
+    def widths(self, table: Table) -> Mapping[str, float]:
+        """Look at a few rows: SQLite has no statistics of that."""
+        try:
+            with self._lent() as connection:
+                return widths_of(connection, table)
         except sqlite3.Error as error:
             raise self._translated(error) from None
 

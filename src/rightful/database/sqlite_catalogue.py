@@ -7,6 +7,7 @@ from contextlib import suppress
 from rightful.database import naming
 from rightful.database.sqlite_sql import COLLATIONS, classes_query, collation_query, column_of
 from rightful.database.table import Statistics, Table
+from rightful.package.schema import ColumnKind
 
 _COLUMNS = "SELECT name, coalesce(type, ''), pk FROM pragma_table_xinfo(?, ?) WHERE hidden <> 1 ORDER BY cid"
 _LISTED = """SELECT schema, name, type, wr FROM pragma_table_list
@@ -107,3 +108,22 @@ def statistics_of(connection: sqlite3.Connection, table: Table) -> Statistics:
     if rows is None and table.order:
         rows = connection.execute(f"SELECT max(t.rowid) FROM {table.sql} t").fetchone()[0] or 0  # noqa: S608 -- quoted
     return Statistics(rows=rows, distinct=distinct)
+
+
+def widths_of(connection: sqlite3.Connection, table: Table) -> dict[str, float]:
+    """Return average widths of the first rows' values, as they are written; the values themselves stay in the database."""
+    asked = ", ".join(_WIDTHS.get(column.column.kind, _QUOTED).format(f"t.{naming.quote(column.name)}") for column in table.columns)
+    rows = f"SELECT * FROM {table.sql} LIMIT {_SAMPLED_ROWS}"  # noqa: S608 -- quoted
+    found = connection.execute(f"SELECT {asked} FROM ({rows}) t").fetchone()  # noqa: S608 -- quoted
+    return {column.name: width for column, width in zip(table.columns, found, strict=True) if width is not None}
+
+
+_SAMPLED_ROWS = 200
+_AVERAGE = "avg(coalesce({}, 4))"  # NULL is written as `null`
+_PLAIN = _AVERAGE.format("length(CAST({0} AS BLOB))")
+_QUOTED = _AVERAGE.format("length(CAST({0} AS BLOB)) + 2")
+_WIDTHS = {
+    ColumnKind.INT: _PLAIN,
+    ColumnKind.FLOAT: _PLAIN,
+    ColumnKind.BYTES: _AVERAGE.format("length({0}) * 4 / 3 + 2"),
+}
