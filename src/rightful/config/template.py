@@ -187,6 +187,14 @@ tenants:
       @in directory.more[].identifiers
       # more:
       #   - {url: "sqlite:///devices.db", table: devices, from: {upn: owner_upn}, identifiers: {device_id: id}}
+      @ directory.limits
+      # limits:
+      #   @ directory.limits.rounds
+      #   rounds: 8
+      #   @ directory.limits.identifiers
+      #   identifiers: 1000
+      #   @ directory.limits.shared_by
+      #   shared_by: 2
       @ directory.inbound_profiles
       # inbound_profiles:
       #   @ directory.inbound_profiles.url

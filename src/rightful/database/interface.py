@@ -56,8 +56,8 @@ class Database(Protocol):
         """Run a query whose answer is small; rows hold subject index and wanted columns, in the query's own order."""
         ...
 
-    def build_count(self, target: Target) -> Query:
-        """Build a query for `count`."""
+    def build_count(self, target: Target, distinct: str = "", *, is_folded: bool = False) -> Query:
+        """Build a query for `count`: of rows, or of the different values of a column (without letter case where they are folded)."""
         ...
 
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:

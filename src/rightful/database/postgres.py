@@ -168,9 +168,9 @@ class PostgresDatabase:
             return []
         return self._ask(query.sql, _bound(values))
 
-    def build_count(self, target: Target) -> Query:
+    def build_count(self, target: Target, distinct: str = "", *, is_folded: bool = False) -> Query:
         """Build a query for `count`."""
-        return queries.build_count(target, self._bound)
+        return queries.build_count(target, self._bound, distinct, is_folded=is_folded)
 
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
         """Count, within the server's time limit for a statement."""

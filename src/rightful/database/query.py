@@ -144,9 +144,12 @@ def build(target: Target, wanted: Wanted, dialect: Dialect) -> Query:
     return _Builder(dialect).build(target, wanted)
 
 
-def build_count(target: Target, dialect: Dialect) -> Query:
-    """Build the query whose rows are (subject index, how many rows `build` finds for it); who has none is left out."""
-    return _Builder(dialect).count(target)
+def build_count(target: Target, dialect: Dialect, distinct: str = "", *, is_folded: bool = False) -> Query:
+    """Build the query whose rows are (subject index, how many rows `build` finds for it); who has none is left out.
+
+    Where a column is named, its different values are counted; without letter case where they are folded.
+    """
+    return _Builder(dialect).count(target, distinct, is_folded=is_folded)
 
 
 class _Leaf(msgspec.Struct, frozen=True):
@@ -247,9 +250,12 @@ class _Builder:
             hidden=wanted.hidden,
         )
 
-    def count(self, target: Target) -> Query:
-        rows = self._branches(self._finders(target), target.table, {}, {}, where="")
-        sql = f"WITH {', '.join(self._relations)} SELECT q.n, count(*) FROM ({rows}) q GROUP BY q.n"  # noqa: S608 -- names are quoted
+    def count(self, target: Target, distinct: str, *, is_folded: bool) -> Query:
+        value = self._dialect.text(_of(_column(target.table, distinct))) if distinct else ""
+        selected = {"v": f"lower({value})" if is_folded else value} if distinct else {}
+        rows = self._branches(self._finders(target), target.table, selected, {}, where="")
+        counted = "DISTINCT q.v" if distinct else "*"
+        sql = f"WITH {', '.join(self._relations)} SELECT q.n, count({counted}) FROM ({rows}) q GROUP BY q.n"  # noqa: S608 -- names are quoted
         return Query(sql=sql, slots=tuple(self._slots), outputs=(), key=None, columns=(), match=(), hidden=Hidden())
 
     def _after(self, wanted: Wanted) -> str:

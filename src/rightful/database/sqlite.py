@@ -170,9 +170,9 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise self._translated(error) from None
 
-    def build_count(self, target: Target) -> Query:
+    def build_count(self, target: Target, distinct: str = "", *, is_folded: bool = False) -> Query:
         """Build a query for `count`."""
-        return queries.build_count(target, self._dialect)
+        return queries.build_count(target, self._dialect, distinct, is_folded=is_folded)
 
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
         """Count, and look at the clock now and then."""

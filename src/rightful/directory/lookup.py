@@ -15,6 +15,8 @@ SOURCE_NAME = "directory"
 
 Row = tuple[str, ...]
 """Values of the wanted columns; empty where they are NULL."""
+Key = tuple[str, str]
+"""Kind and value of an identifier."""
 
 
 class Lookup:
@@ -34,14 +36,17 @@ class Lookup:
             subjects: who is looked for; only their identifiers count.
             caseless: whether letter case is of no meaning in the first match column, for all letters: slow without an index on lower().
         """
+        return [[row for row, _ in rows] for rows in self.trace(subjects, caseless=caseless)]
+
+    def trace(self, subjects: Sequence[IdentifiedSubject], *, caseless: bool = False) -> list[list[tuple[Row, Key]]]:
+        """Do as `find`, and say by which identifier each row was found."""
         is_ascii = all(value.isascii() for subject in subjects for values in subject.identifiers.values() for value in values)
         query = self._query((is_ascii, len(subjects) == 1) if caseless else None)
-        found: list[list[Row]] = [[] for _ in subjects]
+        found: list[list[tuple[Row, Key]]] = [[] for _ in subjects]
         width = len(self._columns)
         for index, *values in self._database.rows(query, [fill(slot, subjects) for slot in query.slots]):
             assert isinstance(index, int)
-            self._check(subjects[index], values[width:])
-            found[index].append(_row(values[:width]))
+            found[index].append((_row(values[:width]), self._key(subjects[index], values[width:])))
         for rows in found:
             rows.sort()
         return found
@@ -55,15 +60,18 @@ class Lookup:
         self._database.forget()
         self._database.verify(self._query())
 
-    def _check(self, subject: IdentifiedSubject, found: Sequence[object]) -> None:
-        """Make sure that a row is this subject's, by code that shares nothing with the query (DESIGN rule 2)."""
-        if not any(matches(kind, value, subject.values(kind)) for (_, kind), value in zip(self._match, found, strict=True)):
-            raise SourceRefused(
-                f"{self._database.where}: table {self._table!r} gave a row that none of the subject's identifiers accounts for",
-                source_name=SOURCE_NAME,
-                code="ForeignData",
-                hint="this is a fault of Rightful or of the database; nothing was exported",
-            )
+    def _key(self, subject: IdentifiedSubject, found: Sequence[object]) -> Key:
+        """Make sure that a row is this subject's, by code that shares nothing with the query (DESIGN rule 2); return by what."""
+        for (_, kind), value in zip(self._match, found, strict=True):
+            for identifier in subject.values(kind):
+                if matches(kind, value, (identifier,)):
+                    return kind, identifier
+        raise SourceRefused(
+            f"{self._database.where}: table {self._table!r} gave a row that none of the subject's identifiers accounts for",
+            source_name=SOURCE_NAME,
+            code="ForeignData",
+            hint="this is a fault of Rightful or of the database; nothing was exported",
+        )
 
     def _query(self, case: tuple[bool, bool] | None = None) -> Query:
         table = self._database.table(self._table)

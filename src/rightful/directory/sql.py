@@ -1,6 +1,7 @@
 """A directory in tables of SQLite or PostgreSQL databases."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -8,16 +9,15 @@ import msgspec
 
 from rightful.database.interface import Database
 from rightful.database.opening import identity, open_database, url_problem
+from rightful.directory.closure import Known, Limits, admit, close_over
 from rightful.directory.interface import AMBIGUOUS_CODE
 from rightful.directory.lookup import SOURCE_NAME, Lookup, Row
+from rightful.directory.sharing import TableSharing
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.ids import SubjectId, TenantId, is_guid, spellings
 from rightful.setting_problem import SettingPath, SettingProblem
 from rightful.subject.matching import is_usable, normalise
-from rightful.subject.model import DataSubject, IdentifiedSubject, SubjectKind
-
-_ROUNDS = 8
-_MOST_IDENTIFIERS = 1_000
+from rightful.subject.model import DataSubject, IdentifiedSubject, Reached, SubjectKind
 
 Columns = dict[str, str | tuple[str, ...]]
 """Kind of identifier to the column, or columns, that hold it."""
@@ -74,6 +74,8 @@ class SqlDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Kind of identifier to the column, or columns, that hold it; `id` and `upn` are always there."""
     more: tuple[MoreSettings, ...] = ()
     """Further tables, in any database: identifiers found by identifiers, round after round until nothing new is found."""
+    limits: Limits = Limits()
+    """How far the search goes, and which identifiers are too weak to be searched for."""
     inbound_profiles: InboundSettings | None = None
     """Inbound shared user profiles; left out: there are none."""
 
@@ -82,6 +84,10 @@ class SqlDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         taken = {"id", "upn"} & set(self.identifiers)
         if taken:
             raise ConfigurationError(f"the kind {min(taken)!r} is given by `{min(taken)}` itself", hint="leave it out of `identifiers`")
+
+
+_OWN = frozenset({"id", "upn"})
+"""Kinds that tell people apart: a namesake is refused, so nobody shares one."""
 
 
 class SqlDirectory:
@@ -96,7 +102,9 @@ class SqlDirectory:
         self._databases: dict[str, Database] = {}
         database = self._open(said.url)
         self._people = _Holdings(
-            [said.id, said.upn, said.display_name, said.language], {"id": said.id, "upn": said.upn, **said.identifiers}
+            TableSharing(database, said.table, {said.id: "id"}),
+            [said.id, said.upn, said.display_name, said.language],
+            {"id": said.id, "upn": said.upn, **said.identifiers},
         )
         self._by_id = Lookup(database, said.table, [(said.id, "id")], self._people.columns)
         self._by_upn = Lookup(database, said.table, [(said.upn, "upn")], self._people.columns)
@@ -175,13 +183,15 @@ class SqlDirectory:
 
         Refuses people who share a user principal name, letter case apart: what a source has under that name may be either's.
         """
-        found: list[_Known | None] = [None] * len(subjects)
+        found: list[Known | None] = [None] * len(subjects)
         self._own(subjects, found, SubjectKind.USER, self._by_id, self._people)
         self._refuse_namesakes(found, SubjectKind.USER, self._by_upn)
         if self._inbound is not None:
             self._own(subjects, found, SubjectKind.INBOUND_PROFILE, self._inbound.by_id, self._inbound.holdings)
             self._refuse_namesakes(found, SubjectKind.INBOUND_PROFILE, self._inbound.by_upn)
-        self._close_over([known for known in found if known is not None])
+        people = [known for known in found if known is not None]
+        kinds = frozenset[str]().union(*(more.kinds for more in self._more))
+        close_over(people, self._more, kinds, partial(self._look_further, people), self._settings.limits)
         return tuple(known.identified() if known is not None else None for known in found)
 
     def close(self) -> None:
@@ -219,69 +229,70 @@ class SqlDirectory:
         )
 
     def _own(
-        self, subjects: Sequence[DataSubject], found: "list[_Known | None]", kind: SubjectKind, lookup: Lookup, holdings: "_Holdings"
+        self, subjects: Sequence[DataSubject], found: list[Known | None], kind: SubjectKind, lookup: Lookup, holdings: "_Holdings"
     ) -> None:
         """Take the identifiers in the rows of those subjects that are of a kind."""
         places = [place for place, subject in enumerate(subjects) if subject.kind is kind]
         if not places:
             return
         make = self._user if kind is SubjectKind.USER else self._profile
+        reached: list[tuple[Known, Reached]] = []
         for place, rows in zip(places, lookup.find([self._probe("id", subjects[place].subject_id) for place in places]), strict=True):
             if rows:
-                known = found[place] = _Known(make(rows[0]))
-                known.take(holdings.identifiers(rows))
+                known = found[place] = Known(make(rows[0]), self._settings.limits)
+                reached += [(known, each) for each in holdings.identifiers(rows)]
+        # Who shares a name is refused as a whole, a moment later.
+        own = [each for each in reached if each[1].kind in _OWN]
+        admit(own, lambda _, values: [1] * len(values), self._settings.limits)
+        admit((each for each in reached if each[1].kind not in _OWN), holdings.sharing, self._settings.limits)
 
-    def _refuse_namesakes(self, found: "Sequence[_Known | None]", kind: SubjectKind, by_upn: Lookup) -> None:
+    def _refuse_namesakes(self, found: Sequence[Known | None], kind: SubjectKind, by_upn: Lookup) -> None:
         people = [known for known in found if known is not None and known.subject.kind is kind]
         probes = [IdentifiedSubject(subject=known.subject, identifiers={"upn": known.values("upn")}) for known in people]
         for probe, rows in zip(probes, by_upn.find(probes, caseless=True) if probes else (), strict=True):
             if any(row[0] != probe.subject.subject_id for row in rows):
                 raise _ambiguous()
 
-    def _close_over(self, people: "Sequence[_Known]") -> None:
-        """Look up what is new, until nothing is; each table is asked once a round."""
-        kinds = frozenset[str]().union(*(more.kinds for more in self._more))
-        for _ in range(_ROUNDS + 1):  # the last one must find nothing
-            fresh = [known.fresh(kinds) for known in people]
-            if not any(fresh):
-                return
-            for more in self._more:
-                self._look_further(more, people, fresh)
-        if any(known.fresh(kinds) for known in people):
-            raise SourceRefused(
-                f"identifiers lead to further identifiers for more than {_ROUNDS} rounds",
-                source_name=SOURCE_NAME,
-                hint="check `from` and `identifiers` of the directory's `more`: a value that many people share connects them all",
-            )
-
-    def _look_further(self, more: "_More", people: "Sequence[_Known]", fresh: Sequence[dict[str, tuple[str, ...]]]) -> None:
+    def _look_further(self, people: Sequence[Known], more: "_More", number: int, fresh: Sequence[dict[str, tuple[str, ...]]]) -> None:
         asked = [place for place, kinds in enumerate(fresh) if not more.kinds.isdisjoint(kinds)]
         probes = [IdentifiedSubject(subject=people[place].subject, identifiers=fresh[place]) for place in asked]
         if probes:
-            for place, rows in zip(asked, more.lookup.find(probes), strict=True):
-                people[place].take(more.holdings.identifiers(rows))
+            traced = zip(asked, more.lookup.trace(probes), strict=True)
+            found = (
+                (people[place], msgspec.structs.replace(each, round=number, from_kind=kind, from_value=value))
+                for place, rows in traced
+                for row, (kind, value) in rows
+                for each in more.holdings.identifiers([row])
+            )
+            admit(found, more.holdings.sharing, self._settings.limits)
 
 
 class _Holdings:
     """Which columns a lookup brings, and what is in each."""
 
-    def __init__(self, leading: Sequence[str], identifiers: Columns) -> None:
-        pairs = [(kind, column) for kind, columns in identifiers.items() for column in ([columns] if isinstance(columns, str) else columns)]
+    def __init__(self, table: TableSharing, leading: Sequence[str], identifiers: Columns) -> None:
+        self._table = table
+        self._by_kind = {kind: [columns] if isinstance(columns, str) else list(columns) for kind, columns in identifiers.items()}
+        pairs = [(kind, column) for kind, columns in self._by_kind.items() for column in columns]
         self.columns = tuple(dict.fromkeys([*filter(None, leading), *(column for _, column in pairs)]))
         self._leading = [self.columns.index(column) if column else None for column in leading]
-        self._identifiers = [(kind, self.columns.index(column)) for kind, column in pairs]
+        self._identifiers = [(kind, f"{table.name}.{column}", self.columns.index(column)) for kind, column in pairs]
+
+    def sharing(self, kind: str, values: Sequence[str]) -> Sequence[int]:
+        """Say how many people have each of these values."""
+        return self._table.count(kind, self._by_kind[kind], values)
 
     def leading(self, row: Row) -> list[str]:
         """Return the columns that describe a person; empty where the settings name none."""
         return [row[place] if place is not None else "" for place in self._leading]
 
-    def identifiers(self, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-        """Yield (kind, value) of all rows; an object id that is a GUID in lower case too, as databases with a type for it have it."""
-        for kind, place in self._identifiers:
+    def identifiers(self, rows: Sequence[Row]) -> Iterator[Reached]:
+        """Yield what all rows hold; an object id that is a GUID in lower case too, as databases with a type for it have it."""
+        for kind, name, place in self._identifiers:
             for row in rows:
-                yield kind, row[place]
+                yield Reached(kind=kind, value=row[place], place=name)
                 if kind == "id" and is_guid(row[place].lower()):
-                    yield kind, row[place].lower()
+                    yield Reached(kind=kind, value=row[place].lower(), place=name)
 
 
 class _More:
@@ -289,7 +300,8 @@ class _More:
 
     def __init__(self, database: Database, settings: MoreSettings) -> None:
         self.kinds = frozenset(settings.from_)
-        self.holdings = _Holdings([], settings.identifiers)
+        owners = {column: kind for kind, column in settings.from_.items()}
+        self.holdings = _Holdings(TableSharing(database, settings.table, owners), [], settings.identifiers)
         self.lookup = Lookup(database, settings.table, [(column, kind) for kind, column in settings.from_.items()], self.holdings.columns)
 
 
@@ -298,49 +310,14 @@ class _Inbound:
 
     def __init__(self, database: Database, settings: InboundSettings) -> None:
         leading = [settings.user_id, settings.upn, settings.display_name, settings.home_tenant_id]
-        self.holdings = _Holdings(leading, {"id": settings.user_id, "upn": settings.upn, **settings.identifiers})
+        self.holdings = _Holdings(
+            TableSharing(database, settings.table, {settings.user_id: "id"}),
+            leading,
+            {"id": settings.user_id, "upn": settings.upn, **settings.identifiers},
+        )
         self.by_id = Lookup(database, settings.table, [(settings.user_id, "id")], self.holdings.columns)
         self.by_upn = Lookup(database, settings.table, [(settings.upn, "upn")], self.holdings.columns)
         self.all = Lookup(database, settings.table, [], self.holdings.columns)
-
-
-class _Known:
-    """What is known of one person so far, and what of it is new since it was last asked for."""
-
-    def __init__(self, subject: DataSubject) -> None:
-        self.subject = subject
-        self._values: dict[str, dict[str, None]] = {}
-        self._fresh: dict[str, list[str]] = {}
-        self._count = 0
-
-    def take(self, pairs: Iterator[tuple[str, str]]) -> None:
-        """Add identifiers; what is known or unusable adds nothing."""
-        for kind, value in pairs:
-            values = self._values.setdefault(kind, {})
-            if value in values or not is_usable(kind, value):
-                continue
-            values[value] = None
-            self._fresh.setdefault(kind, []).append(value)
-            self._count += 1
-            if self._count > _MOST_IDENTIFIERS:
-                raise SourceRefused(
-                    f"somebody has more than {_MOST_IDENTIFIERS} identifiers",
-                    source_name=SOURCE_NAME,
-                    hint="check `from` and `identifiers` of the directory's `more`: a value that many people share connects them all",
-                )
-
-    def values(self, kind: str) -> tuple[str, ...]:
-        """Return what is known of a kind."""
-        return tuple(self._values.get(kind, ()))
-
-    def fresh(self, kinds: frozenset[str]) -> dict[str, tuple[str, ...]]:
-        """Return what is new of these kinds; it is new only once."""
-        fresh, self._fresh = self._fresh, {}
-        return {kind: tuple(values) for kind, values in fresh.items() if kind in kinds}
-
-    def identified(self) -> IdentifiedSubject:
-        """Return all that is known."""
-        return IdentifiedSubject(subject=self.subject, identifiers={kind: tuple(values) for kind, values in self._values.items() if values})
 
 
 def _chosen(rows: Sequence[Row], place: int, key: str) -> Row:

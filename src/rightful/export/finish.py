@@ -265,6 +265,7 @@ def _source_record(
         folder=paths.part_path(source.product, name, 0, 0).rpartition("/")[0] + "/",
         searched=next((record.searched for _, record in reads if record.searched), ""),
         identifiers=next((record.identifiers for _, record in reads if record.identifiers), {}),
+        refused=next((record.refused for _, record in reads if record.refused), {}),
         withheld=tuple(getattr(source.settings, "exclude", ())),
         rows=found.rows,
         parts=found.parts,

@@ -40,6 +40,8 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     searched: str = ""
     identifiers: dict[str, int] = {}
     """How many identifiers of each kind were searched for."""
+    refused: dict[str, dict[str, int]] = {}
+    """Of these kinds: how many identifiers were too weak to be searched for, by `subject.model.Weakness`."""
     searched_for: str = ""
     """Keyed digest of these identifiers (`Sealed.digest`); they may be others when the read goes on."""
     started_at: datetime | None = None

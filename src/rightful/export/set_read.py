@@ -33,6 +33,7 @@ from rightful.package import paths
 from rightful.package.parts import Part, PartCutter
 from rightful.package.serializer import Serializer
 from rightful.subject.folders import kinds_of
+from rightful.subject.model import IdentifiedSubject
 
 _MIB = 1 << 20
 _SPOOL_BYTES = 32 * _MIB
@@ -118,6 +119,7 @@ class SetRead:
                 columns=header.columns,
                 searched=header.searched,
                 identifiers={kind: len(state.subject.values(kind)) for kind in kinds},
+                refused=_refused(state.subject, kinds),
                 searched_for=state.sealed.digest(kinds, state.subject),
                 started_at=state.record.started_at or now,
             )
@@ -230,6 +232,15 @@ def _goes_on(read: SubjectRead, header: ReadHeader) -> bool:
 def _kinds(header: ReadHeader) -> list[str]:
     """Return the kinds of identifiers that a source is searched by."""
     return sorted({match.identifier_kind for match in header.match} or kinds_of(header.searched))
+
+
+def _refused(subject: IdentifiedSubject, kinds: Sequence[str]) -> dict[str, dict[str, int]]:
+    counts: dict[str, dict[str, int]] = {}
+    for refused in subject.refused:
+        if refused.kind in kinds:
+            of_kind = counts.setdefault(refused.kind, {})
+            of_kind[refused.weakness] = of_kind.get(refused.weakness, 0) + 1
+    return counts
 
 
 def _close(items: Iterator[object]) -> None:

@@ -62,6 +62,8 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A query with placeholders, a path template; no identifier values."""
     identifiers: dict[str, int] = {}
     """How many identifiers of each kind were searched for."""
+    refused: dict[str, dict[str, int]] = {}
+    """How many identifiers of each kind were too weak to be searched for: {kind: {empty, too_short, shared: how many}}."""
     withheld: tuple[str, ...] = ()
     """Columns that the operator's rules leave out."""
     rows: int = 0
@@ -193,6 +195,7 @@ def _format_record(record: SourceRecord) -> dict[str, Any]:
         "folder": record.folder,
         "searched": record.searched,
         "identifiers": dict(sorted(record.identifiers.items())),
+        "refused": {kind: dict(sorted(counts.items())) for kind, counts in sorted(record.refused.items())},
         "withheld": record.withheld,
         "rows": record.rows,
         "parts": record.parts,

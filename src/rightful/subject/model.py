@@ -33,6 +33,49 @@ class DataSubject(msgspec.Struct, frozen=True, kw_only=True):
         return f"DataSubject({self.kind})"
 
 
+class Weakness(enum.StrEnum):
+    """Why an identifier is not searched for."""
+
+    EMPTY = "empty"
+    """NULL, or nothing but blanks."""
+    SHORT = "too_short"
+    SHARED = "shared"
+    """It belongs to more people than the operator allows."""
+
+
+class Reached(msgspec.Struct, frozen=True, kw_only=True):
+    """How an identifier was found: kept in memory, for whoever asks why it is searched for."""
+
+    kind: str
+    value: str
+    place: str
+    """Where it stood, in the directory's own names: `people.mail`."""
+    round: int = 0
+    """0: in what the directory has on the person; else the round of looking further in which it was found."""
+    from_kind: str = ""
+    from_value: str = ""
+    """The identifier that led to it; empty in round 0."""
+
+    def __repr__(self) -> str:
+        """Name the kind only."""
+        return f"Reached({self.kind}, {self.place})"
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """An identifier that was found and is too weak to be searched for."""
+
+    kind: str
+    place: str
+    weakness: Weakness
+    value: str = ""
+    people: int = 0
+    """How many share it."""
+
+    def __repr__(self) -> str:
+        """Leave the value out."""
+        return f"Refused({self.kind}, {self.place}, {self.weakness})"
+
+
 class IdentifiedSubject(msgspec.Struct, frozen=True, kw_only=True):
     """A data subject with every identifier that is known of them.
 
@@ -42,6 +85,10 @@ class IdentifiedSubject(msgspec.Struct, frozen=True, kw_only=True):
 
     subject: DataSubject
     identifiers: dict[str, tuple[str, ...]]
+    reached: tuple[Reached, ...] = ()
+    """How each was found, in the order it was; a directory that cannot tell leaves it empty."""
+    refused: tuple[Refused, ...] = ()
+    """What was found and is no identifier."""
 
     def values(self, kind: str) -> tuple[str, ...]:
         """Return the values of one kind, none where nothing is known."""

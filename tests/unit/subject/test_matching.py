@@ -1,0 +1,52 @@
+"""What counts as the same identifier: look-alikes in several scripts."""
+
+import pytest
+
+from rightful.database.identifying import Form, searched
+from rightful.subject.matching import is_usable, matches, normalise
+
+NFC, NFD = "ren\u00e9", "rene\u0301"
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other", "is_same"),
+    [
+        ("mail", "Ann@Contoso.example", "ann@contoso.EXAMPLE", True),
+        ("upn", "Ann@Contoso.example", "ANN@contoso.example", True),
+        ("employee_id", "E10", "e10", False),
+        ("mail", f"{NFC}@c.example", f"{NFD.upper()}@c.example", True),
+        ("login", NFC, NFD, True),
+        ("login", NFC, NFC.upper(), False),
+        ("mail", "straße@c.example", "STRASSE@c.example", True),
+        ("login", "straße", "strasse", False),
+        ("mail", "\u0131lgaz@c.example", "ilgaz@c.example", False),
+        ("mail", "\u0131lgaz@c.example", "Ilgaz@c.example", False),
+        ("mail", "İlgaz@c.example", "ilgaz@c.example", False),
+        ("mail", "Ilgaz@c.example", "ilgaz@c.example", True),
+        ("mail", "ΣΊΣΥΦΟΣ@c.example", "σίσυφος@c.example", True),
+        ("mail", "\u0430@c.example", "a@c.example", False),
+        ("mail", "\uff41nn@c.example", "ann@c.example", False),
+        ("employee_id", " 7 ", "7", True),
+        ("employee_id", "007", "7", False),
+    ],
+    ids=ascii,
+)
+def test_identifiers_are_the_same_only_where_case_and_form_are_all_that_differs(kind: str, one: str, other: str, *, is_same: bool) -> None:
+    assert matches(kind, one, (other,)) is is_same
+    assert matches(kind, other, (one,)) is is_same
+    assert (normalise(kind, one) == normalise(kind, other)) is is_same
+
+
+@pytest.mark.parametrize(
+    "value", ["straße@c.example", "ILGAZ@c.example", "İlgaz@c.example", f"{NFD}@C.example", " ann@c.example"], ids=ascii
+)
+def test_what_is_searched_is_what_the_check_accepts(value: str) -> None:
+    for form in Form:
+        assert all(matches("mail", text, (value,)) for text in searched("mail", [value], form))
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "\t\n", "\u3000", "a@"])
+def test_what_says_nothing_is_no_identifier(value: str | None) -> None:
+    assert not is_usable("mail", value)
+    assert not matches("mail", value, ("", " ", "a@"))
+    assert searched("mail", ["", " ", "a@"], Form.TEXT) == ()
