@@ -98,6 +98,26 @@ def test_everybody_exported_each_package_equals_the_independent_answer(service: 
     assert not problems
 
 
+def test_preview_says_what_the_export_finds(service: Service, company: SampleCompany) -> None:
+    people = company.people[:12]
+    subjects = [subject for person in people if (subject := service.find_user(person.tenant_id, person.upn)) is not None]
+    started_s = time.monotonic()
+    previews = [service.preview(subject) for subject in subjects]
+    assert time.monotonic() - started_s < len(subjects)
+    for preview, operation in zip(previews, export_all(service, company, subjects), strict=True):
+        for before, after in zip(preview.sources, operation.sources, strict=True):
+            assert before.problem is None
+            found = before.estimate.rows or before.estimate.files
+            assert found is not None
+            assert (found.count, found.is_exact) == (after.rows + after.files, True), before.source_name
+        assert preview.total("size_bytes").count == pytest.approx(
+            sum(source.size_bytes for source in operation.sources), rel=0.2, abs=2_000
+        )
+        assert {(each.kind, each.value) for each in preview.subject.reached} == {
+            (kind, value) for kind, values in preview.subject.identifiers.items() for value in values
+        }
+
+
 def test_inbound_profiles_exported_each_package_equals_the_independent_answer(
     service: Service, company: SampleCompany, oracle: Oracle
 ) -> None:

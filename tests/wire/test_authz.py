@@ -152,7 +152,7 @@ class Scene:
         headers = self.headers(row["token_kind"], row["permissions"], row["wids"])
         if row["token_kind"] == "token_in_query":
             path = f"{path}?access_token={self.headers('app_v2', row['permissions'], row['wids'])[0][1].split()[1]}"
-        is_export = "exportPersonalData" in path
+        is_export = path.partition("?")[0].endswith("exportPersonalData")
         body = {"storageLocation": new_location()} if is_export else None
         return self.client.request(row["method"], path, headers=headers, body=body)
 
@@ -169,11 +169,17 @@ def problem(scene: Scene, row: dict[str, str], answer: Answer) -> str:
         return "" if {"location", "retry-after"} <= answer.headers.keys() else "no Location or Retry-After"
     if code == "dataPolicyOperation":
         return "" if answer.json["status"] in STATUS_WORDS.values() else "no operation"
+    return list_problem(scene, row, answer) if code == "only visible rows of the own tenant" else other_problem(scene, code, answer)
+
+
+def other_problem(scene: Scene, code: str, answer: Answer) -> str:
+    operations = scene.world.exports.operations
+    if code == "exportPreview":
+        return "" if answer.json["userId"] == ANN and len(operations) == len(scene.operations) else "no preview, or an operation"
     if code == "cancelled":
-        ended = scene.world.exports.operations[scene.operations["own", "user"].operation_id]
+        ended = operations[scene.operations["own", "user"].operation_id]
         return "" if ended.failure and ended.failure.code == "cancelled" else "not cancelled"
-    assert code == "only visible rows of the own tenant"
-    return list_problem(scene, row, answer)
+    raise AssertionError(code)
 
 
 def list_problem(scene: Scene, row: dict[str, str], answer: Answer) -> str:
@@ -243,6 +249,7 @@ def test_every_row_gets_its_answer_in_a_batch_too(scene: Scene) -> None:
 ROUTES = {
     "export_user_v1": ("POST", "/v1.0/users/{id}/exportPersonalData"),
     "export_user_beta": ("POST", "/beta/users/{id}/exportPersonalData"),
+    "preview_user_beta": ("GET", "/beta/users/{id}/exportPersonalData/preview"),
     "export_inbound": ("POST", "/beta/directory/inboundSharedUserProfiles/{id}/exportPersonalData"),
     "op_get_user": ("GET", "/v1.0/dataPolicyOperations/{op}"),
     "op_delete": ("DELETE", "/v1.0/dataPolicyOperations/{op}"),

@@ -116,6 +116,23 @@ def test_inbound_profile_is_exported_by_its_own_route(service: Service) -> None:
 def test_unknown_person_is_told_plainly(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     assert service.run("export", "nobody@contoso.example", "--to", "LocalExports") == Exit.FAILED
     assert "knows nobody" in capsys.readouterr().err
+    assert service.run("preview", "nobody@contoso.example") == Exit.FAILED
+    assert "knows nobody" in capsys.readouterr().err
+
+
+def test_preview_shows_identifiers_and_sources_and_fails_where_one_is_down(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    assert service.run("preview", "ann#EXT#@contoso.example") == Exit.FAILED
+    said = capsys.readouterr().out
+    assert "at least 3 rows" in said
+    assert f"devices.id, round 1, by id {ANN}" in said
+    assert "40 people have it" in said
+    orders, mails = said.splitlines()[-2:]
+    assert orders.split() == ["orders", "id", "(1)", "3", "~300", "B", "0.1", "s", "note"]
+    assert "it does not answer [SourceUnavailable]" in mails
+    assert service.run("preview", ANN, "--json") == Exit.FAILED
+    found = json.loads(capsys.readouterr().out)
+    assert (found["userId"], found["sources"][0]["rows"], found["identifiers"][1]["fromValue"]) == (ANN, 3, ANN)
+    assert service.exports.operations == {}
 
 
 def test_refused_location_keeps_its_code(service: Service, capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,6 +41,8 @@ class Metadata:
                 assert isinstance(value, str)
             case "Edm.DateTimeOffset":
                 assert MOMENT.fullmatch(value)
+            case "Edm.Boolean":
+                assert isinstance(value, bool)
             case "Edm.Double":
                 assert isinstance(value, float)
             case "Edm.Int64" | "Edm.Int32":
@@ -68,6 +70,10 @@ SHOWN = (
     "rightful.approval",
     "rightful.source",
     "rightful.package",
+    "rightful.exportPreview",
+    "rightful.previewedSource",
+    "rightful.identifier",
+    "rightful.refusedIdentifier",
 )
 
 
@@ -107,6 +113,8 @@ def test_each_property_of_an_answer_is_in_the_metadata_and_the_other_way_round(o
         "/beta/directory/inboundSharedUserProfiles", token=opened.issuer.token(roles=["CrossTenantUserProfileSharing.Read.All"])
     ).json
     metadata.check(profiles["value"], "Collection(microsoft.graph.inboundSharedUserProfile)", nullable=False, seen=seen)
+    preview = opened.get(f"/beta/users/{ANN}/exportPersonalData/preview").json
+    metadata.check(preview, "rightful.exportPreview", nullable=False, seen=seen)
     assert seen == metadata.said(*SHOWN)
 
 

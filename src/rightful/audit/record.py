@@ -34,6 +34,8 @@ class Action(enum.StrEnum):
     RESUME = "resume"
     APPROVE = "approve"
     REJECT = "reject"
+    PREVIEW = "preview"
+    """Somebody looked at what an export would find."""
     READ_OPERATION = "readOperation"
     LIST_OPERATIONS = "listOperations"
     READ_PROFILE = "readProfile"

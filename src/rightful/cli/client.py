@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
-from rightful.cli.wire import ErrorBody, ErrorEnvelope, Operation, Page
+from rightful.cli.wire import ErrorBody, ErrorEnvelope, Operation, Page, PreviewOf
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import is_loopback_host
 from rightful.errors import ConfigurationError, ExportError
@@ -134,12 +134,16 @@ class Client:
         try:
             answer = self.call("POST", f"{path}/exportPersonalData", {"storageLocation": location})
         except ServiceRefused as error:
-            if error.status != HTTPStatus.NOT_FOUND:
-                raise
-            where = "no inbound shared user profile has this id" if inbound else "the tenant's directory knows nobody by this name or id"
-            known_by = "the profile's user id" if inbound else "the user principal name or the object id"
-            raise ExportError(where, code=error.code, hint=f"give {known_by} as the directory has it") from error
+            raise _unknown_subject(error, inbound=inbound) from error
         return answer.headers.get("location", "").rstrip("/").rpartition("/")[2]  # GRAPH-12
+
+    def preview(self, subject: str) -> PreviewOf:
+        """Ask what an export would find."""
+        try:
+            answer = self.call("GET", f"/beta/users/{quote(subject, safe='@')}/exportPersonalData/preview")
+        except ServiceRefused as error:
+            raise _unknown_subject(error, inbound=False) from error
+        return _parse(answer.body, PreviewOf)
 
     def operation(self, operation_id: str) -> tuple[Operation, int]:
         """Return an operation and how many seconds its end is away, as far as the service knows."""
@@ -253,6 +257,15 @@ class Client:
             return ServiceUnreachable(f"{self._where} does not speak TLS as expected", hint="check http or https in --server")
         reason = "it did not answer in time" if isinstance(error, TimeoutError) else _reason(error)
         return ServiceUnreachable(f"{self._where} does not answer: {reason}", hint="start it with `rightful serve`, or give --server")
+
+
+def _unknown_subject(error: ServiceRefused, *, inbound: bool) -> ExportError:
+    """Say better what a 404 means to who named a person; any other error as it is."""
+    if error.status != HTTPStatus.NOT_FOUND:
+        return error
+    where = "no inbound shared user profile has this id" if inbound else "the tenant's directory knows nobody by this name or id"
+    known_by = "the profile's user id" if inbound else "the user principal name or the object id"
+    return ExportError(where, code=error.code, hint=f"give {known_by} as the directory has it")
 
 
 def _checked(token: str) -> str:

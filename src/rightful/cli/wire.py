@@ -69,6 +69,50 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         return self.status in ENDED
 
 
+class IdentifierLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An identifier, and how it was reached or why it is refused."""
+
+    kind: str
+    value: str = ""
+    place: str = ""
+    round: int = 0
+    from_kind: str = msgspec.field(name="fromKind", default="")
+    from_value: str = msgspec.field(name="fromValue", default="")
+    reason: str = ""
+    people: int = 0
+
+
+class PreviewLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one source before it is read."""
+
+    name: str
+    connector: str = ""
+    kinds: tuple[str, ...] = ()
+    identifiers: int = 0
+    rows: int | None = None
+    files: int | None = None
+    size_bytes: int | None = msgspec.field(name="bytes", default=None)
+    is_exact: bool = msgspec.field(name="isExact", default=False)
+    duration_s: float | None = msgspec.field(name="seconds", default=None)
+    columns: int = 0
+    unlabelled: tuple[str, ...] = msgspec.field(name="unlabelledColumns", default=())
+    problem: Reason | None = None
+
+
+class PreviewOf(msgspec.Struct, frozen=True, kw_only=True):
+    """What an export would find."""
+
+    subject_id: str = msgspec.field(name="userId", default="")
+    rows: int = 0
+    files: int = 0
+    size_bytes: int = msgspec.field(name="bytes", default=0)
+    is_exact: bool = msgspec.field(name="isExact", default=False)
+    duration_s: float = msgspec.field(name="seconds", default=0.0)
+    identifiers: tuple[IdentifierLine, ...] = ()
+    refused: tuple[IdentifierLine, ...] = msgspec.field(name="refusedIdentifiers", default=())
+    sources: tuple[PreviewLine, ...] = ()
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """One page of operations (GRAPH-31)."""
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from rightful.audit.record import NOBODY, Action, Actor, Target
+from rightful.export.preview import Preview
 from rightful.identity.model import Caller
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation
@@ -85,6 +86,14 @@ class Exports(Protocol):
 
         A request that repeats an earlier one (GRAPH-15) returns that one's operation. Raises `InvalidRequest` with the codes of GRAPH's
         table of storage locations, `Throttled` where too much is queued.
+        """
+        ...
+
+    def preview(self, subject: DataSubject) -> Preview:
+        """Say what an export of a subject would find, without reading it; nothing is changed anywhere.
+
+        Raises `NotFound` where the directory no longer knows the subject, `SourceError` where it does not answer; what a source cannot
+        say is told in the preview.
         """
         ...
 

@@ -9,6 +9,7 @@ from rightful.connectors.interface import Connector, Partition
 from rightful.errors import ExportError, StorageError
 from rightful.export.identities import Identities
 from rightful.export.outbox import Outbox
+from rightful.export.pace import Pace
 from rightful.export.records import Sealed, SealedPlans
 from rightful.export.runtime import TenantRuntime
 from rightful.export.set_read import SetRead, connector_fault
@@ -39,6 +40,7 @@ class ReadRunner:
         clock: Clock,
         identities: Identities,
         trouble: Trouble,
+        pace: Pace,
         owner: str,
         side_by_side: SideBySide,
         stopping: threading.Event,
@@ -49,6 +51,7 @@ class ReadRunner:
         self._clock = clock
         self._identities = identities
         self._trouble = trouble
+        self._pace = pace
         self._owner = owner
         self._side_by_side = side_by_side
         self._stopping = stopping
@@ -62,11 +65,14 @@ class ReadRunner:
             states = self._open(claim, tenant)
             partition = self._partition(claim, states, connector) if states else None
             if partition is not None and any(state.is_alive for state in states):
+                alive = [state for state in states if state.is_alive]
+                before = _put(alive)
+                began_s = self._clock.monotonic()
                 SetRead(
                     source,
                     connector,
                     partition,
-                    [state for state in states if state.is_alive],
+                    alive,
                     outbox=Outbox(
                         self._store,
                         self._trouble,
@@ -80,6 +86,9 @@ class ReadRunner:
                     clock=self._clock,
                     pause=self._raise_if_stopping,
                 ).run()
+                (files, size_bytes), seconds = _put(alive), self._clock.monotonic() - began_s
+                name = (claim.tenant_id, claim.source_name)
+                self._pace.note(name, size_bytes=size_bytes - before[1], files=files - before[0], seconds=seconds)
         except (Stopping, StoreFault, KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001 - a connector may be anybody's code, and a panic in Rust is no Exception
@@ -132,6 +141,11 @@ class ReadRunner:
     def _raise_if_stopping(self) -> None:
         if self._stopping.is_set():
             raise Stopping("the service stops")
+
+
+def _put(states: Sequence[SubjectRead]) -> tuple[int, int]:
+    """Return how many files and bytes were put for reads."""
+    return sum(state.files for state in states), sum(state.size_bytes for state in states)
 
 
 _GONE = Failure(code="SubjectGone", message="the subject is no longer in the directory; submit the request again where that is wrong")

@@ -13,6 +13,7 @@ from rightful.errors import Conflict, InvalidRequest, NotFound
 from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
 from rightful.export.interface import Note, SubmitRequest, Unready
+from rightful.export.preview import Preview, preview
 from rightful.export.readiness import Readiness
 from rightful.export.records import Sealed
 from rightful.export.runtime import TenantRuntime
@@ -129,6 +130,10 @@ class Service:
         if has_work:
             self._engine.submit(operation.operation_id)
         return operation
+
+    def preview(self, subject: DataSubject) -> Preview:
+        """Look at what an export would find."""
+        return preview(subject, self._tenants[subject.tenant_id], self._work.pace)
 
     def get(self, tenant_id: TenantId, operation_id: OperationId, visible: frozenset[SubjectKind]) -> DataPolicyOperation | None:
         """Return an operation that this caller may see."""

@@ -9,6 +9,7 @@ from rightful.clock import Clock
 from rightful.config.model import Config
 from rightful.export.finish import Finisher
 from rightful.export.identities import Identities
+from rightful.export.pace import Pace
 from rightful.export.run import ReadRunner
 from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
@@ -38,6 +39,8 @@ class Work:
     ) -> None:
         sealer = Sealer(config.seal_key)
         self._identities = Identities()
+        self.pace = Pace()
+        """What the reads of this process teach about how long the next ones take."""
         self._stopping = threading.Event()
         clock = StoppingClock(clock, self._stopping)
         self._tenants = tenants
@@ -51,6 +54,7 @@ class Work:
             clock=clock,
             identities=self._identities,
             trouble=trouble,
+            pace=self.pace,
             owner=owner,
             side_by_side=side_by_side,
             stopping=self._stopping,

@@ -18,8 +18,6 @@ _EDMX = "http://docs.oasis-open.org/odata/ns/edmx"
 _EDM = "http://docs.oasis-open.org/odata/ns/edm"
 _VOCABULARIES = "https://oasis-tcs.github.io/odata-vocabularies/vocabularies"
 
-_PARTS: tuple[Shape[Any], ...] = (resources.FAILURE, resources.APPROVAL, resources.SOURCE, resources.PACKAGE)
-
 
 def _element(name: str, *children: str, **attributes: str) -> str:
     start = name + "".join(f' {key}="{escape(value)}"' for key, value in attributes.items())
@@ -80,6 +78,13 @@ def _actions(namespace: str, version: str) -> Iterator[str]:
                     nullable = str(not each.is_required).lower()
                     parameters.append(_element("Parameter", Name=each.name, Type=each.type.value, Nullable=nullable))
             yield _element("Action", *parameters, _described(endpoint.summary), Name=name, IsBound="true")
+
+
+def _preview() -> str:
+    endpoint = ENDPOINTS[RouteKind.PREVIEW_USER, "GET"]
+    binding = _element("Parameter", Name="bindingParameter", Type=f"{GRAPH}.user", Nullable="false")
+    returned = _element("ReturnType", Type=_type_name(resources.PREVIEW), Nullable="false")
+    return _element("Function", binding, returned, _described(endpoint.summary), Name="preview", IsBound="true")
 
 
 def _can(term: str, name: str, value: bool) -> str:  # noqa: FBT001 - what the annotation says
@@ -145,10 +150,10 @@ def document(version: str) -> bytes:
     )
     ours = _element(
         "Schema",
-        _words(resources.APPROVAL_STATE),
-        _words(resources.SOURCE_STATE),
-        *[_part(shape) for shape in _PARTS],
+        *[_words(words) for words in resources.WORDS],
+        *[_part(shape) for shape in resources.PARTS],
         *_actions(OURS, version),
+        _preview(),
         xmlns=_EDM,
         Namespace=OURS,
     )

@@ -101,6 +101,13 @@ ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
     (RouteKind.EXPORT_PROFILE, "GET"): _accepting(
         "The same as POST, body and all, as one of Graph's documents has it", _PROFILES, _LOCATION, _BINDING, has_accepted_body=True
     ),
+    (RouteKind.PREVIEW_USER, "GET"): Endpoint(
+        summary="Say what an export of a user's data would find, without reading it",
+        needs=_USERS,
+        shows=resources.PREVIEW,
+        refuses=(404, 409),
+        is_graph=False,
+    ),
     (RouteKind.PROFILES, "GET"): Endpoint(
         summary="List inbound shared user profiles", needs=_PROFILES, options=("$select",), shows=resources.PROFILE, is_list=True
     ),

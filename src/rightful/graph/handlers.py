@@ -95,11 +95,16 @@ async def _submit(service: Service, request: Request, subject: DataSubject, body
         raise Unexpected from error  # GRAPH-15: nothing that makes SDKs send again once something may have been committed
 
 
-async def _export_user(service: Service, request: Request, key: str) -> Reply:
+async def _find_user(service: Service, request: Request, key: str) -> DataSubject:
     subject = await service.reads.run(request.tenant_id, service.exports.find_user, request.tenant_id, key) if _KEY.fullmatch(key) else None
     if subject is None:
         raise _missing()
     request.is_about(subject.subject_id, subject.subject_id)
+    return subject
+
+
+async def _export_user(service: Service, request: Request, key: str) -> Reply:
+    subject = await _find_user(service, request, key)
     operation = await _submit(service, request, subject, bodies.parse_export(await request.body()))
     status = service.settings.beta_submit_status if request.is_beta else 202  # GRAPH-13
     return reply.empty(status, _accepted(request, operation), request_id=operation.operation_id)
@@ -115,6 +120,17 @@ async def export_user(service: Service, request: Request) -> Reply:
     """Submit an export of a user (GRAPH-10)."""
     _admit_user_export(service, request)
     return await _export_user(service, request, request.route.key)
+
+
+async def preview_user(service: Service, request: Request) -> Reply:
+    """Say what an export of a user would find (ours, not Graph's); it is admitted, and limited, as the export itself."""
+    _admit_user_export(service, request)
+    subject = await _find_user(service, request, request.route.key)
+    if asked := options.parse_query(request.query_string, is_beta=request.is_beta):
+        raise InvalidRequest(f"The query option {min(asked)} is not supported for a preview")
+    found = await service.writes.run(request.tenant_id, service.exports.preview, subject)
+    context = f"{request.root}/$metadata#{resources.PREVIEW.namespace}.{resources.PREVIEW.name}"
+    return reply.json(bodies.encode({"@odata.context": context} | resources.PREVIEW.show(found)))
 
 
 async def export_me(service: Service, request: Request) -> Reply:
@@ -323,6 +339,7 @@ HANDLERS: dict[tuple[RouteKind, str], Handler] = {
     (RouteKind.EXPORT_ME, "POST"): export_me,
     (RouteKind.EXPORT_PROFILE, "GET"): export_profile,
     (RouteKind.EXPORT_PROFILE, "POST"): export_profile,
+    (RouteKind.PREVIEW_USER, "GET"): preview_user,
     (RouteKind.PROFILES, "GET"): list_profiles,
     (RouteKind.PROFILE, "GET"): get_profile,
     (RouteKind.OPERATIONS, "GET"): list_operations,

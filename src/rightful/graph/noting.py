@@ -13,6 +13,7 @@ from rightful.identity.model import Caller
 from rightful.store.listing import All, Filter, SubjectIn
 
 _READS: dict[RouteKind, tuple[Action, Target]] = {
+    RouteKind.PREVIEW_USER: (Action.PREVIEW, Target.USER),
     RouteKind.OPERATION: (Action.READ_OPERATION, Target.OPERATION),
     RouteKind.OPERATIONS: (Action.LIST_OPERATIONS, Target.OPERATIONS),
     RouteKind.OPERATIONS_COUNT: (Action.LIST_OPERATIONS, Target.OPERATIONS),

@@ -22,6 +22,7 @@ _TYPES: Mapping[Edm, Json] = {
     Edm.DOUBLE: {"type": "number", "format": "double"},
     Edm.INT32: {"type": "integer", "format": "int32"},
     Edm.INT64: {"type": "integer", "format": "int64"},
+    Edm.BOOLEAN: {"type": "boolean"},
     Edm.DATE_TIME: {"type": "string", "format": "date-time"},  # GRAPH-05
 }
 
@@ -38,6 +39,7 @@ _OPTIONS: Mapping[str, tuple[Json, str]] = {
 _KEYS = {
     RouteKind.EXPORT_USER: "The user's object id or user principal name.",
     RouteKind.EXPORT_PROFILE: "The profile's userId.",
+    RouteKind.PREVIEW_USER: "The user's object id or user principal name.",
     RouteKind.PROFILE: "The profile's userId.",
     RouteKind.OPERATION: "The operation's id.",
     RouteKind.RESUME: "The operation's id.",
@@ -110,8 +112,8 @@ def _page(shape: Shape[Any]) -> Json:
 
 
 def _schemas() -> Json:
-    shapes = (resources.OPERATION, resources.PROFILE, resources.FAILURE, resources.APPROVAL, resources.SOURCE, resources.PACKAGE)
-    words = (resources.STATUS, resources.APPROVAL_STATE, resources.SOURCE_STATE)
+    shapes: tuple[Shape[Any], ...] = (resources.OPERATION, resources.PROFILE, *resources.PARTS)
+    words = (resources.STATUS, *resources.WORDS)
     return {
         **{shape.name: _shape(shape) for shape in shapes},
         **{each.name: {"type": "string", "enum": list(each.members), "description": each.doc} for each in words},

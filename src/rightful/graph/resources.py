@@ -1,9 +1,13 @@
 """What the service shows: operations, inbound shared user profiles, and their parts. The one place that has their properties. Pure."""
 
+from typing import Any
+
+from rightful.connectors.interface import Amount
+from rightful.export.preview import Preview, SourcePreview
 from rightful.graph.bodies import STATUS_WORDS, format_time
 from rightful.graph.shapes import GRAPH, OURS, Edm, Property, Shape, Words
 from rightful.operation.model import ApprovalState, DataPolicyOperation, Failure, PackageTotals, SourceProgress, SourceState
-from rightful.subject.model import DataSubject
+from rightful.subject.model import DataSubject, Reached, Refused, Weakness
 
 STATUS = Words(
     GRAPH,
@@ -161,3 +165,117 @@ PROFILE: Shape[DataSubject] = Shape(
         Property("homeTenantId", Edm.STRING, lambda subject: subject.home_tenant_id, "The person's own tenant."),
     ),
 )
+
+
+# -- previews: ours, not Graph's ------------------------------------------------------------------------------------------
+IDENTIFIER: Shape[Reached] = Shape(
+    namespace=OURS,
+    name="identifier",
+    doc="An identifier that sources are searched by, and how it was reached.",
+    properties=(
+        Property("kind", Edm.STRING, lambda it: it.kind, "Its kind, for instance `mail`."),
+        Property("value", Edm.STRING, lambda it: it.value, "The identifier."),
+        Property("place", Edm.STRING, lambda it: it.place, "Table and column of the directory where it stands."),
+        Property("round", Edm.INT32, lambda it: it.round, "0: in the person's own row; else in which round of looking further."),
+        Property("fromKind", Edm.STRING, lambda it: it.from_kind, "The kind of identifier that led to it.", is_left_out=True),
+        Property("fromValue", Edm.STRING, lambda it: it.from_value, "The identifier that led to it.", is_left_out=True),
+    ),
+)
+
+WEAKNESS = Words(OURS, "weakness", "Why an identifier is not searched for.", ("empty", "tooShort", "shared"))
+_WEAKNESS_WORDS = dict(zip(Weakness, WEAKNESS.members, strict=True))
+
+REFUSED: Shape[Refused] = Shape(
+    namespace=OURS,
+    name="refusedIdentifier",
+    doc="What stands in the directory and is too weak to be searched for.",
+    properties=(
+        Property("kind", Edm.STRING, lambda it: it.kind, "Its kind."),
+        Property("value", Edm.STRING, lambda it: it.value, "What stands there.", is_left_out=True),
+        Property("place", Edm.STRING, lambda it: it.place, "Table and column of the directory where it stands."),
+        Property("reason", WEAKNESS, lambda it: _WEAKNESS_WORDS[it.weakness], "Why it is not searched for."),
+        Property("people", Edm.INT32, lambda it: it.people, "How many share it.", is_left_out=True),
+    ),
+)
+
+
+def _count(amount: Amount | None) -> int | None:
+    return None if amount is None else amount.count
+
+
+def _is_exact(*amounts: Amount | None) -> bool:
+    known = [amount for amount in amounts if amount is not None]
+    return bool(known) and all(amount.is_exact for amount in known)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
+
+
+PREVIEWED: Shape[SourcePreview] = Shape(
+    namespace=OURS,
+    name="previewedSource",
+    doc="What is known of one source before it is read; an amount that is not known is null.",
+    properties=(
+        Property("name", Edm.STRING, lambda it: it.source_name, "Its name in the configuration."),
+        Property("connector", Edm.STRING, lambda it: it.connector, "What will read it."),
+        Property("product", Edm.STRING, lambda it: it.product, "The product under which it is filed."),
+        Property("searched", Edm.STRING, lambda it: it.searched, "The query with placeholders, or the path's template."),
+        Property("kinds", Edm.STRING, lambda it: list(it.kinds), "Kinds of identifiers that it is searched by.", is_list=True),
+        Property("identifiers", Edm.INT32, lambda it: it.identifiers, "How many of these there are; 0: nothing will be searched."),
+        Property("rows", Edm.INT64, lambda it: _count(it.estimate.rows), "Rows.", is_nullable=True),
+        Property("files", Edm.INT64, lambda it: _count(it.estimate.files), "Files.", is_nullable=True),
+        Property("bytes", Edm.INT64, lambda it: _count(it.estimate.size_bytes), "Bytes as delivered.", is_nullable=True),
+        Property("isExact", Edm.BOOLEAN, lambda it: _is_exact(it.estimate.rows, it.estimate.files), "Whether rows and files were counted."),
+        Property("seconds", Edm.DOUBLE, lambda it: _rounded(it.seconds), "How long it will take, by its recent pace.", is_nullable=True),
+        Property("columns", Edm.INT32, lambda it: it.columns, "How many columns a row has."),
+        Property("unlabelledColumns", Edm.STRING, lambda it: list(it.unlabelled), "Columns that no label speaks of.", is_list=True),
+        Property(
+            "problem",
+            FAILURE,
+            lambda it: it.problem and FAILURE.show(it.problem),
+            "Why nothing is known of it.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+    ),
+)
+
+PREVIEW: Shape[Preview] = Shape(
+    namespace=OURS,
+    name="exportPreview",
+    doc="What an export would find, without reading it. Sums are over the sources that know.",
+    properties=(
+        Property("userId", Edm.STRING, lambda it: it.subject.subject.subject_id, "Whose data it would be."),
+        Property("rows", Edm.INT64, lambda it: it.total("rows").count, "Rows in all."),
+        Property("files", Edm.INT64, lambda it: it.total("files").count, "Files in all."),
+        Property("bytes", Edm.INT64, lambda it: it.total("size_bytes").count, "Bytes in all, as delivered."),
+        Property(
+            "isExact",
+            Edm.BOOLEAN,
+            lambda it: it.total("rows").is_exact and it.total("files").is_exact,
+            "Whether rows and files were counted, in every source.",
+        ),
+        Property("seconds", Edm.DOUBLE, lambda it: _rounded(it.seconds), "How long it will take, source after source."),
+        Property(
+            "identifiers",
+            IDENTIFIER,
+            lambda it: [IDENTIFIER.show(each) for each in it.subject.reached],
+            "What the person is known by.",
+            is_list=True,
+        ),
+        Property(
+            "refusedIdentifiers",
+            REFUSED,
+            lambda it: [REFUSED.show(each) for each in it.subject.refused],
+            "What is not searched for.",
+            is_list=True,
+        ),
+        Property("sources", PREVIEWED, lambda it: [PREVIEWED.show(each) for each in it.sources], "Source by source.", is_list=True),
+    ),
+)
+
+PARTS: tuple[Shape[Any], ...] = (FAILURE, APPROVAL, SOURCE, PACKAGE, IDENTIFIER, REFUSED, PREVIEWED, PREVIEW)
+"""Every shape without a key."""
+WORDS = (APPROVAL_STATE, SOURCE_STATE, WEAKNESS)
+"""Every closed list of ours."""

@@ -19,6 +19,7 @@ class RouteKind(enum.Enum):
     EXPORT_USER = "export_user"
     EXPORT_ME = "export_me"
     EXPORT_PROFILE = "export_profile"
+    PREVIEW_USER = "preview_user"
     PROFILES = "profiles"
     PROFILE = "profile"
     OPERATIONS = "operations"
@@ -36,6 +37,7 @@ METHODS: dict[RouteKind, tuple[str, ...]] = {
     RouteKind.EXPORT_USER: ("POST", "OPTIONS"),
     RouteKind.EXPORT_ME: ("POST", "OPTIONS"),
     RouteKind.EXPORT_PROFILE: ("GET", "POST", "OPTIONS"),  # GRAPH-20; no HEAD, which changes nothing wherever it is taken
+    RouteKind.PREVIEW_USER: _READ,
     RouteKind.PROFILES: _READ,
     RouteKind.PROFILE: _READ,
     RouteKind.OPERATIONS: _READ,  # GRAPH-33
@@ -53,6 +55,7 @@ PATHS: dict[RouteKind, str] = {
     RouteKind.EXPORT_USER: "/users/{id}/exportPersonalData",
     RouteKind.EXPORT_ME: "/me/exportPersonalData",
     RouteKind.EXPORT_PROFILE: f"{_PROFILES}/{{userId}}/exportPersonalData",
+    RouteKind.PREVIEW_USER: "/users/{id}/exportPersonalData/preview",
     RouteKind.PROFILES: _PROFILES,
     RouteKind.PROFILE: f"{_PROFILES}/{{userId}}",
     RouteKind.OPERATIONS: "/dataPolicyOperations",
@@ -134,7 +137,19 @@ def _exports(rest: list[str], kind: RouteKind, version: str, key: str) -> Route:
 def _users(rest: list[str], version: str) -> Route:
     if len(rest) < 2:  # noqa: PLR2004 - an id and what is asked of it
         raise _unknown("users")
+    if _is_preview([segment.lower() for segment in rest[1:]]):
+        return Route(kind=RouteKind.PREVIEW_USER, version=version, key=rest[0])
     return _exports(rest[1:], RouteKind.EXPORT_USER, version, rest[0])
+
+
+def _is_preview(asked: list[str]) -> bool:
+    match asked:
+        case [export, "preview"]:
+            return export in _EXPORTS
+        case ["rightful.preview" | "rightful.preview()"]:  # as OData calls a function of ours
+            return True
+        case _:
+            return False
 
 
 def _me(rest: list[str], version: str) -> Route:

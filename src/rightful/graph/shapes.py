@@ -19,6 +19,7 @@ class Edm(enum.Enum):
     DOUBLE = "Edm.Double"
     INT32 = "Edm.Int32"
     INT64 = "Edm.Int64"
+    BOOLEAN = "Edm.Boolean"
     DATE_TIME = "Edm.DateTimeOffset"
 
 

@@ -9,8 +9,10 @@ import msgspec
 
 from rightful.audit.record import NOBODY, Action, Actor
 from rightful.clock import Clock, SystemClock
+from rightful.connectors.interface import Amount, Estimate
 from rightful.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from rightful.export.interface import Note, SubmitRequest, Unready
+from rightful.export.preview import Preview, SourcePreview
 from rightful.identity.model import Caller, CallerKind
 from rightful.identity.permissions import may_decide
 from rightful.ids import OperationId, TenantId, new_operation_id
@@ -26,7 +28,7 @@ from rightful.operation.model import (
 )
 from rightful.operation.status import Event, after
 from rightful.store.interface import ListQuery
-from rightful.subject.model import DataSubject, SubjectKind
+from rightful.subject.model import DataSubject, IdentifiedSubject, Reached, Refused, SubjectKind, Weakness
 from rightful.testing import memory_listing
 
 _BUSY_S = 7
@@ -83,6 +85,31 @@ class MemoryExports:
                 if self._is_repeated(operation, request, location):
                     return operation
             return self._add(request, location)
+
+    def preview(self, subject: DataSubject) -> Preview:
+        """Return a preview of two sources, one of which does not answer."""
+        reached = (
+            Reached(kind="id", value=subject.subject_id, place="people.id"),
+            Reached(kind="device_id", value="d1", place="devices.id", round=1, from_kind="id", from_value=subject.subject_id),
+        )
+        shared = Refused(kind="mail", place="people.mail", weakness=Weakness.SHARED, value="support@contoso.example", people=40)
+        identified = IdentifiedSubject(subject=subject, identifiers={"id": (subject.subject_id,)}, reached=reached, refused=(shared,))
+        amounts = Estimate(rows=Amount(3, is_exact=True), size_bytes=Amount(300))
+        orders = SourcePreview(
+            source_name="orders",
+            connector="sql",
+            product="Shop",
+            searched="SELECT …",
+            kinds=("id",),
+            identifiers=1,
+            estimate=amounts,
+            seconds=0.1,
+            columns=2,
+            unlabelled=("note",),
+        )
+        down = Failure(code="SourceUnavailable", message="it does not answer", source_name="mails")
+        mails = SourcePreview(source_name="mails", connector="http", product="Mail", problem=down)
+        return Preview(subject=identified, sources=(orders, mails))
 
     def get(self, tenant_id: TenantId, operation_id: OperationId, visible: frozenset[SubjectKind]) -> DataPolicyOperation | None:
         """Return an operation, None where there is none that this caller may see."""

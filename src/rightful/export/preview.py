@@ -1,0 +1,123 @@
+"""What an export would find, without reading it: sources, identifiers and how they were reached, amounts and time.
+
+Nothing is written, no operation is made, and no value of a source is read: each connector is asked how much there is (`Estimating`), and
+for its columns. A source that does not answer is named with its error, and the others are told all the same.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from rightful.config.model import LabelSettings, SourceConfig
+from rightful.connectors.interface import Amount, Connector, Estimate, ReadHeader, estimate
+from rightful.errors import NotFound, SourceError
+from rightful.export.pace import Pace
+from rightful.export.runtime import TenantRuntime
+from rightful.operation.model import Failure
+from rightful.subject.folders import kinds_of
+from rightful.subject.matching import is_usable
+from rightful.subject.model import DataSubject, IdentifiedSubject
+
+LIMIT_S = 2.0
+"""How long a source may take to say how much there is."""
+_SIDE_BY_SIDE = 4
+
+
+class SourcePreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one source before it is read."""
+
+    source_name: str
+    connector: str
+    product: str
+    searched: str = ""
+    """A query with placeholders, a path template."""
+    kinds: tuple[str, ...] = ()
+    """Of identifiers that it is searched by."""
+    identifiers: int = 0
+    """How many of these the subject has; 0: nothing will be searched."""
+    estimate: Estimate = Estimate()
+    seconds: float | None = None
+    """How long it will take, by its recent pace; None where the amount is not known."""
+    columns: int = 0
+    unlabelled: tuple[str, ...] = ()
+    """Columns whose data nobody has labelled."""
+    problem: Failure | None = None
+    """Why nothing is known of it."""
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What an export of one subject would be."""
+
+    subject: IdentifiedSubject
+    sources: tuple[SourcePreview, ...] = ()
+
+    def total(self, name: str) -> Amount:
+        """Return the sum of `rows`, `files` or `size_bytes` over the sources, of those that know it; exact where all do exactly."""
+        amounts = [getattr(source.estimate, name) for source in self.sources]
+        known: list[Amount] = [amount for amount in amounts if amount is not None]
+        unknown = [source for source in self.sources if source.estimate == Estimate()]
+        return Amount(sum(amount.count for amount in known), is_exact=not unknown and all(amount.is_exact for amount in known))
+
+    @property
+    def seconds(self) -> float:
+        """How long the reads take together, one after the other, of those of which it is known."""
+        return sum(source.seconds or 0.0 for source in self.sources)
+
+
+def preview(subject: DataSubject, tenant: TenantRuntime, pace: Pace, *, limit_s: float = LIMIT_S) -> Preview:
+    """Look at every source of a tenant for one subject.
+
+    Raises:
+        NotFound: the directory does not know the subject any more.
+        SourceError: the directory does not answer, or cannot tell the subject from somebody else.
+    """
+    [identified] = tenant.directory.identify([subject])
+    if identified is None:
+        raise NotFound("the subject is no longer in the directory")
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="preview") as threads:
+        looked = [threads.submit(_look, source, tenant, identified, pace, limit_s) for source in tenant.config.sources]
+        return Preview(subject=identified, sources=tuple(each.result() for each in looked))
+
+
+def _look(source: SourceConfig, tenant: TenantRuntime, subject: IdentifiedSubject, pace: Pace, limit_s: float) -> SourcePreview:
+    found = SourcePreview(source_name=source.name, connector=source.connector, product=source.product)
+    try:
+        connector = tenant.source(source.name)[1]
+        header = header_of(connector)
+        kinds = tuple(sorted({match.identifier_kind for match in header.match} or kinds_of(header.searched)))
+        [amounts] = estimate(connector, [subject], limit_s=limit_s)
+    except SourceError as error:
+        return msgspec.structs.replace(found, problem=Failure(code=error.code, message=error.message, source_name=source.name))
+    return msgspec.structs.replace(
+        found,
+        searched=header.searched,
+        kinds=kinds,
+        identifiers=sum(is_usable(kind, value) for kind in kinds for value in subject.values(kind)),
+        estimate=amounts,
+        seconds=_seconds(source, tenant, amounts, pace),
+        columns=len(header.columns),
+        unlabelled=unlabelled([column.name for column in header.columns], source.label),
+    )
+
+
+def header_of(connector: Connector) -> ReadHeader:
+    """Return what a read would begin with: for nobody, so that nothing is searched. Raises `SourceError`."""
+    items = iter(connector.read(connector.plan(())[0], ()))
+    header = next(items, None)
+    close = getattr(items, "close", None)
+    if close is not None:
+        close()
+    return header if isinstance(header, ReadHeader) else ReadHeader()
+
+
+def unlabelled(columns: Sequence[str], label: LabelSettings | None) -> tuple[str, ...]:
+    """Return the columns that no label speaks of: a source's label speaks of all of its columns."""
+    return () if label is not None and label.category else tuple(columns)
+
+
+def _seconds(source: SourceConfig, tenant: TenantRuntime, amounts: Estimate, pace: Pace) -> float | None:
+    if amounts.size_bytes is None:
+        return None
+    files = amounts.files.count if amounts.files is not None else 0
+    return pace.seconds((tenant.config.id, source.name), size_bytes=amounts.size_bytes.count, files=files)

@@ -1,0 +1,90 @@
+"""The preview of an export over the wire."""
+
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+
+import pytest
+from tests.wire.world import ANN, NOBODY, World, world
+
+from rightful.audit.record import Action, Target
+from rightful.graph import csdl
+
+PREVIEW = f"/beta/users/{ANN}/exportPersonalData/preview"
+EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
+
+
+@pytest.fixture
+def opened() -> Iterator[World]:
+    with world() as one:
+        yield one
+
+
+def test_a_preview_says_what_the_service_found(opened: World) -> None:
+    answer = opened.get(PREVIEW)
+    assert answer.status == 200
+    found = answer.json
+    assert found["@odata.context"].endswith("/beta/$metadata#rightful.exportPreview")
+    assert (found["userId"], found["rows"], found["files"], found["bytes"], found["isExact"]) == (ANN, 3, 0, 300, False)
+    orders, mails = found["sources"]
+    assert (orders["rows"], orders["isExact"], orders["files"], orders["unlabelledColumns"]) == (3, True, None, ["note"])
+    assert (mails["rows"], mails["problem"]["code"]) == (None, "SourceUnavailable")
+    assert found["identifiers"][1] == {
+        "kind": "device_id", "value": "d1", "place": "devices.id", "round": 1, "fromKind": "id", "fromValue": ANN
+    }  # fmt: skip
+    assert found["refusedIdentifiers"][0]["reason"] == "shared"
+    assert opened.exports.operations == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/v1.0/users/{ANN}/exportPersonalData/preview",
+        f"/beta/users('{ANN}')/EXPORTPERSONALDATA/PREVIEW",
+        f"/beta/users/{ANN}/microsoft.graph.exportPersonalData/preview",
+        f"/beta/users('{ANN}')/rightful.preview()",
+        "/beta/users/ann@contoso.example/exportPersonalData/preview/",
+    ],
+)
+def test_it_is_found_under_every_spelling_of_its_path(opened: World, path: str) -> None:
+    assert opened.get(path).json["userId"] == ANN
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", f"/beta/users/{NOBODY}/exportPersonalData/preview", 404),
+        ("GET", f"{PREVIEW}?$select=rows", 400),
+        ("GET", f"{PREVIEW}/more", 400),
+        ("GET", f"/beta/users/{ANN}/preview", 400),
+        ("GET", "/beta/me/exportPersonalData/preview", 400),
+        ("POST", PREVIEW, 405),
+        ("DELETE", PREVIEW, 405),
+        ("HEAD", PREVIEW, 200),
+        ("OPTIONS", PREVIEW, 204),
+    ],
+)
+def test_what_it_takes(opened: World, method: str, path: str, status: int) -> None:
+    assert opened.client.request(method, path, token=opened.token).status == status
+
+
+def test_a_preview_is_recorded_as_a_look_at_somebody(opened: World) -> None:
+    opened.get(PREVIEW)
+    opened.client.request("GET", PREVIEW, token=opened.issuer.token(roles=["User.Read.All"]))
+    done, refused = opened.exports.notes
+    assert (done.action, done.outcome, done.target, done.target_id, done.subject_id) == (Action.PREVIEW, "ok", Target.USER, ANN, ANN)
+    assert (refused.action, refused.outcome) == (Action.PREVIEW, "Authorization_RequestDenied")
+
+
+@pytest.mark.parametrize("version", ["v1.0", "beta"])
+def test_the_metadata_has_a_function_that_leads_to_it(opened: World, version: str) -> None:
+    root = ET.fromstring(csdl.document(version))
+    [(namespace, function)] = [
+        (schema.attrib["Namespace"], each) for schema in root.iter(f"{EDM}Schema") for each in schema.iter(f"{EDM}Function")
+    ]
+    binding = function.find(f"{EDM}Parameter")
+    returned = function.find(f"{EDM}ReturnType")
+    assert binding is not None
+    assert binding.attrib["Type"] == "microsoft.graph.user"
+    assert returned is not None
+    answer = opened.get(f"/{version}/users('{ANN}')/{namespace}.{function.attrib['Name']}()")
+    assert answer.json["@odata.context"].endswith(f"#{returned.attrib['Type']}")
