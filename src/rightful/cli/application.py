@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Do the main job on a sample company, start to verified package."),
     "init": ("init", "Write a commented rightful.yaml, a seal.key and an audit.key."),
     "serve": ("serve", "Run the service."),
+    "source": ("source", "Add a source, try one out, and see what has changed in the systems."),
     "preview": ("preview", "Show what an export would find, without reading it."),
     "export": ("export", "Export a person's data and follow it until it is done."),
     "requests": ("requests", "List, show, watch, cancel, resume, approve and reject exports."),

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from rightful.database.identifying import SlotValues
 from rightful.database.query import Query, Target, Wanted
-from rightful.database.table import Statistics, Table
+from rightful.database.table import Link, Statistics, Table
 
 
 class Database(Protocol):
@@ -27,6 +27,14 @@ class Database(Protocol):
 
     def table(self, name: str) -> Table:
         """Return what is known of a table or view; kept for a short while."""
+        ...
+
+    def names(self) -> list[str]:
+        """Return the names of tables and views, as `table` takes them, sorted; of a large database the first 1,000."""
+        ...
+
+    def links(self, table: Table) -> tuple[Link, ...]:
+        """Return the foreign keys that a table declares."""
         ...
 
     def statistics(self, table: Table) -> Statistics:

@@ -19,6 +19,7 @@ from rightful.database.postgres_errors import is_connection_lost, translate
 from rightful.database.postgres_sql import (
     AFTER_SETTING,
     CATALOGUE,
+    LINKS,
     NAMES,
     STATISTICS,
     WIDTHS,
@@ -29,7 +30,7 @@ from rightful.database.postgres_sql import (
     width_of,
 )
 from rightful.database.query import Query, Target, Wanted
-from rightful.database.table import Statistics, Table
+from rightful.database.table import Link, Statistics, Table, links_of
 from rightful.errors import SourceRefused, SourceUnavailable
 
 R = TypeVar("R")
@@ -94,11 +95,10 @@ class PostgresDatabase:
         quoted = ".".join(naming.quote(part) for part in naming.split(name))
         rows = self._ask(CATALOGUE, [quoted])
         if not rows:
-            names = [str(row[0]) for row in self._ask(NAMES, [""])]
             raise SourceRefused(
                 f"{self._where}: there is no table or view {name!r} (or this account may not see it)",
                 source_name=self._source_name,
-                hint=naming.did_you_mean(name, names),
+                hint=naming.did_you_mean(name, self.names()),
             )
         table = table_of(name, rows[0][0])
         with self._lock:
@@ -107,6 +107,14 @@ class PostgresDatabase:
                 table = known[1]  # so that what was built for it stays of use
             self._tables[name] = now, table
         return table
+
+    def names(self) -> list[str]:
+        """Ask the catalogue."""
+        return sorted(str(row[0]) for row in self._ask(NAMES, [""]))
+
+    def links(self, table: Table) -> tuple[Link, ...]:
+        """Ask the catalogue."""
+        return links_of((str(name), str(there), str(ours), str(theirs)) for name, there, ours, theirs in self._ask(LINKS, [table.sql]))
 
     def statistics(self, table: Table) -> Statistics:
         """Ask for the planner's statistics; kept for five minutes."""

@@ -73,6 +73,13 @@ SELECT json_build_object('rows', greatest(c.reltuples, -1)::bigint, 'columns', (
 FROM pg_class c WHERE c.oid = to_regclass($1::text)
 """
 
+LINKS = """
+SELECT c.conname, CASE WHEN pg_table_is_visible(r.oid) THEN r.relname ELSE s.nspname || '.' || r.relname END, a.attname, b.attname
+FROM pg_constraint c JOIN pg_class r ON r.oid = c.confrelid JOIN pg_namespace s ON s.oid = r.relnamespace
+CROSS JOIN LATERAL unnest(c.conkey, c.confkey) WITH ORDINALITY k(here, there, n)
+JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.here JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.there
+WHERE c.contype = 'f' AND c.conrelid = to_regclass($1::text) ORDER BY c.conname, k.n
+"""
 WIDTHS = """
 SELECT coalesce(json_object_agg(p.attname, json_build_array(p.avg_width, p.null_frac)), '{}')::text, max(c.reltuples)::bigint
 FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_stats p ON p.schemaname = s.nspname AND p.tablename = c.relname

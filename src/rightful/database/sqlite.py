@@ -21,7 +21,7 @@ from rightful.database.query import Query, Target, Wanted
 from rightful.database.sqlite_catalogue import introspect, statistics_of, table_names, widths_of
 from rightful.database.sqlite_rows import Misfit, batch_of
 from rightful.database.sqlite_sql import SqliteDialect
-from rightful.database.table import Statistics, Table
+from rightful.database.table import Link, Statistics, Table, links_of
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.package.schema import ColumnKind
 
@@ -109,6 +109,26 @@ class SqliteDatabase:
         with self._lock:
             self._tables[name] = schema, table
         return table
+
+    def names(self) -> list[str]:
+        """Look at the schema."""
+        try:
+            with self._lent() as connection:
+                return sorted(table_names(connection))
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
+
+    def links(self, table: Table) -> tuple[Link, ...]:
+        """Look at the schema."""
+        *schema, plain = naming.split(table.sql)
+        asked = 'SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?, ?) ORDER BY id, seq'
+        try:
+            with self._lent() as connection:
+                rows = connection.execute(asked, (plain, schema[0] if schema else None)).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
+        # A key that names no column there means the primary key, which has the same name in the usual case.
+        return links_of((str(number), there, ours, theirs or ours) for number, there, ours, theirs in rows)
 
     def statistics(self, table: Table) -> Statistics:
         """Say what ANALYZE has counted, and else at most how many rows there are."""

@@ -1,5 +1,6 @@
 """What is known of a table or view, as plain values."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -83,6 +84,24 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     def is_unique(self, names: frozenset[str]) -> bool:
         """Say whether no two rows can have the same values in these columns."""
         return any(columns <= names for columns in self.unique)
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """A foreign key."""
+
+    table: str
+    """Where it leads, as the configuration writes it."""
+    columns: dict[str, str]
+    """Column here to column there."""
+
+
+def links_of(rows: Iterable[tuple[str, str, str, str]]) -> tuple[Link, ...]:
+    """Make links of rows (name of the key, table there, column here, column there)."""
+    found: dict[str, Link] = {}
+    for name, there, ours, theirs in rows:
+        known = found.get(name) or Link(table=there, columns={})
+        found[name] = Link(table=there, columns={**known.columns, ours: theirs})
+    return tuple(found.values())
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,6 +47,19 @@ class Directory(Protocol):
 
 
 @runtime_checkable
+class KnowsIdentifiers(Protocol):
+    """The ability to show which identifiers there are: for finding out what a system's columns hold, not for a request."""
+
+    def known(self, limit: int) -> dict[str, frozenset[str]]:
+        """Return values of each kind, out of at most `limit` rows of each table; as they stand there."""
+        ...
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """Return the names of the columns that each kind is found in."""
+        ...
+
+
+@runtime_checkable
 class FindsAmbiguity(Protocol):
     """The ability to look for people who cannot be told apart, over the whole directory: for `rightful doctor`, not for a request."""
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from rightful.database.identifying import fill
 from rightful.database.interface import Database
 from rightful.database.naming import did_you_mean
@@ -54,6 +56,12 @@ class Lookup:
     def list(self) -> list[Row]:
         """Return all rows of the table; for a lookup without match columns."""
         return sorted(_row(values) for _, *values in self._database.rows(self._query(), []))
+
+    def some(self, limit: int) -> Sequence[Row]:
+        """Return the first rows of the table, whichever these are; for a lookup without match columns."""
+        query = self._query()
+        limited = msgspec.structs.replace(query, sql=f"{query.sql} LIMIT {limit:d}")
+        return [_row(values) for _, *values in self._database.rows(limited, [])]
 
     def check(self) -> None:
         """Have the database look at the query."""

@@ -148,6 +148,29 @@ class SqlDirectory:
         pairs = ((row[0], normalise("upn", row[-1])) for row in self._names.list())
         return len({upn for subject_id, upn in pairs if is_usable("upn", upn) and first.setdefault(upn, subject_id) != subject_id})
 
+    def known(self, limit: int) -> dict[str, frozenset[str]]:
+        """Read the beginning of each table; see `directory.interface.KnowsIdentifiers`."""
+        found: dict[str, set[str]] = {}
+        tables = [(self._open(self._settings.url), self._settings.table, self._people)]
+        tables += [(self._open(more.url or self._settings.url), more.table, built.holdings) for more, built in self._all_more()]
+        for database, table, holdings in tables:
+            rows = Lookup(database, table, [], holdings.columns).some(limit)
+            for each in holdings.identifiers(rows):
+                if is_usable(each.kind, each.value):
+                    found.setdefault(each.kind, set()).add(each.value)
+        return {kind: frozenset(values) for kind, values in found.items()}
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """Name the columns of each kind, here and in `more`."""
+        found: dict[str, list[str]] = {}
+        for holdings in (self._people, *(built.holdings for _, built in self._all_more())):
+            for kind, columns in holdings.by_kind.items():
+                found.setdefault(kind, []).extend(columns)
+        return {kind: tuple(dict.fromkeys(columns)) for kind, columns in found.items()}
+
+    def _all_more(self) -> "list[tuple[MoreSettings, _More]]":
+        return list(zip(self._settings.more, self._more, strict=True))
+
     def find_user(self, key: str) -> DataSubject | None:
         """Find by exact value first, which an index serves; a UPN then without case, over all rows if there is no index on lower().
 
@@ -272,15 +295,15 @@ class _Holdings:
 
     def __init__(self, table: TableSharing, leading: Sequence[str], identifiers: Columns) -> None:
         self._table = table
-        self._by_kind = {kind: [columns] if isinstance(columns, str) else list(columns) for kind, columns in identifiers.items()}
-        pairs = [(kind, column) for kind, columns in self._by_kind.items() for column in columns]
+        self.by_kind = {kind: [columns] if isinstance(columns, str) else list(columns) for kind, columns in identifiers.items()}
+        pairs = [(kind, column) for kind, columns in self.by_kind.items() for column in columns]
         self.columns = tuple(dict.fromkeys([*filter(None, leading), *(column for _, column in pairs)]))
         self._leading = [self.columns.index(column) if column else None for column in leading]
         self._identifiers = [(kind, f"{table.name}.{column}", self.columns.index(column)) for kind, column in pairs]
 
     def sharing(self, kind: str, values: Sequence[str]) -> Sequence[int]:
         """Say how many people have each of these values."""
-        return self._table.count(kind, self._by_kind[kind], values)
+        return self._table.count(kind, self.by_kind[kind], values)
 
     def leading(self, row: Row) -> list[str]:
         """Return the columns that describe a person; empty where the settings name none."""

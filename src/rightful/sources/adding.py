@@ -1,0 +1,80 @@
+"""From an address to proposed sources: looks, asks what the directory has in common with it, and names what comes of it."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from rightful.config.model import TenantConfig
+from rightful.database.opening import identity
+from rightful.errors import ConfigurationError
+from rightful.sources import survey
+from rightful.sources.proposing import Known, Proposal, propose
+from rightful.sources.writing import hide_password
+from rightful.subject.matching import normalise
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def proposals_for(
+    name: str, url: str, tenant: TenantConfig, folder: Path, known: Known, *, tables: Sequence[str], environ: Mapping[str, str]
+) -> tuple[list[Proposal], list[str]]:
+    """Return proposed sources, and the tables that no way to people was found from.
+
+    Raises:
+        ConfigurationError: the name is none or taken, or nothing is known of how to look there.
+        SourceError: what lies there cannot be looked at.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigurationError("the name is none for a source", hint="letters, digits, _ and -, beginning with a letter, at most 40")
+    address = _VARIABLE.sub(lambda found: _resolved(found[1], environ), url)
+    connector = survey.connector_of(address, folder)
+    written, _ = hide_password(url, name)
+    common = {"connector": connector, "url": written}
+    product = name[:1].upper() + name[1:]
+    if connector == "files":
+        common["product"] = product
+        return [_folders(name, survey.look_at_folders(address, folder), common, known)], []
+    if connector == "lake":
+        found = survey.look_at_lake(address, folder, name)
+        proposals, left = propose(name, [found], common, known, parents={}, product=product)
+    else:
+        looked = survey.look_at_database(address, folder, name, tables)
+        proposals, left = propose(name, looked, common, known, parents=_parents(tenant, address, folder), product=product)
+    taken = [each.name for each in proposals if tenant.source(each.name) is not None]
+    if taken:
+        raise ConfigurationError(f"there is a source {taken[0]!r} already", hint="give another name")
+    return proposals, left
+
+
+def _resolved(variable: str, environ: Mapping[str, str]) -> str:
+    if variable not in environ:
+        raise ConfigurationError(f"the variable {variable} is not set", hint="set it for this command too")
+    return environ[variable]
+
+
+def _parents(tenant: TenantConfig, url: str, folder: Path) -> dict[str, str]:
+    """Return the tables of the same database that are read already, with their sources."""
+    found = {}
+    for source in tenant.sources:
+        settings = msgspec.to_builtins(source.settings)
+        if source.connector == "sql" and identity(str(settings["url"]), folder) == identity(url, folder):
+            found[str(settings["table"])] = source.name
+    return found
+
+
+def _folders(name: str, names: Sequence[str], common: Mapping[str, object], known: Known) -> Proposal:
+    hits = Counter({kind: sum(normalise(kind, each) in values for each in names) for kind, values in known.values.items()})
+    kind, count = hits.most_common(1)[0] if hits else ("upn", 0)
+    if not count:
+        kind = "upn"
+    reason = (
+        f"{count} of {len(names)} folders are named after somebody's {kind}"
+        if count
+        else "no folder is named after anybody the directory knows: look whether `path` is right"
+    )
+    settings = {"path": f"{{{kind}}}/", "label": {"category": "user.content"}}
+    return Proposal(name=name, settings={**common, **settings}, reasons=(reason,))

@@ -1,0 +1,103 @@
+"""What has come or gone in the systems since somebody last looked: tables that no source reads, and columns that are new or missing.
+
+Which tables there are is compared with what the configuration names. Which columns there were is recorded in a file beside it, names alone.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from rightful import private_file
+from rightful.config.model import TenantConfig
+from rightful.database.opening import identity
+from rightful.errors import ConfigurationError, ExportError
+from rightful.sources.survey import tables_of
+
+FILE = "sources.seen.json"
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What was there when somebody last looked."""
+
+    columns: dict[str, dict[str, tuple[str, ...]]] = {}
+    """Tenant id to source to its columns."""
+
+
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
+    """What is new or gone in one source, or beside it."""
+
+    source_name: str
+    what: str
+    """`table`, `column`."""
+    names: tuple[str, ...]
+    is_new: bool = True
+    is_unrecorded: bool = False
+    """Nobody has looked before: all columns are new."""
+
+
+def load(folder: Path) -> Seen:
+    """Read what was recorded; nothing where nothing was."""
+    path = folder / FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Seen)
+    except FileNotFoundError:
+        return Seen()
+    except (OSError, msgspec.MsgspecError) as error:
+        raise ConfigurationError(f"{FILE} cannot be read", hint=f"delete it, and record anew: {path}") from error
+
+
+def save(folder: Path, seen: Seen) -> None:
+    """Record what is there now."""
+    private_file.write(folder / FILE, msgspec.json.format(msgspec.json.encode(seen), indent=1) + b"\n")
+
+
+def changed_columns(source_name: str, before: Iterable[str] | None, now: Iterable[str]) -> list[Drift]:
+    """Return what is new and what is gone of one source's columns."""
+    if before is None:
+        return [Drift(source_name=source_name, what="column", names=names, is_unrecorded=True)] if (names := tuple(now)) else []
+    was, is_ = tuple(before), tuple(now)
+    new, gone = tuple(name for name in is_ if name not in was), tuple(name for name in was if name not in is_)
+    found = [Drift(source_name=source_name, what="column", names=new)] if new else []
+    return found + ([Drift(source_name=source_name, what="column", names=gone, is_new=False)] if gone else [])
+
+
+def new_tables(tenant: TenantConfig, folder: Path) -> list[Drift]:
+    """Return tables that neither a source nor the directory names, for each database that one of them reads, under the first one's name."""
+    named: dict[str, set[str]] = {}
+    first: dict[str, tuple[str, str]] = {}
+    for owner, settings in [("directory", tenant.directory.settings), *((s.name, s.settings) for s in tenant.sources)]:
+        for url, table in _tables(msgspec.to_builtins(settings)):
+            try:
+                database = identity(url, folder)
+            except ConfigurationError:
+                continue  # not a database that is read by SQL
+            named.setdefault(database, set()).add(_plain(table))
+            first.setdefault(database, (owner, url))
+    found: list[Drift] = []
+    for database, (owner, url) in first.items():
+        try:
+            tables = tables_of(url, folder, owner)
+        except ExportError:
+            continue  # the check of the source says so
+        left = tuple(table for table in tables if _plain(table) not in named[database])
+        if left:
+            found.append(Drift(source_name=owner, what="table", names=left))
+    return found
+
+
+def _tables(settings: object, url: str = "") -> Iterable[tuple[str, str]]:
+    """Yield (url, table) of settings and of what is in them: a part without a url has the whole's."""
+    if isinstance(settings, Mapping):
+        here = str(settings.get("url") or url)
+        if settings.get("table"):
+            yield here, str(settings["table"])
+        for value in settings.values():
+            yield from _tables(value, here)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from _tables(value, url)
+
+
+def _plain(table: str) -> str:
+    return table.removeprefix("public.").removeprefix("main.").replace('"', "").lower()

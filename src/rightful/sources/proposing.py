@@ -1,0 +1,190 @@
+"""From tables and columns to sources: what is matched by what, over which tables the rest is reached, and what it is called. Pure.
+
+A column is matched where its values are known identifiers, or failing that where its name says what it holds. A table without such a
+column is reached over one that has it, by a foreign key or by a column that is named after it (`order_id` for `orders.id`).
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from rightful.ids import is_guid
+from rightful.sources.labels import category_of_all, words_of
+from rightful.subject.matching import is_usable, normalise
+
+_LEAST_SHARE = 0.2
+"""Of the different values of a column that must be somebody's for it to be matched."""
+_LEAST_HITS = 2
+_MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s.]+")
+_SMALL = re.compile(r"-?[0-9]{1,6}")
+"""Numbers that are the same by chance: person 17 has nothing to do with order 17."""
+_LIKE = 0.8
+_NAMED: Mapping[str, re.Pattern[str]] = {
+    "mail": re.compile(r"(?:^|_)(?:e?_?mail|sender|recipient|email_address)(?:_|$)"),
+    "upn": re.compile(r"(?:^|_)(?:upn|user_?principal_?name|principal)(?:_|$)"),
+    "id": re.compile(r"(?:^|_)(?:object_?id|oid|aad_?id|entra_?id)(?:_|$)"),
+}
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What the directory knows identifiers by."""
+
+    values: Mapping[str, Collection[str]]
+    """Of each kind, normalised."""
+    columns: Mapping[str, Collection[str]]
+    """What the columns are called there."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Collection[str]], columns: Mapping[str, Collection[str]]) -> "Known":
+        """Make one of values as they stand in the directory."""
+        return cls(values={kind: frozenset(normalise(kind, each) for each in found) for kind, found in values.items()}, columns=columns)
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A table, or what is alike, as it was found."""
+
+    name: str
+    columns: tuple[str, ...]
+    samples: Mapping[str, Sequence[str]] = {}
+    """Some values of each column."""
+    key: tuple[str, ...] = ()
+    """The primary key."""
+    links: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    """(table there, {column here: column there}) of foreign keys."""
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """A source, ready for the configuration."""
+
+    name: str
+    settings: dict[str, object]
+    reasons: tuple[str, ...] = ()
+    """Why it is as it is, line by line; without values."""
+
+
+def propose(
+    prefix: str, tables: Sequence[Found], common: Mapping[str, object], known: Known, *, parents: Mapping[str, str], product: str
+) -> tuple[list[Proposal], list[str]]:
+    """Return a source for each table that leads to people, and the names of those that do not.
+
+    Args:
+        prefix: the source's name where there is one table, else what the names begin with.
+        tables: what was found.
+        common: settings that all have: connector and url.
+        known: what the directory knows.
+        parents: table to source name, of sources of the same database that are configured already.
+        product: the folder of the package.
+    """
+    names = {table.name: prefix if len(tables) == 1 else f"{prefix}_{words_of(table.name)}" for table in tables}
+    found: dict[str, Proposal] = {}
+    reached = dict(parents)
+    for table in tables:
+        match, reasons = _matches(table, known)
+        if match:
+            found[table.name] = _proposal(names[table.name], table, {**common, "match": match, "product": product}, reasons)
+            reached[table.name] = names[table.name]
+    _add_ways(found, tables, reached)
+    left = [table for table in tables if table.name not in found]
+    while progress := [(table, found_way) for table in left if (found_way := _way(table, reached, tables)) is not None]:
+        for table, (parent, join, reason) in progress:
+            way = {"via": {reached[parent]: dict(join)}}
+            found[table.name] = _proposal(names[table.name], table, {**common, **way, "product": product}, [reason])
+        reached |= {table.name: names[table.name] for table, _ in progress}
+        left = [table for table in left if table.name not in found]
+    return [found[table.name] for table in tables if table.name in found], [table.name for table in left]
+
+
+def _add_ways(found: dict[str, Proposal], tables: Sequence[Found], reached: Mapping[str, str]) -> None:
+    """Let rows of a matched table also belong to whom a matched parent's row belongs to; never so that `via` leads back."""
+    parents: set[str] = set()
+    for table in tables:
+        proposal = found.get(table.name)
+        way = _way(table, {name: reached[name] for name in found}, tables) if proposal is not None and table.name not in parents else None
+        if proposal is None or way is None or "via" in found[way[0]].settings:
+            continue
+        parent, join, reason = way
+        match = proposal.settings["match"]
+        if isinstance(match, dict) and join.keys() & match.keys():
+            continue  # the same column says whose it is already
+        parents.add(parent)
+        settings: dict[str, object] = {}
+        for key, value in proposal.settings.items():
+            settings[key] = value
+            if key == "match":
+                settings["via"] = {reached[parent]: dict(join)}
+        found[table.name] = Proposal(name=proposal.name, settings=settings, reasons=(*proposal.reasons, f"also {reason}"))
+
+
+def _proposal(name: str, table: Found, given: Mapping[str, object], reasons: Sequence[str]) -> Proposal:
+    settings: dict[str, object] = {"connector": given["connector"], "url": given["url"]}
+    if given["connector"] == "sql":
+        settings["table"] = table.name
+    settings |= {key: value for key, value in given.items() if key != "product"}
+    if len(table.key) == 1 and given["connector"] == "sql":
+        settings["key"] = table.key[0]
+    settings |= {"product": given["product"], "label": {"category": category_of_all(table.columns)}}
+    return Proposal(name=name, settings=settings, reasons=tuple(reasons))
+
+
+def _matches(table: Found, known: Known) -> tuple[dict[str, str], list[str]]:
+    match: dict[str, str] = {}
+    reasons: list[str] = []
+    for column in table.columns:
+        kind, reason = _kind_of(column, table.samples.get(column, ()), known)
+        if kind:
+            match[column] = kind
+            reasons.append(f"{column} is matched as {kind}: {reason}")
+            if table.key == (column,):  # a table of people: the rest says no more
+                return {column: kind}, reasons[-1:]
+    return match, reasons
+
+
+def _kind_of(column: str, samples: Sequence[str], known: Known) -> tuple[str, str]:
+    values = {value for value in samples if value.strip()}
+    by_name = [kind for kind in known.values if _is_named(column, kind, known)]
+    shares = {kind: _hits(values, kind, known) for kind in known.values}
+    proven = [kind for kind, hits in shares.items() if hits >= min(_LEAST_HITS, len(values)) > 0 and hits >= _LEAST_SHARE * len(values)]
+    if all(_SMALL.fullmatch(value) for value in values):
+        proven = [kind for kind in proven if kind in by_name]
+    if proven:
+        best = max(proven, key=lambda kind: (kind in by_name, shares[kind], kind == "upn"))
+        return best, f"{shares[best]} of {len(values)} values that were looked at are somebody's"
+    if by_name and (not values or not known.values[by_name[0]] or _looks_like(values, by_name[0])):
+        return by_name[0], "by its name; none of the values that were looked at is known, so look whether that is right"
+    return "", ""
+
+
+def _is_named(column: str, kind: str, known: Known) -> bool:
+    words = words_of(column)
+    names = {words_of(name) for name in (kind, *known.columns.get(kind, ()))} - {"id", "folder", "name"}
+    return words in names or (kind in _NAMED and _NAMED[kind].search(words) is not None)
+
+
+def _hits(values: Collection[str], kind: str, known: Known) -> int:
+    return sum(is_usable(kind, value) and normalise(kind, value) in known.values[kind] for value in values)
+
+
+def _looks_like(values: Collection[str], kind: str) -> bool:
+    """Say whether values have a kind's form, which few kinds have: `customer_id` may be another system's number than the directory's."""
+    if kind in {"mail", "upn"}:
+        return sum(_MAIL.fullmatch(value) is not None for value in values) >= _LIKE * len(values)
+    return kind == "id" and all(is_guid(value.lower()) for value in values)
+
+
+def _way(table: Found, reached: Mapping[str, str], tables: Sequence[Found]) -> tuple[str, Mapping[str, str], str] | None:
+    for parent, columns in table.links:
+        if parent in reached and parent != table.name:
+            return parent, columns, f"reached over {parent} by a foreign key"
+    keys = {each.name: each.key[0] for each in tables if len(each.key) == 1}
+    for column in table.columns:
+        for parent, key in keys.items():
+            if parent in reached and parent != table.name and _is_named_after(words_of(column), words_of(parent), words_of(key)):
+                return parent, {column: key}, f"reached over {parent} by the name of {column}; the database declares no foreign key"
+    return None
+
+
+def _is_named_after(column: str, table: str, key: str) -> bool:
+    plain = table.rpartition(".")[2]
+    singular = {plain, plain.removesuffix("s"), plain.removesuffix("es"), re.sub(r"ies$", "y", plain)}
+    return column in {f"{word}_{key}" for word in singular}

@@ -1,0 +1,105 @@
+"""Looks at an address: which tables, columns and folders lie there. A few values of each column are looked at in memory, never shown."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from rightful.connectors.lake_files import list_files, split_glob
+from rightful.connectors.local_paths import has_wildcard, local_path
+from rightful.database.interface import Database
+from rightful.database.opening import open_database
+from rightful.database.query import Target, Wanted
+from rightful.database.table import Table, TableColumn
+from rightful.directory.interface import Directory, KnowsIdentifiers
+from rightful.errors import ConfigurationError, SourceRefused
+from rightful.package.schema import ColumnKind
+from rightful.sources.proposing import Found, Known
+
+_SAMPLED = 200
+"""Rows that are looked at in each table."""
+_KNOWN = 20_000
+"""Rows of the directory whose identifiers columns are compared with."""
+_IDENTIFYING = frozenset({ColumnKind.TEXT, ColumnKind.INT, ColumnKind.UUID})
+_SCHEMES = {"sqlite": "sql", "postgresql": "sql", "postgres": "sql"}
+
+
+def known_of(directory: Directory) -> Known:
+    """Return what the directory knows people by."""
+    if not isinstance(directory, KnowsIdentifiers):
+        return Known(values={}, columns={})
+    return Known.of(directory.known(_KNOWN), directory.columns())
+
+
+def connector_of(url: str, folder: Path) -> str:
+    """Return the connector that reads what lies at an address; raises `ConfigurationError` where there is none for it."""
+    scheme, separator, _ = url.partition("://")
+    if separator and scheme in _SCHEMES:
+        return _SCHEMES[scheme]
+    if separator and scheme != "file":
+        raise ConfigurationError(
+            f"nothing is known of how to look at {scheme[:20]}:// addresses",
+            hint="write the source into the configuration by hand; `rightful source test` tries it",
+        )
+    if url.endswith(".parquet"):
+        return "lake"
+    path = local_path(url, folder)
+    if has_wildcard(url) or not path.is_dir():
+        raise ConfigurationError(
+            "this is neither a database, nor Parquet files, nor a folder",
+            hint="give sqlite:///FILE, postgresql://…, FOLDER/**/*.parquet, or a folder that has a folder for each person",
+        )
+    return "files"
+
+
+def look_at_database(url: str, folder: Path, source_name: str, wanted: Sequence[str]) -> list[Found]:
+    """Look at the wanted tables of a database, or at all that this account may read."""
+    with closing(open_database(url, folder=folder, source_name=source_name)) as database:
+        return [_table(database, name) for name in wanted or database.names()]
+
+
+def tables_of(url: str, folder: Path, source_name: str) -> list[str]:
+    """Return the names of all tables of a database."""
+    with closing(open_database(url, folder=folder, source_name=source_name)) as database:
+        return database.names()
+
+
+def _table(database: Database, name: str) -> Found:
+    table = database.table(name)
+    readable = tuple(column for column in table.columns if column.is_readable)
+    links = tuple((link.table, link.columns) for link in database.links(table))
+    names = tuple(column.name for column in readable)
+    samples = _samples(database, table, tuple(column for column in readable if column.column.kind in _IDENTIFYING))
+    return Found(name=name, columns=names, samples=samples, key=table.primary_key, links=links)
+
+
+def _samples(database: Database, table: Table, columns: tuple[TableColumn, ...]) -> dict[str, list[str]]:
+    if not columns:
+        return {}
+    wanted = Wanted(columns=columns, is_ordered=False, as_text=True)
+    query = database.build_lookup(Target(source_name=table.name, table=table, match=()), wanted)
+    try:
+        rows = database.rows(msgspec.structs.replace(query, sql=f"{query.sql} LIMIT {_SAMPLED}"), [])
+    except SourceRefused:
+        return {}  # a text that is none, mostly: names have to do
+    return {column.name: [str(row[place]) for row in rows if row[place] is not None] for place, column in enumerate(columns, 1)}
+
+
+def look_at_lake(url: str, folder: Path, source_name: str) -> Found:
+    """Look at a lake's columns, and at the first rows of its last file."""
+    glob = split_glob(local_path(url, Path()), folder)
+    files = list_files(glob)
+    if not files:
+        raise SourceRefused("no file fits url", source_name=source_name, hint="correct it: `**` stands for any number of folders")
+    import polars as pl  # noqa: PLC0415 -- takes 0.1 s to import
+
+    frame = pl.scan_parquet(glob.root / files[-1].path, glob=False, hive_partitioning=False).head(_SAMPLED).collect()
+    texts = [column for column, dtype in frame.schema.items() if dtype.is_integer() or dtype == pl.String]
+    samples = {column: [str(value) for value in frame[column].drop_nulls().to_list()] for column in texts}
+    return Found(name=source_name, columns=tuple(frame.columns), samples=samples)
+
+
+def look_at_folders(url: str, folder: Path) -> list[str]:
+    """Return the names of some folders below a folder."""
+    return [path.name for path in sorted(local_path(url, folder).iterdir())[:_SAMPLED] if path.is_dir()]

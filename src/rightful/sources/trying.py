@@ -1,0 +1,118 @@
+"""Runs one person through one source, as an export would, up to a few rows or files; nothing is written."""
+
+import time
+from collections.abc import Iterator
+
+import msgspec
+import pyarrow as pa
+
+from rightful.config.model import SourceConfig
+from rightful.connectors.interface import Connector, Estimate, FileItem, Item, ReadHeader, Rows, SkippedItem, estimate
+from rightful.errors import SourceRefused
+from rightful.export.check import check_rows
+from rightful.package.serializer import Serializer
+from rightful.subject.folders import is_folder_of, kinds_of
+from rightful.subject.matching import is_usable
+from rightful.subject.model import IdentifiedSubject
+
+_LIMIT_S = 10.0
+
+
+class Trial(msgspec.Struct, kw_only=True):
+    """What came of it."""
+
+    searched: str = ""
+    identifiers: dict[str, int] = {}
+    """How many of each kind the person has that the source is searched by."""
+    estimate: Estimate = Estimate()
+    columns: tuple[str, ...] = ()
+    rows: int = 0
+    """Read, each of them proven to be the person's."""
+    files: int = 0
+    size_bytes: int = 0
+    skipped: int = 0
+    reasons: tuple[str, ...] = ()
+    """Why items were skipped."""
+    is_whole: bool = True
+    """Whether that is all; else reading stopped at the limit."""
+    seconds: float = 0.0
+    lines: list[str] = []
+    """The rows, or the paths of files: personal, only for whoever asked to see them."""
+
+
+def try_out(source: SourceConfig, connector: Connector, subject: IdentifiedSubject, *, most: int, is_shown: bool) -> Trial:
+    """Check, estimate and read one source for one person; raises `SourceError`, `ForeignData` where a row is not the person's.
+
+    Args:
+        source: as configured.
+        connector: of the source.
+        subject: whose data is read.
+        most: rows, or files, to stop after.
+        is_shown: whether their content is kept.
+    """
+    started_s = time.monotonic()
+    connector.check()
+    trial = Trial(estimate=estimate(connector, [subject], limit_s=_LIMIT_S)[0])
+    for partition in connector.plan([subject]):
+        items = iter(connector.read(partition, [subject]))
+        try:
+            header = next(items, None)
+            if not isinstance(header, ReadHeader):
+                raise SourceRefused("the connector did not begin with what it searched", source_name=source.name, code="ConnectorFault")
+            _begin(trial, header, subject)
+            for item in _until(items, trial, most):
+                _take(trial, header, item, subject, source.name, is_shown=is_shown)
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+        if not trial.is_whole:
+            break
+    trial.seconds = time.monotonic() - started_s
+    return trial
+
+
+def _begin(trial: Trial, header: ReadHeader, subject: IdentifiedSubject) -> None:
+    kinds = sorted({match.identifier_kind for match in header.match} or kinds_of(header.searched))
+    trial.searched = header.searched
+    trial.columns = tuple(column.name for column in header.columns)
+    trial.identifiers = {kind: sum(is_usable(kind, value) for value in subject.values(kind)) for kind in kinds}
+
+
+def _until(items: Iterator[ReadHeader | Item], trial: Trial, most: int) -> Iterator[Item]:
+    for item in items:
+        left = most - trial.rows - trial.files
+        if left <= 0:
+            trial.is_whole = False
+            return
+        if isinstance(item, Rows) and item.batch.num_rows > left:
+            trial.is_whole = False
+            yield Rows(item.batch.slice(0, left))
+            return
+        if not isinstance(item, ReadHeader):
+            yield item
+
+
+def _take(trial: Trial, header: ReadHeader, item: Item, subject: IdentifiedSubject, source_name: str, *, is_shown: bool) -> None:
+    match item:
+        case Rows(batch=batch):
+            _take_rows(trial, header, batch, subject, source_name, is_shown=is_shown)
+        case FileItem():
+            if item.root and not is_folder_of(header.searched, item.root, subject):
+                raise SourceRefused("a file lies in a folder that is not the person's", source_name=source_name, code="ForeignData")
+            trial.files += 1
+            trial.size_bytes += item.size_bytes
+            trial.lines += [item.path] if is_shown else []
+        case SkippedItem():
+            trial.skipped += 1
+            trial.reasons = tuple(dict.fromkeys((*trial.reasons, item.reason)))
+
+
+def _take_rows(
+    trial: Trial, header: ReadHeader, batch: pa.RecordBatch, subject: IdentifiedSubject, source_name: str, *, is_shown: bool
+) -> None:
+    check_rows(batch, header.match, subject, source_name=source_name)
+    lines = Serializer(header.columns).lines(batch)
+    trial.rows += batch.num_rows
+    trial.size_bytes += len(lines)
+    trial.lines += lines.decode().splitlines() if is_shown else []

@@ -1,0 +1,133 @@
+"""`rightful source` on the sample company."""
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import yaml
+
+from rightful.cli import main
+from rightful.cli.exits import Exit
+from rightful.sample import company as sample
+
+Run = Callable[..., int]
+ANN = "ann@contoso.example"
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sample.build(tmp_path_factory.mktemp("company") / "sample", scale=0.01, listen="127.0.0.1:0").folder
+
+
+@pytest.fixture
+def company(original: Path, tmp_path: Path) -> Path:
+    shutil.copytree(original, tmp_path / "sample", symlinks=True)
+    return tmp_path / "sample"
+
+
+@pytest.fixture
+def run(company: Path) -> Run:
+    return lambda *words: main(["--config", str(company / "rightful.yaml"), *words, "--tenant", "Contoso"])
+
+
+def test_a_shop_is_proposed_written_and_tried(company: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (company / "rightful.yaml").read_text()
+    assert run("source", "add", "copy", "sqlite:///systems/shop.db") == Exit.OK
+    said = capsys.readouterr()
+    proposed = yaml.safe_load(said.out)
+    assert proposed["copy_messages"]["match"] == {"sender": "mail", "recipient": "mail"}
+    assert proposed["copy_orders"]["via"] == {"copy_customers": {"customer_id": "id"}}
+    assert proposed["copy_order_lines"]["via"] == {"copy_orders": {"order_id": "id"}}
+    assert proposed["copy_customers"]["label"] == {"category": "user.contact.email"}
+    assert "nothing is written" in said.err
+    assert (company / "rightful.yaml").read_text() == before
+    assert ANN not in said.out + said.err
+    assert run("source", "add", "copy", "sqlite:///systems/shop.db", "--write") == Exit.OK
+    assert set(before.splitlines()) <= set((company / "rightful.yaml").read_text().splitlines())
+    capsys.readouterr()
+    for source in proposed:
+        assert run("source", "test", source, ANN) == Exit.OK
+        assert ANN not in capsys.readouterr().out, "no content without --show"
+    assert run("source", "add", "copy", "sqlite:///systems/shop.db") == Exit.FAILED
+    assert "already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "expected"),
+    [
+        ("act", "systems/activity/**/*.parquet", {"connector": "lake", "match": {"user_id": "upn"}}),
+        ("drive", "systems/onedrive", {"connector": "files", "path": "{folder}/"}),
+    ],
+)
+def test_lakes_and_folders_are_proposed(
+    run: Run, capsys: pytest.CaptureFixture[str], name: str, url: str, expected: dict[str, object]
+) -> None:
+    assert run("source", "add", name, url, "--json") == Exit.OK
+    assert json.loads(capsys.readouterr().out)["sources"][name].items() >= (expected | {"url": url}).items()
+    assert run("source", "add", name, url, "--write") == Exit.OK
+    assert run("source", "test", name, ANN) == Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "said"),
+    [
+        ("x", "imap://mail.example", "imap://"),
+        ("x", "systems/people.db", "neither a database"),
+        ("x", "systems/nothing/*.parquet", "No such file"),
+        ("../x", "sqlite:///systems/shop.db", "none for a source"),
+        ("x", "postgresql://u:${UNSET_VARIABLE}@127.0.0.1:1/db", "UNSET_VARIABLE is not set"),
+        ("x", "sqlite:///systems/nothing.db", "no such file"),
+    ],
+)
+def test_what_cannot_be_looked_at_is_told(run: Run, capsys: pytest.CaptureFixture[str], name: str, url: str, said: str) -> None:
+    assert run("source", "add", name, url) == Exit.FAILED
+    assert said in capsys.readouterr().err
+
+
+def test_a_trial_says_what_was_found_and_shows_it_only_when_asked(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("source", "test", "messages", ANN, "--rows", "2") == Exit.OK
+    said = capsys.readouterr().out
+    assert "2 rows" in said
+    assert "(stopped there)" in said
+    assert "all 2 rows hold an identifier of this person" in said
+    assert ANN not in said
+    assert run("source", "test", "messages", ANN, "--rows", "2", "--show", "--json") == Exit.OK
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rows"], found["is_whole"], len(found["lines"])) == (2, False, 2)
+    assert ANN in found["lines"][0]
+    assert run("source", "test", "onedrive", ANN) == Exit.OK
+    assert "symbolic link, not followed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("source", "subject", "said"), [("mesages", ANN, "messages"), ("messages", "nobody@contoso.example", "knows nobody")]
+)
+def test_an_unknown_source_or_person_is_told(run: Run, capsys: pytest.CaptureFixture[str], source: str, subject: str, said: str) -> None:
+    assert run("source", "test", source, subject) == Exit.FAILED
+    assert said in capsys.readouterr().err
+
+
+def test_drift_names_new_tables_and_columns_and_those_that_are_gone(company: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("source", "list", "--drift", "--record") == Exit.OK
+    assert "never recorded" in capsys.readouterr().out
+    assert run("source", "list", "--drift") == Exit.OK
+    assert "nothing is new" in capsys.readouterr().err
+    with closing(sqlite3.connect(company / "systems" / "hr.db")) as database:
+        database.executescript(
+            "ALTER TABLE reviews ADD COLUMN mood text; CREATE TABLE badges (id int); ALTER TABLE calls RENAME COLUMN began_at TO started"
+        )
+    assert run("source", "list", "--drift") == Exit.FAILED
+    said = capsys.readouterr().out
+    assert "employees: tables of its database that no source reads: badges" in said
+    assert "reviews: new columns: mood" in said
+    assert "calls: missing columns: began_at" in said
+    assert run("source", "list", "--drift", "--record", "--json") == Exit.FAILED
+    assert {each["what"] for each in json.loads(capsys.readouterr().out)["drift"]} == {"table", "column"}
+    assert run("source", "list") == Exit.OK
+    (company / "systems" / "shop.db").unlink()
+    assert run("source", "list") == Exit.FAILED
+    assert "no such file" in capsys.readouterr().out
