@@ -38,6 +38,7 @@ def running(config: Config, *, clock: Clock | None = None, meters: Meters | None
     service = Service(config=config, tenants=tenants, store=store, storages=storages, engine=engine, work=work, trail=trail, clock=clock)
     try:
         service.start()
+        work.estimator.start()
         trail.start()
         yield service
     finally:

@@ -83,6 +83,10 @@ def describe_source(source: SourceLine) -> str:
 _MARKS = {"exported": "[green]✓[/]", "empty": "[green]·[/]", "skipped": "[yellow]-[/]", "failed": "[red]✗[/]", "running": "[cyan]…[/]"}
 
 
+def _left(operation: Operation) -> str:
+    return "" if not operation.left_s or operation.is_ended else f"about {format_duration(operation.left_s)} left"
+
+
 def _bars(live: "Live") -> Show:
     return lambda operation: live.update(_drawing(operation))
 
@@ -95,7 +99,8 @@ def _drawing(operation: Operation) -> "Group":
     from rich.table import Table  # noqa: PLC0415 - likewise
 
     head = Table.grid(padding=(0, 1))
-    head.add_row(operation.status, ProgressBar(total=100, completed=operation.progress, width=40), f"{operation.progress:.0f} %")
+    bar = ProgressBar(total=100, completed=operation.progress, width=40)
+    head.add_row(operation.status, bar, f"{operation.progress:.0f} %", _left(operation))
     rows = Table.grid(padding=(0, 2))
     for source in operation.sources:
         took = format_duration(source.duration_s) if source.duration_s else ""

@@ -53,6 +53,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     status: str
     progress: float = 0.0
+    left_s: float | None = msgspec.field(name="secondsLeft", default=None)
     subject_id: str = msgspec.field(name="userId", default="")
     submitted_at: str = msgspec.field(name="submittedDateTime", default="")
     completed_at: str | None = msgspec.field(name="completedDateTime", default=None)

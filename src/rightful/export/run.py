@@ -7,6 +7,7 @@ from rightful.clock import Clock
 from rightful.config.model import ExportSettings
 from rightful.connectors.interface import Connector, Partition
 from rightful.errors import ExportError, StorageError
+from rightful.export.estimating import Estimator
 from rightful.export.identities import Identities
 from rightful.export.outbox import Outbox
 from rightful.export.pace import Pace
@@ -24,6 +25,8 @@ from rightful.store.interface import ClaimedOperation, ClaimedRead, ReadSet, Sto
 
 _MIB = 1 << 20
 _GROUP_BYTES = 8 * _MIB
+_FEW = 4
+"""Operations in a set whose progress is worth an estimate of its own: a large set is many small ones."""
 _WORTH_AN_ESTIMATE = 5_000
 """Rows below which a read is over before anybody could look at its progress."""
 
@@ -41,6 +44,7 @@ class ReadRunner:
         identities: Identities,
         trouble: Trouble,
         pace: Pace,
+        estimator: Estimator,
         owner: str,
         side_by_side: SideBySide,
         stopping: threading.Event,
@@ -52,6 +56,7 @@ class ReadRunner:
         self._identities = identities
         self._trouble = trouble
         self._pace = pace
+        self._estimator = estimator
         self._owner = owner
         self._side_by_side = side_by_side
         self._stopping = stopping
@@ -63,6 +68,8 @@ class ReadRunner:
         try:
             source, connector = tenant.source(claim.source_name)
             states = self._open(claim, tenant)
+            for state in states if len(states) <= _FEW else ():
+                self._estimator.ask(state.operation.operation_id, state.subject, tenant)
             partition = self._partition(claim, states, connector) if states else None
             if partition is not None and any(state.is_alive for state in states):
                 alive = [state for state in states if state.is_alive]

@@ -7,6 +7,7 @@ import structlog
 
 from rightful.clock import Clock
 from rightful.config.model import Config
+from rightful.export.estimating import Estimator
 from rightful.export.finish import Finisher
 from rightful.export.identities import Identities
 from rightful.export.pace import Pace
@@ -39,6 +40,8 @@ class Work:
     ) -> None:
         sealer = Sealer(config.seal_key)
         self._identities = Identities()
+        self.estimator = Estimator(store)
+        """Has to be started."""
         self.pace = Pace()
         """What the reads of this process teach about how long the next ones take."""
         self._stopping = threading.Event()
@@ -55,6 +58,7 @@ class Work:
             identities=self._identities,
             trouble=trouble,
             pace=self.pace,
+            estimator=self.estimator,
             owner=owner,
             side_by_side=side_by_side,
             stopping=self._stopping,
@@ -89,6 +93,7 @@ class Work:
     def stop(self) -> None:
         """Let reads come to their next checkpoint; nothing waits for a storage location any more."""
         self._stopping.set()
+        self.estimator.stop()
 
     def forget(self, operation_id: OperationId) -> None:
         """Drop what is kept of an operation that has ended."""

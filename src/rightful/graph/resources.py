@@ -18,6 +18,11 @@ STATUS = Words(
 
 SOURCE_STATE = Words(OURS, "sourceState", "What became of one source.", tuple(state.value for state in SourceState))
 
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
+
+
 FAILURE: Shape[Failure] = Shape(
     namespace=OURS,
     name="failure",
@@ -126,6 +131,14 @@ OPERATION: Shape[DataPolicyOperation] = Shape(
             is_left_out=True,
         ),
         Property(
+            "secondsLeft",
+            Edm.DOUBLE,
+            lambda operation: _rounded(operation.left_s),
+            "How long it will still take, by its pace so far; not there before it can be told.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+        Property(
             "approval",
             APPROVAL,
             lambda operation: operation.approval and APPROVAL.show(operation),
@@ -206,10 +219,6 @@ def _count(amount: Amount | None) -> int | None:
 def _is_exact(*amounts: Amount | None) -> bool:
     known = [amount for amount in amounts if amount is not None]
     return bool(known) and all(amount.is_exact for amount in known)
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 2)
 
 
 PREVIEWED: Shape[SourcePreview] = Shape(

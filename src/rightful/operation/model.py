@@ -118,6 +118,9 @@ class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_s: int = 0
     """An honest estimate of the time left, 1 to 60 (GRAPH-35); 0 for an operation that has ended."""
 
+    left_s: float | None = None
+    """How many seconds are left, as far as can be told; None before there is anything to tell it by, and for one that has ended."""
+
     @property
     def is_ended(self) -> bool:
         """Whether the operation has come to its end."""

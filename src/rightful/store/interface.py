@@ -365,6 +365,10 @@ class Store(Protocol):
         """Set what planning found: estimates and spec of partition 0 (the claimed reads), and new reads for the others. Idempotent."""
         ...
 
+    def estimate(self, operation_id: OperationId, source_name: str, *, rows: int | None, size_bytes: int | None) -> None:
+        """Put down how much the subject has in a source, for progress: over the reads of it that are not done. Numbers only."""
+        ...
+
     def stage(
         self, entries: Sequence[Entry], *, owner: str, reads: Sequence[ClaimedRead] = (), finishing: Sequence[ClaimedOperation] = ()
     ) -> tuple[OperationId, ...]:

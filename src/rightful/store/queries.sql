@@ -171,6 +171,10 @@ WHERE state = 'leased' AND (:owner IS NULL OR owner = :owner);
 -- name: release_operations
 UPDATE operation SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND (:owner IS NULL OR owner = :owner);
 
+-- name: pace_anew
+-- After a stop: the time that nothing ran says nothing of the pace.
+UPDATE operation SET started_at = :now, progress_from = progress, progress_from_at = :now, progress_at = NULL WHERE status = 'running';
+
 -- name: is_our_finishing
 SELECT 1 FROM operation WHERE id = :id AND owner = :owner AND attempt = :attempt AND status = 'running';
 
@@ -179,9 +183,19 @@ SELECT 1 FROM read WHERE operation_id = :operation_id AND source_name = :source_
   AND owner = :owner AND attempt = :attempt AND state = 'leased';
 
 -- name: set_plan
-UPDATE read SET spec_digest = :spec_digest, sealed_spec = :sealed_spec, estimated_rows = :estimated_rows, estimated_bytes = :estimated_bytes
+-- What the subject itself has, where that is known already, counts more than what one has on average; it is shared out once.
+UPDATE read SET spec_digest = :spec_digest, sealed_spec = :sealed_spec,
+  estimated_rows = CASE WHEN own_estimate THEN estimated_rows / (CASE WHEN spec_digest = '' THEN :partitions ELSE 1 END) ELSE :estimated_rows END,
+  estimated_bytes = CASE WHEN own_estimate THEN estimated_bytes / (CASE WHEN spec_digest = '' THEN :partitions ELSE 1 END) ELSE :estimated_bytes END
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = 0 AND owner = :owner AND attempt = :attempt
-RETURNING position, operation_seq, tenant_id;
+RETURNING position, operation_seq, tenant_id, estimated_rows, estimated_bytes, own_estimate;
+
+-- name: estimate_reads
+-- What a subject has in a source, shared out over its partitions.
+UPDATE read SET own_estimate = 1,
+  estimated_rows = :rows / (SELECT count(*) FROM read r WHERE r.operation_id = :operation_id AND r.source_name = :source_name),
+  estimated_bytes = :bytes / (SELECT count(*) FROM read r WHERE r.operation_id = :operation_id AND r.source_name = :source_name)
+WHERE operation_id = :operation_id AND source_name = :source_name AND state <> 'done';
 
 -- name: count_reads
 UPDATE operation SET open_reads = open_reads + :more WHERE id = :id;
@@ -213,7 +227,10 @@ WHERE operation_id = :operation_id AND source_name = :source_name AND partition 
 SELECT state = 'done' AS is_done, rows, estimated_rows, size_bytes, estimated_bytes FROM read WHERE operation_id = :operation_id;
 
 -- name: advance
-UPDATE operation SET progress = max(progress, :progress), open_reads = open_reads - :done,
+UPDATE operation SET progress_at = CASE WHEN :progress > progress THEN :now ELSE progress_at END,
+  progress_from = CASE WHEN coalesce(progress_from, 0) = 0 AND :progress > 0 THEN :progress ELSE progress_from END,
+  progress_from_at = CASE WHEN coalesce(progress_from, 0) = 0 AND :progress > 0 THEN :now ELSE progress_from_at END,
+  progress = max(progress, :progress), open_reads = open_reads - :done,
   waiting_for = CASE WHEN :was_put THEN NULL ELSE waiting_for END, waiting_since = CASE WHEN :was_put THEN NULL ELSE waiting_since END
 WHERE id = :id;
 
@@ -260,7 +277,7 @@ WHERE operation_id = :operation_id AND state <> 'done';
 
 -- name: resume_operation
 UPDATE operation SET status = 'running', completed_at = NULL, failure = NULL, sealed_location = :sealed_location, waiting_for = NULL,
-  waiting_since = NULL, not_before = 0, started_at = coalesce(started_at, :now)
+  waiting_since = NULL, not_before = 0, started_at = :now, progress_from = progress, progress_from_at = :now, progress_at = NULL
 WHERE id = :id AND tenant_id = :tenant_id AND (status = 'failed' OR (status = 'running' AND waiting_for IS NOT NULL))
   AND approval IS NOT 'not_given' RETURNING tenant_id, subject_id;
 

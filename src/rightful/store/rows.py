@@ -54,7 +54,9 @@ def bound(row: sqlite3.Row) -> BoundOperation:
     )
 
 
-def operation(row: sqlite3.Row, sources: tuple[SourceProgress, ...] = (), retry_after_s: int = 0) -> DataPolicyOperation:
+def operation(
+    row: sqlite3.Row, sources: tuple[SourceProgress, ...] = (), retry_after_s: int = 0, left_s: float | None = None
+) -> DataPolicyOperation:
     """Make an operation of its row."""
     return DataPolicyOperation(
         operation_id=OperationId(row["id"]),
@@ -76,6 +78,7 @@ def operation(row: sqlite3.Row, sources: tuple[SourceProgress, ...] = (), retry_
         package=None if row["package"] is None else msgspec.json.decode(row["package"], type=PackageTotals),
         sources=sources,
         retry_after_s=retry_after_s,
+        left_s=left_s,
     )
 
 

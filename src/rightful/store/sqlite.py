@@ -6,6 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.record import NOBODY, OK, Action, Actor, AuditRecord, Target, record
 from rightful.clock import Clock, from_microseconds, to_microseconds
@@ -211,19 +213,30 @@ class SqliteStore:
         if row is None:
             return None
         sources = tuple(rows.source(each) for each in connection.execute(self._sql["sources_of"], {"operation_id": operation_id}))
-        return rows.operation(row, sources, self._retry_after_s(connection, row))
+        return rows.operation(row, sources, *self._left(connection, row))
 
-    def _retry_after_s(self, connection: sqlite3.Connection, row: sqlite3.Row) -> int:
+    def _left(self, connection: sqlite3.Connection, row: sqlite3.Row) -> tuple[int, float | None]:
+        """Return Retry-After, and how many seconds are left where that is known."""
         if row["status"] not in {OperationStatus.NOT_STARTED, OperationStatus.RUNNING}:
-            return 0
+            return 0, None
         if row["approval"] == ApprovalState.WAITING:
-            return progress.LARGEST_RETRY_AFTER_S
+            return progress.LARGEST_RETRY_AFTER_S, None
         if row["started_at"] is None:
             first = self._one(connection, "first_waiting")
             ahead = row["seq"] - first[0] if first is not None and first[0] is not None else 0
-            return progress.retry_after_s(0.0, 0.0, ahead)
-        running_s = (to_microseconds(self._clock.now()) - row["started_at"]) / 1e6
-        return progress.retry_after_s(row["progress"], running_s)
+            return progress.retry_after_s(None, 0.0, ahead), None
+        now = to_microseconds(self._clock.now())
+        running_s = (now - row["started_at"]) / 1e6
+        left_s = None
+        if (stepped_at := row["progress_at"]) is not None:
+            has_two = row["progress"] > row["progress_from"]
+            pace = progress.Pace(
+                made=row["progress"] - (row["progress_from"] if has_two else 0.0),
+                in_s=(stepped_at - (row["progress_from_at"] if has_two else row["started_at"])) / 1e6,
+                since_s=(now - stepped_at) / 1e6,
+            )
+            left_s = progress.left_s(row["progress"], pace)
+        return progress.retry_after_s(left_s, running_s), left_s
 
     def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
         """Return operations, without their sources."""
@@ -233,7 +246,7 @@ class SqliteStore:
 
         def task(connection: sqlite3.Connection) -> tuple[DataPolicyOperation, ...]:
             found = connection.execute(text, values).fetchall()
-            return tuple(rows.operation(row, (), self._retry_after_s(connection, row)) for row in found)
+            return tuple(rows.operation(row, (), *self._left(connection, row)) for row in found)
 
         return self._file.read(task)
 
@@ -328,6 +341,8 @@ class SqliteStore:
         def task(connection: sqlite3.Connection) -> None:
             connection.execute(self._sql["release_reads"], {"owner": owner})
             connection.execute(self._sql["release_operations"], {"owner": owner})
+            if owner is None:
+                connection.execute(self._sql["pace_anew"], {"now": self._now()})
 
         self._file.write(task)
 
@@ -345,17 +360,31 @@ class SqliteStore:
                     sealed_spec=first.sealed_spec,
                     estimated_rows=first.estimated_rows,
                     estimated_bytes=first.estimated_bytes,
+                    partitions=len(partitions),
                     **_fence(read, owner),
                 )
                 if own is None:
                     lost.append(read.operation_id)
                     continue
                 place = {name: own[name] for name in ("position", "operation_seq", "tenant_id")}
-                more = sum(self._add_read(connection, read.operation_id, each, place) for each in partitions[1:])
+                others = partitions[1:]
+                if own["own_estimate"]:
+                    known = {"estimated_rows": own["estimated_rows"], "estimated_bytes": own["estimated_bytes"]}
+                    others = [msgspec.structs.replace(each, **known) for each in others]
+                more = sum(self._add_read(connection, read.operation_id, each, place) for each in others)
                 connection.execute(self._sql["count_reads"], {"id": read.operation_id, "more": more})
             return tuple(lost)
 
         return self._file.write(task)
+
+    def estimate(self, operation_id: OperationId, source_name: str, *, rows: int | None, size_bytes: int | None) -> None:
+        """Put down how much a subject has."""
+        parameters = {"operation_id": operation_id, "source_name": source_name, "rows": rows, "bytes": size_bytes}
+
+        def task(connection: sqlite3.Connection) -> None:
+            connection.execute(self._sql["estimate_reads"], parameters)
+
+        self._file.write(task)
 
     def stage(
         self, entries: Sequence[Entry], *, owner: str, reads: Sequence[ClaimedRead] = (), finishing: Sequence[ClaimedOperation] = ()
@@ -425,6 +454,7 @@ class SqliteStore:
         parameters = {
             "id": operation_id,
             "progress": progress.percent(reads),
+            "now": self._now(),
             "done": int(checkpoint.is_done),
             "was_put": checkpoint.was_put,
         }

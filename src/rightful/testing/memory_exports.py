@@ -179,7 +179,7 @@ class MemoryExports:
         """Let an operation be running."""
         operation = self.operations[operation_id]
         source = SourceProgress(source_name="shop", state=SourceState.RUNNING, rows=3)
-        running = {"status": OperationStatus.RUNNING, "progress_percent": progress_percent, "sources": (source,)}
+        running = {"status": OperationStatus.RUNNING, "progress_percent": progress_percent, "sources": (source,), "left_s": float(_BUSY_S)}
         self.put(msgspec.structs.replace(operation, **running))
 
     def complete(self, operation_id: OperationId) -> None:

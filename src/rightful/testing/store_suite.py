@@ -413,6 +413,54 @@ class StoreSuite:
         assert isinstance(store.claim(OWNER, lease_s=LEASE_S, limit=1), FinishSet)
         assert [outcome.partition for outcome in store.outcomes(operation_id)] == [0, 1, 2]
 
+    def test_what_a_subject_has_counts_more_than_the_average_whichever_is_known_first(self, store: Store) -> None:
+        first, second = accept(store, 1, "a", "b"), accept(store, 2, "a", "b")
+        partitions = [NewRead(source_name="a", partition=n, spec_digest=f"s{n}", sealed_spec=b"x", estimated_rows=7) for n in range(4)]
+        claim = store.claim(OWNER, lease_s=LEASE_S, limit=10)
+        assert isinstance(claim, ReadSet)
+        store.estimate(first, "a", rows=1000, size_bytes=None)
+        for _ in range(2):
+            store.split(claim.reads, partitions, owner=OWNER)
+        store.estimate(second, "a", rows=1000, size_bytes=None)
+        for operation_id in (first, second):
+            store.estimate(operation_id, "b", rows=0, size_bytes=0)
+            store.estimate(operation_id, "nothing", rows=1, size_bytes=1)
+        for read in claim.reads:
+            store.checkpoint([Checkpoint(read=read, next_part=0, rows=100)], owner=OWNER)
+        found = [store.get(TENANT, operation_id) for operation_id in (first, second)]
+        assert [each and each.progress_percent for each in found] == [9.8, 9.8]  # a hundred of a thousand rows
+
+    def test_time_left_is_reckoned_from_the_last_checkpoint(self, store: Store, clock: ManualClock) -> None:
+        operation_id = accept(store, 1, "a")
+        [read] = claim_reads(store).reads
+        store.estimate(operation_id, "a", rows=1000, size_bytes=None)
+        clock.advance(10)
+        before = store.get(TENANT, operation_id)
+        store.checkpoint([Checkpoint(read=read, next_part=0, rows=250)], owner=OWNER)
+        at_once = store.get(TENANT, operation_id)
+        clock.advance(5)
+        later = store.get(TENANT, operation_id)
+        assert before is not None
+        assert at_once is not None
+        assert later is not None
+        assert (before.left_s, before.retry_after_s) == (None, 10)
+        assert at_once.left_s == pytest.approx(30.8, abs=0.5)
+        assert later.left_s == pytest.approx(25.8, abs=0.5)
+        assert later.retry_after_s in {26, 27}
+        store.release_all()
+        clock.advance(1000)
+        store.release_all()  # the service was down: that says nothing of the pace
+        [read] = claim_reads(store).reads
+        store.checkpoint([Checkpoint(read=read, next_part=0, rows=250)], owner=OWNER)
+        unknown = store.get(TENANT, operation_id)
+        clock.advance(10)
+        store.checkpoint([Checkpoint(read=read, next_part=0, rows=500)], owner=OWNER)
+        again = store.get(TENANT, operation_id)
+        assert unknown is not None
+        assert again is not None
+        assert unknown.left_s is None
+        assert again.left_s == pytest.approx(20.8, abs=0.5)
+
     def test_progress_never_falls(self, store: Store) -> None:
         operation_id = accept(store, 1, "a")
         claim = claim_reads(store)
