@@ -248,6 +248,8 @@ tenants:
       #   table: orders
       #   @ sql.match
       #   match: {customer_mail: mail}
+      #   @ sql.caseless
+      #   caseless: [customer_mail]
       #   @ sql.key
       #   key: id
       #   @ sql.exclude

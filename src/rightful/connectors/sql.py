@@ -30,6 +30,7 @@ from rightful.database.query import Hidden, Query, Target, Via, Wanted, describe
 from rightful.database.table import ONE_EACH, Table, TableColumn
 from rightful.errors import SourceRefused
 from rightful.setting_problem import SettingProblem, refuse
+from rightful.subject.matching import FOLDED_KINDS
 from rightful.subject.model import IdentifiedSubject
 
 _PER_MEMBER = len('"":,')
@@ -46,6 +47,8 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Table or view: `orders` or `shop.orders`, letter case as in the database; a name with a dot in it in double quotes."""
     match: dict[str, str] = {}
     """Column to kind of identifier; a row belongs to whom any of them names."""
+    caseless: tuple[str, ...] = ()
+    """Columns of `match` whose mails or UPNs are compared in lower case: by an index on `lower(column)`, else all rows are read."""
     via: dict[str, dict[str, str]] = {}
     """Other source of the same database to {column here: column there}: a row belongs to whom a row there belongs to."""
     key: str = ""
@@ -66,6 +69,7 @@ class SqlConnector:
         self._settings = cast("SqlSettings", settings)
         self._chain = _chain(source_name, cast("Mapping[str, SqlSettings]", {**siblings, source_name: settings}), folder)
         self._database: Database = open_database(self._settings.url, folder=folder, source_name=source_name)
+        self._lowered: dict[str, tuple[Table, Table]] = {}
         self._built: tuple[tuple[Table, ...], dict[bool, tuple[Query, ReadHeader]]] | None = None
 
     @staticmethod
@@ -78,6 +82,14 @@ class SqlConnector:
             yield (), "does not say whose a row is", "add `match: {column: kind of identifier}` or `via`"
         if (wrong := url_problem(settings.url)) is not None:
             yield ("url",), *wrong
+        for number, column in enumerate(settings.caseless):
+            if settings.match.get(column) not in FOLDED_KINDS:
+                what = (
+                    "is not matched"
+                    if column not in settings.match
+                    else f"is matched as {settings.match[column]}, whose letter case counts"
+                )
+                yield ("caseless", number), what, f"name columns that are matched as {' or '.join(sorted(FOLDED_KINDS))}"
         for parent, columns in settings.via.items():
             here = ("via", parent)
             if not columns:
@@ -161,6 +173,7 @@ class SqlConnector:
                     f"column {column.name!r} of {table.name!r} ({column.column.source_type}) cannot be matched: it holds several values",
                     ONE_EACH,
                 )
+        table = self._folded(table, link.settings.caseless)
         vias = []
         for name, parent in link.parents:
             target = self._resolve(parent)
@@ -169,6 +182,18 @@ class SqlConnector:
                 raise self._refused(said, HINT)
             vias.append(Via(target, link.settings.via[name]))
         return Target(source_name=link.source_name, table=table, match=tuple(link.settings.match.items()), via=tuple(vias))
+
+    def _folded(self, table: Table, columns: Sequence[str]) -> Table:
+        """Return the table with columns that are compared in lower case; the same one for the same one, so that queries stay of use."""
+        if not columns:
+            return table
+        kept = self._lowered.get(table.sql)
+        if kept is None or kept[0] is not table:
+            folded = table
+            for column in columns:
+                folded = self._database.caseless(folded, column, is_ascii=False, is_single=False)
+            kept = self._lowered[table.sql] = table, folded
+        return kept[1]
 
     def _require(self, table: Table, names: Sequence[str], source_name: str) -> None:
         for name in names:

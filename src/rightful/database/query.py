@@ -349,13 +349,17 @@ def describe(target: Target, key: str = "") -> str:
 
 
 def _condition_text(target: Target) -> str:
-    conditions = [f"{quote(name)} IN (:{kind})" for name, kind in target.match]
+    conditions = [f"{_compared_text(target.table, name)} IN (:{kind})" for name, kind in target.match]
     for via in target.via:
         own = ", ".join(quote(name) for name in via.join)
         theirs = ", ".join(quote(name) for name in via.join.values())
         left = own if len(via.join) == 1 else f"({own})"
         conditions.append(f"{left} IN (SELECT {theirs} FROM {via.parent.table.sql} WHERE {_condition_text(via.parent)})")  # noqa: S608 -- never run
     return " OR ".join(conditions)
+
+
+def _compared_text(table: Table, name: str) -> str:
+    return f"lower({quote(name)})" if "lower(" in _column(table, name).compare else quote(name)
 
 
 def _order(table: Table, wanted: Wanted) -> list[tuple[str, str]]:

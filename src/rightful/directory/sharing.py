@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from rightful.database.identifying import fill
 from rightful.database.interface import Database
 from rightful.database.query import Target
-from rightful.database.table import Table
 from rightful.directory.lookup import SOURCE_NAME
 from rightful.errors import SourceUnavailable
 from rightful.ids import SubjectId, TenantId
@@ -36,7 +33,7 @@ class TableSharing:
         if kind in FOLDED_KINDS:
             is_ascii = all(value.isascii() for value in values)
             for column in columns:
-                table = _trimmed(self._database.caseless(table, column, is_ascii=is_ascii, is_single=len(values) == 1), column)
+                table = self._database.caseless(table, column, is_ascii=is_ascii, is_single=len(values) == 1)
         target = Target(source_name=SOURCE_NAME, table=table, match=tuple((column, kind) for column in columns))
         most = [0] * len(values)
         for owner, owner_kind in self._owners.items():
@@ -50,9 +47,3 @@ class TableSharing:
                 )
             most = [max(before, counted.get(index, 0)) for index, before in enumerate(most)]
         return most
-
-
-def _trimmed(table: Table, name: str) -> Table:
-    """Compare a column without the blanks around its values, as `subject.matching` does."""
-    column = next(column for column in table.columns if column.name == name)
-    return table.replace(msgspec.structs.replace(column, compare=f"trim({column.compare})"))

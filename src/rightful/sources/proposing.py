@@ -11,7 +11,7 @@ import msgspec
 
 from rightful.ids import is_guid
 from rightful.sources.labels import category_of_all, words_of
-from rightful.subject.matching import is_usable, normalise
+from rightful.subject.matching import FOLDED_KINDS, is_usable, normalise
 
 _LEAST_SHARE = 0.2
 """Of the different values of a column that must be somebody's for it to be matched."""
@@ -82,14 +82,19 @@ def propose(
     for table in tables:
         match, reasons = _matches(table, known)
         if match:
-            found[table.name] = _proposal(names[table.name], table, {**common, "match": match, "product": product}, reasons)
+            way: dict[str, object] = {"match": match}
+            mixed = [name for name, kind in match.items() if _is_mixed(kind, table.samples.get(name, ()))]
+            if mixed and common.get("connector") == "sql":
+                way["caseless"] = mixed
+                reasons.append(f"{', '.join(mixed)}: in letters of both cases, so an index on lower(column) helps")
+            found[table.name] = _proposal(names[table.name], table, {**common, **way, "product": product}, reasons)
             reached[table.name] = names[table.name]
     _add_ways(found, tables, reached)
     left = [table for table in tables if table.name not in found]
     while progress := [(table, found_way) for table in left if (found_way := _way(table, reached, tables)) is not None]:
         for table, (parent, join, reason) in progress:
-            way = {"via": {reached[parent]: dict(join)}}
-            found[table.name] = _proposal(names[table.name], table, {**common, **way, "product": product}, [reason])
+            over = {"via": {reached[parent]: dict(join)}}
+            found[table.name] = _proposal(names[table.name], table, {**common, **over, "product": product}, [reason])
         reached |= {table.name: names[table.name] for table, _ in progress}
         left = [table for table in left if table.name not in found]
     return [found[table.name] for table in tables if table.name in found], [table.name for table in left]
@@ -170,6 +175,10 @@ def _looks_like(values: Collection[str], kind: str) -> bool:
     if kind in {"mail", "upn"}:
         return sum(_MAIL.fullmatch(value) is not None for value in values) >= _LIKE * len(values)
     return kind == "id" and all(is_guid(value.lower()) for value in values)
+
+
+def _is_mixed(kind: str, values: Sequence[str]) -> bool:
+    return kind in FOLDED_KINDS and any(value != value.lower() for value in values)
 
 
 def _way(table: Found, reached: Mapping[str, str], tables: Sequence[Found]) -> tuple[str, Mapping[str, str], str] | None:

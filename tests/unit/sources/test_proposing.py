@@ -63,6 +63,14 @@ def test_mail_and_upn_that_are_the_same_are_told_apart_by_the_columns_name() -> 
     assert matched("sender", "ann@contoso.example") == {"sender": "mail"}
 
 
+def test_mails_in_letters_of_both_cases_are_compared_without_case() -> None:
+    mixed = Found(name="t", columns=("by",), samples={"by": ("ANN@contoso.example", "ben@contoso.example")})
+    plain = Found(name="u", columns=("by",), samples={"by": ("ann@contoso.example", "ben@contoso.example")})
+    found, _ = proposed(mixed, plain)
+    assert found["shop_t"].settings["caseless"] == ["by"]
+    assert "caseless" not in found["shop_u"].settings
+
+
 def test_a_table_of_people_is_matched_by_its_key_alone() -> None:
     guid = "aaaaaaaa-0000-4000-8000-000000000001"
     found, _ = proposed(

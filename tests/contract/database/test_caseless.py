@@ -1,0 +1,79 @@
+"""Columns of `match` that are compared without letter case: every spelling is found, nobody else's, by an index where there is one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.contract.database.world import ENGINES, World, connector, header, make, settings, values
+
+from rightful.connectors.interface import Amount, estimate
+from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.testing.connector_suite import identified
+
+ANN = identified(mail=("Ann.Öst@contoso.example",), employee_id=("E1",))
+BEN = identified(mail=("ben@contoso.example",))
+
+
+@pytest.fixture(params=ENGINES)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    world = make(request.param, request, tmp_path)
+    world.execute(
+        """
+        CREATE TABLE orders (id int PRIMARY KEY, mail text, copy text, employee text);
+        INSERT INTO orders VALUES (1, 'ann.öst@contoso.example', NULL, NULL), (2, 'ANN.ÖST@CONTOSO.EXAMPLE', NULL, NULL), (3, 'Ann.ÖST@contoso.example', 'x', ''),
+          (4, 'ann.ost@contoso.example', NULL, 'e1'), (5, 'Ben@Contoso.Example', 'ANN.öst@contoso.example', NULL), (6, NULL, NULL, 'E1'), (7, '', '', ''),
+          (8, 'xann.öst@contoso.example', 'ben@contoso.example', NULL);
+        CREATE TABLE lines (id int PRIMARY KEY, order_id int);
+        INSERT INTO lines VALUES (10, 2), (11, 5), (12, 4);
+        CREATE INDEX orders_lowered ON orders (lower(mail));
+        """
+    )
+    return world
+
+
+def orders(world: World, caseless: Sequence[str], **match: str) -> SqlSettings:
+    return settings(world, "orders", match=match, caseless=tuple(caseless), key="id")
+
+
+def test_every_spelling_is_found_and_nobody_elses(world: World) -> None:
+    plain = connector(world, source=orders(world, [], mail="mail", copy="mail"))
+    folded = connector(world, source=orders(world, ["mail", "copy"], mail="mail", copy="mail"))
+    folded.check()
+    assert values(plain, [ANN, BEN]) == [[1], [8]]
+    assert values(folded, [ANN, BEN]) == [[1, 2, 3, 5], [5, 8]]
+    assert values(folded, [BEN, ANN]) == [[5, 8], [1, 2, 3, 5]]
+    assert 'lower("mail") IN (:mail)' in header(folded).searched
+    assert estimate(folded, [ANN], limit_s=30.0)[0].rows == Amount(4, is_exact=True)
+
+
+def test_other_columns_count_letter_by_letter(world: World) -> None:
+    one = connector(world, source=orders(world, ["mail"], mail="mail", employee="employee_id"))
+    assert values(one, [ANN]) == [[1, 2, 3, 6]]
+
+
+def test_what_is_reached_over_it_is_found_too(world: World) -> None:
+    lines = connector(
+        world, lines=settings(world, "lines", via={"orders": {"order_id": "id"}}), orders=orders(world, ["mail"], mail="mail")
+    )
+    assert values(lines, [ANN, BEN]) == [[10], [11]]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("world", [ENGINES[1]], indirect=True)
+def test_an_index_in_lower_case_serves_it(world: World) -> None:
+    world.execute("INSERT INTO orders SELECT n, 'user' || n || '@contoso.example', NULL, NULL FROM generate_series(100, 20000) n; ANALYZE")
+    folded = connector(world, source=orders(world, ["mail"], mail="mail"))
+    query = folded._database.build_count(folded._target())
+    assert len(query.slots) == 1
+    plan = " ".join(str(row[0]) for row in folded._database._ask(f"EXPLAIN {query.sql}", ["{0}", "{ben@contoso.example}"]))  # type: ignore[attr-defined]  # PostgreSQL's
+    assert "orders_lowered" in plan
+    assert "Seq Scan on orders" not in plan
+
+
+@pytest.mark.parametrize(("caseless", "said"), [(("employee",), "letter case counts"), (("nothing",), "is not matched")])
+def test_what_it_is_not_for_is_told(caseless: tuple[str, ...], said: str) -> None:
+    given = SqlSettings(url="sqlite:///x.db", table="orders", match={"mail": "mail", "employee": "employee_id"}, caseless=caseless)
+    [(path, message, hint)] = SqlConnector.problems("orders", given, siblings={}, folder=Path())
+    assert path == ("caseless", 0)
+    assert said in message
+    assert "mail or upn" in hint
