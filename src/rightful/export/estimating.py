@@ -6,6 +6,7 @@ is put down with the reads, as numbers. An estimate that cannot be had is no fau
 
 import queue
 import threading
+import time
 from collections import OrderedDict
 
 import structlog
@@ -26,7 +27,8 @@ _WAITING = 100
 """Operations that may wait for an estimate; where more run at once, nobody watches one of them."""
 _REMEMBERED = 1_000
 
-_Wish = tuple[OperationId, IdentifiedSubject, TenantRuntime]
+_Wish = tuple[float, OperationId, IdentifiedSubject, TenantRuntime]
+"""When it is due, and for whom."""
 
 
 class Estimator:
@@ -34,7 +36,7 @@ class Estimator:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._wishes: queue.Queue[_Wish | None] = queue.Queue(_WAITING)
+        self._wishes: queue.Queue[_Wish] = queue.Queue(_WAITING)
         self._asked: OrderedDict[OperationId, None] = OrderedDict()
         self._stopping = threading.Event()
         self._guard = threading.Lock()
@@ -59,16 +61,16 @@ class Estimator:
             self._asked[operation_id] = None
             if len(self._asked) > _REMEMBERED:
                 self._asked.popitem(last=False)
-            self._wishes.put_nowait((operation_id, subject, tenant))
+            self._wishes.put_nowait((time.monotonic() + AFTER_S, operation_id, subject, tenant))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                wish = self._wishes.get(timeout=AFTER_S)
+                due, operation_id, subject, tenant = self._wishes.get(timeout=AFTER_S)
             except queue.Empty:
                 continue
-            if wish is not None and not self._stopping.wait(AFTER_S):
-                self.estimate(*wish)
+            if not self._stopping.wait(max(0.0, due - time.monotonic())):
+                self.estimate(operation_id, subject, tenant)
 
     def estimate(self, operation_id: OperationId, subject: IdentifiedSubject, tenant: TenantRuntime) -> None:
         """Ask every source of the tenant, unless the operation has ended meanwhile; nothing is raised."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.servers.postgres import PostgresServer
 
 from rightful.cli import main
 from rightful.cli.exits import Exit
@@ -131,3 +132,41 @@ def test_drift_names_new_tables_and_columns_and_those_that_are_gone(company: Pat
     (company / "systems" / "shop.db").unlink()
     assert run("source", "list") == Exit.FAILED
     assert "no such file" in capsys.readouterr().out
+
+
+@pytest.mark.postgres
+def test_a_database_behind_a_password_is_added_without_it(
+    company: Path, run: Run, capsys: pytest.CaptureFixture[str], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = postgres.create_database()
+    postgres.execute(
+        f"""
+        CREATE TABLE tickets (id int PRIMARY KEY, opened_by text, what text);
+        INSERT INTO tickets VALUES (1, '{ANN}', 'it hurts'), (2, 'a.olsson@contoso.example', 'so does it'), (3, '{ANN.upper()}', 'still');
+        CREATE TABLE replies (id int PRIMARY KEY, ticket int REFERENCES tickets, said text);
+        INSERT INTO replies VALUES (7, 1, 'where'), (8, 2, 'when'), (9, 3, 'how');
+        """,
+        name,
+    )
+    url = postgres.url(name)
+    password = url.partition("://")[2].partition("@")[0].partition(":")[2]
+    assert len(password) > 8
+    assert run("source", "add", "help", url, "--write") == Exit.OK
+    said = capsys.readouterr()
+    assert password not in said.out + said.err
+    assert password not in (company / "rightful.yaml").read_text()
+    proposed = yaml.safe_load(said.out)
+    assert proposed["help_tickets"]["url"] == url.replace(password, "${HELP_PASSWORD}")
+    assert proposed["help_tickets"]["caseless"] == ["opened_by"]
+    assert proposed["help_replies"]["via"] == {"help_tickets": {"ticket": "id"}}
+    assert run("source", "test", "help_tickets", ANN) == Exit.FAILED, "the variable is not set yet"
+    monkeypatch.setenv("HELP_PASSWORD", password)
+    capsys.readouterr()
+    assert run("source", "test", "help_tickets", ANN, "--json") == Exit.OK
+    assert json.loads(capsys.readouterr().out)["rows"] == 2
+    assert run("source", "test", "help_replies", ANN, "--json") == Exit.OK
+    assert json.loads(capsys.readouterr().out)["rows"] == 2
+    assert run("source", "add", "more", url.replace(password, "${HELP_PASSWORD}")) == Exit.OK
+    assert "${HELP_PASSWORD}" in capsys.readouterr().out
+    assert run("source", "add", "wrong", url.replace(password, "not-the-password")) == Exit.FAILED
+    assert "not-the-password" not in capsys.readouterr().err
