@@ -116,6 +116,8 @@ def test_inbound_profile_is_exported_by_its_own_route(service: Service) -> None:
 def test_unknown_person_is_told_plainly(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     assert service.run("export", "nobody@contoso.example", "--to", "LocalExports") == Exit.FAILED
     assert "knows nobody" in capsys.readouterr().err
+    assert service.run("preview", EVE, "--inbound", "--json") == Exit.FAILED  # one of its sources is down
+    assert json.loads(capsys.readouterr().out)["userId"] == EVE
     assert service.run("preview", "nobody@contoso.example") == Exit.FAILED
     assert "knows nobody" in capsys.readouterr().err
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.wire.world import ANN, NOBODY, World, world
+from tests.wire.world import ANN, GUEST_PROFILE, NOBODY, World, world
 
 from rightful.audit.record import Action, Target
 from rightful.graph import csdl
@@ -75,16 +75,31 @@ def test_a_preview_is_recorded_as_a_look_at_somebody(opened: World) -> None:
     assert (refused.action, refused.outcome) == (Action.PREVIEW, "Authorization_RequestDenied")
 
 
+def test_a_profile_has_a_preview_too(opened: World) -> None:
+    token = opened.issuer.token(roles=["CrossTenantUserProfileSharing.Read.All"])
+    path = f"/beta/directory/inboundSharedUserProfiles/{GUEST_PROFILE}"
+    for way in ("exportPersonalData/preview", "rightful.preview()"):
+        assert opened.client.request("GET", f"{path}/{way}", token=token).json["userId"] == GUEST_PROFILE
+    assert opened.exports.notes[0].target is Target.INBOUND_PROFILE
+    assert opened.client.request("GET", f"{path}/exportPersonalData/preview", token=opened.token).status == 403
+    assert opened.client.request("GET", path.replace("beta", "v1.0") + "/exportPersonalData/preview", token=token).status == 400
+
+
 @pytest.mark.parametrize("version", ["v1.0", "beta"])
-def test_the_metadata_has_a_function_that_leads_to_it(opened: World, version: str) -> None:
+def test_the_metadata_has_functions_that_lead_to_it(opened: World, version: str) -> None:
+    token = opened.issuer.token(roles=["User.Export.All", "CrossTenantUserProfileSharing.Read.All"])
     root = ET.fromstring(csdl.document(version))
-    [(namespace, function)] = [
-        (schema.attrib["Namespace"], each) for schema in root.iter(f"{EDM}Schema") for each in schema.iter(f"{EDM}Function")
-    ]
-    binding = function.find(f"{EDM}Parameter")
-    returned = function.find(f"{EDM}ReturnType")
-    assert binding is not None
-    assert binding.attrib["Type"] == "microsoft.graph.user"
-    assert returned is not None
-    answer = opened.get(f"/{version}/users('{ANN}')/{namespace}.{function.attrib['Name']}()")
-    assert answer.json["@odata.context"].endswith(f"#{returned.attrib['Type']}")
+    found = {}
+    for schema in root.iter(f"{EDM}Schema"):
+        for function in schema.iter(f"{EDM}Function"):
+            binding, returned = function.find(f"{EDM}Parameter"), function.find(f"{EDM}ReturnType")
+            assert binding is not None
+            assert returned is not None
+            found[binding.attrib["Type"]] = f"{schema.attrib['Namespace']}.{function.attrib['Name']}()", returned.attrib["Type"]
+    paths = {"microsoft.graph.user": f"users('{ANN}')"}
+    if version == "beta":
+        paths["microsoft.graph.inboundSharedUserProfile"] = f"directory/inboundSharedUserProfiles('{GUEST_PROFILE}')"
+    assert found.keys() == paths.keys()
+    for bound_to, (name, type_) in found.items():
+        answer = opened.client.request("GET", f"/{version}/{paths[bound_to]}/{name}", token=token)
+        assert answer.json["@odata.context"].endswith(f"#{type_}")

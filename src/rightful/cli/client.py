@@ -129,20 +129,18 @@ class Client:
     # -- what the service can do ----------------------------------------------------------------------------------------
     def submit(self, subject: str, location: str, *, inbound: bool = False) -> str:
         """Ask for an export; returns the operation's id."""
-        key = quote(subject, safe="@")
-        path = f"/beta/directory/inboundSharedUserProfiles/{key}" if inbound else f"/v1.0/users/{key}"
         try:
-            answer = self.call("POST", f"{path}/exportPersonalData", {"storageLocation": location})
+            answer = self.call("POST", f"{_path_of(subject, inbound=inbound)}/exportPersonalData", {"storageLocation": location})
         except ServiceRefused as error:
             raise _unknown_subject(error, inbound=inbound) from error
         return answer.headers.get("location", "").rstrip("/").rpartition("/")[2]  # GRAPH-12
 
-    def preview(self, subject: str) -> PreviewOf:
+    def preview(self, subject: str, *, inbound: bool = False) -> PreviewOf:
         """Ask what an export would find."""
         try:
-            answer = self.call("GET", f"/beta/users/{quote(subject, safe='@')}/exportPersonalData/preview")
+            answer = self.call("GET", f"{_path_of(subject, inbound=inbound)}/exportPersonalData/preview")
         except ServiceRefused as error:
-            raise _unknown_subject(error, inbound=False) from error
+            raise _unknown_subject(error, inbound=inbound) from error
         return _parse(answer.body, PreviewOf)
 
     def operation(self, operation_id: str) -> tuple[Operation, int]:
@@ -257,6 +255,11 @@ class Client:
             return ServiceUnreachable(f"{self._where} does not speak TLS as expected", hint="check http or https in --server")
         reason = "it did not answer in time" if isinstance(error, TimeoutError) else _reason(error)
         return ServiceUnreachable(f"{self._where} does not answer: {reason}", hint="start it with `rightful serve`, or give --server")
+
+
+def _path_of(subject: str, *, inbound: bool) -> str:
+    key = quote(subject, safe="@")
+    return f"/beta/directory/inboundSharedUserProfiles/{key}" if inbound else f"/v1.0/users/{key}"
 
 
 def _unknown_subject(error: ServiceRefused, *, inbound: bool) -> ExportError:

@@ -19,9 +19,10 @@ _NAMED = 4
 
 @click.command()
 @click.argument("subject")
+@click.option("--inbound", is_flag=True, help="SUBJECT is the user id of an inbound shared user profile.")
 @connection_options
 @global_options
-def command(subject: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> int:
+def command(subject: str, *, inbound: bool, server: str | None, token_file: Path | None, tenant: str | None) -> int:
     """Show what an export would find, without reading it.
 
     SUBJECT is a user principal name or an object id. Shows by which identifiers the person is searched for and how each was
@@ -31,7 +32,7 @@ def command(subject: str, *, server: str | None, token_file: Path | None, tenant
     """
     invocation = current()
     with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
-        found = client.preview(subject)
+        found = client.preview(subject, inbound=inbound)
     if invocation.as_json:
         emit_json(msgspec.to_builtins(found))
     else:

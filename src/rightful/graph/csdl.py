@@ -80,11 +80,16 @@ def _actions(namespace: str, version: str) -> Iterator[str]:
             yield _element("Action", *parameters, _described(endpoint.summary), Name=name, IsBound="true")
 
 
-def _preview() -> str:
-    endpoint = ENDPOINTS[RouteKind.PREVIEW_USER, "GET"]
-    binding = _element("Parameter", Name="bindingParameter", Type=f"{GRAPH}.user", Nullable="false")
-    returned = _element("ReturnType", Type=_type_name(resources.PREVIEW), Nullable="false")
-    return _element("Function", binding, returned, _described(endpoint.summary), Name="preview", IsBound="true")
+_PREVIEWED = {RouteKind.PREVIEW_USER: f"{GRAPH}.user", RouteKind.PREVIEW_PROFILE: f"{GRAPH}.inboundSharedUserProfile"}
+
+
+def _previews(version: str) -> Iterator[str]:
+    for kind, bound_to in _PREVIEWED.items():
+        if version in versions(kind):
+            binding = _element("Parameter", Name="bindingParameter", Type=bound_to, Nullable="false")
+            returned = _element("ReturnType", Type=_type_name(resources.PREVIEW), Nullable="false")
+            described = _described(ENDPOINTS[kind, "GET"].summary)
+            yield _element("Function", binding, returned, described, Name="preview", IsBound="true")
 
 
 def _can(term: str, name: str, value: bool) -> str:  # noqa: FBT001 - what the annotation says
@@ -153,7 +158,7 @@ def document(version: str) -> bytes:
         *[_words(words) for words in resources.WORDS],
         *[_part(shape) for shape in resources.PARTS],
         *_actions(OURS, version),
-        _preview(),
+        *_previews(version),
         xmlns=_EDM,
         Namespace=OURS,
     )

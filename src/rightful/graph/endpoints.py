@@ -90,6 +90,11 @@ def _accepting(summary: str, needs: str, *takes: Parameter, has_accepted_body: b
     )
 
 
+def _previewing(whose: str, needs: str) -> Endpoint:
+    summary = f"Say what an export of {whose} data would find, without reading it"
+    return Endpoint(summary=summary, needs=needs, shows=resources.PREVIEW, refuses=(404, 409), is_graph=False)
+
+
 ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
     (RouteKind.EXPORT_USER, "POST"): _accepting("Submit an export of a user's data", _USERS, _LOCATION),
     (RouteKind.EXPORT_ME, "POST"): _accepting(
@@ -101,13 +106,8 @@ ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
     (RouteKind.EXPORT_PROFILE, "GET"): _accepting(
         "The same as POST, body and all, as one of Graph's documents has it", _PROFILES, _LOCATION, _BINDING, has_accepted_body=True
     ),
-    (RouteKind.PREVIEW_USER, "GET"): Endpoint(
-        summary="Say what an export of a user's data would find, without reading it",
-        needs=_USERS,
-        shows=resources.PREVIEW,
-        refuses=(404, 409),
-        is_graph=False,
-    ),
+    (RouteKind.PREVIEW_USER, "GET"): _previewing("a user's", _USERS),
+    (RouteKind.PREVIEW_PROFILE, "GET"): _previewing("an inbound shared user profile's", _PROFILES),
     (RouteKind.PROFILES, "GET"): Endpoint(
         summary="List inbound shared user profiles", needs=_PROFILES, options=("$select",), shows=resources.PROFILE, is_list=True
     ),

@@ -122,15 +122,25 @@ async def export_user(service: Service, request: Request) -> Reply:
     return await _export_user(service, request, request.route.key)
 
 
-async def preview_user(service: Service, request: Request) -> Reply:
-    """Say what an export of a user would find (ours, not Graph's); it is admitted, and limited, as the export itself."""
-    _admit_user_export(service, request)
-    subject = await _find_user(service, request, request.route.key)
+async def _preview(service: Service, request: Request, subject: DataSubject) -> Reply:
     if asked := options.parse_query(request.query_string, is_beta=request.is_beta):
         raise InvalidRequest(f"The query option {min(asked)} is not supported for a preview")
     found = await service.writes.run(request.tenant_id, service.exports.preview, subject)
     context = f"{request.root}/$metadata#{resources.PREVIEW.namespace}.{resources.PREVIEW.name}"
     return reply.json(bodies.encode({"@odata.context": context} | resources.PREVIEW.show(found)))
+
+
+async def preview_user(service: Service, request: Request) -> Reply:
+    """Say what an export of a user would find (ours, not Graph's); it is admitted, and limited, as the export itself (authz D8)."""
+    _admit_user_export(service, request)
+    return await _preview(service, request, await _find_user(service, request, request.route.key))
+
+
+async def preview_profile(service: Service, request: Request) -> Reply:
+    """Say what an export of an inbound shared user profile would find (ours, not Graph's; authz D8)."""
+    request.require(permissions.may_export(request.caller, SubjectKind.INBOUND_PROFILE), _PROFILE_NEEDS)
+    service.throttle.check(request.caller)
+    return await _preview(service, request, await _find_profile(service, request))
 
 
 async def export_me(service: Service, request: Request) -> Reply:
@@ -340,6 +350,7 @@ HANDLERS: dict[tuple[RouteKind, str], Handler] = {
     (RouteKind.EXPORT_PROFILE, "GET"): export_profile,
     (RouteKind.EXPORT_PROFILE, "POST"): export_profile,
     (RouteKind.PREVIEW_USER, "GET"): preview_user,
+    (RouteKind.PREVIEW_PROFILE, "GET"): preview_profile,
     (RouteKind.PROFILES, "GET"): list_profiles,
     (RouteKind.PROFILE, "GET"): get_profile,
     (RouteKind.OPERATIONS, "GET"): list_operations,

@@ -14,6 +14,7 @@ from rightful.store.listing import All, Filter, SubjectIn
 
 _READS: dict[RouteKind, tuple[Action, Target]] = {
     RouteKind.PREVIEW_USER: (Action.PREVIEW, Target.USER),
+    RouteKind.PREVIEW_PROFILE: (Action.PREVIEW, Target.INBOUND_PROFILE),
     RouteKind.OPERATION: (Action.READ_OPERATION, Target.OPERATION),
     RouteKind.OPERATIONS: (Action.LIST_OPERATIONS, Target.OPERATIONS),
     RouteKind.OPERATIONS_COUNT: (Action.LIST_OPERATIONS, Target.OPERATIONS),

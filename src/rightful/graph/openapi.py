@@ -40,6 +40,7 @@ _KEYS = {
     RouteKind.EXPORT_USER: "The user's object id or user principal name.",
     RouteKind.EXPORT_PROFILE: "The profile's userId.",
     RouteKind.PREVIEW_USER: "The user's object id or user principal name.",
+    RouteKind.PREVIEW_PROFILE: "The profile's userId.",
     RouteKind.PROFILE: "The profile's userId.",
     RouteKind.OPERATION: "The operation's id.",
     RouteKind.RESUME: "The operation's id.",

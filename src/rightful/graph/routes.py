@@ -20,6 +20,7 @@ class RouteKind(enum.Enum):
     EXPORT_ME = "export_me"
     EXPORT_PROFILE = "export_profile"
     PREVIEW_USER = "preview_user"
+    PREVIEW_PROFILE = "preview_profile"
     PROFILES = "profiles"
     PROFILE = "profile"
     OPERATIONS = "operations"
@@ -38,6 +39,7 @@ METHODS: dict[RouteKind, tuple[str, ...]] = {
     RouteKind.EXPORT_ME: ("POST", "OPTIONS"),
     RouteKind.EXPORT_PROFILE: ("GET", "POST", "OPTIONS"),  # GRAPH-20; no HEAD, which changes nothing wherever it is taken
     RouteKind.PREVIEW_USER: _READ,
+    RouteKind.PREVIEW_PROFILE: _READ,
     RouteKind.PROFILES: _READ,
     RouteKind.PROFILE: _READ,
     RouteKind.OPERATIONS: _READ,  # GRAPH-33
@@ -56,6 +58,7 @@ PATHS: dict[RouteKind, str] = {
     RouteKind.EXPORT_ME: "/me/exportPersonalData",
     RouteKind.EXPORT_PROFILE: f"{_PROFILES}/{{userId}}/exportPersonalData",
     RouteKind.PREVIEW_USER: "/users/{id}/exportPersonalData/preview",
+    RouteKind.PREVIEW_PROFILE: f"{_PROFILES}/{{userId}}/exportPersonalData/preview",
     RouteKind.PROFILES: _PROFILES,
     RouteKind.PROFILE: f"{_PROFILES}/{{userId}}",
     RouteKind.OPERATIONS: "/dataPolicyOperations",
@@ -68,7 +71,7 @@ PATHS: dict[RouteKind, str] = {
 }
 """How each kind is written below a service root, for whoever describes it; `match` takes other spellings too."""
 
-_ONLY_BETA = frozenset({RouteKind.EXPORT_PROFILE, RouteKind.PROFILES, RouteKind.PROFILE})  # GRAPH-01
+_ONLY_BETA = frozenset({RouteKind.EXPORT_PROFILE, RouteKind.PREVIEW_PROFILE, RouteKind.PROFILES, RouteKind.PROFILE})  # GRAPH-01
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,6 +184,8 @@ def _directory(rest: list[str], version: str) -> Route:
             return Route(kind=RouteKind.PROFILES, version=version)
         case [key]:
             return Route(kind=RouteKind.PROFILE, version=version, key=key)
+        case [key, *actions] if _is_preview([segment.lower() for segment in actions]):
+            return Route(kind=RouteKind.PREVIEW_PROFILE, version=version, key=key)
         case [key, *actions]:
             return _exports(actions, RouteKind.EXPORT_PROFILE, version, key)
         case _:

@@ -111,13 +111,13 @@ def test_status_and_code_of_errors_are_in_openapi_and_in_the_reference() -> None
 
 
 def schemas(version: str) -> dict[str, ET.Element]:
-    """Return every type and action by its qualified name."""
+    """Return every type by its qualified name; actions and functions may share one, bound to several types."""
     root = ET.fromstring(csdl.document(version))
     assert root.attrib["Version"] == "4.0"
     found: dict[str, ET.Element] = {}
     for schema in root.iter(f"{EDM}Schema"):
         for element in schema:
-            if element.tag != f"{EDM}Action":
+            if element.tag not in {f"{EDM}Action", f"{EDM}Function"}:
                 name = f"{schema.attrib['Namespace']}.{element.attrib['Name']}"
                 assert name not in found
                 found[name] = element
