@@ -1,6 +1,7 @@
 """Reads tables and views of SQLite and PostgreSQL databases, for a set of subjects in one query."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -149,7 +150,10 @@ class SqlConnector:
         counted = self._database.count(query, values, limit_s=limit_s)
         if counted is not None:
             return tuple(_estimate(counted.get(index, 0), width, is_exact=True) for index in range(len(subjects)))
-        guessed = self._database.guess(target, query, values) if len(subjects) == 1 else None
+        guessed = None
+        if len(subjects) == 1:
+            with suppress(SourceRefused):  # a type that the planner cannot be asked about so: that is no reason to say nothing
+                guessed = self._database.guess(target, query, values)
         return (_estimate(self._average_rows(target) if guessed is None else guessed, width, is_exact=False),) * len(subjects)
 
     def close(self) -> None:

@@ -8,16 +8,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+import structlog
 
 from rightful.config.model import LabelSettings, SourceConfig
 from rightful.connectors.interface import Amount, Connector, Estimate, ReadHeader, estimate
 from rightful.errors import NotFound, SourceError
 from rightful.export.pace import Pace
 from rightful.export.runtime import TenantRuntime
+from rightful.faults import describe
 from rightful.operation.model import Failure
 from rightful.subject.folders import kinds_of
 from rightful.subject.matching import is_usable
 from rightful.subject.model import DataSubject, IdentifiedSubject
+
+_log = structlog.get_logger(__name__)
 
 LIMIT_S = 2.0
 """How long a source may take to say how much there is."""
@@ -89,6 +93,10 @@ def _look(source: SourceConfig, tenant: TenantRuntime, subject: IdentifiedSubjec
         [amounts] = estimate(connector, [subject], limit_s=limit_s)
     except SourceError as error:
         return msgspec.structs.replace(found, problem=Failure(code=error.code, message=error.message, source_name=source.name))
+    except Exception as error:  # noqa: BLE001 - a connector may be anybody's code: its fault must not hide what the others know
+        _log.warning("a connector failed in a preview", source=source.name, error=describe(error))
+        said = f"the connector failed ({type(error).__name__})"
+        return msgspec.structs.replace(found, problem=Failure(code="ConnectorFault", message=said, source_name=source.name))
     return msgspec.structs.replace(
         found,
         searched=header.searched,

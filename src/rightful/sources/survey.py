@@ -19,6 +19,8 @@ from rightful.sources.proposing import Found, Known
 
 _SAMPLED = 200
 """Rows that are looked at in each table."""
+_LONGEST = 1_000
+"""Bytes that values have on average in columns that are looked into: no identifier is longer."""
 _KNOWN = 20_000
 """Rows of the directory whose identifiers columns are compared with."""
 _IDENTIFYING = frozenset({ColumnKind.TEXT, ColumnKind.INT, ColumnKind.UUID})
@@ -70,7 +72,9 @@ def _table(database: Database, name: str) -> Found:
     readable = tuple(column for column in table.columns if column.is_readable)
     links = tuple((link.table, link.columns) for link in database.links(table))
     names = tuple(column.name for column in readable)
-    samples = _samples(database, table, tuple(column for column in readable if column.column.kind in _IDENTIFYING))
+    widths = database.widths(table)
+    short = tuple(column for column in readable if column.column.kind in _IDENTIFYING and widths.get(column.name, 0) <= _LONGEST)
+    samples = _samples(database, table, short)
     return Found(name=name, columns=names, samples=samples, key=table.primary_key, links=links)
 
 
@@ -94,10 +98,17 @@ def look_at_lake(url: str, folder: Path, source_name: str) -> Found:
         raise SourceRefused("no file fits url", source_name=source_name, hint="correct it: `**` stands for any number of folders")
     import polars as pl  # noqa: PLC0415 -- takes 0.1 s to import
 
-    frame = pl.scan_parquet(glob.root / files[-1].path, glob=False, hive_partitioning=False).head(_SAMPLED).collect()
-    texts = [column for column, dtype in frame.schema.items() if dtype.is_integer() or dtype == pl.String]
+    try:
+        rows = pl.scan_parquet(glob.root / files[-1].path, glob=False, hive_partitioning=False)
+        schema = rows.collect_schema()
+        texts = [column for column, dtype in schema.items() if dtype.is_integer() or dtype == pl.String]
+        frame = rows.select(texts).head(_SAMPLED).collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise SourceRefused(
+            f"the last file is damaged or no Parquet file ({type(error).__name__})", source_name=source_name, hint="see what wrote it"
+        ) from error
     samples = {column: [str(value) for value in frame[column].drop_nulls().to_list()] for column in texts}
-    return Found(name=source_name, columns=tuple(frame.columns), samples=samples)
+    return Found(name=source_name, columns=tuple(schema), samples=samples)
 
 
 def look_at_folders(url: str, folder: Path) -> list[str]:

@@ -100,12 +100,23 @@ def _take(trial: Trial, header: ReadHeader, item: Item, subject: IdentifiedSubje
         case FileItem():
             if item.root and not is_folder_of(header.searched, item.root, subject):
                 raise SourceRefused("a file lies in a folder that is not the person's", source_name=source_name, code="ForeignData")
+            if not trial.files:
+                _open(trial, item)
             trial.files += 1
             trial.size_bytes += item.size_bytes
             trial.lines += [item.path] if is_shown else []
         case SkippedItem():
             trial.skipped += 1
             trial.reasons = tuple(dict.fromkeys((*trial.reasons, item.reason)))
+
+
+def _open(trial: Trial, item: FileItem) -> None:
+    """Read the beginning of a file, to see that it can be: the first one stands for all."""
+    try:
+        next(iter(item.open()), b"")
+    except OSError as error:
+        trial.skipped += 1
+        trial.reasons = (*trial.reasons, f"the first file cannot be read: {error.strerror or type(error).__name__}")
 
 
 def _take_rows(

@@ -89,6 +89,13 @@ def test_what_cannot_be_looked_at_is_told(run: Run, capsys: pytest.CaptureFixtur
     assert said in capsys.readouterr().err
 
 
+def test_a_file_that_is_no_parquet_is_told(company: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    (company / "systems" / "bad").mkdir()
+    (company / "systems" / "bad" / "x.parquet").write_bytes(b"PAR1 not really PAR1")
+    assert run("source", "add", "bad", "systems/bad/*.parquet") == Exit.FAILED
+    assert "damaged or no Parquet file" in capsys.readouterr().err
+
+
 def test_a_trial_says_what_was_found_and_shows_it_only_when_asked(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("source", "test", "messages", ANN, "--rows", "2") == Exit.OK
     said = capsys.readouterr().out

@@ -80,6 +80,17 @@ def test_every_source_says_how_much_there_is_or_that_it_does_not_know(tmp_path: 
     assert found.total("files") == Amount(2)
 
 
+def test_connector_that_breaks_does_not_hide_the_others(tmp_path: Path) -> None:
+    class Broken(Mute):
+        def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
+            raise ZeroDivisionError(subjects[0].values("mail"), limit_s)
+
+    broken, whole = World(tmp_path, PEOPLE, {"broken": Broken(), "rows": rows(3)}).service.preview(ANN).sources
+    assert broken.problem is not None
+    assert broken.problem.message == "the connector failed (ZeroDivisionError)"
+    assert whole.estimate.rows == Amount(3, is_exact=True)
+
+
 def test_all_counted_is_exact(tmp_path: Path) -> None:
     found = World(tmp_path, PEOPLE, {"one": rows(3), "two": rows(4)}).service.preview(ANN)
     assert found.total("rows") == Amount(7, is_exact=True)
