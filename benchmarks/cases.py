@@ -15,6 +15,7 @@ from typing import TypeVar
 import psycopg
 
 from benchmarks.cluster import CACHE, Cluster
+from benchmarks.estimates import estimates
 from benchmarks.figures import PEER, Figure, median_of, spread
 from benchmarks.service import Service, subjects_config
 from benchmarks.wire import wire
@@ -233,12 +234,13 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "small": (small, 40),
     "large": (large, 3),
     "queue": (queue, 3),
+    "estimates": (estimates, 5),
     "lake": (lake, 15),
     "wire": (wire, 3),
     "help": (help_text, 15),
 }
 """Name to function and the number of runs."""
-NEEDS_CLUSTER = frozenset({"small", "large", "queue"})
+NEEDS_CLUSTER = frozenset({"small", "large", "queue", "estimates"})
 
 
 def _submit_share(service: Service, place: int, step: int) -> list[str]:

@@ -68,6 +68,16 @@ class Connection:
             raise RuntimeError(f"the service answered {answer.status}: {text.decode(errors='replace')}")
         return (answer.getheader("Location") or "").rpartition("/")[2]
 
+    def preview(self, subject: str) -> Mapping[str, Any]:
+        """Return what an export would find."""
+        self._connection.request("GET", f"/v1.0/users/{subject}/exportPersonalData/preview", headers=self._headers)
+        answer = self._connection.getresponse()
+        text = answer.read()
+        if answer.status != http.client.OK:
+            raise RuntimeError(f"the service answered {answer.status}: {text.decode(errors='replace')}")
+        found: Mapping[str, Any] = json.loads(text)
+        return found
+
     def operation(self, operation_id: str) -> Mapping[str, Any]:
         """Return an operation as it is now."""
         self._connection.request("GET", f"/v1.0/dataPolicyOperations/{operation_id}", headers=self._headers)
