@@ -117,9 +117,13 @@ class Throttled(RequestError):
 class SourceError(ExportError):
     """A source could not be read; `source_name` is its name in the configuration."""
 
-    def __init__(self, message: str, *, source_name: str, code: str | None = None, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, source_name: str, code: str | None = None, hint: str = "", concerns_everybody: bool = False
+    ) -> None:
         super().__init__(message, code=code, hint=hint)
         self.source_name = source_name
+        self.concerns_everybody = concerns_everybody
+        """Whether it is sure to befall every subject: then none is tried alone."""
 
 
 class SourceUnavailable(SourceError):

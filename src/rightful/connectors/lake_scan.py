@@ -281,7 +281,7 @@ class LakeScan:
         return shown_path(file.path, self._match)
 
     def _refused(self, message: str, hint: str) -> SourceRefused:
-        return SourceRefused(message, source_name=self._source_name, hint=hint)
+        return SourceRefused(message, source_name=self._source_name, hint=hint, concerns_everybody=True)
 
 
 def _is_utf8(text: str) -> bool:

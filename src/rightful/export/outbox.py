@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings
-from rightful.errors import EntryConflict, SourceRefused, StorageError
+from rightful.errors import EntryConflict, ExportError, SourceRefused, StorageError
 from rightful.export.known import MARKER, Known, Standing
 from rightful.export.placing import Draft, Placed, gone, place, skip_key
 from rightful.export.putting import Putter, Unput, sync_each
@@ -52,6 +52,7 @@ class Outbox:
         self._started = clock.monotonic()
         self._drafts: list[tuple[SubjectRead, Draft]] = []
         self._skips: list[tuple[SubjectRead, Entry]] = []
+        self._finished: list[SubjectRead] = []
         self._held = 0
         self._putter = Putter(clock)
 
@@ -80,13 +81,24 @@ class Outbox:
         )
         self._skips.append((state, entry))
 
-    def deliver(self, *, finished: Sequence[SubjectRead] = ()) -> None:
-        """Stage, put, sync and put the checkpoint down for all that is held; `finished` reads are done with it."""
+    def finish(self, state: SubjectRead) -> None:
+        """Let a read be done with the next group."""
+        self._finished.append(state)
+
+    def set_aside(self, state: SubjectRead, error: ExportError) -> None:
+        """Give up what one of a set asked for: its own data may be at fault, so it is read alone, and the others go on."""
+        if state.is_alive:
+            state.is_alive = False
+            self._trouble.source([state.operation], [state.read], error, self._settings, is_shared=True)
+
+    def deliver(self) -> None:
+        """Stage, put, sync and put the checkpoint down for all that is held."""
         self._putter = Putter(self._clock)
         placed = [each for state, draft in self._drafts for each in self._try_place(state, draft)]
         self._drafts, self._held = [], 0
         self._stage(placed)
         self._put(placed)
+        finished, self._finished = self._finished, []
         self._checkpoint(placed, finished)
 
     def put_large(self, state: SubjectRead, draft: Draft, chunks: Iterator[bytes]) -> None:

@@ -21,8 +21,8 @@ from rightful.connectors.interface import (
     Rows,
     SkippedItem,
 )
-from rightful.errors import SourceRefused
-from rightful.export.check import check_rows
+from rightful.errors import PackageError, SourceRefused
+from rightful.export.check import SetCheck, check_rows, foreign_data
 from rightful.export.files import FileSender
 from rightful.export.outbox import Outbox
 from rightful.export.placing import Draft
@@ -65,6 +65,7 @@ class SetRead:
         self._clock = clock
         self._pause = pause
         self._header = ReadHeader()
+        self._set_check = SetCheck((), (), source_name=source.name)
         self._serializer = Serializer(())
         self._cutters: dict[int, PartCutter] = {}
         self._spool = Spool(_SPOOL_BYTES)
@@ -90,14 +91,19 @@ class SetRead:
                     return
                 self._take(item)
             self._finish_cutters()
-            self._empty_spool()
+            if self._is_spooled:
+                self._empty_spool()
         finally:
             self._spool.close()
             _close(items)
-        ended_at = self._clock.now()
-        for state in self._states:
-            state.record = msgspec.structs.replace(state.record, ended_at=ended_at)
-        self._outbox.deliver(finished=self._states)
+        if not self._is_spooled:
+            for state in self._states:
+                self._finish(state)
+        self._outbox.deliver()
+
+    @property
+    def _is_spooled(self) -> bool:
+        return len(self._states) > 1 and not self._header.in_subject_order
 
     def _open(self) -> tuple[ReadHeader, Iterator[ReadHeader | Item]]:
         """Begin to read after the cursor, if any: a read that has one is claimed alone."""
@@ -110,6 +116,7 @@ class SetRead:
 
     def _begin(self, header: ReadHeader) -> None:
         self._header = header
+        self._set_check = SetCheck(header.match, [state.subject for state in self._states], source_name=self._source.name)
         self._files.template = header.searched
         self._serializer = Serializer(header.columns)
         now = self._clock.now()
@@ -150,14 +157,45 @@ class SetRead:
         ordered, counts = _by_subject(batch)
         for subject, _ in counts:
             self._state(subject)
-        pieces = self._serializer.lines_by(ordered, [count for _, count in counts])
+        self._check(ordered, counts)
         start = 0
-        for (subject, count), piece in zip(counts, pieces, strict=True):
+        for (subject, count), piece in zip(counts, self._lines(ordered, counts), strict=True):
             rows, state = ordered.slice(start, count), self._states[subject]
             start += count
             if state.is_alive:
-                check_rows(rows, self._header.match, state.subject, source_name=self._source.name)
                 self._keep(subject, piece, rows)
+
+    def _check(self, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> None:
+        """Let nothing be kept that cannot be shown to be its subject's; those that are dropped get nothing anyway."""
+        if len(counts) > 1:
+            for subject in self._set_check.suspects(batch):
+                self._outbox.set_aside(self._states[subject], foreign_data(self._source.name))
+            return
+        state = self._states[counts[0][0]]
+        if state.is_alive:
+            try:
+                check_rows(batch, self._header.match, state.subject, source_name=self._source.name)
+            except SourceRefused as error:
+                if len(self._states) == 1:
+                    raise
+                self._outbox.set_aside(state, error)
+
+    def _lines(self, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> Sequence[bytes]:
+        """Return each subject's lines; where a value has no written form, those whose it is are set aside."""
+        try:
+            return self._serializer.lines_by(batch, [count for _, count in counts])
+        except PackageError:
+            if len(self._states) == 1:
+                raise
+        pieces, start = [], 0
+        for subject, count in counts:
+            try:
+                pieces.append(self._serializer.lines(batch.slice(start, count)))
+            except PackageError as error:
+                pieces.append(b"")
+                self._outbox.set_aside(self._states[subject], error)
+            start += count
+        return pieces
 
     def _state(self, subject: object) -> SubjectRead:
         if isinstance(subject, int) and 0 <= subject < len(self._states):  # a NULL in a batch is no int
@@ -165,7 +203,7 @@ class SetRead:
         raise connector_fault(self._source.name, "gave something of a subject that it was not asked for")
 
     def _keep(self, subject: int, piece: bytes, rows: pa.RecordBatch) -> None:
-        if len(self._states) > 1 and not self._header.in_subject_order:
+        if self._is_spooled:
             self._spool.append(subject, piece)
             return
         if subject not in self._cutters:
@@ -186,6 +224,11 @@ class SetRead:
         for subject, state in enumerate(self._states):
             for part in _cut(self._spool.take(subject), self._part_bytes):
                 self._add(state, part)
+            self._finish(state)
+
+    def _finish(self, state: SubjectRead) -> None:
+        state.record = msgspec.structs.replace(state.record, ended_at=self._clock.now())
+        self._outbox.finish(state)
 
     def _add(self, state: SubjectRead, part: Part) -> None:
         digest = hashlib.sha256()

@@ -62,7 +62,7 @@ class Trouble:
             _log.error("unforeseen error in a read", error=describe(error))
         for operation, read in zip(operations, reads, strict=True):
             may_retry = _may_retry(error, read) and read.failures + 1 < settings.attempts
-            if not may_retry and is_shared:
+            if not may_retry and is_shared and not (isinstance(error, SourceError) and error.concerns_everybody):
                 # Whatever it is, it may be the data of one of the pass: the others must not fail with it.
                 self._store.retry([read], owner=self._owner, at=self._clock.now(), alone=True)
             elif may_retry:
