@@ -33,7 +33,7 @@ def running(config: Config, *, clock: Clock | None = None, meters: Meters | None
     storages = Storages()
     store = SqliteStore(config.store_path, clock) if meters is None else MeteredStore(config.store_path, clock, meters)
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
-    engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock)
+    engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock, scans=runtime.scans(tenants))
     trail = audit_trail.build(config, store, clock)
     service = Service(config=config, tenants=tenants, store=store, storages=storages, engine=engine, work=work, trail=trail, clock=clock)
     try:

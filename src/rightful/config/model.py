@@ -140,6 +140,8 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """How often a source that does not answer is tried before the operation fails."""
     retry_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 2.0
     """Wait after the first failed try; doubles with each one."""
+    scan_window_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 2.0
+    """How long the first read of a lake waits for others to share its scan, where other work waits or the lake is being read."""
     wait_h: Annotated[float, msgspec.Meta(ge=0, le=8760)] = 72.0
     """How long an operation waits for a storage location that refuses for a curable reason."""
     approval: Literal["none", "required"] = "none"

@@ -141,6 +141,14 @@ class Connector(Protocol):
         ...
 
 
+@runtime_checkable
+class Scanning(Protocol):
+    """The ability to share: a read goes over the whole source, and costs about the same for many subjects as for one."""
+
+    is_scan: bool
+    """Whether it does so as it is configured."""
+
+
 class Amount(msgspec.Struct, frozen=True):
     """A number of rows, bytes or files."""
 

@@ -60,6 +60,7 @@ class LakeConnector:
     """Reads a lake with polars. Rows come file by file in the order of their paths, and within a file as they stand."""
 
     Settings = LakeSettings
+    is_scan = True
 
     def __init__(self, source_name: str, settings: LakeSettings, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
         refuse(source_name, self.problems(source_name, settings, siblings=siblings, folder=folder))

@@ -4,7 +4,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
@@ -17,7 +17,7 @@ from rightful.engines.interface import Work
 from rightful.engines.turns import Turns
 from rightful.faults import describe
 from rightful.ids import OperationId
-from rightful.store.interface import FinishSet, ReadSet, Store, StoreFault
+from rightful.store.interface import FinishSet, ReadSet, Scan, Store, StoreFault
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,13 +39,22 @@ class EmbeddedEngine:
     """
 
     def __init__(
-        self, store: Store, work: Work, *, owner: str = "", threads: int = 4, tenants: int = 1, clock: Clock | None = None
+        self,
+        store: Store,
+        work: Work,
+        *,
+        owner: str = "",
+        threads: int = 4,
+        tenants: int = 1,
+        clock: Clock | None = None,
+        scans: Collection[Scan] = (),
     ) -> None:
-        """Use `threads` threads, and a few more where several tenants share them."""
+        """Use `threads` threads, and a few more where several tenants share them; reads of `scans` wait for company."""
         self._store = store
         self._work = work
         self._owner = owner or new_owner()
         self._clock = clock or SystemClock()
+        self._scans = tuple(scans)
         self._turns = Turns(threads, tenants)
         self._taking = threading.Lock()
         # One claim after the other where tenants share the threads, else each would see the same ones free. Alone, claims share commits.
@@ -138,7 +147,7 @@ class EmbeddedEngine:
         with self._claiming:
             with self._taking:
                 passing_over = self._turns.passing_over()
-            claim = self._store.claim(self._owner, lease_s=_LEASE_S, limit=_SET_SIZE, passing_over=passing_over)
+            claim = self._store.claim(self._owner, lease_s=_LEASE_S, limit=_SET_SIZE, passing_over=passing_over, scans=self._scans)
             if claim is not None:
                 with self._taking:
                     self._turns.take(claim.tenant_id)

@@ -5,12 +5,16 @@ from pathlib import Path
 
 from rightful.config.model import Config, SourceConfig, TenantConfig
 from rightful.connectors import registry as connectors
-from rightful.connectors.interface import Connector
+from rightful.connectors.interface import Connector, Scanning
 from rightful.directory import registry as directories
 from rightful.directory.interface import Directory
 from rightful.errors import SourceRefused
 from rightful.ids import TenantId
 from rightful.storage.location import StoragePolicy
+from rightful.store.interface import Scan
+
+_SCAN_SIZE = 10_000
+"""How many share a scan: some kilobytes of memory each, and what is found for them in the spool."""
 
 
 class TenantRuntime:
@@ -69,3 +73,13 @@ def build_tenant(tenant: TenantConfig, folder: Path) -> TenantRuntime:
 def build(config: Config) -> dict[TenantId, TenantRuntime]:
     """Build every tenant of the configuration."""
     return {tenant.id: build_tenant(tenant, config.folder) for tenant in config.tenants}
+
+
+def scans(tenants: Mapping[TenantId, TenantRuntime]) -> tuple[Scan, ...]:
+    """Return the sources whose reads are worth gathering."""
+    return tuple(
+        Scan(tenant_id=tenant_id, source_name=name, window_s=tenant.config.export.scan_window_s, limit=_SCAN_SIZE)
+        for tenant_id, tenant in tenants.items()
+        for name, connector in tenant.connectors.items()
+        if isinstance(connector, Scanning) and connector.is_scan
+    )

@@ -164,6 +164,17 @@ class ReadSet(msgspec.Struct, frozen=True, kw_only=True):
     """The operation of each read, in the reads' order."""
 
 
+class Scan(msgspec.Struct, frozen=True, kw_only=True):
+    """A source whose reads cost about the same for many as for one, so that it pays to wait for company."""
+
+    tenant_id: TenantId
+    source_name: str
+    window_s: float
+    """How long the first one waits for others."""
+    limit: int
+    """How many reads make a set."""
+
+
 class FinishSet(msgspec.Struct, frozen=True, kw_only=True):
     """Operations of one tenant whose reads are all done."""
 
@@ -345,8 +356,19 @@ class Store(Protocol):
         ...
 
     # -- work ---------------------------------------------------------------------------------------------------------
-    def claim(self, owner: str, *, lease_s: float, limit: int, passing_over: Collection[TenantId] = ()) -> ReadSet | FinishSet | None:
+    def claim(
+        self,
+        owner: str,
+        *,
+        lease_s: float,
+        limit: int,
+        passing_over: Collection[TenantId] = (),
+        scans: Collection[Scan] = (),
+    ) -> ReadSet | FinishSet | None:
         """Lease work: operations to finish first, else a set of at most `limit` reads that share a scan key.
+
+        A scan takes more reads together. Its first read is left for the window, so that others can join; where nothing else waits, and
+        the source is not being read, it begins at once.
 
         Oldest operations first; tenants in turn, but for those to be passed over. Reads that wait for a later try are passed over too.
         The first claim starts the operation. Operations whose time to be approved is over are ended on the way.

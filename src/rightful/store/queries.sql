@@ -138,9 +138,17 @@ RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_loca
 SELECT min(tenant_id) FROM read WHERE state = 'pending' AND not_before = 0 AND tenant_id > :tenant_id;
 
 -- name: first_pending
--- The oldest read of a tenant.
+-- The oldest read of a tenant, but for scans that are not planned and still gather.
 SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AND NOT alone AS is_fresh FROM read
-WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id ORDER BY operation_seq, position, partition LIMIT 1;
+WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id
+  AND NOT (spec_digest = '' AND source_name IN (SELECT value FROM json_each(:gathering))) ORDER BY operation_seq, position, partition LIMIT 1;
+
+-- name: waiting_for_scan
+-- Since when the oldest waits whose scan of a source is not planned yet, and whether that source is being read.
+SELECT (SELECT operation.submitted_at FROM read JOIN operation ON operation.id = read.operation_id
+        WHERE read.state = 'pending' AND read.not_before = 0 AND read.tenant_id = :tenant_id AND read.source_name = :source_name
+          AND read.partition = 0 AND read.spec_digest = '' ORDER BY read.operation_seq LIMIT 1) AS since,
+  EXISTS (SELECT 1 FROM read WHERE state = 'leased' AND tenant_id = :tenant_id AND source_name = :source_name) AS is_being_read;
 
 -- name: same_scan
 -- Fresh reads of one scan key, oldest first.

@@ -1,5 +1,6 @@
 """The store in one SQLite file; a service has it for itself."""
 
+import json
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -32,6 +33,7 @@ from rightful.store.interface import (
     ReadSet,
     Repeat,
     RepeatKey,
+    Scan,
     SourceOutcome,
 )
 from rightful.store.sqlite_file import SqliteFile
@@ -259,7 +261,15 @@ class SqliteStore:
 
     # -- work -----------------------------------------------------------------------------------------------------------
 
-    def claim(self, owner: str, *, lease_s: float, limit: int, passing_over: Collection[TenantId] = ()) -> ReadSet | FinishSet | None:
+    def claim(
+        self,
+        owner: str,
+        *,
+        lease_s: float,
+        limit: int,
+        passing_over: Collection[TenantId] = (),
+        scans: Collection[Scan] = (),
+    ) -> ReadSet | FinishSet | None:
         """Lease operations to finish, else reads that share a scan key."""
         now = self._now()
         lease = {"owner": owner, "lease_until": now + int(lease_s * 1e6)}
@@ -271,13 +281,42 @@ class SqliteStore:
             tenant_id = self._next_tenant(connection, "next_tenant_to_finish", passing_over)
             if tenant_id is not None:
                 return self._claim_finish(connection, lease, limit, tenant_id)
-            tenant_id = self._next_tenant(connection, "next_tenant", passing_over)
-            if tenant_id is not None:
-                self._last_tenant = tenant_id
-                return self._claim_reads(connection, lease, limit, tenant_id, now)
+            # What has waited for company long enough first; then, since nothing else is there to do, what has not.
+            for is_idle in (False, True) if scans else (True,):
+                if (claim := self._claim_next(connection, lease, limit, passing_over, scans, now, is_idle)) is not None:
+                    return claim
             return None
 
         return self._file.write(task)
+
+    def _claim_next(  # noqa: PLR0917  # private, called once
+        self,
+        connection: sqlite3.Connection,
+        lease: dict[str, Any],
+        limit: int,
+        passing_over: Collection[TenantId],
+        scans: Collection[Scan],
+        now: int,
+        is_idle: bool,  # noqa: FBT001  # as above
+    ) -> ReadSet | None:
+        """Claim reads of the next tenant that has any to be claimed."""
+        passed = set(passing_over)
+        while (tenant_id := self._next_tenant(connection, "next_tenant", passed)) is not None:
+            own = {scan.source_name: scan for scan in scans if scan.tenant_id == tenant_id}
+            gathering = [name for name, scan in own.items() if self._is_gathering(connection, scan, now, is_idle=is_idle)]
+            row = self._one(connection, "first_pending", tenant_id=tenant_id, gathering=json.dumps(gathering))
+            if row is not None:
+                self._last_tenant = tenant_id
+                most = own[row["source_name"]].limit if row["source_name"] in own else limit
+                return self._claim_reads(connection, lease, most, tenant_id, now, row)
+            passed.add(tenant_id)
+        return None
+
+    def _is_gathering(self, connection: sqlite3.Connection, scan: Scan, now: int, *, is_idle: bool) -> bool:
+        row = self._one(connection, "waiting_for_scan", tenant_id=scan.tenant_id, source_name=scan.source_name)
+        if row is None or row["since"] is None or now - row["since"] >= scan.window_s * 1e6:
+            return False
+        return not is_idle or bool(row["is_being_read"])
 
     def _next_tenant(self, connection: sqlite3.Connection, name: str, passing_over: Collection[TenantId]) -> TenantId | None:
         """Return the first tenant that a statement finds after the one that was served last, all around."""
@@ -294,12 +333,10 @@ class SqliteStore:
         leased = [self._one(connection, "lease_operation", id=row["id"], **lease) for row in found]
         return FinishSet(tenant_id=tenant_id, operations=tuple(rows.claimed_operation(row) for row in leased if row is not None))
 
-    def _claim_reads(
-        self, connection: sqlite3.Connection, lease: dict[str, Any], limit: int, tenant_id: TenantId, now: int
-    ) -> ReadSet | None:
-        row = self._one(connection, "first_pending", tenant_id=tenant_id)
-        if row is None:  # pragma: no cover - the tenant was found by its pending reads
-            return None
+    def _claim_reads(  # noqa: PLR0917  # private, called once
+        self, connection: sqlite3.Connection, lease: dict[str, Any], limit: int, tenant_id: TenantId, now: int, row: sqlite3.Row
+    ) -> ReadSet:
+        """Claim this read, and those that can share its scan."""
         operation_ids = [row["operation_id"]]
         if row["is_fresh"]:
             key = {name: row[name] for name in ("source_name", "partition", "spec_digest")}

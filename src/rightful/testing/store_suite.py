@@ -1,5 +1,6 @@
 """The suite that every store must pass: subclass `StoreSuite` and `ApprovalSuite` (store_approvals), and give it a `store` fixture."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -25,6 +26,7 @@ from rightful.store.interface import (
     NewRead,
     ReadSet,
     RepeatKey,
+    Scan,
     Store,
 )
 from rightful.store.listing import (
@@ -98,9 +100,14 @@ def finishing(number: int) -> ClaimedOperation:
     )
 
 
-def claim_reads(store: Store, owner: str = OWNER, limit: int = 100) -> ReadSet:
+def scan(*, limit: int = 100, tenant_id: TenantId = TENANT) -> Scan:
+    """Make a source `lake` whose reads gather for two seconds."""
+    return Scan(tenant_id=tenant_id, source_name="lake", window_s=2.0, limit=limit)
+
+
+def claim_reads(store: Store, owner: str = OWNER, limit: int = 100, scans: Sequence[Scan] = ()) -> ReadSet:
     """Claim and expect reads."""
-    claim = store.claim(owner, lease_s=LEASE_S, limit=limit)
+    claim = store.claim(owner, lease_s=LEASE_S, limit=limit, scans=scans)
     assert isinstance(claim, ReadSet)
     return claim
 
@@ -322,6 +329,54 @@ class StoreSuite:
         accept(store, 9, "a", tenant_id=OTHER_TENANT)
         tenants = [claim_reads(store, limit=2).tenant_id for _ in range(3)]
         assert tenants == [TENANT, OTHER_TENANT, TENANT]
+
+    def test_scan_begins_at_once_where_nothing_else_waits(self, store: Store) -> None:
+        accept(store, 0, "lake")
+        assert len(claim_reads(store, scans=[scan()]).reads) == 1
+
+    def test_scan_waits_for_company_while_its_source_is_read_then_takes_all(self, store: Store, clock: ManualClock) -> None:
+        accept(store, 0, "lake")
+        claim_reads(store, scans=[scan()])
+        ids = [accept(store, number, "lake") for number in range(1, 5)]
+        assert store.claim(OWNER, lease_s=LEASE_S, limit=2, scans=[scan()]) is None
+        clock.advance(10.0)  # `accept` dates each a little later
+        assert [read.operation_id for read in claim_reads(store, limit=2, scans=[scan()]).reads] == ids
+
+    def test_scan_begins_when_the_one_before_it_is_over(self, store: Store) -> None:
+        accept(store, 0, "lake")
+        first = claim_reads(store, scans=[scan()])
+        accept(store, 1, "lake")
+        store.checkpoint([done(first.reads[0])], owner=OWNER)
+        while isinstance(claim := store.claim(OWNER, lease_s=LEASE_S, limit=2, scans=[scan()]), FinishSet):
+            pass
+        assert claim is not None
+        assert claim.source_name == "lake"
+
+    def test_other_work_goes_before_a_scan_that_gathers_whosever_it_is(self, store: Store) -> None:
+        accept(store, 0, "lake", "orders")
+        accept(store, 1, "orders", tenant_id=OTHER_TENANT)
+        claims = [claim_reads(store, scans=[scan()]) for _ in range(3)]
+        assert [(claim.tenant_id, claim.source_name) for claim in claims] in (
+            [(TENANT, "orders"), (OTHER_TENANT, "orders"), (TENANT, "lake")],
+            [(OTHER_TENANT, "orders"), (TENANT, "orders"), (TENANT, "lake")],
+        )
+
+    def test_scan_is_shared_by_no_more_than_its_limit_and_by_one_tenant(self, store: Store, clock: ManualClock) -> None:
+        for number in range(4):
+            accept(store, number, "lake")
+        accept(store, 9, "lake", tenant_id=OTHER_TENANT)
+        clock.advance(20.0)
+        both = [scan(limit=3), scan(limit=3, tenant_id=OTHER_TENANT)]
+        claims = [claim_reads(store, scans=both) for _ in range(3)]
+        assert [(claim.tenant_id, len(claim.reads)) for claim in claims] == [(TENANT, 3), (OTHER_TENANT, 1), (TENANT, 1)]
+        assert all({operation.tenant_id for operation in claim.operations} == {claim.tenant_id} for claim in claims)
+
+    def test_partitions_of_a_planned_scan_wait_for_nobody(self, store: Store) -> None:
+        accept(store, 0, "lake")
+        first = claim_reads(store, scans=[scan()])
+        parts = [NewRead(source_name="lake", partition=number, spec_digest=f"d{number}", sealed_spec=b"x") for number in range(3)]
+        store.split(first.reads, parts, owner=OWNER)
+        assert [claim_reads(store, scans=[scan()]).partition for _ in range(2)] == [1, 2]
 
     def test_reads_with_different_cursors_are_claimed_alone(self, store: Store) -> None:
         for number in range(3):
