@@ -17,6 +17,7 @@ import psycopg
 from benchmarks.cluster import CACHE, Cluster
 from benchmarks.estimates import estimates
 from benchmarks.figures import PEER, Figure, median_of, spread
+from benchmarks.lakes import lakes
 from benchmarks.service import Service, subjects_config
 from benchmarks.wire import wire
 from benchmarks.yardstick import Figures, measure
@@ -236,6 +237,7 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "queue": (queue, 3),
     "estimates": (estimates, 5),
     "lake": (lake, 15),
+    "lakes": (lakes, 1),
     "wire": (wire, 3),
     "help": (help_text, 15),
 }

@@ -112,7 +112,7 @@ class Service:
 
     def __enter__(self) -> Self:
         """Write the configuration, start the service, wait until it listens."""
-        path = self._configure()
+        path = configure(self.folder, self._tenant)
         self._token = local_issuer.mint(
             folder=self.folder,
             tenant_id=TENANT,
@@ -141,29 +141,6 @@ class Service:
             if self._process.stdout is not None:
                 self._process.stdout.close()
 
-    def _configure(self) -> Path:
-        (self.folder / "exports").mkdir()
-        (self.folder / "seal.key").write_text("5a" * 32, encoding="ascii")
-        many = 1_000_000
-        document = {
-            "server": {"listen": "127.0.0.1:0"},
-            "store": "sqlite:///rightful.db",
-            "seal_key": {"file": "seal.key"},
-            "tenants": [
-                {
-                    "id": TENANT,
-                    "name": "Benchmarks",
-                    "identity": {"issuers": [{"issuer": "local", "audience": [AUDIENCE]}]},
-                    "limits": {"writes_per_second": many, "writes_per_second_per_app": many, "queued": many},
-                    "storage": {"accounts": {ACCOUNT: {"url": f"file://{self.folder}/exports"}}},
-                    **self._tenant,
-                }
-            ],
-        }
-        path = self.folder / "rightful.yaml"
-        path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
-        return path
-
     def connect(self) -> Connection:
         """Open a connection."""
         return Connection(self.address, self._token)
@@ -185,3 +162,28 @@ class Service:
             found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text(encoding="ascii"))
             total += int(found.group(1)) if found else 0
         return total / 1024
+
+
+def configure(folder: Path, tenant: Mapping[str, Any]) -> Path:
+    """Write the configuration of one tenant, who may ask as often as they like, into a folder; exports go to a folder in it."""
+    (folder / "exports").mkdir()
+    (folder / "seal.key").write_text("5a" * 32, encoding="ascii")
+    many = 1_000_000
+    document = {
+        "server": {"listen": "127.0.0.1:0"},
+        "store": "sqlite:///rightful.db",
+        "seal_key": {"file": "seal.key"},
+        "tenants": [
+            {
+                "id": TENANT,
+                "name": "Benchmarks",
+                "identity": {"issuers": [{"issuer": "local", "audience": [AUDIENCE]}]},
+                "limits": {"writes_per_second": many, "writes_per_second_per_app": many, "queued": many},
+                "storage": {"accounts": {ACCOUNT: {"url": f"file://{folder}/exports"}}},
+                **tenant,
+            }
+        ],
+    }
+    path = folder / "rightful.yaml"
+    path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
+    return path
