@@ -87,6 +87,20 @@ class Azurite:
         assert status in {200, 404}, content
         return content if status == 200 else None
 
+    def put(self, container: str, path: str, content: bytes) -> None:
+        """Write a blob; one that is there is replaced."""
+        status, body = self._call("PUT", f"/{container}/{quote(path)}", "", content)
+        assert status == 201, body
+
+    def delete(self, container: str, path: str) -> None:
+        status, body = self._call("DELETE", f"/{container}/{quote(path)}", "")
+        assert status == 202, body
+
+    @property
+    def key(self) -> str:
+        """The account's key, as its owner knows it."""
+        return base64.b64encode(self._key).decode()
+
     def _sign(self, *fields: str) -> str:
         return base64.b64encode(hmac.digest(self._key, "\n".join(fields).encode(), hashlib.sha256)).decode()
 
@@ -100,12 +114,12 @@ class Azurite:
         fields = {"sv": _VERSION, "ss": "b", "srt": "co", "sp": permissions, "se": expiry, "sig": self._sign(*signed)}
         return urlencode(fields | ({"st": start} if start else {}))
 
-    def _call(self, method: str, path: str, query: str) -> tuple[int, bytes]:
+    def _call(self, method: str, path: str, query: str, content: bytes = b"") -> tuple[int, bytes]:
         sas = self._account_sas("racwdl", "", _time(datetime.now(UTC) + timedelta(hours=1)))
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             target = f"/{self.account}{path}?{query}{'&' if query else ''}{sas}"
-            connection.request(method, target, headers={"x-ms-version": _VERSION, "Content-Length": "0"})
+            connection.request(method, target, body=content, headers={"x-ms-version": _VERSION, "x-ms-blob-type": "BlockBlob"})
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

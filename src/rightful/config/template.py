@@ -239,6 +239,33 @@ tenants:
         @in source.label.recipients
         # label: {category: user.contact, purpose: essential.service, retention: 2 years, recipients: [Mail provider]}
 
+      # The same in an object store.
+      # archive:
+      #   connector: files
+      #   url: az://contosoarchive/homes
+      #   path: "{upn}/"
+      #   @ files.access
+      #   access:
+      #     @ files.access.account_key
+      #     account_key: ${PASSWORD}
+      #     @ files.access.endpoint
+      #     endpoint: https://contosoarchive.blob.core.windows.net
+      #     @ files.access.ca
+      #     ca: ""
+      # scans:
+      #   connector: files
+      #   url: s3://contoso-scans/people
+      #   path: "{employee_id}/"
+      #   access:
+      #     @ files.access.region
+      #     region: us-east-1
+      #     @ files.access.access_key_id
+      #     access_key_id: scans-reader
+      #     @ files.access.secret_access_key
+      #     secret_access_key: ${PASSWORD}
+      #     @ files.access.session_token
+      #     session_token: ""
+
       # Tables of one database; `via` follows a join to the table that knows the person.
       # orders:
       #   connector: sql

@@ -12,9 +12,8 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rightful.connectors.interface import ItemChanged
+from rightful.connectors.file_tree import CHUNK_BYTES, TreeFile, TreeSkip, changed
 
-CHUNK_BYTES = 1 << 20
 _OPEN_FOLDERS = 64
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -44,25 +43,6 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TreeFile:
-    """A regular file that can be opened."""
-
-    path: str
-    size_bytes: int
-    modified_ns: int
-    stamp: tuple[int, ...]
-    """What is another one where the file is another one, or changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class TreeSkip:
-    """Something that cannot be read; a folder stands for all that is in it."""
-
-    path: str
-    reason: str
-
-
 @dataclass(slots=True)
 class _Folder:
     """A folder on the way from the root to where the walk is."""
@@ -85,11 +65,6 @@ def reason_of(error: OSError) -> str:
 def is_down(error: OSError) -> bool:
     """Say whether an error tells of the whole source or of this process, not of one file: worth another try."""
     return error.errno in _DOWN
-
-
-def order(path: str) -> list[bytes]:
-    """Return what paths are sorted by: the bytes of their segments."""
-    return [os.fsencode(segment) for segment in path.split("/")]
 
 
 def open_folder(base: int, segments: Sequence[str]) -> int:
@@ -129,7 +104,7 @@ def _is_exact(folder: int, name: str) -> bool:
 
 
 def walk(folder: int, *, after: Sequence[bytes] = (), is_wanted: Callable[[str, bool], bool]) -> Generator[TreeFile | TreeSkip]:
-    """Yield what lies in a folder and below, sorted by `order`, strictly after a cursor.
+    """Yield what lies in a folder and below, sorted by `file_tree.order`, strictly after a cursor.
 
     Args:
         folder: descriptor, opened for listing; closed when the walk ends.
@@ -186,7 +161,7 @@ def _inspect(folder: int, name: str, path: str, mode: int) -> TreeFile | TreeSki
         os.close(fd)
     if not stat.S_ISREG(found.st_mode):
         return TreeSkip(path, "not a regular file")
-    return TreeFile(path, found.st_size, found.st_mtime_ns, _stamp(found))
+    return TreeFile(path, found.st_size, found.st_mtime_ns, _stamp(found), mode=stat.S_IMODE(found.st_mode))
 
 
 def _enter(way: list[_Folder], name: str, after: Sequence[bytes]) -> None:
@@ -247,7 +222,7 @@ def read_file(base: int, segments: Sequence[str], expected: TreeFile) -> Iterato
         while left:
             chunk = os.read(fd, min(left, CHUNK_BYTES))
             if not chunk:
-                raise _changed()
+                raise changed()
             left -= len(chunk)
             yield chunk
         _compare(fd, expected)
@@ -291,14 +266,10 @@ def _open_file(base: int, segments: Sequence[str]) -> int:
             return os.open(segments[-1], _FILE, dir_fd=folder)
     except OSError as error:
         if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR}:
-            raise _changed() from error
+            raise changed() from error
         raise
-
-
-def _changed() -> ItemChanged:
-    return ItemChanged(errno.EAGAIN, "the file changed while it was read")
 
 
 def _compare(fd: int, expected: TreeFile) -> None:
     if _stamp(os.fstat(fd)) != expected.stamp:
-        raise _changed()
+        raise changed()

@@ -17,6 +17,7 @@ from tests.unit.export.world import World
 from rightful.connectors import registry
 from rightful.connectors.files import FilesConnector, FilesSettings
 from rightful.connectors.interface import Cursor, FileItem, Item, ItemChanged, Partition, ReadHeader, SkippedItem
+from rightful.connectors.local_tree import LocalTree
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from rightful.operation.model import OperationStatus
 from rightful.package.verify import PackageState
@@ -155,8 +156,8 @@ def test_a_template_that_is_no_template_is_refused(path: str) -> None:
         connect(Path("/srv"), path)
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/x", "file://host/x", "http://x/y"])
-def test_a_url_that_is_not_local_is_refused(url: str) -> None:
+@pytest.mark.parametrize("url", ["file://host/x", "http://x/y", "https://account.blob.core.windows.net/c", "ftp://host/x", ""])
+def test_a_url_that_is_no_place_for_files_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError):
         FilesConnector("x", FilesSettings(url=url, path="{upn}/"), siblings={}, folder=Path("/"))
 
@@ -550,6 +551,11 @@ class Meddled(FilesConnector):
     nth = 2
     what = staticmethod(_rename_root)
 
+    @property
+    def root(self) -> Path:
+        assert isinstance(self._tree, LocalTree)
+        return self._tree._root
+
     def read(
         self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
     ) -> Iterator[ReadHeader | Item]:
@@ -559,7 +565,7 @@ class Meddled(FilesConnector):
     def _open(self, item: FileItem) -> Iterator[bytes]:
         self.opened += 1
         if self.opened == self.nth:
-            self.what(self._root)
+            self.what(self.root)
         return item.open()
 
 

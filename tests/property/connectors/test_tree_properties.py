@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rightful.connectors import tree
+from rightful.connectors.file_tree import order
 
 names = st.one_of(
     st.sampled_from(["a", "b", "ab", "a.b", "A", "-", " ", ".", "é", "\U0001f600", "\uffee", "\udcff", "\n"]),
@@ -32,7 +33,7 @@ def plant(folder: bytes, content: object) -> Iterator[str]:
 
 def paths(root: bytes, after: str | None = None) -> list[str]:
     fd = os.open(root, os.O_RDONLY)
-    found = list(tree.walk(fd, after=tree.order(after) if after is not None else (), is_wanted=lambda *_: True))
+    found = list(tree.walk(fd, after=order(after) if after is not None else (), is_wanted=lambda *_: True))
     return [item.path for item in found]
 
 
@@ -41,7 +42,7 @@ def paths(root: bytes, after: str | None = None) -> list[str]:
 def test_a_walk_yields_all_in_order_and_goes_on_after_any_path(content: dict[str, object], elsewhere: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = os.fsencode(name) + b"/root"
-        expected = sorted(plant(root, content), key=tree.order)
+        expected = sorted(plant(root, content), key=order)
         assert paths(root) == expected
         for after in (*expected, elsewhere, "zz", " "):
-            assert paths(root, after) == [path for path in expected if tree.order(path) > tree.order(after)]
+            assert paths(root, after) == [path for path in expected if order(path) > order(after)]

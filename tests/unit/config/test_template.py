@@ -44,7 +44,7 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
     path = tmp_path / "rightful.yaml"
     path.write_text(taken_in(tmp_path), encoding="utf-8")
     config = load(path, {"PASSWORD": "x"})
-    assert {source.name for source in config.tenants[0].sources} == {"files", "orders", "order_lines", "activity"}
+    assert {source.name for source in config.tenants[0].sources} == {"files", "archive", "scans", "orders", "order_lines", "activity"}
     assert len(config.tenants[0].identity.issuers) == 3
     assert config.server.tls is not None
 

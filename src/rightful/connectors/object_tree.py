@@ -1,0 +1,244 @@
+"""Trees in Azure Blob Storage and S3, for `files`, by obstore.
+
+An object's name is its path: there are no folders, and no links. All objects of one person are listed in one go (a few requests, each of a
+thousand or more) and sorted by segments, so that the order is the same in each store; that holds about 300 bytes of memory for each.
+
+obstore cannot speak of names that have an empty segment, `.` or `..`: a listing with one in it fails as a whole, and so does the source,
+since nothing may be left out without a word. It cuts a slash from a name's end, and then cannot read it.
+
+It follows redirects on reading and cannot be told not to. It leaves its signature out there, but tells where it came from (`Referer`),
+query and all: that is why no shared access signature is taken, which would stand in it.
+
+Its errors hold addresses, so objects' names, which are personal: they are translated here and never go further.
+"""
+
+import errno
+import re
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import obstore
+from obstore.exceptions import BaseError, InvalidPathError, PermissionDeniedError, PreconditionError, UnauthenticatedError
+from obstore.store import AzureStore, ObjectStore, S3Store
+
+from rightful.connectors.file_tree import CHUNK_BYTES, IsWanted, TreeFile, TreeSkip, changed, order
+from rightful.connectors.tree_place import RemoteRoot
+from rightful.errors import SourceError, SourceRefused, SourceUnavailable
+
+if TYPE_CHECKING:  # they exist for type checkers alone
+    from obstore import GetResult, ObjectMeta
+
+_STATUS = re.compile(r"status code: ([0-9]{3})|StatusCode\(([0-9]{3})\)")
+_PAGE = 1000
+_SECOND = 1_000_000_000
+_REFUSALS = {
+    401: ("does not accept the credentials", "correct access, or renew what has expired"),
+    403: ("does not let us list", "give the right to list and to read, or correct access"),
+    404: ("has no such container or bucket", "correct url"),
+}
+
+
+def open_azure(root: RemoteRoot) -> "ObjectTree":
+    """Return a tree in a container of Azure Blob Storage."""
+    access, (container, *prefix) = root.access, root.segments
+    options = _options(root, account_key=access.account_key, endpoint=_endpoint(access.endpoint, root.host))
+    return ObjectTree(root, AzureStore(container, account_name=root.host, **options), prefix)
+
+
+def _endpoint(endpoint: str, account: str) -> str:
+    """Return an emulator's address with the account, as the account's own host has it; a cloud's stays as it is."""
+    return f"{endpoint.rstrip('/')}/{account}" if endpoint.startswith("http://") else endpoint
+
+
+def open_s3(root: RemoteRoot) -> "ObjectTree":
+    """Return a tree in a bucket of S3, or of what speaks like it."""
+    access = root.access
+    options = _options(
+        root,
+        access_key_id=access.access_key_id,
+        secret_access_key=access.secret_access_key,
+        session_token=access.session_token,
+        endpoint=access.endpoint,
+    )
+    return ObjectTree(root, S3Store(root.host, region=access.region or "us-east-1", **options), root.segments)
+
+
+def _options(root: RemoteRoot, **given: str) -> dict[str, Any]:
+    """Return what is given, and what each client is told: no tries of its own, a limit for silence and none for a file's whole transfer."""
+    client: dict[str, object] = {
+        "connect_timeout": timedelta(seconds=10),
+        "read_timeout": timedelta(seconds=60),
+        "timeout": timedelta(days=2),
+        "allow_http": root.access.endpoint.startswith("http://"),
+    }
+    if root.access.ca:
+        client["root_certificate"] = root.access.ca.encode()
+    stated = {key: value for key, value in given.items() if value}
+    return {"client_options": client, "retry_config": {"max_retries": 0}, **stated}
+
+
+class ObjectTree:
+    """Objects whose names begin alike. It is its own visit: nothing is held."""
+
+    def __init__(self, root: RemoteRoot, store: ObjectStore, prefix: Sequence[str]) -> None:
+        self._source_name = root.source_name
+        self._allow_empty = root.allow_empty
+        self._store = store
+        self._prefix = tuple(prefix)
+
+    def close(self) -> None:
+        """Do nothing: obstore keeps connections of its own."""
+
+    @contextmanager
+    def visit(self) -> Iterator["ObjectTree"]:
+        """See that something is there."""
+        if next(self._list(()), None) is None and not self._allow_empty:
+            raise SourceUnavailable("the root holds nothing", source_name=self._source_name, hint="correct url, or set allow_empty: true")
+        yield self
+
+    def walk(self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted) -> Generator[TreeFile | TreeSkip]:
+        """Yield the objects below a folder."""
+        cut = len(self._key(folder, "")) if (*self._prefix, *folder) else 0
+        found = [_file(meta, meta["path"][cut:]) for meta in self._list(folder)]
+        found.sort(key=lambda file: order(file.path))
+        last = list(after)
+        for number, file in enumerate(found):
+            segments = order(file.path)
+            following = found[number + 1].path if number + 1 < len(found) else ""
+            is_marker = not file.size_bytes and following.startswith(file.path + "/")  # a "folder", as portals and Hadoop make them
+            if segments <= last or is_marker or not _is_wanted(file.path, is_wanted):
+                continue
+            if following == file.path:
+                continue  # `name` and `name/`, one in the listing's eyes: the second tells which can be read
+            if number and found[number - 1].path == file.path:
+                yield from self._twins(folder, file, found[number - 1])
+            elif file.size_bytes or self._head(folder, file.path) is not None:  # else a marker for a folder with nothing in it: `name/`
+                yield file
+
+    def _twins(self, folder: Sequence[str], one: TreeFile, other: TreeFile) -> Iterator[TreeFile | TreeSkip]:
+        readable = self._head(folder, one.path)
+        if readable is not None:
+            yield readable
+        for twin in (one, other):
+            if twin.size_bytes and (readable is None or twin.stamp != readable.stamp):
+                yield TreeSkip(f"{one.path}/", "its name ends in a slash, which cannot be read")
+
+    def read(self, folder: Sequence[str], found: TreeFile) -> Iterator[bytes]:
+        """Yield an object's content, from one request."""
+        key = self._key(folder, found.path)
+        try:
+            result = obstore.get(self._store, key)
+            if _stamp(result.meta) != found.stamp:
+                raise changed()
+            yield from self._chunks(result, found)
+        except FileNotFoundError:
+            raise changed() from None
+        except (BaseError, ValueError) as error:
+            self._raise(error)
+        if found.size_bytes > CHUNK_BYTES:
+            now = self._head(folder, found.path)
+            if now is None or now.stamp != found.stamp:
+                raise changed()
+
+    def _chunks(self, result: "GetResult", found: TreeFile) -> Iterator[bytes]:
+        left = found.size_bytes
+        for buffer in result.stream(min_chunk_size=CHUNK_BYTES // 4):
+            left -= len(buffer)
+            if left < 0:
+                break
+            for start in range(0, len(buffer), CHUNK_BYTES):
+                yield bytes(buffer[start : start + CHUNK_BYTES])
+        if left:
+            raise changed()
+
+    def look(self, folder: Sequence[str], found: TreeFile) -> TreeFile | TreeSkip | None:
+        """Look at an object again."""
+        try:
+            now = self._head(folder, found.path)
+            if now is not None or not found.size_bytes:
+                return now
+            # Is it gone, or does its name end in a slash, which a listing does not show?
+            is_listed = any(meta["path"] == self._key(folder, found.path) for meta in self._list((*folder, *found.path.split("/")[:-1])))
+        except OSError as error:
+            return TreeSkip(found.path, error.strerror or "cannot be read")
+        return TreeSkip(found.path, "its name ends in a slash, which cannot be read") if is_listed else None
+
+    def _head(self, folder: Sequence[str], path: str) -> TreeFile | None:
+        try:
+            return _file(obstore.head(self._store, self._key(folder, path)), path)
+        except FileNotFoundError:
+            return None
+        except (BaseError, ValueError) as error:
+            self._raise(error)
+
+    def _key(self, folder: Sequence[str], path: str) -> str:
+        return "/".join((*self._prefix, *folder, path))
+
+    def _list(self, folder: Sequence[str]) -> "Iterator[ObjectMeta]":
+        prefix = "/".join((*self._prefix, *folder))
+        try:
+            for page in obstore.list(self._store, prefix or None, chunk_size=_PAGE):
+                yield from page
+        except (BaseError, ValueError, FileNotFoundError) as error:
+            raise self._listing_error(error) from None
+
+    def _listing_error(self, error: Exception) -> SourceError:
+        if isinstance(error, InvalidPathError):
+            return SourceRefused(
+                "an object's name has an empty segment, . or .., and hides what is listed with it",
+                source_name=self._source_name,
+                hint="rename it, or let url begin below it",
+            )
+        status = _status(error)
+        if status in _REFUSALS:
+            what, hint = _REFUSALS[status]
+            return SourceRefused(f"the store {what}", source_name=self._source_name, hint=hint)
+        return self._unavailable(status)
+
+    def _raise(self, error: Exception) -> NoReturn:
+        """Raise what an error with one object means; credentials that expired are no fault of the object's."""
+        if isinstance(error, PreconditionError):
+            raise changed() from None
+        status = _status(error)
+        if isinstance(error, PermissionDeniedError | UnauthenticatedError) or status in {401, 403}:
+            next(self._list(()), None)  # raises where the source as a whole is refused
+            raise OSError(errno.EACCES, "permission denied") from None
+        if 400 <= status < 500 and status not in {408, 429}:  # noqa: PLR2004 - HTTP's classes
+            raise OSError(errno.EIO, f"the store refuses to give it: HTTP {status}") from None
+        raise self._unavailable(status) from None
+
+    def _unavailable(self, status: int) -> SourceUnavailable:
+        what = f"answers HTTP {status}" if status else "does not answer"
+        return SourceUnavailable(f"the store {what}", source_name=self._source_name, hint="see that it is up, and reachable from here")
+
+
+def _file(meta: "ObjectMeta", path: str) -> TreeFile:
+    modified_ns = int(meta["last_modified"].timestamp()) * _SECOND
+    return TreeFile(path, meta["size"], modified_ns, _stamp(meta), etag=_etag(meta))
+
+
+def _stamp(meta: "ObjectMeta") -> tuple[int | str, ...]:
+    # Whole seconds: a listing may have fractions where an object's own answer has none.
+    return meta["size"], int(meta["last_modified"].timestamp()), _etag(meta)
+
+
+def _etag(meta: "ObjectMeta") -> str:
+    return (meta["e_tag"] or "").strip('"')  # Azure's listing leaves the quotes out
+
+
+def _is_wanted(path: str, is_wanted: IsWanted) -> bool:
+    """Say whether an object is wanted, and each folder that its name speaks of."""
+    slash = path.find("/")
+    while slash >= 0:
+        if not is_wanted(path[:slash], True):  # noqa: FBT003 - by position, as every walk does
+            return False
+        slash = path.find("/", slash + 1)
+    return is_wanted(path, False)  # noqa: FBT003 - likewise
+
+
+def _status(error: Exception) -> int:
+    """Return the HTTP status that an error tells of, 0 where there was no answer. obstore says it in the text alone."""
+    found = _STATUS.search(str(error))
+    return int(found[1] or found[2]) if found else 0

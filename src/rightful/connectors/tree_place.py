@@ -1,0 +1,170 @@
+"""Where a tree of files lies, and how it is reached: addresses, credentials, and what is wrong with them.
+
+One scheme stands for one way; the module of a way, with the library that it needs, is imported where one is opened.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import msgspec
+
+from rightful.connectors.file_tree import FileTree
+from rightful.connectors.local_paths import LOCAL_URL_HINT, local_path, local_url_problem
+from rightful.connectors.local_tree import LocalTree
+from rightful.errors import ConfigurationError
+from rightful.setting_problem import SettingProblem
+
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]+)?(/|\Z)")
+_FORMS = {
+    "az": "az://account/container/prefix",
+    "s3": "s3://bucket/prefix",
+}
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How another system is reached, and as whom. Secrets are best given as `{file: PATH}` or `${NAME}`; none is ever shown."""
+
+    endpoint: str = ""
+    """`az`, `s3`: another address than the cloud's own, `https://…`; `http://` on loopback alone, for an emulator."""
+    region: str = ""
+    """`s3`: the bucket's region. Default: `us-east-1`."""
+    account_key: str = ""
+    """`az`: a key of the account."""
+    access_key_id: str = ""
+    """`s3`: who reads."""
+    secret_access_key: str = ""
+    """`s3`: the secret that belongs to it."""
+    session_token: str = ""
+    """`s3`: what temporary credentials have besides."""
+    ca: str = ""
+    """`az`, `s3`: certificates (PEM) to trust instead of the system's: `{file: PATH}`."""
+
+    def __repr__(self) -> str:
+        """Name what is given, never its value."""
+        return f"Access({', '.join(self.given)})"
+
+    @property
+    def given(self) -> list[str]:
+        """What is given."""
+        return [name for name in self.__struct_fields__ if getattr(self, name)]
+
+
+class TreePlace(msgspec.Struct, frozen=True, kw_only=True):
+    """The root of a tree, as the settings have it."""
+
+    url: str
+    access: Access
+    allow_empty: bool
+
+    @property
+    def scheme(self) -> str:
+        """How it is reached; empty for local folders."""
+        scheme, found, _ = self.url.partition("://")
+        return scheme.lower() if found and scheme.lower() != "file" else ""
+
+
+class RemoteRoot(msgspec.Struct, frozen=True, kw_only=True):
+    """An address, in its parts, with what opens it."""
+
+    source_name: str
+    host: str
+    port: int | None
+    segments: tuple[str, ...]
+    """Of the root, below the host."""
+    access: Access
+    allow_empty: bool
+
+
+_USED: dict[str, frozenset[str]] = {
+    "": frozenset(),
+    "az": frozenset({"endpoint", "account_key", "ca"}),
+    "s3": frozenset({"endpoint", "region", "access_key_id", "secret_access_key", "session_token", "ca"}),
+}
+
+
+def place_problems(place: TreePlace) -> Iterator[SettingProblem]:
+    """Yield what is wrong with an address and what stands beside it."""
+    if not place.scheme:
+        problem = local_url_problem(place.url)
+        if problem:
+            yield ("url",), problem, LOCAL_URL_HINT
+    elif place.scheme not in _FORMS:
+        yield ("url",), "has a scheme that is not known here", f"write file:///path, {', '.join(_FORMS.values())}"
+        return
+    else:
+        problem = _url_problem(place)
+        if problem:
+            yield ("url",), problem, f"write {_FORMS[place.scheme]}; what opens it belongs to access"
+    for name in place.access.given:
+        if name not in _USED[place.scheme]:
+            yield ("access", name), "is not used at this address", "leave it out, or correct url"
+    yield from _access_problems(place)
+
+
+def _access_problems(place: TreePlace) -> Iterator[SettingProblem]:
+    access = place.access
+    if access.endpoint and not (access.endpoint.startswith("https://") or _LOOPBACK.match(access.endpoint)):
+        yield ("access", "endpoint"), "is no https:// address", "write https://…; http:// is for emulators on loopback alone"
+    if bool(access.access_key_id) != bool(access.secret_access_key):
+        yield ("access", "secret_access_key"), "and access_key_id belong together", "give both, or none for those of the machine"
+
+
+def _url_problem(place: TreePlace) -> str:
+    try:
+        parts = urlsplit(place.url)
+        port = parts.port
+    except ValueError:
+        return "is no address"
+    segments = _segments_of(parts)
+    problems = {
+        "names no host": not parts.hostname,
+        "holds a user or a password": "@" in parts.netloc,
+        "has a query or a fragment: write ? as %3F and # as %23": "?" in place.url or "#" in place.url,
+        "has a port": port is not None and place.scheme in {"az", "s3"},
+        "has an empty segment, . or ..": any(segment in {"", ".", ".."} or set("\0/") & set(segment) for segment in segments),
+        "names no container": place.scheme == "az" and not segments,
+    }
+    return next((problem for problem, is_met in problems.items() if is_met), "")
+
+
+def _segments_of(parts: SplitResult) -> tuple[str, ...]:
+    path = parts.path.strip("/")
+    return tuple(unquote(segment, errors="surrogateescape") for segment in path.split("/")) if path else ()
+
+
+def open_tree(source_name: str, place: TreePlace, fixed: Sequence[str], folder: Path) -> FileTree:
+    """Return the tree at a place, `fixed` segments below its address; no I/O yet.
+
+    Raises:
+        ConfigurationError: a library that it needs is not installed.
+    """
+    if not place.scheme:
+        return LocalTree(source_name, local_path(place.url, folder) / "/".join(fixed), allow_empty=place.allow_empty)
+    parts = urlsplit(place.url)
+    root = RemoteRoot(
+        source_name=source_name,
+        host=parts.netloc.rpartition(":")[0] or parts.netloc if parts.port is not None else parts.netloc,
+        port=parts.port,
+        segments=(*_segments_of(parts), *fixed),
+        access=place.access,
+        allow_empty=place.allow_empty,
+    )
+    return _opener(place.scheme)(root)
+
+
+def _opener(scheme: str) -> Callable[[RemoteRoot], FileTree]:
+    try:
+        if scheme == "az":
+            from rightful.connectors.object_tree import open_azure  # noqa: PLC0415 - needs an optional library
+
+            return open_azure
+        from rightful.connectors.object_tree import open_s3  # noqa: PLC0415 - likewise
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"url begins with {scheme}://, for which the library {error.name} is not installed",
+            hint="install rightful[object-stores]",
+        ) from error
+    else:
+        return open_s3
