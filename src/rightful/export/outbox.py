@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings
-from rightful.errors import EntryConflict, ExportError, SourceRefused, StorageError
+from rightful.errors import EntryConflict, ExportError, SourceRefused, StorageError, StorageUnavailable
 from rightful.export.known import MARKER, Known, Standing
-from rightful.export.placing import Draft, Placed, gone, place, skip_key
+from rightful.export.placing import Draft, Placed, gone, look, place, skip_key
 from rightful.export.putting import Putter, Unput, sync_each
 from rightful.export.records import EntryRecord
 from rightful.export.side_by_side import SideBySide
@@ -223,26 +223,40 @@ class Outbox:
         )
 
     def _probe(self, state: SubjectRead, known: Known) -> Known:
-        """Put the marker where a staged entry may lie, only if nothing does; return what lies there then."""
-        if known.standing is Standing.STAGED:
-            down = self._putter.down(state.operation, state.storage)
-            if down is not None:
-                raise down
-            self._note(state, known.marking())
-            tried = self._putter.attempt(state.operation, state.storage, known.record.path, (MARKER,), size_bytes=len(MARKER))
-            if tried.error is not None:
-                if not tried.may_have_arrived:
-                    self._note(state, known)
-                raise tried.error
-            state.storage.sync()
-            if tried.outcome is Put.WRITTEN or not tried.may_have_arrived:
-                found = known.arrived(as_marker=tried.outcome is Put.WRITTEN)
-                self._note(state, found)
-                return found
+        """Put the marker where a staged entry may lie, or may yet land, only if nothing does; return what lies there then."""
+        down = self._putter.down(state.operation, state.storage)
+        if down is not None:
+            raise down
+        marking = known.marking()
+        self._note(state, marking)
+        tried = self._putter.attempt(state.operation, state.storage, known.record.path, (MARKER,), size_bytes=len(MARKER))
+        if tried.error is not None:
+            if not tried.may_have_arrived:
+                self._note(state, known)
+            raise tried.error
+        state.storage.sync()
+        if tried.outcome is Put.WRITTEN:
+            found = known.arrived(as_marker=True)
+        else:
+            is_first = known.standing is Standing.STAGED and not tried.may_have_arrived
+            found = self._already_there(state, marking, is_first=is_first)
+        self._note(state, found)
+        return found
+
+    def _already_there(self, state: SubjectRead, marking: Known, *, is_first: bool) -> Known:
+        """Return what kept the marker out: the entry, or a marker that was put before, unless this was the first."""
+        try:
+            found = look(state, marking)
+        except FileNotFoundError:
+            raise StorageUnavailable("the storage location says that an entry is there, and has none", hint="it is tried again") from None
+        if found is not None:
+            return found
+        if is_first:
+            return marking.arrived()
         raise SourceRefused(
-            f"source {known.entry.source_name!r} changed while its export was interrupted, and it cannot be told which content arrived in "
-            "the storage location",
-            source_name=known.entry.source_name,
+            f"source {marking.entry.source_name!r} changed while its export was interrupted, and it cannot be told which content arrived "
+            "in the storage location",
+            source_name=marking.entry.source_name,
             code="EntryUnknown",
             hint="submit the request again",
         )

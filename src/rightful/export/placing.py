@@ -109,7 +109,7 @@ def skip_key(origin: bytes) -> str:
 
 
 Probe = Callable[[SubjectRead, Known], Known]
-"""Finds out what lies at the path of an entry that was staged, in a storage location that cannot be read; raises as `place`."""
+"""Sees to it that something lies at the path of an entry that was staged and cannot be seen there, and says what; raises as `place`."""
 
 
 def place(state: SubjectRead, draft: Draft, probe: Probe) -> Placed:
@@ -164,19 +164,35 @@ def _present(state: SubjectRead, several: Iterable[Known], probe: Probe) -> Iter
 
 
 def _arrived(state: SubjectRead, known: Known, probe: Probe) -> Iterator[Known]:
-    """Yield an entry that was staged if it got into the storage location before the kill; its source has changed since."""
+    """Yield an entry that was staged as it lies in the storage location, where its source has changed since.
+
+    That it is not there yet does not say that it never will be: whoever put it may have lost the read, and not the connection. So the
+    marker goes where it would land.
+    """
     try:
-        found = read_digest(state.storage, state.operation.prefix + known.record.path)
+        found = look(state, known)
     except FileNotFoundError:
-        return
+        if known.standing is Standing.TAKEN:
+            return  # what lay there was not ours, and somebody has removed it
+        found = None
+    yield found or probe(state, known)
+
+
+def look(state: SubjectRead, known: Known) -> Known | None:
+    """Return what lies at the path of an entry that was staged: it, or the marker; None where that may not be read.
+
+    Raises:
+        FileNotFoundError: nothing lies there.
+        StorageError: the storage location did not tell, or has what nobody put there.
+    """
+    found = read_digest(state.storage, state.operation.prefix + known.record.path)
     if found is None:
-        yield probe(state, known)
-    elif found == known.entry.sha256:
-        yield known
-    elif found == MARKER_SHA256 and known.standing is Standing.MARKING:
-        yield known.arrived(as_marker=True)
-    else:
-        raise EntryConflict(f"source {known.entry.source_name!r}: an entry in the storage location is not the one that was put there")
+        return None
+    if found == known.entry.sha256:
+        return known.arrived()
+    if found == MARKER_SHA256 and known.standing is Standing.MARKING:
+        return known.arrived(as_marker=True)
+    raise EntryConflict(f"source {known.entry.source_name!r}: an entry in the storage location is not the one that was put there")
 
 
 def _superseded(state: SubjectRead, known: Known, *, by: str) -> Entry:

@@ -45,10 +45,22 @@ _COLUMNS = tuple(
 _MATCH = (MatchColumn(batch_column="mail", identifier_kind="mail"),)
 _MAIL = "ann@contoso.example"
 _LARGE = (4 << 20) + 1
-_OPEN = {"lost", "gone", "stolen", "killed before", "killed after"}
+_OPEN = {"lost", "gone", "late", "stolen", "killed before", "killed after", "killed too soon"}
 """What leaves open what lies at a path."""
 
-_PUTS = ["carried out"] * 3 + ["lost", "gone", "busy", "refused", "stolen", "killed before", "killed after"]
+_PUTS = ["carried out"] * 3 + [
+    "lost",
+    "gone",
+    "late",
+    "lands",
+    "busy",
+    "refused",
+    "stolen",
+    "killed before",
+    "killed after",
+    "killed too soon",
+]
+"""late: nobody hears of it, and it arrives only when another one lands, or at the very end; killed too soon: likewise."""
 _CALLS = ["carried out"] * 4 + ["stolen", "killed before", "killed after"]
 _VERSIONS = st.lists(st.frozensets(st.integers(1, 4)), min_size=1, max_size=4)
 _TREES = st.lists(st.dictionaries(st.sampled_from("abL"), st.sampled_from(["x", "y", "y changes", "y vanishes"])), min_size=1, max_size=4)
@@ -83,6 +95,14 @@ class _Memory:
         self.entries: dict[str, bytes] = {}
         self._turmoil = turmoil
         self._lock = threading.Lock()
+        self._on_their_way: list[tuple[str, bytes]] = []
+
+    def land(self) -> None:
+        """Let everything arrive that is still on its way: only where nothing lies, as it was sent."""
+        with self._lock:
+            for path, content in self._on_their_way:
+                self.entries.setdefault(path, content)
+            self._on_their_way.clear()
 
     @property
     def properties(self) -> Properties:
@@ -92,10 +112,14 @@ class _Memory:
         content = b"".join(chunks)
         assert len(content) == size_bytes
         what = self._turmoil.happens(self._turmoil.puts)
-        if what == "killed before":
+        if what == "lands":
+            self.land()
+        if what in {"late", "killed too soon"}:
+            self._on_their_way.append((path, content))
+        if what in {"killed before", "killed too soon"}:
             raise KeyboardInterrupt
-        if what in {"gone", "busy"}:
-            raise StorageUnavailable(what, may_have_arrived=what == "gone")
+        if what in {"gone", "late", "busy"}:
+            raise StorageUnavailable(what, may_have_arrived=what != "busy")
         if what == "refused":
             raise StorageRefused(what, refusal=Refusal.PERMISSION)
         with self._lock:
@@ -285,6 +309,13 @@ def _counting(memory: _Memory, operation: DataPolicyOperation, name: str) -> tup
     calls=[],
     has_key=False,
 )
+@example(  # it lands when all is over
+    versions=[frozenset()],
+    trees=[{"a": "x"}, {}],
+    puts=["killed too soon"],
+    calls=[],
+    has_key=False,
+)
 def test_complete_package_is_whole_and_counts_what_the_source_had(
     memory_type: type[_Memory],
     versions: list[frozenset[int]],
@@ -307,6 +338,7 @@ def test_complete_package_is_whole_and_counts_what_the_source_had(
         assert turmoil.met & _OPEN
         return
     assert done.status is OperationStatus.COMPLETE
+    memory.land()
     reader = _ReadableMemory(turmoil)
     reader.entries = memory.entries
     verification = verify(StorageReader(reader, done.prefix))
