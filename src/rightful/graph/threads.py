@@ -98,8 +98,18 @@ class Threads:
                 self._idle -= 1
                 self._wake.put(None)
             elif self._threads < self._most_threads:
-                self._threads += 1
-                threading.Thread(target=self._work, name=f"{self._name}-{self._threads}").start()
+                self._start(call)
+
+    def _start(self, call: _Call[Any]) -> None:
+        """Start a thread; where there can't be another, the call waits for one of those there are. Under the guard."""
+        try:
+            threading.Thread(target=self._work, name=f"{self._name}-{self._threads + 1}").start()
+        except RuntimeError:  # the system gives no more threads
+            if not self._threads:
+                del self._queues[call.asker]  # nothing else waits where there is no thread
+                raise ServiceUnavailable("The system gives the service no thread to work in", hint="try again later") from None
+        else:
+            self._threads += 1
 
     def _work(self) -> None:
         while True:

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -109,3 +111,31 @@ def test_call_that_waits_when_it_is_closed_is_never_made() -> None:
 
     asyncio.run(ask())
     assert made == []
+
+
+@contextmanager
+def no_more_threads() -> Iterator[None]:
+    before = threading.stack_size(1 << 47)  # more than there are addresses
+    try:
+        yield
+    finally:
+        threading.stack_size(before)
+
+
+def test_call_waits_for_another_thread_where_the_system_gives_no_more() -> None:
+    gate = threading.Event()
+
+    async def ask() -> None:
+        threads = Threads("test", threads=2, waiting=8)
+        with no_more_threads(), pytest.raises(ServiceUnavailable, match="no thread"):
+            await threads.run("a", int, 1)
+        held = asyncio.create_task(threads.run("a", gate.wait, 10))
+        await asyncio.sleep(0)
+        with no_more_threads():
+            waiting = asyncio.create_task(threads.run("a", int, 2))
+            await asyncio.sleep(0)
+        gate.set()
+        assert (await held, await waiting) == (True, 2)
+        threads.close()
+
+    asyncio.run(ask())
