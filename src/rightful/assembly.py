@@ -26,12 +26,16 @@ _FILES = 512
 @contextmanager
 def running(config: Config, *, clock: Clock | None = None, meters: Meters | None = None) -> Iterator[Service]:
     """Run the service while the block lasts: settle what a stop left behind, work, and come to a checkpoint at the end."""
-    rotation.check_settled(config)
     clock = clock or SystemClock()
-    owner = new_owner()
-    tenants = runtime.build(config)
-    storages = Storages()
     store = SqliteStore(config.store_path, clock) if meters is None else MeteredStore(config.store_path, clock, meters)
+    try:
+        rotation.check_settled(config)  # it keeps the store locked while it lasts: now nobody rotates any more
+        tenants = runtime.build(config)
+    except BaseException:
+        store.close()
+        raise
+    owner = new_owner()
+    storages = Storages()
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
     engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock, scans=runtime.scans(tenants))
     trail = audit_trail.build(config, store, clock)

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from rightful.assembly import running
 from rightful.audit.checkpoint import CheckpointKey
 from rightful.audit.record import Action, decode
 from rightful.clock import SystemClock
@@ -172,6 +173,14 @@ def test_key_that_is_in_no_file_or_is_another_by_now_is_refused(config: Config) 
     (config.folder / "seal.key").write_text("ab" * 32)
     with pytest.raises(ConfigurationError, match="has changed"):
         rotation.rotate(config)
+
+
+def test_service_that_read_its_configuration_before_does_not_start_with_the_old_key(config: Config) -> None:
+    rotation.rotate(config)
+    with pytest.raises(ConfigurationError, match="has changed since it was read"), running(config):
+        pass
+    with running(load(config.folder / "rightful.yaml", {})):
+        pass
 
 
 def test_reads_go_on_with_what_was_sealed_anew(config: Config) -> None:

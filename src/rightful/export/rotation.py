@@ -22,12 +22,24 @@ from rightful.store.sqlite_resealing import SqliteResealing
 
 
 def check_settled(config: Config) -> None:
-    """Raise `ConfigurationError` where a rotation was interrupted."""
-    if config.seal_key_path is not None and _next_path(config.seal_key_path).exists():
+    """Raise `ConfigurationError` where a rotation was interrupted, or was made since the configuration was read.
+
+    Says something for sure only to whoever holds the store's lock, as a rotation does from its beginning to its end.
+    """
+    if config.seal_key_path is None:
+        return
+    if _next_path(config.seal_key_path).exists():
         raise ConfigurationError(
             f"a rotation of the seal key was interrupted: {_next_path(config.seal_key_path).name} is there",
             hint="run `rightful rotate-seal-key` again; both keys are needed until it is through",
         )
+    check_unchanged(config.seal_key_path, config.seal_key)
+
+
+def check_unchanged(path: Path, key: bytes) -> None:
+    """Raise `ConfigurationError` where the file no longer holds the key that was read from it."""
+    if _read(path) != key:
+        raise ConfigurationError(f"{path.name} has changed since it was read", hint="run it again")
 
 
 def rotate(config: Config) -> int:
@@ -41,8 +53,7 @@ def rotate(config: Config) -> int:
     path = config.seal_key_path.resolve()
     try:
         with closing(SqliteResealing(config.store_path)) as store:
-            if _read(path) != config.seal_key:
-                raise ConfigurationError(f"{path.name} has changed since it was read", hint="run it again")
+            check_unchanged(path, config.seal_key)
             sealer = Sealer(_next_key(path), config.seal_key)
 
             def reseal(column: str, sealed: bytes, tenant_id: TenantId, operation_id: OperationId) -> bytes:
