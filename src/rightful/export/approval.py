@@ -60,7 +60,7 @@ class Approvals:
     def decide(
         self, operation: DataPolicyOperation, caller: Caller, tenant: TenantRuntime, *, is_approved: bool, by: Actor = NOBODY
     ) -> DataPolicyOperation:
-        """Let a second administrator approve or reject; saying the same again changes nothing.
+        """Let a second administrator approve or reject; saying the same again changes nothing but the audit trail.
 
         Raises:
             Forbidden: the caller is no person, or who asked for the export.

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import structlog
 
-from rightful.audit.record import NOBODY, Actor
+from rightful.audit.record import NOBODY, REPEATED, Action, Actor, Target
 from rightful.clock import Clock
 from rightful.config.model import Config
 from rightful.engines.interface import Engine
@@ -191,6 +191,18 @@ class Service:
         if operation is None:
             raise _unknown()
         decided = self._approvals.decide(operation, caller, self._tenants[caller.tenant_id], is_approved=is_approved, by=by)
+        if decided is operation:  # said before: the store has nothing to record it with
+            self._trail.note(
+                Note(
+                    actor=by,
+                    tenant_id=operation.tenant_id,
+                    action=Action.APPROVE if is_approved else Action.REJECT,
+                    outcome=REPEATED,
+                    target=Target.OPERATION,
+                    target_id=operation_id,
+                    subject_id=operation.subject_id,
+                )
+            )
         if is_approved:
             self._engine.submit(operation_id)
         return decided

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.export.scripted import PEOPLE, ROWS_HEADER, Scripted, batch
 from tests.unit.export.world import CALLER, TENANT, VISIBLE, World
 
-from rightful.audit.record import Action, decode
+from rightful.audit.record import OK, REPEATED, Action, decode
 from rightful.clock import SystemClock
 from rightful.config.model import AccountSettings, ExportSettings, SourceConfig, StorageSettings
 from rightful.connectors.interface import Item, ReadHeader
@@ -176,8 +176,9 @@ def test_approving_twice_is_once(tmp_path: Path) -> None:
     for decide in (approve, reject):
         with pytest.raises(Conflict):
             decide(world, operation, person("third"))
-    actions = [decode(entry.canonical).action for entry in world.store.chain(TENANT)]
-    assert actions == [Action.SUBMIT, Action.APPROVE]
+    world.trail.flush()
+    records = [decode(entry.canonical) for entry in world.store.chain(TENANT)]
+    assert [(each.action, each.outcome) for each in records] == [(Action.SUBMIT, OK), (Action.APPROVE, OK), (Action.APPROVE, REPEATED)]
 
 
 def test_wait_ends_after_its_time(tmp_path: Path) -> None:
