@@ -113,7 +113,7 @@ class GroupSync:
                 self._waiting_for_sync.append(turn)
             self._is_led = True
         if turn is not None:
-            turn.lock.acquire()
+            self._wait(turn)
         with self._changed:
             if self._is_over(end):
                 return end
@@ -121,6 +121,18 @@ class GroupSync:
             upto = self._last_number
         self._lead(batch, upto)
         return end
+
+    def _wait(self, turn: _Turn) -> None:
+        """Wait until its files are durable or it has to lead. Whoever is interrupted meanwhile lets the next one lead instead."""
+        try:
+            turn.lock.acquire()
+        except BaseException:
+            with self._changed:
+                if turn in self._waiting_for_sync:
+                    self._waiting_for_sync.remove(turn)
+                elif self._done_number < turn.end and self._failure is None:
+                    self._pass_on()
+            raise
 
     def _is_over(self, end: int) -> bool:
         self.raise_if_failed()

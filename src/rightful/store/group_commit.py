@@ -43,12 +43,25 @@ class GroupCommit:
             self._waiting.append(cast("_Job[object]", job))
             leads, self._is_led = not self._is_led, True
         if not leads:
-            job.turn.acquire()
+            self._wait(job)
         if not job.is_done:
             self._lead()
         if job.error is not None:
             raise job.error
         return cast("T", job.result)
+
+    def _wait(self, job: _Job[T]) -> None:
+        """Wait until the job is done or has to lead. Whoever is interrupted meanwhile takes the job back, or leads all the same."""
+        try:
+            job.turn.acquire()
+        except BaseException:
+            with self._guard:
+                leads = not job.is_done and job.turn.acquire(blocking=False)
+                if not leads and job in self._waiting:
+                    self._waiting.remove(cast("_Job[object]", job))
+            if leads:
+                self._lead()
+            raise
 
     def _lead(self) -> None:
         """Commit for all who wait now, then let the first of those who came meanwhile lead."""
@@ -60,8 +73,8 @@ class GroupCommit:
             with self._guard:
                 following = self._waiting[0] if self._waiting else None
                 self._is_led = following is not None
-            if following is not None:
-                following.turn.release()
+                if following is not None:
+                    following.turn.release()
             for job in group:
                 job.turn.release()
 

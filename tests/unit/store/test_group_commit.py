@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.unit.interrupting import interrupted
 
 from rightful.store.group_commit import GroupCommit
 
@@ -106,3 +107,23 @@ def test_connection_that_cannot_even_roll_back_commits_for_nobody(connection: sq
 
     outcomes = together(GroupCommit(connection), insert(1), close, insert(3))
     assert all(isinstance(outcome, sqlite3.Error) for outcome in outcomes), outcomes
+
+
+def test_waiting_thread_that_is_interrupted_leaves_nobody_waiting(connection: sqlite3.Connection) -> None:
+    commits, held, began = GroupCommit(connection), threading.Event(), threading.Event()
+
+    def hold(_connection: sqlite3.Connection) -> None:
+        began.set()
+        held.wait(PATIENCE_S)
+
+    leader = threading.Thread(target=commits.run, args=(hold,))
+    leader.start()
+    assert began.wait(PATIENCE_S)
+    with interrupted(), pytest.raises(KeyboardInterrupt):
+        commits.run(insert(1))
+    held.set()
+    leader.join(PATIENCE_S)
+    following = threading.Thread(target=commits.run, args=(insert(2),), daemon=True)
+    following.start()
+    following.join(PATIENCE_S)
+    assert parents(connection) == [2]
