@@ -42,8 +42,8 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The column that says when a row's event happened; must be there. Not applied yet."""
     allow_empty: bool = False
     """Whether a lake without files is normal; else it is refused."""
-    partition_mib: Annotated[int, msgspec.Meta(ge=1)] = 1024
-    """How many MiB of files make one read. Changes how parts are numbered."""
+    partition_mib: Annotated[int, msgspec.Meta(ge=1)] = 4096
+    """How many MiB of files make one read, and what is read again where one dies. Changes how parts are numbered."""
 
 
 class _Spec(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """The engine keeps going: through faults of the work and of the store, and though one tenant's systems hang."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from rightful.engines.embedded import EmbeddedEngine
+from rightful.ids import OperationId
 from rightful.operation.model import OperationStatus, PackageTotals
 from rightful.store.interface import Checkpoint, Completion, FinishSet, ReadSet, StoreFault
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.clock import ManualClock
-from rightful.testing.store_suite import OTHER_TENANT, START, TENANT, accept
+from rightful.testing.store_suite import OTHER_TENANT, START, TENANT, accept, scan
 
 OWNER = "engine"
 PATIENCE_S = 20
@@ -125,3 +127,32 @@ def test_stop_gives_leases_back(store: SqliteStore, clock: ManualClock) -> None:
     again = store.claim("another", lease_s=60, limit=10)
     assert isinstance(again, ReadSet)
     assert again.reads[0].attempt == 2
+
+
+def test_reads_of_a_scan_that_come_while_it_runs_are_done_together(store: SqliteStore, clock: ManualClock) -> None:
+    accept(store, 0, "lake")
+    sets: list[int] = []
+    is_reading, may_go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work(claim: ReadSet | FinishSet) -> None:
+        if isinstance(claim, ReadSet):
+            sets.append(len(claim.reads))
+            is_reading.set()
+            assert may_go_on.wait(PATIENCE_S)
+        do(store, claim)
+        if sum(sets) == 6 and len(sets) > 1:
+            ended.set()
+
+    engine = EmbeddedEngine(store, work, owner=OWNER, clock=clock, scans=[scan()])
+    engine.start()
+    try:
+        assert is_reading.wait(PATIENCE_S)
+        for number in range(1, 6):
+            accept(store, number, "lake")
+            engine.submit(OperationId(str(number)))
+        time.sleep(0.1)  # other threads look, and leave them
+        may_go_on.set()
+        assert ended.wait(PATIENCE_S)
+    finally:
+        engine.stop()
+    assert sets == [1, 5]
