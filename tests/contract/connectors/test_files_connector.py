@@ -4,9 +4,12 @@ import errno
 import os
 import resource
 import socket
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -444,6 +447,43 @@ def test_a_folder_swapped_for_a_link_during_the_walk_leads_nowhere(tmp_path: Pat
     (tmp_path / "ann/b").rename(tmp_path / "moved")
     (tmp_path / "ann/b").symlink_to("../bob", target_is_directory=True)
     assert [(type(item), getattr(item, "path", "")) for item in read] == [(SkippedItem, "b")]
+
+
+SWAPPING = """
+import os
+while True:
+    for folder in ("docs", "docs/deep"):
+        os.rename(f"ann/{folder}", "aside")
+        os.symlink(f"{os.getcwd()}/bob/{folder}", f"ann/{folder}")
+        os.unlink(f"ann/{folder}")
+        os.rename("aside", f"ann/{folder}")
+"""
+
+
+def test_whoever_swaps_folders_for_links_all_the_time_gets_nothing_out(tmp_path: Path) -> None:
+    names = [f"f{number}" for number in range(20)]
+    write(tmp_path, {f"ann/docs/deep/{name}": b"mine...." for name in names} | {f"bob/docs/deep/{name}": b"foreign" for name in names})
+    for owner in ("ann", "bob"):
+        for name in names:
+            os.utime(tmp_path / owner / "docs/deep" / name, ns=(0, 5))
+    attacker = subprocess.Popen([sys.executable, "-c", SWAPPING], cwd=tmp_path)
+    read, links = 0, 0
+    until = time.monotonic() + 20
+    try:
+        while (read < 5_000 or not links) and time.monotonic() < until:
+            for item in items_of(connect(tmp_path)):
+                if isinstance(item, SkippedItem):
+                    links += item.reason == "symbolic link, not followed"
+                    continue
+                assert item.size_bytes == len(b"mine....")
+                with suppress(ItemChanged):
+                    assert b"".join(item.open()) == b"mine...."
+                    read += 1
+    finally:
+        attacker.kill()
+        attacker.wait()
+    assert read >= 5_000
+    assert links, "the attack was never met: nothing was proved"
 
 
 def test_a_file_deleted_during_the_walk_is_left_out(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`files` passes the suite over Azure Blob Storage (Azurite) and S3 (moto), and meets what such stores hold and do."""
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from tests.unit.export.world import World
 from rightful.connectors.files import FilesConnector, FilesSettings
 from rightful.connectors.interface import Cursor, FileItem, Item, ItemChanged, Partition, SkippedItem
 from rightful.connectors.tree_place import Access
-from rightful.errors import SourceError, SourceRefused, SourceUnavailable
+from rightful.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
 from rightful.operation.model import OperationStatus
 from rightful.package.verify import PackageState
 from rightful.testing.connector_suite import ANN, ANN2, UPPER, ConnectorSuite, Found, collect, identified
@@ -272,6 +273,14 @@ def test_a_store_that_is_not_there_is_unavailable(build: Callable[[str], FilesCo
         with pytest.raises(SourceUnavailable, match="does not answer") as caught:
             build(f"http://127.0.0.1:{closed.getsockname()[1]}").check()
     assert caught.value.source_name == "archive"
+
+
+def test_a_library_that_is_missing_is_told_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "rightful.connectors.object_tree", raising=False)
+    monkeypatch.setitem(sys.modules, "obstore", None)  # as if it were not installed
+    with pytest.raises(ConfigurationError, match="library obstore is not installed") as caught:
+        _s3("https://store.example")
+    assert caught.value.hint == "install rightful[object-stores]"
 
 
 def test_credentials_are_shown_nowhere() -> None:
