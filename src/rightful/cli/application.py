@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a commented rightful.yaml, a seal.key and an audit.key."),
     "serve": ("serve", "Run the service."),
     "source": ("source", "Add a source, try one out, and see what has changed in the systems."),
+    "connectors": ("connectors", "List the connectors that are installed, and what each needs."),
     "preview": ("preview", "Show what an export would find, without reading it."),
     "export": ("export", "Export a person's data and follow it until it is done."),
     "requests": ("requests", "List, show, watch, cancel, resume, approve and reject exports."),

@@ -18,6 +18,7 @@ import rightful
 from rightful.config.model import Config, SourceConfig, TenantConfig, TlsSettings
 from rightful.directory.interface import FindsAmbiguity
 from rightful.errors import ExportError, SourceError
+from rightful.export import rotation
 from rightful.export.runtime import build_connector, build_directory
 from rightful.redaction import redact
 from rightful.storage.location import AccountLocation
@@ -46,7 +47,7 @@ Outcome = Callable[[], str]
 def examine(config: Config, now: datetime) -> Iterator[Check]:
     """Yield every check's outcome, in a fixed order. Sources are asked side by side."""
     checks: list[tuple[str, Outcome]] = [
-        ("seal key", lambda: _secrets_private(config.folder)),
+        ("seal key", lambda: _seal_key(config)),
         ("store", lambda: _store(config)),
         ("clock", lambda: _clock(config, now)),
     ]
@@ -132,9 +133,10 @@ def _refuse(detail: str, hint: str) -> ExportError:
     return ExportError(detail, code="CheckFailed", hint=hint)
 
 
-def _secrets_private(folder: Path) -> str:
+def _seal_key(config: Config) -> str:
+    rotation.check_settled(config)
     for name in _SECRET_FILES:
-        path = folder / name
+        path = config.folder / name
         if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077:
             raise _refuse(f"{name} can be read by other users of this machine", f"chmod 600 {path}")
     return "32 bytes"

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from inspect import getdoc
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast, runtime_checkable
+from typing import ClassVar, Protocol, cast, runtime_checkable
 
 import msgspec
 
@@ -56,9 +57,26 @@ class UsesKinds(Protocol):
         ...
 
 
+class Installed(msgspec.Struct, frozen=True, kw_only=True):
+    """A connector that somebody has installed."""
+
+    name: str
+    distribution: str
+    """Who brings it, with the version."""
+    problem: str
+    """Why it can't be used, in one sentence; empty where it can."""
+    needs: tuple[str, ...] = ()
+    """Settings without which it reads nothing."""
+    summary: str = ""
+    """The first line of its settings' docstring."""
+
+
 @cache
-def _installed() -> Mapping[str, Any]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+def _installed() -> Mapping[str, tuple[EntryPoint, ...]]:
+    found: dict[str, tuple[EntryPoint, ...]] = {}
+    for point in entry_points(group=GROUP):
+        found[point.name] = (*found.get(point.name, ()), point)
+    return found
 
 
 def names() -> tuple[str, ...]:
@@ -66,9 +84,42 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_installed()))
 
 
+def installed() -> tuple[Installed, ...]:
+    """Look at each installed connector, by name; one that is broken says why, and hides none of the others."""
+    return tuple(_look(name, points) for name, points in sorted(_installed().items()))
+
+
+def _look(name: str, points: tuple[EntryPoint, ...]) -> Installed:
+    brought = ", ".join(sorted(_brought_by(point) for point in points))
+    try:
+        settings = find(name).Settings
+        needs = tuple(field.encode_name for field in msgspec.structs.fields(settings) if field.required)
+    except ConfigurationError as error:
+        return Installed(name=name, distribution=brought, problem=error.message)
+    except Exception as error:  # noqa: BLE001 - a third party's class may be anything
+        return Installed(name=name, distribution=brought, problem=f"is no connector ({type(error).__name__})")
+    return Installed(name=name, distribution=brought, problem="", needs=needs, summary=(getdoc(settings) or "").partition("\n")[0])
+
+
+def _brought_by(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
+
+
 def find(name: str) -> ConnectorType:
-    """Return a connector's class; raises `ConfigurationError` naming those that exist."""
-    point = _installed().get(name)
-    if point is None:
+    """Return a connector's class.
+
+    Raises:
+        ConfigurationError: there is none of this name (the others are named), there are several, or it can't be loaded.
+    """
+    points = _installed().get(name)
+    if points is None:
         raise ConfigurationError(f"there is no connector {name!r}", hint=f"installed: {', '.join(names())}")
-    return cast("ConnectorType", point.load())
+    if len(points) > 1:
+        brought = " and ".join(sorted(map(_brought_by, points)))
+        raise ConfigurationError(f"the connector {name!r} is there more than once, from {brought}", hint="uninstall all but one of them")
+    try:
+        return cast("ConnectorType", points[0].load())
+    except Exception as error:
+        said = f": {error}" if isinstance(error, ImportError) else ""
+        message = f"the connector {name!r} of {_brought_by(points[0])} can't be loaded ({type(error).__name__}{said})"
+        raise ConfigurationError(message, hint="install what it misses, or uninstall it") from error

@@ -187,6 +187,13 @@ def test_doctor_tells_every_problem_with_what_to_do(home: Path, capsys: pytest.C
     assert "4 problems" in said.err
 
 
+def test_doctor_tells_of_a_rotation_that_was_interrupted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "seal.key.new").write_text("ab" * 32)
+    code, checks = doctor(capsys)
+    assert (code, checks["seal key"]["ok"]) == (Exit.FAILED, False)
+    assert "rotate-seal-key" in str(checks["seal key"]["hint"])
+
+
 def test_doctor_counts_names_that_several_people_share_and_names_nobody(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with sqlite3.connect(home / "people.db") as people:
         people.executemany("INSERT INTO people VALUES (?, 'twin@contoso.example', 'Twin', NULL)", [("t1",), ("t2",)])
