@@ -467,14 +467,15 @@ def test_whoever_swaps_folders_for_links_all_the_time_gets_nothing_out(tmp_path:
         for name in names:
             os.utime(tmp_path / owner / "docs/deep" / name, ns=(0, 5))
     attacker = subprocess.Popen([sys.executable, "-c", SWAPPING], cwd=tmp_path)
-    read, links = 0, 0
-    until = time.monotonic() + 20
+    read, links, listed = 0, 0, 0
+    until = time.monotonic() + 10
     try:
-        while (read < 5_000 or not links) and time.monotonic() < until:
+        while (listed < 1_000 or links < 20 or not read) and time.monotonic() < until:
             for item in items_of(connect(tmp_path)):
                 if isinstance(item, SkippedItem):
                     links += item.reason == "symbolic link, not followed"
                     continue
+                listed += 1
                 assert item.size_bytes == len(b"mine....")
                 with suppress(ItemChanged):
                     assert b"".join(item.open()) == b"mine...."
@@ -482,7 +483,7 @@ def test_whoever_swaps_folders_for_links_all_the_time_gets_nothing_out(tmp_path:
     finally:
         attacker.kill()
         attacker.wait()
-    assert read >= 5_000
+    assert read, "nothing was read"
     assert links, "the attack was never met: nothing was proved"
 
 
