@@ -5,7 +5,7 @@
     |  |- ConfigurationProblems     config.problem: all that is wrong with the file, at once
     |- RequestError                 the caller's fault; has .http_status
     |  |- InvalidRequest (400)  Unauthenticated (401)  Forbidden (403)  NotFound (404)
-    |  |- Conflict (409)  Throttled (429, .retry_after_s)
+    |  |- Conflict (409)  Throttled (429, .retry_after_s)  IssuerUnavailable (503, .retry_after_s)
     |  |- of the wire alone         graph.errors, graph.bodies: MethodNotAllowed (405)  TooSlow (408)  TooLarge (413)
     |  |                            UnsupportedMedia (415)  FailedDependency (424)  HeadTooLarge (431)  Unexpected (500)
     |  |                            ServiceUnavailable (503)
@@ -111,6 +111,17 @@ class Throttled(RequestError):
 
     def __init__(self, message: str, *, retry_after_s: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class IssuerUnavailable(RequestError):
+    """Nobody can say what a token proves: its issuer has told no keys yet. `retry_after_s` seconds later it may have."""
+
+    default_code = "ServiceUnavailable"
+    http_status = 503
+
+    def __init__(self, *, retry_after_s: int) -> None:
+        super().__init__("The keys of this token's issuer could not be fetched yet", hint="try again later, with the same token")
         self.retry_after_s = retry_after_s
 
 

@@ -6,8 +6,7 @@ import msgspec
 
 from rightful.graph.errors import ServiceUnavailable
 from rightful.graph.threads import Threads
-from rightful.identity.keys import Keys
-from rightful.identity.token import refuse_key
+from rightful.identity.keys import Keys, refuse_key
 
 WAIT_S = 10.0
 WAITING = 200
@@ -31,7 +30,7 @@ class Asking:
     async def ask(self, keys: Keys) -> None:
         """Ask, or wait for the answer that others wait for.
 
-        Raises `ServiceUnavailable` where enough requests do so already, and `Unauthenticated` where no answer comes in time.
+        Raises `ServiceUnavailable` where enough requests do so already, and the error of `refuse_key` where no answer comes in time.
         """
         question = self._questions.get(keys)
         if question is None:
@@ -45,7 +44,7 @@ class Asking:
         finally:
             question.waiting -= 1
         if not done:
-            raise refuse_key()
+            raise refuse_key(keys)
         question.answered.result()
 
     def close(self) -> None:

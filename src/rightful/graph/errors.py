@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from rightful.directory.interface import AMBIGUOUS_CODE
-from rightful.errors import Conflict, InvalidRequest, RequestError, SourceError, SourceUnavailable, Throttled
+from rightful.errors import Conflict, InvalidRequest, IssuerUnavailable, RequestError, SourceError, SourceUnavailable, Throttled
 from rightful.graph import bodies, headers
 from rightful.graph.reply import Reply
 
@@ -71,7 +71,7 @@ def _extra_headers(error: RequestError, authorization_uri: str) -> list[headers.
     match error:
         case MethodNotAllowed():
             return [headers.allow(error.methods)]
-        case Throttled():
+        case Throttled() | IssuerUnavailable():
             return [headers.retry_after(error.retry_after_s)]
         case ServiceUnavailable():
             return [headers.retry_after(BUSY_RETRY_S)]

@@ -14,7 +14,8 @@ from typing import Protocol
 import structlog
 
 from rightful.clock import Clock
-from rightful.identity import document
+from rightful.errors import IssuerUnavailable, Unauthenticated
+from rightful.identity import document, token
 from rightful.identity.jwks import KeySet, PublicKey, parse_discovery, parse_jwks
 from rightful.identity.model import Algorithm
 
@@ -30,6 +31,11 @@ _log = structlog.get_logger(__name__)
 class Keys(Protocol):
     """The public keys of one issuer. Safe to use from any thread."""
 
+    @property
+    def are_known(self) -> bool:
+        """Whether the issuer has ever told them: only then is a key that is not among them none of its own."""
+        ...
+
     def known(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
         """Return a key that is at hand, at once; the same object as long as the issuer was not asked again."""
         ...
@@ -41,6 +47,11 @@ class Keys(Protocol):
     def ask(self) -> None:
         """Ask the issuer for its keys, where that is due; blocks for seconds. Raises nothing: what is known then is what there is."""
         ...
+
+
+def refuse_key(*several: Keys) -> Unauthenticated | IssuerUnavailable:
+    """Return the error for a token whose key is none of these, as far as is known."""
+    return token.refuse_key() if all(keys.are_known for keys in several) else IssuerUnavailable(retry_after_s=round(REFETCH_S))
 
 
 class FetchedKeys:
@@ -60,6 +71,11 @@ class FetchedKeys:
         self._found_uri = ""
         self._fetched_at = -math.inf
         self._asked_at = -math.inf
+
+    @property
+    def are_known(self) -> bool:
+        """Whether the issuer has answered once."""
+        return self._fetched_at > -math.inf
 
     def known(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
         """Return a key that is at hand; where it is old, the issuer is asked for news meanwhile."""

@@ -84,6 +84,11 @@ class LocalKeys:
         self._lock = threading.Lock()
         self._read()
 
+    @property
+    def are_known(self) -> bool:
+        """Whether the key was read: always."""
+        return True
+
     def known(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
         """Return the key that was read."""
         return self._keys.get((kid, algorithm))

@@ -10,7 +10,7 @@ from rightful.clock import Clock
 from rightful.errors import Unauthenticated
 from rightful.identity import token as tokens
 from rightful.identity.jwks import PublicKey
-from rightful.identity.keys import Keys
+from rightful.identity.keys import Keys, refuse_key
 from rightful.identity.model import Algorithm, Caller
 from rightful.identity.token import Token, TrustedIssuer
 from rightful.ids import PERSONAL_ACCOUNTS, TenantId
@@ -54,7 +54,7 @@ class Verifier:
         self._lock = threading.Lock()
 
     def verify(self, text: str) -> Caller:
-        """Return who is calling, asking issuers for their keys where needed; raises `Unauthenticated`, or `Forbidden`."""
+        """Return who is calling, asking issuers for their keys where needed; raises as `try_verify`."""
         while not isinstance(found := self.try_verify(text), Caller):
             found.ask()
         return found
@@ -62,7 +62,8 @@ class Verifier:
     def try_verify(self, text: str) -> Caller | Keys:
         """Return who is calling, at once, or the keys that must be asked for first: `ask` them and call again.
 
-        Raises `Unauthenticated`, or `Forbidden` for personal accounts.
+        Raises `Unauthenticated`, `Forbidden` for personal accounts, or `IssuerUnavailable` where the issuer has never answered: 401 would
+        make clients throw away a token that may be good.
         """
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
         entry = self._cache.get(digest)
@@ -71,7 +72,8 @@ class Verifier:
         now = self._clock.now()
         token = tokens.parse(text)
         tokens.check_times(token, now)
-        for trust in self._candidates(token):
+        candidates = self._candidates(token)
+        for trust in candidates:
             keys = trust.keys
             if keys.must_ask(token.kid, token.algorithm):
                 return keys
@@ -85,7 +87,7 @@ class Verifier:
                     digest, _Verified(caller=caller, until_s=until_s, keys=keys, kid=token.kid, algorithm=token.algorithm, key=key)
                 )
                 return caller
-        raise tokens.refuse_key()
+        raise refuse_key(*(trust.keys for trust in candidates))
 
     def _remember(self, digest: bytes, verified: _Verified) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from rightful.errors import Unauthenticated
+from rightful.errors import IssuerUnavailable, RequestError, Unauthenticated
 from rightful.graph.asking import Asking
 from rightful.graph.errors import ServiceUnavailable
 from rightful.identity.jwks import PublicKey
@@ -19,6 +19,7 @@ class SilentKeys:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.are_known = False
         self.answer = threading.Event()
 
     def known(self, kid: str, algorithm: Algorithm) -> PublicKey | None:
@@ -62,9 +63,11 @@ def test_one_question_at_a_time_and_one_issuer_does_not_wait_for_another() -> No
     assert (silent.asked, quick.asked) == (2, 3)
 
 
-def test_nobody_waits_for_long() -> None:
+@pytest.mark.parametrize(("are_known", "expected"), [(True, Unauthenticated), (False, IssuerUnavailable)])
+def test_nobody_waits_for_long(*, are_known: bool, expected: type[RequestError]) -> None:
     silent = SilentKeys()
-    with asking(silent, wait_s=0.05) as asked, pytest.raises(Unauthenticated, match="signing key"):
+    silent.are_known = are_known
+    with asking(silent, wait_s=0.05) as asked, pytest.raises(expected, match="key"):
         asyncio.run(asked.ask(silent))
 
 
