@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class _Job(Generic[T]):
-    __slots__ = ("error", "is_done", "result", "task", "turn")
+    __slots__ = ("error", "is_done", "leads", "result", "task", "turn")
 
     def __init__(self, task: Callable[[sqlite3.Connection], T]) -> None:
         self.task = task
@@ -18,6 +18,8 @@ class _Job(Generic[T]):
         """Held until the job is done, or its thread is the one to commit."""
         self.turn.acquire()
         self.is_done = False
+        self.leads = False
+        """Whether its thread is the one to commit: told by this, since who is interrupted may hold the turn already, or not yet."""
         self.result: T | None = None
         self.error: BaseException | None = None
 
@@ -56,7 +58,7 @@ class GroupCommit:
             job.turn.acquire()
         except BaseException:
             with self._guard:
-                leads = not job.is_done and job.turn.acquire(blocking=False)
+                leads = job.leads
                 if not leads and job in self._waiting:
                     self._waiting.remove(cast("_Job[object]", job))
             if leads:
@@ -74,6 +76,7 @@ class GroupCommit:
                 following = self._waiting[0] if self._waiting else None
                 self._is_led = following is not None
                 if following is not None:
+                    following.leads = True
                     following.turn.release()
             for job in group:
                 job.turn.release()

@@ -1,10 +1,12 @@
 """Tasks that wait together share a commit: what fails for one or for all is told to whom it concerns, and nobody else."""
 
+import signal
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.interrupting import interrupted
@@ -127,3 +129,51 @@ def test_waiting_thread_that_is_interrupted_leaves_nobody_waiting(connection: sq
     following.start()
     following.join(PATIENCE_S)
     assert parents(connection) == [2]
+
+
+class _Interrupting:
+    """A turn whose SIGINT is due just as it is got."""
+
+    def __init__(self, turn: threading.Lock) -> None:
+        self._turn = turn
+
+    def acquire(self, *, blocking: bool = True) -> bool:
+        is_got = self._turn.acquire(blocking=blocking)
+        if is_got and blocking:
+            signal.raise_signal(signal.SIGINT)
+        return is_got
+
+    def release(self) -> None:
+        self._turn.release()
+
+
+class _InterruptedOnceHandedOn(GroupCommit):
+    """One in which whoever waits is interrupted when it has just been told to lead."""
+
+    def _wait(self, job: Any) -> None:
+        job.turn = _Interrupting(job.turn)
+        super()._wait(job)
+
+
+def test_thread_that_is_interrupted_as_it_is_handed_the_lead_leaves_nobody_waiting(connection: sqlite3.Connection) -> None:
+    commits, held, began = _InterruptedOnceHandedOn(connection), threading.Event(), threading.Event()
+
+    def hold(_connection: sqlite3.Connection) -> None:
+        began.set()
+        held.wait(PATIENCE_S)
+
+    leader = threading.Thread(target=commits.run, args=(hold,))
+    leader.start()
+    assert began.wait(PATIENCE_S)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Timer(0.2, held.set).start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            commits.run(insert(1))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    leader.join(PATIENCE_S)
+    following = threading.Thread(target=commits.run, args=(insert(2),), daemon=True)
+    following.start()
+    following.join(2)
+    assert not following.is_alive()
