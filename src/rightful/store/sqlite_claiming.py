@@ -1,0 +1,159 @@
+"""Who works on what: sets of reads and packages to finish, leased and fenced by owner and attempt."""
+
+import json
+import sqlite3
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from rightful.audit.record import Action
+from rightful.clock import Clock
+from rightful.ids import TenantId
+from rightful.operation.model import Failure
+from rightful.store import rows
+from rightful.store.interface import (
+    ClaimedOperation,
+    ClaimedRead,
+    FinishSet,
+    ReadSet,
+    Scan,
+)
+from rightful.store.sqlite_records import Records
+
+_EXPIRED = Failure(code="approvalExpired", message="nobody approved the export in time; submit it again")
+
+
+class Claiming(Records):
+    """Hands work out, and takes it back."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(path, clock)
+        self._last_tenant = ""
+        """Whose turn it was; tenants take turns."""
+
+    def claim(
+        self,
+        owner: str,
+        *,
+        lease_s: float,
+        limit: int,
+        passing_over: Collection[TenantId] = (),
+        scans: Collection[Scan] = (),
+    ) -> ReadSet | FinishSet | None:
+        """Lease operations to finish, else reads that share a scan key."""
+        now = self._now()
+        lease = {"owner": owner, "lease_until": now + int(lease_s * 1e6)}
+
+        def task(connection: sqlite3.Connection) -> ReadSet | FinishSet | None:
+            for name in ("free_expired_reads", "free_expired_operations", "wake_reads", "wake_operations"):
+                connection.execute(self._sql[name], {"now": now})
+            self._end_unapproved(connection, now)
+            tenant_id = self._next_tenant(connection, "next_tenant_to_finish", passing_over)
+            if tenant_id is not None:
+                return self._claim_finish(connection, lease, limit, tenant_id)
+            # What has waited for company long enough first; then, since nothing else is there to do, what has not.
+            for is_idle in (False, True) if scans else (True,):
+                if (claim := self._claim_next(connection, lease, limit, passing_over, scans, now, is_idle)) is not None:
+                    return claim
+            return None
+
+        return self._file.write(task)
+
+    def _claim_next(  # noqa: PLR0917  # private, called once
+        self,
+        connection: sqlite3.Connection,
+        lease: dict[str, Any],
+        limit: int,
+        passing_over: Collection[TenantId],
+        scans: Collection[Scan],
+        now: int,
+        is_idle: bool,  # noqa: FBT001  # as above
+    ) -> ReadSet | None:
+        """Claim reads of the next tenant that has any to be claimed."""
+        passed = set(passing_over)
+        while (tenant_id := self._next_tenant(connection, "next_tenant", passed)) is not None:
+            own = {scan.source_name: scan for scan in scans if scan.tenant_id == tenant_id}
+            gathering = [name for name, scan in own.items() if self._is_gathering(connection, scan, now, is_idle=is_idle)]
+            row = self._one(connection, "first_pending", tenant_id=tenant_id, gathering=json.dumps(gathering))
+            if row is not None:
+                self._last_tenant = tenant_id
+                most = own[row["source_name"]].limit if row["source_name"] in own else limit
+                return self._claim_reads(connection, lease, most, tenant_id, now, row)
+            passed.add(tenant_id)
+        return None
+
+    def _end_unapproved(self, connection: sqlite3.Connection, now: int) -> None:
+        parameters = {"now": now, "failure": rows.to_json(_EXPIRED)}
+        for ended in connection.execute(self._sql["end_unapproved"], parameters).fetchall():
+            self._record(connection, Action.FAIL, _EXPIRED.code, ended["id"], (ended["tenant_id"], ended["subject_id"]))
+
+    def _is_gathering(self, connection: sqlite3.Connection, scan: Scan, now: int, *, is_idle: bool) -> bool:
+        row = self._one(connection, "waiting_for_scan", tenant_id=scan.tenant_id, source_name=scan.source_name)
+        if row is None or row["since"] is None or now - row["since"] >= scan.window_s * 1e6:
+            return False
+        return not is_idle or bool(row["is_being_read"])
+
+    def _next_tenant(self, connection: sqlite3.Connection, name: str, passing_over: Collection[TenantId]) -> TenantId | None:
+        """Return the first tenant that a statement finds after the one that was served last, all around."""
+        for after, last in ((self._last_tenant, None), ("", self._last_tenant)):
+            row = self._one(connection, name, tenant_id=after)
+            while row is not None and row[0] is not None and (last is None or row[0] <= last):
+                if row[0] not in passing_over:
+                    return TenantId(row[0])
+                row = self._one(connection, name, tenant_id=row[0])
+        return None
+
+    def _claim_finish(self, connection: sqlite3.Connection, lease: dict[str, Any], limit: int, tenant_id: TenantId) -> FinishSet:
+        found = connection.execute(self._sql["finishable"], {"tenant_id": tenant_id, "most": limit}).fetchall()
+        leased = [self._one(connection, "lease_operation", id=row["id"], **lease) for row in found]
+        return FinishSet(tenant_id=tenant_id, operations=tuple(rows.claimed_operation(row) for row in leased if row is not None))
+
+    def _claim_reads(  # noqa: PLR0917  # private, called once
+        self, connection: sqlite3.Connection, lease: dict[str, Any], limit: int, tenant_id: TenantId, now: int, row: sqlite3.Row
+    ) -> ReadSet:
+        """Claim this read, and those that can share its scan."""
+        operation_ids = [row["operation_id"]]
+        if row["is_fresh"]:
+            key = {name: row[name] for name in ("source_name", "partition", "spec_digest")}
+            same = connection.execute(self._sql["same_scan"], {"tenant_id": tenant_id, "most": limit, **key})
+            operation_ids = [each["operation_id"] for each in same]
+        reads: list[ClaimedRead] = []
+        operations: list[ClaimedOperation] = []
+        for operation_id in operation_ids:
+            started = self._one(connection, "start_operation", id=operation_id, now=now)
+            leased = self._one(
+                connection, "lease_read", operation_id=operation_id, source_name=row["source_name"], partition=row["partition"], **lease
+            )
+            if started is None or leased is None:  # pragma: no cover - pending reads belong to operations that have not ended
+                continue
+            reads.append(rows.claimed_read(leased))
+            operations.append(rows.claimed_operation(started))
+        return ReadSet(
+            tenant_id=tenant_id,
+            source_name=row["source_name"],
+            partition=row["partition"],
+            reads=tuple(reads),
+            operations=tuple(operations),
+        )
+
+    def heartbeat(self, owner: str, *, lease_s: float) -> None:
+        """Extend every lease of the owner, and let what was erased since the last time go for good."""
+        parameters = {"owner": owner, "lease_until": self._now() + int(lease_s * 1e6)}
+
+        def task(connection: sqlite3.Connection) -> None:
+            connection.execute(self._sql["extend_reads"], parameters)
+            connection.execute(self._sql["extend_operations"], parameters)
+
+        self._file.write(task)
+        self._file.erase()
+
+    def release_all(self, owner: str | None = None) -> None:
+        """End the leases of an owner, or all."""
+
+        def task(connection: sqlite3.Connection) -> None:
+            connection.execute(self._sql["release_reads"], {"owner": owner})
+            connection.execute(self._sql["release_operations"], {"owner": owner})
+            if owner is None:
+                connection.execute(self._sql["pace_anew"], {"now": self._now()})
+
+        self._file.write(task)

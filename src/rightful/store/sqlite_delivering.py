@@ -1,0 +1,264 @@
+"""What becomes of reads and of operations: entries, checkpoints, failures, ends."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from rightful.audit.record import NOBODY, OK, Action, Actor
+from rightful.clock import from_microseconds, to_microseconds
+from rightful.ids import OperationId, TenantId
+from rightful.operation import progress
+from rightful.operation.model import DataPolicyOperation, Failure
+from rightful.store import rows
+from rightful.store.interface import (
+    Checkpoint,
+    ClaimedOperation,
+    ClaimedRead,
+    Completion,
+    Entry,
+    NewRead,
+    SourceOutcome,
+)
+from rightful.store.sqlite_looking import Looking
+
+
+class Delivering(Looking):
+    """Keeps what was delivered; whoever has lost a lease changes nothing."""
+
+    def split(self, reads: Sequence[ClaimedRead], partitions: Sequence[NewRead], *, owner: str) -> tuple[OperationId, ...]:
+        """Put down what planning found for each of the claimed reads."""
+
+        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+            lost: list[OperationId] = []
+            first = partitions[0]
+            for read in reads:
+                own = self._one(
+                    connection,
+                    "set_plan",
+                    spec_digest=first.spec_digest,
+                    sealed_spec=first.sealed_spec,
+                    estimated_rows=first.estimated_rows,
+                    estimated_bytes=first.estimated_bytes,
+                    partitions=len(partitions),
+                    **_fence(read, owner),
+                )
+                if own is None:
+                    lost.append(read.operation_id)
+                    continue
+                place = {name: own[name] for name in ("position", "operation_seq", "tenant_id")}
+                others = partitions[1:]
+                if own["own_estimate"]:
+                    known = {"estimated_rows": own["estimated_rows"], "estimated_bytes": own["estimated_bytes"]}
+                    others = [msgspec.structs.replace(each, **known) for each in others]
+                more = sum(self._add_read(connection, read.operation_id, each, place) for each in others)
+                connection.execute(self._sql["count_reads"], {"id": read.operation_id, "more": more})
+            return tuple(lost)
+
+        return self._file.write(task)
+
+    def estimate(self, operation_id: OperationId, source_name: str, *, rows: int | None, size_bytes: int | None) -> None:
+        """Put down how much a subject has."""
+        parameters = {"operation_id": operation_id, "source_name": source_name, "rows": rows, "bytes": size_bytes}
+
+        def task(connection: sqlite3.Connection) -> None:
+            connection.execute(self._sql["estimate_reads"], parameters)
+
+        self._file.write(task)
+
+    def stage(
+        self, entries: Sequence[Entry], *, owner: str, reads: Sequence[ClaimedRead] = (), finishing: Sequence[ClaimedOperation] = ()
+    ) -> tuple[OperationId, ...]:
+        """Put down entries before they are put."""
+
+        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+            claimed: list[ClaimedRead | ClaimedOperation] = [*reads, *finishing]
+            lost = {each.operation_id for each in claimed if not self._is_ours(connection, each, owner)}
+            for entry in entries:
+                if entry.operation_id not in lost:
+                    connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
+            return tuple(lost)
+
+        return self._file.write(task)
+
+    def _is_ours(self, connection: sqlite3.Connection, claimed: ClaimedRead | ClaimedOperation, owner: str) -> bool:
+        match claimed:
+            case ClaimedRead():
+                found = self._one(connection, "is_our_read", **_fence(claimed, owner))
+            case ClaimedOperation():
+                found = self._one(connection, "is_our_finishing", id=claimed.operation_id, owner=owner, attempt=claimed.attempt)
+        return found is not None
+
+    def entries(self, operation_id: OperationId, source_name: str | None = None, partition: int | None = None) -> tuple[Entry, ...]:
+        """Return entries, ordered by source, partition, number and revision."""
+        parameters = {"operation_id": operation_id, "source_name": source_name, "partition": partition}
+        return self._file.read(lambda connection: tuple(map(rows.entry, connection.execute(self._sql["entries"], parameters))))
+
+    def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
+        """Put down how far reads are."""
+
+        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+            return tuple(each.read.operation_id for each in checkpoints if not self._checkpoint(connection, each, owner))
+
+        return self._file.write(task)
+
+    def _checkpoint(self, connection: sqlite3.Connection, checkpoint: Checkpoint, owner: str) -> bool:
+        parameters = {
+            "next_part": checkpoint.next_part,
+            "sealed_cursor": checkpoint.sealed_cursor,
+            "rows": checkpoint.rows,
+            "files": checkpoint.files,
+            "size_bytes": checkpoint.size_bytes,
+            "skipped": checkpoint.skipped,
+            "duration_s": checkpoint.duration_s,
+            "sealed_outcome": checkpoint.sealed_outcome,
+            "is_done": checkpoint.is_done,
+            "is_ahead": checkpoint.is_ahead,
+            **_fence(checkpoint.read, owner),
+        }
+        if not connection.execute(self._sql["checkpoint"], parameters).rowcount:
+            return False
+        for entry in checkpoint.entries:
+            connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
+        operation_id = checkpoint.read.operation_id
+        reads = [
+            progress.ReadProgress(
+                is_done=bool(row["is_done"]),
+                rows=row["rows"],
+                estimated_rows=row["estimated_rows"],
+                size_bytes=row["size_bytes"],
+                estimated_bytes=row["estimated_bytes"],
+            )
+            for row in connection.execute(self._sql["reads_of"], {"operation_id": operation_id})
+        ]
+        parameters = {
+            "id": operation_id,
+            "progress": progress.percent(reads),
+            "now": self._now(),
+            "done": int(checkpoint.is_done),
+            "was_put": checkpoint.was_put,
+        }
+        connection.execute(self._sql["advance"], parameters)
+        return True
+
+    def retry(
+        self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None, alone: bool = False
+    ) -> None:
+        """Give reads back for a later try."""
+
+        def task(connection: sqlite3.Connection) -> None:
+            for read in reads:
+                parameters = {"at": to_microseconds(at), "failed": int(waiting_for is None and not alone), "alone": alone}
+                parameters |= _fence(read, owner)
+                if connection.execute(self._sql["retry_read"], parameters).rowcount:
+                    self._wait_for(connection, read.operation_id, waiting_for)
+
+        self._file.write(task)
+
+    def _wait_for(self, connection: sqlite3.Connection, operation_id: OperationId, waiting_for: Failure | None) -> None:
+        if waiting_for is not None:
+            parameters = {"id": operation_id, "waiting_for": rows.to_json(waiting_for), "now": self._now()}
+            connection.execute(self._sql["wait_for"], parameters)
+
+    def waiting_since(self, operation_id: OperationId) -> datetime | None:
+        """Return since when an operation waits for somebody."""
+        row = self._file.read(lambda connection: self._one(connection, "waiting_since", id=operation_id))
+        return None if row is None or row[0] is None else from_microseconds(row[0])
+
+    def outcomes(self, operation_id: OperationId) -> tuple[SourceOutcome, ...]:
+        """Return what is known of each read."""
+        parameters = {"operation_id": operation_id}
+        return self._file.read(lambda connection: tuple(map(rows.outcome, connection.execute(self._sql["outcomes"], parameters))))
+
+    def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
+        """Give an operation back that could not be finished now."""
+
+        def task(connection: sqlite3.Connection) -> None:
+            parameters = {"id": operation.operation_id, "owner": owner, "attempt": operation.attempt, "at": to_microseconds(at)}
+            if connection.execute(self._sql["retry_finish"], parameters).rowcount:
+                self._wait_for(connection, operation.operation_id, waiting_for)
+
+        self._file.write(task)
+
+    def complete(self, completions: Sequence[Completion], *, owner: str) -> tuple[OperationId, ...]:
+        """End operations as complete."""
+        at = self._now()
+
+        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+            lost: list[OperationId] = []
+            for completion in completions:
+                operation_id = completion.operation.operation_id
+                parameters = {
+                    "id": operation_id,
+                    "owner": owner,
+                    "attempt": completion.operation.attempt,
+                    "package": rows.to_json(completion.package),
+                    "at": at,
+                }
+                if not connection.execute(self._sql["complete"], parameters).rowcount:
+                    lost.append(operation_id)
+                    continue
+                connection.execute(self._sql["forget_entries"], {"operation_id": operation_id})
+                connection.execute(self._sql["forget_reads"], {"operation_id": operation_id})
+                operation = completion.operation
+                self._record(connection, Action.COMPLETE, OK, operation_id, (operation.tenant_id, operation.subject_id))
+            return tuple(lost)
+
+        return self._file.write(task)
+
+    def fail(
+        self,
+        operation_id: OperationId,
+        failure: Failure,
+        *,
+        owner: str = "",
+        claimed: ClaimedRead | ClaimedOperation | None = None,
+        by: Actor | None = None,
+    ) -> bool:
+        """End an operation as failed."""
+
+        def task(connection: sqlite3.Connection) -> bool:
+            if claimed is not None and not self._is_ours(connection, claimed, owner):
+                return False
+            ended = self._one(connection, "fail", id=operation_id, failure=rows.to_json(failure), at=self._now())
+            if ended is None:
+                return False
+            connection.execute(self._sql["hold_reads"], {"operation_id": operation_id, "source_name": failure.source_name})
+            action, outcome = (Action.FAIL, failure.code) if by is None else (Action.CANCEL, OK)
+            self._record(connection, action, outcome, operation_id, ended, by=by or NOBODY)
+            return True
+
+        return self._file.write(task)
+
+    def resume(
+        self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes, by: Actor = NOBODY
+    ) -> DataPolicyOperation | None:
+        """Lead a failed or waiting operation back to running."""
+
+        def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
+            parameters = {"id": operation_id, "tenant_id": tenant_id, "sealed_location": sealed_location, "now": self._now()}
+            resumed = self._one(connection, "relocate", **parameters)
+            if resumed is None:
+                try:
+                    resumed = self._one(connection, "resume_operation", **parameters)
+                except sqlite3.IntegrityError:  # a newer operation of the same caller, subject and container has not ended
+                    return None
+                if resumed is None:
+                    return None
+                connection.execute(self._sql["resume_reads"], {"operation_id": operation_id})
+            self._record(connection, Action.RESUME, OK, operation_id, resumed, by=by)
+            return self._get(connection, tenant_id, operation_id)
+
+        return self._file.write(task)
+
+
+def _fence(read: ClaimedRead, owner: str) -> dict[str, Any]:
+    return {
+        "operation_id": read.operation_id,
+        "source_name": read.source_name,
+        "partition": read.partition,
+        "owner": owner,
+        "attempt": read.attempt,
+    }

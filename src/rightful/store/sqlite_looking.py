@@ -1,0 +1,70 @@
+"""Operations as callers see them."""
+
+import sqlite3
+
+from rightful.clock import to_microseconds
+from rightful.ids import OperationId, TenantId
+from rightful.operation import progress
+from rightful.operation.model import ApprovalState, DataPolicyOperation, OperationStatus
+from rightful.store import rows, sqlite_listing
+from rightful.store.interface import (
+    ListQuery,
+)
+from rightful.store.sqlite_records import Records
+
+
+class Looking(Records):
+    """Finds operations and tells how far they are."""
+
+    def get(self, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
+        """Return an operation with its sources' progress."""
+        return self._file.read(lambda connection: self._get(connection, tenant_id, operation_id))
+
+    def _get(self, connection: sqlite3.Connection, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
+        row = self._one(connection, "get_operation", id=operation_id, tenant_id=tenant_id)
+        if row is None:
+            return None
+        sources = tuple(rows.source(each) for each in connection.execute(self._sql["sources_of"], {"operation_id": operation_id}))
+        return rows.operation(row, sources, *self._left(connection, row))
+
+    def _left(self, connection: sqlite3.Connection, row: sqlite3.Row) -> tuple[int, float | None]:
+        """Return Retry-After, and how many seconds are left where that is known."""
+        if row["status"] not in {OperationStatus.NOT_STARTED, OperationStatus.RUNNING}:
+            return 0, None
+        if row["approval"] == ApprovalState.WAITING:
+            return progress.LARGEST_RETRY_AFTER_S, None
+        if row["started_at"] is None:
+            first = self._one(connection, "first_waiting")
+            ahead = row["seq"] - first[0] if first is not None and first[0] is not None else 0
+            return progress.retry_after_s(None, 0.0, ahead), None
+        now = to_microseconds(self._clock.now())
+        running_s = (now - row["started_at"]) / 1e6
+        left_s = None
+        if (stepped_at := row["progress_at"]) is not None:
+            has_two = row["progress"] > row["progress_from"]
+            pace = progress.Pace(
+                made=row["progress"] - (row["progress_from"] if has_two else 0.0),
+                in_s=(stepped_at - (row["progress_from_at"] if has_two else row["started_at"])) / 1e6,
+                since_s=(now - stepped_at) / 1e6,
+            )
+            left_s = progress.left_s(row["progress"], pace)
+        return progress.retry_after_s(left_s, running_s), left_s
+
+    def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
+        """Return operations, without their sources."""
+        if not query.subject_kinds:
+            return ()
+        text, values = sqlite_listing.page(query)
+
+        def task(connection: sqlite3.Connection) -> tuple[DataPolicyOperation, ...]:
+            found = connection.execute(text, values).fetchall()
+            return tuple(rows.operation(row, (), *self._left(connection, row)) for row in found)
+
+        return self._file.read(task)
+
+    def count(self, query: ListQuery) -> int:
+        """Count what a query finds."""
+        if not query.subject_kinds:
+            return 0
+        text, values = sqlite_listing.selection(query)
+        return int(self._file.read(lambda connection: connection.execute(f"SELECT count(*) {text}", values).fetchone()[0]))

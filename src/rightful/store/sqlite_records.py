@@ -1,0 +1,104 @@
+"""What every part of the SQLite store rests on: the file, its queries, and the audit trail."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rightful.audit.checkpoint import ChainCheckpoint
+from rightful.audit.record import NOBODY, Action, Actor, AuditRecord, Target, record
+from rightful.clock import Clock, to_microseconds
+from rightful.ids import OperationId, SubjectId, TenantId
+from rightful.store import audit_chain, queries
+from rightful.store.interface import (
+    ChainEntry,
+    ChainHead,
+    NewRead,
+)
+from rightful.store.sqlite_file import SqliteFile
+
+
+class Records:
+    """Holds the file and its queries; writes audit records, in the transaction of what they record or by themselves."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._clock = clock
+        self._sql = queries.load()
+        self._file = SqliteFile(path)
+
+    def _now(self) -> int:
+        return to_microseconds(self._clock.now())
+
+    def _one(self, connection: sqlite3.Connection, name: str, **parameters: object) -> sqlite3.Row | None:
+        # fetchall ends the statement: an UPDATE … RETURNING that is not read to its end would stay open and block the commit.
+        found = connection.execute(self._sql[name], parameters).fetchall()
+        return found[0] if found else None
+
+    def _add_read(self, connection: sqlite3.Connection, operation_id: OperationId, read: NewRead, place: Mapping[str, object]) -> int:
+        parameters = {
+            "operation_id": operation_id,
+            "source_name": read.source_name,
+            "partition": read.partition,
+            "spec_digest": read.spec_digest,
+            "sealed_spec": read.sealed_spec,
+            "estimated_rows": read.estimated_rows,
+            "estimated_bytes": read.estimated_bytes,
+            **place,
+        }
+        return connection.execute(self._sql["add_read"], parameters).rowcount
+
+    def _record(
+        self,
+        connection: sqlite3.Connection,
+        action: Action,
+        outcome: str,
+        operation_id: OperationId,
+        whose: sqlite3.Row | tuple[TenantId, SubjectId],
+        *,
+        by: Actor = NOBODY,
+    ) -> None:
+        """Record what becomes of an operation, in the transaction that does it; `whose` is its tenant and its subject."""
+        tenant_id, subject_id = whose
+        made = record(
+            by,
+            tenant_id=tenant_id,
+            time_us=self._now(),
+            action=action,
+            outcome=outcome,
+            target=Target.OPERATION,
+            target_id=operation_id,
+            subject_id=subject_id,
+        )
+        audit_chain.append(connection, self._sql, (made,))
+
+    def record(self, records: Sequence[AuditRecord]) -> None:
+        """Append records to the chains of their tenants."""
+        self._file.write(lambda connection: audit_chain.append(connection, self._sql, records))
+
+    def chain(self, tenant_id: TenantId, *, after_seq: int = 0, limit: int = 1000) -> Sequence[ChainEntry]:
+        """Return entries of a tenant's chain."""
+        return self._file.read(lambda connection: audit_chain.page(connection, self._sql, tenant_id, after_seq=after_seq, limit=limit))
+
+    def chain_head(self, tenant_id: TenantId) -> ChainHead | None:
+        """Return how far a tenant's chain goes."""
+        return self._file.read(lambda connection: audit_chain.head(connection, self._sql, tenant_id))
+
+    def add_chain_checkpoint(self, checkpoint: ChainCheckpoint) -> None:
+        """Keep a signed checkpoint of a chain."""
+        self._file.write(lambda connection: audit_chain.add_checkpoint(connection, self._sql, checkpoint))
+
+    def last_chain_checkpoint(self, tenant_id: TenantId) -> ChainCheckpoint | None:
+        """Return the checkpoint of the latest record that has one."""
+        return self._file.read(lambda connection: audit_chain.last_checkpoint(connection, self._sql, tenant_id))
+
+    def check(self) -> None:
+        """Write the schema's number again: a page of the file, as any commit writes."""
+
+        def task(connection: sqlite3.Connection) -> None:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            connection.execute(f"PRAGMA user_version = {int(version)}")
+
+        self._file.write(task)
+
+    def close(self) -> None:
+        """Close the file and give up its lock."""
+        self._file.close()

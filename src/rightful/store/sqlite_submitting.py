@@ -1,0 +1,156 @@
+"""How an operation comes to be, and to be approved."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from rightful.audit.record import NOBODY, OK, Action, Actor
+from rightful.clock import to_microseconds
+from rightful.ids import OperationId, TenantId
+from rightful.operation.model import DataPolicyOperation, Failure
+from rightful.store import rows
+from rightful.store.interface import (
+    BoundOperation,
+    Entry,
+    Intent,
+    NewApproval,
+    NewRead,
+    Repeat,
+    RepeatKey,
+)
+from rightful.store.sqlite_looking import Looking
+
+
+class Submitting(Looking):
+    """Keeps intents and promotes them; each request becomes one operation (GRAPH-15)."""
+
+    def begin(self, intent: Intent) -> Repeat | None:
+        """Commit an intent, or return the request it repeats."""
+
+        def task(connection: sqlite3.Connection) -> Repeat | None:
+            found = self._find_repeat(connection, intent)
+            if found is not None:
+                if found["request_digest"] == intent.request_digest:
+                    self._add_repeat_keys(connection, intent, found["id"])
+                return Repeat(operation_id=found["id"], is_pending=found["status"] == "intent", request_digest=found["request_digest"])
+            connection.execute(
+                self._sql["add_intent"],
+                {
+                    "id": intent.operation_id,
+                    "tenant_id": intent.tenant_id,
+                    "subject_id": intent.subject_id,
+                    "subject_kind": intent.subject_kind.value,
+                    "caller_key": intent.caller_key,
+                    "by_application": intent.is_by_application,
+                    "container_key": intent.container_key,
+                    "request_digest": intent.request_digest,
+                    "correlation_id": intent.correlation_id,
+                    "storage_location": intent.storage_location,
+                    "sealed_location": intent.sealed_location,
+                    "prefix": intent.prefix,
+                    "submitted_at": to_microseconds(intent.submitted_at),
+                    "actor": rows.to_json(intent.actor),
+                },
+            )
+            self._add_repeat_keys(connection, intent, intent.operation_id)
+            return None
+
+        return self._file.write(task)
+
+    def _add_repeat_keys(self, connection: sqlite3.Connection, intent: Intent, operation_id: OperationId) -> None:
+        """Let an intent's keys name an operation, where they name none that counts."""
+        for key in intent.repeat_keys:
+            if self._find_named(connection, intent, key) is None:
+                parameters = {"caller_key": intent.caller_key, "repeat_key": key.text, "operation_id": operation_id}
+                connection.execute(self._sql["add_repeat_key"], parameters)
+
+    def _find_named(self, connection: sqlite3.Connection, intent: Intent, key: RepeatKey) -> sqlite3.Row | None:
+        since = self._now() - int(key.valid_s * 1e6)
+        return self._one(connection, "find_repeat_key", caller_key=intent.caller_key, repeat_key=key.text, since=since)
+
+    def _find_repeat(self, connection: sqlite3.Connection, intent: Intent) -> sqlite3.Row | None:
+        for key in intent.repeat_keys:
+            found = self._find_named(connection, intent, key)
+            if found is not None:
+                return found
+        return self._one(
+            connection,
+            "find_open",
+            tenant_id=intent.tenant_id,
+            caller_key=intent.caller_key,
+            subject_id=intent.subject_id,
+            subject_kind=intent.subject_kind.value,
+            container_key=intent.container_key,
+        )
+
+    def promote(
+        self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry], *, approval: NewApproval | None = None
+    ) -> DataPolicyOperation | None:
+        """Make an intent a visible operation."""
+        wish = {
+            "digest": approval and approval.digest,
+            "until": approval and to_microseconds(approval.until),
+            "waiting_for": rows.to_json(approval and approval.waiting_for),
+        }
+
+        def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
+            promoted = self._one(connection, "promote", id=operation_id, open_reads=len(reads), now=self._now(), **wish)
+            if promoted is None:
+                return None
+            for position, read in enumerate(reads):
+                place = {"position": position, "operation_seq": promoted["seq"], "tenant_id": promoted["tenant_id"]}
+                self._add_read(connection, operation_id, read, place)
+            if approval is not None:
+                connection.execute(self._sql["hold_reads"], {"operation_id": operation_id, "source_name": ""})
+            for entry in entries:
+                connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
+            whose = (promoted["tenant_id"], promoted["subject_id"])
+            self._record(connection, Action.SUBMIT, OK, operation_id, whose, by=rows.actor(promoted["actor"]))
+            return self._get(connection, promoted["tenant_id"], operation_id)
+
+        return self._file.write(task)
+
+    def drop(self, operation_id: OperationId) -> None:
+        """Delete an intent."""
+
+        def task(connection: sqlite3.Connection) -> None:
+            connection.execute(self._sql["drop_repeat_keys"], {"id": operation_id})
+            connection.execute(self._sql["drop_intent"], {"id": operation_id})
+
+        self._file.write(task)
+
+    def intents(self) -> tuple[Intent, ...]:
+        """Return the intents that were never promoted."""
+        return self._file.read(lambda connection: tuple(map(rows.intent, connection.execute(self._sql["intents"]))))
+
+    def count_open(self, tenant_id: TenantId) -> int:
+        """Return how many operations have not ended, which the database counts as they begin and end."""
+        row = self._file.read(lambda connection: self._one(connection, "count_open", tenant_id=tenant_id))
+        return int(row[0]) if row is not None else 0
+
+    def decide(
+        self, tenant_id: TenantId, operation_id: OperationId, *, decider_key: str, refusal: Failure | None, by: Actor = NOBODY
+    ) -> DataPolicyOperation | None:
+        """Give the approval that an operation waits for, or end it."""
+
+        def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
+            parameters = {
+                "id": operation_id,
+                "tenant_id": tenant_id,
+                "by": decider_key,
+                "failure": rows.to_json(refusal),
+                "now": self._now(),
+            }
+            name, action = ("approve", Action.APPROVE) if refusal is None else ("reject", Action.REJECT)
+            decided = self._one(connection, name, **parameters)
+            if decided is None:
+                return None
+            if refusal is None:
+                connection.execute(self._sql["resume_reads"], {"operation_id": operation_id})
+            self._record(connection, action, OK, operation_id, decided, by=by)
+            return self._get(connection, tenant_id, operation_id)
+
+        return self._file.write(task)
+
+    def bound(self) -> tuple[BoundOperation, ...]:
+        """Return the operations that have not ended and have to do with an approval."""
+        return self._file.read(lambda connection: tuple(map(rows.bound, connection.execute(self._sql["bound"]))))
