@@ -26,7 +26,9 @@ SUBJECT_COLUMN = "\x1fsubject"
 """Hidden int32 column of every batch: the index, in the set that was given to `read`, of the subject a row belongs to."""
 
 KEY_COLUMN = "\x1fkey"
-"""Hidden column with the source's unique ordering key, where it has one: rows of a subject come in ascending order of it."""
+"""Hidden column with the source's unique ordering key, where it has one: rows of a subject come in ascending order of it.
+
+Integers, texts or bytes; a struct of these where the key is of several columns, the first of which counts most."""
 
 MATCH_PREFIX = "\x1fmatch:"
 """Hidden columns with the values that a row was matched by, where they are not among the visible columns."""
@@ -112,7 +114,16 @@ Item = Rows | FileItem | SkippedItem
 class Cursor(msgspec.Struct, frozen=True):
     """Where a read can go on: after this key (rows) or this path (files)."""
 
-    after: int | str | bytes
+    after: int | str | bytes | tuple[int | str | bytes, ...]
+    """A tuple where the key is a struct."""
+
+
+def cursor_after(key: object) -> Cursor | None:
+    """Return the cursor behind a value of KEY_COLUMN (a struct's is a dict); None where it has none."""
+    if isinstance(key, dict):
+        parts = tuple(key.values())
+        return Cursor(parts) if all(isinstance(part, int | str | bytes) for part in parts) else None
+    return Cursor(key) if isinstance(key, int | str | bytes) else None
 
 
 class Connector(Protocol):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import reduce
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -36,6 +37,7 @@ from rightful.subject.model import IdentifiedSubject
 
 _PER_MEMBER = len('"":,')
 _PER_LINE = len("{}\n") - len(",")
+_SEVERAL = 2
 _HIDDEN = Hidden(subject=SUBJECT_COLUMN, key=KEY_COLUMN, match_prefix=MATCH_PREFIX)
 
 
@@ -52,8 +54,8 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Columns of `match` whose mails or UPNs are compared in lower case: by an index on `lower(column)`, else all rows are read."""
     via: dict[str, dict[str, str]] = {}
     """Other source of the same database to {column here: column there}: a row belongs to whom a row there belongs to."""
-    key: str = ""
-    """Unique column that rows are ordered by and a read goes on after; left out: the primary key where it is one column."""
+    key: str | tuple[str, ...] = ()
+    """Unique column, or columns that are so together, that rows are ordered by and a read goes on after; left out: the primary key."""
     exclude: tuple[str, ...] = ()
     """Columns that do not get into the package."""
     time: str = ""
@@ -83,14 +85,7 @@ class SqlConnector:
             yield (), "does not say whose a row is", "add `match: {column: kind of identifier}` or `via`"
         if (wrong := url_problem(settings.url)) is not None:
             yield ("url",), *wrong
-        for number, column in enumerate(settings.caseless):
-            if settings.match.get(column) not in FOLDED_KINDS:
-                what = (
-                    "is not matched"
-                    if column not in settings.match
-                    else f"is matched as {settings.match[column]}, whose letter case counts"
-                )
-                yield ("caseless", number), what, f"name columns that are matched as {' or '.join(sorted(FOLDED_KINDS))}"
+        yield from _column_problems(settings)
         for parent, columns in settings.via.items():
             here = ("via", parent)
             if not columns:
@@ -132,12 +127,13 @@ class SqlConnector:
         query, header = self._query(is_resumed=cursor is not None)
         yield header
         values = [fill(slot, subjects) for slot in query.slots]
-        is_proven = query.key is None or any(len(columns) == 1 and query.key.name in columns for columns in self._target().table.unique)
-        last: tuple[object, object] | None = None
-        for batch in self._database.stream(query, values, cursor.after if cursor is not None else None):
-            if not is_proven:
-                last = self._check_key(batch, last)
-            yield Rows(batch)
+        names = [_HIDDEN.key_part(number) for number in range(len(query.key))]
+        is_proven = not names or self._target().table.is_unique(frozenset(key.name for key in query.key))
+        last: tuple[object, ...] | None = None
+        for batch in self._database.stream(query, values, _parts(cursor)):
+            if not is_proven or any(batch.column(name).null_count for name in names):
+                last = self._check_key(batch, names, last)
+            yield Rows(batch if len(names) < _SEVERAL else _with_struct(batch, names))
 
     def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
         """Count by the index; where there is none and it takes too long, ask the planner, or take the table's average."""
@@ -169,7 +165,7 @@ class SqlConnector:
         table = self._database.table(link.settings.table)
         named = [*link.settings.match, *(column for join in link.settings.via.values() for column in join)]
         if link is self._chain:
-            named += [*link.settings.exclude, *filter(None, (link.settings.key, link.settings.time))]
+            named += [*link.settings.exclude, *_key_names(link.settings), *filter(None, (link.settings.time,))]
         self._require(table, named, link.source_name)
         for column in map(table.find, link.settings.match):
             if column is not None and column.is_compound:
@@ -219,9 +215,9 @@ class SqlConnector:
             header = ReadHeader(
                 columns=query.columns,
                 match=tuple(MatchColumn(batch_column=matched.output, identifier_kind=matched.kind) for matched in query.match),
-                searched=describe(target, wanted.key.name if wanted.key else ""),
+                searched=describe(target, [key.name for key in wanted.key]),
                 in_subject_order=True,
-                has_key=query.has_key,
+                has_key=bool(query.key),
             )
             built[1][is_resumed] = query, header
         return built[1][is_resumed]
@@ -232,33 +228,33 @@ class SqlConnector:
             raise self._refused(f"`exclude` leaves no column of {table.name!r}", "leave the source out instead")
         return Wanted(columns=columns, key=self._key(table), is_resumed=is_resumed, hidden=_HIDDEN)
 
-    def _key(self, table: Table) -> TableColumn | None:
-        """Return the column to order by: as configured, or the primary key."""
-        name = self._settings.key
-        if not name:
-            column = table.find(table.primary_key[0]) if len(table.primary_key) == 1 else None
-            return column if column is not None and column.key_type and table.is_unique(frozenset({column.name})) else None
-        column = table.find(name)
-        assert column is not None, "it was looked up with the target"
-        if not column.key_type:
-            raise self._refused(f"column {name!r} of {table.name!r} cannot be the key", "use a column of integers or texts")
-        if not table.is_view and not table.is_unique(frozenset({name})):
+    def _key(self, table: Table) -> tuple[TableColumn, ...]:
+        """Return the columns to order by: as configured, or the primary key."""
+        names = _key_names(self._settings)
+        columns = tuple(column for column in map(table.find, names or table.primary_key) if column is not None)
+        unusable = [column for column in columns if not column.key_type]
+        is_kept = table.is_unique(frozenset(column.name for column in columns)) and not any(column.has_nulls for column in columns)
+        if not names:
+            return columns if is_kept and not unusable else ()
+        if unusable:
+            raise self._refused(f"column {unusable[0].name!r} of {table.name!r} cannot be the key", "use a column of integers or texts")
+        if not table.is_view and not is_kept:
             raise self._refused(
-                f"column {name!r} of {table.name!r} cannot be the key: the database does not keep it unique and without NULL",
+                f"{_said(names)} of {table.name!r} cannot be the key: the database does not keep it unique and without NULL",
                 "name the primary key or a unique column, or leave `key` out",
             )
-        return column
+        return columns
 
-    def _check_key(self, batch: pa.RecordBatch, last: tuple[object, object] | None) -> tuple[object, object]:
+    def _check_key(self, batch: pa.RecordBatch, names: Sequence[str], last: tuple[object, ...] | None) -> tuple[object, ...]:
         """Refuse a key of a view that is not one: a read could not go on after it without losing rows."""
-        keys, subjects = batch.column(KEY_COLUMN), batch.column(SUBJECT_COLUMN)
-        same = pc.and_(pc.equal(keys[1:], keys[:-1]), pc.equal(subjects[1:], subjects[:-1]))
-        if keys.null_count or pc.any(same).as_py() or last == (subjects[0].as_py(), keys[0].as_py()):
+        parts = [batch.column(name) for name in (SUBJECT_COLUMN, *names)]
+        same = reduce(pc.and_, [pc.equal(part[1:], part[:-1]) for part in parts])
+        if any(part.null_count for part in parts) or pc.any(same).as_py() or last == tuple(part[0].as_py() for part in parts):
             raise self._refused(
-                f"column {self._settings.key!r} of {self._settings.table!r} cannot be the key: it is NULL, or the same in two rows",
+                f"{_said(_key_names(self._settings))} of {self._settings.table!r} cannot be the key: it is NULL, or the same in two rows",
                 "name a unique column, or leave `key` out",
             )
-        return subjects[-1].as_py(), keys[-1].as_py()
+        return tuple(part[-1].as_py() for part in parts)
 
     def _average_rows(self, target: Target) -> int | None:
         """Return how many rows somebody has who has any: rows over the number of different people, of each way to them."""
@@ -308,6 +304,38 @@ def _leads_back(name: str, sources: Mapping[str, SqlSettings | None]) -> bool:
         seen |= fresh
         ahead += fresh
     return False
+
+
+def _column_problems(settings: SqlSettings) -> Iterator[SettingProblem]:
+    names = _key_names(settings)
+    if len(set(names)) < len(names):
+        yield ("key",), "names a column twice", "name each once"
+    for number, column in enumerate(settings.caseless):
+        if settings.match.get(column) not in FOLDED_KINDS:
+            what = "is not matched" if column not in settings.match else f"is matched as {settings.match[column]}, whose letter case counts"
+            yield ("caseless", number), what, f"name columns that are matched as {' or '.join(sorted(FOLDED_KINDS))}"
+
+
+def _key_names(settings: SqlSettings) -> tuple[str, ...]:
+    return (settings.key,) if isinstance(settings.key, str) and settings.key else tuple(settings.key)
+
+
+def _said(names: Sequence[str]) -> str:
+    return f"column {names[0]!r}" if len(names) == 1 else f"what columns {', '.join(map(repr, names))} are together"
+
+
+def _parts(cursor: Cursor | None) -> tuple[int | str | bytes, ...]:
+    """Return the cursor's value for each column of the key."""
+    if cursor is None:
+        return ()
+    return cursor.after if isinstance(cursor.after, tuple) else (cursor.after,)
+
+
+def _with_struct(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """Bring the columns of a key together; nothing is copied."""
+    key = pa.StructArray.from_arrays([batch.column(name) for name in names], [str(number) for number in range(len(names))])
+    kept = [name for name in batch.schema.names if name not in names]
+    return pa.RecordBatch.from_arrays([*(batch.column(name) for name in kept), key], [*kept, KEY_COLUMN])
 
 
 def _estimate(rows: int | None, row_bytes: float | None, *, is_exact: bool) -> Estimate:

@@ -45,8 +45,11 @@ class Database(Protocol):
         """Build a query in this database's SQL, to be used as often as wanted."""
         ...
 
-    def stream(self, query: Query, values: Sequence[SlotValues], after: int | str | bytes | None = None) -> Iterator[pa.RecordBatch]:
-        """Run a query and yield batches of at most about 4 MiB, with columns as in `query.outputs`. Not one value: not one query."""
+    def stream(self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = ()) -> Iterator[pa.RecordBatch]:
+        """Run a query and yield batches of at most about 4 MiB, with columns as in `query.outputs`. Not one value: not one query.
+
+        `after` is for a resumed query: one value for each column of its key.
+        """
         ...
 
     def caseless(self, table: Table, name: str, *, is_ascii: bool, is_single: bool) -> Table:

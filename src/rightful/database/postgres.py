@@ -143,7 +143,7 @@ class PostgresDatabase:
         """Build a query for `rows`."""
         return queries.build(target, wanted, self._bound)
 
-    def stream(self, query: Query, values: Sequence[SlotValues], after: int | str | bytes | None = None) -> Iterator[pa.RecordBatch]:
+    def stream(self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = ()) -> Iterator[pa.RecordBatch]:
         """Yield batches out of one read-only transaction; values go into its settings, since ADBC does not stream with bound parameters."""
         if not any(slot.values for slot in values):
             return
@@ -303,14 +303,14 @@ def _bound(values: Sequence[SlotValues]) -> list[str]:
     return [text for slot in values for text in (_indexes(slot), array_literal(slot.values))]
 
 
-def _settings(values: Sequence[SlotValues], after: int | str | bytes | None) -> dict[str, str]:
+def _settings(values: Sequence[SlotValues], after: Sequence[int | str | bytes]) -> dict[str, str]:
     settings: dict[str, str] = {}
     for number, slot in enumerate(values):
         indexes, texts = setting_names(number)
         settings[indexes] = _indexes(slot)
         settings[texts] = array_literal(slot.values)
-    if after is not None:
-        settings[AFTER_SETTING] = "\\x" + after.hex() if isinstance(after, bytes) else str(after)
+    for number, value in enumerate(after):
+        settings[f"{AFTER_SETTING}{number}"] = "\\x" + value.hex() if isinstance(value, bytes) else str(value)
     return settings
 
 

@@ -298,9 +298,9 @@ class PostgresDialect:
         condition = " AND ".join(conditions)
         return f"NOT EXISTS (SELECT 1 FROM {relation} g WHERE g.n = f.n AND {condition})"  # noqa: S608 -- names made here
 
-    def after(self, key: TableColumn) -> str:
+    def after(self, number: int, key: TableColumn) -> str:
         """Read the cursor from the transaction's setting."""
-        return f"current_setting('{AFTER_SETTING}')::{key.key_type}"
+        return f"current_setting('{AFTER_SETTING}{number}')::{key.key_type}"
 
 
 def setting_names(number: int) -> tuple[str, str]:

@@ -63,6 +63,10 @@ class Hidden(msgspec.Struct, frozen=True, kw_only=True):
     key: str = "key"
     match_prefix: str = "match:"
 
+    def key_part(self, number: int) -> str:
+        """Return what a column of the key is called."""
+        return f"{self.key}:{number}" if number else self.key
+
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """A query that is ready to run, for any subjects."""
@@ -70,15 +74,11 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     sql: str
     slots: tuple[Slot, ...]
     outputs: tuple[Output, ...]
-    key: TableColumn | None
+    key: tuple[TableColumn, ...]
+    """What rows of a subject are ordered by, and a read goes on after; empty where that is not possible."""
     columns: tuple[Column, ...]
     match: tuple[Matched, ...]
     hidden: Hidden
-
-    @property
-    def has_key(self) -> bool:
-        """Whether a read can go on after a key."""
-        return self.key is not None
 
 
 class Dialect(Protocol):
@@ -111,8 +111,8 @@ class Dialect(Protocol):
         """Return the condition that relation has no row for `f.n` that row `t` joins, or equals by the slot."""
         ...
 
-    def after(self, key: TableColumn) -> str:
-        """Return the cursor's value, in the key's type."""
+    def after(self, number: int, key: TableColumn) -> str:
+        """Return the cursor's value for a column of the key, in its type."""
         ...
 
 
@@ -129,7 +129,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     columns: tuple[TableColumn, ...]
     """Visible ones, in order."""
-    key: TableColumn | None = None
+    key: tuple[TableColumn, ...] = ()
     is_resumed: bool = False
     """Whether only rows after a cursor are wanted."""
     is_ordered: bool = True
@@ -191,12 +191,13 @@ class _Shaped:
         self.outputs.append(Output(name, len(self.outer), arrow))
         self.outer.append(shape.format(self.inside(_of(column))))
 
-    def bring_key(self, key: TableColumn) -> None:
-        """Bring the key as an integer, a text or bytes; not twice where it is visible as such."""
+    def bring_key(self, number: int, key: TableColumn) -> None:
+        """Bring a column of the key as an integer, a text or bytes; not twice where it is visible as such."""
+        name = self._hidden.key_part(number)
         if key.name in self._positions and not key.keys_as_text:
-            self.outputs.append(Output(self._hidden.key, self._positions[key.name], key.arrow))
+            self.outputs.append(Output(name, self._positions[key.name], key.arrow))
         else:
-            self.bring(self._hidden.key, key, as_text=key.keys_as_text)
+            self.bring(name, key, as_text=key.keys_as_text)
 
     def bring_match(self, column: TableColumn) -> str:
         """Return the output that shows what a row was matched by: the visible column where its values are texts as they are."""
@@ -227,8 +228,8 @@ class _Builder:
         for column in wanted.columns:
             shaped.bring(column.name, column, as_text=wanted.as_text)
         shaped.outputs.append(Output(wanted.hidden.subject, 0, pa.int32()))
-        if wanted.key is not None:
-            shaped.bring_key(wanted.key)
+        for number, key in enumerate(wanted.key):
+            shaped.bring_key(number, key)
         match = [Matched(shaped.bring_match(_column(target.table, name)), kind) for name, kind in target.match]
         carried: dict[str, str] = {}
         for leaf in (leaf for finder in finders for leaf in finder.leaves):
@@ -256,12 +257,14 @@ class _Builder:
         rows = self._branches(self._finders(target), target.table, selected, {}, where="")
         counted = "DISTINCT q.v" if distinct else "*"
         sql = f"WITH {', '.join(self._relations)} SELECT q.n, count({counted}) FROM ({rows}) q GROUP BY q.n"  # noqa: S608 -- names are quoted
-        return Query(sql=sql, slots=tuple(self._slots), outputs=(), key=None, columns=(), match=(), hidden=Hidden())
+        return Query(sql=sql, slots=tuple(self._slots), outputs=(), key=(), columns=(), match=(), hidden=Hidden())
 
     def _after(self, wanted: Wanted) -> str:
-        if wanted.key is None or not wanted.is_resumed:
+        if not wanted.key or not wanted.is_resumed:
             return ""
-        return f"{wanted.key.order.format(_of(wanted.key))} > {self._dialect.after(wanted.key)}"
+        # Rows are compared column after column (SQL-92 8.2; PostgreSQL 9.24.5, SQLite's rowvalue.html), each in the order it is sorted by.
+        before = ", ".join(key.order.format(_of(key)) for key in wanted.key)
+        return f"({before}) > ({', '.join(self._dialect.after(number, key) for number, key in enumerate(wanted.key))})"
 
     def _finders(self, target: Target) -> list[_Finder]:
         finders = []
@@ -342,10 +345,10 @@ def compares_exactly(column: TableColumn, slot: Slot) -> bool:
     return column.is_exact or (column.is_caseless and slot.kind in FOLDED_KINDS)
 
 
-def describe(target: Target, key: str = "") -> str:
+def describe(target: Target, key: Sequence[str] = ()) -> str:
     """Say in SQL's words what is searched, with placeholders for identifiers: for the ledger."""
     text = f"SELECT … FROM {target.table.sql} WHERE {_condition_text(target)}"  # noqa: S608 -- never run
-    return f"{text} ORDER BY {quote(key)}" if key else text
+    return f"{text} ORDER BY {', '.join(map(quote, key))}" if key else text
 
 
 def _condition_text(target: Target) -> str:
@@ -364,8 +367,8 @@ def _compared_text(table: Table, name: str) -> str:
 
 def _order(table: Table, wanted: Wanted) -> list[tuple[str, str]]:
     """Return the expressions that rows of one subject are ordered by, and their shapes."""
-    if wanted.key is not None:
-        return [(_of(wanted.key), wanted.key.order)]
+    if wanted.key:
+        return [(_of(key), key.order) for key in wanted.key]
     if not wanted.is_ordered:
         return []
     if table.order:

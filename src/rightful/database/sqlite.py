@@ -154,7 +154,7 @@ class SqliteDatabase:
         """Build a query for `rows`."""
         return self.build(target, wanted)
 
-    def stream(self, query: Query, values: Sequence[SlotValues], after: int | str | bytes | None = None) -> Iterator[pa.RecordBatch]:
+    def stream(self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = ()) -> Iterator[pa.RecordBatch]:
         """Yield batches out of one read transaction."""
         if not any(slot.values for slot in values):
             return
@@ -186,7 +186,7 @@ class SqliteDatabase:
             return []
         try:
             with self._lent() as connection:
-                return connection.execute(query.sql, _parameters(values, None)).fetchall()
+                return connection.execute(query.sql, _parameters(values)).fetchall()
         except sqlite3.Error as error:
             raise self._translated(error) from None
 
@@ -202,7 +202,7 @@ class SqliteDatabase:
         try:
             with self._lent() as connection:
                 connection.set_progress_handler(lambda: time.monotonic() >= until, _STEPS)
-                counted = dict(connection.execute(query.sql, _parameters(values, None)).fetchall())
+                counted = dict(connection.execute(query.sql, _parameters(values)).fetchall())
                 connection.set_progress_handler(None, 0)
                 return counted
         except sqlite3.Error as error:
@@ -227,7 +227,7 @@ class SqliteDatabase:
         """Have it compiled."""
         try:
             with self._lent() as connection:
-                connection.execute(f"EXPLAIN {query.sql}", _parameters([SlotValues([], [])] * len(query.slots), None)).fetchall()
+                connection.execute(f"EXPLAIN {query.sql}", _parameters([SlotValues([], [])] * len(query.slots))).fetchall()
         except sqlite3.Error as error:
             raise self._translated(error) from None
 
@@ -292,23 +292,16 @@ def _schema(connection: SqliteConnection) -> int:
 def _kinds(query: Query) -> list[ColumnKind | None]:
     """Return the kind of each output that carries a column's own values."""
     by_name = {column.name: column.kind for column in query.columns}
-    kinds: list[ColumnKind | None] = []
-    for output in query.outputs:
-        kind = by_name.get(output.name)
-        if query.key is not None and output.name == query.hidden.key:
-            kind = query.key.column.kind
-        kinds.append(kind)
-    return kinds
+    keys = {query.hidden.key_part(number): key.column.kind for number, key in enumerate(query.key)}
+    return [keys.get(output.name, by_name.get(output.name)) for output in query.outputs]
 
 
-def _parameters(values: Sequence[SlotValues], after: int | str | bytes | None) -> dict[str, Any]:
-    """Return parameters by name: SQLite numbers `?1` and names `:after` in one space."""
+def _parameters(values: Sequence[SlotValues], after: Sequence[int | str | bytes] = ()) -> dict[str, Any]:
+    """Return parameters by name: SQLite numbers `?1` and names `:after0` in one space."""
     parameters: dict[str, Any] = {
         f"v{number}": msgspec.json.encode(list(zip(slot.subjects, slot.values, strict=True))).decode() for number, slot in enumerate(values)
     }
-    if after is not None:
-        parameters["after"] = after
-    return parameters
+    return parameters | {f"after{number}": value for number, value in enumerate(after)}
 
 
 def _fetched(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:

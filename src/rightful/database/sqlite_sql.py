@@ -135,10 +135,10 @@ class SqliteDialect:
         left, right = (", ".join(side) for side in zip(*compared, strict=True))
         return f"({nulls} OR (f.n, {left}) NOT IN (SELECT n, {right} FROM {relation}))"  # noqa: S608 -- names made here
 
-    def after(self, key: TableColumn) -> str:
+    def after(self, number: int, key: TableColumn) -> str:
         """Return the cursor's parameter."""
         del key
-        return ":after"
+        return f":after{number}"
 
 
 def _exactly(expression: str) -> str:

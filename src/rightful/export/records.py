@@ -110,7 +110,8 @@ class Sealed:
         """Open a cursor."""
         # Untyped: msgspec decodes no union of text and bytes, though MessagePack tells them apart.
         after = msgspec.msgpack.decode(self._sealer.open(sealed, *self._place))
-        assert isinstance(after, int | str | bytes)
+        after = tuple(after) if isinstance(after, list) else after
+        assert isinstance(after, int | str | bytes | tuple)
         return Cursor(after)
 
     def location(self, text: str) -> bytes:

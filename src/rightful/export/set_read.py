@@ -13,13 +13,13 @@ from rightful.connectors.interface import (
     KEY_COLUMN,
     SUBJECT_COLUMN,
     Connector,
-    Cursor,
     FileItem,
     Item,
     Partition,
     ReadHeader,
     Rows,
     SkippedItem,
+    cursor_after,
 )
 from rightful.errors import PackageError, SourceRefused
 from rightful.export.check import SetCheck, check_rows, foreign_data
@@ -237,14 +237,13 @@ class SetRead:
         number = state.next_part
         state.next_part += 1
         # Part numbers and cursors go together: an entry's checkpoint says both where to go on and what number comes next.
-        cursor = Cursor(part.last_key) if isinstance(part.last_key, int | str | bytes) else None
         draft = Draft(
             path=paths.part_path(self._source.product, self._source.name, self._partition.number, number),
             content=part.content,
             sha256=digest.hexdigest(),
             size_bytes=part.size_bytes,
             rows=part.rows,
-            cursor=cursor,
+            cursor=cursor_after(part.last_key),
         )
         self._outbox.add(state, draft)
 

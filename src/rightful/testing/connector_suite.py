@@ -40,6 +40,7 @@ from rightful.connectors.interface import (
     ReadHeader,
     Rows,
     SkippedItem,
+    cursor_after,
     estimate,
 )
 from rightful.errors import SourceError
@@ -380,21 +381,24 @@ class ConnectorSuite:
         connector: Connector,
         partition: Partition,
         subject: IdentifiedSubject,
-        whole: list[tuple[int | str | bytes, object]],
-        gather: Callable[[list[Item]], list[tuple[int | str | bytes, object]]],
+        whole: list[tuple[Cursor, object]],
+        gather: Callable[[list[Item]], list[tuple[Cursor, object]]],
     ) -> None:
-        assert len({key for key, _ in whole}) == len(whole), "keys are unique"
-        for number, (key, _) in enumerate(whole):
-            rest = gather(read_all(connector, partition, [subject], Cursor(key))[1])
+        assert len({cursor for cursor, _ in whole}) == len(whole), "keys are unique"
+        for number, (cursor, _) in enumerate(whole):
+            rest = gather(read_all(connector, partition, [subject], cursor)[1])
             assert rest == whole[number + 1 :]
 
 
-def _keyed_rows(items: list[Item]) -> list[tuple[int | str | bytes, object]]:
-    return [(row[KEY_COLUMN], repr(row)) for item in items if isinstance(item, Rows) for row in item.batch.to_pylist()]
+def _keyed_rows(items: list[Item]) -> list[tuple[Cursor, object]]:
+    rows = [row for item in items if isinstance(item, Rows) for row in item.batch.to_pylist()]
+    cursors = [cursor for row in rows if (cursor := cursor_after(row[KEY_COLUMN])) is not None]
+    assert len(cursors) == len(rows), "each row has a key that is an integer, a text or bytes, or a struct of these"
+    return list(zip(cursors, map(repr, rows), strict=True))
 
 
-def _paths(items: list[Item]) -> list[tuple[int | str | bytes, object]]:
-    return [(item.path, type(item)) for item in items if isinstance(item, FileItem | SkippedItem)]
+def _paths(items: list[Item]) -> list[tuple[Cursor, object]]:
+    return [(Cursor(item.path), type(item)) for item in items if isinstance(item, FileItem | SkippedItem)]
 
 
 def _shape(item: Item | ReadHeader) -> object:

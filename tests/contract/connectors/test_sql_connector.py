@@ -19,6 +19,8 @@ INSERT INTO orders VALUES (7, 1, 'e10', 'seven'), (3, 1, 'e10', NULL), (5, 2, 'e
   (6, 1, ' e10 ', 'padded');
 CREATE TABLE lines (id bigint PRIMARY KEY, order_id bigint, what text);
 INSERT INTO lines VALUES (1, 7, 'a'), (2, 7, 'b'), (3, 5, 'c'), (4, 1, 'd'), (5, 9, 'e'), (6, NULL, 'f'), (7, 77, 'g');
+CREATE TABLE items (place varchar(9), number bigint, employee text, PRIMARY KEY (place, number));
+INSERT INTO items VALUES ('b', 1, 'e10'), ('a', 10, 'e10'), ('a', 2, 'e10'), ('a', 1, 'e100'), ('B', 1, 'E10'), ('b', 2, '');
 CREATE TABLE messages (id bigint PRIMARY KEY, sender text, recipient text);
 CREATE INDEX messages_sender ON messages (sender);
 INSERT INTO messages VALUES (1, 'ann@contoso.example', 'ann2@contoso.example'), (2, 'ann.lee@contoso.example', 'ann@contoso.example'),
@@ -63,6 +65,20 @@ class TestOneColumn(_SqlSuite):
             ),
             ANN2.name: Found(rows=({"id": 5, "person": 2, "employee": "e100", "note": ""},)),
             UPPER.name: Found(rows=({"id": 1, "person": 3, "employee": "E10", "note": "one"},)),
+        }
+
+
+class TestKeyOfTwoColumns(_SqlSuite):
+    def make(self, world: World) -> SqlConnector:
+        return connector(world, source=settings(world, "items", match={"employee": "employee_id"}))
+
+    @pytest.fixture
+    def expected(self) -> Mapping[str, Found]:
+        first, second, third = ({"place": place, "number": number, "employee": "e10"} for place, number in [("a", 2), ("a", 10), ("b", 1)])
+        return {
+            ANN.name: Found(rows=(first, second, third)),
+            ANN2.name: Found(rows=({"place": "a", "number": 1, "employee": "e100"},)),
+            UPPER.name: Found(rows=({"place": "B", "number": 1, "employee": "E10"},)),
         }
 
 

@@ -7,7 +7,7 @@ from tests.contract.database.world import ENGINES, World, connector, header, mak
 from tests.contract.database.world import keys as found_keys
 
 from rightful.connectors.interface import Cursor
-from rightful.errors import SourceRefused
+from rightful.errors import ConfigurationError, SourceRefused
 from rightful.testing.connector_suite import identified
 
 ANN = identified(name=("ann",))
@@ -104,22 +104,94 @@ def test_without_a_key_rows_keep_their_order_and_there_is_no_cursor(world: World
     assert rows(source, BOTH[::-1]) == [[{**row, "\x1fsubject": 1 - row["\x1fsubject"]} for row in found] for found in before[::-1]]
 
 
+_PAIRS = [
+    pytest.param(
+        "bigint", "text", ["(1, 'b')", "(1, 'B')", "(-9223372036854775808, '')", "(1, '10')", "(2, '')", "(0, 'é')"], id="bigint_text"
+    ),
+    pytest.param(
+        "text", "bigint", ["('b', 9)", "('b', 10)", "('', 1)", "('B', -1)", "('it''s', 0)", "('{', 9223372036854775807)"], id="text_bigint"
+    ),
+]
+_POSTGRES_PAIRS = [
+    pytest.param(
+        'varchar(9) COLLATE "en-US-x-icu"', "date", ["('b', '2020-01-01')", "('B', '2020-01-01')", "('b', '-infinity')"], id="icu_date"
+    ),
+    pytest.param("char(6)", "bytea", ["('ab', '\\x00')", "(E'ab\\tc', '\\x')", "('ab', '\\x')", "('', '\\xff00')"], id="padded_bytea"),
+    pytest.param(
+        "numeric",
+        "uuid",
+        ["(1.5, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11')", "(1.5, '00000000-0000-0000-0000-000000000000')"],
+        id="numeric_uuid",
+    ),
+]
+
+
+def _check_pairs(world: World, first: str, second: str, pairs: list[str]) -> None:
+    """Resume after each row, with the key's columns visible, hidden and the other way round than the table has them."""
+    content = ", ".join(f"{pair[:-1]}, 'ann')" for pair in pairs) + f", {pairs[0][:-1]}, 'bob')"
+    world.execute(
+        f"CREATE TABLE t (a {first} NOT NULL, b {second} NOT NULL, n text NOT NULL, PRIMARY KEY (a, b, n)); INSERT INTO t VALUES {content}"
+    )
+    for rest in ({}, {"exclude": ("a", "b")}, {"key": ("n", "b", "a")}):
+        source = connector(world, source=settings(world, "t", match={"n": "name"}, **rest))
+        source.check()
+        assert header(source).has_key
+        whole = found_keys(source, ANN)
+        assert len(set(whole)) == len(pairs)
+        for number, key in enumerate(whole):
+            assert found_keys(source, ANN, Cursor(key)) == whole[number + 1 :]
+
+
+@pytest.mark.parametrize(("first", "second", "pairs"), _PAIRS)
+def test_read_goes_on_after_any_key_of_several_columns(world: World, first: str, second: str, pairs: list[str]) -> None:
+    _check_pairs(world, first, second, pairs)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("first", "second", "pairs"), _POSTGRES_PAIRS)
+def test_read_goes_on_after_any_key_of_several_columns_of_postgres(
+    request: pytest.FixtureRequest, tmp_path: Path, first: str, second: str, pairs: list[str]
+) -> None:
+    _check_pairs(make("postgres", request, tmp_path), first, second, pairs)
+
+
 def test_rows_of_a_key_of_two_columns_are_ordered_by_them(world: World) -> None:
     world.execute(
         "CREATE TABLE t (a bigint, b text, n text, PRIMARY KEY (b, a)); INSERT INTO t VALUES (2, 'x', 'ann'), (1, 'y', 'ann'), (1, 'x', 'ann')"
     )
     source = connector(world, source=settings(world, "t", match={"n": "name"}))
-    assert not header(source).has_key
-    if world.is_postgres:
-        assert [(row["b"], row["a"]) for row in rows(source, [ANN])[0]] == [("x", 1), ("x", 2), ("y", 1)]
+    assert header(source).searched.endswith('ORDER BY "b", "a"')
+    assert found_keys(source, ANN) == [("x", 1), ("x", 2), ("y", 1)]
+    turned = connector(world, source=settings(world, "t", match={"n": "name"}, key=("a", "b")))
+    assert found_keys(turned, ANN) == [(1, "x"), (1, "y"), (2, "x")]
+    assert found_keys(turned, ANN, Cursor((1, "xx"))) == [(1, "y"), (2, "x")]
+
+
+def test_primary_key_of_which_a_column_is_null_is_no_key(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    world = make("sqlite", request, tmp_path)  # the only one that allows it
+    world.execute("CREATE TABLE t (a text, b text, n text, PRIMARY KEY (a, b)); INSERT INTO t VALUES ('x', 'y', 'ann')")
+    source = connector(world, source=settings(world, "t", match={"n": "name"}))
+    assert header(source).has_key
+    world.execute("INSERT INTO t VALUES ('x', NULL, 'ann')")
+    with pytest.raises(SourceRefused, match="it is NULL"):
+        rows(source, [ANN])
+    fresh = connector(world, source=settings(world, "t", match={"n": "name"}))
+    assert not header(fresh).has_key
+    assert len(rows(fresh, [ANN])[0]) == 2
 
 
 @pytest.mark.parametrize(
     ("key", "message"),
-    [("n", "cannot be the key"), ("nope", "has no column"), ("nullable", "cannot be the key")],
-    ids=["not_unique", "missing", "nullable"],
+    [
+        ("n", "cannot be the key"),
+        ("nope", "has no column"),
+        ("nullable", "cannot be the key"),
+        (("id", "nullable"), "what columns 'id', 'nullable' are together"),
+        (("id", "nope"), "has no column"),
+    ],
+    ids=["not_unique", "missing", "nullable", "nullable_part", "missing_part"],
 )
-def test_column_that_is_no_key_is_refused(world: World, key: str, message: str) -> None:
+def test_column_that_is_no_key_is_refused(world: World, key: str | tuple[str, ...], message: str) -> None:
     world.execute("CREATE TABLE t (id bigint PRIMARY KEY, n text, nullable bigint UNIQUE); INSERT INTO t VALUES (1, 'ann', NULL)")
     source = connector(world, source=settings(world, "t", match={"n": "name"}, key=key))
     with pytest.raises(SourceRefused, match=message) as refused:
@@ -135,6 +207,21 @@ def test_key_of_a_view_that_turns_out_none_stops_the_read(world: World, twice: s
     source = connector(world, source=settings(world, "v", match={"n": "name"}, key="k"))
     with pytest.raises(SourceRefused, match="cannot be the key"):
         rows(source, [ANN])
+
+
+def test_key_of_two_columns_of_a_view_is_looked_at(world: World) -> None:
+    world.execute("CREATE TABLE t (a bigint, b text, n text); INSERT INTO t VALUES (1, 'x', 'ann'), (1, 'y', 'ann'), (1, 'x', 'bob')")
+    world.execute("CREATE VIEW v AS SELECT a, b, n FROM t")
+    source = connector(world, source=settings(world, "v", match={"n": "name"}, key=("a", "b")))
+    assert [[row["b"] for row in found] for found in rows(source, BOTH)] == [["x", "y"], ["x"]]
+    world.execute("INSERT INTO t VALUES (1, 'y', 'ann')")
+    with pytest.raises(SourceRefused, match="'a', 'b' are together of 'v' cannot be the key"):
+        rows(source, [ANN])
+
+
+def test_key_that_names_a_column_twice_is_refused(world: World) -> None:
+    with pytest.raises(ConfigurationError, match="names a column twice"):
+        connector(world, source=settings(world, "t", match={"n": "name"}, key=("a", "a")))
 
 
 _PARENT = """

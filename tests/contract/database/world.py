@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from tests.servers.postgres import PostgresServer
 
-from rightful.connectors.interface import KEY_COLUMN, SUBJECT_COLUMN, Cursor, ReadHeader, Rows
+from rightful.connectors.interface import KEY_COLUMN, SUBJECT_COLUMN, Cursor, ReadHeader, Rows, cursor_after
 from rightful.connectors.sql import SqlConnector, SqlSettings
 from rightful.subject.model import IdentifiedSubject
 
@@ -82,12 +82,12 @@ def rows(connector: SqlConnector, subjects: Sequence[IdentifiedSubject], cursor:
 
 
 def keys(connector: SqlConnector, subject: IdentifiedSubject, cursor: Cursor | None = None) -> list[Any]:
-    """Return the keys of a subject's rows, in order."""
+    """Return the keys of a subject's rows, in order, as cursors have them."""
     found: list[Any] = []
     for item in connector.read(connector.plan(())[0], [subject], cursor):
         if isinstance(item, Rows):
-            found += item.batch.column(KEY_COLUMN).to_pylist()
-    return found
+            found += map(cursor_after, item.batch.column(KEY_COLUMN).to_pylist())
+    return [None if each is None else each.after for each in found]
 
 
 def header(connector: SqlConnector) -> ReadHeader:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.contract.database.world import ENGINES, World, connector, header, make, rows, settings
+from tests.contract.database.world import ENGINES, World, connector, header, keys, make, rows, settings
 
 from rightful.connectors.interface import KEY_COLUMN, Cursor
 from rightful.connectors.sql import SqlConnector
@@ -87,3 +87,31 @@ def test_read_finds_what_a_plain_loop_finds_and_goes_on_after_any_key(
         assert all(any(matches(m.identifier_kind, row[m.batch_column], subject.values(m.identifier_kind)) for m in match) for row in own)
         for stop in {0, len(got) // 2, len(got) - 1} if got else ():
             assert [row[KEY_COLUMN] for row in rows(source, [subject], Cursor(got[stop]))[0]] == got[stop + 1 :]
+
+
+_pairs = st.lists(
+    st.tuples(st.sampled_from(_KEYS), st.integers(-(2**63), 2**63 - 1) | st.integers(-2, 12)), unique=True, min_size=1, max_size=12
+)
+
+
+@pytest.fixture(params=ENGINES, scope="module")
+def pairs_source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, SqlConnector]]:
+    world = make(request.param, request, tmp_path_factory.mktemp("pairs"))
+    world.execute("CREATE TABLE pairs (word varchar(9) NOT NULL, number bigint NOT NULL, mail text, PRIMARY KEY (word, number))")
+    source = connector(world, pairs=settings(world, "pairs", match={"mail": "mail"}))
+    yield world, source
+    source.close()
+
+
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(pairs=_pairs)
+def test_read_with_a_key_of_two_columns_goes_on_after_any_row(
+    pairs_source: tuple[World, SqlConnector], pairs: list[tuple[str, int]]
+) -> None:
+    world, source = pairs_source
+    world.execute(_fill("pairs", [(*pair, "ann@c") for pair in pairs]))
+    ann = identified(mail=("ann@c",))
+    ordered = sorted(pairs)
+    assert keys(source, ann) == ordered
+    for number, pair in enumerate(ordered):
+        assert keys(source, ann, Cursor(pair)) == ordered[number + 1 :]

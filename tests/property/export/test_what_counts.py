@@ -216,7 +216,7 @@ class _Table(_Source):
         assert isinstance(version, frozenset)
         yield self._header
         for number in sorted(version):
-            if cursor is None or number > int(cursor.after):
+            if cursor is None or (isinstance(cursor.after, int) and number > cursor.after):
                 arrays = [pa.array([number]), pa.array([_MAIL]), pa.array(["x" * (1 << 20)]), pa.array([0], pa.int32()), pa.array([number])]
                 yield Rows(pa.RecordBatch.from_arrays(arrays, names=["id", "mail", "note", SUBJECT_COLUMN, KEY_COLUMN]))
 

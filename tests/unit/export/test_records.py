@@ -17,8 +17,8 @@ from rightful.store.interface import ReadSet
 SEALED = Sealed(Sealer(bytes(32)), TenantId("t"), OperationId("o"))
 
 
-@pytest.mark.parametrize("after", [0, -(2**63), 2**64 - 1, "", "key", "😀", b"", b"Documents/caf\xe9", b"\x00"])
-def test_cursor_opened_is_the_one_that_was_sealed(after: int | str | bytes) -> None:
+@pytest.mark.parametrize("after", [0, -(2**63), 2**64 - 1, "", "key", "😀", b"", b"Documents/caf\xe9", b"\x00", (7, "key", b"\xe9"), ("",)])
+def test_cursor_opened_is_the_one_that_was_sealed(after: int | str | bytes | tuple[int | str | bytes, ...]) -> None:
     opened = SEALED.open_cursor(SEALED.cursor(Cursor(after)))
     assert (type(opened.after), opened.after) == (type(after), after)
 
