@@ -15,6 +15,7 @@ import enum
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 
 from rightful.errors import PackageError
 from rightful.package.digest_table import DigestTable
@@ -136,6 +137,7 @@ class EntryNamer:
         return [_digest("/".join(segments[:count])) for count in range(4, len(segments))]
 
 
+@lru_cache(1024)
 def _folder(product: str, source_name: str) -> str:
     # Letters that fold are escaped in a source's name, so that two sources never share a folder on a system that ignores case.
     return "/".join(
