@@ -14,12 +14,12 @@ from urllib.parse import quote
 
 from rightful.clock import Clock, SystemClock
 from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.pinned import Answer, PinnedHost
 from rightful.storage.blob_answers import find_error, find_outcome, is_past
 from rightful.storage.blob_listing import parse_listing
 from rightful.storage.body import Blocks, exactly
 from rightful.storage.entry_path import split_entry_path
 from rightful.storage.interface import Properties, Put
-from rightful.storage.pinned import Answer, PinnedHost
 from rightful.storage.sas import SasUrl
 
 BLOCK_BYTES = 8 << 20

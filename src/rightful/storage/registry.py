@@ -9,11 +9,11 @@ from weakref import WeakSet
 
 from rightful.clock import Clock
 from rightful.errors import EntryConflict, InvalidRequest, Refusal, StorageError, StorageRefused
+from rightful.pinned import PinnedHost, Resolve, resolve_host
 from rightful.storage.azure_blob import AzureBlobStorage, open_container
 from rightful.storage.interface import Storage
 from rightful.storage.local import LocalStorage
 from rightful.storage.location import AccountLocation, ContainerLocation, StoragePolicy, find_location
-from rightful.storage.pinned import PinnedHost, Resolve, resolve_host
 from rightful.storage.sas import refuse
 
 _MOST_CONTAINERS = 256

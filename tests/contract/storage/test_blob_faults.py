@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from rightful.errors import Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.pinned import PinnedHost, Resolve, resolve_host
 from rightful.storage.azure_blob import AzureBlobStorage, open_container
 from rightful.storage.interface import Listing, Put, Reading
 from rightful.storage.location import StoragePolicy
-from rightful.storage.pinned import PinnedHost, Resolve, resolve_host
 from rightful.storage.registry import Storages
 from rightful.storage.retrying import RetryingStorage
 from rightful.storage.sas import parse_sas_url

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from rightful.errors import StorageError, StorageRefused, StorageUnavailable
+from rightful.pinned import PinnedHost, connect_to
 from rightful.storage.azure_blob import AzureBlobStorage, open_container
 from rightful.storage.interface import Put
-from rightful.storage.pinned import PinnedHost, connect_to
 from rightful.storage.sas import parse_sas_url
 from rightful.testing.blob_simulator import BlobSimulator, Fault
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from tests.servers.azurite import Azurite
 
+from rightful.pinned import PinnedHost
 from rightful.storage.azure_blob import AzureBlobStorage, open_container
 from rightful.storage.interface import Storage
 from rightful.storage.local import LocalStorage
-from rightful.storage.pinned import PinnedHost
 from rightful.storage.sas import parse_sas_url
 from rightful.testing.blob_simulator import BlobSimulator
 from rightful.testing.memory_storage import MemoryStorage

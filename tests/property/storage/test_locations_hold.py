@@ -9,9 +9,10 @@ from urllib.parse import quote, urlencode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rightful.addresses import is_reachable
 from rightful.errors import InvalidRequest
 from rightful.storage.entry_path import split_entry_path
-from rightful.storage.location import ContainerLocation, Location, StoragePolicy, is_reachable, parse_location
+from rightful.storage.location import ContainerLocation, Location, StoragePolicy, parse_location
 from rightful.storage.sas import parse_sas_url
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from rightful.addresses import is_reachable
 from rightful.errors import InvalidRequest
 from rightful.storage.allow import find_rule, parse_rule
-from rightful.storage.location import AccountLocation, ContainerLocation, StoragePolicy, find_location, is_reachable, parse_location
+from rightful.storage.location import AccountLocation, ContainerLocation, StoragePolicy, find_location, parse_location
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 HOST = "contoso.blob.core.windows.net"

@@ -6,8 +6,8 @@ Rules:
 * No redirect is followed, no proxy of the environment is used, no answer is decompressed.
 * Connections are kept alive and shared by threads; one with an unfinished exchange is closed, never given back.
 * An answer that comes while the body is still being sent ends the sending: a refusal is learnt without sending gigabytes.
-* Errors name scheme, host and port, never a path or a query string. The names of `errors.py` are all that is raised, besides what the
-  body's own iterator raises, which passes unchanged.
+* Errors name scheme, host and port, never a path or a query string. `StorageUnavailable` and `StorageRefused` are all that is raised,
+  besides what the body's own iterator raises, which passes unchanged; who reads from a host translates them.
 """
 
 import http.client
@@ -22,8 +22,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
+from rightful.addresses import is_reachable
 from rightful.errors import Refusal, StorageRefused, StorageUnavailable
-from rightful.storage.location import is_reachable
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Returns the addresses of a host; raises `OSError` where it has none."""
@@ -182,19 +182,27 @@ class PinnedHost:
         finally:
             self._give_back(connection, is_reusable=is_reusable)
 
-    def stream(self, target: str, headers: Sequence[tuple[str, str]] = ()) -> tuple[Answer, Iterator[bytes]]:
-        """Send a GET; return the answer and, of a 200, an iterator over its body in chunks of at most 1 MiB. Else the answer has it."""
+    def stream(self, target: str, headers: Sequence[tuple[str, str]] = (), *, at_once: bool = False) -> tuple[Answer, Iterator[bytes]]:
+        """Send a GET; return the answer and, of a 200, an iterator over its body in chunks of at most 1 MiB. Else the answer has it.
+
+        Args:
+            target: path and query string.
+            headers: besides Host.
+            at_once: whether chunks come as they arrive, however small, for who looks at the time between them; then of another answer
+                than a 200 nothing is read.
+        """
         connection = self._take()
         try:
             self._send(connection, self._head("GET", target, headers, 0), ())
             response = self._begin(connection, "GET", was_sent=True)
             if response.status == http.client.OK:
-                return Answer(response.status, response.headers, b""), self._chunks(connection, response)
-            answer = Answer(response.status, response.headers, self._read_all(response))
+                return Answer(response.status, response.headers, b""), self._chunks(connection, response, at_once=at_once)
+            answer = Answer(response.status, response.headers, b"" if at_once else self._read_all(response))
+            response.close()
         except BaseException:
             self._give_back(connection, is_reusable=False)
             raise
-        self._give_back(connection, is_reusable=not response.will_close)
+        self._give_back(connection, is_reusable=not at_once and not response.will_close)
         return answer, iter(())
 
     def keep_none(self) -> None:
@@ -346,10 +354,10 @@ class PinnedHost:
             raise StorageRefused(f"{self.origin} answers without end", refusal=Refusal.OTHER)
         return body
 
-    def _chunks(self, connection: _Connection, response: http.client.HTTPResponse) -> Iterator[bytes]:
+    def _chunks(self, connection: _Connection, response: http.client.HTTPResponse, *, at_once: bool) -> Iterator[bytes]:
         is_whole = False
         try:
-            while chunk := self._read_some(response):
+            while chunk := self._read_some(response.read1 if at_once else response.read):
                 yield chunk
             if response.length:  # http.client ends short bodies silently
                 raise StorageUnavailable(f"{self.origin} broke off its answer", hint="it is tried again")
@@ -358,9 +366,9 @@ class PinnedHost:
             response.close()
             self._give_back(connection, is_reusable=is_whole and not response.will_close)
 
-    def _read_some(self, response: http.client.HTTPResponse) -> bytes:
+    def _read_some(self, read: Callable[[int], bytes]) -> bytes:
         try:
-            return response.read(_READ_BYTES)
+            return read(_READ_BYTES)
         except (OSError, http.client.HTTPException) as error:
             raise StorageUnavailable(f"{self.origin} broke off its answer: {_reason(error)}", hint="it is tried again") from None
 
