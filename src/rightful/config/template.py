@@ -56,7 +56,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "storage": model.StorageSettings,
         "source": model.SourceConfig,
         "directory": directories.find("sql").Settings,
-        **{name: connectors.find(name).Settings for name in ("files", "lake", "sql")},
+        **{name: connectors.find(name).Settings for name in ("files", "http", "lake", "sql")},
     }
     return {name: tuple(settings_of(cls, "")) for name, cls in classes.items()}
 
@@ -292,6 +292,42 @@ tenants:
       #   via: {orders: {order_id: id}}
       #   key: id
       #   product: Shop
+
+      # A JSON API, asked for one person after the other.
+      # tickets:
+      #   connector: http
+      #   @ http.url
+      #   url: https://desk.contoso.example
+      #   @ http.path
+      #   path: /v1/tickets?requester={mail}
+      #   @ http.match
+      #   match: {/requester/mail: mail}
+      #   @ http.records
+      #   records: /tickets
+      #   @ http.next
+      #   next: /links/next
+      #   @ http.cursor
+      #   cursor: {}
+      #   @ http.page
+      #   page: ""
+      #   @ http.first_page
+      #   first_page: 1
+      #   @ http.token
+      #   token: ${PASSWORD}
+      #   @ http.user
+      #   user: ""
+      #   @ http.password
+      #   password: ""
+      #   @ http.headers
+      #   headers: {}
+      #   @ http.check_path
+      #   check_path: /v1/status
+      #   @ http.requests_per_second
+      #   requests_per_second: 10
+      #   @ http.timeout_s
+      #   timeout_s: 60
+      #   @ http.answer_mib
+      #   answer_mib: 16
 
       # Parquet files of everybody, searched for many people at once.
       # activity:

@@ -44,7 +44,15 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
     path = tmp_path / "rightful.yaml"
     path.write_text(taken_in(tmp_path), encoding="utf-8")
     config = load(path, {"PASSWORD": "x"})
-    assert {source.name for source in config.tenants[0].sources} == {"files", "archive", "scans", "orders", "order_lines", "activity"}
+    assert {source.name for source in config.tenants[0].sources} == {
+        "files",
+        "archive",
+        "scans",
+        "orders",
+        "order_lines",
+        "tickets",
+        "activity",
+    }
     assert len(config.tenants[0].identity.issuers) == 3
     assert config.server.tls is not None
 
@@ -84,7 +92,7 @@ def test_every_setting_stands_in_the_file_with_what_it_means(tmp_path: Path) -> 
             if source["connector"] == name
             for path in paths_in(source, "tenants[].sources.NAME")
         }
-        for name in ("files", "lake", "sql")
+        for name in ("files", "http", "lake", "sql")
     }
     missing = []
     for title, _, settings in chapters():

@@ -1,0 +1,234 @@
+"""The connector `http`: a JSON API, asked for one person after the other, page by page.
+
+A record is carried as it stands in the answer. What it is checked by are the members that `match` names, taken out of it beside it.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, cast
+from urllib.parse import quote
+
+import msgspec
+import pyarrow as pa
+
+from rightful.connectors import http_settings
+from rightful.connectors.http_asking import Asking, Page, next_link
+from rightful.connectors.http_settings import LINK_HEADER, PLACEHOLDER, HttpSettings
+from rightful.connectors.interface import MATCH_PREFIX, SUBJECT_COLUMN, Cursor, Item, MatchColumn, Partition, ReadHeader, Rows
+from rightful.package.json_text import are_documents
+from rightful.package.schema import Column, ColumnKind
+from rightful.setting_problem import SettingPath, SettingProblem, refuse
+from rightful.subject.matching import is_usable
+from rightful.subject.model import IdentifiedSubject
+
+_RECORD = "record"
+_BATCH_BYTES = 4 << 20
+_MOST_PAGES = 100_000
+_MOST_REMEMBERED = 500_000
+_NOBODY = "nobody.rightful@example.invalid"  # RFC 2606: belongs to nobody
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class HttpConnector:
+    """Reads the records of a JSON API; see `connectors.interface.Connector`."""
+
+    Settings: ClassVar[type[msgspec.Struct]] = HttpSettings
+
+    def __init__(self, source_name: str, settings: msgspec.Struct, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
+        self._settings = said = cast("HttpSettings", settings)
+        refuse(source_name, self.problems(source_name, said, siblings=siblings, folder=folder))
+        self._asking = Asking(source_name, said)
+
+    @staticmethod
+    def problems(
+        source_name: str, settings: HttpSettings, *, siblings: Mapping[str, msgspec.Struct | None], folder: Path
+    ) -> Iterable[SettingProblem]:
+        """Yield what the configuration alone shows; see `connectors.registry.FindsProblems`."""
+        del source_name, siblings, folder
+        return http_settings.problems(settings)
+
+    @staticmethod
+    def kinds_used(settings: HttpSettings) -> Iterable[tuple[SettingPath, str]]:
+        """Return the kinds in the path."""
+        return [(("path",), kind) for kind in PLACEHOLDER.findall(settings.path)]
+
+    def check(self) -> None:
+        """Ask for what `check_path` names, or for nobody's records."""
+        if self._settings.check_path:
+            self._asking.ask(self._settings.check_path)
+        else:
+            self._records(self._asking.ask(self._begin(PLACEHOLDER.sub(quote(_NOBODY, safe=""), self._settings.path))))
+
+    def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
+        """Return one partition: how much somebody has is not known before it is asked for."""
+        del subjects
+        return (Partition(number=0),)
+
+    def read(
+        self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
+    ) -> Iterator[ReadHeader | Item]:
+        """Yield subject after subject, records in the API's order; there is no key, so a read that was broken off starts again.
+
+        What the API gives is yielded, somebody else's too: the caller's check then stops that subject's export, and nobody else's.
+        """
+        del partition, cursor
+        yield ReadHeader(
+            columns=(Column(name=_RECORD, kind=ColumnKind.JSON, source_type="json"),),
+            match=tuple(MatchColumn(batch_column=MATCH_PREFIX + at, identifier_kind=kind) for at, kind in self._settings.match.items()),
+            searched=self._settings.path,
+            in_subject_order=True,
+        )
+        for index, subject in enumerate(subjects):
+            for records in self._of_one(self._targets(subject)):
+                yield from self._batches(index, records)
+
+    def close(self) -> None:
+        """End what is under way."""
+        self._asking.close()
+
+    # -- one person ---------------------------------------------------------------------------------------------------
+    def _targets(self, subject: IdentifiedSubject) -> list[str]:
+        """Fill the identifiers in, percent-encoded; `.` and `..` are none, since they would name another path."""
+        pieces = PLACEHOLDER.split(self._settings.path)
+        choices = [
+            [
+                quote(value, safe="", errors="surrogatepass")
+                for value in subject.values(piece)
+                if is_usable(piece, value) and value not in {".", ".."}
+            ]
+            if number % 2
+            else [piece]
+            for number, piece in enumerate(pieces)
+        ]
+        return list(dict.fromkeys("".join(choice) for choice in itertools.product(*choices)))
+
+    def _of_one(self, targets: Sequence[str]) -> Iterator[list[bytes]]:
+        """Yield page after page; a record that two identifiers lead to comes once, one that is there twice comes twice."""
+        before: set[bytes] = set()
+        for number, target in enumerate(targets):
+            here: set[bytes] = set()
+            for records in self._pages(target):
+                if len(targets) == 1:
+                    yield records
+                    continue
+                digests = [hashlib.blake2b(record, digest_size=16).digest() for record in records]
+                if number < len(targets) - 1:
+                    here.update(digests)
+                if len(before) + len(here) > _MOST_REMEMBERED:
+                    raise self._asking.refused(
+                        f"somebody with several identifiers has more than {_MOST_REMEMBERED:,} records", "read the API's database instead"
+                    )
+                yield [record for record, digest in zip(records, digests, strict=True) if digest not in before]
+            before |= here
+
+    def _pages(self, target: str) -> Iterator[list[bytes]]:
+        asked: set[bytes] = set()
+        last = b""
+        following: str | None = self._begin(target)
+        for number in itertools.count(self._settings.first_page + 1):
+            if following is None:
+                return
+            name = hashlib.blake2b(following.encode(), digest_size=16).digest()
+            if name in asked or len(asked) >= _MOST_PAGES:
+                raise self._asking.refused(
+                    "its pages lead back to one that was read already, or never end", "check `next`, `cursor` or `page`"
+                )
+            asked.add(name)
+            page = self._asking.ask(following)
+            records = self._records(page)
+            if self._settings.page and records and page.digest == last:
+                raise self._asking.refused("it gives the same page for two numbers", "check the name in `page`")
+            last = page.digest
+            yield records
+            following = self._next(page, following, target, number, is_empty=not records)
+
+    def _begin(self, target: str) -> str:
+        return _with(target, self._settings.page, str(self._settings.first_page)) if self._settings.page else target
+
+    def _next(self, page: Page, asked: str, target: str, number: int, *, is_empty: bool) -> str | None:
+        said = self._settings
+        if said.page:
+            return None if is_empty else _with(target, said.page, str(number))
+        if said.next == LINK_HEADER:
+            link: str | None = next_link(page.headers)
+        elif said.next:
+            link = self._text(page.content, said.next)
+        else:
+            for pointer, parameter in said.cursor.items():
+                value = self._text(page.content, pointer)
+                return _with(target, parameter, value) if value else None
+            return None
+        return self._asking.target_of(link, asked) if link else None
+
+    # -- one page -----------------------------------------------------------------------------------------------------
+    def _records(self, page: Page) -> list[bytes]:
+        try:
+            is_json = are_documents([page.content.decode()])
+        except UnicodeDecodeError:
+            is_json = False
+        if not is_json:
+            raise self._asking.refused("an answer is not JSON", "check url and path")
+        found = self._find(page.content, self._settings.records)
+        if found is None or not found.lstrip().startswith(b"["):
+            raise self._asking.refused("an answer has no array of records where `records` points to", "write the JSON pointer to it")
+        try:
+            records = [bytes(record) for record in _items(found)]
+        except (msgspec.DecodeError, RecursionError):
+            raise self._asking.refused(
+                "an answer's records cannot be told apart", "the API's JSON is nested too deeply, or has broken escapes"
+            ) from None
+        if not all(record.lstrip().startswith(b"{") for record in records):
+            raise self._asking.refused("a record is no JSON object", "let `records` point to an array of objects")
+        return records
+
+    def _find(self, document: bytes, pointer: str) -> bytes | None:
+        """Follow a JSON pointer (RFC 6901 4); None where it leads nowhere."""
+        try:
+            for token in pointer.split("/")[1:]:
+                name = token.replace("~1", "/").replace("~0", "~")
+                is_array = document.lstrip().startswith(b"[")
+                if is_array and not name.isdecimal():
+                    return None
+                found = _items(document)[int(name)] if is_array else _members(document)[name]
+                document = bytes(found)
+        except (LookupError, msgspec.ValidationError):
+            return None
+        except (msgspec.DecodeError, RecursionError):
+            raise self._asking.refused(
+                "an answer cannot be taken apart", "the API's JSON is nested too deeply, or has broken escapes"
+            ) from None
+        return document
+
+    def _text(self, document: bytes, pointer: str) -> str | None:
+        """Return a text, a number or a truth value as a text; None where there is none of these."""
+        found = (self._find(document, pointer) or b"null").strip()
+        if found.startswith(b'"'):
+            return msgspec.json.decode(found, type=str)
+        return None if found == b"null" or found[:1] in b"[{" else found.decode()
+
+    def _batches(self, subject: int, records: Sequence[bytes]) -> Iterator[Rows]:
+        start = size = 0
+        for number, record in enumerate(records):
+            if size and size + len(record) > _BATCH_BYTES:
+                yield self._batch(subject, records[start:number])
+                start, size = number, 0
+            size += len(record)
+        if size:
+            yield self._batch(subject, records[start:])
+
+    def _batch(self, subject: int, records: Sequence[bytes]) -> Rows:
+        columns: dict[str, pa.Array] = {
+            _RECORD: pa.array([record.decode() for record in records], pa.string()),
+            SUBJECT_COLUMN: pa.array([subject] * len(records), pa.int32()),
+        }
+        for pointer in self._settings.match:
+            columns[MATCH_PREFIX + pointer] = pa.array([self._text(record, pointer) for record in records], pa.string())
+        return Rows(pa.RecordBatch.from_pydict(columns))
+
+
+def _with(target: str, parameter: str, value: str) -> str:
+    return f"{target}{'&' if '?' in target else '?'}{quote(parameter, safe='')}={quote(value, safe='')}"

@@ -1,0 +1,119 @@
+"""What the connector `http` is told of an API, and what of it can be judged without asking the API."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+
+from rightful.setting_problem import SettingPath, SettingProblem
+
+PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
+LINK_HEADER = "header"
+
+_TARGET = re.compile(r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*")  # RFC 3986: the characters of a path and a query string
+_VISIBLE = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
+_FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A JSON API that gives a person's records page by page."""
+
+    url: str
+    """Scheme, host and port: `https://api.contoso.example`; `http` on loopback alone."""
+    path: str
+    """Path and query string of a person's records; identifier kinds in braces: `/v1/orders?customer={mail}`."""
+    match: dict[str, str]
+    """JSON pointer (RFC 6901) in a record to kind of identifier: `{/customer/mail: mail}`. Each record must name the person
+    in one of them."""
+    records: str = ""
+    """JSON pointer to the array of records in an answer; empty: the answer is the array."""
+    next: str = ""
+    """Where the next page's address is: `header` (Link, rel="next") or a JSON pointer (`/@odata.nextLink`); never on another host."""
+    cursor: dict[str, str] = {}
+    """JSON pointer to what names the next page, to the query parameter that takes it: `{/meta/next: cursor}`."""
+    page: str = ""
+    """Query parameter that takes the page's number; the first page without records is the last."""
+    first_page: Annotated[int, msgspec.Meta(ge=0)] = 1
+    """The first page's number."""
+    token: str = ""
+    """Sent as `Authorization: Bearer …`; by `{file: PATH}` or `${NAME}`."""
+    user: str = ""
+    """With `password`, sent as `Authorization: Basic …` (RFC 7617)."""
+    password: str = ""
+    """By `{file: PATH}` or `${NAME}`."""
+    headers: dict[str, str] = {}
+    """Sent with each request, for instance a key; values by `{file: PATH}` or `${NAME}`."""
+    check_path: str = ""
+    """What `rightful doctor` asks for; left out: `path`, for nobody, which must be answered 200."""
+    requests_per_second: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 10.0
+    """How often the API is asked at most, by this process."""
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 60.0
+    """How long a whole answer may take."""
+    answer_mib: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
+    """The largest answer; one is held in memory at a time."""
+
+    def __repr__(self) -> str:
+        """Leave everything out: there are secrets in it."""
+        return "HttpSettings()"
+
+
+def problems(settings: HttpSettings) -> Iterator[SettingProblem]:
+    """Yield what is wrong with settings that are right one by one."""
+    if wrong := _url_problem(settings.url):
+        yield ("url",), wrong, "write for instance https://api.contoso.example"
+    if not _TARGET.fullmatch(PLACEHOLDER.sub("x", settings.path)):
+        yield ("path",), "is not a path with identifier kinds in braces", "begin with /, percent-encode what is special"
+    elif not PLACEHOLDER.search(settings.path):
+        yield ("path",), "is the same for everybody", "put an identifier into it, for instance /v1/orders?customer={mail}"
+    if settings.check_path and not _TARGET.fullmatch(settings.check_path):
+        yield ("check_path",), "is not a path", "begin with /, percent-encode what is special"
+    if not settings.match:
+        yield ("match",), "does not say whose a record is", "add `match: {/JSON/pointer: kind of identifier}`"
+    yield from _paging_problems(settings)
+    yield from _access_problems(settings)
+
+
+def _paging_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
+    pointers: list[tuple[SettingPath, str]] = [(("match", pointer), pointer) for pointer in settings.match]
+    pointers += [(("cursor", pointer), pointer) for pointer in settings.cursor]
+    pointers += [((name,), value) for name, value in (("records", settings.records), ("next", settings.next)) if value != LINK_HEADER]
+    for place, pointer in pointers:
+        is_needed = len(place) > 1
+        if (pointer or is_needed) and not re.fullmatch(r"(?:/(?:[^~/]|~[01])*)+", pointer):
+            yield place, "is no JSON pointer", "write for instance /customer/mail (RFC 6901)"
+    if sum(map(bool, (settings.next, settings.cursor, settings.page))) > 1 or len(settings.cursor) > 1:
+        yield (), "names several ways to the next page", "keep one of `next`, `cursor` (with one line) and `page`"
+    parameters: list[tuple[SettingPath, str]] = [(("cursor", at), name) for at, name in settings.cursor.items()]
+    parameters += [(("page",), settings.page)] if settings.page else []
+    for place, name in parameters:
+        if not re.fullmatch(r"[A-Za-z0-9_.$\[\]-]+", name):
+            yield place, "is no query parameter's name", "write it without = and &"
+
+
+def _access_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
+    if settings.token and (settings.user or settings.password):
+        yield ("token",), "stands beside user and password", "keep one of them"
+    if ":" in settings.user or (settings.password and not settings.user):
+        yield ("user",), "is missing or has a colon in it", "RFC 7617 knows no way to send that"
+    if settings.token and not _VISIBLE.fullmatch(settings.token):
+        yield ("token",), "has characters that no header can carry", "see whether the secret's file holds the secret alone"
+    for name, value in settings.headers.items():
+        if not _FIELD.fullmatch(name) or name.lower() in _OURS or not _VISIBLE.fullmatch(value):
+            yield ("headers", name), "is no header that can be sent", "letters, digits and - in its name, visible ASCII in its value"
+
+
+def _url_problem(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "is no URL"
+    if parts.scheme not in {"https", "http"} or not parts.hostname or port == 0 or not url.isascii():
+        return "is not https://HOST or https://HOST:PORT"
+    if parts.username is not None or parts.path not in {"", "/"} or "?" in url or "#" in url:
+        return "has more in it than scheme, host and port"
+    is_loopback = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    return "" if parts.scheme == "https" or is_loopback else "is http: what it answers could be read on the way"
