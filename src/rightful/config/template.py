@@ -279,6 +279,8 @@ tenants:
       #   caseless: [customer_mail]
       #   @ sql.key
       #   key: id
+      #   @ sql.timeout_s
+      #   timeout_s: 3600
       #   @ sql.exclude
       #   exclude: [risk_score]
       #   @ sql.time

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import reduce
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import Annotated, ClassVar, cast
 
 import msgspec
 import pyarrow as pa
@@ -27,7 +27,7 @@ from rightful.database.identifying import fill
 from rightful.database.interface import Database
 from rightful.database.joining import HINT, objection
 from rightful.database.naming import did_you_mean
-from rightful.database.opening import identity, open_database, url_problem
+from rightful.database.opening import STREAM_S, identity, open_database, url_problem
 from rightful.database.query import Hidden, Query, Target, Via, Wanted, describe
 from rightful.database.table import ONE_EACH, Table, TableColumn
 from rightful.errors import SourceRefused
@@ -56,6 +56,8 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Other source of the same database to {column here: column there}: a row belongs to whom a row there belongs to."""
     key: str | tuple[str, ...] = ()
     """Unique column, or columns that are so together, that rows are ordered by and a read goes on after; left out: the primary key."""
+    timeout_s: Annotated[int, msgspec.Meta(ge=1, le=86400)] = STREAM_S
+    """How long one query may take, with the time to write its rows away; a read then goes on where it was, in a new one."""
     exclude: tuple[str, ...] = ()
     """Columns that do not get into the package."""
     time: str = ""
@@ -71,7 +73,9 @@ class SqlConnector:
         self._source_name = source_name
         self._settings = cast("SqlSettings", settings)
         self._chain = _chain(source_name, cast("Mapping[str, SqlSettings]", {**siblings, source_name: settings}), folder)
-        self._database: Database = open_database(self._settings.url, folder=folder, source_name=source_name)
+        self._database: Database = open_database(
+            self._settings.url, folder=folder, source_name=source_name, stream_s=self._settings.timeout_s
+        )
         self._lowered: dict[str, tuple[Table, Table]] = {}
         self._built: tuple[tuple[Table, ...], dict[bool, tuple[Query, ReadHeader]]] | None = None
 

@@ -16,6 +16,9 @@ from rightful.database.identifying import SlotValues
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.table import Link, Statistics, Table
 
+SLOW = "an index on the columns of `match` and `via` makes it quicker; a source may take longer with a larger `timeout_s`"
+"""What to do about a query that took too long."""
+
 
 class Database(Protocol):
     """One database, for one source."""

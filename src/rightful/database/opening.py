@@ -11,6 +11,8 @@ from rightful.database.pool import Pool
 from rightful.errors import ConfigurationError
 
 _SQLITE = "sqlite:///"
+STREAM_S = 3600
+"""A stream waits for whoever writes its rows away, so it may take long; after an interruption it goes on where it was."""
 _POSTGRES = ("postgresql://", "postgres://")
 
 # Connections belong to the process, not to a source: ten tables of one server share what they need. A pool lives as long as a user of it.
@@ -45,24 +47,25 @@ def url_problem(url: str) -> tuple[str, str] | None:
     return None
 
 
-def open_database(url: str, *, folder: Path, source_name: str) -> Database:
+def open_database(url: str, *, folder: Path, source_name: str, stream_s: int = STREAM_S) -> Database:
     """Open a database for a source; nothing is connected before the first question.
 
     Args:
         url: `sqlite:///relative.db` (below `folder`), `sqlite:////absolute.db` or `postgresql://…`.
         folder: where relative paths start.
         source_name: for errors.
+        stream_s: how long a stream may take.
     """
     known = identity(url, folder)
     if known.startswith(_SQLITE):
         from rightful.database import sqlite  # noqa: PLC0415 -- each driver is loaded by who uses it
 
         path = Path(known.removeprefix(_SQLITE))
-        return sqlite.SqliteDatabase(_pool(known, lambda: sqlite.connect(path)), path, source_name=source_name)
+        return sqlite.SqliteDatabase(_pool(known, lambda: sqlite.connect(path)), path, source_name=source_name, stream_s=stream_s)
     from rightful.database import postgres  # noqa: PLC0415 -- each driver is loaded by who uses it
 
     pool = _pool(known, lambda: postgres.connect(known))
-    return postgres.PostgresDatabase(pool, where=f"source {source_name!r}", source_name=source_name)
+    return postgres.PostgresDatabase(pool, where=f"source {source_name!r}", source_name=source_name, stream_s=stream_s)
 
 
 def _pool(key: str, connect: Callable[[], Any]) -> Pool[Any]:

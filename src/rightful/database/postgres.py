@@ -37,8 +37,6 @@ R = TypeVar("R")
 _TABLE_KEPT_S = 30.0
 """A column added meanwhile is missing from reads that start within this time, no longer."""
 _STATISTICS_KEPT_S = 300.0
-_STREAM_S = 3600
-"""A stream waits for whoever writes its rows away, so it may take long; after an interruption it goes on where it was."""
 _LOOKUP_S = 60
 
 # Texts of moments, intervals and floats must not depend on the account's settings. JIT compiles for longer than our queries run.
@@ -46,7 +44,7 @@ _LOOKUP_S = 60
 _SETTINGS = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; "
 _SETTINGS += "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; SET LOCAL jit = off; "
 _SETTINGS += "SET LOCAL row_security = off"  # refuse, rather than leave out the rows that a policy hides from us
-_BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '{_STREAM_S}s'; {_SETTINGS}"
+_BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
 _BEGIN += "; SELECT set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536)::text, true)"
 _BEGIN_LOOKUP = f"BEGIN READ ONLY; SET LOCAL statement_timeout = '{_LOOKUP_S}s'; {_SETTINGS}"
 _CANCELED = "57014"  # query_canceled: its time was up
@@ -70,10 +68,11 @@ def connection_url(url: str) -> str:
 class PostgresDatabase:
     """One PostgreSQL database for one source; see `database.interface.Database`. Connections are shared by all who use the same URL."""
 
-    def __init__(self, pool: Pool[PostgresConnection], *, where: str, source_name: str) -> None:
+    def __init__(self, pool: Pool[PostgresConnection], *, where: str, source_name: str, stream_s: int) -> None:
         self._pool = pool.join()
         self._where = where
         self._source_name = source_name
+        self._begin = f"{_BEGIN}; SET LOCAL statement_timeout = '{stream_s}s'"
         self._streaming = PostgresDialect(bound=False)
         self._bound = PostgresDialect(bound=True)
         self._lock = threading.Lock()
@@ -151,7 +150,7 @@ class PostgresDatabase:
         configure = f"SELECT {', '.join(f'set_config({name!r}, ${n + 1}, true)' for n, name in enumerate(settings))}"
         schema = pa.schema([(output.name, output.arrow) for output in query.outputs])
         is_whole = False
-        connection = self._begin()
+        connection, _ = self._retried(lambda connection: connection.run(self._begin))
         try:
             connection.run_bound(configure, list(settings.values()))
             for batch in connection.stream(query.sql):
@@ -237,9 +236,6 @@ class PostgresDatabase:
         self._pool.leave()
 
     # -- connections --------------------------------------------------------------------------------------------------
-    def _begin(self) -> PostgresConnection:
-        return self._retried(lambda connection: connection.run(_BEGIN))[0]
-
     def _ask(self, sql: str, parameters: Sequence[str]) -> list[tuple[Any, ...]]:
         def ask(connection: PostgresConnection) -> list[tuple[Any, ...]]:
             connection.run(_BEGIN_LOOKUP)

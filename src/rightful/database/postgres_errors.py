@@ -4,6 +4,7 @@ import re
 
 from adbc_driver_manager import Error
 
+from rightful.database.interface import SLOW
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 
 # Classes and codes of https://www.postgresql.org/docs/current/errcodes-appendix.html that are worth another try.
@@ -32,6 +33,7 @@ _SAID = {
     "25006": "a view or function writes, and we only read",
 }
 _HINTS = {
+    "57014": SLOW,
     "28": "check the account in the source's url and the server's pg_hba.conf",
     "28P01": "check the password in the source's url",
     "3D000": "check the database's name in the source's url",

@@ -16,6 +16,7 @@ import pyarrow as pa
 from rightful.database import naming
 from rightful.database import query as queries
 from rightful.database.identifying import Form, SlotValues
+from rightful.database.interface import SLOW
 from rightful.database.pool import Pool
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.sqlite_catalogue import introspect, statistics_of, table_names, widths_of
@@ -43,8 +44,9 @@ _SAID = {
     14: "the file cannot be opened",
     26: "the file is not an SQLite database",
     1: "the query is refused; has the table changed?",
+    9: "the query took longer than it may",
 }
-
+_HINTS = {9: SLOW}
 
 _File = tuple[int, int, int, int]
 """Device, inode, size and time of modification."""
@@ -79,10 +81,11 @@ def _file(path: Path) -> _File:
 class SqliteDatabase:
     """One SQLite file for one source; see `database.interface.Database`."""
 
-    def __init__(self, pool: Pool[SqliteConnection], path: Path, *, source_name: str) -> None:
+    def __init__(self, pool: Pool[SqliteConnection], path: Path, *, source_name: str, stream_s: int) -> None:
         self._pool = pool.join()
         self._path = path
         self._source_name = source_name
+        self._stream_s = stream_s
         self._dialect = SqliteDialect()
         self._lock = threading.Lock()
         self._tables: dict[str, tuple[int, Table]] = {}
@@ -162,6 +165,7 @@ class SqliteDatabase:
         kinds = _kinds(query)
         try:
             with self._lent() as connection:
+                _limit(connection, self._stream_s)
                 cursor = connection.execute(query.sql, _parameters(values, after))
                 try:
                     for rows in _fetched(cursor):
@@ -170,6 +174,7 @@ class SqliteDatabase:
                         yield from _pieces(batch)
                 finally:
                     cursor.close()
+                connection.set_progress_handler(None, 0)
         except sqlite3.Error as error:
             raise self._translated(error) from None
         except (Misfit, OverflowError, pa.ArrowException):
@@ -198,10 +203,9 @@ class SqliteDatabase:
         """Count, and look at the clock now and then."""
         if not any(slot.values for slot in values):
             return {}
-        until = time.monotonic() + limit_s
         try:
             with self._lent() as connection:
-                connection.set_progress_handler(lambda: time.monotonic() >= until, _STEPS)
+                _limit(connection, limit_s)
                 counted = dict(connection.execute(query.sql, _parameters(values)).fetchall())
                 connection.set_progress_handler(None, 0)
                 return counted
@@ -279,8 +283,14 @@ class SqliteDatabase:
             return SourceRefused(f"{self.where}: {said}", source_name=self._source_name, hint="store it as a BLOB, or leave the column out")
         message = f"{self.where}: {_SAID.get(code, 'the query failed')} (SQLite code {code})"
         if code in _TRANSIENT:
-            return SourceUnavailable(message, source_name=self._source_name, hint="trying again may help")
+            return SourceUnavailable(message, source_name=self._source_name, hint=_HINTS.get(code, "trying again may help"))
         return SourceRefused(message, source_name=self._source_name, hint="is it the right file, and whole?")
+
+
+def _limit(connection: SqliteConnection, seconds: float) -> None:
+    """Have the connection's next query look at the clock now and then."""
+    until = time.monotonic() + seconds
+    connection.set_progress_handler(lambda: time.monotonic() >= until, _STEPS)
 
 
 def _schema(connection: SqliteConnection) -> int:

@@ -1,8 +1,10 @@
 """What goes wrong is told apart: worth another try or not, what to do, and no password or value in any message."""
 
 import socket
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import pytest
 from tests.contract.database.world import ENGINES, World, connector, make, rows, settings, values
 from tests.servers.postgres import PASSWORD, PostgresServer
 
-from rightful.connectors.interface import Rows
+from rightful.connectors.interface import Cursor, Rows
 from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.database import sqlite
 from rightful.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
 from rightful.testing.connector_suite import identified
 
@@ -269,6 +272,42 @@ def test_a_read_sees_one_moment_and_writes_nothing(real: World) -> None:
         "CREATE FUNCTION sly() RETURNS int LANGUAGE sql AS $$ INSERT INTO t VALUES (1, 'x', 'x') RETURNING 1 $$; CREATE VIEW v AS SELECT n, sly() FROM t"
     )
     assert "25006" in str(_raised(lambda: rows(_source(real, table="v"), [ANN])))
+
+
+def test_read_that_takes_longer_than_it_may_is_ended_and_goes_on_where_it_was(world: World) -> None:
+    filled = "WITH RECURSIVE g(g) AS (SELECT 1 UNION ALL SELECT g + 1 FROM g WHERE g < 30000)"
+    content = f"'{'x' * 1000}'"
+    world.execute("CREATE TABLE t (id bigint PRIMARY KEY, n text, c text)")
+    world.execute(f"INSERT INTO t {filled} SELECT g, 'ann-value', {content} FROM g")
+    source = _source(world, timeout_s=2)
+    read = source.read(source.plan(())[0], [ANN])
+    next(read)
+    first = next(read)
+    assert isinstance(first, Rows)
+    time.sleep(2.3)  # whoever writes the rows away takes its time
+    error = _raised(lambda: list(read))
+    assert isinstance(error, SourceUnavailable)
+    assert "took longer than it may" in str(error)
+    assert "timeout_s" in error.hint
+    last = first.batch.column("id")[-1].as_py()
+    rest = rows(_source(world), [ANN], Cursor(last))[0]
+    assert [row["id"] for row in rest] == list(range(last + 1, 30001))
+
+
+def test_sqlite_file_is_opened_for_reading_alone(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "t.db")) as writer:
+        writer.executescript(_TABLE)
+    with closing(sqlite.connect(tmp_path / "t.db")) as reader:
+        assert reader.execute("SELECT count(*) FROM t").fetchone() == (1,)
+        for statement in (
+            "INSERT INTO t VALUES (2, 'x')",
+            "DELETE FROM t",
+            "CREATE TABLE u (a)",
+            "DROP TABLE t",
+            "PRAGMA user_version = 5",
+        ):
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                reader.execute(statement)
 
 
 def test_settings_that_cannot_work_are_refused_before_anything_is_opened(tmp_path: Path) -> None:
