@@ -167,6 +167,47 @@ def test_rows_of_a_key_of_two_columns_are_ordered_by_them(world: World) -> None:
     assert found_keys(turned, ANN, Cursor((1, "xx"))) == [(1, "y"), (2, "x")]
 
 
+def test_key_of_columns_that_ignore_case_goes_on_in_the_order_of_bytes(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    world = make("sqlite", request, tmp_path)
+    world.execute("CREATE TABLE t (a text COLLATE NOCASE, b int, n text, PRIMARY KEY (a, b))")
+    world.execute("INSERT INTO t VALUES ('A', 1, 'ann'), ('a', 2, 'ann'), ('B', 1, 'ann'), ('b', 2, 'ann')")
+    source = connector(world, source=settings(world, "t", match={"n": "name"}))
+    whole = found_keys(source, ANN)
+    assert whole == [("A", 1), ("B", 1), ("a", 2), ("b", 2)]
+    for number, key in enumerate(whole):
+        assert found_keys(source, ANN, Cursor(key)) == whole[number + 1 :]
+
+
+def test_key_of_columns_with_odd_names_found_by_either_of_two(world: World) -> None:
+    world.execute(
+        'CREATE TABLE "sel""ect" ("fr""om" bigint NOT NULL, "a.b" text NOT NULL, "0" text NOT NULL, n text, m text, PRIMARY KEY ("fr""om", "a.b", "0"));'
+        "INSERT INTO \"sel\"\"ect\" VALUES (1, 'x', 'y', 'ann', 'bob'), (1, 'x', 'z', 'ann', 'ann'), (2, '', '', 'bob', 'ann'), (2, '', '1', 'bob', NULL)"
+    )
+    source = connector(world, source=settings(world, '"sel""ect"', match={"n": "name", "m": "name"}, exclude=("0",)))
+    source.check()
+    for subject in BOTH:
+        whole = found_keys(source, subject)
+        assert len(whole) == 3
+        for number, key in enumerate(whole):
+            assert found_keys(source, subject, Cursor(key)) == whole[number + 1 :]
+
+
+def test_key_of_two_columns_behind_a_chain_of_six_tables(world: World) -> None:
+    world.execute("CREATE TABLE p (id bigint, part text, n text, PRIMARY KEY (id, part))")
+    world.execute("INSERT INTO p VALUES (1, 'a', 'ann'), (1, 'b', 'bob'), (2, 'a', 'ann')")
+    sources, last = {"p": settings(world, "p", match={"n": "name"})}, "p"
+    for number in range(6):
+        name = f"c{number}"
+        world.execute(
+            f"CREATE TABLE {name} (id bigint NOT NULL, part text NOT NULL, PRIMARY KEY (part, id)); INSERT INTO {name} SELECT id, part FROM p"
+        )
+        sources[name] = settings(world, name, via={last: {"id": "id", "part": "part"}})
+        last = name
+    source = connector(world, last, **sources)
+    assert found_keys(source, ANN) == [("a", 1), ("a", 2)]
+    assert found_keys(source, ANN, Cursor(("a", 1))) == [("a", 2)]
+
+
 def test_primary_key_of_which_a_column_is_null_is_no_key(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     world = make("sqlite", request, tmp_path)  # the only one that allows it
     world.execute("CREATE TABLE t (a text, b text, n text, PRIMARY KEY (a, b)); INSERT INTO t VALUES ('x', 'y', 'ann')")
