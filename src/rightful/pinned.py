@@ -11,18 +11,16 @@ Rules:
 """
 
 import http.client
-import io
 import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO
 
 from rightful.addresses import is_reachable
+from rightful.connection import Connection, Limit
 from rightful.errors import Refusal, StorageRefused, StorageUnavailable
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -48,69 +46,6 @@ class Answer:
     status: int
     headers: http.client.HTTPMessage
     body: bytes
-
-
-class _Early(io.RawIOBase):
-    """Reads what was taken from a socket too early, then the socket."""
-
-    def __init__(self, early: bytes, connection: socket.socket) -> None:
-        super().__init__()
-        self._early = early
-        self._connection = connection
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # typeshed names collections.abc.Buffer, of 3.12
-        if self._early:
-            buffer[: len(self._early)], count = self._early, len(self._early)
-            self._early = b""
-            return count
-        return self._connection.recv_into(buffer)
-
-
-@dataclass(slots=True, eq=False)
-class _Connection:
-    """A connection, in the form that `http.client.HTTPResponse` reads."""
-
-    socket: socket.socket
-    timeout_s: float
-    poll: "select.poll"
-    early: bytes = b""
-    idle_since: float = 0.0
-
-    def has_answer(self) -> bool:
-        """Say whether an answer or its end came in. What TLS sends for itself (session tickets) is no answer."""
-        if not self.poll.poll(0):
-            return False
-        if not isinstance(self.socket, ssl.SSLSocket):
-            return True
-        self.socket.settimeout(0)
-        try:
-            self.early += self.socket.recv(1)
-        except ssl.SSLWantReadError:
-            return False
-        except OSError:
-            return True
-        finally:
-            self.socket.settimeout(self.timeout_s)
-        return True
-
-    def makefile(self, mode: str) -> IO[bytes]:
-        """Return a reader of the answer; `HTTPResponse` closes it and leaves the socket open."""
-        if not self.early:
-            return self.socket.makefile(mode)  # type: ignore[call-overload,no-any-return]  # mode is always "rb"
-        early, self.early = self.early, b""
-        return io.BufferedReader(_Early(early, self.socket))
-
-    def abort(self) -> None:
-        """Wake whoever waits for it; they close it."""
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self.socket.close()
 
 
 def resolve_host(host: str, port: int) -> Sequence[str]:
@@ -152,8 +87,8 @@ class PinnedHost:
         self._answer_timeout_s = answer_timeout_s
         self._kept = kept
         self._lock = threading.Lock()
-        self._idle: list[_Connection] = []
-        self._busy: set[_Connection] = set()
+        self._idle: list[Connection] = []
+        self._busy: set[Connection] = set()
         self._is_closed = False
         self._addresses: Sequence[str] = ()
 
@@ -182,27 +117,33 @@ class PinnedHost:
         finally:
             self._give_back(connection, is_reusable=is_reusable)
 
-    def stream(self, target: str, headers: Sequence[tuple[str, str]] = (), *, at_once: bool = False) -> tuple[Answer, Iterator[bytes]]:
+    def stream(
+        self, target: str, headers: Sequence[tuple[str, str]] = (), *, within_s: float | None = None
+    ) -> tuple[Answer, Iterator[bytes]]:
         """Send a GET; return the answer and, of a 200, an iterator over its body in chunks of at most 1 MiB. Else the answer has it.
 
         Args:
             target: path and query string.
             headers: besides Host.
-            at_once: whether chunks come as they arrive, however small, for who looks at the time between them; then of another answer
-                than a 200 nothing is read.
+            within_s: when the whole answer must be there, however steadily it comes; else each piece of it has the usual time.
         """
         connection = self._take()
+        limit = Limit(connection, within_s)
         try:
+            limit.start()
             self._send(connection, self._head("GET", target, headers, 0), ())
             response = self._begin(connection, "GET", was_sent=True)
             if response.status == http.client.OK:
-                return Answer(response.status, response.headers, b""), self._chunks(connection, response, at_once=at_once)
-            answer = Answer(response.status, response.headers, b"" if at_once else self._read_all(response))
-            response.close()
-        except BaseException:
+                return Answer(response.status, response.headers, b""), self._chunks(connection, response, limit)
+            answer = Answer(response.status, response.headers, self._read_all(response))
+        except BaseException as error:
+            limit.stop()
             self._give_back(connection, is_reusable=False)
+            if limit.is_over and isinstance(error, StorageUnavailable):
+                raise self._too_long(limit) from None
             raise
-        self._give_back(connection, is_reusable=not at_once and not response.will_close)
+        limit.stop()
+        self._give_back(connection, is_reusable=not limit.is_over and not response.will_close)
         return answer, iter(())
 
     def keep_none(self) -> None:
@@ -221,7 +162,7 @@ class PinnedHost:
                 connection.abort()
 
     # -- connections --------------------------------------------------------------------------------------------------
-    def _take(self) -> _Connection:
+    def _take(self) -> Connection:
         connection = self._find_or_connect()
         with self._lock:
             self._busy.add(connection)
@@ -229,7 +170,7 @@ class PinnedHost:
                 connection.abort()
         return connection
 
-    def _find_or_connect(self) -> _Connection:
+    def _find_or_connect(self) -> Connection:
         oldest = time.monotonic() - _IDLE_S
         while True:
             with self._lock:
@@ -240,7 +181,7 @@ class PinnedHost:
                 return connection
             connection.close()  # ended by the other side, or about to be
 
-    def _give_back(self, connection: _Connection, *, is_reusable: bool) -> None:
+    def _give_back(self, connection: Connection, *, is_reusable: bool) -> None:
         with self._lock:
             self._busy.discard(connection)
             if is_reusable and len(self._idle) < self._kept:
@@ -249,7 +190,7 @@ class PinnedHost:
                 return
         connection.close()
 
-    def _connect(self) -> _Connection:
+    def _connect(self) -> Connection:
         last: OSError | None = None
         for address in self._checked_addresses():
             try:
@@ -289,7 +230,7 @@ class PinnedHost:
             self._addresses = usable
         return usable
 
-    def _open(self, address: str) -> _Connection:
+    def _open(self, address: str) -> Connection:
         raw = self._connect_to(address, self._port)
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -301,7 +242,7 @@ class PinnedHost:
             raise
         poll = select.poll()
         poll.register(raw, select.POLLIN)
-        return _Connection(raw, self._answer_timeout_s, poll)
+        return Connection(raw, self._answer_timeout_s, poll)
 
     # -- one exchange -------------------------------------------------------------------------------------------------
     def _head(self, method: str, target: str, headers: Sequence[tuple[str, str]], size_bytes: int) -> bytes:
@@ -309,7 +250,7 @@ class PinnedHost:
         more = "".join(f"{name}: {value}\r\n" for name, value in headers)
         return f"{method} {target} HTTP/1.1\r\nHost: {self._host_header}\r\n{length}{more}\r\n".encode("ascii")
 
-    def _send(self, connection: _Connection, head: bytes, body: Iterable[bytes | memoryview]) -> bool:
+    def _send(self, connection: Connection, head: bytes, body: Iterable[bytes | memoryview]) -> bool:
         """Send head and body; return False where the host answered or hung up before all was sent."""
         pending: bytes | memoryview = head
         for piece in body:
@@ -321,7 +262,7 @@ class PinnedHost:
             pending = piece
         return self._send_one(connection, pending)
 
-    def _send_one(self, connection: _Connection, data: bytes | memoryview) -> bool:
+    def _send_one(self, connection: Connection, data: bytes | memoryview) -> bool:
         try:
             connection.socket.sendall(data)
         except TimeoutError as error:
@@ -330,7 +271,7 @@ class PinnedHost:
             return False  # perhaps with an answer that says why
         return True
 
-    def _begin(self, connection: _Connection, method: str, *, was_sent: bool) -> http.client.HTTPResponse:
+    def _begin(self, connection: Connection, method: str, *, was_sent: bool) -> http.client.HTTPResponse:
         response = http.client.HTTPResponse(connection, method=method)  # type: ignore[arg-type]  # it only calls makefile
         try:
             response.begin()
@@ -354,23 +295,33 @@ class PinnedHost:
             raise StorageRefused(f"{self.origin} answers without end", refusal=Refusal.OTHER)
         return body
 
-    def _chunks(self, connection: _Connection, response: http.client.HTTPResponse, *, at_once: bool) -> Iterator[bytes]:
+    def _chunks(self, connection: Connection, response: http.client.HTTPResponse, limit: Limit) -> Iterator[bytes]:
         is_whole = False
         try:
-            while chunk := self._read_some(response.read1 if at_once else response.read):
+            while chunk := self._read_some(response):
                 yield chunk
-            if response.length:  # http.client ends short bodies silently
-                raise StorageUnavailable(f"{self.origin} broke off its answer", hint="it is tried again")
             is_whole = True
+        except StorageUnavailable:
+            limit.stop()
+            if limit.is_over:
+                raise self._too_long(limit) from None
+            raise
         finally:
+            limit.stop()
             response.close()
-            self._give_back(connection, is_reusable=is_whole and not response.will_close)
+            self._give_back(connection, is_reusable=is_whole and not limit.is_over and not response.will_close)
 
-    def _read_some(self, read: Callable[[int], bytes]) -> bytes:
+    def _read_some(self, response: http.client.HTTPResponse) -> bytes:
         try:
-            return read(_READ_BYTES)
+            chunk = response.read(_READ_BYTES)
         except (OSError, http.client.HTTPException) as error:
             raise StorageUnavailable(f"{self.origin} broke off its answer: {_reason(error)}", hint="it is tried again") from None
+        if not chunk and response.length:  # http.client ends short bodies silently
+            raise StorageUnavailable(f"{self.origin} broke off its answer", hint="it is tried again")
+        return chunk
+
+    def _too_long(self, limit: Limit) -> StorageUnavailable:
+        return StorageUnavailable(f"{self.origin} takes longer than {limit.seconds:g} s for an answer", hint="it is tried again")
 
 
 def _reason(error: BaseException | None) -> str:

@@ -1,6 +1,7 @@
 """A small JSON API on loopback: what it answers to each request is a function of the test's."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
+    drip_s: float = 0.0
+    """Pause before each of a hundred headers, and then the end."""
 
 
 @dataclass
@@ -53,12 +56,25 @@ def serving(answer: Callable[[Asked], Reply | Iterator[bytes]]) -> Iterator[Api]
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)
+            if reply.drip_s:
+                self._drip(reply.drip_s)
+                return
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
             self.wfile.write(reply.body if reply.cut is None else reply.body[: reply.cut])
             self.close_connection = reply.cut is not None
+
+        def _drip(self, pause_s: float) -> None:
+            self.close_connection = True
+            try:
+                for number in range(100):
+                    self.send_header(f"X-{number}", "x")
+                    self.flush_headers()
+                    time.sleep(pause_s)
+            except OSError:
+                return  # the reader has hung up
 
         def _stream(self, chunks: Iterator[bytes]) -> None:
             self.send_response(200)

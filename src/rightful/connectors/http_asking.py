@@ -69,7 +69,7 @@ class Asking:
             self._take_turn()
             wait_s = _FIRST_WAIT_S * 2**number
             try:
-                answer, chunks = self._pinned.stream(target, self._headers, at_once=True)
+                answer, chunks = self._pinned.stream(target, self._headers, within_s=self._settings.timeout_s)
                 if answer.status == HTTPStatus.OK:
                     return self._page(answer, chunks)
             except StorageUnavailable as error:
@@ -125,7 +125,6 @@ class Asking:
         self._pinned.close()
 
     def _page(self, answer: Answer, chunks: Iterator[bytes]) -> Page:
-        deadline = time.monotonic() + self._settings.timeout_s
         limit = self._settings.answer_mib << 20
         content = bytearray()
         try:
@@ -135,8 +134,6 @@ class Asking:
                     raise self.refused(
                         f"an answer is larger than {self._settings.answer_mib} MiB", "ask for smaller pages, or raise answer_mib"
                     )
-                if time.monotonic() > deadline:
-                    raise StorageUnavailable(f"an answer takes longer than {self._settings.timeout_s:g} s")
         finally:
             cast("Generator[bytes]", chunks).close()
         if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":

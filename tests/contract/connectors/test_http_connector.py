@@ -315,12 +315,23 @@ def test_bad_answer_is_never_an_empty_one(answer: Answer, error: type[Exception]
             _lines(connector, mail=ANN.mail)
 
 
-def test_answer_that_drips_is_given_up() -> None:
-    with serving(lambda _: _endless(b"[", b" ", 0.02)) as api:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: _endless(b"[", b" ", 0.02),
+        lambda _: Reply(b"[]", drip_s=0.05),
+        lambda _: Reply(b"[]", status=500, drip_s=0.05),
+    ],
+    ids=["body", "headers", "refusal"],
+)
+def test_answer_that_drips_is_given_up(answer: Answer) -> None:
+    with serving(answer) as api:
         connector = _connector(api.url, timeout_s=0.2)
+        began = time.monotonic()
         with pytest.raises(SourceUnavailable, match=r"longer than 0\.2 s"):
             _lines(connector, mail=ANN.mail)
         assert len(api.asked) == 5
+        assert time.monotonic() - began < 5 * 0.2 + 1.5 + 2.0
 
 
 @pytest.mark.parametrize(
@@ -360,6 +371,7 @@ def test_check_asks_what_it_is_told_to() -> None:
         told.close()
         with pytest.raises(SourceRefused, match="404"):
             plain.check()
+        plain.close()
 
 
 @pytest.mark.parametrize(
