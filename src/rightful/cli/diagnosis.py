@@ -16,6 +16,7 @@ from cryptography import x509
 
 import rightful
 from rightful.config.model import Config, SourceConfig, TenantConfig, TlsSettings
+from rightful.connectors.interface import Advising
 from rightful.directory.interface import FindsAmbiguity
 from rightful.errors import ExportError, SourceError
 from rightful.export import rotation
@@ -93,7 +94,9 @@ def _directory(config: Config, tenant: TenantConfig) -> str:
 def _source(config: Config, tenant: TenantConfig, source: SourceConfig) -> str:
     with closing(build_connector(tenant, source, config.folder)) as connector, _placed(source.settings):
         connector.check()
-    return f"{source.connector} can be read"
+        advice = connector.advice() if isinstance(connector, Advising) else ()
+    slow = f", slowly: all rows are looked at, until there is an index ({'; '.join(advice)})" if advice else ""
+    return f"{source.connector} can be read{slow}"
 
 
 @contextmanager

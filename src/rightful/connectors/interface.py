@@ -153,6 +153,15 @@ class Connector(Protocol):
 
 
 @runtime_checkable
+class Advising(Protocol):
+    """The ability to say what would make reads quicker."""
+
+    def advice(self) -> tuple[str, ...]:
+        """Return what the operator could do, in a few words each; nothing where reads are as quick as they can be."""
+        ...
+
+
+@runtime_checkable
 class Scanning(Protocol):
     """The ability to share: a read goes over the whole source, and costs about the same for many subjects as for one."""
 

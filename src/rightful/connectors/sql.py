@@ -156,6 +156,11 @@ class SqlConnector:
                 guessed = self._database.guess(target, query, values)
         return (_estimate(self._average_rows(target) if guessed is None else guessed, width, is_exact=False),) * len(subjects)
 
+    def advice(self) -> tuple[str, ...]:
+        """Name the indexes that columns in lower case lack, over the whole chain."""
+        found = (self._database.missing_index(table, column) for table, column in self._compared_in_lower_case(self._chain))
+        return tuple(dict.fromkeys(filter(None, found)))
+
     def close(self) -> None:
         """Release the database."""
         self._database.close()
@@ -198,6 +203,12 @@ class SqlConnector:
                 folded = self._database.caseless(folded, column, is_ascii=False, is_single=False)
             kept = self._lowered[table.sql] = table, folded
         return kept[1]
+
+    def _compared_in_lower_case(self, link: "_Link") -> Iterator[tuple[Table, str]]:
+        table = self._database.table(link.settings.table)
+        yield from ((table, column) for column in link.settings.caseless)
+        for _, parent in link.parents:
+            yield from self._compared_in_lower_case(parent)
 
     def _require(self, table: Table, names: Sequence[str], source_name: str) -> None:
         for name in names:

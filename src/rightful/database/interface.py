@@ -62,6 +62,13 @@ class Database(Protocol):
         """
         ...
 
+    def missing_index(self, table: Table, name: str) -> str:
+        """Return the statement that makes the index by which a column that is compared in lower case would be read quickly.
+
+        Empty where it is there, or none would help.
+        """
+        ...
+
     def build_lookup(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `rows`."""
         ...

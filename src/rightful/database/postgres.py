@@ -20,6 +20,7 @@ from rightful.database.postgres_sql import (
     AFTER_SETTING,
     CATALOGUE,
     LINKS,
+    LOWERED,
     NAMES,
     STATISTICS,
     WIDTHS,
@@ -137,6 +138,12 @@ class PostgresDatabase:
         del is_ascii, is_single
         column = next(column for column in table.columns if column.name == name)
         return table.replace(msgspec.structs.replace(column, compare="lower({}::text)", form=Form.TEXT, type_name="text", is_exact=True))
+
+    def missing_index(self, table: Table, name: str) -> str:
+        """Ask the catalogue for a whole index on the column in lower case; views have none of their own."""
+        if table.is_view or self._ask(LOWERED, [table.sql, name]):
+            return ""
+        return f"CREATE INDEX ON {table.sql} (lower({naming.quote(name)}::text))"
 
     def build_lookup(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `rows`."""

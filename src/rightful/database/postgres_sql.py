@@ -73,6 +73,13 @@ SELECT json_build_object('rows', greatest(c.reltuples, -1)::bigint, 'columns', (
 FROM pg_class c WHERE c.oid = to_regclass($1::text)
 """
 
+LOWERED = """
+SELECT 1 FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid AND i.indkey[0] = 0 AND i.indisvalid AND i.indpred IS NULL
+WHERE a.attrelid = to_regclass($1::text) AND a.attname = $2::text
+AND pg_get_indexdef(i.indexrelid, 1, true) =
+  format(CASE a.atttypid WHEN 'text'::regtype THEN 'lower(%I)' ELSE 'lower(%I::text)' END, a.attname)
+"""
+
 LINKS = """
 SELECT c.conname, CASE WHEN pg_table_is_visible(r.oid) THEN r.relname ELSE s.nspname || '.' || r.relname END, a.attname, b.attname
 FROM pg_constraint c JOIN pg_class r ON r.oid = c.confrelid JOIN pg_namespace s ON s.oid = r.relnamespace

@@ -153,6 +153,11 @@ class SqliteDatabase:
         # For one the planner may find an index on lower(); for many it would go over the table once for each.
         return msgspec.structs.replace(changed, is_view=table.is_view or is_single)
 
+    def missing_index(self, table: Table, name: str) -> str:
+        """Return nothing: SQLite's own lower() knows ASCII only, and one that knows more has no index."""
+        del table, name
+        return ""
+
     def build_lookup(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `rows`."""
         return self.build(target, wanted)

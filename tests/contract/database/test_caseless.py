@@ -70,6 +70,30 @@ def test_an_index_in_lower_case_serves_it(world: World) -> None:
     assert "Seq Scan on orders" not in plan
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("world", [ENGINES[1]], indirect=True)
+@pytest.mark.parametrize("type_", ["text", "varchar(80)", "character(80)"])
+def test_an_index_that_is_missing_is_named_until_it_is_there(world: World, type_: str) -> None:
+    world.execute(f'ALTER TABLE orders ADD "Oth""er" {type_}; CREATE INDEX ON orders (lower("Oth""er"::text)) WHERE id > 5')
+    world.execute('CREATE INDEX ON orders ("Oth""er", lower("Oth""er"::text))')
+    lines = connector(
+        world,
+        lines=settings(world, "lines", via={"orders": {"order_id": "id"}}),
+        orders=orders(world, ["mail", 'Oth"er'], **{"mail": "mail", 'Oth"er': "mail"}),
+    )
+    [statement] = lines.advice()
+    assert statement == 'CREATE INDEX ON public.orders (lower("Oth""er"::text))'
+    world.execute(statement)
+    assert lines.advice() == ()
+    assert values(lines, [ANN]) == [[10]]
+
+
+def test_where_no_index_helps_none_is_named(world: World) -> None:
+    world.execute("CREATE VIEW v AS SELECT * FROM orders")
+    source = connector(world, source=settings(world, "v", match={"copy": "mail"}, caseless=("copy",)))
+    assert source.advice() == ()
+
+
 @pytest.mark.parametrize(("caseless", "said"), [(("employee",), "letter case counts"), (("nothing",), "is not matched")])
 def test_what_it_is_not_for_is_told(caseless: tuple[str, ...], said: str) -> None:
     given = SqlSettings(url="sqlite:///x.db", table="orders", match={"mail": "mail", "employee": "employee_id"}, caseless=caseless)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+from tests.servers.postgres import PostgresServer
 
 from rightful import certificate
 from rightful.cli import main
@@ -185,6 +186,23 @@ def test_doctor_tells_every_problem_with_what_to_do(home: Path, capsys: pytest.C
     assert said.out.count("PROBLEM") == 4
     assert said.out.count("what to do:") == 4
     assert "4 problems" in said.err
+
+
+@pytest.mark.postgres
+def test_doctor_names_an_index_that_is_missing(home: Path, capsys: pytest.CaptureFixture[str], postgres: PostgresServer) -> None:
+    name = postgres.create_database()
+    postgres.execute("CREATE TABLE orders (id int PRIMARY KEY, customer text)", name)
+    source = (
+        f'{{connector: sql, url: "{postgres.url(name)}", table: orders, match: {{customer: upn}}, caseless: [customer], product: Shop}}'
+    )
+    change(home, "    sources:\n", f"    sources:\n      orders: {source}\n")
+    code, checks = doctor(capsys)
+    check = checks["My organization: source orders"]
+    assert (code, check["ok"]) == (Exit.OK, True)
+    statement = 'CREATE INDEX ON public.orders (lower("customer"::text))'
+    assert statement in str(check["detail"])
+    postgres.execute(statement, name)
+    assert doctor(capsys)[1]["My organization: source orders"]["detail"] == "sql can be read"
 
 
 def test_doctor_tells_of_a_rotation_that_was_interrupted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
