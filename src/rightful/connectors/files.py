@@ -181,6 +181,8 @@ def _item(place: _Place, item: TreeFile | TreeSkip) -> FileItem | SkippedItem:
         path=path,
         root=place.root,
         size_bytes=item.size_bytes,
+        modified_ns=item.modified_ns,
+        mode=item.mode,
         open=partial(place.visit.read, place.folder, item),
         renew=partial(_renew, place, item),
     )

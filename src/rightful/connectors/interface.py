@@ -90,6 +90,10 @@ class FileItem(msgspec.Struct, frozen=True, kw_only=True):
     """The subject's root in the source: the header's `searched` template, filled in; for the independent check
     (`rightful.subject.folders`). Empty where the source has no such roots."""
     size_bytes: int
+    modified_ns: int | None = None
+    """When it was last changed, in nanoseconds since 1970-01-01 UTC, where the source knows; for the ledger."""
+    mode: int | None = None
+    """Its permission bits, where the source has them; for the ledger."""
     open: Callable[[], Iterator[bytes]]
     """Starts reading at the beginning, in chunks of at most 1 MiB, together exactly `size_bytes`; may be called again.
 

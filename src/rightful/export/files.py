@@ -96,6 +96,8 @@ class FileSender:
             sha256=sha256,
             size_bytes=item.size_bytes,
             origin=origin,
+            modified_ns=item.modified_ns,
+            mode=item.mode,
             cursor=Cursor(origin),
         )
 

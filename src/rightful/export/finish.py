@@ -286,6 +286,11 @@ def _source_record(
             for entry, record in opened
             if entry.state is EntryState.DONE and record.origin and not record.path.endswith("/" + _text(record.origin))
         ),
+        attributes=tuple(
+            ledger.FileAttributes(entry=record.path, modified_ns=record.modified_ns, mode=record.mode)
+            for entry, record in opened
+            if entry.state is EntryState.DONE and (record.modified_ns is not None or record.mode is not None)
+        ),
     )
 
 

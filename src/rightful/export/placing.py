@@ -29,6 +29,9 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     rows: int = 0
     origin: bytes = b""
     """The file's own path in its source; empty for a part of records."""
+    modified_ns: int | None = None
+    """When the file was last changed, as the source says; None for a part of records."""
+    mode: int | None = None
     cursor: Cursor | None = None
     """Where the read can go on once this entry is durable."""
 
@@ -84,7 +87,9 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
     def _entry(self, state: EntryState, standing: Standing = Standing.STAGED) -> Entry:
         draft = self.draft
-        record = EntryRecord(key=draft.path, path=self.path, origin=draft.origin, reason=standing.value)
+        record = EntryRecord(
+            key=draft.path, path=self.path, origin=draft.origin, reason=standing.value, modified_ns=draft.modified_ns, mode=draft.mode
+        )
         return Entry(
             operation_id=self.owner.operation.operation_id,
             source_name=self.owner.read.source_name,

@@ -31,6 +31,9 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The item's own path in the source, where it is a file; bytes, since a file name need not be text."""
     reason: str = ""
     """Why an item was skipped, or what replaces a superseded entry."""
+    modified_ns: int | None = None
+    """When the file was last changed, as its source said; as `mode` for the ledger alone."""
+    mode: int | None = None
 
 
 class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,6 +1,8 @@
 """Moments, as packages write them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def format_instant(at: datetime) -> str:
@@ -8,3 +10,13 @@ def format_instant(at: datetime) -> str:
     if at.tzinfo is None:
         raise ValueError("a moment in a package has a time zone")
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def format_nanoseconds(since_1970: int) -> str:
+    """Write nanoseconds since 1970-01-01 UTC, with nine digits and a Z; as `@` and the number where no calendar reaches so far."""
+    seconds, rest = divmod(since_1970, 10**9)
+    try:
+        at = _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return f"@{since_1970}"
+    return f"{at.isoformat()[:19]}.{rest:09}Z"

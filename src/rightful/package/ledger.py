@@ -15,7 +15,7 @@ from rightful.errors import PackageError
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import SourceState
 from rightful.package.contents import PayloadEntry, Tally, tally
-from rightful.package.instant import format_instant
+from rightful.package.instant import format_instant, format_nanoseconds
 
 PATH = "ledger.json"
 FORMAT = "rightful-ledger/1"
@@ -49,6 +49,16 @@ class OriginalName(msgspec.Struct, frozen=True, kw_only=True):
     """The path in the source, lone surrogates included."""
 
 
+class FileAttributes(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source says of a file besides its content: a package cannot carry it in the file."""
+
+    entry: str
+    modified_ns: int | None
+    """Nanoseconds since 1970-01-01 UTC."""
+    mode: int | None
+    """Permission bits."""
+
+
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one configured source."""
 
@@ -80,6 +90,8 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     superseded: tuple[SupersededEntry, ...] = ()
     names: tuple[OriginalName, ...] = ()
     """Only of files whose entry's path is not the source's."""
+    attributes: tuple[FileAttributes, ...] = ()
+    """Of files whose source knows any."""
 
     @property
     def tally(self) -> Tally:
@@ -213,6 +225,16 @@ def _format_record(record: SourceRecord) -> dict[str, Any]:
         {"path": entry.path, "sha256": entry.sha256, "bytes": entry.size_bytes, "by": entry.by} for entry in record.superseded
     ]
     members["names"] = [{"entry": name.entry} | _format_text("original", name.original) for name in record.names]
+    members["attributes"] = [_format_attributes(each) for each in record.attributes]
+    return members
+
+
+def _format_attributes(attributes: FileAttributes) -> dict[str, str]:
+    members = {"entry": attributes.entry}
+    if attributes.modified_ns is not None:
+        members["modified"] = format_nanoseconds(attributes.modified_ns)
+    if attributes.mode is not None:
+        members["mode"] = f"{attributes.mode:04o}"
     return members
 
 

@@ -9,6 +9,7 @@ from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import SourceState
 from rightful.package.contents import PayloadEntry, Tally, tally
 from rightful.package.ledger import (
+    FileAttributes,
     Ledger,
     OriginalName,
     SkippedEntry,
@@ -132,6 +133,11 @@ def test_written_ledger_says_everything() -> None:
         skipped=(SkippedEntry(path="b\udcffd", reason="permission denied"),),
         superseded=(SupersededEntry(path="data/Shop/orders/old", sha256=SHA, size_bytes=7, by="data/Shop/orders/new"),),
         names=(OriginalName(entry="data/Shop/orders/=FE", original="\udcfe"), OriginalName(entry="e", original="\ud800")),
+        attributes=(
+            FileAttributes(entry="e", modified_ns=-1, mode=0o640),
+            FileAttributes(entry="f", modified_ns=2**80, mode=None),
+            FileAttributes(entry="g", modified_ns=None, mode=0),
+        ),
     )
     written = msgspec.json.decode(format_ledger(_ledger(record)))
     assert written["totals"] == {
@@ -166,6 +172,11 @@ def test_written_ledger_says_everything() -> None:
         "names": [
             {"entry": "data/Shop/orders/=FE", "original": "\ufffd", "originalBytes": "/g=="},
             {"entry": "e", "original": "\ufffd\ufffd\ufffd", "originalBytes": "7aCA"},
+        ],
+        "attributes": [
+            {"entry": "e", "modified": "1969-12-31T23:59:59.999999999Z", "mode": "0640"},
+            {"entry": "f", "modified": f"@{2**80}"},
+            {"entry": "g", "mode": "0000"},
         ],
     }
 
