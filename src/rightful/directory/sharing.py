@@ -1,4 +1,4 @@
-"""To how many people an identifier belongs, counted in the table where it was found."""
+"""To how many people an identifier belongs, counted in one table."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,7 +27,8 @@ class TableSharing:
     def count(self, kind: str, columns: Sequence[str], values: Sequence[str]) -> list[int]:
         """Return to how many people each value belongs that any of the columns may hold."""
         table = self._database.table(self.name)
-        if len(columns) == 1 and table.is_unique(frozenset(columns)):
+        # A unique column may have a folded value in several spellings, of as many people.
+        if len(columns) == 1 and kind not in FOLDED_KINDS and table.is_unique(frozenset(columns)):
             return [1] * len(values)
         probes = [IdentifiedSubject(subject=_NOBODY, identifiers={kind: (value,)}) for value in values]
         if kind in FOLDED_KINDS:

@@ -267,7 +267,7 @@ class SqlDirectory:
         # Who shares a name is refused as a whole, a moment later.
         own = [each for each in reached if each[1].kind in _OWN]
         admit(own, lambda _, values: [1] * len(values), self._settings.limits)
-        admit((each for each in reached if each[1].kind not in _OWN), holdings.sharing, self._settings.limits)
+        admit((each for each in reached if each[1].kind not in _OWN), self._sharing, self._settings.limits)
 
     def _refuse_namesakes(self, found: Sequence[Known | None], kind: SubjectKind, by_upn: Lookup) -> None:
         people = [known for known in found if known is not None and known.subject.kind is kind]
@@ -287,7 +287,14 @@ class SqlDirectory:
                 for row, (kind, value) in rows
                 for each in more.holdings.identifiers([row])
             )
-            admit(found, more.holdings.sharing, self._settings.limits)
+            admit(found, self._sharing, self._settings.limits)
+
+    def _sharing(self, kind: str, values: Sequence[str]) -> Sequence[int]:
+        """Say how many people have each value, by the table that gives it to the most: wherever it was found, it is the same value."""
+        inbound = [] if self._inbound is None else [self._inbound.holdings]
+        tables = [self._people, *inbound, *(more.holdings for more in self._more)]
+        counts = [each.sharing(kind, values) for each in tables if kind in each.by_kind]
+        return [max(several) for several in zip(*counts, strict=True)]
 
 
 class _Holdings:

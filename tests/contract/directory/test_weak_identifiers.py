@@ -139,3 +139,37 @@ def test_a_set_is_refused_what_each_alone_is(world: World) -> None:
 def test_bounds_are_the_operators(world: World, limits: Limits, said: str) -> None:
     with pytest.raises(SourceRefused, match=said):
         list(_identify(world, "p1", limits=limits))
+
+
+@pytest.mark.parametrize("person", ["p1", "own"])
+def test_what_many_share_in_one_table_is_refused_from_another_too(world: World, person: str) -> None:
+    values = f"('own@contoso.example', '{SHARED}'), ('user1@contoso.example', '{SHARED}')"
+    world.execute(f"CREATE TABLE aliases (upn text, alias text); INSERT INTO aliases VALUES {values};")
+    settings = SqlDirectorySettings(
+        url=world.url,
+        table="people",
+        identifiers={"mail": ("mail", "other_mail")},
+        more=(MoreSettings(table="aliases", from_={"upn": "upn"}, identifiers={"mail": "alias"}),),
+    )
+    directory = SqlDirectory(TENANT, settings, folder=world.folder)
+    [found] = directory.identify([subject for subject in directory.subjects([SubjectId(person)]) if subject])
+    directory.close()
+    assert found is not None
+    assert SHARED not in {value.lower() for value in found.values("mail")}
+    assert "aliases.alias" in {each.place for each in found.refused if each.weakness is Weakness.SHARED}
+
+
+def test_unique_column_may_hold_one_folded_value_of_many(world: World) -> None:
+    world.execute(
+        """
+        CREATE TABLE staff (id text PRIMARY KEY, upn text, mail text UNIQUE);
+        INSERT INTO staff VALUES ('1', 'a@c.example', 'office@c.example'), ('2', 'b@c.example', 'Office@c.example'),
+          ('3', 'c@c.example', 'OFFICE@c.example');
+        """
+    )
+    settings = SqlDirectorySettings(url=world.url, table="staff", identifiers={"mail": "mail"})
+    directory = SqlDirectory(TENANT, settings, folder=world.folder)
+    [found] = directory.identify([subject for subject in directory.subjects([SubjectId("1")]) if subject])
+    directory.close()
+    assert found is not None
+    assert "mail" not in found.identifiers
