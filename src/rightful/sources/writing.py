@@ -15,13 +15,22 @@ from rightful.redaction import printable
 from rightful.sources.proposing import Proposal
 
 _HINT = "paste what was printed into the tenant's `sources:` yourself"
-_PASSWORD = re.compile(r"(?P<before>[a-z]+://[^:/@?#]+:)(?P<password>[^@]+)(?=@)")
+_PASSWORD = re.compile(r"(?P<before>[a-z0-9+]+://[^:/?#]*:)(?P<password>[^/?#]*)(?=@)")
+_VARIABLE = re.compile(r"\$\{\w+\}")
+_SECRET_PARAMETER = re.compile(r"[?&][^=&]*(password|secret|token|key)[^=&]*=(?!\$\{\w+\}(&|$))[^&]", re.IGNORECASE)
 
 
 def hide_password(url: str, name: str) -> tuple[str, str]:
-    """Return a URL with its password as `${VARIABLE}`, and the variable's name; empty where there is none to hide."""
+    """Return a URL with its password as `${VARIABLE}`, and the variable's name; empty where there is none to hide.
+
+    Raises `ConfigurationError` where there is one in a place where it cannot be replaced for sure.
+    """
+    if _SECRET_PARAMETER.search(url):
+        raise ConfigurationError(
+            "the address has a password among its parameters", hint="write it between `:` and `@`, or as ${VARIABLE} where it stands"
+        )
     found = _PASSWORD.match(url)
-    if found is None or found["password"].startswith("${"):
+    if found is None or not found["password"] or _VARIABLE.fullmatch(found["password"]):
         return url, ""
     variable = f"{re.sub('[^A-Z0-9]', '_', name.upper())}_PASSWORD"
     return f"{found['before']}${{{variable}}}{url[found.end() :]}", variable
