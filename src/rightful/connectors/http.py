@@ -156,10 +156,10 @@ class HttpConnector:
         if said.next == LINK_HEADER:
             link: str | None = next_link(page.headers)
         elif said.next:
-            link = self._text(page.content, said.next)
+            link = self._onward(page.content, said.next)
         else:
             for pointer, parameter in said.cursor.items():
-                value = self._text(page.content, pointer)
+                value = self._onward(page.content, pointer)
                 return _with(target, parameter, value) if value else None
             return None
         return self._asking.target_of(link, asked) if link else None
@@ -202,6 +202,15 @@ class HttpConnector:
                 "an answer cannot be taken apart", "the API's JSON is nested too deeply, or has broken escapes"
             ) from None
         return document
+
+    def _onward(self, document: bytes, pointer: str) -> str | None:
+        """Return what leads to the next page; None on the last one. What is there and is no text or number is not taken for the end."""
+        found = (self._find(document, pointer) or b"null").strip()
+        if found[:1] in b"[{":
+            raise self._asking.refused(
+                f"what leads to the next page ({pointer}) is an object or an array", "let the setting point to the text in it"
+            )
+        return self._text(document, pointer)
 
     def _text(self, document: bytes, pointer: str) -> str | None:
         """Return a text, a number or a truth value as a text; None where there is none of these."""

@@ -178,15 +178,16 @@ class LakeScan:
         if not any(wanted.values()):
             return
         output = {MATCH_PREFIX + column: column for column in self._match} if is_counted else self._output(schema)
-        if not all(file in self._footers for file in files):
-            self._footers = {**self._footers, **{file: self._footer(file) for file in files if file not in self._footers}}
-        footers = self._footers
+        known = self._footers  # another thread may put others in its place at any moment
+        footers = {file: known.get(file) or self._footer(file) for file in files}
+        if len(footers) > sum(file in known for file in footers):
+            self._footers = {**known, **footers}
         for (types, _), group in groupby(files, key=lambda file: (tuple(footers[file].items()), self._hive_match(file, footers[file]))):
             yield from self._group(list(group), dict(types), schema, wanted, output, len(subjects))
 
     def head(self, file: LakeFile, schema: LakeSchema, count: int) -> Iterator[pa.RecordBatch]:
         """Yield a file's first rows, visible columns alone; what stands in folders' names is null."""
-        types = self._footers[file]
+        types = self._footers.get(file) or self._footer(file)
         wanted = [_read_as(name, name, types.get(name), schema.types[name]) for name in schema.names]
         try:
             yield from _arrow_batches(_scan([self._root / file.path]).head(count).select(wanted).collect())
