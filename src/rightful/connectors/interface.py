@@ -86,9 +86,10 @@ class FileItem(msgspec.Struct, frozen=True, kw_only=True):
     subject: int
     path: str
     """Its path in the source below the subject's root, `/` between segments, as it is (lone surrogates included)."""
-    root: str = ""
-    """The subject's root in the source: the header's `searched` template, filled in; for the independent check
-    (`rightful.subject.folders`). Empty where the source has no such roots."""
+    root: str
+    """The subject's root as the source has it, for the independent check (`rightful.subject.folders`): what the template in the header's
+    `searched` stands for with one of the subject's identifiers. A source without folders gives the owner that it names for the file, by
+    a template of its own making (`owner/{mail}`). No file is delivered without."""
     size_bytes: int
     modified_ns: int | None = None
     """When it was last changed, in nanoseconds since 1970-01-01 UTC, where the source knows; for the ledger."""

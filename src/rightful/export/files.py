@@ -56,7 +56,7 @@ class FileSender:
         return None
 
     def _check(self, state: SubjectRead, item: FileItem) -> None:
-        if item.root and not is_folder_of(self.template, item.root, state.subject):
+        if not is_folder_of(self.template, item.root, state.subject):
             raise SourceRefused(
                 f"source {self._source.name!r} gave a file from a folder that is not the subject's; nothing of it was written",
                 source_name=self._source.name,

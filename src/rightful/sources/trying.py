@@ -98,7 +98,7 @@ def _take(trial: Trial, header: ReadHeader, item: Item, subject: IdentifiedSubje
         case Rows(batch=batch):
             _take_rows(trial, header, batch, subject, source_name, is_shown=is_shown)
         case FileItem():
-            if item.root and not is_folder_of(header.searched, item.root, subject):
+            if not is_folder_of(header.searched, item.root, subject):
                 raise SourceRefused("a file lies in a folder that is not the person's", source_name=source_name, code="ForeignData")
             if not trial.files:
                 _open(trial, item)

@@ -291,7 +291,7 @@ class ConnectorSuite:
             for item in items:
                 if isinstance(item, Rows):
                     self._check_rows(header, item.batch)
-                elif isinstance(item, FileItem) and item.root:
+                elif isinstance(item, FileItem):
                     assert is_folder_of(header.searched, item.root, self.subjects[item.subject])
 
     def test_batches_and_chunks_are_bounded(self, connector: Connector) -> None:

@@ -239,8 +239,16 @@ _HEADER = ReadHeader(columns=COLUMNS[:2], match=(MatchColumn(batch_column="mail"
             ReadHeader(searched="{upn}/"),
             FileItem(subject=0, root="ann2@contoso.example/", path="a.txt", size_bytes=1, open=lambda: iter((b"x",))),
         ),
+        (
+            ReadHeader(searched="{upn}/"),
+            FileItem(subject=0, root="", path="ann@contoso.example/a.txt", size_bytes=1, open=lambda: iter((b"x",))),
+        ),
+        (
+            ReadHeader(searched="everyone/"),
+            FileItem(subject=0, root="everyone/", path="a.txt", size_bytes=1, open=lambda: iter((b"x",))),
+        ),
     ],
-    ids=["another's row", "NULL", "empty", "unsaid match", "another's folder"],
+    ids=["another's row", "NULL", "empty", "unsaid match", "another's folder", "nobody's folder", "everybody's folder"],
 )
 def test_foreign_data_stops_the_operation_before_a_byte_is_written(tmp_path: Path, items: Sequence[ReadHeader | Item]) -> None:
     world = World(tmp_path, PEOPLE, {"orders": _Lying(items)})
