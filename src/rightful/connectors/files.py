@@ -18,6 +18,7 @@ from rightful.connectors.file_tree import TreeFile, TreeSkip, Visit, order
 from rightful.connectors.interface import Amount, Cursor, Estimate, FileItem, Item, Partition, ReadHeader, SkippedItem
 from rightful.connectors.local_paths import path_matcher
 from rightful.connectors.tree_place import Access, TreePlace, open_tree, place_problems
+from rightful.errors import SourceUnavailable
 from rightful.setting_problem import SettingPath, SettingProblem, refuse
 from rightful.subject.matching import is_usable
 from rightful.subject.model import IdentifiedSubject
@@ -68,6 +69,7 @@ class FilesConnector:
 
     def __init__(self, source_name: str, settings: FilesSettings, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
         refuse(source_name, self.problems(source_name, settings, siblings=siblings, folder=folder))
+        self._source_name = source_name
         self._settings = settings
         segments = _segments(settings.path)
         fixed = list(itertools.takewhile(lambda segment: not _PLACEHOLDER.search(segment), segments))
@@ -159,11 +161,17 @@ class FilesConnector:
         if after is None:
             return
         place = _Place(visit=visit, subject=index, folder=folder, root=self._fixed + name, prefix=prefix)
+        is_there = False
         try:
             with closing(visit.walk(folder, after=after, is_wanted=self._is_wanted)) as found:
                 for item in found:
+                    is_there = True
                     yield _item(place, item)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if is_there:
+                raise SourceUnavailable(
+                    "a folder went away while it was read", source_name=self._source_name, hint="it is tried again"
+                ) from error
             return  # searched, and empty
         except OSError as error:
             yield SkippedItem(subject=index, path=name if is_prefixed else ".", reason=error.strerror or "cannot be read")
