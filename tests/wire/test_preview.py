@@ -1,13 +1,18 @@
 """The preview of an export over the wire."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 import pytest
-from tests.wire.world import ANN, GUEST_PROFILE, NOBODY, World, world
+from tests.wire.world import ANN, GUEST_PROFILE, LOCATION, NOBODY, SUBJECTS, Answer, World, world
 
 from rightful.audit.record import Action, Target
+from rightful.export.preview import Preview
 from rightful.graph import csdl
+from rightful.subject.model import DataSubject
+from rightful.testing.memory_exports import MemoryExports
 
 PREVIEW = f"/beta/users/{ANN}/exportPersonalData/preview"
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
@@ -103,3 +108,31 @@ def test_the_metadata_has_functions_that_lead_to_it(opened: World, version: str)
     for bound_to, (name, type_) in found.items():
         answer = opened.client.request("GET", f"/{version}/{paths[bound_to]}/{name}", token=token)
         assert answer.json["@odata.context"].endswith(f"#{type_}")
+
+
+class Slow(MemoryExports):
+    """Whose sources take their time."""
+
+    gate = threading.Event()
+
+    def preview(self, subject: DataSubject) -> Preview:
+        self.gate.wait(10)
+        return super().preview(subject)
+
+
+def test_previews_that_take_their_time_hold_up_no_submit_and_one_too_many_is_told_so() -> None:
+    async def ask(opened: World) -> tuple[Answer, Answer, list[Answer]]:
+        begun = [asyncio.create_task(opened.client.get(PREVIEW, opened.token)) for _ in range(6)]
+        await asyncio.sleep(0.05)
+        too_many = await opened.client.get(PREVIEW, opened.token)
+        submitted = await opened.client.post(f"/v1.0/users/{ANN}/exportPersonalData", opened.token, {"storageLocation": LOCATION})
+        assert not any(task.done() for task in begun)
+        exports.gate.set()
+        return too_many, submitted, await asyncio.gather(*begun)
+
+    exports = Slow(SUBJECTS)
+    with world(exports=exports) as opened:
+        too_many, submitted, previews = opened.client.run(ask(opened))
+    assert (too_many.status, too_many.headers["retry-after"]) == (503, "5")
+    assert submitted.status == 202
+    assert [answer.status for answer in previews] == [200] * 6

@@ -181,6 +181,12 @@ class Client:
         """Send one GET from within `run`."""
         return await self._request("GET", path, [("host", HOST), ("authorization", f"Bearer {token}")], [b""])
 
+    async def post(self, path: str, token: str, body: object) -> Answer:
+        """Send one POST from within `run`."""
+        raw = json.dumps(body).encode()
+        headers = [("host", HOST), ("authorization", f"Bearer {token}"), ("content-length", str(len(raw)))]
+        return await self._request("POST", path, headers, [raw])
+
     async def _request(self, method: str, path: str, headers: list[tuple[str, str]], chunks: list[bytes]) -> Answer:
         raw_path, _, query = path.partition("?")
         scope = {

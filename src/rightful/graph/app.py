@@ -136,6 +136,7 @@ class GraphApp:
         self._asking.close()
         self._service.reads.close()
         self._service.writes.close()
+        self._service.previews.close()
         self._service.probes.close()
 
 
@@ -165,6 +166,7 @@ def create_app(
         throttle=throttle.build(config, clock),
         reads=Threads("reads", threads=8, waiting=2000, askers=len(config.tenants)),
         writes=Threads("writes", threads=32, waiting=2000, askers=len(config.tenants)),
+        previews=Threads("previews", threads=4, waiting=8, askers=len(config.tenants)),
         probes=Threads("probes", threads=2, waiting=100),
     )
     return GraphApp(

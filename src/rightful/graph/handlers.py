@@ -56,6 +56,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """For calls that look."""
     writes: Threads
     """For calls that change, and may wait for a storage location: they never hold up those that look."""
+    previews: Threads
+    """For those who ask what an export would find, which sources may take their time to say: no export waits for that."""
     probes: Threads
     """For those who ask whether the service is ready: nobody's requests wait for them, nor they for requests."""
 
@@ -125,7 +127,7 @@ async def export_user(service: Service, request: Request) -> Reply:
 async def _preview(service: Service, request: Request, subject: DataSubject) -> Reply:
     if asked := options.parse_query(request.query_string, is_beta=request.is_beta):
         raise InvalidRequest(f"The query option {min(asked)} is not supported for a preview")
-    found = await service.writes.run(request.tenant_id, service.exports.preview, subject)
+    found = await service.previews.run(request.tenant_id, service.exports.preview, subject)
     context = f"{request.root}/$metadata#{resources.PREVIEW.namespace}.{resources.PREVIEW.name}"
     return reply.json(bodies.encode({"@odata.context": context} | resources.PREVIEW.show(found)))
 
