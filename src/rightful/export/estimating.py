@@ -48,10 +48,13 @@ class Estimator:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take nothing any more, and wait until nothing is asked of a connector."""
+        """Take nothing any more."""
         self._stopping.set()
+
+    def join(self, limit_s: float = _LIMIT_S) -> None:
+        """Wait until nothing is asked of a connector. One that heeds no limit is left behind, and told nothing of."""
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(limit_s)
 
     def ask(self, operation_id: OperationId, subject: IdentifiedSubject, tenant: TenantRuntime) -> None:
         """Wish for an estimate of a running operation; the first wish counts, and none where too many wait."""
@@ -89,4 +92,6 @@ class Estimator:
                         size_bytes=None if size is None else size.count,
                     )
             except Exception as error:  # noqa: BLE001 - a connector may be anybody's code; the read itself says what is wrong
+                if self._stopping.is_set():
+                    return  # store and connectors may be closed by now
                 _log.info("a source could not be estimated", source=source.name, error=describe(error))

@@ -101,6 +101,7 @@ class Service:
         self._submitter.stop()
         self._work.stop()
         self._engine.stop()
+        self._work.estimator.join()
         self._storages.close()
         self._settling.shutdown()
         for tenant in self._tenants.values():

@@ -1,5 +1,6 @@
 """How honest `left_s` and Retry-After are while a long export runs: within 30 % after its first tenth (GRAPH-35)."""
 
+import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +10,10 @@ import pytest
 from tests.unit.export.scripted import COLUMNS, PEOPLE
 from tests.unit.export.world import TENANT, World
 
-from rightful.connectors.interface import Connector
+from rightful.connectors.interface import Connector, Estimate
 from rightful.export.estimating import AFTER_S, Estimator
 from rightful.operation.model import DataPolicyOperation, OperationStatus
+from rightful.subject.model import IdentifiedSubject
 from rightful.testing.memory_connector import Faults, MemoryConnector
 
 MAIL = "ann@contoso.example"
@@ -127,5 +129,33 @@ def test_an_estimator_takes_nothing_before_it_is_started_and_stops(tmp_path: Pat
     estimator.ask(clock.operation.operation_id, subject, world.tenants[TENANT])
     assert estimator._wishes.qsize() <= 1
     estimator.stop()
+    estimator.join()
     assert estimator._thread is not None
+    assert not estimator._thread.is_alive()
+
+
+def test_a_connector_that_heeds_no_limit_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    class Heedless(MemoryConnector):
+        def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
+            begun.set()
+            gate.wait(10)
+            return super().estimate(subjects, limit_s=limit_s)
+
+    clock = Watched()
+    world = watched(tmp_path, [("heedless", Heedless("heedless", columns=COLUMNS))], clock)
+    assert clock.operation is not None
+    [subject] = world.directory.identify([world.directory.find_user("1")])  # type: ignore[list-item]  # there
+    assert subject is not None
+    estimator = Estimator(world.store)
+    estimator.start()
+    estimator.ask(clock.operation.operation_id, subject, world.tenants[TENANT])
+    assert begun.wait(10)
+    estimator.stop()
+    estimator.join(0.05)
+    assert estimator._thread is not None
+    assert estimator._thread.is_alive()
+    gate.set()
+    estimator.join(10)
     assert not estimator._thread.is_alive()
