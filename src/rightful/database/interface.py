@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from rightful.database.identifying import SlotValues
 from rightful.database.query import Query, Target, Wanted
-from rightful.database.table import Link, Statistics, Table
+from rightful.database.table import Link, Owner, Statistics, Table
 
 SLOW = "an index on the columns of `match` and `via` makes it quicker; a source may take longer with a larger `timeout_s`"
 """What to do about a query that took too long."""
@@ -77,8 +77,8 @@ class Database(Protocol):
         """Run a query whose answer is small; rows hold subject index and wanted columns, in the query's own order."""
         ...
 
-    def build_count(self, target: Target, distinct: str = "", *, is_folded: bool = False) -> Query:
-        """Build a query for `count`: of rows, or of the different values of a column (without letter case where they are folded)."""
+    def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
+        """Build a query for `count`: of rows, or of the different owners that rows have; see `query.build_count`."""
         ...
 
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:

@@ -31,7 +31,7 @@ from rightful.database.postgres_sql import (
     width_of,
 )
 from rightful.database.query import Query, Target, Wanted
-from rightful.database.table import Link, Statistics, Table, links_of
+from rightful.database.table import Link, Owner, Statistics, Table, links_of
 from rightful.errors import SourceRefused, SourceUnavailable
 
 R = TypeVar("R")
@@ -182,9 +182,9 @@ class PostgresDatabase:
             return []
         return self._ask(query.sql, _bound(values))
 
-    def build_count(self, target: Target, distinct: str = "", *, is_folded: bool = False) -> Query:
+    def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""
-        return queries.build_count(target, self._bound, distinct, is_folded=is_folded)
+        return queries.build_count(target, self._bound, owners)
 
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
         """Count, within the server's time limit for a statement."""

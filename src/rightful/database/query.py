@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from rightful.database.identifying import Slot
 from rightful.database.naming import quote
-from rightful.database.table import Table, TableColumn
+from rightful.database.table import Owner, Table, TableColumn
 from rightful.package.schema import Column
 from rightful.subject.matching import FOLDED_KINDS
 
@@ -144,12 +144,13 @@ def build(target: Target, wanted: Wanted, dialect: Dialect) -> Query:
     return _Builder(dialect).build(target, wanted)
 
 
-def build_count(target: Target, dialect: Dialect, distinct: str = "", *, is_folded: bool = False) -> Query:
+def build_count(target: Target, dialect: Dialect, owners: Sequence[Owner] = ()) -> Query:
     """Build the query whose rows are (subject index, how many rows `build` finds for it); who has none is left out.
 
-    Where a column is named, its different values are counted; without letter case where they are folded.
+    Where columns say whose a row is, different owners are counted: of several columns each combination of values is one, and each row
+    in which all are NULL or blank is one more, for it may be anybody's.
     """
-    return _Builder(dialect).count(target, distinct, is_folded=is_folded)
+    return _Builder(dialect).count(target, owners)
 
 
 class _Leaf(msgspec.Struct, frozen=True):
@@ -251,13 +252,23 @@ class _Builder:
             hidden=wanted.hidden,
         )
 
-    def count(self, target: Target, distinct: str, *, is_folded: bool) -> Query:
-        value = self._dialect.text(_of(_column(target.table, distinct))) if distinct else ""
-        selected = {"v": f"lower({value})" if is_folded else value} if distinct else {}
+    def count(self, target: Target, owners: Sequence[Owner]) -> Query:
+        selected = {"v": self._owner(target.table, owners)} if owners else {}
         rows = self._branches(self._finders(target), target.table, selected, {}, where="")
-        counted = "DISTINCT q.v" if distinct else "*"
-        sql = f"WITH {', '.join(self._relations)} SELECT q.n, count({counted}) FROM ({rows}) q GROUP BY q.n"  # noqa: S608 -- names are quoted
+        counted = "count(DISTINCT q.v) + count(*) - count(q.v)" if owners else "count(*)"
+        sql = f"WITH {', '.join(self._relations)} SELECT q.n, {counted} FROM ({rows}) q GROUP BY q.n"  # noqa: S608 -- names are quoted
         return Query(sql=sql, slots=tuple(self._slots), outputs=(), key=(), columns=(), match=(), hidden=Hidden())
+
+    def _owner(self, table: Table, owners: Sequence[Owner]) -> str:
+        """Return an expression that is equal for equal owners, NULL where no column names one; lengths keep values apart."""
+        values = []
+        for owner in owners:
+            text = self._dialect.text(_of(_column(table, owner.column)))
+            values.append(f"nullif(trim({f'lower({text})' if owner.is_folded else text}), '')")
+        if len(values) == 1:
+            return values[0]
+        parts = [f"coalesce({self._dialect.text(f'length({value})')} || ':' || {value}, '-')" for value in values]
+        return f"nullif({' || '.join(parts)}, '{'-' * len(parts)}')"
 
     def _after(self, wanted: Wanted) -> str:
         if not wanted.key or not wanted.is_resumed:

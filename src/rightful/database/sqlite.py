@@ -22,7 +22,7 @@ from rightful.database.query import Query, Target, Wanted
 from rightful.database.sqlite_catalogue import introspect, statistics_of, table_names, widths_of
 from rightful.database.sqlite_rows import Misfit, batch_of
 from rightful.database.sqlite_sql import SqliteDialect
-from rightful.database.table import Link, Statistics, Table, links_of
+from rightful.database.table import Link, Owner, Statistics, Table, links_of
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.package.schema import ColumnKind
 
@@ -200,9 +200,9 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise self._translated(error) from None
 
-    def build_count(self, target: Target, distinct: str = "", *, is_folded: bool = False) -> Query:
+    def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""
-        return queries.build_count(target, self._dialect, distinct, is_folded=is_folded)
+        return queries.build_count(target, self._dialect, owners)
 
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
         """Count, and look at the clock now and then."""

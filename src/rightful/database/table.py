@@ -111,3 +111,11 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     row_bytes: int | None = None
     distinct: dict[str, float] = {}
     """How many different values columns have, where that is known."""
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """A column that says whose a row is."""
+
+    column: str
+    is_folded: bool
+    """Whether letter case has no meaning."""

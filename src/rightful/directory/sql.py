@@ -102,7 +102,7 @@ class SqlDirectory:
         self._databases: dict[str, Database] = {}
         database = self._open(said.url)
         self._people = _Holdings(
-            TableSharing(database, said.table, {said.id: "id"}),
+            TableSharing(database, said.table, {said.id: ["id"]}),
             [said.id, said.upn, said.display_name, said.language],
             {"id": said.id, "upn": said.upn, **said.identifiers},
         )
@@ -330,7 +330,9 @@ class _More:
 
     def __init__(self, database: Database, settings: MoreSettings) -> None:
         self.kinds = frozenset(settings.from_)
-        owners = {column: kind for kind, column in settings.from_.items()}
+        owners: dict[str, list[str]] = {}
+        for kind, column in settings.from_.items():
+            owners.setdefault(column, []).append(kind)
         self.holdings = _Holdings(TableSharing(database, settings.table, owners), [], settings.identifiers)
         self.lookup = Lookup(database, settings.table, [(column, kind) for kind, column in settings.from_.items()], self.holdings.columns)
 
@@ -341,7 +343,7 @@ class _Inbound:
     def __init__(self, database: Database, settings: InboundSettings) -> None:
         leading = [settings.user_id, settings.upn, settings.display_name, settings.home_tenant_id]
         self.holdings = _Holdings(
-            TableSharing(database, settings.table, {settings.user_id: "id"}),
+            TableSharing(database, settings.table, {settings.user_id: ["id"]}),
             leading,
             {"id": settings.user_id, "upn": settings.upn, **settings.identifiers},
         )

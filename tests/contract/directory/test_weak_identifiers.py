@@ -173,3 +173,54 @@ def test_unique_column_may_hold_one_folded_value_of_many(world: World) -> None:
     directory.close()
     assert found is not None
     assert "mail" not in found.identifiers
+
+
+_BADGES = """
+CREATE TABLE staff (id text PRIMARY KEY, upn text, employee_no text);
+INSERT INTO staff VALUES ('ann', 'ann@contoso.example', 'e1'), ('bob', 'bob@contoso.example', 'e2');
+CREATE TABLE badges (upn text, employee_no text, badge text, spare text);
+INSERT INTO badges VALUES
+  ('ann@contoso.example', 'e1', 'own', NULL), ('Ann@contoso.example ', 'e1', NULL, 'own'), ('ANN@contoso.example', NULL, 'own', 'own'),
+  ('ann@contoso.example', NULL, 'gate', NULL), ('bob@contoso.example', NULL, 'gate', NULL), (NULL, 'e3', 'gate', NULL), ('', 'e4', 'gate', NULL),
+  ('ann@contoso.example', 'e1', 'pair', NULL), ('bob@contoso.example', 'e2', NULL, 'pair'),
+  ('ann@contoso.example', 'e1', 'loose', NULL), (NULL, NULL, 'loose', NULL), (' ', '', 'loose', 'loose'),
+  ('ann@contoso.example', 'e1', 'once', NULL), (NULL, NULL, NULL, 'once');
+"""
+
+
+@pytest.mark.parametrize("from_", [{"upn": "upn", "employee_id": "employee_no"}, {"upn": "upn"}], ids=["two", "one"])
+def test_people_are_counted_by_all_columns_that_say_whose_it_is(world: World, from_: dict[str, str]) -> None:
+    world.execute(_BADGES)
+    more = MoreSettings(table="badges", from_=from_, identifiers={"badge": ("badge", "spare")})
+    settings = SqlDirectorySettings(url=world.url, table="staff", identifiers={"employee_id": "employee_no"}, more=(more,))
+    directory = SqlDirectory(TENANT, settings, folder=world.folder)
+    together = directory.identify([subject for subject in directory.subjects([SubjectId("ann"), SubjectId("bob")]) if subject])
+    ann, bob = (directory.identify([found.subject])[0] for found in together if found)
+    directory.close()
+    assert (ann, bob) == together, "each alone as both at once"
+    assert ann is not None
+    assert bob is not None
+    assert tuple(sorted(ann.values("badge"))) == ("once", "own", "pair")
+    assert bob.values("badge") == ("pair",)
+    shared = {each.value: each.people for each in ann.refused if each.weakness is Weakness.SHARED}
+    assert shared == {"gate": 4, "loose": 3}, "nobody's row may be anybody's: each counts as one more"
+
+
+def test_one_column_of_several_kinds_is_folded_only_where_all_are(world: World) -> None:
+    world.execute(
+        """
+        CREATE TABLE staff (id text PRIMARY KEY, upn text, employee_no text);
+        INSERT INTO staff VALUES ('ann', 'ann@contoso.example', 'a');
+        CREATE TABLE badges (who text, badge text);
+        INSERT INTO badges VALUES ('a', 'gate'), ('A', 'gate'), ('b', 'gate'), ('B', 'gate'), ('a', 'own'), ('ann@contoso.example', 'own');
+        """
+    )
+    more = MoreSettings(table="badges", from_={"employee_id": "who", "upn": "who"}, identifiers={"badge": "badge"})
+    settings = SqlDirectorySettings(
+        url=world.url, table="staff", identifiers={"employee_id": "employee_no"}, more=(more,), limits=Limits(shared_by=3)
+    )
+    directory = SqlDirectory(TENANT, settings, folder=world.folder)
+    [ann] = directory.identify([subject for subject in directory.subjects([SubjectId("ann")]) if subject])
+    directory.close()
+    assert ann is not None
+    assert ann.values("badge") == ("own",)
