@@ -3,9 +3,7 @@
 What is found and in which order is said in `file_tree`; here a subject's identifiers become the folders to walk.
 """
 
-import itertools
 import os
-import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -17,13 +15,11 @@ import msgspec
 from rightful.connectors.file_tree import TreeFile, TreeSkip, Visit, order
 from rightful.connectors.interface import Amount, Cursor, Estimate, FileItem, Item, Partition, ReadHeader, SkippedItem
 from rightful.connectors.local_paths import path_matcher
+from rightful.connectors.path_template import TEMPLATE_HINT, PathTemplate, kinds_in, template_problem
 from rightful.connectors.tree_place import Access, TreePlace, open_tree, place_problems
 from rightful.errors import SourceUnavailable
 from rightful.setting_problem import SettingPath, SettingProblem, refuse
-from rightful.subject.matching import is_usable
 from rightful.subject.model import IdentifiedSubject
-
-_PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
 
 
 class FilesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,12 +67,8 @@ class FilesConnector:
         refuse(source_name, self.problems(source_name, settings, siblings=siblings, folder=folder))
         self._source_name = source_name
         self._settings = settings
-        segments = _segments(settings.path)
-        fixed = list(itertools.takewhile(lambda segment: not _PLACEHOLDER.search(segment), segments))
-        # The fixed beginning belongs to the root: where it is missing the source is missing, not the person.
-        self._fixed = "".join(f"{segment}/" for segment in fixed)
-        self._segments = segments[len(fixed) :]
-        self._tree = open_tree(source_name, settings.place, fixed, folder)
+        self._template = PathTemplate(settings.path)
+        self._tree = open_tree(source_name, settings.place, self._template.fixed, folder)
         self._is_included = path_matcher(settings.include or ("**",))
         self._is_excluded = path_matcher(settings.exclude)
 
@@ -87,14 +79,14 @@ class FilesConnector:
         """Yield what the configuration alone shows; see `connectors.registry.FindsProblems`."""
         del source_name, siblings, folder
         yield from place_problems(settings.place)
-        path_problem = _template_problem(settings.path)
+        path_problem = template_problem(settings.path)
         if path_problem:
-            yield ("path",), path_problem, "put an identifier into it, for instance {upn}/"
+            yield ("path",), path_problem, TEMPLATE_HINT
 
     @staticmethod
     def kinds_used(settings: FilesSettings) -> Iterable[tuple[SettingPath, str]]:
         """Return the kinds in the template."""
-        return [(("path",), kind) for kind in _PLACEHOLDER.findall(settings.path)]
+        return [(("path",), kind) for kind in kinds_in(settings.path)]
 
     def check(self) -> None:
         """Raise `SourceError` where the root is not there, cannot be listed or is empty."""
@@ -117,7 +109,7 @@ class FilesConnector:
         with self._tree.visit() as visit:
             yield ReadHeader(searched=self._settings.path)
             for index, subject in enumerate(subjects):
-                folders = self._folders(subject)
+                folders = self._template.places(subject)
                 for folder in folders:
                     yield from self._read_folder(visit, index, folder, is_prefixed=len(folders) > 1, cursor=cursor)
 
@@ -134,7 +126,7 @@ class FilesConnector:
     def _estimate(self, visit: Visit, subject: IdentifiedSubject, until: float) -> Estimate:
         files = size_bytes = 0
         is_exact = True
-        for folder in self._folders(subject):
+        for folder in self._template.places(subject):
             with suppress(OSError), closing(visit.walk(folder, after=(), is_wanted=self._is_wanted)) as found:  # the read will skip it
                 for item in found:
                     if time.monotonic() >= until:
@@ -147,11 +139,6 @@ class FilesConnector:
             return Estimate()
         return Estimate(files=Amount(files, is_exact=is_exact), size_bytes=Amount(size_bytes, is_exact=is_exact))
 
-    def _folders(self, subject: IdentifiedSubject) -> list[tuple[str, ...]]:
-        """Return a subject's folders below the root, in the order of their bytes."""
-        choices = [_fill(segment, subject) for segment in self._segments]
-        return sorted(set(itertools.product(*choices)), key=lambda folder: [os.fsencode(segment) for segment in folder])
-
     def _read_folder(
         self, visit: Visit, index: int, folder: tuple[str, ...], *, is_prefixed: bool, cursor: Cursor | None
     ) -> Iterator[Item]:
@@ -160,7 +147,7 @@ class FilesConnector:
         after = _after(cursor, folder if is_prefixed else ())
         if after is None:
             return
-        place = _Place(visit=visit, subject=index, folder=folder, root=self._fixed + name, prefix=prefix)
+        place = _Place(visit=visit, subject=index, folder=folder, root=self._template.root(folder), prefix=prefix)
         is_there = False
         try:
             with closing(visit.walk(folder, after=after, is_wanted=self._is_wanted)) as found:
@@ -199,31 +186,6 @@ def _item(place: _Place, item: TreeFile | TreeSkip) -> FileItem | SkippedItem:
 def _renew(place: _Place, item: TreeFile) -> FileItem | SkippedItem | None:
     now = place.visit.look(place.folder, item)
     return None if now is None else _item(place, now)
-
-
-def _segments(path: str) -> list[str]:
-    return path.removesuffix("/").split("/")
-
-
-def _template_problem(path: str) -> str:
-    for segment in _segments(path):
-        if segment in {"", ".", ".."} or "\0" in segment or set("{}") & set(_PLACEHOLDER.sub("", segment)):
-            return "is not a relative path with identifier kinds in braces"
-    return "" if _PLACEHOLDER.search(path) else "is the same folder for everybody"
-
-
-def _fill(segment: str, subject: IdentifiedSubject) -> list[str]:
-    """Return what a segment of the template stands for; nothing where an identifier is missing or cannot be a folder's name."""
-    pieces = _PLACEHOLDER.split(segment)
-    choices = [
-        [value for value in subject.values(piece) if _can_be_name(piece, value)] if number % 2 else [piece]
-        for number, piece in enumerate(pieces)
-    ]
-    return ["".join(choice) for choice in itertools.product(*choices)]
-
-
-def _can_be_name(kind: str, value: str) -> bool:
-    return is_usable(kind, value) and value not in {".", ".."} and not set("/\0") & set(value)
 
 
 def _after(cursor: Cursor | None, folder: tuple[str, ...]) -> list[bytes] | None:
