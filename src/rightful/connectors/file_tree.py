@@ -9,7 +9,9 @@ Rules:
 """
 
 import errno
+import math
 import os
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -53,13 +55,35 @@ class TreeFolder:
     path: str
 
 
+class Patience:
+    """How long walks may ask for more, from now on."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._begun = time.monotonic()
+        self.ran_out = False
+        """Whether something was left out for it."""
+
+    def is_over(self, *, share: float = 1.0) -> bool:
+        """Say whether a share of it is over; asked where there is something to be left out."""
+        over = time.monotonic() - self._begun >= self._limit_s * share
+        self.ran_out |= over
+        return over
+
+
+ENDLESS = Patience(math.inf)
+
+
 class Visit(Protocol):
     """One look at a tree."""
 
-    def walk(self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted) -> Generator[TreeFile | TreeSkip]:
+    def walk(
+        self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted, patience: Patience = ENDLESS
+    ) -> Generator[TreeFile | TreeSkip]:
         """Yield what lies in a folder below the root, sorted by `order`, strictly after a cursor.
 
-        Raises `FileNotFoundError` before the first one where there is no such folder, another `OSError` where it cannot be read.
+        Where the patience is over it asks for no more, and yields what it knows by then. Raises `FileNotFoundError` before the first one
+        where there is no such folder, another `OSError` where it cannot be read.
         """
         ...
 
@@ -92,42 +116,3 @@ def order(path: str) -> list[bytes]:
 def changed() -> ItemChanged:
     """Return the error for a file that is not what was found."""
     return ItemChanged(errno.EAGAIN, "the file changed while it was read")
-
-
-def walk_listings(
-    list_folder: Callable[[str], Sequence[TreeFile | TreeSkip | TreeFolder]], *, after: Sequence[bytes], is_wanted: IsWanted
-) -> Iterator[TreeFile | TreeSkip]:
-    """Walk a tree by listing one folder after another.
-
-    `list_folder` takes a path below the walked folder, "" for itself, and returns what lies in it with paths alike. What it raises for the
-    first one goes on; a folder below that is gone was deleted meanwhile, one that raises another `OSError` is skipped.
-    """
-    waiting: list[TreeFile | TreeSkip | TreeFolder] = _last_first(list_folder(""))
-    while waiting:
-        item = waiting.pop()
-        segments = order(item.path)
-        if not is_wanted(item.path, isinstance(item, TreeFolder)) or _is_before(item, segments, after):
-            continue
-        if not isinstance(item, TreeFolder):
-            yield item
-            continue
-        try:
-            waiting += _last_first(list_folder(item.path))
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            if segments > list(after):
-                yield TreeSkip(item.path, (error.strerror or "cannot be read").lower())
-
-
-def _last_first(found: Sequence[TreeFile | TreeSkip | TreeFolder]) -> list[TreeFile | TreeSkip | TreeFolder]:
-    return sorted(found, key=lambda item: order(item.path), reverse=True)
-
-
-def _is_before(item: TreeFile | TreeSkip | TreeFolder, segments: Sequence[bytes], after: Sequence[bytes]) -> bool:
-    """Say whether something, with all that is in it, comes before a cursor or is it."""
-    if not after:
-        return False
-    if isinstance(item, TreeFolder) and list(after[: len(segments)]) == segments:
-        return False  # the cursor is in it, or it is the cursor: a folder that could not be listed
-    return list(segments) <= list(after)

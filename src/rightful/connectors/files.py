@@ -4,7 +4,6 @@ What is found and in which order is said in `file_tree`; here a subject's identi
 """
 
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from rightful.connectors.file_tree import TreeFile, TreeSkip, Visit, order
+from rightful.connectors.file_tree import Patience, TreeFile, TreeSkip, Visit, order
 from rightful.connectors.interface import Amount, Cursor, Estimate, FileItem, Item, Partition, ReadHeader, SkippedItem
 from rightful.connectors.local_paths import path_matcher
 from rightful.connectors.path_template import TEMPLATE_HINT, PathTemplate, kinds_in, template_problem
@@ -115,26 +114,23 @@ class FilesConnector:
 
     def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
         """List the folders, and add sizes up; what was counted in time is what there is at least."""
-        until = time.monotonic() + limit_s
+        patience = Patience(limit_s)
         with self._tree.visit() as visit:
-            return tuple(self._estimate(visit, subject, until) for subject in subjects)
+            return tuple(self._estimate(visit, subject, patience) for subject in subjects)
 
     def close(self) -> None:
         """Release connections; no descriptor outlives a read."""
         self._tree.close()
 
-    def _estimate(self, visit: Visit, subject: IdentifiedSubject, until: float) -> Estimate:
+    def _estimate(self, visit: Visit, subject: IdentifiedSubject, patience: Patience) -> Estimate:
         files = size_bytes = 0
-        is_exact = True
         for folder in self._template.places(subject):
-            with suppress(OSError), closing(visit.walk(folder, after=(), is_wanted=self._is_wanted)) as found:  # the read will skip it
-                for item in found:
-                    if time.monotonic() >= until:
-                        is_exact = False
-                        break
+            with suppress(OSError):  # the read will skip it
+                for item in visit.walk(folder, after=(), is_wanted=self._is_wanted, patience=patience):
                     if isinstance(item, TreeFile):
                         files += 1
                         size_bytes += item.size_bytes
+        is_exact = not patience.ran_out
         if not (files or is_exact):
             return Estimate()
         return Estimate(files=Amount(files, is_exact=is_exact), size_bytes=Amount(size_bytes, is_exact=is_exact))

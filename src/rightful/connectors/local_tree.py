@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rightful.connectors import tree
-from rightful.connectors.file_tree import IsWanted, TreeFile, TreeSkip
+from rightful.connectors.file_tree import ENDLESS, IsWanted, Patience, TreeFile, TreeSkip
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 
 
@@ -100,7 +100,9 @@ class _LocalVisit:
         self._root = root
         self._identity = tree.identity(os.fstat(root))
 
-    def walk(self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted) -> Generator[TreeFile | TreeSkip]:
+    def walk(
+        self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted, patience: Patience = ENDLESS
+    ) -> Generator[TreeFile | TreeSkip]:
         """Yield what lies in a folder."""
         try:
             fd = tree.open_folder(self._root, folder)
@@ -111,7 +113,7 @@ class _LocalVisit:
                 raise self._owner.unavailable(error) from error
             raise OSError(error.errno, tree.reason_of(error)) from error
         try:
-            yield from tree.walk(fd, after=after, is_wanted=is_wanted)
+            yield from tree.walk(fd, after=after, is_wanted=is_wanted, patience=patience)
         except OSError as error:
             raise self._owner.unavailable(error) from error  # what concerns one file alone, the walk has told as skipped
 

@@ -1,7 +1,7 @@
 """Trees in Azure Blob Storage and S3, for `files`, by obstore.
 
 An object's name is its path: there are no folders, and no links. All objects of one person are listed in one go (a few requests, each of a
-thousand or more) and sorted by segments, so that the order is the same in each store; that holds about 300 bytes of memory for each.
+thousand or more) and sorted by segments, so that the order is the same in each store.
 
 obstore cannot speak of names that have an empty segment, `.` or `..`: a listing with one in it fails as a whole, and so does the source,
 since nothing may be left out without a word. It cuts a slash from a name's end, and then cannot read it.
@@ -13,9 +13,10 @@ Its errors hold addresses, so objects' names, which are personal: they are trans
 """
 
 import errno
+import itertools
 import re
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,7 +24,8 @@ import obstore
 from obstore.exceptions import BaseError, InvalidPathError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 from obstore.store import AzureStore, ObjectStore, S3Store
 
-from rightful.connectors.file_tree import CHUNK_BYTES, IsWanted, TreeFile, TreeSkip, changed, order
+from rightful.connectors.file_tree import CHUNK_BYTES, ENDLESS, IsWanted, Patience, TreeFile, TreeSkip, changed, order
+from rightful.connectors.sorted_listing import SortedListing
 from rightful.connectors.tree_place import RemoteRoot
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 
@@ -98,32 +100,41 @@ class ObjectTree:
             raise SourceUnavailable("the root holds nothing", source_name=self._source_name, hint="correct url, or set allow_empty: true")
         yield self
 
-    def walk(self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted) -> Generator[TreeFile | TreeSkip]:
+    def walk(
+        self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted, patience: Patience = ENDLESS
+    ) -> Generator[TreeFile | TreeSkip]:
         """Yield the objects below a folder."""
         cut = len(self._key(folder, "")) if (*self._prefix, *folder) else 0
-        found = [_file(meta, meta["path"][cut:]) for meta in self._list(folder)]
-        found.sort(key=lambda file: order(file.path))
         last = list(after)
-        for number, file in enumerate(found):
-            segments = order(file.path)
-            following = found[number + 1].path if number + 1 < len(found) else ""
-            is_marker = not file.size_bytes and following.startswith(file.path + "/")  # a "folder", as portals and Hadoop make them
-            if segments <= last or is_marker or not _is_wanted(file.path, is_wanted):
-                continue
-            if following == file.path:
-                continue  # `name` and `name/`, one in the listing's eyes: the second tells which can be read
-            if number and found[number - 1].path == file.path:
-                yield from self._twins(folder, file, found[number - 1])
-            elif file.size_bytes or self._head(folder, file.path) is not None:  # else a marker for a folder with nothing in it: `name/`
-                yield file
+        with closing(SortedListing(self._listed(folder, cut, patience), self._source_name)) as found:
+            for twins, following in _by_name(found):
+                path = twins[0].path
+                # A "folder", as portals and Hadoop make them.
+                is_marker = following.startswith(f"{path}/") and not any(twin.size_bytes for twin in twins)
+                if order(path) < last or is_marker or not _is_wanted(path, is_wanted):
+                    continue
+                told = self._told(folder, twins) if not patience.is_over() else iter(twins)
+                yield from (item for item in told if order(item.path) > last)
 
-    def _twins(self, folder: Sequence[str], one: TreeFile, other: TreeFile) -> Iterator[TreeFile | TreeSkip]:
-        readable = self._head(folder, one.path)
+    def _listed(self, folder: Sequence[str], cut: int, patience: Patience) -> Iterator[TreeFile]:
+        """List until half of the patience is over: to sort and count takes about as long again."""
+        for meta in self._list(folder):
+            if patience.is_over(share=0.5):
+                return
+            yield _file(meta, meta["path"][cut:])
+
+    def _told(self, folder: Sequence[str], twins: Sequence[TreeFile]) -> Iterator[TreeFile | TreeSkip]:
+        """Tell of what has one path in the listing's eyes: `name`, `name/`, or both."""
+        path = twins[0].path
+        if len(twins) == 1 and twins[0].size_bytes:
+            yield twins[0]
+            return
+        readable = self._head(folder, path)  # None where it is a marker for a folder with nothing in it: `name/`
         if readable is not None:
             yield readable
-        for twin in (one, other):
+        for twin in twins:
             if twin.size_bytes and (readable is None or twin.stamp != readable.stamp):
-                yield TreeSkip(f"{one.path}/", "its name ends in a slash, which cannot be read")
+                yield TreeSkip(f"{path}/", "its name ends in a slash, which cannot be read")
 
     def read(self, folder: Sequence[str], found: TreeFile) -> Iterator[bytes]:
         """Yield an object's content, from one request."""
@@ -212,6 +223,18 @@ class ObjectTree:
     def _unavailable(self, status: int) -> SourceUnavailable:
         what = f"answers HTTP {status}" if status else "does not answer"
         return SourceUnavailable(f"the store {what}", source_name=self._source_name, hint="see that it is up, and reachable from here")
+
+
+def _by_name(found: Iterable[TreeFile]) -> Iterator[tuple[list[TreeFile], str]]:
+    """Yield the objects of one path together, with the path that follows."""
+    groups = (list(group) for _, group in itertools.groupby(found, key=lambda file: file.path))
+    before: list[TreeFile] = []
+    for group in groups:
+        if before:
+            yield before, group[0].path
+        before = group
+    if before:
+        yield before, ""
 
 
 def _file(meta: "ObjectMeta", path: str) -> TreeFile:

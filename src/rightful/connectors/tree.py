@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from rightful.connectors.file_tree import CHUNK_BYTES, TreeFile, TreeSkip, changed
+from rightful.connectors.file_tree import CHUNK_BYTES, ENDLESS, Patience, TreeFile, TreeSkip, changed
 
 _OPEN_FOLDERS = 64
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -103,13 +103,16 @@ def _is_exact(folder: int, name: str) -> bool:
     return name in os.listdir(folder)
 
 
-def walk(folder: int, *, after: Sequence[bytes] = (), is_wanted: Callable[[str, bool], bool]) -> Generator[TreeFile | TreeSkip]:
+def walk(
+    folder: int, *, after: Sequence[bytes] = (), is_wanted: Callable[[str, bool], bool], patience: Patience = ENDLESS
+) -> Generator[TreeFile | TreeSkip]:
     """Yield what lies in a folder and below, sorted by `file_tree.order`, strictly after a cursor.
 
     Args:
         folder: descriptor, opened for listing; closed when the walk ends.
         after: segments of the path to go on after.
         is_wanted: whether a path (and whether it is a folder) is to be visited at all.
+        patience: when it is over, the walk ends.
 
     Raises:
         OSError: for which `is_down` holds, or ESTALE where a folder was moved away during the walk: start again.
@@ -118,7 +121,7 @@ def walk(folder: int, *, after: Sequence[bytes] = (), is_wanted: Callable[[str, 
     try:
         way[0].identity = identity(os.fstat(folder))
         way[0].names = _names(folder, after)
-        while way:
+        while way and not patience.is_over():
             if way[-1].names:
                 yield from _visit(way, way[-1].names.pop(), is_wanted)
             else:

@@ -3,10 +3,13 @@
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.servers.azurite import Azurite
@@ -14,7 +17,7 @@ from tests.servers.s3 import S3Server
 from tests.unit.export.world import World
 
 from rightful.connectors.files import FilesConnector, FilesSettings
-from rightful.connectors.interface import Cursor, FileItem, Item, ItemChanged, Partition, SkippedItem
+from rightful.connectors.interface import Amount, Cursor, FileItem, Item, ItemChanged, Partition, SkippedItem, estimate
 from rightful.connectors.tree_place import Access
 from rightful.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
 from rightful.operation.model import OperationStatus
@@ -158,6 +161,7 @@ def test_an_empty_root_is_unavailable_unless_that_is_normal(place: Place) -> Non
 
 def test_a_name_that_ends_in_a_slash_is_not_lost_without_a_word(place: Place) -> None:
     place.write({"ann/note/": b"content under a folder's name", "ann/both/": b"more", "ann/both": b"!", "ann/marker/": b""})
+    place.write({"ann/split": b"beside a folder of its name", "ann/split/": b"", "ann/split/x": b"x"})
     found = {}
     for item in items_of(place.connect()):
         if isinstance(item, SkippedItem):
@@ -171,7 +175,10 @@ def test_a_name_that_ends_in_a_slash_is_not_lost_without_a_word(place: Place) ->
             now = item.renew()
             found[item.path] = now.reason if isinstance(now, SkippedItem) else repr(now)
     unreadable = "its name ends in a slash, which cannot be read"
-    assert found == {"note": unreadable, "both": "!", "both/": unreadable}
+    beside = {"split": "beside a folder of its name", "split/x": "x"}
+    assert found == {"note": unreadable, "both": "!", "both/": unreadable} | beside
+    after = [getattr(item, "path", "") for item in items_of(place.connect(), cursor=Cursor("both"))]
+    assert after == ["both/", "note", "split", "split/x"]
 
 
 @pytest.mark.parametrize("name", ["ann//x", "ann/./x", "ann/../bob/x"])
@@ -208,6 +215,41 @@ def test_what_is_replaced_by_the_same_size_while_it_is_read_is_told(place: Place
     place.write({"ann/log": b"y" * (3 << 20)})
     with pytest.raises(ItemChanged):
         list(chunks)
+
+
+class Endless(BaseHTTPRequestHandler):
+    """A bucket whose listing never ends; a page takes a moment."""
+
+    def do_GET(self) -> None:
+        time.sleep(0.02)
+        query = parse_qs(urlsplit(self.path).query)
+        page = int(query.get("continuation-token", ["0"])[0])
+        entries = "".join(
+            f"<Contents><Key>ann/{page:06}-{n}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>x</ETag><Size>7</Size></Contents>"
+            for n in range(1000)
+        )
+        body = f"<ListBucketResult><IsTruncated>true</IsTruncated>{entries}<NextContinuationToken>{page + 1}</NextContinuationToken></ListBucketResult>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base class has it so
+
+
+def test_an_estimate_gives_up_listing_when_its_time_is_over() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        connector = connect(
+            "s3://box", Access(endpoint=f"http://127.0.0.1:{server.server_port}", access_key_id="x", secret_access_key=CANARY)
+        )
+        [said] = estimate(connector, [identified(folder=("ann",))], limit_s=1.0)
+        server.shutdown()
+    assert said.files is not None
+    assert said.size_bytes == Amount(said.files.count * 7)
+    assert said.files.count >= 1000
+    assert not said.files.is_exact
 
 
 @contextmanager

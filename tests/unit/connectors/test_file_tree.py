@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rightful.connectors.file_tree import IsWanted, TreeFile, TreeSkip
+from rightful.connectors.file_tree import ENDLESS, IsWanted, Patience, TreeFile, TreeSkip
 from rightful.connectors.files import FilesConnector, FilesSettings
 from rightful.connectors.interface import FileItem, Partition
 from rightful.errors import SourceUnavailable
@@ -23,8 +23,10 @@ class Vanishing:
     def visit(self) -> Iterator["Vanishing"]:
         yield self
 
-    def walk(self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted) -> Generator[TreeFile | TreeSkip]:
-        del folder, after, is_wanted
+    def walk(
+        self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted, patience: Patience = ENDLESS
+    ) -> Generator[TreeFile | TreeSkip]:
+        del folder, after, is_wanted, patience
         for number in range(self.given):
             yield TreeFile(str(number), 1, None, ())
         raise FileNotFoundError
