@@ -331,13 +331,27 @@ tenants:
       #   @ http.answer_mib
       #   answer_mib: 16
 
-      # Parquet files of everybody, searched for many people at once.
+      # Parquet, CSV or JSON lines files of everybody, searched for many people at once.
       # activity:
       #   connector: lake
       #   @ lake.url
       #   url: "activity/**/*.parquet"
       #   @ lake.match
       #   match: {user_id: upn}
+      #   @ lake.format
+      #   format: parquet
+      #   @ lake.types
+      #   types: {}
+      #   @ lake.csv
+      #   csv:
+      #     @ lake.csv.delimiter
+      #     delimiter: ","
+      #     @ lake.csv.quote
+      #     quote: true
+      #     @ lake.csv.encoding
+      #     encoding: utf-8
+      #     @ lake.csv.columns
+      #     columns: []
       #   @ lake.exclude
       #   exclude: [session]
       #   @ lake.time

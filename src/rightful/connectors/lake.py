@@ -1,6 +1,6 @@
-"""The connector `lake`: Parquet files on local disks, searched for a set of subjects in one scan.
+"""The connector `lake`: files of rows, searched for a set of subjects in one scan.
 
-Here stands what a read is made of; `lake_files` lists the files, `lake_scan` reads them (and imports polars, which takes a while).
+Here stands what a read is made of; `lake_local` lists the files, `lake_scan` reads them (and imports polars, which takes a while).
 
 A lake changes while it is read. A plan lists every file with its size and time; files that come later wait for the next request. Where a
 planned file has changed or gone, a lake of one partition is simply listed anew by the read; one of several cannot be, since rows may have
@@ -11,31 +11,43 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from rightful.connectors.interface import MATCH_PREFIX, Amount, Cursor, Estimate, Item, MatchColumn, Partition, ReadHeader, Rows
-from rightful.connectors.lake_files import LakeFile, divide, is_unchanged, list_files, split_glob
+from rightful.connectors.lake_faults import LakeFaults
+from rightful.connectors.lake_files import LakeFile, divide
+from rightful.connectors.lake_local import LocalLake
+from rightful.connectors.lake_settings import CsvSettings, format_problems
 from rightful.connectors.local_paths import LOCAL_URL_HINT, local_path, local_url_problem
-from rightful.errors import SourceRefused, SourceUnavailable
+from rightful.errors import SourceRefused
 from rightful.setting_problem import SettingProblem, refuse
 from rightful.spelling import did_you_mean
 from rightful.subject.model import IdentifiedSubject
 
 if TYPE_CHECKING:
+    from rightful.connectors.lake_format import LakeFormat
     from rightful.connectors.lake_scan import LakeScan, LakeSchema
+    from rightful.connectors.lake_text import TextReader
 
 MIB = 1 << 20
 
 
 class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Parquet files that hold rows of many people."""
+    """Parquet, CSV or JSON lines files that hold rows of many people."""
 
     url: str
     """`file:///srv/activity/**/*.parquet`, or a path relative to the configuration's folder. `**` stands for any number of folders."""
     match: dict[str, str]
     """Column: identifier kind. Of several columns either may match. Texts and integers."""
+    format: Literal["parquet", "csv", "jsonl"] = "parquet"
+    """What the files are. `csv` and `jsonl` may be compressed: `.gz`, `.zst`."""
+    types: dict[str, str] = {}
+    """Columns of `csv` and `jsonl` that are read as another type than text or document: `int`, `float`, `bool`, `decimal(12, 2)`, `date`,
+    `timestamp`, `timestamp_tz`, `text`."""
+    csv: CsvSettings = CsvSettings()
+    """How CSV files are written."""
     exclude: tuple[str, ...] = ()
     """Columns that are left out."""
     time: str = ""
@@ -66,7 +78,8 @@ class LakeConnector:
         refuse(source_name, self.problems(source_name, settings, siblings=siblings, folder=folder))
         self._source_name = source_name
         self._settings = settings
-        self._glob = split_glob(local_path(settings.url, Path()), folder)
+        self._place = LocalLake(source_name, local_path(settings.url, Path()), folder)
+        self._faults = LakeFaults(source_name, settings.match)
 
     @staticmethod
     def problems(
@@ -81,12 +94,34 @@ class LakeConnector:
             yield ("url",), "names no file", "write a pattern behind the folder, such as **/*.parquet"
         if not settings.match:
             yield ("match",), "names no column: it does not say whose a row is", "write for instance match: {user_id: upn}"
+        yield from format_problems(settings.format, settings.types, settings.csv, settings.match)
 
     @cached_property
     def _scan(self) -> "LakeScan":
         from rightful.connectors.lake_scan import LakeScan  # noqa: PLC0415  # polars takes 0.1 s to import
 
-        return LakeScan(self._source_name, self._glob.root, self._settings.match, self._settings.exclude)
+        return LakeScan(self._faults, self._format, self._settings.match, self._settings.exclude)
+
+    @cached_property
+    def _format(self) -> "LakeFormat":
+        settings = self._settings
+        if settings.format == "parquet":
+            from rightful.connectors.lake_parquet import ParquetFormat  # noqa: PLC0415  # likewise
+
+            return ParquetFormat(self._place, self._faults, set(settings.exclude) - settings.match.keys())
+        from rightful.connectors.lake_text import TextFormat  # noqa: PLC0415  # likewise
+
+        return TextFormat(self._place, self._faults, self._reader, {k: v for k, v in settings.types.items() if k not in settings.match})
+
+    @cached_property
+    def _reader(self) -> "TextReader":
+        if self._settings.format == "csv":
+            from rightful.connectors.lake_csv import CsvReader  # noqa: PLC0415  # likewise
+
+            return CsvReader(self._settings.csv)
+        from rightful.connectors.lake_jsonl import JsonLinesReader  # noqa: PLC0415  # likewise
+
+        return JsonLinesReader(self._settings.match, self._settings.types, self._settings.exclude)
 
     def check(self) -> None:
         """Raise `SourceError` where files cannot be listed, their schemas do not go together or a configured column is not there."""
@@ -122,8 +157,8 @@ class LakeConnector:
             return
         for batch in self._scan.rows(files, schema, subjects):
             yield Rows(batch)
-        if not is_unchanged(self._glob.root, files):
-            raise self._changed("the lake changed while it was read")
+        if not self._place.is_unchanged(files):
+            raise self._faults.changed()
 
     def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
         """Count by the match columns alone, in as many files as there is time for; see `lake_estimate`."""
@@ -139,27 +174,15 @@ class LakeConnector:
 
     def _planned(self, partition: Partition) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
         spec = msgspec.json.decode(partition.spec, type=_Spec)
-        if is_unchanged(self._glob.root, spec.files):
+        if self._place.is_unchanged(spec.files):
             return spec.files, self._scan.unpack(base64.b64decode(spec.schema)) if spec.schema else None
         if spec.of == 1:
             return self._survey()
-        raise self._changed("the lake changed after it was planned")
+        raise self._faults.changed("the lake changed after it was planned")
 
     def _survey(self) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
         """List the lake as it is now, and what its files' schemas are together (None: there are no files, and that is allowed)."""
-        try:
-            self._glob.root.stat()
-            files = list_files(self._glob)
-        except PermissionError as error:
-            raise SourceRefused(
-                "a folder of the lake may not be listed", source_name=self._source_name, hint="give the service's user the right to read it"
-            ) from error
-        except OSError as error:
-            raise SourceUnavailable(
-                "the lake's folder cannot be listed",
-                source_name=self._source_name,
-                hint="see that its file system is mounted and url is right",
-            ) from error
+        files = self._place.files()
         if not files:
             if self._settings.allow_empty:
                 return files, None
@@ -172,9 +195,4 @@ class LakeConnector:
             for column, kind in self._settings.match.items()
         )
         asked = " or ".join(f"{column} in {{{kind}}}" for column, kind in self._settings.match.items())
-        return ReadHeader(columns=schema.columns if schema else (), match=match, searched=f"{self._glob.pattern} where {asked}")
-
-    def _changed(self, message: str) -> SourceUnavailable:
-        return SourceUnavailable(
-            message, source_name=self._source_name, code="SourceChanged", hint="try again when the files are no longer being rewritten"
-        )
+        return ReadHeader(columns=schema.columns if schema else (), match=match, searched=f"{self._place.pattern} where {asked}")

@@ -5,7 +5,7 @@ And it gathers a number of rows, however large they are; here what they hold is 
 """
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import polars as pl
 
@@ -31,6 +31,14 @@ def batches(query: pl.LazyFrame) -> Generator[pl.DataFrame]:
     finally:
         handover.give_up()
         thread.join()
+
+
+def gathered(pieces: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of frames of one schema, in their order, in frames that are bounded as those of `batches` are."""
+    gathering = _Gathering()
+    for piece in pieces:
+        yield from gathering.add(piece)
+    yield from gathering.flush()
 
 
 def exhaust(query: pl.LazyFrame) -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, Protocol
 from urllib.parse import unquote
 
 import msgspec
@@ -19,6 +20,31 @@ class LakeFile(msgspec.Struct, frozen=True, array_like=True):
     """Below the folder that the listing starts from, `/` between segments."""
     size_bytes: int
     modified_ns: int
+
+
+class LakePlace(Protocol):
+    """Where a lake lies. Its methods are called from any thread."""
+
+    pattern: str
+    """Of the files, below the place they are listed from."""
+    storage_options: dict[str, str] | None
+    """What polars needs to know to read there."""
+
+    def files(self) -> list[LakeFile]:
+        """List the files that are there now, in order; raises `SourceError`."""
+        ...
+
+    def is_unchanged(self, files: Sequence[LakeFile]) -> bool:
+        """Say whether files that were listed before are still the same."""
+        ...
+
+    def location(self, file: LakeFile) -> str:
+        """Return what polars calls a file."""
+        ...
+
+    def open(self, file: LakeFile) -> BinaryIO:
+        """Open a file; raises `OSError` and `SourceError`."""
+        ...
 
 
 class Glob(msgspec.Struct, frozen=True):

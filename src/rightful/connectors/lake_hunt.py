@@ -1,0 +1,134 @@
+"""Whose rows are looked for in a lake, and how each row that was found gets its owner."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+import msgspec
+import polars as pl
+
+from rightful.connectors.interface import SUBJECT_COLUMN
+from rightful.connectors.lake_files import LakeFile, hive_values
+from rightful.database.identifying import Form, searched
+from rightful.subject.model import IdentifiedSubject
+
+FILE = "\x1ffile"
+_PLACE = "\x1fplace"
+_VALUE = "\x1fvalue"
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,39}")
+
+Schema = Mapping[str, pl.DataType]
+
+
+class Hunt(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """What is looked for in files of one schema, and of one value of each match column that stands in their folders' names."""
+
+    types: Schema
+    """Of the files' own columns."""
+    lake: Schema
+    """What the lake has them as."""
+    output: Mapping[str, str]
+    """What each column that comes out is read from."""
+    owners: Mapping[str, pl.DataFrame]
+    """Pairs of value and subject, for each match column in which somebody is looked for."""
+    constants: Mapping[str, str | None]
+    """Values of match columns that stand in folders' names."""
+    count: int
+    """How many subjects there are."""
+
+    @cached_property
+    def values(self) -> dict[str, pl.Series] | None:
+        """Which values are looked for in columns of the files; None where every row is somebody's."""
+        if self.owners.keys() & self.constants.keys():
+            return None
+        return {column: pairs[_VALUE].unique() for column, pairs in self.owners.items()}
+
+    def matching(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Leave out the rows that are nobody's."""
+        if self.values is None:
+            return rows
+        return rows.filter(pl.any_horizontal([_is_one_of(column, found, self.types[column]) for column, found in self.values.items()]))
+
+    def rows(self, rows: pl.LazyFrame, files: Mapping[str, LakeFile]) -> pl.LazyFrame:
+        """Find the rows of all owners, with columns and types as the lake has them together.
+
+        `files` are those that `rows` come from, by what the column FILE calls them; of a single file rows need not have that column.
+        """
+        rows = self.matching(rows)
+        first, *others = files.values()
+        hive = [name for name in hive_values(first.path) if name not in self.types]
+        for name in hive:
+            by_file = {key: hive_values(file.path)[name] for key, file in files.items()}
+            rows = rows.with_columns(
+                _from_folders(name, by_file) if others else pl.lit(hive_values(first.path)[name], pl.String).alias(name)
+            )
+        here = dict(self.types) | dict.fromkeys(hive, pl.String())
+        return rows.select(read_as(name, source, here.get(source), self.lake[source]) for name, source in self.output.items())
+
+    def attributed(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Give each row its subject's index: a row of two subjects stands twice, one that matches a subject by two columns once.
+
+        No frame has more rows than there were, so that what many subjects share takes no more memory than what one has.
+        """
+        if self.count == 1:
+            yield frame.with_columns(pl.lit(0, dtype=pl.Int32).alias(SUBJECT_COLUMN))
+            return
+        names = {source: name for name, source in self.output.items()}
+        places = frame.with_row_index(_PLACE)
+        pairs = [
+            places.select(_PLACE, pl.col(names[column]).alias(_VALUE)).join(
+                pairs.with_columns(pl.col(_VALUE).cast(self.lake[column])), on=_VALUE, how="inner"
+            )
+            for column, pairs in self.owners.items()
+        ]
+        found = pl.concat([pair.select(_PLACE, SUBJECT_COLUMN) for pair in pairs]).unique().sort(_PLACE, SUBJECT_COLUMN)
+        for part in found.iter_slices(frame.height):
+            yield frame[part[_PLACE]].with_columns(part[SUBJECT_COLUMN])
+
+
+def wanted(kind: str, subjects: Sequence[IdentifiedSubject]) -> dict[str, list[int]]:
+    """Return which subjects have an identifier, by each spelling that is searched for in databases too."""
+    found: dict[str, dict[int, None]] = {}
+    for index, subject in enumerate(subjects):
+        for value in searched(kind, subject.values(kind), Form.TEXT):
+            found.setdefault(value, {})[index] = None
+    return {value: list(indexes) for value, indexes in found.items()}
+
+
+def owners_of(wanted: Mapping[str, Sequence[int]], dtype: pl.DataType) -> pl.DataFrame:
+    """Return (value, subject) pairs, values in the column's type. A text that is no integer as it would be written matches no integer."""
+    values: dict[str | int, Sequence[int]] = {}
+    if dtype.is_integer():
+        bits = int(re.sub(r"\D", "", str(dtype)))
+        low, high = (-1 << (bits - 1), (1 << (bits - 1)) - 1) if dtype.is_signed_integer() else (0, (1 << bits) - 1)
+        values.update({int(value): who for value, who in wanted.items() if _INTEGER.fullmatch(value) and low <= int(value) <= high})
+    elif not isinstance(dtype, pl.Null):
+        values.update(wanted)
+    pairs = [(value, index) for value, indexes in values.items() for index in indexes]
+    return pl.DataFrame(
+        [
+            pl.Series(_VALUE, [value for value, _ in pairs], dtype=dtype if dtype.is_integer() else pl.String()),
+            pl.Series(SUBJECT_COLUMN, [index for _, index in pairs], dtype=pl.Int32()),
+        ]
+    )
+
+
+def _is_one_of(column: str, values: pl.Series, dtype: pl.DataType) -> pl.Expr:
+    found = pl.col(column).cast(pl.String) if isinstance(dtype, pl.Categorical | pl.Enum) else pl.col(column)
+    return found.eq(values[0]) if len(values) == 1 else found.is_in(values.implode())
+
+
+def _from_folders(name: str, by_file: Mapping[str, str | None]) -> pl.Expr:
+    old, new = pl.Series(list(by_file), dtype=pl.String), pl.Series(list(by_file.values()), dtype=pl.String)
+    return pl.col(FILE).replace_strict(old, new, return_dtype=pl.String).alias(name)
+
+
+def read_as(name: str, source: str, found: pl.DataType | None, wanted: pl.DataType) -> pl.Expr:
+    """Read a column in the lake's type: as it is, cast where that is exact, or null where the file does not have it."""
+    if found is None:
+        return pl.lit(None, dtype=wanted).alias(name)
+    if found == wanted:
+        return pl.col(source).alias(name)
+    if isinstance(found, pl.Datetime) and isinstance(wanted, pl.Datetime) and found.time_zone != wanted.time_zone:
+        return pl.col(source).dt.convert_time_zone(wanted.time_zone or "UTC").cast(wanted).alias(name)
+    return pl.col(source).cast(wanted, strict=True).alias(name)

@@ -1,0 +1,47 @@
+"""Lakes on local disks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from rightful.connectors.lake_files import LakeFile, is_unchanged, list_files, split_glob
+from rightful.errors import SourceRefused, SourceUnavailable
+
+
+class LocalLake:
+    """Files that fit a pattern."""
+
+    storage_options: dict[str, str] | None = None
+
+    def __init__(self, source_name: str, path: Path, folder: Path) -> None:
+        self._source_name = source_name
+        self._glob = split_glob(path, folder)
+        self.pattern = self._glob.pattern
+
+    def files(self) -> list[LakeFile]:
+        """List the files that are there now."""
+        try:
+            self._glob.root.stat()
+            return list_files(self._glob)
+        except PermissionError as error:
+            raise SourceRefused(
+                "a folder of the lake may not be listed", source_name=self._source_name, hint="give the service's user the right to read it"
+            ) from error
+        except OSError as error:
+            raise SourceUnavailable(
+                "the lake's folder cannot be listed",
+                source_name=self._source_name,
+                hint="see that its file system is mounted and url is right",
+            ) from error
+
+    def is_unchanged(self, files: Sequence[LakeFile]) -> bool:
+        """Look at each file's size and time."""
+        return is_unchanged(self._glob.root, files)
+
+    def location(self, file: LakeFile) -> str:
+        """Return its path."""
+        return str(self._glob.root / file.path)
+
+    def open(self, file: LakeFile) -> BinaryIO:
+        """Open a file."""
+        return (self._glob.root / file.path).open("rb")
