@@ -6,79 +6,42 @@ thousand or more) and sorted by segments, so that the order is the same in each 
 obstore cannot speak of names that have an empty segment, `.` or `..`: a listing with one in it fails as a whole, and so does the source,
 since nothing may be left out without a word. It cuts a slash from a name's end, and then cannot read it.
 
-It follows redirects on reading and cannot be told not to. It leaves its signature out there, but tells where it came from (`Referer`),
-query and all: that is why no shared access signature is taken, which would stand in it.
-
-Its errors hold addresses, so objects' names, which are personal: they are translated here and never go further.
+How a store is opened, and what its errors mean, stands in `object_store`.
 """
 
 import errno
 import itertools
-import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import obstore
-from obstore.exceptions import BaseError, InvalidPathError, PermissionDeniedError, PreconditionError, UnauthenticatedError
-from obstore.store import AzureStore, ObjectStore, S3Store
+from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
+from obstore.store import ObjectStore
 
 from rightful.connectors.file_tree import CHUNK_BYTES, ENDLESS, IsWanted, Patience, TreeFile, TreeSkip, changed, order
+from rightful.connectors.object_store import azure_store, etag_of, listing_error, s3_store, status_of, unavailable
 from rightful.connectors.sorted_listing import SortedListing
 from rightful.connectors.tree_place import RemoteRoot
-from rightful.errors import SourceError, SourceRefused, SourceUnavailable
+from rightful.errors import SourceUnavailable
 
 if TYPE_CHECKING:  # they exist for type checkers alone
     from obstore import GetResult, ObjectMeta
 
-_STATUS = re.compile(r"status code: ([0-9]{3})|StatusCode\(([0-9]{3})\)")
 _PAGE = 1000
 _SECOND = 1_000_000_000
-_REFUSALS = {
-    401: ("does not accept the credentials", "correct access, or renew what has expired"),
-    403: ("does not let us list", "give the right to list and to read, or correct access"),
-    404: ("has no such container or bucket", "correct url"),
-}
 
 
 def open_azure(root: RemoteRoot) -> "ObjectTree":
     """Return a tree in a container of Azure Blob Storage."""
-    access, (container, *prefix) = root.access, root.segments
-    options = _options(root, account_key=access.account_key, endpoint=_endpoint(access.endpoint, root.host))
-    return ObjectTree(root, AzureStore(container, account_name=root.host, **options), prefix)
-
-
-def _endpoint(endpoint: str, account: str) -> str:
-    """Return an emulator's address with the account, as the account's own host has it; a cloud's stays as it is."""
-    return f"{endpoint.rstrip('/')}/{account}" if endpoint.startswith("http://") else endpoint
+    store, prefix = azure_store(root)
+    return ObjectTree(root, store, prefix)
 
 
 def open_s3(root: RemoteRoot) -> "ObjectTree":
     """Return a tree in a bucket of S3, or of what speaks like it."""
-    access = root.access
-    options = _options(
-        root,
-        access_key_id=access.access_key_id,
-        secret_access_key=access.secret_access_key,
-        session_token=access.session_token,
-        endpoint=access.endpoint,
-    )
-    return ObjectTree(root, S3Store(root.host, region=access.region or "us-east-1", **options), root.segments)
-
-
-def _options(root: RemoteRoot, **given: str) -> dict[str, Any]:
-    """Return what is given, and what each client is told: no tries of its own, a limit for silence and none for a file's whole transfer."""
-    client: dict[str, object] = {
-        "connect_timeout": timedelta(seconds=10),
-        "read_timeout": timedelta(seconds=60),
-        "timeout": timedelta(days=2),
-        "allow_http": root.access.endpoint.startswith("http://"),
-    }
-    if root.access.ca:
-        client["root_certificate"] = root.access.ca.encode()
-    stated = {key: value for key, value in given.items() if value}
-    return {"client_options": client, "retry_config": {"max_retries": 0}, **stated}
+    store, prefix = s3_store(root)
+    return ObjectTree(root, store, prefix)
 
 
 class ObjectTree:
@@ -193,36 +156,19 @@ class ObjectTree:
             for page in obstore.list(self._store, prefix or None, chunk_size=_PAGE):
                 yield from page
         except (BaseError, ValueError, FileNotFoundError) as error:
-            raise self._listing_error(error) from None
-
-    def _listing_error(self, error: Exception) -> SourceError:
-        if isinstance(error, InvalidPathError):
-            return SourceRefused(
-                "an object's name has an empty segment, . or .., and hides what is listed with it",
-                source_name=self._source_name,
-                hint="rename it, or let url begin below it",
-            )
-        status = _status(error)
-        if status in _REFUSALS:
-            what, hint = _REFUSALS[status]
-            return SourceRefused(f"the store {what}", source_name=self._source_name, hint=hint)
-        return self._unavailable(status)
+            raise listing_error(error, self._source_name) from None
 
     def _raise(self, error: Exception) -> NoReturn:
         """Raise what an error with one object means; credentials that expired are no fault of the object's."""
         if isinstance(error, PreconditionError):
             raise changed() from None
-        status = _status(error)
+        status = status_of(error)
         if isinstance(error, PermissionDeniedError | UnauthenticatedError) or status in {401, 403}:
             next(self._list(()), None)  # raises where the source as a whole is refused
             raise OSError(errno.EACCES, "permission denied") from None
         if 400 <= status < 500 and status not in {408, 429}:  # noqa: PLR2004 - HTTP's classes
             raise OSError(errno.EIO, f"the store refuses to give it: HTTP {status}") from None
-        raise self._unavailable(status) from None
-
-    def _unavailable(self, status: int) -> SourceUnavailable:
-        what = f"answers HTTP {status}" if status else "does not answer"
-        return SourceUnavailable(f"the store {what}", source_name=self._source_name, hint="see that it is up, and reachable from here")
+        raise unavailable(status, self._source_name) from None
 
 
 def _by_name(found: Iterable[TreeFile]) -> Iterator[tuple[list[TreeFile], str]]:
@@ -239,16 +185,12 @@ def _by_name(found: Iterable[TreeFile]) -> Iterator[tuple[list[TreeFile], str]]:
 
 def _file(meta: "ObjectMeta", path: str) -> TreeFile:
     modified_ns = int(meta["last_modified"].timestamp()) * _SECOND
-    return TreeFile(path, meta["size"], modified_ns, _stamp(meta), etag=_etag(meta))
+    return TreeFile(path, meta["size"], modified_ns, _stamp(meta), etag=etag_of(meta))
 
 
 def _stamp(meta: "ObjectMeta") -> tuple[int | str, ...]:
     # Whole seconds: a listing may have fractions where an object's own answer has none.
-    return meta["size"], int(meta["last_modified"].timestamp()), _etag(meta)
-
-
-def _etag(meta: "ObjectMeta") -> str:
-    return (meta["e_tag"] or "").strip('"')  # Azure's listing leaves the quotes out
+    return meta["size"], int(meta["last_modified"].timestamp()), etag_of(meta)
 
 
 def _is_wanted(path: str, is_wanted: IsWanted) -> bool:
@@ -259,9 +201,3 @@ def _is_wanted(path: str, is_wanted: IsWanted) -> bool:
             return False
         slash = path.find("/", slash + 1)
     return is_wanted(path, False)  # noqa: FBT003 - likewise
-
-
-def _status(error: Exception) -> int:
-    """Return the HTTP status that an error tells of, 0 where there was no answer. obstore says it in the text alone."""
-    found = _STATUS.search(str(error))
-    return int(found[1] or found[2]) if found else 0

@@ -142,8 +142,13 @@ def open_tree(source_name: str, place: TreePlace, fixed: Sequence[str], folder: 
     """
     if not place.scheme:
         return LocalTree(source_name, local_path(place.url, folder) / "/".join(fixed), allow_empty=place.allow_empty)
+    return _opener(place.scheme)(remote_root(source_name, place, fixed))
+
+
+def remote_root(source_name: str, place: TreePlace, fixed: Sequence[str] = ()) -> RemoteRoot:
+    """Return the parts of a place that is not local, `fixed` segments below its address."""
     parts = urlsplit(place.url)
-    root = RemoteRoot(
+    return RemoteRoot(
         source_name=source_name,
         host=parts.netloc.rpartition(":")[0] or parts.netloc if parts.port is not None else parts.netloc,
         port=parts.port,
@@ -151,7 +156,6 @@ def open_tree(source_name: str, place: TreePlace, fixed: Sequence[str], folder: 
         access=place.access,
         allow_empty=place.allow_empty,
     )
-    return _opener(place.scheme)(root)
 
 
 def _opener(scheme: str) -> Callable[[RemoteRoot], FileTree]:
