@@ -356,9 +356,38 @@ tenants:
       #   exclude: [session]
       #   @ lake.time
       #   time: ts
+      #   @ lake.access
+      #   access: {}
       #   @ lake.allow_empty
       #   allow_empty: false
       #   @ lake.partition_mib
       #   partition_mib: 1024
+      #   product: Activity
+      # reports:
+      #   connector: lake
+      #   url: "az://contosolake/reports/**/*.parquet"
+      #   match: {user_id: upn}
+      #   access:
+      #     @ lake.access.account_key
+      #     account_key: ${PASSWORD}
+      #     @ lake.access.endpoint
+      #     endpoint: https://contosolake.blob.core.windows.net
+      #   product: Activity
+      # clicks:
+      #   connector: lake
+      #   url: "s3://contoso-clicks/**/*.jsonl.gz"
+      #   format: jsonl
+      #   match: {user_id: upn}
+      #   access:
+      #     @ lake.access.region
+      #     region: us-east-1
+      #     @ lake.access.access_key_id
+      #     access_key_id: clicks-reader
+      #     @ lake.access.secret_access_key
+      #     secret_access_key: ${PASSWORD}
+      #     @ lake.access.session_token
+      #     session_token: ""
+      #     @ lake.access.ca
+      #     ca: ""
       #   product: Activity
 """

@@ -17,11 +17,12 @@ import msgspec
 
 from rightful.connectors.interface import MATCH_PREFIX, Amount, Cursor, Estimate, Item, MatchColumn, Partition, ReadHeader, Rows
 from rightful.connectors.lake_faults import LakeFaults
-from rightful.connectors.lake_files import LakeFile, divide
+from rightful.connectors.lake_files import LakeFile, LakePlace, divide
 from rightful.connectors.lake_local import LocalLake
 from rightful.connectors.lake_settings import CsvSettings, format_problems
-from rightful.connectors.local_paths import LOCAL_URL_HINT, local_path, local_url_problem
-from rightful.errors import SourceRefused
+from rightful.connectors.local_paths import local_path, local_url_problem
+from rightful.connectors.tree_place import Access, TreePlace, place_problems, remote_root
+from rightful.errors import ConfigurationError, SourceRefused
 from rightful.setting_problem import SettingProblem, refuse
 from rightful.spelling import did_you_mean
 from rightful.subject.model import IdentifiedSubject
@@ -38,7 +39,8 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Parquet, CSV or JSON lines files that hold rows of many people."""
 
     url: str
-    """`file:///srv/activity/**/*.parquet`, or a path relative to the configuration's folder. `**` stands for any number of folders."""
+    """`file:///srv/activity/**/*.parquet`, or a path relative to the configuration's folder; `az://account/container/activity/**/*.parquet`,
+    `s3://bucket/activity/**/*.parquet`. `**` stands for any number of folders."""
     match: dict[str, str]
     """Column: identifier kind. Of several columns either may match. Texts and integers."""
     format: Literal["parquet", "csv", "jsonl"] = "parquet"
@@ -52,10 +54,30 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Columns that are left out."""
     time: str = ""
     """The column that says when a row's event happened; must be there. Not applied yet."""
+    access: Access = Access()
+    """How an object store is reached; nothing of it is for local files."""
     allow_empty: bool = False
     """Whether a lake without files is normal; else it is refused."""
     partition_mib: Annotated[int, msgspec.Meta(ge=1)] = 4096
     """How many MiB of files make one read, and what is read again where one dies. Changes how parts are numbered."""
+
+    @property
+    def place(self) -> TreePlace:
+        """Where the lake is."""
+        return TreePlace(url=self.url, access=self.access, allow_empty=self.allow_empty)
+
+
+def _open_place(source_name: str, settings: LakeSettings, faults: LakeFaults, folder: Path) -> LakePlace:
+    scheme = settings.place.scheme
+    if not scheme:
+        return LocalLake(source_name, local_path(settings.url, Path()), folder)
+    try:
+        from rightful.connectors.lake_objects import ObjectLake  # noqa: PLC0415 - needs an optional library
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"url begins with {scheme}://, for which the library {error.name} is not installed", hint="install rightful[object-stores]"
+        ) from error
+    return ObjectLake(remote_root(source_name, settings.place), scheme, faults)
 
 
 class _Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +100,8 @@ class LakeConnector:
         refuse(source_name, self.problems(source_name, settings, siblings=siblings, folder=folder))
         self._source_name = source_name
         self._settings = settings
-        self._place = LocalLake(source_name, local_path(settings.url, Path()), folder)
         self._faults = LakeFaults(source_name, settings.match)
+        self._place = _open_place(source_name, settings, self._faults, folder)
 
     @staticmethod
     def problems(
@@ -87,11 +109,11 @@ class LakeConnector:
     ) -> Iterator[SettingProblem]:
         """Yield what the configuration alone shows; see `connectors.registry.FindsProblems`."""
         del source_name, siblings
-        url_problem = local_url_problem(settings.url)
-        if url_problem:
-            yield ("url",), url_problem, LOCAL_URL_HINT
-        elif local_path(settings.url, folder) == Path("/"):
+        yield from place_problems(settings.place)
+        if not settings.place.scheme and not local_url_problem(settings.url) and local_path(settings.url, folder) == Path("/"):
             yield ("url",), "names no file", "write a pattern behind the folder, such as **/*.parquet"
+        if settings.format == "parquet" and settings.access.ca:
+            yield ("access", "ca"), "is not known to what reads Parquet", "let the system trust it, or set SSL_CERT_FILE for the service"
         if not settings.match:
             yield ("match",), "names no column: it does not say whose a row is", "write for instance match: {user_id: upn}"
         yield from format_problems(settings.format, settings.types, settings.csv, settings.match)

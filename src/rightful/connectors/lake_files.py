@@ -20,6 +20,8 @@ class LakeFile(msgspec.Struct, frozen=True, array_like=True):
     """Below the folder that the listing starts from, `/` between segments."""
     size_bytes: int
     modified_ns: int
+    etag: str = ""
+    """Of an object in a store."""
 
 
 class LakePlace(Protocol):
@@ -27,7 +29,7 @@ class LakePlace(Protocol):
 
     pattern: str
     """Of the files, below the place they are listed from."""
-    storage_options: dict[str, str] | None
+    storage_options: dict[str, str | int] | None
     """What polars needs to know to read there."""
 
     def files(self) -> list[LakeFile]:
@@ -72,7 +74,7 @@ def list_files(glob: Glob) -> list[LakeFile]:
     if not has_wildcard(glob.pattern):
         return [_stat(glob.root, glob.pattern)] if (glob.root / glob.pattern).exists() else []
     fits = path_matcher([f"./{glob.pattern}"])  # with a slash, so that the pattern starts at the root
-    names = [path for path in _walk(glob.root) if fits(f"./{path}") and not _is_hidden(path, glob.pattern)]
+    names = [path for path in _walk(glob.root) if fits(f"./{path}") and not is_hidden(path, glob.pattern)]
     return [_stat(glob.root, path) for path in sorted(names, key=lambda path: [os.fsencode(segment) for segment in path.split("/")])]
 
 
@@ -139,7 +141,8 @@ def _identity(path: Path) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
-def _is_hidden(path: str, pattern: str) -> bool:
+def is_hidden(path: str, pattern: str) -> bool:
+    """Say whether a path has a name that begins with a dot, where the pattern has none."""
     return "/." in f"/{path}" and "/." not in f"/{pattern}"
 
 

@@ -11,7 +11,7 @@ from rightful.errors import SourceRefused, SourceUnavailable
 class LocalLake:
     """Files that fit a pattern."""
 
-    storage_options: dict[str, str] | None = None
+    storage_options: dict[str, str | int] | None = None
 
     def __init__(self, source_name: str, path: Path, folder: Path) -> None:
         self._source_name = source_name

@@ -60,6 +60,7 @@ class ParquetFormat:
             hive_partitioning=False,
             include_file_paths=include_file_paths,
             storage_options=self._place.storage_options,
+            credential_provider=None,  # those of the machine where none are given, as obstore has them; not boto3's
         )
 
     def _explain(
@@ -68,15 +69,17 @@ class ParquetFormat:
         """Find out which file is at fault. The texts of polars are kept out: they may hold values."""
         if not self._place.is_unchanged(files):
             return self._faults.changed()
+        if self._place.storage_options is not None and isinstance(error, OSError) and not isinstance(error, PermissionError):
+            return self._faults.unavailable("an object of the lake cannot be read now", "see that the store is up, and reachable from here")
         for file in files:
             shown = self._faults.shown(file)
             try:
                 for frame in (self._scan([file]).drop(self._unread, strict=False), *([query([file])] if query else [])):
                     exhaust(frame)
             except PermissionError:
-                return self._faults.refused(f"{shown} may not be read", "give the service's user the right to read it")
+                return self._faults.refused(f"{shown} may not be read", "give the right to read it")
             except OSError:
-                return self._faults.unavailable(f"{shown} cannot be read now", "see that its disk is well")
+                return self._faults.unavailable(f"{shown} cannot be read now", "see that what it lies on is well")
             except FAULTS as fault:
                 return self._faults.refused(
                     f"{shown} is damaged or no Parquet file ({type(fault).__name__})", "restore it, or take it away"

@@ -159,7 +159,9 @@ class TextFormat:
             ) from None
         except (pa.lib.ArrowException, pl.exceptions.PolarsError, OSError, UnicodeError) as error:
             if isinstance(error, OSError) and error.errno is not None:
-                raise self._faults.unavailable(f"{self._faults.shown(file)} cannot be read now", "see that its disk is well") from None
+                raise self._faults.unavailable(
+                    f"{self._faults.shown(file)} cannot be read now", "see that what it lies on is well"
+                ) from None
             raise self._fault(file, f"it is damaged ({type(error).__name__})", "restore it, or take it away") from None
 
     def _fault(self, file: LakeFile, what: str, hint: str) -> SourceError:

@@ -7,14 +7,16 @@ Its errors hold addresses, so objects' names, which are personal: they are trans
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from obstore.exceptions import InvalidPathError
+from obstore.exceptions import BaseError, InvalidPathError
 from obstore.store import AzureStore, ObjectStore, S3Store
 
 from rightful.connectors.tree_place import RemoteRoot
-from rightful.errors import SourceError, SourceRefused, SourceUnavailable
+from rightful.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
 
 if TYPE_CHECKING:  # it exists for type checkers alone
     from obstore import ObjectMeta
@@ -33,7 +35,8 @@ def azure_store(root: RemoteRoot) -> tuple[ObjectStore, tuple[str, ...]]:
     """Return a container of Azure Blob Storage, and the rest of the address."""
     access, (container, *prefix) = root.access, root.segments
     options = _options(root, account_key=access.account_key, endpoint=azure_endpoint(root))
-    return AzureStore(container, account_name=root.host, **options), tuple(prefix)
+    with _said_plainly():
+        return AzureStore(container, account_name=root.host, **options), tuple(prefix)
 
 
 def azure_endpoint(root: RemoteRoot) -> str:
@@ -52,7 +55,19 @@ def s3_store(root: RemoteRoot) -> tuple[ObjectStore, tuple[str, ...]]:
         session_token=access.session_token,
         endpoint=access.endpoint,
     )
-    return S3Store(root.host, region=access.region or DEFAULT_REGION, **options), root.segments
+    with _said_plainly():
+        return S3Store(root.host, region=access.region or DEFAULT_REGION, **options), root.segments
+
+
+@contextmanager
+def _said_plainly() -> Iterator[None]:
+    """Turn what obstore says of an address or a key, value and all, into what may be said."""
+    try:
+        yield
+    except (BaseError, ValueError):
+        raise ConfigurationError(
+            "url or access is not what the store takes", hint="look whether the key, the certificates and the endpoint are whole"
+        ) from None
 
 
 def _options(root: RemoteRoot, **given: str) -> dict[str, Any]:

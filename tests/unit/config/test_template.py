@@ -52,6 +52,8 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
         "order_lines",
         "tickets",
         "activity",
+        "reports",
+        "clicks",
     }
     assert len(config.tenants[0].identity.issuers) == 3
     assert config.server.tls is not None
