@@ -356,6 +356,14 @@ tenants:
       #   exclude: [session]
       #   @ lake.time
       #   time: ts
+      #   @ lake.window
+      #   window:
+      #     @ lake.window.since
+      #     since: 2020-01-01
+      #     @ lake.window.until
+      #     until: ""
+      #     @ lake.window.days
+      #     days: 0
       #   @ lake.access
       #   access: {}
       #   @ lake.allow_empty

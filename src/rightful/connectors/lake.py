@@ -9,6 +9,7 @@ moved from one partition to another: `SourceUnavailable` with the code `SourceCh
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,9 +18,10 @@ import msgspec
 
 from rightful.connectors.interface import MATCH_PREFIX, Amount, Cursor, Estimate, Item, MatchColumn, Partition, ReadHeader, Rows
 from rightful.connectors.lake_faults import LakeFaults
-from rightful.connectors.lake_files import LakeFile, LakePlace, divide
+from rightful.connectors.lake_files import LakeFile, LakePlace, divide, hive_values
 from rightful.connectors.lake_local import LocalLake
 from rightful.connectors.lake_settings import CsvSettings, format_problems
+from rightful.connectors.lake_window import ALWAYS, Window, WindowSettings, resolve, window_problems
 from rightful.connectors.local_paths import local_path, local_url_problem
 from rightful.connectors.tree_place import Access, TreePlace, place_problems, remote_root
 from rightful.errors import ConfigurationError, SourceRefused
@@ -53,7 +55,9 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     exclude: tuple[str, ...] = ()
     """Columns that are left out."""
     time: str = ""
-    """The column that says when a row's event happened; must be there. Not applied yet."""
+    """The column that says when a row's event happened; must be there. `window` is about it."""
+    window: WindowSettings = WindowSettings()
+    """Only rows of this time are delivered, and those that have none. Default: all."""
     access: Access = Access()
     """How an object store is reached; nothing of it is for local files."""
     allow_empty: bool = False
@@ -86,6 +90,7 @@ class _Spec(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[LakeFile, ...]
     of: int
     """How many partitions the plan has."""
+    window: Window = ALWAYS
     schema: str
     """The whole lake's Arrow schema, serialized, in base64; the same in each partition."""
 
@@ -116,13 +121,14 @@ class LakeConnector:
             yield ("access", "ca"), "is not known to what reads Parquet", "let the system trust it, or set SSL_CERT_FILE for the service"
         if not settings.match:
             yield ("match",), "names no column: it does not say whose a row is", "write for instance match: {user_id: upn}"
+        yield from window_problems(settings.window, settings.time)
         yield from format_problems(settings.format, settings.types, settings.csv, settings.match)
 
     @cached_property
     def _scan(self) -> "LakeScan":
         from rightful.connectors.lake_scan import LakeScan  # noqa: PLC0415  # polars takes 0.1 s to import
 
-        return LakeScan(self._faults, self._format, self._settings.match, self._settings.exclude)
+        return LakeScan(self._faults, self._format, self._settings.match, self._settings.exclude, self._settings.time)
 
     @cached_property
     def _format(self) -> "LakeFormat":
@@ -147,7 +153,7 @@ class LakeConnector:
 
     def check(self) -> None:
         """Raise `SourceError` where files cannot be listed, their schemas do not go together or a configured column is not there."""
-        _, schema = self._survey()
+        _, schema = self._survey(self._window_now())
         if schema is None:
             return
         known = [*schema.names, *self._settings.exclude]
@@ -159,10 +165,11 @@ class LakeConnector:
     def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
         """List the files and read their footers (once for each file); divide them by their sizes."""
         del subjects
-        files, schema = self._survey()
+        window = self._window_now()
+        files, schema = self._survey(window)
         runs = divide(files, self._settings.partition_mib * MIB)
         packed = base64.b64encode(schema.pack()).decode() if schema else ""
-        specs = [msgspec.json.encode(_Spec(files=run, of=len(runs), schema=packed)).decode() for run in runs]
+        specs = [msgspec.json.encode(_Spec(files=run, of=len(runs), window=window, schema=packed)).decode() for run in runs]
         return tuple(Partition(number=number, spec=spec) for number, spec in enumerate(specs))
 
     def read(
@@ -173,11 +180,12 @@ class LakeConnector:
         There is no key: a read that broke starts again, and brings the same rows in the same order.
         """
         del cursor
-        files, schema = self._planned(partition)
-        yield self._header(schema)
+        spec = msgspec.json.decode(partition.spec, type=_Spec)
+        files, schema = self._planned(spec)
+        yield self._header(schema, spec.window)
         if schema is None:
             return
-        for batch in self._scan.rows(files, schema, subjects):
+        for batch in self._scan.rows(files, schema, subjects, window=spec.window):
             yield Rows(batch)
         if not self._place.is_unchanged(files):
             raise self._faults.changed()
@@ -186,35 +194,50 @@ class LakeConnector:
         """Count by the match columns alone, in as many files as there is time for; see `lake_estimate`."""
         from rightful.connectors.lake_estimate import sample  # noqa: PLC0415  # polars takes 0.1 s to import
 
-        files, schema = self._survey()
+        window = self._window_now()
+        files, schema = self._survey(window)
         if schema is None:
             return (Estimate(rows=Amount(0, is_exact=True), size_bytes=Amount(0, is_exact=True)),) * len(subjects)
-        return sample(self._scan, files, schema, subjects, limit_s=limit_s)
+        return sample(self._scan, files, schema, subjects, window=window, limit_s=limit_s)
 
     def close(self) -> None:
         """Do nothing: nothing outlives a read."""
 
-    def _planned(self, partition: Partition) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
-        spec = msgspec.json.decode(partition.spec, type=_Spec)
+    def _planned(self, spec: _Spec) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
         if self._place.is_unchanged(spec.files):
             return spec.files, self._scan.unpack(base64.b64decode(spec.schema)) if spec.schema else None
         if spec.of == 1:
-            return self._survey()
+            return self._survey(spec.window)
         raise self._faults.changed("the lake changed after it was planned")
 
-    def _survey(self) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
+    def _window_now(self) -> Window:
+        return resolve(self._settings.window, datetime.now(UTC))
+
+    def _in_window(self, files: Sequence[LakeFile], window: Window) -> list[LakeFile]:
+        """Leave out the files that lie in folders named after another time; nothing of them is read, no footer either."""
+        days = [hive_values(file.path).get(self._settings.time) for file in files]
+        try:
+            return [file for file, day in zip(files, days, strict=True) if window.is_open or day is None or window.holds_day(day)]
+        except ValueError:
+            raise self._faults.refused(
+                f"a folder's name says {self._settings.time}= and no day behind it", "name folders like 2026-01-31, or leave window out"
+            ) from None
+
+    def _survey(self, window: Window) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
         """List the lake as it is now, and what its files' schemas are together (None: there are no files, and that is allowed)."""
         files = self._place.files()
         if not files:
             if self._settings.allow_empty:
                 return files, None
             raise SourceRefused("no file fits url", source_name=self._source_name, hint="correct url, or set allow_empty: true")
-        return files, self._scan.survey(files)
+        inside = self._in_window(files, window)
+        return inside, self._scan.survey(inside) if inside else None
 
-    def _header(self, schema: "LakeSchema | None") -> ReadHeader:
+    def _header(self, schema: "LakeSchema | None", window: Window) -> ReadHeader:
         match = tuple(
             MatchColumn(batch_column=MATCH_PREFIX + column if column in self._settings.exclude else column, identifier_kind=kind)
             for column, kind in self._settings.match.items()
         )
         asked = " or ".join(f"{column} in {{{kind}}}" for column, kind in self._settings.match.items())
-        return ReadHeader(columns=schema.columns if schema else (), match=match, searched=f"{self._place.pattern} where {asked}")
+        searched = f"{self._place.pattern} where {asked if window.is_open else f'({asked})'}{window.said(self._settings.time)}"
+        return ReadHeader(columns=schema.columns if schema else (), match=match, searched=searched)

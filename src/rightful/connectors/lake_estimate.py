@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from rightful.connectors.interface import SUBJECT_COLUMN, Amount, Estimate
 from rightful.connectors.lake_files import LakeFile
 from rightful.connectors.lake_scan import LakeScan, LakeSchema
+from rightful.connectors.lake_window import Window
 from rightful.package.serializer import Serializer
 from rightful.subject.model import IdentifiedSubject
 
@@ -26,6 +27,7 @@ def sample(
     schema: LakeSchema,
     subjects: Sequence[IdentifiedSubject],
     *,
+    window: Window,
     limit_s: float,
     now: Callable[[], float] = time.monotonic,
 ) -> tuple[Estimate, ...]:
@@ -36,7 +38,7 @@ def sample(
     for file in spread(files):
         if now() >= until:
             break
-        for batch in scan.rows([file], schema, subjects, is_counted=True):
+        for batch in scan.rows([file], schema, subjects, window=window, is_counted=True):
             found.update(batch.column(SUBJECT_COLUMN).to_pylist())
         seen.append(file)
     seen_bytes = sum(file.size_bytes for file in seen)

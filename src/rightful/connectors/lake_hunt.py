@@ -2,19 +2,26 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from datetime import datetime, timedelta
+from functools import cached_property, reduce
+from operator import and_
+from zoneinfo import ZoneInfo
 
 import msgspec
 import polars as pl
 
 from rightful.connectors.interface import SUBJECT_COLUMN
 from rightful.connectors.lake_files import LakeFile, hive_values
+from rightful.connectors.lake_window import ALWAYS, Window
 from rightful.database.identifying import Form, searched
 from rightful.subject.model import IdentifiedSubject
 
 FILE = "\x1ffile"
 _PLACE = "\x1fplace"
 _VALUE = "\x1fvalue"
+_COMPARED = 8
+"""Up to so many values are compared one by one: polars leaves out row groups by their statistics for that, and not for a list. It costs a
+tenth more where nothing can be left out (2 million texts, 8 values: 32 ms for 30)."""
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,39}")
 
 Schema = Mapping[str, pl.DataType]
@@ -35,6 +42,10 @@ class Hunt(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Values of match columns that stand in folders' names."""
     count: int
     """How many subjects there are."""
+    time: str = ""
+    """The column that the window is about, where it is one of the files' own."""
+    window: Window = ALWAYS
+    """Rows outside of it are left out; those that have no time are not."""
 
     @cached_property
     def values(self) -> dict[str, pl.Series] | None:
@@ -55,6 +66,8 @@ class Hunt(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         `files` are those that `rows` come from, by what the column FILE calls them; of a single file rows need not have that column.
         """
         rows = self.matching(rows)
+        if self.time and not self.window.is_open:
+            rows = rows.filter(_within(self.time, self.types[self.time], self.window))
         first, *others = files.values()
         hive = [name for name in hive_values(first.path) if name not in self.types]
         for name in hive:
@@ -115,7 +128,30 @@ def owners_of(wanted: Mapping[str, Sequence[int]], dtype: pl.DataType) -> pl.Dat
 
 def _is_one_of(column: str, values: pl.Series, dtype: pl.DataType) -> pl.Expr:
     found = pl.col(column).cast(pl.String) if isinstance(dtype, pl.Categorical | pl.Enum) else pl.col(column)
-    return found.eq(values[0]) if len(values) == 1 else found.is_in(values.implode())
+    if len(values) > _COMPARED:
+        return found.is_in(values.implode())
+    return pl.any_horizontal([found.eq(value) for value in values])
+
+
+def _within(column: str, dtype: pl.DataType, window: Window) -> pl.Expr:
+    """Compare a column with a window, in its own type, so that the statistics of row groups are used; nothing is cast."""
+    found, limits = pl.col(column), []
+    if isinstance(dtype, pl.Datetime):
+        zone = ZoneInfo(dtype.time_zone) if dtype.time_zone else None
+        since, until = (
+            moment and (moment.astimezone(zone) if zone else moment.replace(tzinfo=None)) for moment in (window.since, window.until)
+        )
+        limits += [found >= pl.lit(since, dtype=dtype)] if since else []
+        limits += [found < pl.lit(until, dtype=dtype)] if until else []
+    else:
+        limits += [found >= window.since.date()] if window.since else []
+        limits += [found <= (window.until - timedelta(microseconds=1)).date()] if window.until else []
+    return found.is_null() | reduce(and_, limits)
+
+
+def _literal(moment: datetime, dtype: pl.Datetime) -> pl.Expr:
+    """Return a moment in a column's own zone; a column without one is taken for UTC."""
+    return pl.lit(moment.astimezone(ZoneInfo(dtype.time_zone)) if dtype.time_zone else moment.replace(tzinfo=None), dtype=dtype)
 
 
 def _from_folders(name: str, by_file: Mapping[str, str | None]) -> pl.Expr:

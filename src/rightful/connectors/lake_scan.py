@@ -18,6 +18,7 @@ from rightful.connectors.lake_format import LakeFormat
 from rightful.connectors.lake_hunt import Hunt, Schema, owners_of, read_as, wanted
 from rightful.connectors.lake_parquet import FAULTS
 from rightful.connectors.lake_types import SchemaClash, common_type, merge
+from rightful.connectors.lake_window import ALWAYS, Window
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.serializer import kind_of
 from rightful.subject.model import IdentifiedSubject
@@ -54,11 +55,12 @@ class LakeSchema(msgspec.Struct, frozen=True, kw_only=True):
 class LakeScan:
     """Reads files of one lake. Safe to use from several threads."""
 
-    def __init__(self, faults: LakeFaults, files: LakeFormat, match: Mapping[str, str], exclude: Sequence[str]) -> None:
+    def __init__(self, faults: LakeFaults, files: LakeFormat, match: Mapping[str, str], exclude: Sequence[str], time: str) -> None:
         self._faults = faults
         self._format = files
         self._match = dict(match)
         self._exclude = frozenset(exclude)
+        self._time = time
         self._unread = self._exclude - self._match.keys()
         self._footers: dict[LakeFile, Schema] = {}
         self._readable: set[pl.DataType] = set()
@@ -88,7 +90,8 @@ class LakeScan:
         schema = pa.ipc.read_schema(pa.py_buffer(packed))
         frame = pl.from_arrow(schema.empty_table())
         assert isinstance(frame, pl.DataFrame)
-        return self._schema(dict(frame.schema), frozenset(msgspec.json.decode(schema.metadata[b"verbatim"], type=list[str])))
+        verbatim = msgspec.json.decode((schema.metadata or {}).get(b"verbatim", b"[]"), type=frozenset[str])
+        return self._schema(dict(frame.schema), verbatim)
 
     def _schema(self, types: dict[str, pl.DataType], verbatim: frozenset[str]) -> LakeSchema:
         visible = {name: dtype for name, dtype in types.items() if name not in self._exclude}
@@ -167,7 +170,13 @@ class LakeScan:
 
     # -- rows -----------------------------------------------------------------------------------------------------------
     def rows(
-        self, files: Sequence[LakeFile], schema: LakeSchema, subjects: Sequence[IdentifiedSubject], *, is_counted: bool = False
+        self,
+        files: Sequence[LakeFile],
+        schema: LakeSchema,
+        subjects: Sequence[IdentifiedSubject],
+        *,
+        window: Window = ALWAYS,
+        is_counted: bool = False,
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows of all subjects, in the order of the files, each with its subject's index; only that where they are counted."""
         looked_for = {column: wanted(kind, subjects) for column, kind in self._match.items()}
@@ -186,7 +195,19 @@ class LakeScan:
                 hunt = Hunt(
                     types=dict(types), lake=schema.types, output=output, owners=owners, constants=dict(constants), count=len(subjects)
                 )
-                yield from self._found(list(group), hunt)
+                group_files = list(group)
+                yield from self._found(group_files, self._windowed(hunt, window, group_files[0]))
+
+    def _windowed(self, hunt: Hunt, window: Window, file: LakeFile) -> Hunt:
+        dtype = hunt.types.get(self._time)
+        if window.is_open or dtype is None:  # then folders say it, or these files do not
+            return hunt
+        if not isinstance(dtype, pl.Date | pl.Datetime):
+            raise self._faults.refused(
+                f"column {self._time!r} of {self._faults.shown(file)} is of type {dtype}, by which no window can be applied",
+                "state its type in types (date, timestamp, timestamp_tz), or leave window out",
+            )
+        return msgspec.structs.replace(hunt, time=self._time, window=window)
 
     def _found(self, files: Sequence[LakeFile], hunt: Hunt) -> Iterator[pa.RecordBatch]:
         for frame in self._format.find(files, hunt):

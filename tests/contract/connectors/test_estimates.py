@@ -12,6 +12,7 @@ from rightful.connectors.interface import Amount, Connector, Estimate, Rows, est
 from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.lake_estimate import sample, spread
 from rightful.connectors.lake_files import LakeFile
+from rightful.connectors.lake_window import ALWAYS
 from rightful.connectors.sql import SqlConnector
 from rightful.database.identifying import fill
 from rightful.package.serializer import Serializer
@@ -144,10 +145,10 @@ def test_a_lake_is_counted_where_there_is_time(tmp_path: Path) -> None:
 
 def test_a_part_of_a_lake_stands_for_the_whole(tmp_path: Path) -> None:
     lake = _lake(tmp_path)
-    files, schema = lake._survey()
+    files, schema = lake._survey(ALWAYS)
     assert schema is not None
     ticks = iter(range(100))
-    [said, nobody] = sample(lake._scan, files, schema, [LARGE, GHOST], limit_s=6.0, now=lambda: float(next(ticks)))
+    [said, nobody] = sample(lake._scan, files, schema, [LARGE, GHOST], window=ALWAYS, limit_s=6.0, now=lambda: float(next(ticks)))
     assert next(ticks) == 7, "five files of twenty were looked at"
     assert said.rows is not None
     assert not said.rows.is_exact
