@@ -20,6 +20,8 @@ _KINDS = {
     "text": (ColumnKind.TEXT, pa.string()),
     "blob": (ColumnKind.BYTES, pa.binary()),
 }
+LOWER = "lower({})"
+"""SQLite's own, which knows ASCII only and may have an index."""
 COLLATIONS = ("BINARY", "NOCASE", "RTRIM")
 """Those that SQLite brings along; a file that needs another one cannot be read at all."""
 _BY_AFFINITY = {"INTEGER": "integer", "REAL": "real", "BLOB": "blob"}
@@ -101,6 +103,8 @@ class SqliteDialect:
 
     def equal(self, column: TableColumn, expression: str, value: str, slot: Slot) -> str:
         """Compare as text, byte by byte; by the column itself too where that has an index, or is all that is needed."""
+        if column.compare == LOWER:
+            return f"{LOWER.format(expression)} = +{value}"  # as a value without a type: an index of an expression has none
         exactly = f"{_exactly(expression)} = {value}"
         if compares_exactly(column, slot):
             return f"{column.compare.format(expression)} = {value}"
@@ -128,9 +132,7 @@ class SqliteDialect:
             compared = [(pair.expression, pair.value) for pair in pairs]
             compared += [(_exactly(pair.expression), self.text(pair.value)) for pair in pairs if _is_exact_as_text(pair.column)]
         else:
-            compared = [
-                (pair.expression if compares_exactly(pair.column, slot) else _exactly(pair.expression), pair.value) for pair in pairs
-            ]
+            compared = [(_compared(pair, slot), pair.value) for pair in pairs]
         nulls = " OR ".join(f"{pair.expression} IS NULL" for pair in pairs)
         left, right = (", ".join(side) for side in zip(*compared, strict=True))
         return f"({nulls} OR (f.n, {left}) NOT IN (SELECT n, {right} FROM {relation}))"  # noqa: S608 -- names made here
@@ -143,6 +145,11 @@ class SqliteDialect:
 
 def _exactly(expression: str) -> str:
     return f"CAST({expression} AS TEXT) COLLATE BINARY"
+
+
+def _compared(pair: Pair, slot: Slot) -> str:
+    exact = pair.column.compare.format(pair.expression)
+    return exact if compares_exactly(pair.column, slot) else _exactly(pair.expression)
 
 
 def _is_exact_as_text(column: TableColumn) -> bool:

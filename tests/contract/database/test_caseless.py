@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.contract.database.world import ENGINES, World, connector, header, make, settings, values
 
 from rightful.connectors.interface import Amount, estimate
 from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.database.identifying import SlotValues
 from rightful.testing.connector_suite import identified
 
 ANN = identified(mail=("Ann.Öst@contoso.example",), employee_id=("E1",))
@@ -101,3 +103,24 @@ def test_what_it_is_not_for_is_told(caseless: tuple[str, ...], said: str) -> Non
     assert path == ("caseless", 0)
     assert said in message
     assert "mail or upn" in hint
+
+
+def test_a_row_that_two_columns_find_comes_once(world: World) -> None:
+    world.execute("INSERT INTO orders VALUES (9, 'BEN@contoso.example', 'Ben@contoso.example', NULL)")
+    folded = connector(world, source=orders(world, ["mail", "copy"], mail="mail", copy="mail"))
+    assert values(folded, [BEN]) == [[5, 8, 9]]
+    assert values(folded, [ANN, BEN]) == [[1, 2, 3, 5], [5, 8, 9]]
+    assert estimate(folded, [BEN], limit_s=30.0)[0].rows == Amount(3, is_exact=True)
+
+
+def test_sqlites_own_index_in_lower_case_serves_one_person(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    world = make("sqlite", request, tmp_path)
+    world.execute(
+        "CREATE TABLE orders (id int PRIMARY KEY, mail text, copy text, employee text); CREATE INDEX lowered ON orders (lower(mail))"
+    )
+    folded = connector(world, source=orders(world, ["mail"], mail="mail"))
+    database, target = folded._database, folded._target()
+    table = database.caseless(target.table, "mail", is_ascii=True, is_single=True)
+    query = database.build_count(msgspec.structs.replace(target, table=table))
+    plan = database.rows(msgspec.structs.replace(query, sql=f"EXPLAIN QUERY PLAN {query.sql}"), [SlotValues([0], ["ben@contoso.example"])])
+    assert any("lowered" in str(row) for row in plan), plan
