@@ -11,6 +11,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,11 +19,11 @@ import msgspec
 
 from rightful.connectors.interface import MATCH_PREFIX, Amount, Cursor, Estimate, Item, MatchColumn, Partition, ReadHeader, Rows
 from rightful.connectors.lake_faults import LakeFaults
-from rightful.connectors.lake_files import LakeFile, LakePlace, divide, hive_values
+from rightful.connectors.lake_files import LakeFile, LakePlace, divide
 from rightful.connectors.lake_local import LocalLake
 from rightful.connectors.lake_settings import CsvSettings, format_problems
 from rightful.connectors.lake_window import ALWAYS, Window, WindowSettings, resolve, window_problems
-from rightful.connectors.local_paths import local_path, local_url_problem
+from rightful.connectors.local_paths import has_wildcard, local_path, local_url_problem
 from rightful.connectors.tree_place import Access, TreePlace, place_problems, remote_root
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.setting_problem import SettingProblem, refuse
@@ -45,8 +46,8 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     `s3://bucket/activity/**/*.parquet`. `**` stands for any number of folders."""
     match: dict[str, str]
     """Column: identifier kind. Of several columns either may match. Texts and integers."""
-    format: Literal["parquet", "csv", "jsonl"] = "parquet"
-    """What the files are. `csv` and `jsonl` may be compressed: `.gz`, `.zst`."""
+    format: Literal["parquet", "csv", "jsonl", "delta"] = "parquet"
+    """What the files are. `csv` and `jsonl` may be compressed: `.gz`, `.zst`. Of `delta` url is a table's folder."""
     types: dict[str, str] = {}
     """Columns of `csv` and `jsonl` that are read as another type than text or document: `int`, `float`, `bool`, `decimal(12, 2)`, `date`,
     `timestamp`, `timestamp_tz`, `text`."""
@@ -71,17 +72,18 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return TreePlace(url=self.url, access=self.access, allow_empty=self.allow_empty)
 
 
-def _open_place(source_name: str, settings: LakeSettings, faults: LakeFaults, folder: Path) -> LakePlace:
-    scheme = settings.place.scheme
+def _open_files(source_name: str, settings: LakeSettings, faults: LakeFaults, folder: Path) -> LakePlace:
+    scheme, is_table = settings.place.scheme, settings.format == "delta"
     if not scheme:
-        return LocalLake(source_name, local_path(settings.url, Path()), folder)
+        path = local_path(settings.url, Path() if not is_table else folder)
+        return LocalLake(source_name, Path("**"), path) if is_table else LocalLake(source_name, path, folder)
     try:
         from rightful.connectors.lake_objects import ObjectLake  # noqa: PLC0415 - needs an optional library
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"url begins with {scheme}://, for which the library {error.name} is not installed", hint="install rightful[object-stores]"
         ) from error
-    return ObjectLake(remote_root(source_name, settings.place), scheme, faults)
+    return ObjectLake(remote_root(source_name, settings.place, ("**",) if is_table else ()), scheme, faults)
 
 
 class _Spec(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,7 +108,9 @@ class LakeConnector:
         self._source_name = source_name
         self._settings = settings
         self._faults = LakeFaults(source_name, settings.match)
-        self._place = _open_place(source_name, settings, self._faults, folder)
+        self._files = _open_files(source_name, settings, self._faults, folder)
+        if settings.format == "delta" and find_spec("deltalake") is None:
+            raise ConfigurationError("format is delta, for which the library deltalake is not installed", hint="install rightful[delta]")
 
     @staticmethod
     def problems(
@@ -117,7 +121,9 @@ class LakeConnector:
         yield from place_problems(settings.place)
         if not settings.place.scheme and not local_url_problem(settings.url) and local_path(settings.url, folder) == Path("/"):
             yield ("url",), "names no file", "write a pattern behind the folder, such as **/*.parquet"
-        if settings.format == "parquet" and settings.access.ca:
+        if settings.format == "delta" and any(map(has_wildcard, settings.url.split("/"))):
+            yield ("url",), "is a pattern, and a Delta table is one folder", "name the folder that _delta_log lies in; it has no *, ? or ["
+        if settings.format in {"parquet", "delta"} and settings.access.ca:
             yield ("access", "ca"), "is not known to what reads Parquet", "let the system trust it, or set SSL_CERT_FILE for the service"
         if not settings.match:
             yield ("match",), "names no column: it does not say whose a row is", "write for instance match: {user_id: upn}"
@@ -128,18 +134,30 @@ class LakeConnector:
     def _scan(self) -> "LakeScan":
         from rightful.connectors.lake_scan import LakeScan  # noqa: PLC0415  # polars takes 0.1 s to import
 
-        return LakeScan(self._faults, self._format, self._settings.match, self._settings.exclude, self._settings.time)
+        return LakeScan(self._faults, self._reading[1], self._settings.match, self._settings.exclude, self._settings.time)
+
+    @property
+    def _place(self) -> LakePlace:
+        return self._reading[0]
 
     @cached_property
-    def _format(self) -> "LakeFormat":
-        settings = self._settings
+    def _reading(self) -> "tuple[LakePlace, LakeFormat]":
+        """Where the files are, and how they are read. The modules import polars, which takes 0.1 s, or optional libraries."""
+        settings, unread = self._settings, set(self._settings.exclude) - self._settings.match.keys()
         if settings.format == "parquet":
-            from rightful.connectors.lake_parquet import ParquetFormat  # noqa: PLC0415  # likewise
+            from rightful.connectors.lake_parquet import ParquetFormat  # noqa: PLC0415
 
-            return ParquetFormat(self._place, self._faults, set(settings.exclude) - settings.match.keys())
-        from rightful.connectors.lake_text import TextFormat  # noqa: PLC0415  # likewise
+            return self._files, ParquetFormat(self._files, self._faults, unread)
+        if settings.format == "delta":
+            from rightful.connectors.lake_delta import DeltaFormat, DeltaLake  # noqa: PLC0415
 
-        return TextFormat(self._place, self._faults, self._reader, {k: v for k, v in settings.types.items() if k not in settings.match})
+            name = settings.url.rstrip("/").rpartition("/")[2]
+            table = DeltaLake(self._files, self._files.location(LakeFile("", 0, 0)), name, self._faults)
+            return table, DeltaFormat(table, self._faults, unread)
+        from rightful.connectors.lake_text import TextFormat  # noqa: PLC0415
+
+        types = {column: word for column, word in settings.types.items() if column not in settings.match}
+        return self._files, TextFormat(self._files, self._faults, self._reader, types)
 
     @cached_property
     def _reader(self) -> "TextReader":
@@ -182,7 +200,7 @@ class LakeConnector:
         del cursor
         spec = msgspec.json.decode(partition.spec, type=_Spec)
         files, schema = self._planned(spec)
-        yield self._header(schema, spec.window)
+        yield self._header(files, schema, spec.window)
         if schema is None:
             return
         for batch in self._scan.rows(files, schema, subjects, window=spec.window):
@@ -215,7 +233,7 @@ class LakeConnector:
 
     def _in_window(self, files: Sequence[LakeFile], window: Window) -> list[LakeFile]:
         """Leave out the files that lie in folders named after another time; nothing of them is read, no footer either."""
-        days = [hive_values(file.path).get(self._settings.time) for file in files]
+        days = [file.folders.get(self._settings.time) for file in files]
         try:
             return [file for file, day in zip(files, days, strict=True) if window.is_open or day is None or window.holds_day(day)]
         except ValueError:
@@ -227,17 +245,17 @@ class LakeConnector:
         """List the lake as it is now, and what its files' schemas are together (None: there are no files, and that is allowed)."""
         files = self._place.files()
         if not files:
-            if self._settings.allow_empty:
+            if self._settings.allow_empty or self._settings.format == "delta":  # a table without rows is a table all the same
                 return files, None
             raise SourceRefused("no file fits url", source_name=self._source_name, hint="correct url, or set allow_empty: true")
         inside = self._in_window(files, window)
         return inside, self._scan.survey(inside) if inside else None
 
-    def _header(self, schema: "LakeSchema | None", window: Window) -> ReadHeader:
+    def _header(self, files: Sequence[LakeFile], schema: "LakeSchema | None", window: Window) -> ReadHeader:
         match = tuple(
             MatchColumn(batch_column=MATCH_PREFIX + column if column in self._settings.exclude else column, identifier_kind=kind)
             for column, kind in self._settings.match.items()
         )
         asked = " or ".join(f"{column} in {{{kind}}}" for column, kind in self._settings.match.items())
-        searched = f"{self._place.pattern} where {asked if window.is_open else f'({asked})'}{window.said(self._settings.time)}"
+        searched = f"{self._place.said(files)} where {asked if window.is_open else f'({asked})'}{window.said(self._settings.time)}"
         return ReadHeader(columns=schema.columns if schema else (), match=match, searched=searched)

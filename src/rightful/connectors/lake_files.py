@@ -21,14 +21,19 @@ class LakeFile(msgspec.Struct, frozen=True, array_like=True):
     size_bytes: int
     modified_ns: int
     etag: str = ""
-    """Of an object in a store."""
+    """Of an object in a store; of a table's file the version of the table that it is read from."""
+    partition: tuple[tuple[str, str | None], ...] | None = None
+    """Columns of which the whole file has one value, as text, where a table says it; else folders' names do."""
+
+    @property
+    def folders(self) -> dict[str, str | None]:
+        """What is said of the whole file."""
+        return hive_values(self.path) if self.partition is None else dict(self.partition)
 
 
 class LakePlace(Protocol):
     """Where a lake lies. Its methods are called from any thread."""
 
-    pattern: str
-    """Of the files, below the place they are listed from."""
     storage_options: dict[str, str | int] | None
     """What polars needs to know to read there."""
 
@@ -38,6 +43,10 @@ class LakePlace(Protocol):
 
     def is_unchanged(self, files: Sequence[LakeFile]) -> bool:
         """Say whether files that were listed before are still the same."""
+        ...
+
+    def said(self, files: Sequence[LakeFile]) -> str:
+        """Say what is read, for the ledger: the pattern of the files, or a table and its version."""
         ...
 
     def location(self, file: LakeFile) -> str:

@@ -15,6 +15,10 @@ class LakeFormat(Protocol):
     verbatim: bool
     """Whether texts, but those of match columns, are JSON documents."""
 
+    def folder_type(self, name: str, file: LakeFile) -> pl.DataType:
+        """Return the type of a column of which each file has one value."""
+        ...
+
     def schema(self, file: LakeFile) -> Schema:
         """Return a file's columns; reads its beginning or its end."""
         ...

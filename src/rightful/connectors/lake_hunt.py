@@ -11,7 +11,7 @@ import msgspec
 import polars as pl
 
 from rightful.connectors.interface import SUBJECT_COLUMN
-from rightful.connectors.lake_files import LakeFile, hive_values
+from rightful.connectors.lake_files import LakeFile
 from rightful.connectors.lake_window import ALWAYS, Window
 from rightful.database.identifying import Form, searched
 from rightful.subject.model import IdentifiedSubject
@@ -69,13 +69,12 @@ class Hunt(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if self.time and not self.window.is_open:
             rows = rows.filter(_within(self.time, self.types[self.time], self.window))
         first, *others = files.values()
-        hive = [name for name in hive_values(first.path) if name not in self.types]
-        for name in hive:
-            by_file = {key: hive_values(file.path)[name] for key, file in files.items()}
-            rows = rows.with_columns(
-                _from_folders(name, by_file) if others else pl.lit(hive_values(first.path)[name], pl.String).alias(name)
-            )
-        here = dict(self.types) | dict.fromkeys(hive, pl.String())
+        here = dict(self.types)
+        for name in (name for name in first.folders if name not in self.types):
+            by_file = {key: file.folders[name] for key, file in files.items()}
+            text = _from_folders(by_file) if others else pl.lit(first.folders[name], pl.String)
+            here[name] = self.lake.get(name, pl.String())
+            rows = rows.with_columns(_valued(text, here[name]).alias(name))
         return rows.select(read_as(name, source, here.get(source), self.lake[source]) for name, source in self.output.items())
 
     def attributed(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -154,9 +153,14 @@ def _literal(moment: datetime, dtype: pl.Datetime) -> pl.Expr:
     return pl.lit(moment.astimezone(ZoneInfo(dtype.time_zone)) if dtype.time_zone else moment.replace(tzinfo=None), dtype=dtype)
 
 
-def _from_folders(name: str, by_file: Mapping[str, str | None]) -> pl.Expr:
+def _from_folders(by_file: Mapping[str, str | None]) -> pl.Expr:
     old, new = pl.Series(list(by_file), dtype=pl.String), pl.Series(list(by_file.values()), dtype=pl.String)
-    return pl.col(FILE).replace_strict(old, new, return_dtype=pl.String).alias(name)
+    return pl.col(FILE).replace_strict(old, new, return_dtype=pl.String)
+
+
+def _valued(text: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Return a text as what a table says that it is: a text, an integer or a day."""
+    return text.str.to_date("%Y-%m-%d", strict=True) if dtype == pl.Date else text.cast(dtype, strict=True)
 
 
 def read_as(name: str, source: str, found: pl.DataType | None, wanted: pl.DataType) -> pl.Expr:

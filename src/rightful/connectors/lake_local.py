@@ -16,7 +16,7 @@ class LocalLake:
     def __init__(self, source_name: str, path: Path, folder: Path) -> None:
         self._source_name = source_name
         self._glob = split_glob(path, folder)
-        self.pattern = self._glob.pattern
+        self._pattern = self._glob.pattern
 
     def files(self) -> list[LakeFile]:
         """List the files that are there now."""
@@ -37,6 +37,11 @@ class LocalLake:
     def is_unchanged(self, files: Sequence[LakeFile]) -> bool:
         """Look at each file's size and time."""
         return is_unchanged(self._glob.root, files)
+
+    def said(self, files: Sequence[LakeFile]) -> str:
+        """Return the pattern."""
+        del files
+        return self._pattern
 
     def location(self, file: LakeFile) -> str:
         """Return its path."""

@@ -45,17 +45,17 @@ class ObjectLake:
             self.storage_options = _s3_options(root)
         first = next((number for number, segment in enumerate(segments) if has_wildcard(segment)), len(segments) - 1)
         self._prefix = "".join(f"{segment}/" for segment in segments[: max(0, first)])
-        self.pattern = "/".join(segments[max(0, first) :])
-        self._fits = path_matcher([f"./{self.pattern}"])
+        self._pattern = "/".join(segments[max(0, first) :])
+        self._fits = path_matcher([f"./{self._pattern}"])
 
     def files(self) -> list[LakeFile]:
         """List the objects that are there now; one whose name is no pattern is asked for alone."""
-        if self.pattern and not has_wildcard(self.pattern):
+        if self._pattern and not has_wildcard(self._pattern):
             return self._single()
         found = []
         for meta in self._list():
             path = meta["path"][len(self._prefix) :]
-            if self._fits(f"./{path}") and not is_hidden(path, self.pattern):
+            if self._fits(f"./{path}") and not is_hidden(path, self._pattern):
                 found.append(_file(meta, path))
                 if len(found) > _MOST_OBJECTS:
                     raise self._faults.refused(f"more than {_MOST_OBJECTS:,} objects fit url", "make several sources of them")
@@ -65,6 +65,11 @@ class ObjectLake:
         """List the objects again."""
         now = {file.path: file for file in self.files()}
         return all(now.get(file.path) == file for file in files)
+
+    def said(self, files: Sequence[LakeFile]) -> str:
+        """Return the pattern."""
+        del files
+        return self._pattern
 
     def location(self, file: LakeFile) -> str:
         """Return its address. Nothing in it is escaped: polars takes names as they are."""
@@ -90,7 +95,7 @@ class ObjectLake:
 
     def _single(self) -> list[LakeFile]:
         try:
-            return [_file(obstore.head(self._store, self._prefix + self.pattern), self.pattern)]
+            return [_file(obstore.head(self._store, self._prefix + self._pattern), self._pattern)]
         except FileNotFoundError:
             next(self._list(), None)  # raises where there is no such container
             return []

@@ -26,6 +26,11 @@ class ParquetFormat:
         self._faults = faults
         self._unread = unread
 
+    def folder_type(self, name: str, file: LakeFile) -> pl.DataType:
+        """Return text: folders' names say no type."""
+        del name, file
+        return pl.String()
+
     def schema(self, file: LakeFile) -> Schema:
         """Read a file's footer."""
         try:
@@ -53,12 +58,13 @@ class ParquetFormat:
         except FAULTS as error:
             raise self._explain(error, files, query) from error
 
-    def _scan(self, files: Sequence[LakeFile], *, include_file_paths: str | None = None) -> pl.LazyFrame:
+    def _scan(self, files: Sequence[LakeFile], *, include_file_paths: str | None = None, row_index_name: str | None = None) -> pl.LazyFrame:
         return pl.scan_parquet(
             [self._place.location(file) for file in files],
             glob=False,
             hive_partitioning=False,
             include_file_paths=include_file_paths,
+            row_index_name=row_index_name,
             storage_options=self._place.storage_options,
             credential_provider=None,  # those of the machine where none are given, as obstore has them; not boto3's
         )

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from rightful.connectors.interface import MATCH_PREFIX
 from rightful.connectors.lake_faults import LakeFaults
-from rightful.connectors.lake_files import LakeFile, hive_values
+from rightful.connectors.lake_files import LakeFile
 from rightful.connectors.lake_format import LakeFormat
 from rightful.connectors.lake_hunt import Hunt, Schema, owners_of, read_as, wanted
 from rightful.connectors.lake_parquet import FAULTS
@@ -110,11 +110,11 @@ class LakeScan:
         shown = self._faults.shown(file)
         if not _is_utf8(file.path):
             raise self._faults.refused("the name of a file is not UTF-8", "rename it")
-        if not all(_is_utf8(name) and _is_utf8(value or "") for name, value in hive_values(file.path).items()):
+        if not all(_is_utf8(name) and _is_utf8(value or "") for name, value in file.folders.items()):
             raise self._faults.refused(f"{shown} lies in a folder whose name is not UTF-8 where its %XX are decoded", "rename it")
         schema = self._format.schema(file)
         present = [column for column in self._match if column in schema]
-        if not present and not any(column in self._match for column in hive_values(file.path)):
+        if not present and not any(column in self._match for column in file.folders):
             raise self._faults.refused(
                 f"{shown} has none of the columns of match", "correct match, or narrow url down to files that have them"
             )
@@ -154,19 +154,19 @@ class LakeScan:
 
     def _add_hive(self, merged: dict[str, pl.DataType], files: Sequence[LakeFile], footers: Mapping[LakeFile, Schema]) -> None:
         """Add the columns that stand in folders' names alone, as text."""
-        names = {frozenset(hive_values(file.path)) for file in files}
+        names = {frozenset(file.folders) for file in files}
         if len(names) > 1:
             raise self._faults.refused(
                 "some folders are named column=value and others are not, or with other columns", "make two sources of them"
             )
-        for name in hive_values(files[0].path):
+        for name in files[0].folders:
             holders = sum(name in footers[file] for file in files)
             if 0 < holders < len(files):
                 raise self._faults.refused(
                     f"column {name!r} stands in folders' names, and in some of the files too", "make two sources of them"
                 )
             if not holders:
-                merged[name] = pl.String()
+                merged[name] = self._format.folder_type(name, files[0])
 
     # -- rows -----------------------------------------------------------------------------------------------------------
     def rows(
@@ -225,7 +225,7 @@ class LakeScan:
 
     def _hive_match(self, file: LakeFile, types: Schema) -> tuple[tuple[str, str | None], ...]:
         """Return the values of match columns that stand in a file's folders: files that are scanned together have the same."""
-        return tuple((name, value) for name, value in hive_values(file.path).items() if name in self._match and name not in types)
+        return tuple((name, value) for name, value in file.folders.items() if name in self._match and name not in types)
 
     def _output(self, schema: LakeSchema) -> dict[str, str]:
         """Return what each column of a batch is read from: visible ones, then match columns that are excluded."""

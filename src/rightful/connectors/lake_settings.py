@@ -28,8 +28,8 @@ class CsvSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 def format_problems(kind: str, types: Mapping[str, str], csv: CsvSettings, match: Mapping[str, str]) -> Iterator[SettingProblem]:
     """Yield what is wrong with what the settings say of text files."""
-    if kind == "parquet" and types:
-        yield ("types",), "is for csv and jsonl: Parquet files say their types themselves", "leave it out, or correct format"
+    if kind not in {"csv", "jsonl"} and types:
+        yield ("types",), "is for csv and jsonl: other files say their types themselves", "leave it out, or correct format"
     if kind != "csv" and csv != CsvSettings():
         yield ("csv",), "is for csv alone", "leave it out, or write format: csv"
     for column, word in types.items():

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from rightful.connectors.lake_batches import gathered
 from rightful.connectors.lake_faults import LakeFaults
-from rightful.connectors.lake_files import LakeFile, LakePlace, hive_values
+from rightful.connectors.lake_files import LakeFile, LakePlace
 from rightful.connectors.lake_hunt import Hunt, Schema
 from rightful.connectors.lake_settings import decimal_of
 from rightful.errors import SourceError
@@ -85,10 +85,15 @@ class TextFormat:
         self._types = {column: types_of(word) for column, word in types.items()}
         self.verbatim = reader.verbatim
 
+    def folder_type(self, name: str, file: LakeFile) -> pl.DataType:
+        """Return text: folders' names say no type."""
+        del name, file
+        return pl.String()
+
     def schema(self, file: LakeFile) -> Schema:
         """Read a file's beginning."""
         with self._explained(file), closing(self._open(file)) as stream:
-            columns = self._reader.columns(stream, hive_values(file.path))
+            columns = self._reader.columns(stream, file.folders)
         return {column: self._types[column][1] if column in self._types else pl.String() for column in columns}
 
     def head(self, file: LakeFile, types: Schema, names: Sequence[str], count: int) -> pl.DataFrame:
