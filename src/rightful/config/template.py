@@ -56,6 +56,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "storage": model.StorageSettings,
         "source": model.SourceConfig,
         "directory": directories.find("sql").Settings,
+        **{name: directories.find(name).Settings for name in ("csv",)},
         **{name: connectors.find(name).Settings for name in ("files", "http", "lake", "sql")},
     }
     return {name: tuple(settings_of(cls, "")) for name, cls in classes.items()}
@@ -211,6 +212,13 @@ tenants:
       #   home_tenant_id: home_tenant_id
       #   @ directory.inbound_profiles.identifiers
       #   identifiers: {mail: mail}
+    # In files instead, with the same settings but for these:
+    @in csv.file
+    @in csv.delimiter
+    @in csv.more
+    @in csv.more[].file
+    @in csv.inbound_profiles.file
+    # Or: directory: {connector: csv, file: people.csv, delimiter: ";", more: [{file: devices.csv}], inbound_profiles: {file: guests.csv}}
 
     # Where their data lies. Each name becomes a folder of the package, below its product.
     sources:

@@ -62,26 +62,34 @@ def connect(path: Path) -> SqliteConnection:
     """Open a database file read-only; it must exist."""
     uri = f"file:{percent_encode(str(path))}?mode=ro"
     file = _file(path)  # first: one that is replaced meanwhile is taken for the older, and opened once more the next time
-    connection = sqlite3.connect(
-        uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, factory=SqliteConnection, cached_statements=64
-    )
-    connection.create_function(_LOWER, 1, lambda value: value.lower() if isinstance(value, str) else value, deterministic=True)
+    connection = open_uri(uri)
     connection.file = file
     return connection
 
 
-def _file(path: Path) -> _File:
+def open_uri(uri: str) -> SqliteConnection:
+    """Open what a URI names (https://www.sqlite.org/uri.html)."""
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, factory=SqliteConnection, cached_statements=64
+    )
+    connection.create_function(_LOWER, 1, lambda value: value.lower() if isinstance(value, str) else value, deterministic=True)
+    return connection
+
+
+def _file(path: Path | None) -> _File:
     try:
-        found = path.stat()
+        found = path.stat() if path is not None else None
     except OSError:
+        found = None
+    if found is None:
         return 0, 0, 0, 0
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class SqliteDatabase:
-    """One SQLite file for one source; see `database.interface.Database`."""
+    """One SQLite file (None: memory) for one source; see `database.interface.Database`."""
 
-    def __init__(self, pool: Pool[SqliteConnection], path: Path, *, source_name: str, stream_s: int) -> None:
+    def __init__(self, pool: Pool[SqliteConnection], path: Path | None, *, source_name: str, stream_s: int) -> None:
         self._pool = pool.join()
         self._path = path
         self._source_name = source_name
@@ -279,7 +287,7 @@ class SqliteDatabase:
         """Say what happened without SQLite's words: they may hold names or values."""
         code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
         self.forget()
-        if code == 14 and not self._path.exists():  # noqa: PLR2004 -- CANTOPEN
+        if code == 14 and self._path is not None and not self._path.exists():  # noqa: PLR2004 -- CANTOPEN
             return SourceRefused(
                 f"{self.where}: there is no such file", source_name=self._source_name, hint="paths start at the configuration's folder"
             )

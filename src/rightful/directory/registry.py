@@ -6,6 +6,7 @@ from typing import ClassVar, Protocol, cast
 
 import msgspec
 
+from rightful.directory.csv_files import CsvDirectory
 from rightful.directory.interface import Directory
 from rightful.directory.sql import SqlDirectory
 from rightful.errors import ConfigurationError
@@ -36,7 +37,7 @@ class DirectoryType(Protocol):
         ...
 
 
-_DIRECTORIES = {"sql": cast("DirectoryType", SqlDirectory)}
+_DIRECTORIES = {"csv": cast("DirectoryType", CsvDirectory), "sql": cast("DirectoryType", SqlDirectory)}
 
 
 def names() -> tuple[str, ...]:

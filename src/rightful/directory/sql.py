@@ -95,8 +95,10 @@ class SqlDirectory:
 
     Settings: ClassVar[type[msgspec.Struct]] = SqlDirectorySettings
 
-    def __init__(self, tenant_id: TenantId, settings: msgspec.Struct, *, folder: Path) -> None:
+    def __init__(self, tenant_id: TenantId, settings: msgspec.Struct, *, folder: Path, database: Database | None = None) -> None:
+        """Build one; a `database` that somebody else closes stands for all that `url`s name."""
         self._tenant_id = tenant_id
+        self._database = database
         self._settings = said = cast("SqlDirectorySettings", settings)
         self._folder = folder
         self._databases: dict[str, Database] = {}
@@ -224,6 +226,8 @@ class SqlDirectory:
 
     # -- how ----------------------------------------------------------------------------------------------------------
     def _open(self, url: str) -> Database:
+        if self._database is not None:
+            return self._database
         key = identity(url, self._folder)
         if key not in self._databases:
             self._databases[key] = open_database(url, folder=self._folder, source_name=SOURCE_NAME)

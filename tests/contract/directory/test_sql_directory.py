@@ -74,7 +74,7 @@ def test_registry_knows_it(world: World) -> None:
     assert registry.find("sql").Settings is SqlDirectorySettings
     with pytest.raises(ConfigurationError, match="ldap"):
         registry.find("ldap")
-    assert registry.names() == ("sql",)
+    assert registry.names() == ("csv", "sql")
     del world
 
 
