@@ -5,6 +5,7 @@ unseen, the quotes are checked beside it: each opens right behind a delimiter or
 """
 
 import codecs
+import csv
 import io
 import re
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
@@ -21,7 +22,7 @@ from rightful.connectors.lake_text import LINE, BrokenLine, Values
 
 _ROW = re.compile(r"Row #([0-9]+)")
 _WIDTH = re.compile(r"Expected ([0-9]+) columns, got ([0-9]+)")
-_SMALL_BLOCK = 1 << 20
+_HEADER_BYTES = 256 << 10
 _BLOCK_BYTES = 4 << 20
 """Arrow needs some fifty times as much at its peak. A row must fit into two blocks."""
 _PAIR = b"\xff"
@@ -38,12 +39,11 @@ class CsvReader:
         self._settings = settings
 
     def columns(self, stream: BinaryIO, hive: Collection[str]) -> list[str]:
-        """Read the first line, by parsing the first block."""
+        """Read the first line, and nothing behind it."""
         del hive
         if self._settings.columns:
             return list(self._settings.columns)
-        with self._explained(lambda: 1):
-            columns = list(self._open(stream, (), _SMALL_BLOCK).schema.names)
+        columns = self._header(stream.read(_HEADER_BYTES))
         twice = {name for name in columns if columns.count(name) > 1}
         if twice:
             raise BrokenLine("row 1", f"names the column {min(twice)!r} twice")
@@ -56,7 +56,7 @@ class CsvReader:
         del looked_for
         row = self._first_row
         with self._explained(lambda: row):
-            for batch in self._open(stream, columns, _BLOCK_BYTES):
+            for batch in self._open(stream, columns):
                 frame = pl.from_arrow(batch)
                 assert isinstance(frame, pl.DataFrame)
                 yield frame.with_row_index(LINE, row)
@@ -67,14 +67,39 @@ class CsvReader:
         del column
         return values
 
+    def _header(self, data: bytes) -> list[str]:
+        """Parse the first row, alone: Arrow would want all of a block, and a second row that fits into it."""
+        encoding = self._settings.encoding
+        try:
+            text = codecs.getincrementaldecoder(encoding)("replace").decode(data).removeprefix("\ufeff")
+            lines = io.StringIO(text, newline="")
+            row = next(
+                csv.reader(
+                    lines,
+                    delimiter=self._settings.delimiter,
+                    quoting=csv.QUOTE_MINIMAL if self._settings.quote else csv.QUOTE_NONE,
+                    strict=True,
+                ),
+                [],
+            )
+        except (ValueError, csv.Error):
+            row = ["\ufffd"]
+        if any("\ufffd" in name for name in row):
+            raise BrokenLine("row 1", f"holds no names in {encoding}")
+        if not row:
+            raise BrokenLine("row 1", "is not there: the file is empty")
+        if len(data) == _HEADER_BYTES and not lines.read(1):
+            raise BrokenLine("row 1", f"is longer than {_HEADER_BYTES >> 10} KiB")
+        return row
+
     @property
     def _first_row(self) -> int:
         return 1 if self._settings.columns else 2
 
-    def _open(self, stream: BinaryIO, columns: Sequence[str], block_bytes: int) -> pacsv.CSVStreamingReader:
+    def _open(self, stream: BinaryIO, columns: Sequence[str]) -> pacsv.CSVStreamingReader:
         return pacsv.open_csv(
             pa.PythonFile(_Checked(stream, self._settings), "r"),
-            pacsv.ReadOptions(use_threads=False, block_size=block_bytes, column_names=list(self._settings.columns) or None),
+            pacsv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=list(self._settings.columns) or None),
             pacsv.ParseOptions(
                 delimiter=self._settings.delimiter,
                 quote_char='"' if self._settings.quote else False,

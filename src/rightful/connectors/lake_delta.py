@@ -55,8 +55,10 @@ class DeltaLake:
         columns_of = [name.removeprefix(_PARTITION) for name in names]
         found = []
         for path, size, modified_ms, *values in zip(*columns, strict=True):
-            if "://" in path or path.startswith("/"):
-                raise self._faults.refused("the table has files that lie elsewhere (a shallow clone)", "name the table that they belong to")
+            if "://" in path or {"", ".", ".."} & set(unquote(path).split("/")):
+                raise self._faults.refused(
+                    "the table has files that lie outside of it (a shallow clone)", "name the table that they belong to"
+                )
             partition = tuple((name, _text(value)) for name, value in zip(columns_of, values, strict=True))
             found.append(LakeFile(unquote(path), size, modified_ms * 1_000_000, f"{table.version()}", partition))
         return sorted(found, key=lambda file: [os.fsencode(segment) for segment in file.path.split("/")])

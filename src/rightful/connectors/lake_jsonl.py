@@ -20,6 +20,7 @@ REST = "_rest"
 """The column of what a line has besides, as an object."""
 
 _SAMPLED_LINES = 1000
+_MOST_COLUMNS = 1000
 _FIELD = "f{}"
 _Numbered = tuple[int, bytes]
 
@@ -43,6 +44,8 @@ class JsonLinesReader:
         for number, line in lines:
             found |= dict.fromkeys(_members(number, line))
             is_empty = False
+        if len(found) > _MOST_COLUMNS:  # names that are values, as in {"ann": 1}: then no line says which columns there are
+            found = {name: None for name in found if name in self._match}
         if found.keys() & set(self._match) or is_empty or set(hive) & set(self._match):
             # One that comes later must not be missed; what a folder's name says counts for the whole file.
             found |= dict.fromkeys(column for column in self._match if column not in hive)

@@ -333,6 +333,16 @@ def test_columns_that_have_other_names_in_the_files_are_refused(tmp_path: Path) 
         connect(tmp_path / "t").check()
 
 
+@pytest.mark.parametrize("path", ["../x.parquet", "%2E%2E/x.parquet", "a/../../x.parquet"])
+def test_a_log_that_leads_out_of_the_table_is_refused(tmp_path: Path, path: str) -> None:
+    write(tmp_path / "t", {"user_id": [ANN.upn]})
+    pl.DataFrame({"user_id": [ANN.upn], "other": ["of another table"]}).write_parquet(tmp_path / "x.parquet")
+    size = (tmp_path / "x.parquet").stat().st_size
+    _commit(tmp_path / "t", {"add": {"path": path, "partitionValues": {}, "size": size, "modificationTime": 1, "dataChange": True}})
+    with pytest.raises((SourceRefused, SourceUnavailable)):
+        rows_of(connect(tmp_path / "t"))
+
+
 def test_a_folder_without_a_table_or_with_a_broken_log_is_none(tmp_path: Path) -> None:
     with pytest.raises(SourceRefused, match="there is no Delta table"):
         connect(tmp_path).check()

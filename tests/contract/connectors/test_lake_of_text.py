@@ -293,6 +293,21 @@ def test_a_csv_file_without_good_names_is_refused(tmp_path: Path, content: str) 
         connect(tmp_path, "csv").check()
 
 
+def test_a_first_row_may_be_long(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", f'"user\n_id",v\n{ANN.upn},{"x" * (3 << 20)}\n')
+    assert [len(str(row["v"])) for row in rows_of(connect(tmp_path, "csv", match={"user\n_id": "upn"}))] == [3 << 20]
+    write(tmp_path / "a.csv", "user_id," + "v" * (300 << 10) + "\n1,2\n")
+    with pytest.raises(SourceRefused, match="row 1"):
+        connect(tmp_path, "csv").check()
+
+
+def test_names_that_are_values_are_no_columns(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", json_text([{"user_id": ANN.upn, f"k{n}": n} for n in range(1000)]))
+    found = rows_of(connect(tmp_path, "jsonl"))
+    assert found[0] == {"user_id": ANN.upn, "_rest": '{"k0":0}'}
+    assert len(found) == 1000
+
+
 def test_files_without_rows_are_no_fault(tmp_path: Path) -> None:
     write(tmp_path / "a.csv", "user_id,v")
     write(tmp_path / "a.jsonl", "")
