@@ -85,7 +85,9 @@ class JsonLinesReader:
             found: list[Any] = msgspec.json.Decoder(kind).decode_lines(block)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             found = []
-        if len(found) == len(lines):
+        # An object over two lines, and two objects on one, would make the numbers agree and shift what lies between: a line that begins
+        # and ends with a brace is whole, since nothing that may follow a brace begins an object.
+        if len(found) == len(lines) and all(line.startswith(b"{") and line.endswith(b"}") for _, line in lines):
             return found
         return [
             kind(*(self._match_value(number, column, members.get(column)) for column in columns)) for number, members in _taken_apart(lines)
@@ -125,7 +127,7 @@ def _sought(values: pl.Series) -> set[str | int]:
 def _lines(block: tuple[bytes, int]) -> Iterable[_Numbered]:
     """Yield the lines that are not blank, with their numbers."""
     text, first = block
-    return ((number, line) for number, line in enumerate(text.split(b"\n"), first) if line.strip())
+    return ((number, line) for number, each in enumerate(text.split(b"\n"), first) if (line := each.strip(b" \t\r")))
 
 
 def _taken_apart(lines: Iterable[_Numbered]) -> Iterable[tuple[int, dict[str, Any]]]:

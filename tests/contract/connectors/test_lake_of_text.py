@@ -239,6 +239,20 @@ BROKEN_JSON = {
 }
 
 
+@pytest.mark.parametrize(
+    "spread", ['{"user_id":"x","a":\n{}}', '{"user_id":"x"\n,"a":{}}', '{"user_id":"x","a":{}\n}', '\n{\n"user_id":"x"}{}']
+)
+def test_two_broken_lines_do_not_make_up_for_each_other(tmp_path: Path, spread: str) -> None:
+    """As many objects as lines, and all between the two broken ones are a line away from where they stand."""
+    good = json_text([{"user_id": owner} for owner in ("x", ANN.upn, "y")])
+    write(tmp_path / "a.jsonl", f'{{"user_id":"x"}}{{"user_id":"x"}}\n{good}{spread}\n')
+    with pytest.raises(SourceRefused, match=r"line 1 is no JSON object"):
+        rows_of(connect(tmp_path, "jsonl"))
+    write(tmp_path / "a.jsonl", json_text([{"user_id": "x"}] * 2000) + f'{{"user_id":"x"}}{{"user_id":"x"}}\n{good}{spread}\n')
+    with pytest.raises(SourceRefused, match=r"line 2001 is no JSON object"):
+        rows_of(connect(tmp_path, "jsonl"))
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["soon", "late"])
 @pytest.mark.parametrize("line", BROKEN_JSON.values(), ids=list(BROKEN_JSON))
 def test_a_broken_line_is_refused_by_its_number(tmp_path: Path, line: str, *, late: bool) -> None:
@@ -291,6 +305,14 @@ def test_a_csv_file_without_good_names_is_refused(tmp_path: Path, content: str) 
     write(tmp_path / "a.csv", content)
     with pytest.raises(SourceRefused, match=r"'a\.csv': row 1"):
         connect(tmp_path, "csv").check()
+
+
+def test_a_file_may_be_compressed_in_many_pieces(tmp_path: Path) -> None:
+    text = "user_id,v\n" + "".join(f"{ANN.upn},{n}\n" for n in range(3000))
+    for suffix in (".gz", ".zst"):
+        pieces = [PACK[suffix](text[start : start + 7].encode()) for start in range(0, len(text), 7)]
+        (tmp_path / f"a.csv{suffix}").write_bytes(b"".join(pieces))
+    assert [row["v"] for row in rows_of(connect(tmp_path, "csv"))] == [*map(str, range(3000))] * 2
 
 
 def test_a_first_row_may_be_long(tmp_path: Path) -> None:
