@@ -218,6 +218,13 @@ class LakeConnector:
             return (Estimate(rows=Amount(0, is_exact=True), size_bytes=Amount(0, is_exact=True)),) * len(subjects)
         return sample(self._scan, files, schema, subjects, window=window, limit_s=limit_s)
 
+    def look(self, count: int) -> tuple[tuple[str, ...], dict[str, list[str]]]:
+        """Return the columns of the last file, and the texts and integers in its first rows, by column: for proposing what to match by."""
+        files = self._place.files()
+        if not files:
+            raise SourceRefused("no file fits url", source_name=self._source_name, hint="correct it: `**` stands for any number of folders")
+        return self._scan.look(files[-1], count)
+
     def close(self) -> None:
         """Do nothing: nothing outlives a read."""
 

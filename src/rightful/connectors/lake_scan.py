@@ -223,6 +223,16 @@ class LakeScan:
         rows = self._format.head(file, types, schema.names, count)
         yield from _arrow_batches(rows.select(read_as(name, name, types.get(name), schema.types[name]) for name in schema.names))
 
+    def look(self, file: LakeFile, count: int) -> tuple[tuple[str, ...], dict[str, list[str]]]:
+        """Return a file's columns, and the texts and integers in its first rows, by column."""
+        types = self._format.schema(file)
+        names = [name for name, dtype in types.items() if dtype.is_integer() or dtype == pl.String]
+        rows = self._format.head(file, types, names, count)
+        found = {name: rows[name].drop_nulls().to_list() for name in names}
+        if self._format.verbatim:
+            found = {name: [msgspec.json.decode(document) for document in documents] for name, documents in found.items()}
+        return tuple(types), {name: [str(value) for value in values if isinstance(value, str | int)] for name, values in found.items()}
+
     def _hive_match(self, file: LakeFile, types: Schema) -> tuple[tuple[str, str | None], ...]:
         """Return the values of match columns that stand in a file's folders: files that are scanned together have the same."""
         return tuple((name, value) for name, value in file.folders.items() if name in self._match and name not in types)

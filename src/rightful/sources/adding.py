@@ -40,6 +40,8 @@ def proposals_for(
         return [_folders(name, survey.look_at_folders(address, folder), common, known)], []
     if connector == "lake":
         found = survey.look_at_lake(address, folder, name)
+        if (kind := survey.lake_format(address, folder)) != "parquet":
+            common["format"] = kind
         proposals, left = propose(name, [found], common, known, parents={}, product=product)
     else:
         looked = survey.look_at_database(address, folder, name, tables)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from rightful.connectors.lake_files import list_files, split_glob
+from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.local_paths import has_wildcard, local_path
 from rightful.database.interface import Database
 from rightful.database.opening import open_database
@@ -24,6 +24,7 @@ _LONGEST = 1_000
 _KNOWN = 20_000
 """Rows of the directory whose identifiers columns are compared with."""
 _IDENTIFYING = frozenset({ColumnKind.TEXT, ColumnKind.INT, ColumnKind.UUID})
+_ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _SCHEMES = {"sqlite": "sql", "postgresql": "sql", "postgres": "sql"}
 
 
@@ -44,13 +45,13 @@ def connector_of(url: str, folder: Path) -> str:
             f"nothing is known of how to look at {scheme[:20]}:// addresses",
             hint="write the source into the configuration by hand; `rightful source test` tries it",
         )
-    if url.endswith(".parquet"):
+    if lake_format(url, folder):
         return "lake"
     path = local_path(url, folder)
     if has_wildcard(url) or not path.is_dir():
         raise ConfigurationError(
-            "this is neither a database, nor Parquet files, nor a folder",
-            hint="give sqlite:///FILE, postgresql://…, FOLDER/**/*.parquet, or a folder that has a folder for each person",
+            "this is neither a database, nor files of rows, nor a folder",
+            hint="give sqlite:///FILE, postgresql://…, FOLDER/**/*.parquet (.csv, .jsonl), or a folder that has a folder for each person",
         )
     return "files"
 
@@ -90,25 +91,22 @@ def _samples(database: Database, table: Table, columns: tuple[TableColumn, ...])
     return {column.name: [str(row[place]) for row in rows if row[place] is not None] for place, column in enumerate(columns, 1)}
 
 
+def lake_format(url: str, folder: Path) -> str:
+    """Return what a lake at an address is written in; empty where there is none."""
+    path = url.removesuffix(".gz").removesuffix(".zst")
+    if url.endswith(".parquet"):
+        return "parquet"
+    if (local_path(url, folder) / "_delta_log").is_dir():
+        return "delta"
+    return next((name for ending, name in _ENDINGS.items() if path.endswith(ending)), "")
+
+
 def look_at_lake(url: str, folder: Path, source_name: str) -> Found:
     """Look at a lake's columns, and at the first rows of its last file."""
-    glob = split_glob(local_path(url, Path()), folder)
-    files = list_files(glob)
-    if not files:
-        raise SourceRefused("no file fits url", source_name=source_name, hint="correct it: `**` stands for any number of folders")
-    import polars as pl  # noqa: PLC0415 -- takes 0.1 s to import
-
-    try:
-        rows = pl.scan_parquet(glob.root / files[-1].path, glob=False, hive_partitioning=False)
-        schema = rows.collect_schema()
-        texts = [column for column, dtype in schema.items() if dtype.is_integer() or dtype == pl.String]
-        frame = rows.select(texts).head(_SAMPLED).collect()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise SourceRefused(
-            f"the last file is damaged or no Parquet file ({type(error).__name__})", source_name=source_name, hint="see what wrote it"
-        ) from error
-    samples = {column: [str(value) for value in frame[column].drop_nulls().to_list()] for column in texts}
-    return Found(name=source_name, columns=tuple(schema), samples=samples)
+    kind = lake_format(url, folder)
+    settings = msgspec.convert({"url": url, "format": kind, "match": {"?": "?"}}, LakeSettings)
+    columns, samples = LakeConnector(source_name, settings, siblings={}, folder=folder).look(_SAMPLED)
+    return Found(name=source_name, columns=columns, samples=samples)
 
 
 def look_at_folders(url: str, folder: Path) -> list[str]:

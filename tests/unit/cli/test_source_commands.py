@@ -7,8 +7,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
+from deltalake import write_deltalake
 from tests.servers.postgres import PostgresServer
 
 from rightful.cli import main
@@ -73,12 +75,31 @@ def test_lakes_and_folders_are_proposed(
     assert run("source", "test", name, ANN) == Exit.OK
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "delta"])
+def test_lakes_of_other_formats_are_proposed_with_it(company: Path, run: Run, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    rows = (
+        pl.scan_parquet(company / "systems/activity/**/*.parquet", hive_partitioning=False).head(2000).select("user_id", "action").collect()
+    )
+    if kind == "delta":
+        write_deltalake(str(company / "systems/more"), rows.to_arrow())
+    else:
+        (company / "systems/more").mkdir()
+        getattr(rows, {"csv": "write_csv", "jsonl": "write_ndjson"}[kind])(company / f"systems/more/a.{kind}")
+    url = "systems/more" if kind == "delta" else f"systems/more/*.{kind}"
+    assert run("source", "add", "more", url, "--json") == Exit.OK
+    proposed = json.loads(capsys.readouterr().out)["sources"]["more"]
+    assert proposed.items() >= {"connector": "lake", "url": url, "format": kind, "match": {"user_id": "upn"}}.items()
+    assert run("source", "add", "more", url, "--write") == Exit.OK
+    assert run("source", "test", "more", ANN) == Exit.OK
+
+
 @pytest.mark.parametrize(
     ("name", "url", "said"),
     [
         ("x", "imap://mail.example", "imap://"),
         ("x", "systems/people.db", "neither a database"),
-        ("x", "systems/nothing/*.parquet", "No such file"),
+        ("x", "systems/nothing/*.parquet", "the lake's folder cannot be listed"),
+        ("x", "systems/nothing/*.csv.gz", "the lake's folder cannot be listed"),
         ("../x", "sqlite:///systems/shop.db", "none for a source"),
         ("x", "postgresql://u:${UNSET_VARIABLE}@127.0.0.1:1/db", "UNSET_VARIABLE is not set"),
         ("x", "sqlite:///systems/nothing.db", "no such file"),
