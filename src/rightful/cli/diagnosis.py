@@ -16,7 +16,7 @@ from cryptography import x509
 
 import rightful
 from rightful.config.model import Config, SourceConfig, TenantConfig, TlsSettings
-from rightful.connectors.interface import Advising
+from rightful.connectors.interface import Advising, Doubting
 from rightful.directory.interface import FindsAmbiguity
 from rightful.errors import ExportError, SourceError
 from rightful.export import rotation
@@ -95,8 +95,10 @@ def _source(config: Config, tenant: TenantConfig, source: SourceConfig) -> str:
     with closing(build_connector(tenant, source, config.folder)) as connector, _placed(source.settings):
         connector.check()
         advice = connector.advice() if isinstance(connector, Advising) else ()
+        doubts = connector.doubts() if isinstance(connector, Doubting) else ()
     slow = f", slowly: all rows are looked at, until there is an index ({'; '.join(advice)})" if advice else ""
-    return f"{source.connector} can be read{slow}"
+    doubtful = f"; but {'; '.join(doubts)}" if doubts else ""
+    return f"{source.connector} can be read{slow}{doubtful}"
 
 
 @contextmanager

@@ -120,6 +120,7 @@ def test(name: str, subject: str, *, most: int, show: bool, tenant: str | None) 
         ("read", f"{_counted(trial)}{'' if trial.is_whole else ' (stopped there)'} in {format_duration(trial.seconds)}"),
         ("proven", f"all {trial.rows} rows hold an identifier of this person" if trial.rows else ""),
         ("skipped", f"{trial.skipped}: {', '.join(trial.reasons)}" if trial.skipped else ""),
+        *(("doubtful", doubt) for doubt in trial.doubts),
     ]
     for fact, value in facts:
         if value:

@@ -13,8 +13,9 @@ from urllib.parse import quote
 import msgspec
 import pyarrow as pa
 
-from rightful.connectors import http_settings
-from rightful.connectors.http_asking import Asking, Page, next_link
+from rightful.connectors import http_settings, link_header
+from rightful.connectors.http_asking import Asking, Page
+from rightful.connectors.http_doubts import ODATA, Doubts, onward_members
 from rightful.connectors.http_settings import LINK_HEADER, PLACEHOLDER, HttpSettings
 from rightful.connectors.interface import MATCH_PREFIX, SUBJECT_COLUMN, Cursor, Item, MatchColumn, Partition, ReadHeader, Rows
 from rightful.package.json_text import are_documents
@@ -42,6 +43,8 @@ class HttpConnector:
         self._settings = said = cast("HttpSettings", settings)
         refuse(source_name, self.problems(source_name, said, siblings=siblings, folder=folder))
         self._asking = Asking(source_name, said)
+        self._doubts = Doubts(said)
+        self._known = frozenset({said.next, *said.cursor})
 
     @staticmethod
     def problems(
@@ -61,7 +64,8 @@ class HttpConnector:
         if self._settings.check_path:
             self._asking.ask(self._settings.check_path)
         else:
-            self._records(self._asking.ask(self._begin(PLACEHOLDER.sub(quote(_NOBODY, safe=""), self._settings.path))))
+            for _ in self._pages(PLACEHOLDER.sub(quote(_NOBODY, safe=""), self._settings.path)):
+                break
 
     def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
         """Return one partition: how much somebody has is not known before it is asked for."""
@@ -85,6 +89,14 @@ class HttpConnector:
         for index, subject in enumerate(subjects):
             for records in self._of_one(self._targets(subject)):
                 yield from self._batches(index, records)
+
+    def doubts(self) -> tuple[str, ...]:
+        """Say what looks as if pages were not found; see `Doubting`."""
+        return self._doubts.sentences()
+
+    def interrupt(self) -> None:
+        """End what is under way; see `Interruptible`."""
+        self._asking.close()
 
     def close(self) -> None:
         """End what is under way."""
@@ -140,11 +152,16 @@ class HttpConnector:
             asked.add(name)
             page = self._asking.ask(following)
             records = self._records(page)
-            if self._settings.page and records and page.digest == last:
-                raise self._asking.refused("it gives the same page for two numbers", "check the name in `page`")
-            last = page.digest
-            yield records
+            # Of the records alone: an envelope may say the time.
+            digest = hashlib.blake2b(b"\n".join(records), digest_size=16).digest()
+            if records and digest == last:
+                raise self._asking.refused(
+                    "it gives the same records for two pages", "check the name of the parameter in `page` or `cursor`, or `next`"
+                )
+            last = digest
             following = self._next(page, following, target, number, is_empty=not records)
+            self._note(page, is_last=following is None, has_records=bool(records))
+            yield records
 
     def _begin(self, target: str) -> str:
         return _with(target, self._settings.page, str(self._settings.first_page)) if self._settings.page else target
@@ -154,7 +171,7 @@ class HttpConnector:
         if said.page:
             return None if is_empty else _with(target, said.page, str(number))
         if said.next == LINK_HEADER:
-            link: str | None = next_link(page.headers)
+            link: str | None = self._linked(page)
         elif said.next:
             link = self._onward(page.content, said.next)
         else:
@@ -163,6 +180,32 @@ class HttpConnector:
                 return _with(target, parameter, value) if value else None
             return None
         return self._asking.target_of(link, asked) if link else None
+
+    def _linked(self, page: Page) -> str:
+        try:
+            return link_header.next_target(page.headers.get_all("Link", []))
+        except ValueError as error:
+            raise self._asking.refused(f"an answer's Link header is not as RFC 8288 says: {error}", "ask whoever runs the API") from None
+
+    def _note(self, page: Page, *, is_last: bool, has_records: bool) -> None:
+        """Refuse a last page that says that it is not the last one; take down what looks so."""
+        said = self._settings
+        onward = onward_members(page.content, known=self._known) if is_last else ()
+        if is_last and said.next != LINK_HEADER and self._has_linked_next(page):
+            raise self._asking.refused("an answer's Link header leads to a next page that would not be read", "write `next: header`")
+        if unread := ODATA.intersection(onward):
+            raise self._asking.refused("an answer leads to a next page that would not be read", f"write `next: {min(unread)}`")
+        pointers = [pointer for pointer in self._known if pointer not in {"", LINK_HEADER}]
+        has_pointer = any(self._find(page.content, pointer) is not None for pointer in pointers)
+        self._doubts.note(has_records=has_records, has_pointer=has_pointer, onward=onward)
+
+    @staticmethod
+    def _has_linked_next(page: Page) -> bool:
+        values: list[str] = page.headers.get_all("Link", [])
+        try:
+            return any("next" in link.relations for link in link_header.parse(values))
+        except ValueError:
+            return any("next" in value.lower() for value in values)
 
     # -- one page -----------------------------------------------------------------------------------------------------
     def _records(self, page: Page) -> list[bytes]:
@@ -206,11 +249,11 @@ class HttpConnector:
     def _onward(self, document: bytes, pointer: str) -> str | None:
         """Return what leads to the next page; None on the last one. What is there and is no text or number is not taken for the end."""
         found = (self._find(document, pointer) or b"null").strip()
-        if found[:1] in b"[{":
+        if found[:1] in b"[{t":
             raise self._asking.refused(
-                f"what leads to the next page ({pointer}) is an object or an array", "let the setting point to the text in it"
+                f"what leads to the next page ({pointer}) is no text or number", "let the setting point to the text in it"
             )
-        return self._text(document, pointer)
+        return None if found == b"false" else self._text(document, pointer)
 
     def _text(self, document: bytes, pointer: str) -> str | None:
         """Return a text, a number or a truth value as a text; None where there is none of these."""

@@ -1,7 +1,6 @@
 """Asks one API for one page at a time: paced, tried again, bounded in time and size, and of its own host alone."""
 
 import base64
-import hashlib
 import re
 import threading
 import time
@@ -29,8 +28,6 @@ _HINTS: Mapping[int, str] = {
     404: "check url and path: an API that answers 404 where somebody has nothing cannot be told from a wrong path",
 }
 _LARGEST_TARGET = 16 << 10
-_LINK = re.compile(r'<([^<>]*)>((?:[^,"<]|"(?:[^"\\]|\\.)*+")*+)')
-_REL = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))', re.IGNORECASE)
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -38,11 +35,6 @@ class Page(msgspec.Struct, frozen=True):
 
     content: bytes
     headers: HTTPMessage
-
-    @property
-    def digest(self) -> bytes:
-        """Tell two pages apart."""
-        return hashlib.blake2b(self.content, digest_size=16).digest()
 
 
 class Asking:
@@ -61,6 +53,7 @@ class Asking:
         self._headers = tuple(_headers(settings).items())
         self._lock = threading.Lock()
         self._free_at = 0.0
+        self._ended = threading.Event()
 
     def ask(self, target: str) -> Page:
         """Return the answer to a GET, status 200; what may pass is tried again."""
@@ -84,12 +77,8 @@ class Asking:
             if wait_s > _LONGEST_WAIT_S:
                 break
             if number < _TRIES - 1:
-                time.sleep(wait_s)
-        raise SourceUnavailable(
-            f"source {self._source_name!r}: {said}",
-            source_name=self._source_name,
-            hint="it is tried again; see that the API is up, or ask it less often",
-        )
+                self._wait(wait_s)
+        raise self._unavailable(said, "it is tried again; see that the API is up, or ask it less often")
 
     def target_of(self, link: str, page_target: str) -> str:
         """Return the path and query string of a link found in a page; refuses one that leads to another host, port or scheme."""
@@ -121,8 +110,12 @@ class Asking:
         return SourceRefused(f"source {self._source_name!r}: {message}", source_name=self._source_name, hint=hint)
 
     def close(self) -> None:
-        """End what is under way."""
+        """End what is under way, waits too, with `SourceUnavailable`; nothing is asked afterwards."""
+        self._ended.set()
         self._pinned.close()
+
+    def _unavailable(self, message: str, hint: str) -> SourceUnavailable:
+        return SourceUnavailable(f"source {self._source_name!r}: {message}", source_name=self._source_name, hint=hint)
 
     def _page(self, answer: Answer, chunks: Iterator[bytes]) -> Page:
         limit = self._settings.answer_mib << 20
@@ -145,23 +138,17 @@ class Asking:
             now = time.monotonic()
             turn = max(now, self._free_at)
             self._free_at = turn + 1 / self._settings.requests_per_second
-        time.sleep(turn - now)
+        self._wait(turn - now)
+
+    def _wait(self, seconds: float) -> None:
+        if self._ended.wait(seconds):
+            raise self._unavailable("it is asked no more: the connector was closed", "it is tried again when the service runs")
 
     @staticmethod
     def _hint(status: int) -> str:
         if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110 15.4
             return "redirects are not followed: name the address that it leads to in url and path, if it is to be trusted"
         return _HINTS.get(status, "ask whoever runs the API")
-
-
-def next_link(headers: HTTPMessage) -> str:
-    """Return the target of the first link with the relation `next` (RFC 8288 3); empty where there is none."""
-    for value in headers.get_all("Link", []):
-        for target, parameters in _LINK.findall(value):
-            found = _REL.search(parameters)
-            if found is not None and "next" in (found[1] or found[2] or "").lower().split():
-                return str(target).strip()
-    return ""
 
 
 def _headers(settings: HttpSettings) -> dict[str, str]:

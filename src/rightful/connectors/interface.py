@@ -167,6 +167,24 @@ class Advising(Protocol):
 
 
 @runtime_checkable
+class Doubting(Protocol):
+    """The ability to say what looks as if records could be missing, though nothing failed."""
+
+    def doubts(self) -> tuple[str, ...]:
+        """Return what was noticed since it was built, a sentence each, without personal data; nothing where all is well."""
+        ...
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """The ability to end at once: a source that asks to wait for half a minute must not hold up a service that stops."""
+
+    def interrupt(self) -> None:
+        """End reads that are under way, from any thread and at once, with `SourceUnavailable`; only `close` is called afterwards."""
+        ...
+
+
+@runtime_checkable
 class Scanning(Protocol):
     """The ability to share: a read goes over the whole source, and costs about the same for many subjects as for one."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings
 from rightful.connectors.interface import Connector, Partition
-from rightful.errors import ExportError, StorageError
+from rightful.errors import ExportError, SourceUnavailable, StorageError
 from rightful.export.estimating import Estimator
 from rightful.export.identities import Identities
 from rightful.export.outbox import Outbox
@@ -98,6 +98,9 @@ class ReadRunner:
                 self._pace.note(name, size_bytes=size_bytes - before[1], files=files - before[0], seconds=seconds)
         except (Stopping, StoreFault, KeyboardInterrupt, SystemExit):
             raise
+        except SourceUnavailable as error:
+            self._raise_if_stopping()  # it was interrupted: no attempt of the read's
+            self._give_back(claim, states, error, settings)
         except BaseException as error:  # noqa: BLE001 - a connector may be anybody's code, and a panic in Rust is no Exception
             self._give_back(claim, states, error, settings)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rightful.config.model import Config, SourceConfig, TenantConfig
 from rightful.connectors import registry as connectors
-from rightful.connectors.interface import Connector, Scanning
+from rightful.connectors.interface import Connector, Interruptible, Scanning
 from rightful.directory import registry as directories
 from rightful.directory.interface import Directory
 from rightful.errors import SourceRefused
@@ -45,6 +45,12 @@ class TenantRuntime:
                 hint="put it back and resume, or submit the request again",
             )
         return source, connector
+
+    def interrupt(self) -> None:
+        """End reads that can be: the service stops."""
+        for connector in self.connectors.values():
+            if isinstance(connector, Interruptible):
+                connector.interrupt()
 
     def close(self) -> None:
         """Release every connection."""

@@ -91,9 +91,11 @@ class Work:
             _log.info("work is given back: the service stops")
 
     def stop(self) -> None:
-        """Let reads come to their next checkpoint; nothing waits for a storage location any more."""
+        """Let reads come to their next checkpoint; nothing waits for a storage location or an API any more."""
         self._stopping.set()
         self.estimator.stop()
+        for tenant in self._tenants.values():
+            tenant.interrupt()
 
     def forget(self, operation_id: OperationId) -> None:
         """Drop what is kept of an operation that has ended."""

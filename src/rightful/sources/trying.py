@@ -7,7 +7,7 @@ import msgspec
 import pyarrow as pa
 
 from rightful.config.model import SourceConfig
-from rightful.connectors.interface import Connector, Estimate, FileItem, Item, ReadHeader, Rows, SkippedItem, estimate
+from rightful.connectors.interface import Connector, Doubting, Estimate, FileItem, Item, ReadHeader, Rows, SkippedItem, estimate
 from rightful.errors import SourceRefused
 from rightful.export.check import check_rows
 from rightful.package.serializer import Serializer
@@ -33,6 +33,8 @@ class Trial(msgspec.Struct, kw_only=True):
     skipped: int = 0
     reasons: tuple[str, ...] = ()
     """Why items were skipped."""
+    doubts: tuple[str, ...] = ()
+    """What looks as if records could be missing."""
     is_whole: bool = True
     """Whether that is all; else reading stopped at the limit."""
     seconds: float = 0.0
@@ -68,6 +70,7 @@ def try_out(source: SourceConfig, connector: Connector, subject: IdentifiedSubje
                 close()
         if not trial.is_whole:
             break
+    trial.doubts = connector.doubts() if isinstance(connector, Doubting) else ()
     trial.seconds = time.monotonic() - started_s
     return trial
 

@@ -3,8 +3,10 @@
 import gzip
 import itertools
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -278,7 +280,7 @@ def test_link_to_anywhere_else_is_refused(link: str) -> None:
 )
 def test_pages_in_a_circle_are_refused(answer: Answer, settings: dict[str, Any]) -> None:
     with serving(answer) as api:
-        with pytest.raises(SourceRefused, match=r"lead back|same page"):
+        with pytest.raises(SourceRefused, match=r"lead back|same records"):
             _lines(_connector(api.url, **settings), mail=ANN.mail[:1])
         assert len(api.asked) <= 3
 
@@ -418,3 +420,98 @@ def test_wrong_settings_are_refused_without_being_shown(changed: dict[str, Any])
 def test_it_is_installed() -> None:
     assert registry.find("http") is HttpConnector
     assert list(HttpConnector.kinds_used(HttpSettings(url="x", path="/{a}?{b}", match={}))) == [(("path",), "a"), (("path",), "b")]
+
+
+@pytest.mark.parametrize("paging", [{"page": "page"}, {"next": "/next"}, {"cursor": {"/next": "ignored"}}], ids=str)
+def test_same_records_in_changing_envelopes_are_refused_at_once(paging: dict[str, Any]) -> None:
+    count = itertools.count()
+
+    def answer(asked: Asked) -> Reply:
+        number = next(count)
+        return Reply(_dump({"value": _matching(asked), "next": f"/orders?mail=ann%40contoso.example&n={number}", "at": number}))
+
+    with serving(answer) as api:
+        with pytest.raises(SourceRefused, match="same records"):
+            _lines(_connector(api.url, records="/value", **paging), mail=ANN.mail[:1])
+        assert len(api.asked) == 2
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "</orders?from=2>; rel=next",
+        '</x>; title="a, b", </orders?from=2>;rel="prev next"',
+        "</orders>; rel='next'",
+        "next",
+        '<x>;rel="next',
+    ],
+)
+@pytest.mark.parametrize("paging", [{}, {"page": "page"}, {"cursor": {"/next": "c"}}], ids=str)
+def test_linked_next_page_that_would_not_be_read_is_refused(link: str, paging: dict[str, Any]) -> None:
+    with serving(lambda _: Reply(_dump({"value": []}), headers={"Link": link})) as api:
+        with pytest.raises(SourceRefused, match="would not be read"):
+            _lines(_connector(api.url, records="/value", **paging), mail=ANN.mail[:1])
+        with closing(_connector(api.url, records="/value", **paging)) as connector, pytest.raises(SourceRefused, match="would not be read"):
+            connector.check()
+
+
+def test_link_that_is_read_otherwise_or_leads_elsewhere_is_none_of_that() -> None:
+    def answer(asked: Asked) -> Reply:
+        found, following = _page(asked, "after")
+        link = f"</orders?after={following}>; rel=next, </style.css>; rel=preload" if following else "</help>; rel=help"
+        return Reply(_dump({"value": found, "next": following}), headers={"Link": link})
+
+    with serving(answer) as api:
+        assert len(_lines(_connector(api.url, records="/value", cursor={"/next": "after"}), mail=ANN.mail[:1])) == 4
+
+
+@pytest.mark.parametrize(
+    "link", ["</orders>; rel='next'", "/orders; rel=next", '<a>; rel="next', "<a>; rel=next, <b>; rel=next", "<a>;rel=next;anchor=x"]
+)
+def test_link_header_that_is_not_understood_is_not_the_end(link: str) -> None:
+    with serving(lambda _: Reply(b"[]", headers={"Link": link})) as api, pytest.raises(SourceRefused, match="RFC 8288"):
+        _lines(_connector(api.url, next="header"), mail=ANN.mail[:1])
+
+
+def test_odata_next_link_that_no_setting_names_is_refused() -> None:
+    with serving(_by_next_link) as api, pytest.raises(SourceRefused, match="would not be read") as caught:
+        _lines(_connector(api.url, records="/value", next="/@odata.nextlink"), mail=ANN.mail[:1])
+    assert caught.value.hint == "write `next: /@odata.nextLink`"
+
+
+def _doubts(envelope: dict[str, Any], **settings: Any) -> tuple[str, ...]:
+    with serving(lambda asked: Reply(_dump({"value": _matching(asked), **envelope}))) as api:
+        connector = _connector(api.url, records="/value", **settings)
+        assert connector.doubts() == ()
+        _lines(connector, mail=ANN.mail[:1])
+        return connector.doubts()
+
+
+def test_pointer_that_leads_nowhere_is_doubted() -> None:
+    [never, *other] = _doubts({"links": {"next_page": "/orders?p=2"}}, next="/links/next")[::-1]
+    assert "no answer had anything at /links/next" in never
+    assert other == ["a last page has /links/next_page, which no setting names: perhaps more pages follow"]
+
+
+@pytest.mark.parametrize(
+    "envelope", [{"nextPageToken": "x"}, {"meta": {"cursor": 5}}, {"has_more": True}, {"paging": {"nextCursor": "a"}}], ids=str
+)
+def test_envelope_that_says_that_there_is_more_is_doubted(envelope: dict[str, Any]) -> None:
+    assert "perhaps more pages follow" in "".join(_doubts(envelope))
+
+
+@pytest.mark.parametrize("envelope", [{"next": None}, {"next": ""}, {"next": False}], ids=str)
+def test_pointer_that_is_there_and_ends_is_not_doubted(envelope: dict[str, Any]) -> None:
+    assert _doubts({**envelope, "has_more": False, "total": 5, "next steps": "x"}, next="/next") == ()
+
+
+def test_wait_that_the_api_asks_for_ends_when_the_service_stops() -> None:
+    with serving(lambda _: Reply(status=429, headers={"Retry-After": "29"})) as api:
+        connector = _connector(api.url)
+        stop = threading.Timer(0.3, connector.interrupt)
+        stop.start()
+        began = time.monotonic()
+        with pytest.raises(SourceUnavailable, match="closed"):
+            _lines(connector, mail=ANN.mail)
+        assert time.monotonic() - began < 2
+        stop.join()
