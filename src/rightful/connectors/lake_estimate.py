@@ -1,8 +1,8 @@
 """How much subjects have in a lake, without reading their rows.
 
 Footers say how many rows there are, not whose. So the match columns alone are read, in files spread over the whole lake, for as long as
-there is time, and what was found is scaled up to the files that were not looked at. How long a row is as a line is measured on the first
-rows of a few files, whoever's they are; only the average is kept.
+there is time, and what was found is scaled up to the files that were not looked at. A text file is broken off behind a block of it. How
+long a row is as a line is measured on the first rows of a few files, whoever's they are; only the average is kept.
 """
 
 import time
@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from rightful.connectors.interface import SUBJECT_COLUMN, Amount, Estimate
 from rightful.connectors.lake_files import LakeFile
+from rightful.connectors.lake_hunt import Meter
 from rightful.connectors.lake_scan import LakeScan, LakeSchema
 from rightful.connectors.lake_window import Window
 from rightful.package.serializer import Serializer
@@ -35,17 +36,21 @@ def sample(
     until = now() + limit_s
     found: Counter[int] = Counter()
     seen: list[LakeFile] = []
+    seen_bytes = 0
+    is_whole = True
     for file in spread(files):
         if now() >= until:
+            is_whole = False
             break
-        for batch in scan.rows([file], schema, subjects, window=window, is_counted=True):
+        meter = Meter(lambda: now() >= until)
+        for batch in scan.rows([file], schema, subjects, window=window, is_counted=True, meter=meter):
             found.update(batch.column(SUBJECT_COLUMN).to_pylist())
         seen.append(file)
-    seen_bytes = sum(file.size_bytes for file in seen)
+        seen_bytes += meter.read_bytes if meter.is_cut else file.size_bytes
+        is_whole = is_whole and not meter.is_cut
     if not seen_bytes:
         return (Estimate(),) * len(subjects)
     scale = sum(file.size_bytes for file in files) / seen_bytes
-    is_whole = len(seen) == len(files)
     row_bytes = _row_bytes(scan, seen[:_MEASURED_FILES], schema) if found else 0.0
     counts = [found[index] if is_whole else round(found[index] * scale) for index in range(len(subjects))]
     return tuple(

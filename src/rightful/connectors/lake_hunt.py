@@ -1,7 +1,7 @@
 """Whose rows are looked for in a lake, and how each row that was found gets its owner."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
 from operator import and_
@@ -27,6 +27,20 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,39}")
 Schema = Mapping[str, pl.DataType]
 
 
+class Meter:
+    """Counts what is read of files that are read as a stream, and says after each block whether it is enough."""
+
+    def __init__(self, is_enough: Callable[[], bool]) -> None:
+        self._is_enough = is_enough
+        self.read_bytes = 0
+        self.is_cut = False
+
+    def is_over(self) -> bool:
+        """Ask whether it is enough, and remember that it was."""
+        self.is_cut = self.is_cut or self._is_enough()
+        return self.is_cut
+
+
 class Hunt(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What is looked for in files of one schema, and of one value of each match column that stands in their folders' names."""
 
@@ -44,6 +58,8 @@ class Hunt(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """How many subjects there are."""
     time: str = ""
     """The column that the window is about, where it is one of the files' own."""
+    meter: Meter | None = None
+    """Ends the reading of files early, where they can be cut."""
     window: Window = ALWAYS
     """Rows outside of it are left out; those that have no time are not."""
 

@@ -58,9 +58,8 @@ class JsonLinesReader:
         for block in joined(blocks(stream)):
             lines = _lines(block) if looked_for is None else self._hits(block, looked_for)
             rows = [self._row(number, line, columns) for number, line in lines]
-            if rows:
-                types = {LINE: pl.UInt32()} | dict.fromkeys(columns, pl.String())
-                yield pl.DataFrame(dict(zip(types, zip(*rows, strict=True), strict=True)), schema=types)
+            types = {LINE: pl.UInt32()} | dict.fromkeys(columns, pl.String())
+            yield pl.DataFrame(dict(zip(types, zip(*rows, strict=True), strict=True)) if rows else None, schema=types)
 
     def text_of(self, column: str, values: pl.Series) -> pl.Series:
         """Return what a document says where it is one value; a text without its quotes."""

@@ -15,7 +15,7 @@ from rightful.connectors.interface import MATCH_PREFIX
 from rightful.connectors.lake_faults import LakeFaults
 from rightful.connectors.lake_files import LakeFile
 from rightful.connectors.lake_format import LakeFormat
-from rightful.connectors.lake_hunt import Hunt, Schema, owners_of, read_as, wanted
+from rightful.connectors.lake_hunt import Hunt, Meter, Schema, owners_of, read_as, wanted
 from rightful.connectors.lake_parquet import FAULTS
 from rightful.connectors.lake_types import SchemaClash, common_type, merge
 from rightful.connectors.lake_window import ALWAYS, Window
@@ -177,6 +177,7 @@ class LakeScan:
         *,
         window: Window = ALWAYS,
         is_counted: bool = False,
+        meter: Meter | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows of all subjects, in the order of the files, each with its subject's index; only that where they are counted."""
         looked_for = {column: wanted(kind, subjects) for column, kind in self._match.items()}
@@ -193,7 +194,13 @@ class LakeScan:
             owners = _owners(dict(types), dict(constants), looked_for)
             if owners:
                 hunt = Hunt(
-                    types=dict(types), lake=schema.types, output=output, owners=owners, constants=dict(constants), count=len(subjects)
+                    types=dict(types),
+                    lake=schema.types,
+                    output=output,
+                    owners=owners,
+                    constants=dict(constants),
+                    count=len(subjects),
+                    meter=meter,
                 )
                 group_files = list(group)
                 yield from self._found(group_files, self._windowed(hunt, window, group_files[0]))

@@ -4,9 +4,10 @@ A value is text, or a JSON document, until a type is stated for its column. Only
 does not hold what is stated is refused, by file, line and column.
 """
 
+import io
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 import polars as pl
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from rightful.connectors.lake_batches import gathered
 from rightful.connectors.lake_faults import LakeFaults
 from rightful.connectors.lake_files import LakeFile, LakePlace
-from rightful.connectors.lake_hunt import Hunt, Schema
+from rightful.connectors.lake_hunt import Hunt, Meter, Schema
 from rightful.connectors.lake_settings import decimal_of
 from rightful.errors import SourceError
 
@@ -61,7 +62,7 @@ class TextReader(Protocol):
         ...
 
     def frames(self, stream: BinaryIO, columns: Sequence[str], looked_for: Values) -> Generator[pl.DataFrame]:
-        """Yield rows in order, all columns as text, with LINE; in frames of about `BLOCK_BYTES`."""
+        """Yield rows in order, all columns as text, with LINE; a frame for each block, even if it is empty."""
         ...
 
     def text_of(self, column: str, values: pl.Series) -> pl.Series:
@@ -113,16 +114,20 @@ class TextFormat:
         for file in files:
             with (
                 self._explained(file),
-                closing(self._open(file)) as stream,
+                closing(self._open(file, hunt.meter)) as stream,
                 closing(self._reader.frames(stream, list(hunt.types), hunt.values)) as frames,
             ):
                 for frame in frames:
                     mine = frame.lazy().pipe(hunt.matching).collect()
                     if mine.height:
                         yield hunt.rows(self._typed(mine).lazy(), {"": file}).collect()
+                    if hunt.meter and hunt.meter.is_over():
+                        return
 
-    def _open(self, file: LakeFile) -> BinaryIO:
+    def _open(self, file: LakeFile, meter: Meter | None = None) -> BinaryIO:
         stream = self._place.open(file)
+        if meter:
+            stream = cast("BinaryIO", _Metered(stream, meter))
         codec = next((codec for ending, codec in _COMPRESSED.items() if file.path.endswith(ending)), "")
         return pa.CompressedInputStream(pa.PythonFile(stream, "r"), codec) if codec else stream
 
@@ -173,6 +178,30 @@ class TextFormat:
         if not self._place.is_unchanged([file]):
             return self._faults.changed()
         return self._faults.refused(f"{self._faults.shown(file)}: {what}", hint)
+
+
+class _Metered(io.RawIOBase):
+    """A stream whose bytes are counted."""
+
+    def __init__(self, stream: BinaryIO, meter: Meter) -> None:
+        super().__init__()
+        self._stream = stream
+        self._meter = meter
+
+    def readable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Read a piece."""
+        piece = self._stream.read(size)
+        self._meter.read_bytes += len(piece)
+        return piece
+
+    def close(self) -> None:
+        """Close what is read."""
+        self._stream.close()
+        super().close()
 
 
 def blocks(stream: BinaryIO) -> Iterator[bytes]:

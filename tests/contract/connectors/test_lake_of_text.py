@@ -18,9 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rightful.connectors.interface import Estimate, ReadHeader
+from rightful.connectors.interface import Amount, Estimate, ReadHeader
 from rightful.connectors.lake import LakeConnector, LakeSettings
+from rightful.connectors.lake_estimate import sample
 from rightful.connectors.lake_settings import CsvSettings
+from rightful.connectors.lake_window import ALWAYS
 from rightful.errors import ConfigurationError, SourceError, SourceRefused
 from rightful.package.schema import ColumnKind
 from rightful.package.serializer import Serializer
@@ -419,6 +421,24 @@ def test_an_estimate_counts_rows_and_measures_lines(tmp_path: Path, kind: str) -
     assert (estimate.rows.count, estimate.rows.is_exact) == (50, True)
     assert estimate.size_bytes is not None
     assert 50 * 60 < estimate.size_bytes.count < 50 * 120
+
+
+@pytest.mark.parametrize("suffix", list(PACK))
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_file_that_is_too_large_for_an_estimate_is_broken_off(tmp_path: Path, kind: str, suffix: str) -> None:
+    rows = [{"user_id": [ANN.upn, "x"][n % 2], "text": f"{n * 7919 % 1000003:09}" * 12} for n in range(150_000)]
+    write(tmp_path / f"a.{kind}{suffix}", WRITTEN[kind](rows))
+    connector = connect(tmp_path, kind)
+    files, schema = connector._survey(ALWAYS)
+    assert schema is not None
+    ticks = iter(range(10_000))
+    [said] = sample(connector._scan, files, schema, [ANN.subject], window=ALWAYS, limit_s=4.0, now=lambda: float(next(ticks)))
+    assert next(ticks) < 10, "three blocks were read"
+    assert said.rows is not None
+    assert not said.rows.is_exact
+    assert 50_000 < said.rows.count < 90_000
+    whole = connector.estimate([ANN.subject], limit_s=60)[0]
+    assert whole.rows == Amount(75_000, is_exact=True)
 
 
 PEAK = """
