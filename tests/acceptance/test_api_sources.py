@@ -14,6 +14,7 @@ from rightful.sample.company import SampleCompany
 pytestmark = pytest.mark.acceptance
 
 TOKEN, PASSWORD, KEY = "canary-token-0123456789abcdef", "canary-password-fedcba9876543210", "canary-key-5a5a5a5a5a5a5a5a"
+CLIENT_SECRET, GRANTED = "canary-client-secret-77777777777777", "canary-granted-token-88888888888888"
 
 
 def _orders(asked: Asked) -> Reply:
@@ -26,13 +27,14 @@ def _service(company: SampleCompany, name: str, url: str, simulator: SlowSimulat
         contoso = document["tenants"][0]
         contoso["storage"]["allow"] = [simulator.host]
         common = {"connector": "http", "url": url, "match": {"/upn": "upn"}, "requests_per_second": 1000}
-        contoso["sources"] = {name: {**common, "path": f"/{name}?upn={{upn}}", **way} for name, way in ways.items()}
+        said = json.loads(json.dumps(ways).replace("http://API", url))
+        contoso["sources"] = {name: {**common, "path": f"/{name}?upn={{upn}}", **way} for name, way in said.items()}
 
     return RunningService(company, configure(company, name, write), environ={"RIGHTFUL_LOG_LEVEL": "DEBUG"})
 
 
 def _forms() -> list[bytes]:
-    texts = [secret.encode() for secret in (TOKEN, PASSWORD, KEY)]
+    texts = [secret.encode() for secret in (TOKEN, PASSWORD, KEY, CLIENT_SECRET, GRANTED)]
     return [*texts, *(base64.b64encode(b"\0" * shift + text)[4:-4] for text in texts for shift in range(3))]
 
 
@@ -41,6 +43,9 @@ def test_access_to_an_api_is_seen_nowhere_though_the_api_gives_it_back(company: 
 
     def answer(asked: Asked) -> Reply:
         sent = asked.headers.get("authorization", "") + asked.headers.get("x-key", "")
+        if asked.body:
+            said = {"error": asked.body.decode(), "access_token": GRANTED, "token_type": "Bearer", "expires_in": 3600}
+            return Reply(json.dumps(said).encode(), status=401 if is_hostile else 200)
         assert sent
         if not is_hostile:
             return _orders(asked)
@@ -50,11 +55,12 @@ def test_access_to_an_api_is_seen_nowhere_though_the_api_gives_it_back(company: 
 
     secrets = company.folder / "api.secrets"
     secrets.mkdir()
-    for name, secret in (("token", TOKEN), ("password", PASSWORD), ("key", KEY)):
+    for name, secret in (("token", TOKEN), ("password", PASSWORD), ("key", KEY), ("client", CLIENT_SECRET)):
         (secrets / name).write_text(secret, encoding="ascii")
     ways: dict[str, Document] = {
         "token": {"token": {"file": "api.secrets/token"}},
         "basic": {"user": "reader", "password": {"file": "api.secrets/password"}},
+        "oauth": {"oauth2": {"token_url": "http://API/granting", "client_id": "rightful", "client_secret": {"file": "api.secrets/client"}}},
         "header": {"headers": {"X-Key": {"file": "api.secrets/key"}}},
     }
     with serving(answer) as api, _service(company, "api-secret", api.url, simulator, ways) as service:
@@ -81,8 +87,10 @@ def test_access_to_an_api_is_seen_nowhere_though_the_api_gives_it_back(company: 
         places = {str(path): path.read_bytes() for path in (company.folder / "var" / "api-secret").iterdir()}
         places |= {f"answer {number}": content for number, content in enumerate(service.answers)}
         places |= {"log": service.log_path.read_bytes(), **simulator.blobs("api"), **simulator.blobs("api2")}
-    sent = {asked.headers.get("authorization", asked.headers.get("x-key", "")) for asked in api.asked}
-    assert sent == {f"Bearer {TOKEN}", KEY, f"Basic {base64.b64encode(f'reader:{PASSWORD}'.encode()).decode()}"}
+    granted = [asked for asked in api.asked if asked.target == "/oauth?" + urlsplit(asked.target).query]
+    assert {asked.headers["authorization"] for asked in granted} == {f"Bearer {GRANTED}"}
+    sent = {asked.headers.get("authorization", asked.headers.get("x-key", "")) for asked in api.asked} - {""}
+    assert sent == {f"Bearer {GRANTED}", f"Bearer {TOKEN}", KEY, f"Basic {base64.b64encode(f'reader:{PASSWORD}'.encode()).decode()}"}
     assert any(b'"order"' in content for content in simulator.blobs("api2").values())
     assert [name for name, content in places.items() if any(form in content for form in _forms())] == []
 

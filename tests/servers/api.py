@@ -27,6 +27,8 @@ class Asked:
 
     target: str
     headers: dict[str, str]
+    body: bytes = b""
+    """Of a POST."""
 
 
 @dataclass
@@ -46,13 +48,16 @@ def serving(answer: Callable[[Asked], Reply | Iterator[bytes]]) -> Iterator[Api]
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            asked = Asked(self.path, {name.lower(): value for name, value in self.headers.items()})
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            asked = Asked(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             api.asked.append(asked)
             reply = answer(asked)
             if isinstance(reply, Reply):
                 self._send(reply)
             else:
                 self._stream(reply)
+
+        do_POST = do_GET  # noqa: N815 - what the base class looks for
 
         def _send(self, reply: Reply) -> None:
             self.send_response(reply.status)

@@ -339,6 +339,27 @@ tenants:
       #   @ http.answer_mib
       #   answer_mib: 16
 
+      # The same, with a token that is fetched.
+      # visits:
+      #   connector: http
+      #   url: https://crm.contoso.example
+      #   path: /v2/visits?visitor={mail}
+      #   match: {/visitor: mail}
+      #   @ http.oauth2
+      #   oauth2:
+      #     @ http.oauth2.token_url
+      #     token_url: https://login.contoso.example/oauth2/token
+      #     @ http.oauth2.client_id
+      #     client_id: rightful
+      #     @ http.oauth2.client_secret
+      #     client_secret: ${PASSWORD}
+      #     @ http.oauth2.scope
+      #     scope: tickets.read
+      #     @ http.oauth2.parameters
+      #     parameters: {}
+      #     @ http.oauth2.client_auth
+      #     client_auth: body
+
       # Parquet, CSV or JSON lines files of everybody, searched for many people at once.
       # activity:
       #   connector: lake

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from rightful.connectors.http_oauth import Tokens
 from rightful.connectors.http_settings import HttpSettings
 from rightful.errors import SourceRefused, SourceUnavailable, StorageRefused, StorageUnavailable
 from rightful.pinned import Answer, PinnedHost
@@ -23,7 +24,7 @@ _FIRST_WAIT_S = 0.1
 _LONGEST_WAIT_S = 30.0
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _HINTS: Mapping[int, str] = {
-    401: "check token, user and password, or headers",
+    401: "check token, user and password, oauth2 or headers",
     403: "give the account the right to read this",
     404: "check url and path: an API that answers 404 where somebody has nothing cannot be told from a wrong path",
 }
@@ -51,6 +52,7 @@ class Asking:
             self._scheme, self._host, self._port, may_be_private=True, answer_timeout_s=min(60.0, settings.timeout_s), kept=4
         )
         self._headers = tuple(_headers(settings).items())
+        self._tokens = Tokens(source_name, settings.oauth2, timeout_s=settings.timeout_s) if settings.oauth2.token_url else None
         self._lock = threading.Lock()
         self._free_at = 0.0
         self._ended = threading.Event()
@@ -58,19 +60,27 @@ class Asking:
     def ask(self, target: str) -> Page:
         """Return the answer to a GET, status 200; what may pass is tried again."""
         said = ""
+        is_renewed = False
         for number in range(_TRIES):
             self._take_turn()
             wait_s = _FIRST_WAIT_S * 2**number
             try:
-                answer, chunks = self._pinned.stream(target, self._headers, within_s=self._settings.timeout_s)
+                token = self._tokens.token() if self._tokens else ""
+                headers = (*self._headers, ("Authorization", f"Bearer {token}")) if token else self._headers
+                answer, chunks = self._pinned.stream(target, headers, within_s=self._settings.timeout_s)
                 if answer.status == HTTPStatus.OK:
                     return self._page(answer, chunks)
             except StorageUnavailable as error:
                 said = error.message
+                wait_s = max(wait_s, error.retry_after_s or 0.0)
             except StorageRefused as error:
                 raise self.refused(error.message, error.hint) from None
             else:
                 said = f"{self._pinned.origin} answered {answer.status}"
+                if answer.status == HTTPStatus.UNAUTHORIZED and self._tokens and not is_renewed:
+                    is_renewed = True  # once: it may have been revoked, or ended by the API's own clock
+                    self._tokens.forget(token)
+                    continue
                 if answer.status not in _WORTH_ANOTHER_TRY:
                     raise self.refused(said, self._hint(answer.status))
                 wait_s = _asked_wait_s(answer.headers, wait_s)
@@ -113,6 +123,8 @@ class Asking:
         """End what is under way, waits too, with `SourceUnavailable`; nothing is asked afterwards."""
         self._ended.set()
         self._pinned.close()
+        if self._tokens:
+            self._tokens.close()
 
     def _unavailable(self, message: str, hint: str) -> SourceUnavailable:
         return SourceUnavailable(f"source {self._source_name!r}: {message}", source_name=self._source_name, hint=hint)

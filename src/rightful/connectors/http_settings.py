@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,7 +15,29 @@ LINK_HEADER = "header"
 _TARGET = re.compile(r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*")  # RFC 3986: the characters of a path and a query string
 _VISIBLE = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 _FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_PARAMETERS_OF_OURS = frozenset({"grant_type", "client_id", "client_secret", "scope"})
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
+
+
+class OAuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a token is fetched: OAuth 2.0 client credentials (RFC 6749 4.4)."""
+
+    token_url: str = ""
+    """The token endpoint: `https://login.contoso.example/oauth2/token`; `http` on loopback alone. The secret is sent nowhere else."""
+    client_id: str = ""
+    """Who asks, as the endpoint knows it."""
+    client_secret: str = ""
+    """By `{file: PATH}` or `${NAME}`."""
+    scope: str = ""
+    """What the token is for, where the endpoint asks for it; several with blanks between them."""
+    parameters: dict[str, str] = {}
+    """What else the endpoint wants to have in the request: `{audience: https://api.contoso.example}`."""
+    client_auth: Literal["body", "header"] = "body"
+    """Where client_id and client_secret are sent: `body`, or `header` (HTTP Basic, RFC 6749 2.3.1)."""
+
+    def __repr__(self) -> str:
+        """Leave everything out: there is a secret in it."""
+        return "OAuthSettings()"
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,6 +66,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """With `password`, sent as `Authorization: Basic …` (RFC 7617)."""
     password: str = ""
     """By `{file: PATH}` or `${NAME}`."""
+    oauth2: OAuthSettings = OAuthSettings()
+    """How a token is fetched that is sent as `Authorization: Bearer …`, and renewed before it ends."""
     headers: dict[str, str] = {}
     """Sent with each request, for instance a key; values by `{file: PATH}` or `${NAME}`."""
     check_path: str = ""
@@ -100,9 +124,29 @@ def _access_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
         yield ("user",), "is missing or has a colon in it", "RFC 7617 knows no way to send that"
     if settings.token and not _VISIBLE.fullmatch(settings.token):
         yield ("token",), "has characters that no header can carry", "see whether the secret's file holds the secret alone"
+    yield from _oauth_problems(settings)
     for name, value in settings.headers.items():
         if not _FIELD.fullmatch(name) or name.lower() in _OURS or not _VISIBLE.fullmatch(value):
             yield ("headers", name), "is no header that can be sent", "letters, digits and - in its name, visible ASCII in its value"
+
+
+def _oauth_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
+    said = settings.oauth2
+    if said == OAuthSettings():
+        return
+    if settings.token or settings.user or any(name.lower() == "authorization" for name in settings.headers):
+        yield ("oauth2",), "stands beside another way to be let in", "keep one of oauth2, token, and user with password"
+    if not (said.client_id and said.client_secret and said.token_url):
+        yield ("oauth2",), "is not whole", "it needs token_url, client_id and client_secret"
+    origin, path = re.fullmatch(r"([^/]*//[^/?#]*)?(.*)", said.token_url, re.DOTALL).groups()  # type: ignore[union-attr]  # it matches all
+    if said.token_url and (_url_problem(origin or "") or not _TARGET.fullmatch(path or "/")):
+        yield (
+            ("oauth2", "token_url"),
+            "is not an address that a secret could be sent to",
+            "write for instance https://login.contoso.example/token",
+        )
+    for name in _PARAMETERS_OF_OURS & said.parameters.keys():
+        yield ("oauth2", "parameters", name), "is sent anyway", "leave it out"
 
 
 def _url_problem(url: str) -> str:

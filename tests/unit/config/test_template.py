@@ -29,7 +29,7 @@ def test_template_is_valid_in_any_folder(tmp_path: Path, name: str) -> None:
     assert [source.name for source in config.tenants[0].sources] == ["files"]
 
 
-SETTING_IN_A_COMMENT = re.compile(r"^( *)# (?=( *)(- \{|[a-z_]+:( |$)))", re.MULTILINE)
+SETTING_IN_A_COMMENT = re.compile(r"^( *)# (?=( *)(- \{|[a-z0-9_]+:( |$)))", re.MULTILINE)
 
 
 def taken_in(folder: Path) -> str:
@@ -51,6 +51,7 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
         "orders",
         "order_lines",
         "tickets",
+        "visits",
         "activity",
         "reports",
         "clicks",
