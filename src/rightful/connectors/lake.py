@@ -156,7 +156,8 @@ class LakeConnector:
             return table, DeltaFormat(table, self._faults, unread)
         from rightful.connectors.lake_text import TextFormat  # noqa: PLC0415
 
-        types = {column: word for column, word in settings.types.items() if column not in settings.match}
+        unconverted = unread - {settings.time} | settings.match.keys()
+        types = {column: word for column, word in settings.types.items() if column not in unconverted}
         return self._files, TextFormat(self._files, self._faults, self._reader, types)
 
     @cached_property
@@ -175,7 +176,7 @@ class LakeConnector:
         if schema is None:
             return
         known = [*schema.names, *self._settings.exclude]
-        for column in (*self._settings.exclude, *filter(None, [self._settings.time])):
+        for column in (*self._settings.exclude, *self._settings.types, *filter(None, [self._settings.time])):
             if column not in schema.all_names:
                 hint = did_you_mean(column, known) or f"there are: {', '.join(known)}"
                 raise SourceRefused(f"there is no column {column!r}", source_name=self._source_name, hint=hint)

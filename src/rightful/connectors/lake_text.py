@@ -4,6 +4,7 @@ A value is text, or a JSON document, until a type is stated for its column. Only
 does not hold what is stated is refused, by file, line and column.
 """
 
+import codecs
 import io
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -83,6 +84,7 @@ class TextFormat:
         self._place = place
         self._faults = faults
         self._reader = reader
+        self._words = types
         self._types = {column: types_of(word) for column, word in types.items()}
         self.verbatim = reader.verbatim
 
@@ -138,7 +140,7 @@ class TextFormat:
             try:
                 series = self._converted(column, frame[column], arrow, dtype)
             except (pa.lib.ArrowException, ValueError):
-                raise BrokenLine(self._line(frame, column, arrow, dtype), f"has no {dtype} in column {column!r}") from None
+                raise BrokenLine(self._line(frame, column, arrow, dtype), f"holds no {self._words[column]} in column {column!r}") from None
             frame = frame.with_columns(series.alias(column))
         return frame
 
@@ -205,9 +207,11 @@ class _Metered(io.RawIOBase):
 
 
 def blocks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield a stream in pieces."""
-    while piece := stream.read(BLOCK_BYTES // 8):
+    """Yield a stream in pieces, without a byte order mark."""
+    piece = stream.read(BLOCK_BYTES // 8).removeprefix(codecs.BOM_UTF8)
+    while piece:
         yield piece
+        piece = stream.read(BLOCK_BYTES // 8)
 
 
 def joined(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
@@ -230,10 +234,10 @@ def joined(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
 
 
 def beginning(stream: BinaryIO) -> bytes:
-    """Return the first whole lines, one at least, of a stream."""
+    """Return the first whole lines, one at least, of a stream, without a byte order mark."""
     found = b""
     while piece := stream.read(_SAMPLED_BYTES):
         found += piece
         if b"\n" in piece or len(found) > BLOCK_BYTES:
-            return found[: found.rfind(b"\n") + 1]
-    return found
+            return found[: found.rfind(b"\n") + 1].removeprefix(codecs.BOM_UTF8)
+    return found.removeprefix(codecs.BOM_UTF8)

@@ -10,13 +10,14 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.contract.connectors.test_files_in_object_stores import CANARY, Place, in_azure, in_s3
+from tests.contract.connectors.test_files_in_object_stores import CANARY, Place, answering, in_azure, in_s3
 from tests.contract.connectors.test_lake_of_text import PACK, WRITTEN
 from tests.servers.azurite import Azurite
 from tests.servers.s3 import S3Server
 
 from rightful.connectors.interface import ReadHeader, Rows
 from rightful.connectors.lake import LakeConnector, LakeSettings
+from rightful.connectors.lake_files import LakeFile
 from rightful.connectors.tree_place import Access
 from rightful.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
 from rightful.testing.connector_suite import ANN, ANN2, UPPER, ConnectorSuite, Found, collect, read_all
@@ -248,3 +249,38 @@ def test_a_store_that_goes_away_is_tried_again_later(s3_server: S3Server, kind: 
 def test_settings_that_make_no_sense_are_refused(url: str, access: Access) -> None:
     with pytest.raises(ConfigurationError):
         LakeConnector("x", LakeSettings(url=url, access=access, match={"a": "b"}), siblings={}, folder=Path("/"))
+
+
+def ask(connector: LakeConnector, kind: str) -> None:
+    """Let the library that reads this format ask for something, before obstore lists anything."""
+    if kind == "delta":
+        connector.check()
+    else:
+        connector._reading[1].schema(LakeFile("x", 100, 0))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "delta"])
+@pytest.mark.parametrize("scheme", ["az", "s3"])
+def test_nothing_secret_goes_where_a_redirect_leads(scheme: str, kind: Any) -> None:
+    """Not even to whoever answers for the store: each of the three libraries follows, and leaves the signature out."""
+    with answering(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n") as (elsewhere, followed):
+        answer = f"HTTP/1.1 307 Elsewhere\r\nLocation: {elsewhere}/x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        with answering(answer) as (endpoint, asked):
+            key = {"account_key": CANARY} if scheme == "az" else {"access_key_id": "x", "secret_access_key": CANARY}
+            access = Access(endpoint=endpoint, **key)
+            settings = LakeSettings(url=f"{scheme}://account/box/x", access=access, match={"a": "b"}, format=kind)
+            connector = LakeConnector("activity", settings, siblings={}, folder=Path("/"))
+            with pytest.raises(SourceError) as caught:
+                ask(connector, kind)
+    assert b"authorization:" in asked[0].lower()
+    for request in followed:
+        assert b"authorization" not in request.lower()
+        assert b"ignature" not in request
+    assert CANARY not in f"{caught.value} {caught.value.hint}"
+
+
+def test_credentials_are_shown_nowhere(place: Place) -> None:
+    settings = LakeSettings(url=place.url + "/x", access=Access(endpoint=place.access.endpoint, account_key=CANARY), match={"a": "b"})
+    connector = connect(place)
+    assert connector._reading
+    assert CANARY not in f"{settings!r}{connector!r}{connector.__dict__!r}"

@@ -282,7 +282,7 @@ def test_a_match_value_that_is_neither_text_nor_integer_is_refused(tmp_path: Pat
 def test_a_value_that_is_not_of_the_stated_type_is_refused_by_its_place(tmp_path: Path, kind: str) -> None:
     rows = [{"user_id": owner, "n": n} for owner, n in ((ANN.upn, "1"), ("x", "nobody's"), (ANN.upn, SECRET))]
     write(tmp_path / f"a.{kind}", WRITTEN[kind](rows))
-    with pytest.raises(SourceRefused, match=rf"{'row 4' if kind == 'csv' else 'line 3'} has no Int64 in column 'n'") as caught:
+    with pytest.raises(SourceRefused, match=rf"{'row 4' if kind == 'csv' else 'line 3'} holds no int in column 'n'") as caught:
         rows_of(connect(tmp_path, kind, types={"n": "int"}))
     assert SECRET not in str(caught.value)
 
@@ -315,6 +315,20 @@ def test_a_file_may_be_compressed_in_many_pieces(tmp_path: Path) -> None:
         pieces = [PACK[suffix](text[start : start + 7].encode()) for start in range(0, len(text), 7)]
         (tmp_path / f"a.csv{suffix}").write_bytes(b"".join(pieces))
     assert [row["v"] for row in rows_of(connect(tmp_path, "csv"))] == [*map(str, range(3000))] * 2
+
+
+def test_types_are_those_of_columns_that_are_delivered(tmp_path: Path) -> None:
+    write(tmp_path / "a.csv", f"user_id,n,x\n{ANN.upn},1,no number\n")
+    assert rows_of(connect(tmp_path, "csv", types={"x": "int", "n": "int"}, exclude=("x",))) == ({"user_id": ANN.upn, "n": 1},)
+    with pytest.raises(SourceRefused, match="there is no column 'N'"):
+        connect(tmp_path, "csv", types={"N": "int"}).check()
+
+
+def test_json_lines_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    write(tmp_path / "a.jsonl", b"\xef\xbb\xbf" + json_text([{"user_id": ANN.upn}] * 2).encode())
+    assert len(rows_of(connect(tmp_path, "jsonl"))) == 2
+    write(tmp_path / "a.jsonl", b"\xef\xbb\xbf")
+    assert rows_of(connect(tmp_path, "jsonl")) == ()
 
 
 def test_a_first_row_may_be_long(tmp_path: Path) -> None:
