@@ -54,31 +54,38 @@ def place(request: pytest.FixtureRequest) -> Place:
     return in_s3(request.getfixturevalue("s3_server"))
 
 
+CONTENT: list[dict[str, object]] = [{"n": f"{n}", "user_id": OWNERS[n % 8], "text": f"é {n}"} for n in range(900)]
+
+
+@pytest.fixture(scope="module")
+def filled() -> dict[tuple[str, str], Place]:
+    """Places by store and format, each filled once: nothing is written there any more."""
+    return {}
+
+
+def fill(place: Place, kind: str) -> Place:
+    suffix = ".gz" if kind == "csv" else ""
+    files = {f"lake/day={n}/a b#{n}.{kind}{suffix}": ENCODED[kind](CONTENT[n::3]) for n in range(3)}
+    place.write(files | {"lake/.tmp/x": b"half written", "lakes/x": b"another", "x": b"above"})
+    return place
+
+
 class Suite(ConnectorSuite):
     kind = "parquet"
 
     @pytest.fixture
-    def content(self, place: Place) -> list[dict[str, object]]:
-        content: list[dict[str, object]] = [{"n": f"{n}", "user_id": OWNERS[n % 8], "text": f"é {n}"} for n in range(900)]
-        suffix = ".gz" if self.kind == "csv" else ""
-        files = {f"lake/day={n}/a b#{n}.{self.kind}{suffix}": ENCODED[self.kind](content[n::3]) for n in range(3)}
-        place.write(files | {"lake/.tmp/x": b"half written", "lakes/x": b"another", "x": b"above"})
-        return content
-
-    @pytest.fixture
-    def connector(self, place: Place, content: list[dict[str, object]]) -> LakeConnector:
-        assert content
+    def connector(self, place: Place) -> LakeConnector:
         return connect(place, format=self.kind)
 
     @pytest.fixture
-    def expected(self, content: list[dict[str, object]]) -> Mapping[str, Found]:
+    def expected(self) -> Mapping[str, Found]:
         def row(each: Mapping[str, object]) -> Mapping[str, object]:
             day = {"day": f"{int(str(each['n'])) % 3}"}
             if self.kind != "jsonl":
                 return {**each, **day}
             return {"n": f'"{each["n"]}"', "user_id": each["user_id"], "text": f'"\\u00e9 {each["n"]}"', "_rest": None, **day}
 
-        return {p.name: Found(rows=tuple(row(each) for each in content if each["user_id"] == p.upn)) for p in (ANN, ANN2, UPPER)}
+        return {p.name: Found(rows=tuple(row(each) for each in CONTENT if each["user_id"] == p.upn)) for p in (ANN, ANN2, UPPER)}
 
     @pytest.fixture
     def broken(self, place: Place) -> LakeConnector:
@@ -89,14 +96,18 @@ class Suite(ConnectorSuite):
 @pytest.mark.azurite
 class TestParquetInAzure(Suite):
     @pytest.fixture
-    def place(self, azurite: Azurite) -> Place:
-        return in_azure(azurite)
+    def place(self, azurite: Azurite, filled: dict[tuple[str, str], Place]) -> Place:
+        key = ("azure", self.kind)
+        filled[key] = filled.get(key) or fill(in_azure(azurite), self.kind)
+        return filled[key]
 
 
 class TestParquetInS3(Suite):
     @pytest.fixture
-    def place(self, s3_server: S3Server) -> Place:
-        return in_s3(s3_server)
+    def place(self, s3_server: S3Server, filled: dict[tuple[str, str], Place]) -> Place:
+        key = ("s3", self.kind)
+        filled[key] = filled.get(key) or fill(in_s3(s3_server), self.kind)
+        return filled[key]
 
 
 @pytest.mark.azurite
