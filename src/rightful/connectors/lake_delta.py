@@ -95,14 +95,14 @@ class DeltaLake:
             vectors = pl.DataFrame(pa.table(table.deletion_vectors()))
             known = {unquote(path) for path in pa.table(table.get_add_actions()).column("path").to_pylist()}
         found = {}
-        for uri, kept in vectors.select("filepath", "selection_vector").iter_rows():
+        for uri, kept in zip(vectors["filepath"], vectors["selection_vector"], strict=True):
             path = uri.removeprefix(f"{table.table_uri.rstrip('/')}/")
             fitting = {path, unquote(path)} & known
             if len(fitting) != 1:
                 raise self._faults.refused(
                     "it cannot be told which file of the table some deleted rows are in", "let it be rewritten (OPTIMIZE)"
                 )
-            found[fitting.pop()] = pl.Series(kept, dtype=pl.Boolean).not_().arg_true()
+            found[fitting.pop()] = kept.not_().arg_true()
         return found
 
     def _open(self, version: int | None) -> deltalake.DeltaTable:

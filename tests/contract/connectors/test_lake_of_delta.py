@@ -2,6 +2,7 @@
 
 import json
 import struct
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -364,3 +365,19 @@ def test_a_table_without_rows_is_a_table(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         connect(**{"url": "/srv/t", **options})
+
+
+@pytest.mark.parametrize(
+    ("library", "hint", "options"),
+    [("deltalake", "delta", {"url": "/srv/t"}), ("obstore", "object-stores", {"url": "s3://b/t"})],
+    ids=["deltalake", "obstore"],
+)
+def test_a_library_that_is_missing_is_told_with_what_brings_it(
+    monkeypatch: pytest.MonkeyPatch, library: str, hint: str, options: dict[str, Any]
+) -> None:
+    monkeypatch.delitem(sys.modules, "rightful.connectors.lake_objects", raising=False)
+    monkeypatch.delitem(sys.modules, "rightful.connectors.object_store", raising=False)
+    monkeypatch.setitem(sys.modules, library, None)  # as if it were not installed
+    with pytest.raises(ConfigurationError, match=f"library {library} is not installed") as caught:
+        connect(**options)
+    assert caught.value.hint == f"install rightful[{hint}]"
