@@ -122,7 +122,7 @@ class TextFormat:
                 for frame in frames:
                     mine = frame.lazy().pipe(hunt.matching).collect()
                     if mine.height:
-                        yield hunt.rows(self._typed(mine).lazy(), {"": file}).collect()
+                        yield hunt.rows(self._typed(_alone(mine)).lazy(), {"": file}).collect()
                     if hunt.meter and hunt.meter.is_over():
                         return
 
@@ -180,6 +180,13 @@ class TextFormat:
         if not self._place.is_unchanged([file]):
             return self._faults.changed()
         return self._faults.refused(f"{self._faults.shown(file)}: {what}", hint)
+
+
+def _alone(rows: pl.DataFrame) -> pl.DataFrame:
+    """Copy rows out of the block that they were found in: polars' texts are views, of which a single one keeps all of it in memory."""
+    copied = pl.from_arrow(rows.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    assert isinstance(copied, pl.DataFrame)
+    return copied
 
 
 class _Metered(io.RawIOBase):
