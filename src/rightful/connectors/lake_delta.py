@@ -23,7 +23,7 @@ from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundEr
 from rightful.connectors.lake_batches import batches
 from rightful.connectors.lake_faults import LakeFaults
 from rightful.connectors.lake_files import LakeFile, LakePlace
-from rightful.connectors.lake_hunt import Hunt
+from rightful.connectors.lake_hunt import Hunt, Schema
 from rightful.connectors.lake_parquet import FAULTS, ParquetFormat
 
 _KNOWN_FEATURES = frozenset({"columnMapping", "deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"})
@@ -154,6 +154,25 @@ class DeltaFormat(ParquetFormat):
         super().__init__(table, faults, unread)
         self._table = table
         self._deleted: tuple[str, dict[str, pl.Series]] = ("", {})
+        self._int96: dict[str, frozenset[str]] = {}
+        """By path: columns of times that a file, which never changes, has in an old form, in which no zone can be said."""
+
+    def schema(self, file: LakeFile) -> Schema:
+        """Read a file's footer. Spark writes times in an old form (INT96), without their zone: of them the table says what they are."""
+        found, stated = dict(super().schema(file)), self._table.schema(file.etag)
+        old = [name for name, dtype in found.items() if dtype == pl.Datetime("ns") and isinstance(stated.get(name), pl.Datetime)]
+        if old:
+            self._int96[file.path] = frozenset(old)
+        return found | {name: stated[name] for name in old}
+
+    def _rows(self, files: Sequence[LakeFile], **options: str | None) -> pl.LazyFrame:
+        """Scan files; microseconds are all that the table's times have."""
+        stated = self._table.schema(files[0].etag)
+        zoned = [
+            pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone(getattr(stated[name], "time_zone", None))
+            for name in self._int96.get(files[0].path, ())
+        ]
+        return self._scan(files, **options).with_columns(zoned)
 
     def folder_type(self, name: str, file: LakeFile) -> pl.DataType:
         """Return the table's own type where a text becomes a value of it without doubt."""
@@ -163,8 +182,8 @@ class DeltaFormat(ParquetFormat):
     def find(self, files: Sequence[LakeFile], hunt: Hunt) -> Generator[pl.DataFrame]:
         """Scan runs of files without deleted rows at once, and each file with some alone."""
         deleted = self._deleted_of(files[0].etag)
-        for name, run in groupby(files, key=lambda file: file.path in deleted and file.path):
-            if name is False:
+        for (name, _), run in groupby(files, key=lambda file: (file.path if file.path in deleted else "", self._int96.get(file.path))):
+            if not name:
                 yield from super().find(list(run), hunt)
             else:
                 [file] = run
@@ -172,7 +191,7 @@ class DeltaFormat(ParquetFormat):
 
     def _without(self, file: LakeFile, deleted: pl.Series, hunt: Hunt) -> Generator[pl.DataFrame]:
         def query(files: Sequence[LakeFile]) -> pl.LazyFrame:
-            rows = self._scan(files, row_index_name=_NUMBER).filter(pl.col(_NUMBER).is_in(deleted.implode()).not_())
+            rows = self._rows(files, row_index_name=_NUMBER).filter(pl.col(_NUMBER).is_in(deleted.implode()).not_())
             return hunt.rows(rows, {"": file})
 
         try:

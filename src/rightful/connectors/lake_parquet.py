@@ -41,7 +41,7 @@ class ParquetFormat:
     def head(self, file: LakeFile, types: Schema, names: Sequence[str], count: int) -> pl.DataFrame:
         """Read its first row group."""
         try:
-            return self._scan([file]).head(count).select([name for name in names if name in types]).collect()
+            return self._rows([file]).head(count).select([name for name in names if name in types]).collect()
         except FAULTS as error:
             raise self._explain(error, [file]) from error
 
@@ -50,13 +50,17 @@ class ParquetFormat:
 
         def query(files: Sequence[LakeFile]) -> pl.LazyFrame:
             named = FILE if len(files) > 1 else None
-            return hunt.rows(self._scan(files, include_file_paths=named), {self._place.location(file): file for file in files})
+            return hunt.rows(self._rows(files, include_file_paths=named), {self._place.location(file): file for file in files})
 
         try:
             with closing(batches(query(files))) as found:
                 yield from found
         except FAULTS as error:
             raise self._explain(error, files, query) from error
+
+    def _rows(self, files: Sequence[LakeFile], **options: str | None) -> pl.LazyFrame:
+        """Scan files of one schema, as `schema` says that it is."""
+        return self._scan(files, **options)
 
     def _scan(self, files: Sequence[LakeFile], *, include_file_paths: str | None = None, row_index_name: str | None = None) -> pl.LazyFrame:
         return pl.scan_parquet(

@@ -4,12 +4,13 @@ import json
 import struct
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from tests.contract.connectors.test_files_in_object_stores import Place, in_azure, in_s3
@@ -182,6 +183,31 @@ def test_columns_that_were_added_are_null_before(tmp_path: Path) -> None:
     write(tmp_path / "t", {"user_id": [ANN.upn], "n": [1]})
     write(tmp_path / "t", {"user_id": [ANN.upn], "n": [2], "new": ["x"]}, schema_mode="merge")
     assert sorted((row["n"], row["new"]) for row in rows_of(connect(tmp_path / "t"))) == [(1, None), (2, "x")]
+
+
+def test_times_in_sparks_old_form_have_the_zone_that_the_table_says(tmp_path: Path) -> None:
+    """INT96 says none; files that deltalake wrote later are of another form, in the same table."""
+    moments = [datetime(2026, 1, 1, 12, 0, 0, n, tzinfo=UTC) for n in (1, 999_999)]
+    local = [NAIVE, NAIVE.replace(year=1999)]
+    rows = {"user_id": [ANN.upn, ANN.upn], "at": moments, "local": local}
+    write(tmp_path / "t", rows)
+    [path] = (tmp_path / "t").glob("*.parquet")
+    pq.write_table(pq.read_table(path), path, use_deprecated_int96_timestamps=True, store_schema=False)
+    [commit] = (tmp_path / "t/_delta_log").glob("*.json")
+    lines = [json.loads(line) for line in commit.read_text().splitlines()]
+    for line in lines:
+        if "add" in line:
+            line["add"]["size"] = path.stat().st_size
+    commit.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert pl.read_parquet_schema(path)["at"] == pl.Datetime("ns")
+    write(tmp_path / "t", rows)
+    found = rows_of(connect(tmp_path / "t"))
+    assert [row["at"] for row in found] == moments * 2
+    assert [row["local"] for row in found] == local * 2
+    windowed = connect(tmp_path / "t", time="at", window=WindowSettings(since="2026-01-02"))
+    assert rows_of(windowed) == []
+    mark_deleted(tmp_path / "t", [0])
+    assert len(rows_of(connect(tmp_path / "t"))) == 3
 
 
 def test_partitions_have_the_values_of_the_log(tmp_path: Path) -> None:
