@@ -95,6 +95,38 @@ def test_access_to_an_api_is_seen_nowhere_though_the_api_gives_it_back(company: 
     assert [name for name, content in places.items() if any(form in content for form in _forms())] == []
 
 
+def test_file_of_an_api_is_in_the_package_and_its_folder_says_whose(company: SampleCompany, simulator: SlowSimulator) -> None:
+    photo = bytes(range(256)) * 20_000  # above what is held in memory: read twice
+
+    def answer(asked: Asked) -> Reply:
+        if asked.target.startswith("/signed"):
+            return Reply(photo)
+        if asked.target == "/content":
+            return Reply(status=302, headers={"Location": f"http://{asked.headers['host'].replace('127.0.0.1', 'localhost')}/signed?s=1"})
+        if asked.target == "/no":
+            return Reply(status=404)
+        upn = parse_qs(urlsplit(asked.target).query)["upn"][0]
+        files = [
+            {"upn": upn.upper(), "name": name, "size": len(photo), "url": url} for name, url in (("a/../b.jpg", "/content"), ("c", "/no"))
+        ]
+        return Reply(json.dumps(files).encode())
+
+    content = {"address": "/url", "name": ["/name"], "size": "/size", "hosts": ["http://API"]}
+    with serving(answer) as api:
+        content["hosts"] = [api.url.replace("127.0.0.1", "localhost")]
+        with _service(company, "api-files", api.url, simulator, {"photos": {"content": content}}) as service:
+            operation_id = service.submit(company.person("zoe").upn, simulator.sas_url("photos", "c")).operation_id
+            service.complete(operation_id)
+    blobs = simulator.blobs("photos")
+    [path] = [path for path in blobs if "/data/" in path]
+    assert blobs[path] == photo
+    assert path.endswith(".jpg")
+    assert ".." not in path.split("/")
+    ledger = json.loads(blobs[f"{operation_id}/ledger.json"])["sources"]["photos"]
+    assert ledger["files"] == 1
+    assert [each["reason"] for each in ledger["skipped"]] == ["No such file or directory"]
+
+
 def test_api_that_asks_to_wait_holds_no_stop_up_and_is_asked_again_by_the_next_start(
     company: SampleCompany, simulator: SlowSimulator
 ) -> None:

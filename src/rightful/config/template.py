@@ -339,6 +339,28 @@ tenants:
       #   @ http.answer_mib
       #   answer_mib: 16
 
+      # The files that its records lead to.
+      # attachments:
+      #   connector: http
+      #   url: https://desk.contoso.example
+      #   path: /v1/attachments?requester={mail}
+      #   match: {/requester/mail: mail}
+      #   records: /attachments
+      #   @ http.content
+      #   content:
+      #     @ http.content.address
+      #     address: /content_url
+      #     @ http.content.name
+      #     name: [/ticket, /id, /filename]
+      #     @ http.content.size
+      #     size: /size
+      #     @ http.content.changed
+      #     changed: /updated_at
+      #     @ http.content.where
+      #     where: /content_url
+      #     @ http.content.hosts
+      #     hosts: [https://files.contoso.example]
+
       # The same, with a token that is fetched.
       # visits:
       #   connector: http

@@ -1,4 +1,4 @@
-"""The connector `http`: a JSON API, asked for one person after the other, page by page.
+"""The connector `http`: a JSON API, asked for one person after the other, page by page; for records, or for the files they lead to.
 
 A record is carried as it stands in the answer. What it is checked by are the members that `match` names, taken out of it beside it.
 """
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from rightful.connectors import http_settings, link_header
 from rightful.connectors.http_asking import Asking, Page
+from rightful.connectors.http_content import Contents
 from rightful.connectors.http_doubts import ODATA, Doubts, onward_members
 from rightful.connectors.http_settings import LINK_HEADER, PLACEHOLDER, HttpSettings
 from rightful.connectors.interface import MATCH_PREFIX, SUBJECT_COLUMN, Cursor, Item, MatchColumn, Partition, ReadHeader, Rows
@@ -43,6 +44,7 @@ class HttpConnector:
         self._settings = said = cast("HttpSettings", settings)
         refuse(source_name, self.problems(source_name, said, siblings=siblings, folder=folder))
         self._asking = Asking(source_name, said)
+        self._contents = Contents(said, self._asking, find=self._find, text=self._text) if said.content.address else None
         self._doubts = Doubts(said)
         self._known = frozenset({said.next, *said.cursor})
 
@@ -77,9 +79,16 @@ class HttpConnector:
     ) -> Iterator[ReadHeader | Item]:
         """Yield subject after subject, records in the API's order; there is no key, so a read that was broken off starts again.
 
+        Files come sorted by path, and go on after one.
+
         What the API gives is yielded, somebody else's too: the caller's check then stops that subject's export, and nobody else's.
         """
-        del partition, cursor
+        del partition
+        if self._contents is not None:
+            yield ReadHeader(searched=self._settings.path)
+            for index, subject in enumerate(subjects):
+                yield from self._contents.items(index, subject, self._of_one(self._targets(subject)), cursor)
+            return
         yield ReadHeader(
             columns=(Column(name=_RECORD, kind=ColumnKind.JSON, source_type="json"),),
             match=tuple(MatchColumn(batch_column=MATCH_PREFIX + at, identifier_kind=kind) for at, kind in self._settings.match.items()),
@@ -92,7 +101,7 @@ class HttpConnector:
 
     def doubts(self) -> tuple[str, ...]:
         """Say what looks as if pages were not found; see `Doubting`."""
-        return self._doubts.sentences()
+        return (*self._doubts.sentences(), *(self._contents.doubts() if self._contents else ()))
 
     def interrupt(self) -> None:
         """End what is under way; see `Interruptible`."""

@@ -4,12 +4,12 @@ import base64
 import re
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPMessage
-from typing import cast
+from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,6 +29,16 @@ _HINTS: Mapping[int, str] = {
     404: "check url and path: an API that answers 404 where somebody has nothing cannot be told from a wrong path",
 }
 _LARGEST_TARGET = 16 << 10
+_TARGET = re.compile(r"/(?!/)[\x21-\x7e]*")
+_REDIRECTS = 2
+_REDIRECTED = frozenset({301, 302, 303, 307, 308})
+_FINAL = _REDIRECTED | {403, 404, 410}
+"""What an answer to a question for a file's content says of that file alone."""
+_SLOWEST_BYTES_S = 64 << 10
+"""A file that comes more slowly is given up."""
+_FOR_OTHERS = (("Accept-Encoding", "identity"), ("User-Agent", "rightful"))
+
+T = TypeVar("T")
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -47,11 +57,9 @@ class Asking:
         parts = urlsplit(settings.url)
         self._scheme, self._host = parts.scheme, parts.hostname or ""
         self._port = parts.port or {"https": 443, "http": 80}[parts.scheme]
-        # The operator named this host for the service to read: it may lie in a private network.
-        self._pinned = PinnedHost(
-            self._scheme, self._host, self._port, may_be_private=True, answer_timeout_s=min(60.0, settings.timeout_s), kept=4
-        )
+        self._pinned = _pinned(settings.url, settings.timeout_s)
         self._headers = tuple(_headers(settings).items())
+        self._content_hosts = {origin.lower().rstrip("/"): _pinned(origin, settings.timeout_s) for origin in settings.content.hosts}
         self._tokens = Tokens(source_name, settings.oauth2, timeout_s=settings.timeout_s) if settings.oauth2.token_url else None
         self._lock = threading.Lock()
         self._free_at = 0.0
@@ -59,25 +67,77 @@ class Asking:
 
     def ask(self, target: str) -> Page:
         """Return the answer to a GET, status 200; what may pass is tried again."""
+        return self._tried(self._pinned, target, self._page, within_s=self._settings.timeout_s)
+
+    def content(self, link: str, size_bytes: int) -> tuple[int, Generator[bytes] | None]:
+        """Return the status and, of a 200, what is in a file, in chunks of at most 1 MiB; other statuses are the file's own trouble.
+
+        The access goes to the API alone. Another host is asked where the settings name it, also after a redirect, and gets none.
+        """
+        within_s = self._settings.timeout_s + size_bytes / _SLOWEST_BYTES_S
+        host, target = self._place_of(link, may_be_ours=True)
+        for _ in range(_REDIRECTS + 1):
+            answer, chunks = self._tried(host, target, _as_it_is, within_s=within_s, final=_FINAL)
+            if answer.status == HTTPStatus.OK:
+                return answer.status, self._pieces(answer, chunks)
+            if answer.status not in _REDIRECTED:
+                return answer.status, None
+            host, target = self._place_of(answer.headers.get("Location", ""), may_be_ours=False)
+        raise self.refused("a file's content is redirected again and again", "ask whoever runs the API")
+
+    def _place_of(self, link: str, *, may_be_ours: bool) -> tuple[PinnedHost, str]:
+        for origin, host in self._content_hosts.items():
+            if link.lower().startswith(origin) and link[len(origin) : len(origin) + 1] in {"/", "?"}:
+                target = link[len(origin) :].partition("#")[0]
+                if not _TARGET.fullmatch(target) or len(target) > _LARGEST_TARGET:
+                    raise self.refused("a file's address is no URL", "ask whoever runs the API")
+                return host, target
+        if may_be_ours:
+            return self._pinned, self.target_of(link, "", what="the address of a file's content")
+        raise self.refused(
+            "a file's content is redirected to a host that is not named; that was not followed",
+            "name its address in `content.hosts`, if it is to be trusted: it gets no access",
+        )
+
+    def _pieces(self, answer: Answer, chunks: Iterator[bytes]) -> Generator[bytes]:
+        try:
+            for chunk in chunks:
+                if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+                    raise self.refused("a file's content comes compressed though it was not asked for", "have the API heed Accept-Encoding")
+                yield chunk
+        except StorageUnavailable as error:
+            raise self._unavailable(error.message, error.hint) from None
+        finally:
+            cast("Generator[bytes]", chunks).close()
+
+    def _tried(
+        self,
+        host: PinnedHost,
+        target: str,
+        take: Callable[[Answer, Iterator[bytes]], T],
+        *,
+        within_s: float,
+        final: frozenset[int] = frozenset(),
+    ) -> T:
+        """Ask until there is an answer with status 200, or one of those that are final, and take it."""
         said = ""
-        is_renewed = False
+        is_ours, is_renewed = host is self._pinned, False
         for number in range(_TRIES):
             self._take_turn()
             wait_s = _FIRST_WAIT_S * 2**number
             try:
-                token = self._tokens.token() if self._tokens else ""
-                headers = (*self._headers, ("Authorization", f"Bearer {token}")) if token else self._headers
-                answer, chunks = self._pinned.stream(target, headers, within_s=self._settings.timeout_s)
-                if answer.status == HTTPStatus.OK:
-                    return self._page(answer, chunks)
+                token = self._tokens.token() if self._tokens and is_ours else ""
+                answer, chunks = host.stream(target, self._headers_for(token, is_ours=is_ours, is_page=not final), within_s=within_s)
+                if answer.status == HTTPStatus.OK or answer.status in final:
+                    return take(answer, chunks)
             except StorageUnavailable as error:
                 said = error.message
                 wait_s = max(wait_s, error.retry_after_s or 0.0)
             except StorageRefused as error:
                 raise self.refused(error.message, error.hint) from None
             else:
-                said = f"{self._pinned.origin} answered {answer.status}"
-                if answer.status == HTTPStatus.UNAUTHORIZED and self._tokens and not is_renewed:
+                said = f"{host.origin} answered {answer.status}"
+                if answer.status == HTTPStatus.UNAUTHORIZED and token and self._tokens and not is_renewed:
                     is_renewed = True  # once: it may have been revoked, or ended by the API's own clock
                     self._tokens.forget(token)
                     continue
@@ -90,7 +150,14 @@ class Asking:
                 self._wait(wait_s)
         raise self._unavailable(said, "it is tried again; see that the API is up, or ask it less often")
 
-    def target_of(self, link: str, page_target: str) -> str:
+    def _headers_for(self, token: str, *, is_ours: bool, is_page: bool) -> tuple[tuple[str, str], ...]:
+        if not is_ours:
+            return _FOR_OTHERS
+        given = {name.lower() for name in self._settings.headers}
+        own = self._headers if is_page or "accept" in given else tuple((name, value) for name, value in self._headers if name != "Accept")
+        return (*own, ("Authorization", f"Bearer {token}")) if token else own
+
+    def target_of(self, link: str, page_target: str, *, what: str = "a page's link to the next one") -> str:
         """Return the path and query string of a link found in a page; refuses one that leads to another host, port or scheme."""
         # No urljoin: it drops what it takes for needless, and one reading of a link is safer than two.
         if link.startswith("?"):
@@ -99,7 +166,7 @@ class Asking:
             parts = urlsplit(link)
             port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
         except ValueError:
-            raise self.refused("a page's link to the next one is no URL", "check `next`") from None
+            raise self.refused(f"{what} is no URL", "check the settings that point to it") from None
         is_absolute = (parts.scheme, (parts.hostname or "").lower(), port) == (
             self._scheme,
             self._host,
@@ -109,10 +176,11 @@ class Asking:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if not (is_absolute or is_path):
             raise self.refused(
-                "a page's link to the next one leads to another host; it was not followed", "the API's own address belongs in url"
+                f"{what} leads to another host; it was not followed",
+                "the API's own address belongs in url, that of files in `content.hosts`",
             )
-        if not re.fullmatch(r"/(?!/)[\x21-\x7e]*", target) or len(target) > _LARGEST_TARGET:
-            raise self.refused("a page's link to the next one is neither a URL nor a path from the root", "check `next`")
+        if not _TARGET.fullmatch(target) or len(target) > _LARGEST_TARGET:
+            raise self.refused(f"{what} is neither a URL nor a path from the root", "check the settings that point to it")
         return target
 
     def refused(self, message: str, hint: str = "") -> SourceRefused:
@@ -122,7 +190,8 @@ class Asking:
     def close(self) -> None:
         """End what is under way, waits too, with `SourceUnavailable`; nothing is asked afterwards."""
         self._ended.set()
-        self._pinned.close()
+        for host in (self._pinned, *self._content_hosts.values()):
+            host.close()
         if self._tokens:
             self._tokens.close()
 
@@ -161,6 +230,17 @@ class Asking:
         if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110 15.4
             return "redirects are not followed: name the address that it leads to in url and path, if it is to be trusted"
         return _HINTS.get(status, "ask whoever runs the API")
+
+
+def _pinned(url: str, timeout_s: float) -> PinnedHost:
+    """Return a host that the operator named for the service to read: it may lie in a private network."""
+    parts = urlsplit(url)
+    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    return PinnedHost(parts.scheme, parts.hostname or "", port, may_be_private=True, answer_timeout_s=min(60.0, timeout_s), kept=4)
+
+
+def _as_it_is(answer: Answer, chunks: Iterator[bytes]) -> tuple[Answer, Iterator[bytes]]:
+    return answer, chunks
 
 
 def _headers(settings: HttpSettings) -> dict[str, str]:

@@ -14,6 +14,7 @@ LINK_HEADER = "header"
 
 _TARGET = re.compile(r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*")  # RFC 3986: the characters of a path and a query string
 _VISIBLE = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
+_POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)+")
 _FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PARAMETERS_OF_OURS = frozenset({"grant_type", "client_id", "client_secret", "scope"})
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
@@ -38,6 +39,23 @@ class OAuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     def __repr__(self) -> str:
         """Leave everything out: there is a secret in it."""
         return "OAuthSettings()"
+
+
+class ContentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the files are that records lead to: then these are read, and not the records."""
+
+    address: str = ""
+    """JSON pointer in a record to its content's address: a path, or a URL of the API's host or of one of `hosts`."""
+    name: tuple[str, ...] = ()
+    """JSON pointers to what a file is called, put together as folders and name: `[/ticket, /id, /filename]`. No two of a person's alike."""
+    size: str = ""
+    """JSON pointer to its size in bytes; what comes must be as long."""
+    changed: str = ""
+    """JSON pointer to when it was last changed (ISO 8601), for the ledger."""
+    where: str = ""
+    """JSON pointer to what only records with content have (`/file`, where folders are records too); left out: each has some."""
+    hosts: tuple[str, ...] = ()
+    """Other addresses that content may lie at, or be redirected to: `https://files.contoso.example`. They get no access of the API's."""
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +88,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How a token is fetched that is sent as `Authorization: Bearer …`, and renewed before it ends."""
     headers: dict[str, str] = {}
     """Sent with each request, for instance a key; values by `{file: PATH}` or `${NAME}`."""
+    content: ContentSettings = ContentSettings()
+    """Where the files are that records lead to: then these are read, and not the records."""
     check_path: str = ""
     """What `rightful doctor` asks for; left out: `path`, for nobody, which must be answered 200."""
     requests_per_second: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 10.0
@@ -97,6 +117,7 @@ def problems(settings: HttpSettings) -> Iterator[SettingProblem]:
     if not settings.match:
         yield ("match",), "does not say whose a record is", "add `match: {/JSON/pointer: kind of identifier}`"
     yield from _paging_problems(settings)
+    yield from _content_problems(settings)
     yield from _access_problems(settings)
 
 
@@ -106,7 +127,7 @@ def _paging_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
     pointers += [((name,), value) for name, value in (("records", settings.records), ("next", settings.next)) if value != LINK_HEADER]
     for place, pointer in pointers:
         is_needed = len(place) > 1
-        if (pointer or is_needed) and not re.fullmatch(r"(?:/(?:[^~/]|~[01])*)+", pointer):
+        if (pointer or is_needed) and not _POINTER.fullmatch(pointer):
             yield place, "is no JSON pointer", "write for instance /customer/mail (RFC 6901)"
     if sum(map(bool, (settings.next, settings.cursor, settings.page))) > 1 or len(settings.cursor) > 1:
         yield (), "names several ways to the next page", "keep one of `next`, `cursor` (with one line) and `page`"
@@ -115,6 +136,23 @@ def _paging_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
     for place, name in parameters:
         if not re.fullmatch(r"[A-Za-z0-9_.$\[\]-]+", name):
             yield place, "is no query parameter's name", "write it without = and &"
+
+
+def _content_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
+    said = settings.content
+    if said == ContentSettings():
+        return
+    if not (said.address and said.name and said.size):
+        yield ("content",), "is not whole", "it needs address, name and size"
+    pointers = [("address", said.address), ("size", said.size), ("changed", said.changed), ("where", said.where)]
+    for name, pointer in [*pointers, *(("name", each) for each in said.name)]:
+        if pointer and not _POINTER.fullmatch(pointer):
+            yield ("content", name), "is no JSON pointer", "write for instance /file/size (RFC 6901)"
+    if len(settings.match) != 1 or set(PLACEHOLDER.findall(settings.path)) != set(settings.match.values()):
+        yield ("match",), "must have one line, with the kind that `path` asks by", "files are proven by the owner that their record names"
+    for host in said.hosts:
+        if wrong := _url_problem(host):
+            yield ("content", "hosts"), wrong, "write for instance https://files.contoso.example"
 
 
 def _access_problems(settings: HttpSettings) -> Iterator[SettingProblem]:

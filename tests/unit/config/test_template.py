@@ -52,6 +52,7 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
         "order_lines",
         "tickets",
         "visits",
+        "attachments",
         "activity",
         "reports",
         "clicks",
