@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from rightful.connectors.lake_settings import CsvSettings
-from rightful.connectors.lake_text import LINE, BrokenLine, Values
+from rightful.connectors.lake_text import LINE, PIECE_BYTES, BrokenLine, Values
 
 _ROW = re.compile(r"Row #([0-9]+)")
 _WIDTH = re.compile(r"Expected ([0-9]+) columns, got ([0-9]+)")
@@ -165,7 +165,7 @@ class _Checked(io.RawIOBase):
         """Return as many bytes as are asked for, fewer at the end alone: Arrow takes what one call gives for a block."""
         pieces, found = [self._left], len(self._left)
         while found < size and not self._is_ended:
-            piece = self._next(size - found)
+            piece = self._next(min(size - found, PIECE_BYTES))
             pieces.append(piece)
             found += len(piece)
         text = b"".join(pieces)

@@ -22,7 +22,9 @@ from rightful.connectors.lake_settings import decimal_of
 from rightful.errors import SourceError
 
 BLOCK_BYTES = 8 << 20
-"""How much of a file is read at a time, and the longest row that there may be."""
+"""The longest line that there may be."""
+PIECE_BYTES = 1 << 20
+"""How much of a file is read at a time: of the shortest lines and values, some fifty times as much memory is needed."""
 LINE = "\x1fline"
 """The number of each row's line, or of the row."""
 
@@ -215,27 +217,26 @@ class _Metered(io.RawIOBase):
 
 def blocks(stream: BinaryIO) -> Iterator[bytes]:
     """Yield a stream in pieces, without a byte order mark."""
-    piece = stream.read(BLOCK_BYTES // 8).removeprefix(codecs.BOM_UTF8)
+    piece = stream.read(PIECE_BYTES).removeprefix(codecs.BOM_UTF8)
     while piece:
         yield piece
-        piece = stream.read(BLOCK_BYTES // 8)
+        piece = stream.read(PIECE_BYTES)
 
 
 def joined(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Yield whole lines in blocks, each with the number of its first line; raises `BrokenLine` for a line that is longer than a block."""
+    """Yield whole lines in blocks, each with the number of its first line; raises `BrokenLine` for a line that is too long."""
     held, size, line = list[bytes](), 0, 1
     for piece in pieces:
         held.append(piece)
         size += len(piece)
-        if size < BLOCK_BYTES:
-            continue
         block = b"".join(held)
         end = block.rfind(b"\n") + 1
-        if not end:
+        if end:
+            yield block[:end], line
+            line += block.count(b"\n", 0, end)
+            held, size = [block[end:]], size - end
+        elif size >= BLOCK_BYTES:
             raise BrokenLine(f"line {line}", f"is longer than {BLOCK_BYTES >> 20} MiB")
-        yield block[:end], line
-        line += block.count(b"\n", 0, end)
-        held, size = [block[end:]], size - end
     if size:
         yield b"".join(held), line
 
