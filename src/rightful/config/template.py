@@ -57,7 +57,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "source": model.SourceConfig,
         "directory": directories.find("sql").Settings,
         **{name: directories.find(name).Settings for name in ("csv",)},
-        **{name: connectors.find(name).Settings for name in ("files", "http", "lake", "sql")},
+        **{name: connectors.find(name).Settings for name in ("files", "http", "lake", "msgraph", "sql")},
     }
     return {name: tuple(settings_of(cls, "")) for name, cls in classes.items()}
 
@@ -381,6 +381,31 @@ tenants:
       #     parameters: {}
       #     @ http.oauth2.client_auth
       #     client_auth: body
+
+      # Microsoft 365: a source for each of `profile`, `drive`, `mail` and `calendar`.
+      # microsoft_onedrive:
+      #   connector: msgraph
+      #   @ msgraph.what
+      #   what: drive
+      #   @ msgraph.tenant_id
+      #   tenant_id: TENANT-ID
+      #   @ msgraph.client_id
+      #   client_id: APPLICATION-ID
+      #   @ msgraph.client_secret
+      #   client_secret: ${PASSWORD}
+      #   @ msgraph.user
+      #   user: upn
+      #   @ msgraph.url
+      #   url: https://graph.microsoft.com
+      #   @ msgraph.login_url
+      #   login_url: https://login.microsoftonline.com
+      #   @ msgraph.content_hosts
+      #   content_hosts: [https://contoso-my.sharepoint.com]
+      #   @ msgraph.requests_per_second
+      #   requests_per_second: 10
+      #   @ msgraph.timeout_s
+      #   timeout_s: 60
+      #   product: OneDrive
 
       # Parquet, CSV or JSON lines files of everybody, searched for many people at once.
       # activity:

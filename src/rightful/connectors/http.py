@@ -6,27 +6,25 @@ A record is carried as it stands in the answer. What it is checked by are the me
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, cast
 from urllib.parse import quote
 
 import msgspec
-import pyarrow as pa
 
 from rightful.connectors import http_settings, link_header
 from rightful.connectors.http_asking import Asking, Page
 from rightful.connectors.http_content import Contents
 from rightful.connectors.http_doubts import ODATA, Doubts, onward_members
+from rightful.connectors.http_rows import COLUMNS, batches
 from rightful.connectors.http_settings import LINK_HEADER, PLACEHOLDER, HttpSettings
-from rightful.connectors.interface import MATCH_PREFIX, SUBJECT_COLUMN, Cursor, Item, MatchColumn, Partition, ReadHeader, Rows
+from rightful.connectors.interface import MATCH_PREFIX, Cursor, Item, MatchColumn, Partition, ReadHeader
 from rightful.package.json_text import are_documents
-from rightful.package.schema import Column, ColumnKind
 from rightful.setting_problem import SettingPath, SettingProblem, refuse
 from rightful.subject.matching import is_usable
 from rightful.subject.model import IdentifiedSubject
 
-_RECORD = "record"
-_BATCH_BYTES = 4 << 20
 _MOST_PAGES = 100_000
 _MOST_REMEMBERED = 500_000
 _NOBODY = "nobody.rightful@example.invalid"  # RFC 2606: belongs to nobody
@@ -90,14 +88,14 @@ class HttpConnector:
                 yield from self._contents.items(index, subject, self._of_one(self._targets(subject)), cursor)
             return
         yield ReadHeader(
-            columns=(Column(name=_RECORD, kind=ColumnKind.JSON, source_type="json"),),
+            columns=COLUMNS,
             match=tuple(MatchColumn(batch_column=MATCH_PREFIX + at, identifier_kind=kind) for at, kind in self._settings.match.items()),
             searched=self._settings.path,
             in_subject_order=True,
         )
         for index, subject in enumerate(subjects):
             for records in self._of_one(self._targets(subject)):
-                yield from self._batches(index, records)
+                yield from batches(index, records, {at: partial(self._text, pointer=at) for at in self._settings.match})
 
     def doubts(self) -> tuple[str, ...]:
         """Say what looks as if pages were not found; see `Doubting`."""
@@ -270,25 +268,6 @@ class HttpConnector:
         if found.startswith(b'"'):
             return msgspec.json.decode(found, type=str)
         return None if found == b"null" or found[:1] in b"[{" else found.decode()
-
-    def _batches(self, subject: int, records: Sequence[bytes]) -> Iterator[Rows]:
-        start = size = 0
-        for number, record in enumerate(records):
-            if size and size + len(record) > _BATCH_BYTES:
-                yield self._batch(subject, records[start:number])
-                start, size = number, 0
-            size += len(record)
-        if size:
-            yield self._batch(subject, records[start:])
-
-    def _batch(self, subject: int, records: Sequence[bytes]) -> Rows:
-        columns: dict[str, pa.Array] = {
-            _RECORD: pa.array([record.decode() for record in records], pa.string()),
-            SUBJECT_COLUMN: pa.array([subject] * len(records), pa.int32()),
-        }
-        for pointer in self._settings.match:
-            columns[MATCH_PREFIX + pointer] = pa.array([self._text(record, pointer) for record in records], pa.string())
-        return Rows(pa.RecordBatch.from_pydict(columns))
 
 
 def _with(target: str, parameter: str, value: str) -> str:

@@ -69,6 +69,16 @@ class Asking:
         """Return the answer to a GET, status 200; what may pass is tried again."""
         return self._tried(self._pinned, target, self._page, within_s=self._settings.timeout_s)
 
+    def look(self, target: str, final: frozenset[int]) -> Page | Answer:
+        """Return a page, or the answer where its status is one of those that say something here."""
+        return self._tried(
+            self._pinned,
+            target,
+            lambda answer, chunks: self._page(answer, chunks) if answer.status == HTTPStatus.OK else answer,
+            within_s=self._settings.timeout_s,
+            final=final,
+        )
+
     def content(self, link: str, size_bytes: int) -> tuple[int, Generator[bytes] | None]:
         """Return the status and, of a 200, what is in a file, in chunks of at most 1 MiB; other statuses are the file's own trouble.
 
@@ -77,7 +87,7 @@ class Asking:
         within_s = self._settings.timeout_s + size_bytes / _SLOWEST_BYTES_S
         host, target = self._place_of(link, may_be_ours=True)
         for _ in range(_REDIRECTS + 1):
-            answer, chunks = self._tried(host, target, _as_it_is, within_s=within_s, final=_FINAL)
+            answer, chunks = self._tried(host, target, _as_it_is, within_s=within_s, final=_FINAL, is_page=False)
             if answer.status == HTTPStatus.OK:
                 return answer.status, self._pieces(answer, chunks)
             if answer.status not in _REDIRECTED:
@@ -118,6 +128,7 @@ class Asking:
         *,
         within_s: float,
         final: frozenset[int] = frozenset(),
+        is_page: bool = True,
     ) -> T:
         """Ask until there is an answer with status 200, or one of those that are final, and take it."""
         said = ""
@@ -127,7 +138,7 @@ class Asking:
             wait_s = _FIRST_WAIT_S * 2**number
             try:
                 token = self._tokens.token() if self._tokens and is_ours else ""
-                answer, chunks = host.stream(target, self._headers_for(token, is_ours=is_ours, is_page=not final), within_s=within_s)
+                answer, chunks = host.stream(target, self._headers_for(token, is_ours=is_ours, is_page=is_page), within_s=within_s)
                 if answer.status == HTTPStatus.OK or answer.status in final:
                     return take(answer, chunks)
             except StorageUnavailable as error:

@@ -1,0 +1,350 @@
+"""The connector `msgraph`: a person's profile, drive, mail or calendar by Microsoft Graph's own API, as an application.
+
+Graph's records do not say whose they are, its answers do: `@odata.context` names the user, a drive its owner. That is what is compared.
+"""
+
+import errno
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import ClassVar, TypeVar, cast
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from rightful.connectors import msgraph_settings
+from rightful.connectors.file_tree import order
+from rightful.connectors.http_asking import Asking, Page
+from rightful.connectors.http_rows import COLUMNS, batches
+from rightful.connectors.interface import MATCH_PREFIX, Cursor, FileItem, Item, MatchColumn, Partition, ReadHeader, SkippedItem
+from rightful.connectors.msgraph_settings import PATHS, MsgraphSettings
+from rightful.ids import is_guid
+from rightful.package.json_text import are_documents
+from rightful.setting_problem import SettingPath, SettingProblem, refuse
+from rightful.subject.model import IdentifiedSubject
+
+T = TypeVar("T")
+
+_MOST_FILES = 200_000
+_HELD_BYTES = 4 << 20
+_NOBODY = "00000000-0000-4000-8000-000000000000"
+_NOT_FOUND = frozenset({404})
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_USER = re.compile(r"#users\('([0-9A-Fa-f-]{36})(?:@[^')]*)?'\)")
+# Why somebody has nothing of a kind; any other 404 is an error.
+_REASONS: Mapping[str, str] = {
+    "MailboxNotEnabledForRESTAPI": "Graph reaches no mailbox of this person: none is licensed, it is inactive, or lies on premises",
+    "ErrorMailboxNotEnabledForRESTAPI": "Graph reaches no mailbox of this person: none is licensed, it is inactive, or lies on premises",
+    "ErrorInvalidUser": "Graph knows nobody by this object id",
+    "Request_ResourceNotFound": "Graph knows nobody by this object id",
+    "ResourceNotFound": "Graph knows no drive of this person",
+    "itemNotFound": "Graph knows no drive of this person",
+}
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    value: list[msgspec.Raw] = []
+    context: str = msgspec.field(name="@odata.context", default="")
+    next_link: str = msgspec.field(name="@odata.nextLink", default="")
+    delta_link: str = msgspec.field(name="@odata.deltaLink", default="")
+
+
+class _Code(msgspec.Struct, frozen=True):
+    code: str = ""
+
+
+class _Error(msgspec.Struct, frozen=True):
+    error: _Code = _Code()
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: str
+
+
+class _Message(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    received_date_time: str | None = None
+    subject: str | None = None
+
+
+class _Parent(msgspec.Struct, frozen=True, rename="camel"):
+    drive_id: str = ""
+    path: str = ""
+
+
+class _DriveItem(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    name: str = ""
+    size: int = 0
+    last_modified_date_time: str = ""
+    parent_reference: _Parent = _Parent()
+    file: dict[str, object] | None = None
+    folder: dict[str, object] | None = None
+    root: dict[str, object] | None = None
+    deleted: dict[str, object] | None = None
+    remote_item: dict[str, object] | None = None
+
+
+class _Identity(msgspec.Struct, frozen=True):
+    id: str = ""
+
+
+class _Owner(msgspec.Struct, frozen=True):
+    user: _Identity = _Identity()
+
+
+class _Drive(msgspec.Struct, frozen=True):
+    id: str
+    owner: _Owner = _Owner()
+
+
+class _Absent(Exception):
+    """Somebody has nothing of the kind; says why."""
+
+
+class MsgraphConnector:
+    """Reads one kind of a person's data; see `connectors.interface.Connector`."""
+
+    Settings: ClassVar[type[msgspec.Struct]] = MsgraphSettings
+
+    def __init__(self, source_name: str, settings: msgspec.Struct, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
+        self._settings = said = cast("MsgraphSettings", settings)
+        refuse(source_name, self.problems(source_name, said, siblings=siblings, folder=folder))
+        self._asking = Asking(source_name, msgraph_settings.as_http(said))
+        self._searched = PATHS[said.what].format(user=f"{{{said.user}}}")
+
+    @staticmethod
+    def problems(
+        source_name: str, settings: MsgraphSettings, *, siblings: Mapping[str, msgspec.Struct | None], folder: Path
+    ) -> Iterable[SettingProblem]:
+        """Yield what the configuration alone shows; see `connectors.registry.FindsProblems`."""
+        del source_name, siblings, folder
+        return msgraph_settings.problems(settings)
+
+    @staticmethod
+    def kinds_used(settings: MsgraphSettings) -> Iterable[tuple[SettingPath, str]]:
+        """Return the kind that is a user's object id."""
+        return [(("user",), settings.user)]
+
+    def check(self) -> None:
+        """Ask for somebody who is not there: a missing permission is told before that."""
+        answer = self._asking.look(self._target(_NOBODY), _NOT_FOUND)
+        if not isinstance(answer, Page) and _code(answer.body) not in _REASONS:
+            raise self._asking.refused("Graph answered 404 without saying that there is no such user", "check url")
+
+    def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
+        """Return one partition: how much somebody has is not known before it is asked for."""
+        del subjects
+        return (Partition(number=0),)
+
+    def read(
+        self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
+    ) -> Iterator[ReadHeader | Item]:
+        """Yield subject after subject: records as Graph gives them, or files sorted by path, those after the cursor alone."""
+        del partition
+        is_rows = self._settings.what in {"profile", "calendar"}
+        match = (MatchColumn(batch_column=MATCH_PREFIX + "owner", identifier_kind=self._settings.user),)
+        yield ReadHeader(columns=COLUMNS if is_rows else (), match=match if is_rows else (), searched=self._searched, in_subject_order=True)
+        items = {"profile": self._profile, "calendar": self._calendar, "mail": self._mail, "drive": self._drive}[self._settings.what]
+        for index, subject in enumerate(subjects):
+            for user in self._users(subject):
+                try:
+                    for item in items(index, user):
+                        if cursor is None or isinstance(item, FileItem | SkippedItem):
+                            yield from self._after(cursor, item)
+                except _Absent as absent:
+                    yield SkippedItem(subject=index, path=f"{self._settings.what} {user}", reason=str(absent))
+
+    def interrupt(self) -> None:
+        """End what is under way; see `Interruptible`."""
+        self._asking.close()
+
+    def close(self) -> None:
+        """End what is under way."""
+        self._asking.close()
+
+    @staticmethod
+    def _after(cursor: Cursor | None, item: Item) -> Iterator[Item]:
+        if cursor is not None and isinstance(item, FileItem | SkippedItem):
+            after = os.fsdecode(cursor.after) if isinstance(cursor.after, bytes) else str(cursor.after)
+            if order(item.path) <= order(after):
+                return
+        yield item
+
+    def _users(self, subject: IdentifiedSubject) -> Iterator[str]:
+        for value in dict.fromkeys(subject.values(self._settings.user)):
+            if is_guid(value.lower()):
+                yield value
+            elif value.strip():
+                raise self._asking.refused("an identifier is no object id of Entra", "let `user` name the kind that holds these")
+
+    # -- kinds of data ------------------------------------------------------------------------------------------------
+    def _profile(self, index: int, user: str) -> Iterator[Item]:
+        answer = self._asking.look(self._target(user), _NOT_FOUND)
+        if isinstance(answer, Page):
+            found = self._decoded(answer.content, _Named)
+            yield from batches(index, [answer.content.strip()], {"owner": lambda _: _spelt(found.id, user)})
+        elif _code(answer.body) != "Request_ResourceNotFound":
+            raise self._asking.refused("Graph answered 404 without saying that there is no such user", "check url")
+
+    def _calendar(self, index: int, user: str) -> Iterator[Item]:
+        calendars = [self._decoded(bytes(raw), _Named) for page, _ in self._pages(self._target(user), user) for raw in page.value]
+        for calendar in calendars:
+            target = f"/v1.0/users/{user}/calendars/{quote(calendar.id, safe='')}/events?$top=100"
+            for page, owner in self._pages(target, user):
+                yield from batches(index, [bytes(raw) for raw in page.value], {"owner": lambda _, owner=owner: owner})  # type: ignore[misc]  # bound now
+
+    def _mail(self, index: int, user: str) -> Iterator[Item]:
+        found: dict[str, tuple[str, str, int | None]] = {}
+        for page, owner in self._pages(self._target(user), user):
+            for raw in page.value:
+                message = self._decoded(bytes(raw), _Message)
+                found[_message_path(message)] = (message.id, owner, _nanoseconds(message.received_date_time or ""))
+            self._bound(found)
+        for path in sorted(found, key=order):
+            message_id, owner, received = found[path]
+            target = f"/v1.0/users/{user}/messages/{quote(message_id, safe='')}/$value"
+            yield self._sized(
+                FileItem(subject=index, path=path, root=self._root(owner), size_bytes=0, modified_ns=received, open=lambda: iter(())),
+                target,
+            )
+
+    def _drive(self, index: int, user: str) -> Iterator[Item]:
+        drive = self._decoded(self._asked(self._target(user)).content, _Drive)
+        root, drive_id = self._root(_spelt(drive.owner.user.id, user)), quote(drive.id, safe="")
+        found: dict[str, FileItem | SkippedItem] = {}
+        page = _Answer()
+        for page, _ in self._pages(f"/v1.0/drives/{drive_id}/root/delta?$top=200", None):
+            for raw in page.value:
+                item = self._decoded(bytes(raw), _DriveItem)
+                found.pop(item.id, None)  # what comes again is what counts
+                if item.deleted is None and item.root is None and item.folder is None:
+                    found[item.id] = self._drive_item(index, item, drive, root)
+            self._bound(found)
+        if not page.delta_link:
+            raise self._asking.refused("Graph ended the list of a drive without saying that it is whole", "try again")
+        paths: set[str] = set()
+        for file in sorted(found.values(), key=lambda each: order(each.path)):
+            if file.path in paths:
+                raise self._asking.refused("two files of a drive have one path", "try again: it changed while it was listed")
+            paths.add(file.path)
+            yield file
+
+    def _drive_item(self, index: int, item: _DriveItem, drive: _Drive, root: str) -> FileItem | SkippedItem:
+        above = unquote(item.parent_reference.path.partition("root:")[2]).strip("/")
+        path = "/".join(filter(None, [*above.split("/"), item.name.replace("/", "_")])) or item.id
+        if item.remote_item is not None:
+            return SkippedItem(subject=index, path=path, reason="it is a link to something in another drive")
+        if item.file is None:
+            return SkippedItem(
+                subject=index, path=path, reason="it is neither a file nor a folder: Graph gives no content, of notebooks for instance"
+            )
+        if item.parent_reference.drive_id != drive.id:
+            raise self._asking.refused("Graph listed an item of another drive", "report it")
+        target = f"/v1.0/drives/{quote(drive.id, safe='')}/items/{quote(item.id, safe='')}/content"
+        return FileItem(
+            subject=index,
+            path=path,
+            root=root,
+            size_bytes=item.size,
+            modified_ns=_nanoseconds(item.last_modified_date_time),
+            open=lambda: self._content(target, item.size),
+        )
+
+    # -- content ------------------------------------------------------------------------------------------------------
+    def _sized(self, item: FileItem, target: str) -> FileItem | SkippedItem:
+        """Find out how long a message is: Graph does not say it before it sends it. Short ones are kept until they are written."""
+        held, size = bytearray(), 0
+        try:
+            for chunk in self._content(target, _HELD_BYTES):
+                size += len(chunk)
+                held = held + chunk if size <= _HELD_BYTES else bytearray()
+        except OSError as error:
+            return SkippedItem(subject=item.subject, path=item.path, reason=error.strerror or type(error).__name__)
+        content = bytes(held)
+
+        def read() -> Iterator[bytes]:
+            return (content[at : at + (1 << 20)] for at in range(0, size, 1 << 20)) if size <= _HELD_BYTES else self._content(target, size)
+
+        return msgspec.structs.replace(item, size_bytes=size, open=read)
+
+    def _content(self, target: str, size_bytes: int) -> Iterator[bytes]:
+        status, chunks = self._asking.content(target, size_bytes)
+        if chunks is None:
+            number = errno.EACCES if status == 403 else errno.ENOENT  # noqa: PLR2004 - Graph: flagged as malware, or no right
+            raise OSError(number, os.strerror(number))
+        with closing(chunks):
+            yield from chunks
+
+    # -- answers ------------------------------------------------------------------------------------------------------
+    def _target(self, user: str) -> str:
+        path = PATHS[self._settings.what].format(user=user)
+        return f"/v1.0/{path}{msgraph_settings.QUERIES[self._settings.what]}"
+
+    def _root(self, owner: str) -> str:
+        return PATHS[self._settings.what].format(user=owner)
+
+    def _asked(self, target: str) -> Page:
+        answer = self._asking.look(target, _NOT_FOUND)
+        if isinstance(answer, Page):
+            return answer
+        reason = _REASONS.get(_code(answer.body), "")
+        if reason:
+            raise _Absent(reason)
+        raise self._asking.refused("Graph answered 404", "check url, and the application's permissions")
+
+    def _pages(self, target: str, user: str | None) -> Iterator[tuple[_Answer, str]]:
+        """Yield pages and the user that each says it is of, spelt as asked for."""
+        asked: set[str] = set()
+        while target:
+            if target in asked:
+                raise self._asking.refused("Graph's pages lead back to one that was read already", "try again")
+            asked.add(target)
+            page = self._decoded(self._asked(target).content, _Answer)
+            named = _USER.search(page.context)
+            if user is not None and named is None:
+                raise self._asking.refused("Graph does not say whose data a page has", "report it")
+            yield page, _spelt(named[1], user or "") if named else ""
+            target = self._asking.target_of(page.next_link, target) if page.next_link else ""
+
+    def _decoded(self, content: bytes, type_: type[T]) -> T:
+        try:
+            if are_documents([content.decode()]):
+                return msgspec.json.decode(content, type=type_)
+        except (ValueError, RecursionError):
+            pass
+        raise self._asking.refused("an answer is not what Graph's API gives", "check url")
+
+    def _bound(self, found: Mapping[str, object]) -> None:
+        if len(found) > _MOST_FILES:
+            raise self._asking.refused(f"somebody has more than {_MOST_FILES:,} items", "export them by other means")
+
+
+def _spelt(found: str, asked: str) -> str:
+    """Return an object id as it was asked for, where it is the same one: letter case carries no meaning in it."""
+    return asked if found.lower() == asked.lower() else found
+
+
+def _code(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_Error).error.code
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _message_path(message: _Message) -> str:
+    when = re.sub(r"[^0-9TZ]", "", message.received_date_time or "undated")[:16] or "undated"
+    subject = re.sub(r"[\x00-\x1f/\\]+", " ", message.subject or "").strip()[:80]
+    return f"{when[:4]}/{' '.join(filter(None, [when, subject]))} {hashlib.sha256(message.id.encode()).hexdigest()[:12]}.eml"
+
+
+def _nanoseconds(text: str) -> int | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000 if moment.tzinfo is not None else None

@@ -1,0 +1,94 @@
+"""What the connector `msgraph` is told, and how Graph is asked for each kind of data."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+import msgspec
+
+from rightful.connectors import http_settings
+from rightful.connectors.http_settings import ContentSettings, HttpSettings, OAuthSettings
+from rightful.setting_problem import SettingProblem
+
+PATHS: Mapping[str, str] = {
+    "profile": "users/{user}",
+    "drive": "users/{user}/drive",
+    "mail": "users/{user}/messages",
+    "calendar": "users/{user}/calendars",
+}
+# Without $select a user has eleven properties. Those that need more permissions than User.Read.All are left out.
+_PROFILE = (
+    "id,accountEnabled,ageGroup,businessPhones,city,companyName,consentProvidedForMinor,country,createdDateTime,creationType,department,"
+    "displayName,employeeHireDate,employeeId,employeeOrgData,employeeType,faxNumber,givenName,identities,imAddresses,jobTitle,"
+    "lastPasswordChangeDateTime,legalAgeGroupClassification,mail,mailNickname,mobilePhone,officeLocation,otherMails,postalCode,"
+    "preferredDataLocation,preferredLanguage,proxyAddresses,state,streetAddress,surname,usageLocation,userPrincipalName,userType"
+)
+QUERIES: Mapping[str, str] = {
+    "profile": f"?$select={_PROFILE}",
+    "drive": "?$select=id,owner",
+    "mail": "?$select=id,subject,receivedDateTime&$top=500",
+    "calendar": "?$select=id&$top=100",
+}
+
+
+class MsgraphSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person's profile, drive, mail or calendar in Microsoft 365."""
+
+    what: Literal["profile", "drive", "mail", "calendar"]
+    """Which: `profile` and `calendar` are records, `drive` and `mail` files."""
+    tenant_id: str
+    """The directory (tenant) id in Entra."""
+    client_id: str
+    """The application (client) id that was registered for reading."""
+    client_secret: str
+    """By `{file: PATH}` or `${NAME}`."""
+    user: str = "id"
+    """The kind of identifier that is a person's object id in Entra."""
+    url: str = "https://graph.microsoft.com"
+    """Graph's address; a national cloud has its own."""
+    login_url: str = "https://login.microsoftonline.com"
+    """Where tokens are fetched; a national cloud has its own."""
+    content_hosts: tuple[str, ...] = ()
+    """`drive`: where files are downloaded from (`https://contoso-my.sharepoint.com`); no other redirect is followed."""
+    requests_per_second: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 10.0
+    """How often Graph is asked at most, by this process."""
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=600)] = 60.0
+    """How long a whole answer may take; a file may take longer."""
+
+    def __repr__(self) -> str:
+        """Leave everything out: there is a secret in it."""
+        return "MsgraphSettings()"
+
+
+def as_http(settings: MsgraphSettings) -> HttpSettings:
+    """Return how Graph is reached."""
+    path = PATHS[settings.what].format(user="{" + settings.user + "}")
+    return HttpSettings(
+        url=settings.url,
+        path=f"/v1.0/{path}",
+        match={"/id": settings.user},
+        oauth2=OAuthSettings(
+            token_url=f"{settings.login_url.rstrip('/')}/{settings.tenant_id}/oauth2/v2.0/token",
+            client_id=settings.client_id,
+            client_secret=settings.client_secret,
+            scope=f"{settings.url.rstrip('/')}/.default",
+        ),
+        content=ContentSettings(address="/x", name=("/x",), size="/x", hosts=settings.content_hosts),
+        requests_per_second=settings.requests_per_second,
+        timeout_s=settings.timeout_s,
+        answer_mib=64,
+    )
+
+
+def problems(settings: MsgraphSettings) -> Iterator[SettingProblem]:
+    """Yield what is wrong with settings that are right one by one."""
+    if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}", settings.tenant_id):
+        yield ("tenant_id",), "is neither an id nor a domain", "copy the directory (tenant) id from Entra"
+    if not (settings.client_id and settings.client_secret):
+        yield (), "has no client_id or no client_secret", "register an application, and write both"
+    if (settings.what == "drive") != bool(settings.content_hosts):
+        yield ("content_hosts",), "belongs to a drive, and a drive needs it", "write for instance [https://contoso-my.sharepoint.com]"
+    names = {"url": "url", "content": "content_hosts", "oauth2": "login_url"}
+    for path, message, hint in http_settings.problems(as_http(settings)):
+        if path and path[0] in names and settings.client_id and settings.client_secret:
+            yield (names[str(path[0])],), message, hint

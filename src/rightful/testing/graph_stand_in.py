@@ -1,0 +1,204 @@
+"""A stand-in for Microsoft Graph on loopback, as far as the connector `msgraph` asks it, and for Entra's token endpoint.
+
+It behaves as Graph does where that matters to a reader: small pages with `@odata.nextLink`, a drive's list that ends with
+`@odata.deltaLink` and may name an item twice, 429 with `Retry-After`, content of drives by a redirect to another host (which refuses who
+brings a token there), and 404 with Graph's codes for people who are unknown or have no mailbox or drive.
+"""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_PAGE = 2
+_SECRET = "stand-in secret"
+_TOKEN = "stand-in-token"
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Account:
+    """What one user has."""
+
+    profile: Json = field(default_factory=dict)
+    messages: Mapping[str, bytes] | None = None
+    """Subject to MIME content; None: there is no mailbox, so no calendar either."""
+    events: Mapping[str, list[Json]] = field(default_factory=dict)
+    """By calendar."""
+    files: Mapping[str, bytes] | None = None
+    """By path; None: there is no drive."""
+
+
+@dataclass
+class GraphStandIn:
+    """A running stand-in; what it does can be changed while it runs."""
+
+    accounts: dict[str, Account]
+    url: str = ""
+    download_url: str = ""
+    client_secret: str = _SECRET
+    refuse_every: int = 0
+    """Answer 429 to each so-manieth request."""
+    is_whole: bool = True
+    """Whether a drive's list ends with its deltaLink."""
+    instead: tuple[int, bytes] | None = None
+    """Status and body that everything is answered with."""
+    claims: dict[str, str] = field(default_factory=dict)
+    """User to the one that answers say they are of: for tests of what happens then."""
+    asked: list[str] = field(default_factory=list)
+    """Path and query of each request to Graph."""
+    downloads: list[dict[str, str]] = field(default_factory=list)
+    """Headers of each request to the download host."""
+
+    def answer(self, target: str, authorization: str) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and body of an answer of Graph's."""
+        self.asked.append(target)
+        if self.instead is not None:
+            return self.instead[0], {}, self.instead[1]
+        if self.refuse_every and len(self.asked) % self.refuse_every == 0:
+            return 429, {"Retry-After": "0"}, _error("TooManyRequests")
+        if authorization != f"Bearer {_TOKEN}":
+            return 401, {}, _error("InvalidAuthenticationToken")
+        return self._found(target)
+
+    def _found(self, target: str) -> tuple[int, dict[str, str], bytes]:
+        parts = urlsplit(target)
+        match [unquote(each) for each in parts.path.split("/")[1:]]:
+            case ["v1.0", "users", user, *rest] if user in self.accounts:
+                return self._of_user(user, self.accounts[user], rest, target)
+            case ["v1.0", "drives", drive, *rest] if drive.removeprefix("drive!") in self.accounts:
+                return self._of_drive(drive, rest, target)
+            case ["v1.0", "users", _, kind, *_] if kind in {"messages", "calendars"}:
+                return 404, {}, _error("ErrorInvalidUser")
+            case _:
+                return 404, {}, _error("Request_ResourceNotFound")
+
+    def _of_user(self, user: str, account: Account, rest: list[str], target: str) -> tuple[int, dict[str, str], bytes]:
+        shown = self.claims.get(user, user)
+        match rest:
+            case []:
+                return _ok({"@odata.context": f"{self.url}/v1.0/$metadata#users/$entity", **account.profile, "id": shown})
+            case ["drive"] if account.files is not None:
+                return _ok({"id": f"drive!{user}", "owner": {"user": {"id": shown}}})
+            case ["messages" | "calendars", *_]:
+                return self._of_mailbox(shown, account, rest, target)
+            case _:
+                return 404, {}, _error("ResourceNotFound")
+
+    def _of_mailbox(self, shown: str, account: Account, rest: list[str], target: str) -> tuple[int, dict[str, str], bytes]:
+        if account.messages is None:
+            return 404, {}, _error("MailboxNotEnabledForRESTAPI")
+        match rest:
+            case ["messages"]:
+                found = [
+                    {"id": f"m/{number}=", "subject": subject, "receivedDateTime": f"2026-0{1 + number % 9}-02T03:04:05Z"}
+                    for number, subject in enumerate(account.messages)
+                ]
+                return self._page(found, f"users('{shown}')/messages(id,subject)", target)
+            case ["messages", message, "$value"]:
+                contents = list(account.messages.values())
+                return 200, {"Content-Type": "text/plain"}, contents[int(message[2:-1])]
+            case ["calendars"]:
+                return self._page([{"id": f"{name}/="} for name in account.events], f"users('{shown}')/calendars(id)", target)
+            case ["calendars", calendar, "events"]:
+                return self._page(account.events[calendar[:-2]], f"users('{shown}')/calendars('x')/events", target)
+            case _:
+                return 404, {}, _error("ErrorItemNotFound")
+
+    def _of_drive(self, drive: str, rest: list[str], target: str) -> tuple[int, dict[str, str], bytes]:
+        files = self.accounts[drive.removeprefix("drive!")].files or {}
+        match rest:
+            case ["root", "delta"]:
+                items: list[Json] = [{"id": "root", "name": "root", "root": {}, "folder": {}}]
+                for number, (path, content) in enumerate(files.items()):
+                    folder, _, name = path.rpartition("/")
+                    place = {"driveId": drive, "path": f"/drives/{drive}/root:" + (f"/{folder.replace(' ', '%20')}" if folder else "")}
+                    item = {"id": f"i{number}", "name": name, "parentReference": place, "lastModifiedDateTime": "2026-02-03T04:05:06Z"}
+                    items.append({**item, "size": 1, "file": {}})  # an older state: it comes again
+                    items.append({**item, "size": len(content), "file": {}})
+                items.append({"id": "gone", "deleted": {}})
+                return self._page(items, "Collection(driveItem)", target, is_delta=True)
+            case ["items", item, "content"]:
+                return 302, {"Location": f"{self.download_url}/{drive}/{item}?tempauth=x"}, b""
+            case _:
+                return 404, {}, _error("itemNotFound")
+
+    def _page(self, found: list[Json], context: str, target: str, *, is_delta: bool = False) -> tuple[int, dict[str, str], bytes]:
+        base, _, query = target.partition("?")
+        start = int(parse_qs(query).get("$skiptoken", ["0"])[0])
+        page: Json = {"@odata.context": f"{self.url}/v1.0/$metadata#{context}", "value": found[start : start + _PAGE]}
+        if start + _PAGE < len(found):
+            page["@odata.nextLink"] = f"{self.url}{base}?$skiptoken={start + _PAGE}"
+        elif is_delta and self.is_whole:
+            page["@odata.deltaLink"] = f"{self.url}{base}?token=latest"
+        return _ok(page)
+
+    def download(self, target: str, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        """Return an answer of the download host's."""
+        self.downloads.append(dict(headers))
+        if "authorization" in headers:
+            return 401, {}, b""
+        drive, item = urlsplit(target).path.split("/")[1:]
+        return 200, {}, list((self.accounts[drive.removeprefix("drive!")].files or {}).values())[int(item[1:])]
+
+    def grant(self, form: Mapping[str, list[str]]) -> tuple[int, dict[str, str], bytes]:
+        """Return an answer of the token endpoint's."""
+        if form.get("client_secret") != [self.client_secret] or form.get("scope") != [f"{self.url}/.default"]:
+            return 401, {}, json.dumps({"error": "invalid_client", "error_description": str(form)}).encode()
+        return _ok({"token_type": "Bearer", "expires_in": 3599, "access_token": _TOKEN})
+
+
+def _ok(value: Json) -> tuple[int, dict[str, str], bytes]:
+    return 200, {"Content-Type": "application/json"}, json.dumps(value).encode()
+
+
+def _error(code: str) -> bytes:
+    return json.dumps({"error": {"code": code, "message": "as Graph words it"}}).encode()
+
+
+@contextmanager
+def serving(accounts: Mapping[str, Account]) -> Iterator[GraphStandIn]:
+    """Serve Graph and the download host until left."""
+    graph = GraphStandIn(dict(accounts))
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            is_download = self.server is servers[1]
+            self._send(*(graph.download(self.path, headers) if is_download else graph.answer(self.path, headers.get("authorization", ""))))
+
+        def do_POST(self) -> None:
+            form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self._send(*graph.grant(form))
+
+        def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), Handler) for _ in range(2)]
+    threads = [threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}) for server in servers]
+    graph.url, graph.download_url = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
+    for server, thread in zip(servers, threads, strict=True):
+        server.daemon_threads = True
+        thread.start()
+    try:
+        yield graph
+    finally:
+        for server, thread in zip(servers, threads, strict=True):
+            server.shutdown()
+            server.server_close()
+            thread.join()

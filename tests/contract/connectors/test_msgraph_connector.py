@@ -1,0 +1,216 @@
+"""The connector `msgraph` against the stand-in for Graph."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rightful.connectors import registry
+from rightful.connectors.interface import Connector, FileItem, Item, SkippedItem
+from rightful.connectors.msgraph import MsgraphConnector
+from rightful.connectors.msgraph_settings import MsgraphSettings
+from rightful.errors import ConfigurationError, SourceRefused
+from rightful.export.check import check_rows
+from rightful.subject.folders import is_folder_of
+from rightful.testing.connector_suite import ANN, ANN2, STRANGER, UPPER, ConnectorSuite, Found, identified, read_all
+from rightful.testing.graph_stand_in import Account, GraphStandIn, serving
+
+MAILS = {"Hello": b"Subject: Hello\r\n\r\nx", "a/b \u20ac": b"\x00\xff", "": b"empty subject", "long": b"x" * (5 << 20), "nothing": b""}
+FILES = {"Documents/a b.txt": b"abc", "z.bin": bytes(range(256)) * 9000, "Documents/deep/er/empty": b"", "b.txt": b"b"}
+
+
+def _events(count: int) -> list[dict[str, Any]]:
+    return [{"id": f"e{number}", "subject": "Lunch \U0001f600", "n": 10**30} for number in range(count)]
+
+
+ACCOUNTS = {
+    ANN.id: Account(
+        profile={"displayName": "Ann", "mail": "ann@contoso.example"},
+        messages=MAILS,
+        events={"Calendar": _events(5), "Holidays": [], "Team": _events(1)},
+        files=FILES,
+    ),
+    ANN2.id: Account(profile={"displayName": "Ann2"}, messages={"Hello": b"other"}, events={"Calendar": _events(2)}, files={"a": b"2"}),
+    UPPER.id: Account(profile={}, messages={}, events={"Calendar": []}, files={}),
+    STRANGER.id: Account(messages={}, files={}),
+}
+
+
+def _connector(graph: GraphStandIn, what: str, **changed: Any) -> MsgraphConnector:
+    given = {
+        "what": what,
+        "tenant_id": "contoso.example",
+        "client_id": "reader",
+        "client_secret": graph.client_secret,
+        "url": graph.url,
+        "login_url": graph.url,
+        "content_hosts": (graph.download_url,) if what == "drive" else (),
+        "requests_per_second": 10_000,
+        **changed,
+    }
+    return MsgraphConnector("graph", MsgraphSettings(**given), siblings={}, folder=Path())
+
+
+def _items(connector: MsgraphConnector) -> list[Item]:
+    return read_all(connector, connector.plan([ANN.subject])[0], [ANN.subject])[1]
+
+
+class TestMsgraph(ConnectorSuite):
+    @pytest.fixture(params=["profile", "calendar", "mail", "drive"])
+    def what(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
+
+    @pytest.fixture
+    def connector(self, what: str) -> Iterator[Connector]:
+        accounts = {user: account for user, account in ACCOUNTS.items() if what != "profile" or user != STRANGER.id}
+        with serving(accounts) as graph, closing(_connector(graph, what)) as connector:
+            graph.refuse_every = 7
+            yield connector
+
+    @pytest.fixture
+    def broken(self, what: str) -> Iterator[Connector]:
+        with serving({}) as graph, closing(_connector(graph, what, client_secret="another")) as broken:
+            yield broken
+
+    @pytest.fixture
+    def expected(self, what: str, connector: Connector) -> Mapping[str, Found]:
+        match what:
+            case "profile":
+                url = connector._settings.url  # type: ignore[attr-defined]  # the stand-in's
+                records = {
+                    person.name: {"@odata.context": f"{url}/v1.0/$metadata#users/$entity", **ACCOUNTS[person.id].profile, "id": person.id}
+                    for person in (ANN, ANN2, UPPER)
+                }
+                return {name: Found(rows=({"record": json.dumps(record)},)) for name, record in records.items()}
+            case "calendar":
+                events = {
+                    person.name: [event for each in ACCOUNTS[person.id].events.values() for event in each] for person in (ANN, ANN2, UPPER)
+                }
+                return {name: Found(rows=tuple({"record": json.dumps(event)} for event in found)) for name, found in events.items()}
+            case "mail":
+                names = [
+                    "20260102T030405Z Hello",
+                    "20260202T030405Z a b \u20ac",
+                    "20260302T030405Z",
+                    "20260402T030405Z long",
+                    "20260502T030405Z nothing",
+                ]
+                digests = [_digest(number) for number in range(5)]
+                mails = {f"2026/{name} {digest}.eml": content for name, digest, content in zip(names, digests, MAILS.values(), strict=True)}
+                other = {f"2026/20260102T030405Z Hello {digests[0]}.eml": b"other"}
+                return {ANN.name: Found(files=mails), ANN2.name: Found(files=other), UPPER.name: Found()}
+            case _:
+                return {ANN.name: Found(files=FILES), ANN2.name: Found(files={"a": b"2"}), UPPER.name: Found()}
+
+
+def _digest(number: int) -> str:
+    return hashlib.sha256(f"m/{number}=".encode()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize(
+    ("what", "account", "reason"),
+    [
+        ("mail", Account(), "no mailbox"),
+        ("calendar", Account(), "no mailbox"),
+        ("drive", Account(), "no drive"),
+        ("mail", None, "knows nobody"),
+        ("calendar", None, "knows nobody"),
+        ("drive", None, "knows nobody"),
+    ],
+)
+def test_who_has_none_is_said_to_have_none(what: str, account: Account | None, reason: str) -> None:
+    with serving({ANN.id: account} if account else {}) as graph, closing(_connector(graph, what)) as connector:
+        [item] = _items(connector)
+    assert isinstance(item, SkippedItem)
+    assert reason in item.reason
+
+
+def test_not_found_that_graph_does_not_explain_is_no_empty_answer() -> None:
+    for what in ("profile", "mail", "drive", "calendar"):
+        with serving(ACCOUNTS) as graph, closing(_connector(graph, what)) as connector:
+            graph.instead = (404, b"<html>")  # a proxy's own page
+            with pytest.raises(SourceRefused, match="404"):
+                _items(connector)
+            with pytest.raises(SourceRefused, match="404"):
+                connector.check()
+
+
+@pytest.mark.parametrize("what", ["profile", "calendar", "mail", "drive"])
+def test_answer_of_somebody_else_does_not_pass_the_check(what: str) -> None:
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, what)) as connector:
+        graph.claims[ANN.id] = ANN2.id
+        header, items = read_all(connector, connector.plan([ANN.subject])[0], [ANN.subject])
+    assert items
+    for item in items:
+        if isinstance(item, FileItem):
+            assert not is_folder_of(header.searched, item.root, ANN.subject)
+        else:
+            with pytest.raises(SourceRefused, match="none of the subject"):
+                check_rows(item.batch, header.match, ANN.subject, source_name="graph")  # type: ignore[union-attr]  # rows
+
+
+def test_download_host_gets_no_token_and_one_that_is_not_named_nothing() -> None:
+    with serving(ACCOUNTS) as graph:
+        with closing(_connector(graph, "drive")) as connector:
+            for item in _items(connector):
+                assert isinstance(item, FileItem)
+                assert len(b"".join(item.open())) == item.size_bytes
+        assert len(graph.downloads) == len(FILES)
+        assert all("authorization" not in headers for headers in graph.downloads)
+        with closing(_connector(graph, "drive", content_hosts=("https://contoso-my.sharepoint.com",))) as connector:
+            item = next(item for item in _items(connector) if isinstance(item, FileItem) and item.size_bytes)
+            with pytest.raises(SourceRefused, match="not named"):
+                list(item.open())
+        assert len(graph.downloads) == len(FILES)
+
+
+def test_list_of_a_drive_that_ends_early_is_refused() -> None:
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, "drive")) as connector:
+        graph.is_whole = False
+        with pytest.raises(SourceRefused, match="whole"):
+            _items(connector)
+
+
+def test_missing_permission_is_told_by_the_check() -> None:
+    for what in ("profile", "mail", "drive", "calendar"):
+        with serving(ACCOUNTS) as graph, closing(_connector(graph, what)) as connector:
+            connector.check()
+            graph.instead = (403, b'{"error": {"code": "Authorization_RequestDenied"}}')
+            with pytest.raises(SourceRefused, match="403"):
+                connector.check()
+
+
+def test_name_that_is_no_object_id_is_refused() -> None:
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, "mail", user="upn")) as connector:
+        with pytest.raises(SourceRefused, match="no object id"):
+            read_all(connector, connector.plan([])[0], [identified(upn=("ann@contoso.example",))])
+        assert graph.asked == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"tenant_id": "a/b"},
+        {"tenant_id": ""},
+        {"client_secret": ""},
+        {"client_id": ""},
+        {"url": "http://graph.microsoft.com"},
+        {"login_url": "http://login.microsoftonline.com"},
+        {"what": "drive"},
+        {"what": "drive", "content_hosts": ("contoso.sharepoint.com",)},
+        {"content_hosts": ("https://contoso.sharepoint.com",)},
+    ],
+)
+def test_wrong_settings_are_refused_without_being_shown(changed: dict[str, Any]) -> None:
+    given = {"what": "mail", "tenant_id": "t", "client_id": "c", "client_secret": "canary", **changed}
+    with pytest.raises(ConfigurationError) as caught:
+        MsgraphConnector("graph", MsgraphSettings(**given), siblings={}, folder=Path())
+    assert "canary" not in f"{caught.value} {caught.value.hint} {MsgraphSettings(**given)}"
+
+
+def test_it_is_installed() -> None:
+    assert registry.find("msgraph") is MsgraphConnector
