@@ -268,7 +268,7 @@ def _goes_on(read: SubjectRead, header: ReadHeader) -> bool:
     if before.columns not in {(), header.columns}:
         return False
     is_search_same = before.searched == header.searched and before.searched_for == read.sealed.digest(_kinds(header), read.subject)
-    return read.cursor is None or (is_search_same and (header.has_key or not header.columns))
+    return read.cursor is None or (is_search_same and not header.is_cursor_lost and (header.has_key or not header.columns))
 
 
 def _kinds(header: ReadHeader) -> list[str]:
