@@ -57,7 +57,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "source": model.SourceConfig,
         "directory": directories.find("sql").Settings,
         **{name: directories.find(name).Settings for name in ("csv",)},
-        **{name: connectors.find(name).Settings for name in ("files", "http", "lake", "msgraph", "sql")},
+        **{name: connectors.find(name).Settings for name in ("files", "http", "lake", "mailbox", "msgraph", "sql")},
     }
     return {name: tuple(settings_of(cls, "")) for name, cls in classes.items()}
 
@@ -273,6 +273,25 @@ tenants:
       #     secret_access_key: ${PASSWORD}
       #     @ files.access.session_token
       #     session_token: ""
+
+      # Mail: a mailbox for each person.
+      # mail:
+      #   connector: mailbox
+      #   @ mailbox.url
+      #   url: file:///var/mail
+      #   @ mailbox.path
+      #   path: "{upn}"
+      #   @ mailbox.format
+      #   format: mbox
+      #   @ mailbox.unquote
+      #   unquote: none
+      #   @ mailbox.include
+      #   include: [INBOX, Sent, "Archive/**"]
+      #   @ mailbox.exclude
+      #   exclude: [Trash]
+      #   @ mailbox.allow_empty
+      #   allow_empty: false
+      #   product: Mail
 
       # Tables of one database; `via` follows a join to the table that knows the person.
       # orders:

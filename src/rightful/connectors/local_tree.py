@@ -6,7 +6,7 @@ Below the root `tree` walks and reads. Needs Linux (`O_PATH`, descriptors of fol
 import errno
 import os
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from rightful.connectors import tree
@@ -23,11 +23,11 @@ class LocalTree:
         self._allow_empty = allow_empty
 
     @contextmanager
-    def visit(self) -> Iterator["_LocalVisit"]:
+    def visit(self) -> Iterator["LocalVisit"]:
         """Hold the root open."""
         root = self._open_root()
         try:
-            yield _LocalVisit(self, root)
+            yield LocalVisit(self, root)
         finally:
             os.close(root)
 
@@ -44,7 +44,7 @@ class LocalTree:
         try:
             if tree.identity(os.fstat(base)) != expected:
                 # A mount that went away leaves the folder that it was mounted on: there every file is missing.
-                raise self._away("another folder has taken the root's place")
+                raise self.away("another folder has taken the root's place")
             yield base
         except OSError as error:
             if tree.is_down(error):
@@ -61,7 +61,7 @@ class LocalTree:
             raise self._unopened(error) from error
         if is_empty and not self._allow_empty:
             os.close(root)
-            raise self._away("the root folder is empty", hint="mount its file system, or set allow_empty: true")
+            raise self.away("the root folder is empty", hint="mount its file system, or set allow_empty: true")
         return root
 
     @staticmethod
@@ -86,32 +86,52 @@ class LocalTree:
 
     def unavailable(self, error: OSError) -> SourceUnavailable:
         """Return the error for a root that does not answer."""
-        return self._away(f"the folder cannot be read: {tree.reason_of(error)}")
+        return self.away(f"the folder cannot be read: {tree.reason_of(error)}")
 
-    def _away(self, message: str, *, hint: str = "see that its file system is mounted") -> SourceUnavailable:
+    def away(self, message: str, *, hint: str = "see that its file system is mounted") -> SourceUnavailable:
+        """Return the error for a tree that is not what it was, or not there."""
         return SourceUnavailable(message, source_name=self._source_name, hint=hint)
 
 
-class _LocalVisit:
-    """One look at a local tree."""
+class LocalVisit:
+    """One look at a local tree. `folder`, `walk`: only while it lasts."""
 
     def __init__(self, owner: LocalTree, root: int) -> None:
         self._owner = owner
         self._root = root
         self._identity = tree.identity(os.fstat(root))
 
-    def walk(
-        self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted, patience: Patience = ENDLESS
-    ) -> Generator[TreeFile | TreeSkip]:
-        """Yield what lies in a folder."""
+    def folder(self, segments: Sequence[str]) -> int:
+        """Open a folder below the root, to list it.
+
+        Raises `FileNotFoundError` where there is none of that name, another `OSError` where it cannot be read.
+        """
         try:
-            fd = tree.open_folder(self._root, folder)
+            return tree.open_folder(self._root, segments)
         except OSError as error:
             if error.errno == errno.ENAMETOOLONG:
                 raise FileNotFoundError(errno.ENOENT, "no folder can have that name") from error
             if tree.is_down(error):
                 raise self._owner.unavailable(error) from error
             raise OSError(error.errno, tree.reason_of(error)) from error
+
+    def base(self) -> AbstractContextManager[int]:
+        """Hold the root open once more, also after this look has ended: for `LocalTree.base`."""
+        return self._owner.base(self._identity)
+
+    def unavailable(self, error: OSError) -> SourceUnavailable:
+        """Return the error for a tree that does not answer."""
+        return self._owner.unavailable(error)
+
+    def rewritten(self) -> SourceUnavailable:
+        """Return the error for a file whose content became another one while it was read."""
+        return self._owner.away("a file was written anew while it was read", hint="it is tried again")
+
+    def walk(
+        self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted, patience: Patience = ENDLESS
+    ) -> Generator[TreeFile | TreeSkip]:
+        """Yield what lies in a folder."""
+        fd = self.folder(folder)
         try:
             yield from tree.walk(fd, after=after, is_wanted=is_wanted, patience=patience)
         except OSError as error:
@@ -119,10 +139,10 @@ class _LocalVisit:
 
     def read(self, folder: Sequence[str], found: TreeFile) -> Iterator[bytes]:
         """Yield a file's content."""
-        with self._owner.base(self._identity) as base:
+        with self.base() as base:
             yield from tree.read_file(base, [*folder, *found.path.split("/")], found)
 
     def look(self, folder: Sequence[str], found: TreeFile) -> TreeFile | TreeSkip | None:
         """Look at a file again."""
-        with self._owner.base(self._identity) as base:
+        with self.base() as base:
             return tree.look(base, [*folder, *found.path.split("/")], found.path)

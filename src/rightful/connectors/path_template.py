@@ -45,6 +45,16 @@ def kinds_in(path: str) -> list[str]:
     return _PLACEHOLDER.findall(path)
 
 
+def values_in(path: str, root: str) -> dict[str, str]:
+    """Read the identifiers out of a place as `PathTemplate.root` gives it, by kind, for a template with at most one in a segment."""
+    found = {}
+    for template, name in zip(_segments(path), root.split("/"), strict=True):
+        before, *kind_and_rest = _PLACEHOLDER.split(template)
+        if kind_and_rest:
+            found[kind_and_rest[0]] = name.removeprefix(before).removesuffix(kind_and_rest[1])
+    return found
+
+
 def _segments(path: str) -> list[str]:
     return path.removesuffix("/").split("/")
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from rightful.connectors.file_tree import CHUNK_BYTES, ENDLESS, Patience, TreeFile, TreeSkip, changed
 
 _OPEN_FOLDERS = 64
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _STEP = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 """O_NONBLOCK: a pipe that took the file's place must not hold us up."""
 
 _DOWN = frozenset(
@@ -62,6 +62,11 @@ def reason_of(error: OSError) -> str:
     return _REASONS.get(error.errno or 0) or os.strerror(error.errno or errno.EIO).lower()
 
 
+def reason_of_kind(mode: int) -> str:
+    """Say what something is that is no regular file."""
+    return _KINDS.get(stat.S_IFMT(mode), "not a regular file")
+
+
 def is_down(error: OSError) -> bool:
     """Say whether an error tells of the whole source or of this process, not of one file: worth another try."""
     return error.errno in _DOWN
@@ -75,9 +80,9 @@ def open_folder(base: int, segments: Sequence[str]) -> int:
     folder = os.dup(base)
     for number, segment in enumerate(segments, 1):
         try:
-            if not _is_exact(folder, segment):
+            if not is_exact(folder, segment):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-            child = os.open(segment, _FOLDER if number == len(segments) else _STEP, dir_fd=folder)
+            child = os.open(segment, FOLDER_FLAGS if number == len(segments) else _STEP, dir_fd=folder)
             # O_DIRECTORY together with O_NOFOLLOW answers ENOTDIR for a link too.
         except NotADirectoryError as error:
             mode = os.stat(segment, dir_fd=folder, follow_symlinks=False).st_mode
@@ -88,7 +93,12 @@ def open_folder(base: int, segments: Sequence[str]) -> int:
     return folder
 
 
-def _is_exact(folder: int, name: str) -> bool:
+def listing(folder: int) -> list[str]:
+    """Return the names in an open folder."""
+    return os.listdir(folder)
+
+
+def is_exact(folder: int, name: str) -> bool:
     """Say whether a name that can be opened is the one in the folder's listing, which is read only where there is doubt."""
     other = name.swapcase()
     if name.isascii() and other == name:
@@ -156,20 +166,20 @@ def _visit(way: list[_Folder], name: str, is_wanted: Callable[[str, bool], bool]
 
 def _inspect(folder: int, name: str, path: str, mode: int) -> TreeFile | TreeSkip:
     if not stat.S_ISREG(mode):
-        return TreeSkip(path, _KINDS.get(stat.S_IFMT(mode), "not a regular file"))
-    fd = os.open(name, _FILE, dir_fd=folder)
+        return TreeSkip(path, reason_of_kind(mode))
+    fd = os.open(name, FILE_FLAGS, dir_fd=folder)
     try:
         found = os.fstat(fd)
     finally:
         os.close(fd)
     if not stat.S_ISREG(found.st_mode):
-        return TreeSkip(path, "not a regular file")
+        return TreeSkip(path, reason_of_kind(found.st_mode))
     return TreeFile(path, found.st_size, found.st_mtime_ns, _stamp(found), mode=stat.S_IMODE(found.st_mode))
 
 
 def _enter(way: list[_Folder], name: str, after: Sequence[bytes]) -> None:
     here = way[-1]
-    fd = os.open(name, _FOLDER, dir_fd=here.fd)
+    fd = os.open(name, FOLDER_FLAGS, dir_fd=here.fd)
     try:
         below = _Folder(fd, identity(os.fstat(fd)), f"{here.prefix}{name}/", _names(fd, after), after)
     except OSError:
@@ -185,7 +195,7 @@ def _leave(way: list[_Folder]) -> None:
     left = way.pop()
     try:
         if way and way[-1].fd < 0:
-            fd = os.open("..", _FOLDER, dir_fd=left.fd)
+            fd = os.open("..", FOLDER_FLAGS, dir_fd=left.fd)
             if identity(os.fstat(fd)) != way[-1].identity:
                 os.close(fd)
                 raise OSError(errno.ESTALE, "a folder was moved while it was read")
@@ -218,7 +228,7 @@ def read_file(base: int, segments: Sequence[str], expected: TreeFile) -> Iterato
 
     Raises `ItemChanged` where another file lies there now, or it changed before or after; `OSError` as it happens.
     """
-    fd = _open_file(base, segments)
+    fd = open_file(base, segments)
     try:
         _compare(fd, expected)
         left = expected.size_bytes
@@ -263,10 +273,11 @@ def _parent(base: int, segments: Sequence[str]) -> Iterator[int]:
         os.close(folder)
 
 
-def _open_file(base: int, segments: Sequence[str]) -> int:
+def open_file(base: int, segments: Sequence[str]) -> int:
+    """Open a file below an open folder, to read it; raises `ItemChanged` where none that may be read lies there any more."""
     try:
         with _parent(base, segments) as folder:
-            return os.open(segments[-1], _FILE, dir_fd=folder)
+            return os.open(segments[-1], FILE_FLAGS, dir_fd=folder)
     except OSError as error:
         if error.errno in {errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR}:
             raise changed() from error

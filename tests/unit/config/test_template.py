@@ -48,6 +48,7 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
         "files",
         "archive",
         "scans",
+        "mail",
         "orders",
         "order_lines",
         "tickets",
@@ -99,7 +100,7 @@ def test_every_setting_stands_in_the_file_with_what_it_means(tmp_path: Path) -> 
             if source["connector"] == name
             for path in paths_in(source, "tenants[].sources.NAME")
         }
-        for name in ("files", "http", "lake", "msgraph", "sql")
+        for name in ("files", "http", "lake", "mailbox", "msgraph", "sql")
     }
     missing = []
     for title, _, settings in chapters():

@@ -1,0 +1,121 @@
+"""What the header of a message says, whatever somebody wrote into it: bytes in, text out, and nothing raised.
+
+Bounded by the caller: a header is looked at as far as it is given. Text is decoded as far as it can be (RFC 2047; bytes above ASCII are
+UTF-8 or else Windows-1252, as most that are neither labelled nor UTF-8 are); what cannot be becomes U+FFFD or `?`.
+"""
+
+import base64
+import binascii
+import codecs
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_tz
+from functools import lru_cache
+from types import MappingProxyType
+
+_FIELD = re.compile(
+    rb"^(date|from|to|cc|subject|message-id|status|x-status)[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE
+)
+_END = re.compile(rb"(?:\A|\n)\r?\n")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_WORD = re.compile(r"=\?([!->@-~]{1,80})\?([BbQq])\?([ !->@-~]*)\?=")
+_RUN = re.compile(r"=\?[!->@-~]{1,80}\?[BbQq]\?[ !->@-~]*\?=(?:[ \t]+=\?[!->@-~]{1,80}\?[BbQq]\?[ !->@-~]*\?=)*")
+_DATE = re.compile(
+    r"(?:[A-Za-z]{3}, ?)?([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2})(?::([0-9]{2}))? ([+-])([0-9]{2})([0-9]{2})(?![0-9])"
+)
+_MONTHS = dict(zip(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), range(1, 13), strict=True))
+_DATE_CHARACTERS = 200
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
+_ODD_CODECS = frozenset({"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape", "mbcs", "oem"})
+"""Python's own, which no mail program means."""
+_REPEATED = MappingProxyType({"to": ", ", "cc": ", ", "from": ", ", "status": "", "x-status": ""})
+"""Fields that count each time they come, and what stands between; of others the first counts."""
+
+
+def fields(head: bytes) -> Mapping[str, str]:
+    """Return the header fields that an index has, by their lower-case names."""
+    end = _END.search(head)
+    found: dict[str, str] = {}
+    for name, value in _FIELD.findall(head, 0, end.start() + 1 if end else len(head)):
+        key = name.decode().lower()
+        if key not in found:
+            found[key] = text_of(value)
+        elif key in _REPEATED:
+            found[key] += _REPEATED[key] + text_of(value)
+    return found
+
+
+def text_of(raw: bytes) -> str:
+    """Decode the value of a header field."""
+    if b"\n" in raw:
+        raw = _FOLD.sub(b" ", raw)
+    text = raw.decode("ascii") if raw.isascii() else _unlabelled(raw)
+    if "=?" in text:
+        text = _RUN.sub(_decode_run, text)
+    if not text.isprintable():
+        text = text.translate(_CONTROLS)
+    return text.strip()
+
+
+def _unlabelled(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
+
+
+def _decode_run(run: re.Match[str]) -> str:
+    """Decode encoded words that follow each other: where a character is split over two of one charset, they are put together first."""
+    pieces: list[tuple[str, bytes]] = []
+    for charset, encoding, text in _WORD.findall(run[0]):
+        name, raw = charset.partition("*")[0].lower(), _decode_word(encoding, text)
+        if pieces and pieces[-1][0] == name:
+            pieces[-1] = (name, pieces[-1][1] + raw)
+        else:
+            pieces.append((name, raw))
+    return "".join(_decode_as(name, raw) for name, raw in pieces)
+
+
+def _decode_word(encoding: str, text: str) -> bytes:
+    if encoding in "Qq":
+        return binascii.a2b_qp(text, header=True)
+    letters = re.sub(r"[^A-Za-z0-9+/]", "", text)
+    letters = letters[: len(letters) - (len(letters) % 4 == 1)]
+    return base64.b64decode(letters + "=" * (-len(letters) % 4))
+
+
+def _decode_as(charset: str, raw: bytes) -> str:
+    name = _codec(charset)
+    if not name:
+        return _unlabelled(raw)
+    # A decoder may give lone surrogates (UTF-7), which have no UTF-8.
+    return raw.decode(name, "replace").encode("utf-8", "replace").decode()
+
+
+@lru_cache(256)
+def _codec(charset: str) -> str:
+    """Return the name of a charset's codec; nothing where it is unknown, or no charset."""
+    try:
+        "".encode(charset)  # refuses what is no codec of text
+        name = codecs.lookup(charset).name
+    except (LookupError, ValueError, UnicodeError):
+        return ""
+    return "" if name.replace("-", "_") in _ODD_CODECS else name
+
+
+def instant_of(text: str) -> datetime | None:
+    """Return the instant that a `Date:` field names; None where it names none. Without a zone it is UTC (RFC 5322 3.3)."""
+    with suppress(ValueError, OverflowError, TypeError, IndexError):  # what parsedate_tz and datetime raise on what is no date
+        found = _DATE.match(text)
+        if found is not None:
+            day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
+            offset_s = 3600 * int(zone_hours) + 60 * int(zone_minutes)
+            moment = datetime(int(year), _MONTHS.get(month, 0), int(day), int(hour), int(minute), min(int(second or 0), 59), tzinfo=UTC)
+            return moment - timedelta(seconds=-offset_s if sign == "-" else offset_s)
+        parsed = parsedate_tz(text[:_DATE_CHARACTERS])
+        if parsed is not None:
+            moment = datetime(*parsed[:5], min(parsed[5], 59), tzinfo=UTC)
+            return moment - timedelta(seconds=parsed[9] or 0)
+    return None
