@@ -35,15 +35,11 @@ _NOBODY = "00000000-0000-4000-8000-000000000000"
 _NOT_FOUND = frozenset({404})
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _USER = re.compile(r"#users\('([0-9A-Fa-f-]{36})(?:@[^')]*)?'\)")
-# Why somebody has nothing of a kind; any other 404 is an error.
-_REASONS: Mapping[str, str] = {
-    "MailboxNotEnabledForRESTAPI": "Graph reaches no mailbox of this person: none is licensed, it is inactive, or lies on premises",
-    "ErrorMailboxNotEnabledForRESTAPI": "Graph reaches no mailbox of this person: none is licensed, it is inactive, or lies on premises",
-    "ErrorInvalidUser": "Graph knows nobody by this object id",
-    "Request_ResourceNotFound": "Graph knows nobody by this object id",
-    "ResourceNotFound": "Graph knows no drive of this person",
-    "itemNotFound": "Graph knows no drive of this person",
-}
+_UNKNOWN = frozenset({"ErrorInvalidUser", "Request_ResourceNotFound"})
+_NONE = frozenset({"MailboxNotEnabledForRESTAPI", "ErrorMailboxNotEnabledForRESTAPI", "ResourceNotFound", "itemNotFound"})
+"""Codes of Graph's that say why somebody has nothing of a kind; any other 404 is an error."""
+_NO_MAILBOX = "Graph reaches no mailbox of this person: none is licensed, it is inactive, or lies on premises"
+_REASONS: Mapping[str, str] = {"mail": _NO_MAILBOX, "calendar": _NO_MAILBOX, "drive": "Graph knows no drive of this person"}
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -63,6 +59,21 @@ class _Error(msgspec.Struct, frozen=True):
 
 class _Named(msgspec.Struct, frozen=True):
     id: str
+
+
+class _Address(msgspec.Struct, frozen=True):
+    address: str | None = None
+
+
+class _Calendar(msgspec.Struct, frozen=True, rename="camel"):
+    id: str
+    owner: _Address | None = None
+    is_default_calendar: bool | None = False
+
+    @property
+    def owner_address(self) -> str:
+        """The owner's address, to compare; empty where Graph does not say it."""
+        return ((self.owner.address if self.owner else "") or "").casefold()
 
 
 class _Message(msgspec.Struct, frozen=True, rename="camel"):
@@ -133,7 +144,7 @@ class MsgraphConnector:
     def check(self) -> None:
         """Ask for somebody who is not there: a missing permission is told before that."""
         answer = self._asking.look(self._target(_NOBODY), _NOT_FOUND)
-        if not isinstance(answer, Page) and _code(answer.body) not in _REASONS:
+        if not isinstance(answer, Page) and _code(answer.body) not in _UNKNOWN | _NONE:
             raise self._asking.refused("Graph answered 404 without saying that there is no such user", "check url")
 
     def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
@@ -192,15 +203,25 @@ class MsgraphConnector:
             raise self._asking.refused("Graph answered 404 without saying that there is no such user", "check url")
 
     def _calendar(self, index: int, user: str) -> Iterator[Item]:
-        calendars = [self._decoded(bytes(raw), _Named) for page, _ in self._pages(self._target(user), user) for raw in page.value]
+        pages = self._pages(self._target(user), user, may_be_absent=True)
+        calendars = [self._decoded(bytes(raw), _Calendar) for page, _ in pages for raw in page.value]
+        own = {calendar.owner_address for calendar in calendars if calendar.is_default_calendar} - {""}
+        if calendars and not own:
+            raise self._asking.refused("Graph does not say whose a person's calendars are", "report it")
         for calendar in calendars:
+            if calendar.owner_address not in own:  # the list has what others share
+                digest = hashlib.sha256(calendar.id.encode()).hexdigest()[:12]
+                yield SkippedItem(
+                    subject=index, path=f"calendar {digest}", reason="it is somebody else's calendar, shared with this person"
+                )
+                continue
             target = f"/v1.0/users/{user}/calendars/{quote(calendar.id, safe='')}/events?$top=100"
             for page, owner in self._pages(target, user):
                 yield from batches(index, [bytes(raw) for raw in page.value], {"owner": lambda _, owner=owner: owner})  # type: ignore[misc]  # bound now
 
     def _mail(self, index: int, user: str) -> Iterator[Item]:
         found: dict[str, tuple[str, str, int | None]] = {}
-        for page, owner in self._pages(self._target(user), user):
+        for page, owner in self._pages(self._target(user), user, may_be_absent=True):
             for raw in page.value:
                 message = self._decoded(bytes(raw), _Message)
                 found[_message_path(message)] = (message.id, owner, _nanoseconds(message.received_date_time or ""))
@@ -214,7 +235,7 @@ class MsgraphConnector:
             )
 
     def _drive(self, index: int, user: str) -> Iterator[Item]:
-        drive = self._decoded(self._asked(self._target(user)).content, _Drive)
+        drive = self._decoded(self._asked(self._target(user), may_be_absent=True).content, _Drive)
         root, drive_id = self._root(_spelt(drive.owner.user.id, user)), quote(drive.id, safe="")
         found: dict[str, FileItem | SkippedItem] = {}
         page = _Answer()
@@ -288,23 +309,25 @@ class MsgraphConnector:
     def _root(self, owner: str) -> str:
         return PATHS[self._settings.what].format(user=owner)
 
-    def _asked(self, target: str) -> Page:
+    def _asked(self, target: str, *, may_be_absent: bool) -> Page:
         answer = self._asking.look(target, _NOT_FOUND)
         if isinstance(answer, Page):
             return answer
-        reason = _REASONS.get(_code(answer.body), "")
-        if reason:
-            raise _Absent(reason)
-        raise self._asking.refused("Graph answered 404", "check url, and the application's permissions")
+        code = _code(answer.body)
+        if may_be_absent and code in _UNKNOWN | _NONE:
+            raise _Absent("Graph knows nobody by this object id" if code in _UNKNOWN else _REASONS[self._settings.what])
+        raise self._asking.refused(
+            "Graph answered 404", "check url, and the application's permissions; try again, if something was deleted"
+        )
 
-    def _pages(self, target: str, user: str | None) -> Iterator[tuple[_Answer, str]]:
-        """Yield pages and the user that each says it is of, spelt as asked for."""
+    def _pages(self, target: str, user: str | None, *, may_be_absent: bool = False) -> Iterator[tuple[_Answer, str]]:
+        """Yield pages and the user that each says it is of, spelt as asked for. Only the first can say that there is nothing."""
         asked: set[str] = set()
         while target:
             if target in asked:
                 raise self._asking.refused("Graph's pages lead back to one that was read already", "try again")
             asked.add(target)
-            page = self._decoded(self._asked(target).content, _Answer)
+            page = self._decoded(self._asked(target, may_be_absent=may_be_absent and len(asked) == 1).content, _Answer)
             named = _USER.search(page.context)
             if user is not None and named is None:
                 raise self._asking.refused("Graph does not say whose data a page has", "report it")

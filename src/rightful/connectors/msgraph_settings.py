@@ -23,11 +23,12 @@ _PROFILE = (
     "lastPasswordChangeDateTime,legalAgeGroupClassification,mail,mailNickname,mobilePhone,officeLocation,otherMails,postalCode,"
     "preferredDataLocation,preferredLanguage,proxyAddresses,state,streetAddress,surname,usageLocation,userPrincipalName,userType"
 )
+# The oldest message first: one that comes in while they are listed is at the end, and moves no other to a page that was read.
 QUERIES: Mapping[str, str] = {
     "profile": f"?$select={_PROFILE}",
     "drive": "?$select=id,owner",
-    "mail": "?$select=id,subject,receivedDateTime&$top=500",
-    "calendar": "?$select=id&$top=100",
+    "mail": "?$select=id,subject,receivedDateTime&$orderby=receivedDateTime&$top=500",
+    "calendar": "?$select=id,owner,isDefaultCalendar&$top=100",
 }
 
 

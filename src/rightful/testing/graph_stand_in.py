@@ -29,7 +29,9 @@ class Account:
     messages: Mapping[str, bytes] | None = None
     """Subject to MIME content; None: there is no mailbox, so no calendar either."""
     events: Mapping[str, list[Json]] = field(default_factory=dict)
-    """By calendar."""
+    """By calendar; the first is the default one."""
+    shared: Mapping[str, list[Json]] = field(default_factory=dict)
+    """Calendars of somebody else's, which are in the list too."""
     files: Mapping[str, bytes] | None = None
     """By path; None: there is no drive."""
 
@@ -46,6 +48,8 @@ class GraphStandIn:
     """Answer 429 to each so-manieth request."""
     is_whole: bool = True
     """Whether a drive's list ends with its deltaLink."""
+    absent_after: int = 0
+    """After so many requests there is nothing left of anybody."""
     instead: tuple[int, bytes] | None = None
     """Status and body that everything is answered with."""
     claims: dict[str, str] = field(default_factory=dict)
@@ -67,6 +71,8 @@ class GraphStandIn:
         return self._found(target)
 
     def _found(self, target: str) -> tuple[int, dict[str, str], bytes]:
+        if self.absent_after and len(self.asked) > self.absent_after:
+            return 404, {}, _error("ResourceNotFound")
         parts = urlsplit(target)
         match [unquote(each) for each in parts.path.split("/")[1:]]:
             case ["v1.0", "users", user, *rest] if user in self.accounts:
@@ -104,9 +110,17 @@ class GraphStandIn:
                 contents = list(account.messages.values())
                 return 200, {"Content-Type": "text/plain"}, contents[int(message[2:-1])]
             case ["calendars"]:
-                return self._page([{"id": f"{name}/="} for name in account.events], f"users('{shown}')/calendars(id)", target)
+                calendars = [
+                    {
+                        "id": f"{name}/=",
+                        "owner": {"address": "Owner@contoso.example" if name in account.events else "other@contoso.example"},
+                        "isDefaultCalendar": number == 0,
+                    }
+                    for number, name in enumerate([*account.events, *account.shared])
+                ]
+                return self._page(calendars, f"users('{shown}')/calendars(id)", target)
             case ["calendars", calendar, "events"]:
-                return self._page(account.events[calendar[:-2]], f"users('{shown}')/calendars('x')/events", target)
+                return self._page({**account.events, **account.shared}[calendar[:-2]], f"users('{shown}')/calendars('x')/events", target)
             case _:
                 return 404, {}, _error("ErrorItemNotFound")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rightful.connectors import registry
-from rightful.connectors.interface import Connector, FileItem, Item, SkippedItem
+from rightful.connectors.interface import Connector, FileItem, Item, Rows, SkippedItem
 from rightful.connectors.msgraph import MsgraphConnector
 from rightful.connectors.msgraph_settings import MsgraphSettings
 from rightful.errors import ConfigurationError, SourceRefused
@@ -127,6 +127,25 @@ def test_who_has_none_is_said_to_have_none(what: str, account: Account | None, r
         [item] = _items(connector)
     assert isinstance(item, SkippedItem)
     assert reason in item.reason
+
+
+def test_calendar_that_somebody_else_shares_is_not_the_persons() -> None:
+    account = Account(messages={}, events={"Calendar": _events(1)}, shared={"Boss": _events(3)})
+    with serving({ANN.id: account}) as graph, closing(_connector(graph, "calendar")) as connector:
+        rows, skipped = _items(connector)
+    assert isinstance(rows, Rows)
+    assert rows.batch.num_rows == 1
+    assert isinstance(skipped, SkippedItem)
+    assert "somebody else's" in skipped.reason
+    assert not any("Boss" in target for target in graph.asked)
+
+
+@pytest.mark.parametrize("what", ["mail", "drive", "calendar"])
+def test_what_is_gone_half_way_is_not_taken_for_nothing(what: str) -> None:
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, what)) as connector:
+        graph.absent_after = 1
+        with pytest.raises(SourceRefused, match="404"):
+            _items(connector)
 
 
 def test_not_found_that_graph_does_not_explain_is_no_empty_answer() -> None:
