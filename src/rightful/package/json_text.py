@@ -4,8 +4,9 @@ msgspec decides nearly always; it refuses deep nesting and escapes of lone surro
 allows. Those are looked at again, without recursion.
 """
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -18,6 +19,9 @@ _TOKEN = re.compile(
     r"|(?P<scalar>true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?))[ \t\n\r]*"
 )
 
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"(?P<space>[ \t\n\r]*+)')
+"""In a document that follows the grammar: nowhere else has it a quotation mark."""
+
 
 def are_documents(texts: Iterable[str]) -> bool:
     """Say whether each text is exactly one JSON document."""
@@ -28,6 +32,32 @@ def are_documents(texts: Iterable[str]) -> bool:
             if not _follows_grammar(text):
                 return False
     return True
+
+
+def replace_strings(text: str, replace: Callable[[str, bool], str]) -> str:
+    """Return a JSON document in which each string is what `replace` makes of it; all else, and strings that it leaves alone, as they stand.
+
+    `replace` gets the string itself, escapes read, and whether it names a member.
+    """
+
+    def one(match: re.Match[str]) -> str:
+        value = _read_string(match[0])
+        replaced = replace(value, match.string.startswith(":", match.end("space")))
+        return match[0] if replaced == value else _write_string(replaced) + match["space"]
+
+    return _STRING.sub(one, text)
+
+
+def _read_string(text: str) -> str:
+    value: str = json.loads(text)  # msgspec refuses escapes of lone surrogates
+    return value
+
+
+def _write_string(value: str) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:
+        return json.dumps(value)  # a lone surrogate: in ASCII, so that it is an escape again
 
 
 def split_members(text: str) -> dict[str, str]:

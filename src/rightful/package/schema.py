@@ -1,8 +1,12 @@
 """The types that a record's values keep on their way from a source into a package."""
 
 import enum
+from typing import Literal
 
 import msgspec
+
+Redaction = Literal["others", "mails_and_phones", "drop", "hash"]
+"""What a rule does with a column's values before they are delivered (docs/reference/redaction.md)."""
 
 
 class ColumnKind(enum.StrEnum):
@@ -36,5 +40,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     kind: ColumnKind
     source_type: str = ""
     """The type's name in the source (`timestamptz`, `numeric(10,2)`, …)."""
+    redaction: Redaction | None = None
+    """The rule that its values went through."""
     is_wrapped: bool = False
     """Whether dates and timestamps are PostgreSQL's as ADBC reads them: infinity and the latest years wrapped around (`values.py`)."""

@@ -89,7 +89,7 @@ class Serializer:
             raise ValueError("the counts must add up to the rows of the batch")
         if not self._columns:
             return [b"{}\n" * count for count in counts]
-        arrays = [plain(self._find(batch, name)) for name in self._names]
+        arrays = [plain(find_column(batch, name)) for name in self._names]
         if batch.num_rows >= self._bulk_rows and (slices := self._try_bulk(arrays, batch.num_rows)) is not None:
             return [b"".join(_pieces(slices, start, end)) for start, end in bounds]
         rows = self._rows(arrays)
@@ -115,15 +115,17 @@ class Serializer:
                 raise
             return None
 
-    def _find(self, batch: pa.RecordBatch, name: str) -> pa.Array:
-        index = batch.schema.get_field_index(name)
-        if index < 0:
-            raise PackageError(
-                f"column {name!r} is missing from a batch, or there twice",
-                code="ColumnTypeUnexpected",
-                hint="Report this: the connector's header does not describe its batches.",
-            )
-        return batch.column(index)
+
+def find_column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    """Return a column by name; raises `PackageError` where it is not there, or there twice."""
+    index = batch.schema.get_field_index(name)
+    if index < 0:
+        raise PackageError(
+            f"column {name!r} is missing from a batch, or there twice",
+            code="ColumnTypeUnexpected",
+            hint="Report this: the connector's header does not describe its batches.",
+        )
+    return batch.column(index)
 
 
 def _load_bulk() -> BulkEncoder:
