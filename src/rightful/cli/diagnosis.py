@@ -20,6 +20,7 @@ from rightful.connectors.interface import Advising, Doubting
 from rightful.directory.interface import FindsAmbiguity
 from rightful.errors import ExportError, SourceError
 from rightful.export import rotation
+from rightful.export.preview import check_redaction
 from rightful.export.runtime import build_connector, build_directory
 from rightful.redaction import redact
 from rightful.storage.location import AccountLocation
@@ -94,6 +95,7 @@ def _directory(config: Config, tenant: TenantConfig) -> str:
 def _source(config: Config, tenant: TenantConfig, source: SourceConfig) -> str:
     with closing(build_connector(tenant, source, config.folder)) as connector, _placed(source.settings):
         connector.check()
+        check_redaction(source, connector)
         advice = connector.advice() if isinstance(connector, Advising) else ()
         doubts = connector.doubts() if isinstance(connector, Doubting) else ()
     slow = f", slowly: all rows are looked at, until there is an index ({'; '.join(advice)})" if advice else ""

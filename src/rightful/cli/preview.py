@@ -50,6 +50,10 @@ def _show(found: PreviewOf) -> None:
         emit("")
         emit_table(("refused", "value", "stands in", "why"), [(each.kind, each.value, each.place, _reason(each)) for each in found.refused])
     emit("")
+    for source in found.sources:
+        if source.redacted:
+            rules = ", ".join(f"{each.name} ({each.rule})" for each in source.redacted)
+            emit(f"redacted   {printable(source.name)}: {printable(rules)}")
     heads = ("source", "searched by", "rows", "files", "bytes", "takes", "without a label")
     emit_table(heads, [_row(source) for source in found.sources])
 

@@ -15,7 +15,7 @@ from rightful.cli.output import emit, emit_json, emit_table, format_bytes, forma
 from rightful.config.model import SourceConfig, TenantConfig
 from rightful.connectors.interface import Amount, Estimate
 from rightful.errors import ConfigurationError, ExportError, NotFound
-from rightful.export.preview import header_of, unlabelled
+from rightful.export.preview import check_redaction, header_of, unlabelled
 from rightful.export.runtime import build_connector, build_directory
 from rightful.redaction import printable, redact
 from rightful.spelling import did_you_mean
@@ -119,6 +119,7 @@ def test(name: str, subject: str, *, most: int, show: bool, tenant: str | None) 
         ("estimate", _estimated(trial.estimate)),
         ("read", f"{_counted(trial)}{'' if trial.is_whole else ' (stopped there)'} in {format_duration(trial.seconds)}"),
         ("proven", f"all {trial.rows} rows hold an identifier of this person" if trial.rows else ""),
+        ("withheld", ", ".join(f"{rule} ({count})" for rule, count in trial.redacted.items())),
         ("skipped", f"{trial.skipped}: {', '.join(trial.reasons)}" if trial.skipped else ""),
         *(("doubtful", doubt) for doubt in trial.doubts),
     ]
@@ -205,6 +206,7 @@ def _look(tenant: TenantConfig, source: SourceConfig, folder: Path, now: dict[st
         with closing(build_connector(tenant, source, folder)) as connector:
             connector.check()
             columns = tuple(column.name for column in header_of(connector).columns)
+            check_redaction(source, connector)
     except ExportError as error:
         return line | {"state": redact(f"{error.message} [{error.code}]")}
     now[source.name] = columns

@@ -83,6 +83,13 @@ class IdentifierLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     people: int = 0
 
 
+class RedactedLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A column that a rule withholds, or others' names in it."""
+
+    name: str
+    rule: str
+
+
 class PreviewLine(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one source before it is read."""
 
@@ -96,6 +103,7 @@ class PreviewLine(msgspec.Struct, frozen=True, kw_only=True):
     is_exact: bool = msgspec.field(name="isExact", default=False)
     duration_s: float | None = msgspec.field(name="seconds", default=None)
     columns: int = 0
+    redacted: tuple[RedactedLine, ...] = msgspec.field(name="redactedColumns", default=())
     unlabelled: tuple[str, ...] = msgspec.field(name="unlabelledColumns", default=())
     problem: Reason | None = None
 

@@ -12,6 +12,7 @@ import msgspec
 
 from rightful.identity.model import Algorithm
 from rightful.ids import TenantId
+from rightful.package.schema import Redaction
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _SQLITE = "sqlite:///"
@@ -206,6 +207,9 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     label: LabelSettings | None = None
     on_unreadable_item: Literal["record", "fail"] = "record"
     """What an unreadable item does: a line in the ledger, or the operation's failure."""
+    redact: dict[str, Redaction] = {}
+    """Column: what is done with its values before they are delivered: `others` keeps the person's own identifiers alone, `mails_and_phones`
+    withholds others' addresses and numbers in free text, `hash` and `drop` all of it. Not for files."""
     settings: msgspec.Struct
     """The connector's own settings (in the file they stand beside `connector`)."""
 

@@ -31,9 +31,6 @@ class _Invalid(enum.Enum):
 INVALID: Final = _Invalid.INVALID
 """Stands for a value whose problem has been noted."""
 
-_NOT_YET = {"redact": "leave it out; `exclude` keeps whole columns out of the package"}
-"""Settings that the design has and no version knows: somebody who writes one has not misspelt another."""
-
 _VARIABLE = re.compile(r"\$\$|\$\{([^{}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _SHOWABLE_KEY = re.compile(r"[A-Za-z0-9_.*@ -]{1,40}\Z")
@@ -230,9 +227,6 @@ class Reader:
         """Note each key that means nothing here."""
         for key, line, _ in node.entries:
             if key in known:
-                continue
-            if key in _NOT_YET:
-                self.complain(line, setting, f"{show_key(key)} is not supported yet", _NOT_YET[key])
                 continue
             hint = "merge keys are not supported: repeat the lines" if key == "<<" else did_you_mean(key, known)
             self.complain(line, setting, f"{show_key(key)} is not a setting here", hint)

@@ -315,6 +315,7 @@ def _check_source(source: SourceConfig, draft: TenantDraft, kinds: frozenset[str
     settings = source.settings
     if not source.product.strip():
         complain(f"{setting}.product", "is empty", "leave it out, or write the folder's name")
+    _check_redaction(source, setting, complain)
     type_ = draft.connectors[source.connector]
     if isinstance(type_, FindsProblems):
         read = {other.name: other for other in draft.sources}
@@ -326,3 +327,14 @@ def _check_source(source: SourceConfig, draft: TenantDraft, kinds: frozenset[str
         _told(lambda: type_.problems(source.name, settings, siblings=siblings, folder=draft.folder), setting, complain)
     if kinds is not None:
         _told(lambda: _unknown_kinds(_kinds_used(type_, settings), kinds), setting, complain)
+
+
+def _check_redaction(source: SourceConfig, setting: str, complain: Complain) -> None:
+    """Refuse rules that the file alone shows to be for nothing; whether the columns are there is seen at the source."""
+    if source.redact and source.connector == "files":  # of others it is seen at the source
+        complain(f"{setting}.redact", "is for columns, and this connector reads files", "leave it out, or do not export this source")
+        return
+    excluded = getattr(source.settings, "exclude", ()) if hasattr(source.settings, "match") else ()  # else it is no columns' names
+    for column in source.redact:
+        if column in excluded:
+            complain(join(f"{setting}.redact", column), "is in `exclude` too", "write it in one of the two")

@@ -310,6 +310,8 @@ tenants:
       #   timeout_s: 3600
       #   @ sql.exclude
       #   exclude: [risk_score]
+      #   @ source.redact
+      #   redact: {gift_recipient: others, remarks: mails_and_phones}
       #   @ sql.time
       #   time: ordered_at
       #   product: Shop

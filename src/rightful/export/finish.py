@@ -267,6 +267,7 @@ def _source_record(
         identifiers=next((record.identifiers for _, record in reads if record.identifiers), {}),
         refused=next((record.refused for _, record in reads if record.refused), {}),
         withheld=tuple(getattr(source.settings, "exclude", ())),
+        redacted=_redacted([record for _, record in reads]),
         rows=found.rows,
         parts=found.parts,
         files=found.files,
@@ -292,6 +293,15 @@ def _source_record(
             if entry.state is EntryState.DONE and (record.modified_ns is not None or record.mode is not None)
         ),
     )
+
+
+def _redacted(reads: Sequence[ReadRecord]) -> tuple[ledger.RedactedColumn, ...]:
+    """Add the partitions up; where a rule was changed between two of them, both stand there."""
+    sums: dict[tuple[str, str], ledger.RedactedColumn] = {}
+    for each in (each for record in reads for each in record.redacted):
+        key = (each.column, each.rule)
+        sums[key] = sums[key].plus(each.cells, each.values) if key in sums else each
+    return tuple(sums.values())
 
 
 def _title(source: SourceConfig) -> SourceTitle:

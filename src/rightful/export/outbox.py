@@ -297,6 +297,7 @@ def _now_done(each: Placed) -> Iterator[Entry]:
     """Count an entry that is durable, and yield what changed by it."""
     state, draft = each.owner, each.draft
     state.rows += draft.rows
+    state.count_withheld(draft.withheld)
     if draft.origin:
         state.files += 1
         state.unskip(skip_key(draft.origin))

@@ -34,6 +34,8 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     mode: int | None = None
     cursor: Cursor | None = None
     """Where the read can go on once this entry is durable."""
+    withheld: tuple[tuple[int, int], ...] = ()
+    """(cells, values) that rules withheld from it, for each ruled column."""
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from rightful.export.pace import Pace
 from rightful.export.runtime import TenantRuntime
 from rightful.faults import describe
 from rightful.operation.model import Failure
+from rightful.package.redacting import RuledColumn, plan
 from rightful.subject.folders import kinds_of
 from rightful.subject.matching import is_usable
 from rightful.subject.model import DataSubject, IdentifiedSubject
@@ -44,6 +45,9 @@ class SourcePreview(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     """How long it will take, by its recent pace; None where the amount is not known."""
     columns: int = 0
+    """Of those that are delivered."""
+    redacted: tuple[RuledColumn, ...] = ()
+    """Columns that a rule withholds, or others' names in them."""
     unlabelled: tuple[str, ...] = ()
     """Columns whose data nobody has labelled."""
     problem: Failure | None = None
@@ -89,6 +93,7 @@ def _look(source: SourceConfig, tenant: TenantRuntime, subject: IdentifiedSubjec
     try:
         connector = tenant.source(source.name)[1]
         header = header_of(connector)
+        planned = plan(header.columns, source.redact, source_name=source.name)
         kinds = tuple(sorted({match.identifier_kind for match in header.match} or kinds_of(header.searched)))
         [amounts] = estimate(connector, [subject], limit_s=limit_s)
     except SourceError as error:
@@ -104,9 +109,16 @@ def _look(source: SourceConfig, tenant: TenantRuntime, subject: IdentifiedSubjec
         identifiers=sum(is_usable(kind, value) for kind in kinds for value in subject.values(kind)),
         estimate=amounts,
         seconds=_seconds(source, tenant, amounts, pace),
-        columns=len(header.columns),
-        unlabelled=unlabelled([column.name for column in header.columns], source.label),
+        columns=len(planned.columns),
+        redacted=planned.ruled,
+        unlabelled=unlabelled([column.name for column in planned.columns], source.label),
     )
+
+
+def check_redaction(source: SourceConfig, connector: Connector) -> None:
+    """Raise `SourceRefused` where a rule of the source cannot be applied to its columns, as a read would."""
+    if source.redact:
+        plan(header_of(connector).columns, source.redact, source_name=source.name)
 
 
 def header_of(connector: Connector) -> ReadHeader:

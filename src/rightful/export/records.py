@@ -7,6 +7,7 @@ import msgspec
 
 from rightful.connectors.interface import Cursor, Partition
 from rightful.ids import OperationId, TenantId
+from rightful.package.ledger import RedactedColumn
 from rightful.package.schema import Column
 from rightful.sealing import Sealer
 from rightful.store.interface import ClaimedRead, NewRead
@@ -18,6 +19,9 @@ PACKAGE = ""
 
 PLAN = OperationId("plan")
 """What sealed plans are bound to instead of an operation."""
+
+
+SECRET_BYTES = 32
 
 
 class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,12 +38,17 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     modified_ns: int | None = None
     """When the file was last changed, as its source said; as `mode` for the ledger alone."""
     mode: int | None = None
+    secret: bytes = b""
+    """Random, of the operation: kept with its first entry, RequestInfo.json, and forgotten with all entries when it is complete."""
 
 
 class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a read found out besides its rows."""
 
     columns: tuple[Column, ...] = ()
+    """As they are delivered."""
+    redacted: tuple[RedactedColumn, ...] = ()
+    """What the operator's rules withheld, in the entries that are done."""
     searched: str = ""
     identifiers: dict[str, int] = {}
     """How many identifiers of each kind were searched for."""

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Sequence
 
 from rightful.clock import Clock
-from rightful.config.model import ExportSettings
+from rightful.config.model import ExportSettings, SourceConfig
 from rightful.connectors.interface import Connector, Partition
-from rightful.errors import ExportError, SourceUnavailable, StorageError
+from rightful.errors import ExportError, OperationError, SourceUnavailable, StorageError
 from rightful.export.estimating import Estimator
 from rightful.export.identities import Identities
 from rightful.export.outbox import Outbox
 from rightful.export.pace import Pace
-from rightful.export.records import Sealed, SealedPlans
+from rightful.export.records import PACKAGE, Sealed, SealedPlans
 from rightful.export.runtime import TenantRuntime
 from rightful.export.set_read import SetRead, connector_fault
 from rightful.export.side_by_side import SideBySide
@@ -67,7 +67,7 @@ class ReadRunner:
         states: list[SubjectRead] = []
         try:
             source, connector = tenant.source(claim.source_name)
-            states = self._open(claim, tenant)
+            states = self._open(claim, source, tenant)
             for state in states if len(states) <= _FEW else ():
                 self._estimator.ask(state.operation.operation_id, state.subject, tenant)
             partition = self._partition(claim, states, connector) if states else None
@@ -111,9 +111,10 @@ class ReadRunner:
         is_shared = len(states or claim.reads) > 1  # those too that were lost or given up before
         self._trouble.source([operation for operation, _ in pairs], [read for _, read in pairs], error, settings, is_shared=is_shared)
 
-    def _open(self, claim: ReadSet, tenant: TenantRuntime) -> list[SubjectRead]:
+    def _open(self, claim: ReadSet, source: SourceConfig, tenant: TenantRuntime) -> list[SubjectRead]:
         """Find the subjects and open the storage locations; operations for which that fails are dealt with and left out."""
         states: list[SubjectRead] = []
+        hashes = "hash" in source.redact.values()
         subjects = self._identities.of(claim.operations, tenant.directory)
         for operation, read, subject in zip(claim.operations, claim.reads, subjects, strict=True):
             sealed = Sealed(self._sealer, operation.tenant_id, operation.operation_id)
@@ -122,6 +123,7 @@ class ReadRunner:
                 continue
             try:
                 storage = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
+                secret = self._secret(operation, sealed) if hashes else b""
             except StorageError as error:
                 self._trouble.storage_of_read(operation, read, error, tenant.config.export)
                 continue
@@ -129,8 +131,20 @@ class ReadRunner:
                 self._trouble.fail(operation, failure_of(error), read)
                 continue
             known = self._store.entries(operation.operation_id, read.source_name, read.partition) if read.attempt > 1 else ()
-            states.append(SubjectRead(operation=operation, read=read, subject=subject, storage=storage, sealed=sealed, entries=known))
+            states.append(
+                SubjectRead(operation=operation, read=read, subject=subject, storage=storage, sealed=sealed, entries=known, secret=secret)
+            )
         return states
+
+    def _secret(self, operation: ClaimedOperation, sealed: Sealed) -> bytes:
+        """Return the secret of an operation, which its package's hashes are made with."""
+        first = [sealed.open_entry(entry.sealed) for entry in self._store.entries(operation.operation_id, PACKAGE, 0)]
+        secret = next((record.secret for record in first), b"")
+        if not secret:
+            raise OperationError(
+                "the operation was accepted by a version that could not hash", code="CheckpointLost", hint="submit it again"
+            )
+        return secret
 
     def _partition(self, claim: ReadSet, states: list[SubjectRead], connector: Connector) -> Partition:
         """Return the partition to read; the first read of a source plans it and makes reads of the other partitions."""

@@ -1,6 +1,7 @@
 """One pass over one partition of a source, for all the subjects that wait for it."""
 
 import hashlib
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -29,8 +30,10 @@ from rightful.export.placing import Draft
 from rightful.export.records import ReadRecord
 from rightful.export.spool import Spool
 from rightful.export.subject_read import SubjectRead
+from rightful.export.withholding import Amounts, Withholding, amounts, cut
 from rightful.package import paths
 from rightful.package.parts import Part, PartCutter
+from rightful.package.redacting import Counts, Plan, plan
 from rightful.package.serializer import Serializer
 from rightful.subject.folders import kinds_of
 from rightful.subject.model import IdentifiedSubject
@@ -67,6 +70,8 @@ class SetRead:
         self._header = ReadHeader()
         self._set_check = SetCheck((), (), source_name=source.name)
         self._serializer = Serializer(())
+        self._plan = Plan(columns=())
+        self._withholding = Withholding(self._plan, states)
         self._cutters: dict[int, PartCutter] = {}
         self._spool = Spool(_SPOOL_BYTES)
         self._files = FileSender(source, outbox)
@@ -79,7 +84,7 @@ class SetRead:
         """
         header, items = self._open()
         first = self._states[0]
-        if not _goes_on(first, header):
+        if not _goes_on(first, header, self._plan):
             _close(items)
             first.start_again()
             header, items = self._open()
@@ -110,6 +115,11 @@ class SetRead:
         items = self._connector.read(self._partition, [state.subject for state in self._states], self._states[0].cursor)
         header = next(items, None)
         if isinstance(header, ReadHeader):
+            try:
+                self._plan = plan(header.columns, self._source.redact, source_name=self._source.name)
+            except SourceRefused:
+                _close(items)
+                raise
             return header, items
         _close(items)
         raise connector_fault(self._source.name, "did not begin with what it searched")
@@ -118,16 +128,18 @@ class SetRead:
         self._header = header
         self._set_check = SetCheck(header.match, [state.subject for state in self._states], source_name=self._source.name)
         self._files.template = header.searched
-        self._serializer = Serializer(header.columns)
+        self._serializer = Serializer(self._plan.columns)
+        self._withholding = Withholding(self._plan, self._states)
         now = self._clock.now()
         kinds = _kinds(header)
         for state in self._states:
             state.record = ReadRecord(
-                columns=header.columns,
+                columns=self._plan.columns,
+                redacted=self._withholding.begin(state),
                 searched=header.searched,
                 identifiers={kind: len(state.subject.values(kind)) for kind in kinds},
                 refused=_refused(state.subject, kinds),
-                searched_for=state.sealed.digest(kinds, state.subject),
+                searched_for=_searched_for(state, header, self._plan),
                 started_at=state.record.started_at or now,
             )
 
@@ -159,11 +171,11 @@ class SetRead:
             self._state(subject)
         self._check(ordered, counts)
         start = 0
-        for (subject, count), piece in zip(counts, self._lines(ordered, counts), strict=True):
-            rows, state = ordered.slice(start, count), self._states[subject]
+        lines, withheld = self._lines(ordered, counts)
+        for (subject, count), piece in zip(counts, lines, strict=True):
+            if self._states[subject].is_alive:
+                self._keep(subject, piece, ordered.slice(start, count), cut(withheld, start, count))
             start += count
-            if state.is_alive:
-                self._keep(subject, piece, rows)
 
     def _check(self, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> None:
         """Let nothing be kept that cannot be shown to be its subject's; those that are dropped get nothing anyway."""
@@ -180,44 +192,55 @@ class SetRead:
                     raise
                 self._outbox.set_aside(state, error)
 
-    def _lines(self, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> Sequence[bytes]:
-        """Return each subject's lines; where a value has no written form, those whose it is are set aside."""
+    def _lines(self, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> tuple[Sequence[bytes], tuple[Counts, ...]]:
+        """Return each subject's lines, and what was withheld row by row; whose values have no written form is set aside."""
         try:
-            return self._serializer.lines_by(batch, [count for _, count in counts])
+            return self._written(batch, counts)
         except PackageError:
             if len(self._states) == 1:
                 raise
-        pieces, start = [], 0
+        pieces: list[bytes] = []
+        withheld: tuple[Counts, ...] = tuple(array("I") for _ in self._plan.ruled)
+        start = 0
         for subject, count in counts:
             try:
-                pieces.append(self._serializer.lines(batch.slice(start, count)))
+                [piece], numbers = self._written(batch.slice(start, count), [(subject, count)])
             except PackageError as error:
-                pieces.append(b"")
+                piece, numbers = b"", tuple(array("I", bytes(4 * count)) for _ in withheld)
                 self._outbox.set_aside(self._states[subject], error)
+            pieces.append(piece)
+            for whole, number in zip(withheld, numbers, strict=True):
+                whole.extend(number)
             start += count
-        return pieces
+        return pieces, withheld
+
+    def _written(self, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> tuple[Sequence[bytes], tuple[Counts, ...]]:
+        redacted, withheld = self._withholding.apply(batch, counts)
+        return self._serializer.lines_by(redacted, [count for _, count in counts]), withheld
 
     def _state(self, subject: object) -> SubjectRead:
         if isinstance(subject, int) and 0 <= subject < len(self._states):  # a NULL in a batch is no int
             return self._states[subject]
         raise connector_fault(self._source.name, "gave something of a subject that it was not asked for")
 
-    def _keep(self, subject: int, piece: bytes, rows: pa.RecordBatch) -> None:
+    def _keep(self, subject: int, piece: bytes, rows: pa.RecordBatch, withheld: tuple[Counts, ...]) -> None:
         if self._is_spooled:
             self._spool.append(subject, piece)
+            self._states[subject].count_withheld(amounts(withheld))  # such a read has no cursor: it counts anew from the beginning
             return
+        self._withholding.hold(subject, withheld)
         if subject not in self._cutters:
             self._finish_cutters()  # the rows of the subjects before this one are all there
             self._cutters[subject] = PartCutter(self._part_bytes)
         keys = rows.column(KEY_COLUMN) if self._header.has_key else None
         for part in self._cutters[subject].feed(piece, keys):
-            self._add(self._states[subject], part)
+            self._add(self._states[subject], part, self._withholding.take(subject, part.rows))
 
     def _finish_cutters(self) -> None:
         for subject, cutter in self._cutters.items():
             last = cutter.finish()
             if last is not None:
-                self._add(self._states[subject], last)
+                self._add(self._states[subject], last, self._withholding.take(subject, last.rows))
         self._cutters.clear()
 
     def _empty_spool(self) -> None:
@@ -230,7 +253,7 @@ class SetRead:
         state.record = msgspec.structs.replace(state.record, ended_at=self._clock.now())
         self._outbox.finish(state)
 
-    def _add(self, state: SubjectRead, part: Part) -> None:
+    def _add(self, state: SubjectRead, part: Part, withheld: Amounts = ()) -> None:
         digest = hashlib.sha256()
         for piece in part.content:
             digest.update(piece)
@@ -244,6 +267,7 @@ class SetRead:
             size_bytes=part.size_bytes,
             rows=part.rows,
             cursor=cursor_after(part.last_key),
+            withheld=withheld,
         )
         self._outbox.add(state, draft)
 
@@ -258,17 +282,23 @@ def connector_fault(source_name: str, what: str) -> SourceRefused:
     )
 
 
-def _goes_on(read: SubjectRead, header: ReadHeader) -> bool:
+def _goes_on(read: SubjectRead, header: ReadHeader, planned: Plan) -> bool:
     """Whether a read can go on after its cursor.
 
-    Its parts have one schema, and a cursor means something only where the source is searched for the same identifiers, and ordered,
-    as before.
+    Its parts have one schema and are redacted by the same rules, and a cursor means something only where the source is searched for the
+    same identifiers, and ordered, as before.
     """
     before = read.record
-    if before.columns not in {(), header.columns}:
+    rules = [(each.column.name, each.rule) for each in planned.ruled]
+    if before.columns not in {(), planned.columns} or (before.columns and [(each.column, each.rule) for each in before.redacted] != rules):
         return False
-    is_search_same = before.searched == header.searched and before.searched_for == read.sealed.digest(_kinds(header), read.subject)
+    is_search_same = before.searched == header.searched and before.searched_for == _searched_for(read, header, planned)
     return read.cursor is None or (is_search_same and not header.is_cursor_lost and (header.has_key or not header.columns))
+
+
+def _searched_for(read: SubjectRead, header: ReadHeader, planned: Plan) -> str:
+    """Return what is equal where the same identifiers make the same parts: of all kinds where a rule tells own from others'."""
+    return read.sealed.digest(() if planned.needs_identifiers else _kinds(header), read.subject)
 
 
 def _kinds(header: ReadHeader) -> list[str]:

@@ -25,12 +25,15 @@ class SubjectRead:
         storage: Storage,
         sealed: Sealed,
         entries: Sequence[Entry],
+        secret: bytes = b"",
     ) -> None:
+        """`secret` is the operation's, where the source has a rule that needs it."""
         self.operation = operation
         self.read = read
         self.subject = subject
         self.storage = storage
         self.sealed = sealed
+        self.secret = secret
         self.is_alive = True
         """Whether it is still ours, and its storage location takes entries."""
         self.record = sealed.open_read(read.sealed_outcome)
@@ -62,6 +65,12 @@ class SubjectRead:
         self.record = ReadRecord(started_at=self.record.started_at)
         self.next_part = self.rows = self.files = self.size_bytes = 0
         self._skips.clear()
+
+    def count_withheld(self, amounts: Sequence[tuple[int, int]]) -> None:
+        """Add (cells, values) that were withheld, for each ruled column."""
+        if amounts:
+            redacted = tuple(each.plus(*amount) for each, amount in zip(self.record.redacted, amounts, strict=True))
+            self.record = msgspec.structs.replace(self.record, redacted=redacted)
 
     @property
     def skipped(self) -> int:

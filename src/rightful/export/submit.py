@@ -1,6 +1,7 @@
 """Accepting a request: look for what it repeats, commit an intent, mark the storage location, promote the intent (DESIGN rule 9)."""
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +15,7 @@ from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
 from rightful.export.interface import Note, SubmitRequest
 from rightful.export.mark import Mark
-from rightful.export.records import PACKAGE, EntryRecord, Sealed
+from rightful.export.records import PACKAGE, SECRET_BYTES, EntryRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.stopping import Stopping
 from rightful.identity.model import CallerKind
@@ -241,7 +242,7 @@ class Submitter:
             state=EntryState.DONE,
             sha256=hashlib.sha256(mark.content).hexdigest(),
             size_bytes=len(mark.content),
-            sealed=sealed.entry(EntryRecord(key=request_info.PATH, path=request_info.PATH)),
+            sealed=sealed.entry(EntryRecord(key=request_info.PATH, path=request_info.PATH, secret=os.urandom(SECRET_BYTES))),
         )
         reads = [NewRead(source_name=source.name) for source in tenant.config.sources]
         operation = self._store.promote(intent.operation_id, reads, [entry], approval=self._approvals.wish(intent, tenant))

@@ -7,6 +7,7 @@ from rightful.export.preview import Preview, SourcePreview
 from rightful.graph.bodies import STATUS_WORDS, format_time
 from rightful.graph.shapes import GRAPH, OURS, Edm, Property, Shape, Words
 from rightful.operation.model import ApprovalState, DataPolicyOperation, Failure, PackageTotals, SourceProgress, SourceState
+from rightful.package.redacting import RuledColumn
 from rightful.subject.model import DataSubject, Reached, Refused, Weakness
 
 STATUS = Words(
@@ -221,6 +222,16 @@ def _is_exact(*amounts: Amount | None) -> bool:
     return bool(known) and all(amount.is_exact for amount in known)
 
 
+REDACTED: Shape[RuledColumn] = Shape(
+    namespace=OURS,
+    name="redactedColumn",
+    doc="A column that the source's rules withhold, or others' names in it.",
+    properties=(
+        Property("name", Edm.STRING, lambda it: it.column.name, "Its name."),
+        Property("rule", Edm.STRING, lambda it: it.rule, "`others`, `mails_and_phones`, `drop` or `hash`."),
+    ),
+)
+
 PREVIEWED: Shape[SourcePreview] = Shape(
     namespace=OURS,
     name="previewedSource",
@@ -237,7 +248,14 @@ PREVIEWED: Shape[SourcePreview] = Shape(
         Property("bytes", Edm.INT64, lambda it: _count(it.estimate.size_bytes), "Bytes as delivered.", is_nullable=True),
         Property("isExact", Edm.BOOLEAN, lambda it: _is_exact(it.estimate.rows, it.estimate.files), "Whether rows and files were counted."),
         Property("seconds", Edm.DOUBLE, lambda it: _rounded(it.seconds), "How long it will take, by its recent pace.", is_nullable=True),
-        Property("columns", Edm.INT32, lambda it: it.columns, "How many columns a row has."),
+        Property("columns", Edm.INT32, lambda it: it.columns, "How many columns a row has, as it is delivered."),
+        Property(
+            "redactedColumns",
+            REDACTED,
+            lambda it: [REDACTED.show(each) for each in it.redacted],
+            "Columns that a rule withholds, or others' names in them.",
+            is_list=True,
+        ),
         Property("unlabelledColumns", Edm.STRING, lambda it: list(it.unlabelled), "Columns that no label speaks of.", is_list=True),
         Property(
             "problem",
@@ -284,7 +302,7 @@ PREVIEW: Shape[Preview] = Shape(
     ),
 )
 
-PARTS: tuple[Shape[Any], ...] = (FAILURE, APPROVAL, SOURCE, PACKAGE, IDENTIFIER, REFUSED, PREVIEWED, PREVIEW)
+PARTS: tuple[Shape[Any], ...] = (FAILURE, APPROVAL, SOURCE, PACKAGE, IDENTIFIER, REFUSED, REDACTED, PREVIEWED, PREVIEW)
 """Every shape without a key."""
 WORDS = (APPROVAL_STATE, SOURCE_STATE, WEAKNESS)
 """Every closed list of ours."""

@@ -55,4 +55,5 @@ def jsonl_resource(name: str, path: str, size_bytes: int, sha256: str, columns: 
 
 def _field(column: Column) -> Descriptor:
     source = {"rightful:sourceType": column.source_type} if column.source_type else {}
-    return {"name": column.name, **msgspec.to_builtins(_TYPES[column.kind]), "rightful:kind": column.kind.value, **source}
+    redaction = {"rightful:redaction": column.redaction} if column.redaction else {}
+    return {"name": column.name, **msgspec.to_builtins(_TYPES[column.kind]), "rightful:kind": column.kind.value, **source, **redaction}

@@ -5,7 +5,7 @@ out, and a complete one has no failed source.
 """
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import SourceState
 from rightful.package.contents import PayloadEntry, Tally, tally
 from rightful.package.instant import format_instant, format_nanoseconds
+from rightful.package.schema import Redaction
 
 PATH = "ledger.json"
 FORMAT = "rightful-ledger/1"
@@ -59,6 +60,29 @@ class FileAttributes(msgspec.Struct, frozen=True, kw_only=True):
     """Permission bits."""
 
 
+class RedactedColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """A column that a rule was applied to, and how much of it was withheld."""
+
+    column: str
+    rule: Redaction
+    cells: int = 0
+    """In how many rows."""
+    values: int = 0
+    """How many in all: a cell may hold several."""
+
+    def plus(self, cells: int, values: int) -> "RedactedColumn":
+        """Return it with more that was withheld."""
+        return RedactedColumn(column=self.column, rule=self.rule, cells=self.cells + cells, values=self.values + values)
+
+
+WHY: Mapping[Redaction, str] = {
+    "others": "names other people: all but the person's own identifiers is withheld (GDPR Art. 15(4))",
+    "mails_and_phones": "may mention other people: others' mail addresses and telephone numbers are withheld (GDPR Art. 15(4))",
+    "drop": "is withheld as a whole by the controller's rule",
+    "hash": "has a hash in the place of each value by the controller's rule, equal for equal values, in this package alone",
+}
+
+
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one configured source."""
 
@@ -75,7 +99,9 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, dict[str, int]] = {}
     """How many identifiers of each kind were too weak to be searched for: {kind: {empty, too_short, shared: how many}}."""
     withheld: tuple[str, ...] = ()
-    """Columns that the operator's rules leave out."""
+    """Columns that are not read at all."""
+    redacted: tuple[RedactedColumn, ...] = ()
+    """Columns that the operator's rules change or withhold."""
     rows: int = 0
     parts: int = 0
     files: int = 0
@@ -209,6 +235,10 @@ def _format_record(record: SourceRecord) -> dict[str, Any]:
         "identifiers": dict(sorted(record.identifiers.items())),
         "refused": {kind: dict(sorted(counts.items())) for kind, counts in sorted(record.refused.items())},
         "withheld": record.withheld,
+        "redacted": [
+            {"column": each.column, "rule": each.rule, "cells": each.cells, "values": each.values, "why": WHY[each.rule]}
+            for each in record.redacted
+        ],
         "rows": record.rows,
         "parts": record.parts,
         "files": record.files,

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from rightful.operation.model import SourceState
 from rightful.package.bagit import MANIFEST_PATH, TAG_MANIFEST_PATH
-from rightful.package.ledger import Ledger, SourceRecord
+from rightful.package.ledger import WHY, Ledger, SourceRecord
 from rightful.subject.matching import FOLDED_KINDS
 
 PATH = "README.txt"
@@ -100,6 +100,11 @@ def _left_out(ledger: Ledger) -> str:
             lines.append(f"{where}: {_count(len(record.skipped), 'item')} could not be read ({'; '.join(reasons)})")
         if record.withheld:
             lines.append(f"{where}: left out by the controller's rules: {', '.join(record.withheld)}")
+        lines += [
+            f"{where}, {each.column}: {_count(each.values, 'value')}; this column {WHY[each.rule]}"
+            for each in record.redacted
+            if each.values
+        ]
         if record.superseded:
             lines.append(f"{where}: {_count(len(record.superseded), 'older version')} of what changed meanwhile; the newer one counts")
     if not lines:

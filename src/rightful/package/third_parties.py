@@ -6,7 +6,7 @@ takes time in proportion to the text, whatever is in it: texts come from anybody
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from rightful.subject.own import LEAST_PHONE_DIGITS, Own
 
@@ -27,13 +27,14 @@ _RARE = "!#$%&'*/=?^`{|}~\\"
 """What RFC 5321 allows in an address, and mostly belongs to the text beside one: a URL, quotation marks, markup."""
 _AT_SIGN = re.compile(_AT)
 _RUN = re.compile(
-    # Characters that may be an address or hold some, with a quoted local part before them, and a literal domain behind.
-    rf'(?P<quoted>"(?:[^"\\\r\n]|\\.){{1,64}}"(?={_AT}))?'
+    # Characters that may be an address or hold some, with a literal domain behind.
     rf"(?:[^&{_BETWEEN}]++|&(?:#0{{0,6}}64|#[xX]0{{0,6}}40|commat);|&)++(?:(?<=[{_SIGN}])\[[^\]\s]{{1,64}}\])?"
 )
 _DOMAIN = re.compile(rf"\[[^\]\s]*\]|[^{_SIGN}{re.escape(_RARE)}]*")
 _LONGEST = 320
 """Characters of the longest address (RFC 5321, 4.5.3.1)."""
+_LONGEST_QUOTED = 66
+"""Characters of a quoted local part, with its quotation marks."""
 _MOST_TRIED = 8
 """Beginnings and ends of an address that are tried: more are in no honest text."""
 
@@ -52,22 +53,33 @@ def withhold_contacts(text: str, own: Own) -> tuple[str, int]:
     return ("".join((*pieces, rest)), count) if count else (text, 0)
 
 
-def _addresses(text: str, own: Own) -> Iterator[tuple[int, int, bool]]:
-    """Yield (start, end, whether it is the subject's own) of each mail address."""
-    if not _AT_SIGN.search(text):
-        return
-    for found in _RUN.finditer(text):
-        run, offset, end = found[0], found.start(), 0
-        for at in _AT_SIGN.finditer(run, len(found["quoted"] or "")):
+def _addresses(text: str, own: Own) -> list[tuple[int, int, bool]]:
+    """Return (start, end, whether it is the subject's own) of each mail address, in order."""
+    found: list[tuple[int, int, bool]] = []
+    for match in _RUN.finditer(text) if _AT_SIGN.search(text) else ():
+        run, offset, end = match[0], match.start(), 0
+        for at in _AT_SIGN.finditer(run):
             domain = _DOMAIN.match(run, at.end())
             start, stop = end, at.end() + len(_without_end(domain[0] if domain else ""))
-            if at.start() <= start or stop == at.end():
-                continue  # nothing before it, or nothing behind: no address
-            own_part = _own_part(run[start : at.start()], run[at.end() : stop], own)
+            quoted = _quoted_start(text, offset) if at.start() == 0 else offset
+            if stop == at.end() or (at.start() <= start and quoted == offset):
+                continue  # nothing behind it, or nothing before it: no address
+            own_part = _own_part(run[start : at.start()], run[at.end() : stop], own) if quoted == offset else None
             if own_part is not None:
                 start, stop = start + own_part[0], at.end() + own_part[1]
-            yield offset + start, offset + stop, own_part is not None
+            if quoted < offset:
+                start = quoted - offset
+                while found and found[-1][1] > quoted:  # what was found in the quotation marks
+                    start = min(start, found.pop()[0] - offset)
+            found.append((offset + start, offset + stop, own_part is not None))
             end = stop
+    return found
+
+
+def _quoted_start(text: str, end: int) -> int:
+    """Return where the quoted local part starts (`"bob smith"@x.example`) that ends at `end`; `end` where none does."""
+    start = text.rfind('"', max(0, end - _LONGEST_QUOTED), end - 1) if text.endswith('"', 0, end) else -1
+    return end if start < 0 else start
 
 
 def _without_end(domain: str) -> str:

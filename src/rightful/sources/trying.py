@@ -1,5 +1,6 @@
 """Runs one person through one source, as an export would, up to a few rows or files; nothing is written."""
 
+import os
 import time
 from collections.abc import Iterator
 
@@ -10,10 +11,13 @@ from rightful.config.model import SourceConfig
 from rightful.connectors.interface import Connector, Doubting, Estimate, FileItem, Item, ReadHeader, Rows, SkippedItem, estimate
 from rightful.errors import SourceRefused
 from rightful.export.check import check_rows
+from rightful.export.records import SECRET_BYTES
+from rightful.package.redacting import Owner, Plan, Redactor, plan
 from rightful.package.serializer import Serializer
 from rightful.subject.folders import is_folder_of, kinds_of
 from rightful.subject.matching import is_usable
 from rightful.subject.model import IdentifiedSubject
+from rightful.subject.own import Own
 
 _LIMIT_S = 10.0
 
@@ -26,6 +30,9 @@ class Trial(msgspec.Struct, kw_only=True):
     """How many of each kind the person has that the source is searched by."""
     estimate: Estimate = Estimate()
     columns: tuple[str, ...] = ()
+    """As they are delivered."""
+    redacted: dict[str, int] = {}
+    """How many values the source's rules withhold, by `column: rule`."""
     rows: int = 0
     """Read, each of them proven to be the person's."""
     files: int = 0
@@ -55,15 +62,17 @@ def try_out(source: SourceConfig, connector: Connector, subject: IdentifiedSubje
     started_s = time.monotonic()
     connector.check()
     trial = Trial(estimate=estimate(connector, [subject], limit_s=_LIMIT_S)[0])
+    owners = [Owner(Own(subject.identifiers), os.urandom(SECRET_BYTES))]
     for partition in connector.plan([subject]):
         items = iter(connector.read(partition, [subject]))
         try:
             header = next(items, None)
             if not isinstance(header, ReadHeader):
                 raise SourceRefused("the connector did not begin with what it searched", source_name=source.name, code="ConnectorFault")
-            _begin(trial, header, subject)
+            redactor = Redactor(plan(header.columns, source.redact, source_name=source.name), owners)
+            _begin(trial, header, redactor.plan, subject)
             for item in _until(items, trial, most):
-                _take(trial, header, item, subject, source.name, is_shown=is_shown)
+                _take(trial, header, redactor, item, subject, source_name=source.name, is_shown=is_shown)
         finally:
             close = getattr(items, "close", None)
             if close is not None:
@@ -75,10 +84,11 @@ def try_out(source: SourceConfig, connector: Connector, subject: IdentifiedSubje
     return trial
 
 
-def _begin(trial: Trial, header: ReadHeader, subject: IdentifiedSubject) -> None:
+def _begin(trial: Trial, header: ReadHeader, planned: Plan, subject: IdentifiedSubject) -> None:
     kinds = sorted({match.identifier_kind for match in header.match} or kinds_of(header.searched))
     trial.searched = header.searched
-    trial.columns = tuple(column.name for column in header.columns)
+    trial.columns = tuple(column.name for column in planned.columns)
+    trial.redacted = {f"{each.column.name}: {each.rule}": 0 for each in planned.ruled} | trial.redacted
     trial.identifiers = {kind: sum(is_usable(kind, value) for value in subject.values(kind)) for kind in kinds}
 
 
@@ -96,10 +106,13 @@ def _until(items: Iterator[ReadHeader | Item], trial: Trial, most: int) -> Itera
             yield item
 
 
-def _take(trial: Trial, header: ReadHeader, item: Item, subject: IdentifiedSubject, source_name: str, *, is_shown: bool) -> None:
+def _take(
+    trial: Trial, header: ReadHeader, redactor: Redactor, item: Item, subject: IdentifiedSubject, *, source_name: str, is_shown: bool
+) -> None:
     match item:
         case Rows(batch=batch):
-            _take_rows(trial, header, batch, subject, source_name, is_shown=is_shown)
+            check_rows(batch, header.match, subject, source_name=source_name)
+            _take_rows(trial, redactor, batch, is_shown=is_shown)
         case FileItem():
             if not is_folder_of(header.searched, item.root, subject):
                 raise SourceRefused("a file lies in a folder that is not the person's", source_name=source_name, code="ForeignData")
@@ -122,11 +135,11 @@ def _open(trial: Trial, item: FileItem) -> None:
         trial.reasons = (*trial.reasons, f"the first file cannot be read: {error.strerror or type(error).__name__}")
 
 
-def _take_rows(
-    trial: Trial, header: ReadHeader, batch: pa.RecordBatch, subject: IdentifiedSubject, source_name: str, *, is_shown: bool
-) -> None:
-    check_rows(batch, header.match, subject, source_name=source_name)
-    lines = Serializer(header.columns).lines(batch)
+def _take_rows(trial: Trial, redactor: Redactor, batch: pa.RecordBatch, *, is_shown: bool) -> None:
+    redacted, withheld = redactor.apply(batch, [(0, batch.num_rows)])
+    lines = Serializer(redactor.plan.columns).lines(redacted)
+    for name, counts in zip(trial.redacted, withheld, strict=True):
+        trial.redacted[name] += sum(counts)
     trial.rows += batch.num_rows
     trial.size_bytes += len(lines)
     trial.lines += lines.decode().splitlines() if is_shown else []

@@ -73,7 +73,7 @@ def test_no_telephone_number_of_others_survives(number: str, gaps: list[str], sc
 @given(st.text(max_size=60))
 def test_nothing_is_left_of_a_cell_that_names_others(text: str) -> None:
     left, count = withhold_others(text, OWN)
-    assert not left.replace(PERSON, "").strip(string.whitespace + ",;").strip()
+    assert not left.replace(PERSON, "").replace(",", "").replace(";", "").strip()
     assert left.count(PERSON) == count or PERSON in text
 
 
@@ -127,7 +127,7 @@ def test_slices_give_what_the_whole_gives(
 def test_no_address_survives_in_json_however_it_is_escaped(address: tuple[str, str], document: object, rule: Redaction) -> None:
     spelled = "@".join(address)
     assume(not OWN.names(spelled))
-    inner = json.dumps(spelled)[1:-1].replace("@", "\\u0040").replace("e", "\\u0065")
+    inner = json.dumps(spelled, ensure_ascii=False)[1:-1].replace("@", "\\u0040").replace("e", "\\u0065")
     text = f'{{"{inner}":["{inner}"],"more":{json.dumps(document)}}}'
     planned = plan([Column(name="doc", kind=ColumnKind.JSON)], {"doc": rule}, source_name="s")
     batch = pa.RecordBatch.from_arrays([pa.array([text])], names=["doc"])

@@ -30,6 +30,7 @@ from rightful.identity.model import Caller, CallerKind
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation
 from rightful.package.readers import FolderReader
+from rightful.package.schema import Redaction
 from rightful.package.verify import Verification, verify
 from rightful.storage.registry import Storages
 from rightful.store.sqlite import SqliteStore
@@ -86,6 +87,7 @@ class World:
         storage: StorageSettings | None = None,
         on_unreadable_item: str = "record",
         queued: int = 100,
+        redact: Mapping[str, Mapping[str, Redaction]] | None = None,
         store_type: type[SqliteStore] = SqliteStore,
         storages_type: type[Storages] = Storages,
     ) -> None:
@@ -109,6 +111,7 @@ class World:
                     product="Product",
                     settings=NoSettings(),
                     on_unreadable_item="fail" if on_unreadable_item == "fail" else "record",
+                    redact=dict((redact or {}).get(name, {})),
                 )
                 for name in sources
             ),

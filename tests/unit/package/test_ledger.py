@@ -9,9 +9,11 @@ from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import SourceState
 from rightful.package.contents import PayloadEntry, Tally, tally
 from rightful.package.ledger import (
+    WHY,
     FileAttributes,
     Ledger,
     OriginalName,
+    RedactedColumn,
     SkippedEntry,
     SourceRecord,
     SupersededEntry,
@@ -123,6 +125,7 @@ def test_written_ledger_says_everything() -> None:
         identifiers={"upn": 1, "mail": 2},
         refused={"mail": {"shared": 1, "empty": 2}},
         withheld=("spam_score",),
+        redacted=(RedactedColumn(column="recipient", rule="others", cells=1).plus(2, 5),),
         rows=3,
         parts=1,
         size_bytes=30,
@@ -159,6 +162,7 @@ def test_written_ledger_says_everything() -> None:
         "identifiers": {"mail": 2, "upn": 1},
         "refused": {"mail": {"empty": 2, "shared": 1}},
         "withheld": ["spam_score"],
+        "redacted": [{"column": "recipient", "rule": "others", "cells": 3, "values": 5, "why": WHY["others"]}],
         "rows": 3,
         "parts": 1,
         "files": 0,

@@ -30,6 +30,7 @@ OWN = Own(
         (r'{"mail": "bob\u0040x.example"}', f'{{"mail": "{MAIL}"}}'),
         ('"bob smith"@x.example said', f"{MAIL} said"),
         ('"bob@home"@x.example said', f"{MAIL} said"),
+        ('" "@"@[192.0.2.1]', f'" {MAIL}'),
         ("bob@[192.0.2.1]!", f"{MAIL}!"),
         ("bob@localhost", MAIL),
         ("bob\u200b@x.exa\u200bmple", MAIL),
