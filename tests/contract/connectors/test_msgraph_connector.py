@@ -148,6 +148,19 @@ def test_what_is_gone_half_way_is_not_taken_for_nothing(what: str) -> None:
             _items(connector)
 
 
+@pytest.mark.parametrize("what", ["mail", "drive"])
+def test_half_a_character_in_a_name_keeps_nothing_back(what: str) -> None:
+    names = {"a\ud83d": b"1", "b\udc00\U0001f600": b"2", "c\\ud800": b"3"}
+    account = Account(messages=names, files=names)
+    with serving({ANN.id: account}) as graph, closing(_connector(graph, what)) as connector:
+        items = _items(connector)
+        assert [b"".join(item.open()) for item in items if isinstance(item, FileItem)] == [b"1", b"2", b"3"]
+        paths = "".join(item.path for item in items if isinstance(item, FileItem))
+    assert "a\ufffd" in paths
+    assert "b\ufffd\U0001f600" in paths
+    assert "ud800" in paths
+
+
 def test_not_found_that_graph_does_not_explain_is_no_empty_answer() -> None:
     for what in ("profile", "mail", "drive", "calendar"):
         with serving(ACCOUNTS) as graph, closing(_connector(graph, what)) as connector:
