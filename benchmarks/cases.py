@@ -18,6 +18,7 @@ from benchmarks.cluster import CACHE, Cluster
 from benchmarks.estimates import estimates
 from benchmarks.figures import PEER, Figure, median_of, spread
 from benchmarks.lakes import lakes
+from benchmarks.mailboxes import mailboxes
 from benchmarks.service import Service, subjects_config
 from benchmarks.wire import wire
 from benchmarks.yardstick import Figures, measure
@@ -238,6 +239,7 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "estimates": (estimates, 5),
     "lake": (lake, 15),
     "lakes": (lakes, 1),
+    "mailbox": (mailboxes, 3),
     "wire": (wire, 3),
     "help": (help_text, 15),
 }

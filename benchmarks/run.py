@@ -1,6 +1,6 @@
 """`make bench`: measure the service and the yardstick on the same work, side by side.
 
-    python -m benchmarks.run [--only small,large,queue,estimates,lake,lakes,wire,help] [--json FILE] [--runs N] [--docs]
+    python -m benchmarks.run [--only small,large,queue,estimates,lake,lakes,mailbox,wire,help] [--json FILE] [--runs N] [--docs]
 
 Figures never fail the run; a wrong number of rows does.
 """
