@@ -7,7 +7,6 @@ import csv
 import io
 from collections.abc import Collection, Iterator, Sequence
 
-from rightful.database.naming import did_you_mean
 from rightful.directory.lookup import SOURCE_NAME
 from rightful.errors import SourceRefused
 from rightful.ids import is_guid
@@ -38,7 +37,9 @@ def read_rows(
         raise refused(file, "line 1 names a column twice", "give each column a name of its own, letter case apart")
     for column in columns:
         if column not in names:
-            raise refused(file, f"there is no column {column!r}", did_you_mean(column, [name for name in names if name]))
+            # What line 1 has is not shown: in a file without names of columns it is a person.
+            said = f"there is no column {column!r}: line 1 has {len(names)} names, and this is none of them"
+            raise refused(file, said, "line 1 names the columns, letter case counts; is `delimiter` what stands between them?")
     places = [names.index(column) for column in columns]
     rows: list[TextRow] = []
     seen: dict[str, int] = {}

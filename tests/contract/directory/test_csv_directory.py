@@ -85,6 +85,8 @@ def test_further_files_and_profiles_of_others(folder: Path) -> None:
         ("id,upn,Mail\n", "no column 'mail'"),
         ("id,upn,mail,MAIL\n", "line 1 names a column twice"),
         ("", "no column 'id'"),
+        ("1,a@c.example,secret\n2,b@c.example,\n", "no column 'id': line 1 has 3 names"),
+        ("id;upn;mail;secret\n", "no column 'id': line 1 has 1 names"),
         ('id,upn,mail\n1,a@c.example,"secret\n', "line 2 is not CSV"),
         ('id,upn,mail\n1,a@c.example,"secret"x\n', "line 2 is not CSV"),
         (b"id,upn,mail\n1,a@c.example,secret\xff\n", "line 2 is not UTF-8"),
