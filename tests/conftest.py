@@ -15,7 +15,13 @@ hypothesis.settings.register_profile("steady", derandomize=True)
 hypothesis.settings.register_profile("explore", derandomize=False, print_blob=True)
 hypothesis.settings.load_profile("steady")
 
-pytest_plugins = ["tests.servers.azurite", "tests.servers.oidc_provider", "tests.servers.postgres", "tests.servers.s3"]
+pytest_plugins = [
+    "tests.servers.azurite",
+    "tests.servers.mariadb",
+    "tests.servers.oidc_provider",
+    "tests.servers.postgres",
+    "tests.servers.s3",
+]
 
 
 @pytest.hookimpl(trylast=True)

@@ -131,7 +131,7 @@ def _address(url: str) -> str:
     start, _, query = url.partition("?")
     scheme, _, rest = start.partition("://")
     account, _, place = rest.rpartition("@")
-    is_plain = scheme in {"postgresql", "postgres"} and not set("@/#") & set(account) and "@" not in query
+    is_plain = scheme in {"postgresql", "postgres", "mysql", "mariadb"} and not set("@/#") & set(account) and "@" not in query
     return f"{scheme}://{place}" if is_plain else ""
 
 

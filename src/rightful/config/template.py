@@ -161,7 +161,7 @@ tenants:
       accounts:
         LocalExports: {url: <exports>}
 
-    # Who your people are: a table or view with a row for each. SQLite here; postgresql://USER:${PASSWORD}@HOST/DATABASE as well.
+    # Who your people are: a table or view with a row for each: SQLite, or postgresql:// and mysql://USER:${PASSWORD}@HOST/DATABASE.
     directory:
       connector: sql
       @ directory.url

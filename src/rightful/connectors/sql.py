@@ -1,4 +1,4 @@
-"""Reads tables and views of SQLite and PostgreSQL databases, for a set of subjects in one query."""
+"""Reads tables and views of SQLite, PostgreSQL, MySQL and MariaDB databases, for a set of subjects in one query."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -45,7 +45,7 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A table or view, and how its rows belong to people."""
 
     url: str
-    """`sqlite:///file.db` (below the configuration's folder; four slashes for an absolute path) or `postgresql://user:password@host/database`."""
+    """`sqlite:///file.db` (below the configuration's folder; four slashes for an absolute path), `postgresql://` or `mysql://user:password@host/database`."""
     table: str
     """Table or view: `orders` or `shop.orders`, letter case as in the database; a name with a dot in it in double quotes."""
     match: dict[str, str] = {}

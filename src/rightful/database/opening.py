@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
+from rightful.database import mysql_address
 from rightful.database.interface import Database
 from rightful.database.pool import Pool
 from rightful.errors import ConfigurationError
@@ -29,11 +30,14 @@ def identity(url: str, folder: Path) -> str:
         return f"{_SQLITE}{(folder / url.removeprefix(_SQLITE)).absolute()}"
     if url.startswith(_POSTGRES):
         return f"postgresql://{url.partition('://')[2]}"
+    if url.startswith(mysql_address.SCHEMES):
+        mysql_address.parse(url)
+        return f"mysql://{url.partition('://')[2]}"
     raise ConfigurationError(
         f"a database of the scheme {url.partition(':')[0][:20]!r} cannot be read",
         hint=(
-            "write sqlite:///file.db (below the configuration's folder; four slashes for an absolute path)"
-            " or postgresql:// with user:password@host/database behind it"
+            "write sqlite:///file.db (below the configuration's folder; four slashes for an absolute path),"
+            " or postgresql:// or mysql:// with user:password@host/database behind it"
         ),
     )
 
@@ -43,7 +47,9 @@ def url_problem(url: str) -> tuple[str, str] | None:
     try:
         identity(url, Path())
     except ConfigurationError as error:
-        return f"does not begin with {_SQLITE} or {_POSTGRES[0]}", error.hint
+        if url.startswith(mysql_address.SCHEMES):
+            return f"is not right: {error.message}", error.hint
+        return f"does not begin with {_SQLITE}, {_POSTGRES[0]} or {mysql_address.SCHEMES[0]}", error.hint
     return None
 
 
@@ -51,7 +57,7 @@ def open_database(url: str, *, folder: Path, source_name: str, stream_s: int = S
     """Open a database for a source; nothing is connected before the first question.
 
     Args:
-        url: `sqlite:///relative.db` (below `folder`), `sqlite:////absolute.db` or `postgresql://…`.
+        url: `sqlite:///relative.db` (below `folder`), `sqlite:////absolute.db`, `postgresql://…` or `mysql://…`.
         folder: where relative paths start.
         source_name: for errors.
         stream_s: how long a stream may take.
@@ -62,10 +68,23 @@ def open_database(url: str, *, folder: Path, source_name: str, stream_s: int = S
 
         path = Path(known.removeprefix(_SQLITE))
         return sqlite.SqliteDatabase(_pool(known, lambda: sqlite.connect(path)), path, source_name=source_name, stream_s=stream_s)
+    if known.startswith(mysql_address.SCHEMES):
+        return _mysql(known, source_name, stream_s)
     from rightful.database import postgres  # noqa: PLC0415 -- each driver is loaded by who uses it
 
     pool = _pool(known, lambda: postgres.connect(known))
     return postgres.PostgresDatabase(pool, where=f"source {source_name!r}", source_name=source_name, stream_s=stream_s)
+
+
+def _mysql(url: str, source_name: str, stream_s: int) -> Database:
+    try:
+        from rightful.database import mysql  # noqa: PLC0415 -- each driver is loaded by who uses it
+    except ImportError as error:
+        if error.name != "pymysql":
+            raise
+        raise ConfigurationError("what reads MySQL and MariaDB is not installed", hint="install rightful[mysql]") from None
+    address = mysql_address.parse(url)
+    return mysql.MysqlDatabase(_pool(url, lambda: mysql.connect(address)), source_name=source_name, stream_s=stream_s)
 
 
 def _pool(key: str, connect: Callable[[], Any]) -> Pool[Any]:

@@ -260,6 +260,7 @@ class PostgresDialect:
     """Queries for PostgreSQL: slots are read from settings of the transaction, or are parameters."""
 
     values_are = "AS"
+    kept = ""
 
     def __init__(self, *, bound: bool) -> None:
         self._bound = bound

@@ -14,7 +14,6 @@ import msgspec
 import pyarrow as pa
 
 from rightful.database.identifying import Slot
-from rightful.database.naming import quote
 from rightful.database.table import Owner, Table, TableColumn
 from rightful.package.schema import Column
 from rightful.subject.matching import FOLDED_KINDS
@@ -86,6 +85,8 @@ class Dialect(Protocol):
 
     values_are: str
     """`AS` or `AS MATERIALIZED`."""
+    kept: str
+    """What a relation's query ends in, so that it is run once: for databases without the latter."""
 
     def values(self, number: int, slot: Slot) -> str:
         """Return a query that yields `(n, v)` of a slot."""
@@ -174,7 +175,7 @@ class _Shaped:
     """Gathers the columns of the outer query: `inner` expressions over the table, and the forms they are brought in."""
 
     def __init__(self, dialect: Dialect, hidden: Hidden) -> None:
-        self._text = dialect.text
+        self._dialect = dialect
         self._hidden = hidden
         self.inner: dict[str, str] = {}
         self.outer = ["q.n"]
@@ -187,7 +188,7 @@ class _Shaped:
 
     def bring(self, name: str, column: TableColumn, *, as_text: bool) -> None:
         """Select a column under a name."""
-        shape, arrow = (self._text("{}"), pa.string()) if as_text else (column.select, column.arrow)
+        shape, arrow = (text_of(column, self._dialect), pa.string()) if as_text else (column.select, column.arrow)
         self._positions[name] = len(self.outer)
         self.outputs.append(Output(name, len(self.outer), arrow))
         self.outer.append(shape.format(self.inside(_of(column))))
@@ -263,7 +264,7 @@ class _Builder:
         """Return an expression that is equal for equal owners, NULL where no column names one; lengths keep values apart."""
         values = []
         for owner in owners:
-            text = self._dialect.text(_of(_column(table, owner.column)))
+            text = self._text(_column(table, owner.column))
             values.append(f"nullif(trim({f'lower({text})' if owner.is_folded else text}), '')")
         if len(values) == 1:
             return values[0]
@@ -290,7 +291,7 @@ class _Builder:
         if slot not in self._slots:
             number = len(self._slots)
             self._slots.append(slot)
-            self._relations.append(f"s{number}(n, v) {self._dialect.values_are} ({self._dialect.values(number, slot)})")
+            self._relations.append(f"s{number}(n, v) {self._dialect.values_are} ({self._dialect.values(number, slot)}{self._dialect.kept})")
         return f"s{self._slots.index(slot)}"
 
     def _via(self, target: Target, via: Via) -> _Finder:
@@ -304,7 +305,7 @@ class _Builder:
         for name, kind in parent.match:
             column = f"m{len(leaves)}"
             leaves.append(_Leaf(f"{parent.source_name}.{name}", kind, column))
-            selected[column] = self._dialect.text(_of(_column(parent.table, name)))
+            selected[column] = self._text(_column(parent.table, name))
         for finder in finders:
             for leaf in finder.leaves:
                 column = f"m{len(leaves)}"
@@ -319,7 +320,7 @@ class _Builder:
         relation = f"p{self._parents}"
         self._parents += 1
         # Branches say which column is which by place; a parent's own order is selected columns, then carried ones, as in `names`.
-        self._relations.append(f"{relation}({', '.join(names)}) {self._dialect.values_are} ({rows})")
+        self._relations.append(f"{relation}({', '.join(names)}) {self._dialect.values_are} ({rows}{self._dialect.kept})")
         pairs = tuple((_column(target.table, name), f"j{number}") for number, name in enumerate(via.join))
         return _Finder(relation=relation, pairs=pairs, leaves=tuple(leaves))
 
@@ -346,6 +347,9 @@ class _Builder:
             return self._dialect.equal(column, _of(column), f"f.{value}", finder.slot)
         return " AND ".join(self._dialect.joined(column, _of(column), f"f.{value}") for column, value in finder.pairs)
 
+    def _text(self, column: TableColumn) -> str:
+        return text_of(column, self._dialect).format(_of(column))
+
     def _absent(self, earlier: _Finder) -> str:
         pairs = [Pair(column, _of(column), value) for column, value in earlier.pairs]
         return self._dialect.absent(earlier.relation, pairs, earlier.slot)
@@ -356,24 +360,30 @@ def compares_exactly(column: TableColumn, slot: Slot) -> bool:
     return column.is_exact or (column.is_caseless and slot.kind in FOLDED_KINDS)
 
 
+def text_of(column: TableColumn, dialect: Dialect) -> str:
+    """Return what makes texts of a column's values; `{}` stands for it."""
+    return column.text or dialect.text("{}")
+
+
 def describe(target: Target, key: Sequence[str] = ()) -> str:
     """Say in SQL's words what is searched, with placeholders for identifiers: for the ledger."""
     text = f"SELECT … FROM {target.table.sql} WHERE {_condition_text(target)}"  # noqa: S608 -- never run
-    return f"{text} ORDER BY {', '.join(map(quote, key))}" if key else text
+    return f"{text} ORDER BY {', '.join(_column(target.table, name).sql for name in key)}" if key else text
 
 
 def _condition_text(target: Target) -> str:
     conditions = [f"{_compared_text(target.table, name)} IN (:{kind})" for name, kind in target.match]
     for via in target.via:
-        own = ", ".join(quote(name) for name in via.join)
-        theirs = ", ".join(quote(name) for name in via.join.values())
+        own = ", ".join(_column(target.table, name).sql for name in via.join)
+        theirs = ", ".join(_column(via.parent.table, name).sql for name in via.join.values())
         left = own if len(via.join) == 1 else f"({own})"
         conditions.append(f"{left} IN (SELECT {theirs} FROM {via.parent.table.sql} WHERE {_condition_text(via.parent)})")  # noqa: S608 -- never run
     return " OR ".join(conditions)
 
 
 def _compared_text(table: Table, name: str) -> str:
-    return f"lower({quote(name)})" if "lower(" in _column(table, name).compare else quote(name)
+    column = _column(table, name)
+    return f"lower({column.sql})" if "lower(" in column.compare else column.sql
 
 
 def _order(table: Table, wanted: Wanted) -> list[tuple[str, str]]:
@@ -389,7 +399,7 @@ def _order(table: Table, wanted: Wanted) -> list[tuple[str, str]]:
 
 
 def _of(column: TableColumn) -> str:
-    return f"t.{quote(column.name)}"
+    return f"t.{column.sql}"
 
 
 def _column(table: Table, name: str) -> TableColumn:

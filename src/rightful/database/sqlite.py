@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent_encode
@@ -19,8 +18,9 @@ from rightful.database.identifying import Form, SlotValues
 from rightful.database.interface import SLOW
 from rightful.database.pool import Pool
 from rightful.database.query import Query, Target, Wanted
+from rightful.database.row_batches import batch_of, fetched, pieces
 from rightful.database.sqlite_catalogue import introspect, statistics_of, table_names, widths_of
-from rightful.database.sqlite_rows import Misfit, batch_of
+from rightful.database.sqlite_rows import Misfit, array_of
 from rightful.database.sqlite_sql import LOWER, SqliteDialect
 from rightful.database.table import Link, Owner, Statistics, Table, links_of
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
@@ -28,8 +28,6 @@ from rightful.package.schema import ColumnKind
 
 _BUSY_S = 5.0
 _LOWER = "rightful_lower"
-_BATCH_BYTES = 4 << 20
-_MOST_ROWS = 16_384
 _STEPS = 10_000
 """Instructions of SQLite's machine between two looks at the clock: some 0.2 ms."""
 
@@ -181,10 +179,10 @@ class SqliteDatabase:
                 _limit(connection, self._stream_s)
                 cursor = connection.execute(query.sql, _parameters(values, after))
                 try:
-                    for rows in _fetched(cursor):
-                        batch = batch_of(rows, query.outputs, kinds, schema)
+                    for rows in fetched(cursor, len(cursor.description)):
+                        batch = batch_of(rows, query.outputs, schema, lambda values, number, arrow: array_of(values, kinds[number], arrow))
                         rows.clear()  # large values are in memory twice for no longer than it takes
-                        yield from _pieces(batch)
+                        yield from pieces(batch)
                 finally:
                     cursor.close()
                 connection.set_progress_handler(None, 0)
@@ -325,31 +323,3 @@ def _parameters(values: Sequence[SlotValues], after: Sequence[int | str | bytes]
         f"v{number}": msgspec.json.encode(list(zip(slot.subjects, slot.values, strict=True))).decode() for number, slot in enumerate(values)
     }
     return parameters | {f"after{number}": value for number, value in enumerate(after)}
-
-
-def _fetched(cursor: sqlite3.Cursor) -> Iterator[list[tuple[Any, ...]]]:
-    """Yield rows in lists of about 4 MiB, which the last row may exceed: how large a row is shows only when it is here."""
-    most = min(_MOST_ROWS, max(1, _BATCH_BYTES // (8 * len(cursor.description))))
-    while True:
-        rows: list[tuple[Any, ...]] = []
-        left_bytes = _BATCH_BYTES
-        for row in islice(cursor, most):
-            rows.append(row)
-            for value in row:
-                if value.__class__ is str or value.__class__ is bytes:
-                    left_bytes -= len(value)
-            if left_bytes <= 0:
-                break
-        if not rows:
-            return
-        yield rows
-
-
-def _pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Cut a batch that came out larger than meant, down to single rows if need be."""
-    if batch.nbytes <= 2 * _BATCH_BYTES or batch.num_rows == 1:
-        yield batch
-        return
-    half = batch.num_rows // 2
-    yield from _pieces(batch.slice(0, half))
-    yield from _pieces(batch.slice(half))

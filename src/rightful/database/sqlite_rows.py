@@ -1,4 +1,4 @@
-"""Rows of SQLite as Arrow batches."""
+"""Values of SQLite as Arrow arrays."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from rightful.database.query import Output
 from rightful.package.schema import ColumnKind
 
 
@@ -22,20 +21,8 @@ _CLASSES: dict[ColumnKind, tuple[type, ...]] = {
 }
 
 
-def batch_of(
-    rows: Sequence[tuple[Any, ...]], outputs: Sequence[Output], kinds: Sequence[ColumnKind | None], schema: pa.Schema
-) -> pa.RecordBatch:
-    """Make a batch; `kinds` are those of the outputs, None for one that the query itself makes (text or subject index)."""
-    columns = list(zip(*rows, strict=True))
-    arrays: dict[tuple[int, Any], pa.Array] = {}
-    for output, kind in zip(outputs, kinds, strict=True):
-        place = output.position, output.arrow
-        if place not in arrays:
-            arrays[place] = _array(columns[output.position], kind, output.arrow)
-    return pa.RecordBatch.from_arrays([arrays[output.position, output.arrow] for output in outputs], schema=schema)
-
-
-def _array(values: Sequence[Any], kind: ColumnKind | None, arrow: pa.DataType) -> pa.Array:
+def array_of(values: Sequence[Any], kind: ColumnKind | None, arrow: pa.DataType) -> pa.Array:
+    """Make an array; `kind` is the column's, None for what the query itself makes (text or subject index)."""
     if kind is ColumnKind.JSON:
         return pa.array([None if value is None else json_of(value) for value in values], arrow)
     if kind is not None and not set(map(type, values)).issubset(_CLASSES[kind]):

@@ -90,6 +90,7 @@ class SqliteDialect:
     """Queries for SQLite: slots are parameters that hold JSON."""
 
     values_are = "AS MATERIALIZED"
+    kept = ""
 
     def values(self, number: int, slot: Slot) -> str:
         """Return the slot's pairs out of one JSON text: `[[0, "a"], …]`. CAST gives them an affinity, so that an index of them serves."""

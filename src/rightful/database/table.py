@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from rightful.database.identifying import Form
+from rightful.database.naming import quote
 from rightful.package.schema import Column
 
 ONE_EACH = "name a column of a view that has a row for each of them (unnest)"
@@ -50,11 +51,22 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a value is several (an array, a record): no identifier equals one."""
     is_readable: bool = True
     """Whether our role may read it."""
+    quoted: str = ""
+    """Its name in SQL, where that is not standard SQL's."""
+    text: str = ""
+    """Its values as texts, where a plain cast does not give them."""
+    lookup: str = ""
+    """What the column as it is may be compared with, so that an index serves; `{}` stands for an identifier, as bytes."""
 
     @property
     def name(self) -> str:
         """Its name in the table."""
         return self.column.name
+
+    @property
+    def sql(self) -> str:
+        """Its quoted name."""
+        return self.quoted or quote(self.column.name)
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""A directory in tables of SQLite or PostgreSQL databases."""
+"""A directory in tables of SQLite, PostgreSQL, MySQL or MariaDB databases."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -59,7 +59,7 @@ class SqlDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """The table of people, and where else identifiers of theirs are found."""
 
     url: str
-    """`sqlite:///file.db` (below the configuration's folder; four slashes for an absolute path) or `postgresql://user:password@host/database`."""
+    """`sqlite:///file.db` (below the configuration's folder; four slashes for an absolute path), `postgresql://` or `mysql://user:password@host/database`."""
     table: str
     """Table or view of people; one with several rows for a person gives all the identifiers in them."""
     id: str = "id"

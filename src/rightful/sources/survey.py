@@ -25,7 +25,7 @@ _KNOWN = 20_000
 """Rows of the directory whose identifiers columns are compared with."""
 _IDENTIFYING = frozenset({ColumnKind.TEXT, ColumnKind.INT, ColumnKind.UUID})
 _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_SCHEMES = {"sqlite": "sql", "postgresql": "sql", "postgres": "sql"}
+_SCHEMES = {"sqlite": "sql", "postgresql": "sql", "postgres": "sql", "mysql": "sql", "mariadb": "sql"}
 
 
 def known_of(directory: Directory) -> Known:
@@ -51,7 +51,7 @@ def connector_of(url: str, folder: Path) -> str:
     if has_wildcard(url) or not path.is_dir():
         raise ConfigurationError(
             "this is neither a database, nor files of rows, nor a folder",
-            hint="give sqlite:///FILE, postgresql://…, FOLDER/**/*.parquet (.csv, .jsonl), or a folder that has a folder for each person",
+            hint="give sqlite:///FILE, postgresql://…, mysql://…, FOLDER/**/*.parquet (.csv, .jsonl), or a folder with one for each person",
         )
     return "files"
 

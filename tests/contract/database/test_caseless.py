@@ -27,9 +27,10 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
           (8, 'xann.öst@contoso.example', 'ben@contoso.example', NULL);
         CREATE TABLE lines (id int PRIMARY KEY, order_id int);
         INSERT INTO lines VALUES (10, 2), (11, 5), (12, 4);
-        CREATE INDEX orders_lowered ON orders (lower(mail));
         """
     )
+    if not world.is_mariadb:  # it has no indexes of expressions
+        world.execute("CREATE INDEX orders_lowered ON orders (lower(mail))")
     return world
 
 
@@ -44,7 +45,7 @@ def test_every_spelling_is_found_and_nobody_elses(world: World) -> None:
     assert values(plain, [ANN, BEN]) == [[1], [8]]
     assert values(folded, [ANN, BEN]) == [[1, 2, 3, 5], [5, 8]]
     assert values(folded, [BEN, ANN]) == [[5, 8], [1, 2, 3, 5]]
-    assert 'lower("mail") IN (:mail)' in header(folded).searched
+    assert 'lower("mail") IN (:mail)' in header(folded).searched.replace("`", '"')
     assert estimate(folded, [ANN], limit_s=30.0)[0].rows == Amount(4, is_exact=True)
 
 

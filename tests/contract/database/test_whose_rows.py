@@ -123,7 +123,7 @@ def test_names_of_any_kind_are_names(world: World, name: str) -> None:
 
 
 def test_name_with_a_dot_is_quoted_and_a_schema_is_named(world: World) -> None:
-    schema = "main" if not world.is_postgres else "sales"
+    schema = {"sqlite": "main", "mariadb": world.url.rpartition("/")[2]}.get(world.engine, "sales")
     create = "" if not world.is_postgres else "CREATE SCHEMA sales;"
     world.execute(
         f'{create} CREATE TABLE {schema}."a.b" (id bigint PRIMARY KEY, n text); INSERT INTO {schema}."a.b" VALUES (1, \'ann\');'

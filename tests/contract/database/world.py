@@ -1,5 +1,6 @@
-"""Databases of both kinds with the same content, for tests that must hold on each."""
+"""Databases of all kinds with the same content, for tests that must hold on each."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -8,13 +9,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
 
 from rightful.connectors.interface import KEY_COLUMN, SUBJECT_COLUMN, Cursor, ReadHeader, Rows, cursor_after
 from rightful.connectors.sql import SqlConnector, SqlSettings
 from rightful.subject.model import IdentifiedSubject
 
-ENGINES = [pytest.param("sqlite", id="sqlite"), pytest.param("postgres", id="postgres", marks=pytest.mark.postgres)]
+ENGINES = [
+    pytest.param("sqlite", id="sqlite"),
+    pytest.param("postgres", id="postgres", marks=pytest.mark.postgres),
+    pytest.param("mariadb", id="mariadb", marks=pytest.mark.mariadb),
+]
 Row = Mapping[str, Any]
 
 
@@ -30,6 +36,10 @@ class World(msgspec.Struct, frozen=True):
     @property
     def is_postgres(self) -> bool:
         return self.engine == "postgres"
+
+    @property
+    def is_mariadb(self) -> bool:
+        return self.engine.startswith("mariadb")
 
 
 def make(engine: str, request: pytest.FixtureRequest, folder: Path) -> World:
@@ -49,6 +59,10 @@ def _make(engine: str, request: pytest.FixtureRequest, folder: Path) -> World:
         server: PostgresServer = request.getfixturevalue("postgres")
         name = server.create_database()
         return World(engine, server.url(name), lambda statements: server.execute(statements, name), folder)
+    if engine.startswith("mariadb"):
+        mariadb: MariadbServer = request.getfixturevalue("mariadb")
+        name = mariadb.create_database("utf8mb4_general_ci") if engine.endswith("-ci") else mariadb.create_database()
+        return World(engine, mariadb.url(name), lambda statements: mariadb.execute(_of_mariadb(statements), name), folder)
     path = folder / "test.db"
 
     def execute(statements: str) -> None:
@@ -57,6 +71,14 @@ def _make(engine: str, request: pytest.FixtureRequest, folder: Path) -> World:
 
     execute("VACUUM")
     return World(engine, "sqlite:///test.db", execute, folder)
+
+
+def _of_mariadb(statements: str) -> str:
+    """Write types as MariaDB has them: a text of any length has no index there, a plain timestamp is a moment; and `lines` is a word of its."""
+    statements = re.sub(r"(?<![\w\"'])lines(?![\w\"'])", '"lines"', statements)
+    statements = statements.replace("AS bigint)", "AS signed)")
+    texts = re.sub(r"(?<![\w\"'])text(?![\w\"'])", "varchar(250)", statements)
+    return re.sub(r"(?<=[\w ])timestamp(?=[ ,)])", "datetime(6)", texts)
 
 
 def connector(world: World, name: str = "source", /, **sources: SqlSettings) -> SqlConnector:

@@ -16,7 +16,7 @@ def test_addresses_of_one_database_are_equal() -> None:
     assert identity("postgres://u:p@h/d", FOLDER) == identity("postgresql://u:p@h/d", FOLDER)
 
 
-@pytest.mark.parametrize("url", ["", "people.db", "sqlite://people.db", "sqlite:///", "mysql://u:secret@h/d", "file:///x.db"])
+@pytest.mark.parametrize("url", ["", "people.db", "sqlite://people.db", "sqlite:///", "oracle://u:secret@h/d", "file:///x.db"])
 def test_other_addresses_are_refused_without_being_shown(url: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         open_database(url, folder=FOLDER, source_name="s")

@@ -1,0 +1,264 @@
+"""MySQL and MariaDB: read through PyMySQL into Arrow, row by row as the server sends them, in transactions that only read."""
+
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+import pyarrow as pa
+from pymysql.err import Error
+
+from rightful.database import mysql_catalogue as catalogue
+from rightful.database import naming
+from rightful.database import query as queries
+from rightful.database.identifying import Form, SlotValues
+from rightful.database.mysql_address import Address, BadFile
+from rightful.database.mysql_connection import MysqlConnection
+from rightful.database.mysql_errors import TIMED_OUT, code_of, is_changed, is_connection_lost, late, translate
+from rightful.database.mysql_sql import MysqlDialect, after_name, value_name, widened
+from rightful.database.pool import Pool
+from rightful.database.query import Query, Target, Wanted
+from rightful.database.row_batches import Row, batch_of, fetched, pieces
+from rightful.database.table import Link, Owner, Statistics, Table
+from rightful.errors import SourceRefused, SourceUnavailable
+
+R = TypeVar("R")
+_TABLE_KEPT_S = 30.0
+"""A column added meanwhile is missing from reads that start within this time, no longer."""
+_LOOKUP_S = 60.0
+_TROUBLE = (Error, BadFile, OSError, struct.error, IndexError, AssertionError, UnicodeDecodeError)
+"""What PyMySQL raises, the last ones where what answers is no such server, or breaks off."""
+
+
+def connect(address: Address) -> MysqlConnection:
+    """Open a connection."""
+    return MysqlConnection(address)
+
+
+class MysqlDatabase:
+    """One database of MySQL or MariaDB for one source; see `database.interface.Database`. Connections are shared by all of one URL."""
+
+    def __init__(self, pool: Pool[MysqlConnection], *, source_name: str, stream_s: int) -> None:
+        self._pool = pool.join()
+        self._source_name = source_name
+        self._stream_s = stream_s
+        self._dialect = MysqlDialect()
+        self._lock = threading.Lock()
+        self._tables: dict[str, tuple[float, Table]] = {}
+
+    @property
+    def where(self) -> str:
+        """The source; see `database.interface.Database`."""
+        return f"source {self._source_name!r}"
+
+    def table(self, name: str) -> Table:
+        """Ask the catalogue; kept for half a minute."""
+        now = time.monotonic()
+        with self._lock:
+            kept = self._tables.get(name)
+        if kept is not None and now - kept[0] < _TABLE_KEPT_S:
+            return kept[1]
+        table = self._ask(lambda connection: catalogue.introspect(connection, name))
+        if table is None:
+            raise SourceRefused(
+                f"{self.where}: there is no table or view {name!r} (or this account may not see it)",
+                source_name=self._source_name,
+                hint=naming.did_you_mean(name, self.names()),
+            )
+        with self._lock:
+            known = self._tables.get(name)
+            if known is not None and known[1] == table:
+                table = known[1]  # so that what was built for it stays of use
+            self._tables[name] = now, table
+        return table
+
+    def names(self) -> list[str]:
+        """Ask the catalogue."""
+        return sorted(str(row[0]) for row in self._ask(lambda connection: connection.rows(catalogue.NAMES)))
+
+    def links(self, table: Table) -> tuple[Link, ...]:
+        """Ask the catalogue."""
+        return self._ask(lambda connection: catalogue.links(connection, table))
+
+    def statistics(self, table: Table) -> Statistics:
+        """Ask the catalogue, which guesses."""
+        return self._ask(lambda connection: catalogue.statistics(connection, table))
+
+    def build(self, target: Target, wanted: Wanted) -> Query:
+        """Build a query for `stream`."""
+        return queries.build(target, wanted, self._dialect)
+
+    def stream(self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = ()) -> Iterator[pa.RecordBatch]:
+        """Yield batches out of one snapshot."""
+        if not any(slot.values for slot in values):
+            return
+        schema = pa.schema([(output.name, output.arrow) for output in query.outputs])
+        is_whole = False
+        begun = time.monotonic()
+        connection = self._begun(lambda connection: connection.begin(self._stream_s, is_snapshot=True, idle_s=self._stream_s))
+        try:
+            connection.give({**_variables(values), **{after_name(number): value for number, value in enumerate(after)}})
+            rows = connection.stream(_sized(query.sql, values))
+            for some in fetched(rows, len(query.outputs)):
+                batch = batch_of(some, query.outputs, schema, lambda values, _, arrow: pa.array(values, arrow))
+                some.clear()  # large values are in memory twice for no longer than it takes
+                yield from pieces(batch)
+            connection.end()
+            is_whole = True
+        except _TROUBLE as error:
+            # A server whose time limit ends a query in the middle of a write closes the connection and says nothing.
+            is_late = is_connection_lost(error) and time.monotonic() - begun >= self._stream_s
+            raise self._translated(late() if is_late else error) from None
+        except (OverflowError, TypeError, pa.ArrowException):
+            self.forget()
+            raise SourceUnavailable(
+                f"{self.where}: a column's type has changed since we looked", source_name=self._source_name, hint="trying again will help"
+            ) from None
+        finally:
+            if is_whole:
+                self._pool.give(connection)
+            else:
+                self._end(connection)
+
+    def caseless(self, table: Table, name: str, *, is_ascii: bool, is_single: bool) -> Table:
+        """Return the table with a column that is compared in lower case: by its index, where its collation ignores case."""
+        del is_ascii, is_single
+        column = next(column for column in table.columns if column.name == name)
+        lookup = column.lookup if column.is_caseless else ""
+        changed = msgspec.structs.replace(
+            column, compare="lower({})", form=Form.CASELESS, lookup=lookup, is_indexed=column.is_indexed and bool(lookup)
+        )
+        return table.replace(changed)
+
+    def missing_index(self, table: Table, name: str) -> str:
+        """Name an index on the column, where its collation ignores case; there are none on lower(column) that the server would take."""
+        column = table.find(name)
+        if table.is_view or column is None or column.is_indexed or not column.is_caseless:
+            return ""
+        return f"CREATE INDEX {column.sql} ON {table.sql} ({column.sql})"
+
+    def build_lookup(self, target: Target, wanted: Wanted) -> Query:
+        """Build a query for `rows`."""
+        return self.build(target, wanted)
+
+    def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
+        """Run a query whose answer is small."""
+        if values and not any(slot.values for slot in values):
+            return []
+        return self._ask(lambda connection: _run(connection, query, values))
+
+    def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
+        """Build a query for `count`."""
+        return queries.build_count(target, self._dialect, owners)
+
+    def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
+        """Count, within the server's time limit for a statement."""
+        if not any(slot.values for slot in values):
+            return {}
+
+        def ask(connection: MysqlConnection) -> dict[int, int] | None:
+            try:
+                return {int(index): int(count) for index, count in _run(connection, query, values)}
+            except Error as error:
+                if code_of(error) not in TIMED_OUT:
+                    raise
+                return None
+
+        return self._ask(ask, limit_s=max(0.001, limit_s))
+
+    def guess(self, target: Target, query: Query, values: Sequence[SlotValues]) -> int | None:
+        """Return None: the planner is not asked."""
+        del target, query, values
+        return None
+
+    def widths(self, table: Table) -> Mapping[str, float]:
+        """Look at a few rows."""
+        return self._ask(lambda connection: catalogue.widths(connection, table))
+
+    def verify(self, query: Query) -> None:
+        """Have none of its rows; that checks names and rights. EXPLAIN of a view would need more rights than reading it."""
+        limited = msgspec.structs.replace(query, sql=f"{query.sql} LIMIT 0")
+        self._ask(lambda connection: _run(connection, limited, [SlotValues([], [])] * len(query.slots)))
+
+    def forget(self) -> None:
+        """Ask the catalogue again the next time."""
+        with self._lock:
+            self._tables.clear()
+
+    def close(self) -> None:
+        """Leave the pool."""
+        self._pool.leave()
+
+    # -- connections --------------------------------------------------------------------------------------------------
+    def _ask(self, use: Callable[[MysqlConnection], R], *, limit_s: float = _LOOKUP_S) -> R:
+        """Use a connection for a small question, in a transaction of its own."""
+        connection = self._begun(lambda connection: connection.begin(limit_s))
+        try:
+            answer = use(connection)
+            connection.end()
+        except _TROUBLE as error:
+            connection.close()
+            raise self._translated(error) from None
+        except BaseException:
+            connection.close()
+            raise
+        self._pool.give(connection)
+        return answer
+
+    def _begun(self, begin: Callable[[MysqlConnection], None]) -> MysqlConnection:
+        """Begin a transaction; where a kept connection turns out dead (the server was restarted), on a new one."""
+        while True:
+            try:
+                connection, is_kept = self._pool.take()
+            except (*_TROUBLE, RuntimeError) as error:
+                raise self._translated(error) from None
+            try:
+                begin(connection)
+            except _TROUBLE as error:
+                connection.close()
+                if not (is_kept and is_connection_lost(error)):
+                    raise self._translated(error) from None
+                self._pool.drop()
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
+
+    def _end(self, connection: MysqlConnection) -> None:
+        """Close a connection in the middle of a query. The server notices when it next sends; it is told, so that it stops at once."""
+        number = connection.number
+        connection.close()
+        try:
+            other, _ = self._pool.take()
+        except (*_TROUBLE, RuntimeError):
+            return  # then it notices
+        try:
+            other.run(f"KILL QUERY {number:d}")
+        except _TROUBLE:
+            other.close()  # it had ended already, or this connection is dead
+        else:
+            self._pool.give(other)
+
+    def _translated(self, error: Exception) -> Exception:
+        if is_changed(error):
+            self.forget()
+        return translate(error, where=self.where, source_name=self._source_name)
+
+
+def _run(connection: MysqlConnection, query: Query, values: Sequence[SlotValues]) -> list[Row]:
+    connection.give(_variables(values))
+    return connection.rows(_sized(query.sql, values))
+
+
+def _variables(values: Sequence[SlotValues]) -> dict[str, str | int | bytes]:
+    return {
+        value_name(number): msgspec.json.encode(list(zip(slot.subjects, slot.values, strict=True))) for number, slot in enumerate(values)
+    }
+
+
+def _sized(sql: str, values: Sequence[SlotValues]) -> str:
+    """Make room for long identifiers."""
+    return widened(sql, max((len(value.encode()) for slot in values for value in slot.values), default=0))
