@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import re
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from rightful.connectors.interface import MATCH_PREFIX, Cursor, FileItem, Item, 
 from rightful.connectors.msgraph_settings import PATHS, MsgraphSettings
 from rightful.ids import is_guid
 from rightful.package.json_text import are_documents
+from rightful.scratch import Scratch
 from rightful.setting_problem import SettingPath, SettingProblem, refuse
 from rightful.subject.model import IdentifiedSubject
 
@@ -31,6 +33,9 @@ T = TypeVar("T")
 
 _MOST_FILES = 200_000
 _HELD_BYTES = 4 << 20
+_CHUNK_BYTES = 1 << 20
+_LARGEST_MESSAGE = 512 << 20
+"""Exchange takes 150 MiB at most, which base64 makes 205."""
 _NOBODY = "00000000-0000-4000-8000-000000000000"
 _NOT_FOUND = frozenset({404})
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -280,20 +285,36 @@ class MsgraphConnector:
 
     # -- content ------------------------------------------------------------------------------------------------------
     def _sized(self, item: FileItem, target: str) -> FileItem | SkippedItem:
-        """Find out how long a message is: Graph does not say it before it sends it. Short ones are kept until they are written."""
-        held, size = bytearray(), 0
-        try:
-            for chunk in self._content(target, _HELD_BYTES):
-                size += len(chunk)
-                held = held + chunk if size <= _HELD_BYTES else bytearray()
-        except OSError as error:
-            return SkippedItem(subject=item.subject, path=item.path, reason=error.strerror or type(error).__name__)
-        content = bytes(held)
+        """Fetch a message: Graph does not say how long it is, and writes it anew each time, perhaps with other boundaries."""
+        scratch, size = Scratch(), 0
+        held = bytearray()
 
         def read() -> Iterator[bytes]:
-            return (content[at : at + (1 << 20)] for at in range(0, size, 1 << 20)) if size <= _HELD_BYTES else self._content(target, size)
+            return (
+                scratch.read(0, size)
+                if size > _HELD_BYTES
+                else (bytes(held[at : at + _CHUNK_BYTES]) for at in range(0, size, _CHUNK_BYTES))
+            )
 
+        weakref.finalize(read, scratch.close)  # the item is opened after this, and as often as is needed
+        try:
+            for chunk in self._content(target, _LARGEST_MESSAGE):
+                size += len(chunk)
+                if size > _LARGEST_MESSAGE:
+                    raise self._asking.refused("a message is larger than Exchange lets one be", "report it")
+                held += chunk
+                if size > _HELD_BYTES:
+                    self._put_by(scratch, bytes(held))
+                    held.clear()
+        except OSError as error:
+            return SkippedItem(subject=item.subject, path=item.path, reason=error.strerror or type(error).__name__)
         return msgspec.structs.replace(item, size_bytes=size, open=read)
+
+    def _put_by(self, scratch: Scratch, content: bytes) -> None:
+        try:
+            scratch.append(content)
+        except OSError as error:  # no fault of the message's
+            raise self._asking.refused(f"a large message cannot be put by: {error.strerror}", "make room for temporary files") from None
 
     def _content(self, target: str, size_bytes: int) -> Iterator[bytes]:
         status, chunks = self._asking.content(target, size_bytes)

@@ -1,9 +1,10 @@
 """The connector `msgraph` against the stand-in for Graph."""
 
+import gc
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,28 @@ def test_half_a_character_in_a_name_keeps_nothing_back(what: str) -> None:
     assert "a\ufffd" in paths
     assert "b\ufffd\U0001f600" in paths
     assert "ud800" in paths
+
+
+def _unnamed_files() -> int:
+    count = 0
+    for name in list(Path("/proc/self/fd").iterdir()):
+        with suppress(FileNotFoundError):  # the one that lists them
+            count += str(name.readlink()).endswith("(deleted)")
+    return count
+
+
+def test_message_is_fetched_once_and_nothing_of_it_stays_open() -> None:
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, "mail")) as connector:
+        before = _unnamed_files()
+        items = [item for item in _items(connector) if isinstance(item, FileItem)]
+        asked = len(graph.asked)
+        for _ in range(2):
+            assert {b"".join(item.open()) for item in items} == set(MAILS.values())
+        assert len(graph.asked) == asked
+        assert _unnamed_files() == before + 1
+        del items
+        gc.collect()
+        assert _unnamed_files() == before
 
 
 def test_not_found_that_graph_does_not_explain_is_no_empty_answer() -> None:
