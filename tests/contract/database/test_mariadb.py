@@ -1,8 +1,10 @@
 """What is MariaDB's own: collations, types, how it is reached, and what its errors mean."""
 
+import tempfile
 import time
 import unicodedata
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from tests.contract.database.world import World, connector, header, make, rows, settings, values
 from tests.servers.mariadb import PASSWORD, MariadbServer
 
+from rightful import certificate
 from rightful.connectors.interface import Rows
 from rightful.database.mysql_address import parse
 from rightful.database.mysql_sql import FOLDED
@@ -281,6 +284,34 @@ def test_a_read_sees_one_moment_writes_nothing_and_leaves_no_query_behind(world:
     mariadb.execute(f"CREATE FUNCTION {database}.sly() RETURNS int BEGIN INSERT INTO t VALUES (99999, 'ann', ''); RETURN 1; END", database)
     world.execute("CREATE VIEW v AS SELECT n, sly() AS s FROM t")
     assert "1792" in str(_raised(lambda: rows(connector(world, source=settings(world, "v", match={"n": "name"})), [ANN])))
+
+
+def test_only_the_server_that_is_meant_is_talked_to(world: World, mariadb: MariadbServer) -> None:
+    world.execute("CREATE TABLE t (id int PRIMARY KEY, n varchar(9)); INSERT INTO t VALUES (1, 'ann')")
+    made = certificate.make(datetime.now(UTC), ("localhost",))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # the server is another user
+        for file, content in (("ca", made.ca), ("chain", made.chain), ("key", made.key)):
+            (folder / file).write_bytes(content)
+        by_name = world.url.replace("127.0.0.1", "localhost")
+        mariadb.stop()
+        mariadb.start(f"--ssl-cert={folder / 'chain'}", f"--ssl-key={folder / 'key'}")
+        try:
+            for url, is_right in (
+                (f"{by_name}?ca={folder / 'ca'}", True),
+                (f"{by_name}?tls=verify", False),  # whose authority nobody knows
+                (f"{world.url}?ca={folder / 'ca'}", False),  # which is another host's
+            ):
+                given = settings(World(world.engine, url, world.execute, world.folder), "t", match={"n": "name"})
+                source = connector(world, source=given)
+                if is_right:
+                    assert values(source, [ANN]) == [[1]]
+                else:
+                    assert "certificate" in str(_raised(lambda source=source: values(source, [ANN])))  # type: ignore[misc]
+        finally:
+            mariadb.stop()
+            mariadb.start()
 
 
 @pytest.mark.parametrize(
