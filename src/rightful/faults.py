@@ -5,6 +5,8 @@ import sqlite3
 import traceback
 from collections.abc import Iterator
 
+import apsw
+
 from rightful.errors import ExportError
 
 _FRAMES = 8
@@ -30,9 +32,18 @@ def _text(error: BaseException) -> str:
     """Return what may be said of the text: our own messages hold nothing personal, and the system's stand for a number."""
     if isinstance(error, ExportError):
         return f": {error.message}"
+    if isinstance(error, apsw.Error):
+        return f": {_code(error)}"
     if isinstance(error, sqlite3.Error):
         return f": {getattr(error, 'sqlite_errorname', 'unknown')}"  # SQLITE_FULL and the like
     return f": {os.strerror(error.errno)}" if isinstance(error, OSError) and error.errno else ""
+
+
+def _code(error: apsw.Error) -> str:
+    """Return the result code by which SQLite names an error."""
+    code = getattr(error, "extendedresult", getattr(error, "result", 0))
+    names = (*apsw.mapping_extended_result_codes.items(), *apsw.mapping_result_codes.items())
+    return next((str(name) for name, value in names if value == code), "unknown")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

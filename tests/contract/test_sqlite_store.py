@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+import apsw
 import msgspec
 import pytest
 
@@ -19,6 +20,7 @@ from rightful.graph import options
 from rightful.operation.model import Failure
 from rightful.store import queries, sqlite_listing
 from rightful.store.audit_file import AuditFile
+from rightful.store.connection import Connection
 from rightful.store.interface import Completion, FinishSet, ListQuery, NewRead, StoreFault
 from rightful.store.listing import place
 from rightful.store.sqlite import SqliteStore
@@ -62,7 +64,7 @@ def test_check_writes_what_changes_nothing_and_fails_where_nothing_can_be_writte
     before = wal.stat().st_size
     store.check()
     assert wal.stat().st_size > before
-    store._file._writer.execute("PRAGMA query_only = ON")  # as on a file system that was mounted again, read-only
+    store._file._writer.run("PRAGMA query_only = ON")  # as on a file system that was mounted again, read-only
     with pytest.raises(StoreFault):
         store.check()
 
@@ -139,7 +141,7 @@ def test_many_threads_share_commits_and_lose_nothing(store: SqliteStore) -> None
 
 def test_task_that_fails_is_undone_alone(store: SqliteStore) -> None:
     accept(store, 1, "a")
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(apsw.ConstraintError):
         accept(store, 1, "b", subject="other")
     accept(store, 2, "a")
     assert store.count_open(TENANT) == 2
@@ -173,10 +175,10 @@ def test_list_looks_into_an_index_for_the_usual_questions(
     operation_id = accept(store, 1, "a")
     operation = store.get(TENANT, operation_id)
     assert operation is not None
-    connection = sqlite3.connect(tmp_path / "store.db")
+    connection = Connection(tmp_path / "store.db", busy_s=0)
     for after in (None, place(operation, found.order)):
         statement, values = sqlite_listing.page(msgspec.structs.replace(query, after=after))
-        plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+        plan = " ".join(row["detail"] for row in connection.rows(f"EXPLAIN QUERY PLAN {statement}", values))
         assert f"INDEX {index if after is None else index.rstrip(')')}" in plan
         assert ("TEMP B-TREE" not in plan) == is_sorted, plan
     connection.close()
@@ -204,8 +206,8 @@ def test_list_looks_into_an_index_for_the_usual_questions(
 def test_claim_looks_at_no_more_rows_than_it_takes(tmp_path: Path, name: str, index: str) -> None:
     statement = queries.load()[name]
     parameters = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
-    connection = sqlite3.connect(tmp_path / "store.db")
-    plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+    connection = Connection(tmp_path / "store.db", busy_s=0)
+    plan = " ".join(row["detail"] for row in connection.rows(f"EXPLAIN QUERY PLAN {statement}", parameters))
     connection.close()
     assert f"INDEX {index}" in plan
     assert "TEMP B-TREE" not in plan
@@ -250,9 +252,9 @@ def test_sealed_locations_that_are_erased_are_in_no_file_of_the_store(tmp_path: 
 def test_file_is_not_called_rewritten_while_somebody_reads_it(store: SqliteStore, tmp_path: Path) -> None:
     accept(store, 1, "a")
     (path,) = tmp_path.rglob("*.db")
-    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
-        reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM operation").fetchone()
+    with closing(Connection(path, busy_s=0)) as reader:
+        reader.run("BEGIN")
+        reader.run("SELECT count(*) FROM operation")
         with pytest.raises(StoreFault, match="somebody reads it"):
             store._file.rewrite()
     store._file.rewrite()

@@ -1,6 +1,5 @@
 """The chains of the audit trail in a SQLite file: appending and reading, on a connection of the caller's."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -10,10 +9,11 @@ from rightful.audit import record as records
 from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.record import FIRST_HASH, AuditRecord
 from rightful.ids import TenantId
+from rightful.store.connection import Connection
 from rightful.store.interface import ChainEntry, ChainHead
 
 
-def append(connection: sqlite3.Connection, sql: Mapping[str, str], found: Iterable[AuditRecord]) -> None:
+def append(connection: Connection, sql: Mapping[str, str], found: Iterable[AuditRecord]) -> None:
     """Append records to the chains of their tenants, in their order, within the caller's transaction."""
     rows: list[tuple[str, int, str, bytes]] = []
     heads: dict[TenantId, tuple[int, bytes]] = {}
@@ -23,39 +23,37 @@ def append(connection: sqlite3.Connection, sql: Mapping[str, str], found: Iterab
         canonical = records.encode(msgspec.structs.replace(value, seq=seq + 1))
         heads[tenant_id] = (seq + 1, records.link(previous, canonical))
         rows.append((tenant_id, seq + 1, canonical.decode(), heads[tenant_id][1]))
-    connection.executemany(sql["append_audit"], rows)
+    connection.run_each(sql["append_audit"], rows)
 
 
-def _head(connection: sqlite3.Connection, sql: Mapping[str, str], tenant_id: TenantId) -> tuple[int, bytes]:
+def _head(connection: Connection, sql: Mapping[str, str], tenant_id: TenantId) -> tuple[int, bytes]:
     # Read each time, never remembered: a transaction that is undone takes its records with it.
-    row = connection.execute(sql["audit_head"], (tenant_id,)).fetchone()
-    return (0, FIRST_HASH) if row is None else (row[0], row[1])
+    rows = connection.rows(sql["audit_head"], (tenant_id,))
+    return (rows[0]["seq"], rows[0]["hash"]) if rows else (0, FIRST_HASH)
 
 
-def head(connection: sqlite3.Connection, sql: Mapping[str, str], tenant_id: TenantId) -> ChainHead | None:
+def head(connection: Connection, sql: Mapping[str, str], tenant_id: TenantId) -> ChainHead | None:
     """Return the last record's place and hash, None for an empty chain."""
     seq, hash_ = _head(connection, sql, tenant_id)
     return ChainHead(tenant_id=tenant_id, seq=seq, hash=hash_) if seq else None
 
 
-def page(
-    connection: sqlite3.Connection, sql: Mapping[str, str], tenant_id: TenantId, *, after_seq: int, limit: int
-) -> Sequence[ChainEntry]:
+def page(connection: Connection, sql: Mapping[str, str], tenant_id: TenantId, *, after_seq: int, limit: int) -> Sequence[ChainEntry]:
     """Return entries of a chain, in order."""
-    found = connection.execute(sql["audit_page"], {"tenant_id": tenant_id, "after_seq": after_seq, "limit": limit})
-    return [ChainEntry(seq=row[0], canonical=row[1], hash=row[2]) for row in found]
+    found = connection.each_row(sql["audit_page"], {"tenant_id": tenant_id, "after_seq": after_seq, "limit": limit})
+    return [ChainEntry(seq=row["seq"], canonical=row["record"], hash=row["hash"]) for row in found]
 
 
-def add_checkpoint(connection: sqlite3.Connection, sql: Mapping[str, str], checkpoint: ChainCheckpoint) -> None:
+def add_checkpoint(connection: Connection, sql: Mapping[str, str], checkpoint: ChainCheckpoint) -> None:
     """Keep a signed checkpoint, where there is none for its record."""
     parameters = {"tenant_id": checkpoint.tenant_id, "seq": checkpoint.seq, "checkpoint": checkpoints.encode(checkpoint).decode()}
-    connection.execute(sql["add_checkpoint"], parameters)
+    connection.run(sql["add_checkpoint"], parameters)
 
 
-def last_checkpoint(connection: sqlite3.Connection, sql: Mapping[str, str], tenant_id: TenantId) -> ChainCheckpoint | None:
+def last_checkpoint(connection: Connection, sql: Mapping[str, str], tenant_id: TenantId) -> ChainCheckpoint | None:
     """Return the checkpoint of the latest record that has one; None too where it cannot be read."""
-    row = connection.execute(sql["last_checkpoint"], {"tenant_id": tenant_id}).fetchone()
+    rows = connection.rows(sql["last_checkpoint"], {"tenant_id": tenant_id})
     try:
-        return None if row is None else checkpoints.decode(row[0])
+        return checkpoints.decode(rows[0]["checkpoint"]) if rows else None
     except msgspec.MsgspecError:
         return None

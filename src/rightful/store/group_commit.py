@@ -1,10 +1,13 @@
 """Many writers, one transaction: whoever comes first commits for all who wait."""
 
-import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Generic, TypeVar, cast
+
+import apsw
+
+from rightful.store.connection import Connection
 
 T = TypeVar("T")
 
@@ -12,7 +15,7 @@ T = TypeVar("T")
 class _Job(Generic[T]):
     __slots__ = ("error", "is_done", "leads", "result", "task", "turn")
 
-    def __init__(self, task: Callable[[sqlite3.Connection], T]) -> None:
+    def __init__(self, task: Callable[[Connection], T]) -> None:
         self.task = task
         self.turn = threading.Lock()
         """Held until the job is done, or its thread is the one to commit."""
@@ -32,13 +35,13 @@ class GroupCommit:
     have to get it.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._guard = threading.Lock()
         self._is_led = False
         self._waiting: list[_Job[object]] = []
 
-    def run(self, task: Callable[[sqlite3.Connection], T]) -> T:
+    def run(self, task: Callable[[Connection], T]) -> T:
         """Run a task in a transaction; what it did is durable when this returns. What it raises is raised here."""
         job = _Job(task)
         with self._guard:
@@ -83,26 +86,27 @@ class GroupCommit:
 
     def _commit(self, group: list[_Job[object]]) -> None:
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.run("BEGIN IMMEDIATE")
             for job in group:
                 self._run_in_savepoint(job)
-            self._connection.execute("COMMIT")
+            self._connection.run("COMMIT")
         except BaseException as error:
             for job in group:  # first of all: whatever follows, nobody may take this for a commit
                 job.error = job.error or error
-            with suppress(sqlite3.Error):
-                self._connection.rollback()
-            if not isinstance(error, sqlite3.Error):
+            with suppress(apsw.Error):
+                if self._connection.is_in_transaction:
+                    self._connection.run("ROLLBACK")
+            if not isinstance(error, apsw.Error):
                 raise
         finally:
             for job in group:
                 job.is_done = True
 
     def _run_in_savepoint(self, job: _Job[object]) -> None:
-        self._connection.execute("SAVEPOINT job")
+        self._connection.run("SAVEPOINT job")
         try:
             job.result = job.task(self._connection)
         except Exception as error:  # noqa: BLE001 - handed to the caller who brought the task
             job.error = error
-            self._connection.execute("ROLLBACK TO job")
-        self._connection.execute("RELEASE job")
+            self._connection.run("ROLLBACK TO job")
+        self._connection.run("RELEASE job")

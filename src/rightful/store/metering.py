@@ -108,11 +108,11 @@ class MeteredStore(SqliteStore):
 
     def backlog(self) -> Backlog:
         """Return how much has not ended."""
-        rows = self._file.read(lambda connection: connection.execute(self._sql["backlog"]).fetchall())
-        numbers = {what: number for what, _, number in rows}
+        rows = self._file.read(lambda connection: connection.rows(self._sql["backlog"]))
+        numbers = {row["what"]: row["number"] for row in rows}
         return Backlog(
-            open_by_tenant={tenant_id: number for what, tenant_id, number in rows if what == "open"},
+            open_by_tenant={row["tenant_id"]: row["number"] for row in rows if row["what"] == "open"},
             not_started=numbers["not_started"],
             reads={state: numbers[state] for state in ("pending", "waiting", "leased")},
-            recorded_by_tenant={tenant_id: number for what, tenant_id, number in rows if what == "recorded"},
+            recorded_by_tenant={row["tenant_id"]: row["number"] for row in rows if row["what"] == "recorded"},
         )

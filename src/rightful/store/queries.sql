@@ -67,7 +67,7 @@ FROM operation WHERE status = 'intent' ORDER BY seq;
 SELECT number FROM open_operations WHERE tenant_id = :tenant_id;
 
 -- name: backlog
-SELECT 'open', tenant_id, number FROM open_operations
+SELECT 'open' AS what, tenant_id, number FROM open_operations
 UNION ALL
 SELECT 'not_started', '', count(*) FROM operation WHERE status = 'not_started'
 UNION ALL
@@ -99,7 +99,7 @@ SELECT * FROM operation WHERE id = :id AND tenant_id = :tenant_id AND status <> 
 
 -- name: first_waiting
 -- Acceptance number of the oldest operation that has not begun, and may.
-SELECT min(seq) FROM operation WHERE status = 'not_started' AND approval IS NOT 'waiting';
+SELECT min(seq) AS seq FROM operation WHERE status = 'not_started' AND approval IS NOT 'waiting';
 
 -- name: sources_of
 -- Progress by source, in the configuration's order.
@@ -123,7 +123,7 @@ UPDATE read SET not_before = 0 WHERE state = 'pending' AND not_before > 0 AND no
 UPDATE operation SET not_before = 0 WHERE not_before > 0 AND not_before <= :now;
 
 -- name: next_tenant_to_finish
-SELECT min(tenant_id) FROM operation
+SELECT min(tenant_id) AS tenant_id FROM operation
 WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND not_before = 0 AND tenant_id > :tenant_id;
 
 -- name: finishable
@@ -135,7 +135,7 @@ UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease
 RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, submitted_at, attempt;
 
 -- name: next_tenant
-SELECT min(tenant_id) FROM read WHERE state = 'pending' AND not_before = 0 AND tenant_id > :tenant_id;
+SELECT min(tenant_id) AS tenant_id FROM read WHERE state = 'pending' AND not_before = 0 AND tenant_id > :tenant_id;
 
 -- name: first_pending
 -- The oldest read of a tenant, but for scans that are not planned and still gather.

@@ -1,6 +1,5 @@
 """Rows of the store's tables as values, and back."""
 
-import sqlite3
 from typing import Any
 
 import msgspec
@@ -18,6 +17,7 @@ from rightful.operation.model import (
     SourceProgress,
     SourceState,
 )
+from rightful.store.connection import Row
 from rightful.store.interface import BoundOperation, ClaimedOperation, ClaimedRead, Entry, EntryState, Intent, SourceOutcome
 from rightful.subject.model import SubjectKind
 
@@ -31,7 +31,7 @@ def _failure(text: str | None) -> Failure | None:
     return None if text is None else msgspec.json.decode(text, type=Failure)
 
 
-def _approval(row: sqlite3.Row) -> Approval | None:
+def _approval(row: Row) -> Approval | None:
     if row["approval"] is None:
         return None
     return Approval(
@@ -42,7 +42,7 @@ def _approval(row: sqlite3.Row) -> Approval | None:
     )
 
 
-def bound(row: sqlite3.Row) -> BoundOperation:
+def bound(row: Row) -> BoundOperation:
     """Make what an operation's approval is bound to of its row."""
     return BoundOperation(
         operation_id=OperationId(row["id"]),
@@ -54,8 +54,13 @@ def bound(row: sqlite3.Row) -> BoundOperation:
     )
 
 
+def whose(row: Row) -> tuple[TenantId, SubjectId]:
+    """Return the tenant and the subject of an operation's row."""
+    return TenantId(row["tenant_id"]), SubjectId(row["subject_id"])
+
+
 def operation(
-    row: sqlite3.Row, sources: tuple[SourceProgress, ...] = (), retry_after_s: int = 0, left_s: float | None = None
+    row: Row, sources: tuple[SourceProgress, ...] = (), retry_after_s: int = 0, left_s: float | None = None
 ) -> DataPolicyOperation:
     """Make an operation of its row."""
     return DataPolicyOperation(
@@ -82,7 +87,7 @@ def operation(
     )
 
 
-def _source_state(row: sqlite3.Row) -> SourceState:
+def _source_state(row: Row) -> SourceState:
     if row["failed"]:
         return SourceState.FAILED
     if row["open"]:
@@ -90,7 +95,7 @@ def _source_state(row: sqlite3.Row) -> SourceState:
     return SourceState.EXPORTED if row["rows"] or row["files"] or row["skipped"] else SourceState.EMPTY
 
 
-def source(row: sqlite3.Row) -> SourceProgress:
+def source(row: Row) -> SourceProgress:
     """Make a source's progress of its summed row."""
     return SourceProgress(
         source_name=row["source_name"],
@@ -103,7 +108,7 @@ def source(row: sqlite3.Row) -> SourceProgress:
     )
 
 
-def intent(row: sqlite3.Row) -> Intent:
+def intent(row: Row) -> Intent:
     """Make an intent of its row."""
     return Intent(
         operation_id=OperationId(row["id"]),
@@ -128,7 +133,7 @@ def actor(text: str) -> Actor:
     return msgspec.json.decode(text, type=Actor)
 
 
-def claimed_operation(row: sqlite3.Row) -> ClaimedOperation:
+def claimed_operation(row: Row) -> ClaimedOperation:
     """Make a claimed operation of its row."""
     return ClaimedOperation(
         operation_id=OperationId(row["id"]),
@@ -143,7 +148,7 @@ def claimed_operation(row: sqlite3.Row) -> ClaimedOperation:
     )
 
 
-def claimed_read(row: sqlite3.Row) -> ClaimedRead:
+def claimed_read(row: Row) -> ClaimedRead:
     """Make a claimed read of its row."""
     return ClaimedRead(
         operation_id=OperationId(row["operation_id"]),
@@ -163,7 +168,7 @@ def claimed_read(row: sqlite3.Row) -> ClaimedRead:
     )
 
 
-def entry(row: sqlite3.Row) -> Entry:
+def entry(row: Row) -> Entry:
     """Make an entry of its row."""
     return Entry(
         operation_id=OperationId(row["operation_id"]),
@@ -195,7 +200,7 @@ def entry_parameters(value: Entry) -> dict[str, Any]:
     }
 
 
-def outcome(row: sqlite3.Row) -> SourceOutcome:
+def outcome(row: Row) -> SourceOutcome:
     """Make the outcome of a read of its row."""
     return SourceOutcome(
         source_name=row["source_name"],

@@ -1,7 +1,6 @@
 """Who works on what: sets of reads and packages to finish, leased and fenced by owner and attempt."""
 
 import json
-import sqlite3
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from rightful.clock import Clock
 from rightful.ids import TenantId
 from rightful.operation.model import Failure
 from rightful.store import rows
+from rightful.store.connection import Connection, Row
 from rightful.store.interface import (
     ClaimedOperation,
     ClaimedRead,
@@ -44,9 +44,9 @@ class Claiming(Records):
         now = self._now()
         lease = {"owner": owner, "lease_until": now + int(lease_s * 1e6)}
 
-        def task(connection: sqlite3.Connection) -> ReadSet | FinishSet | None:
+        def task(connection: Connection) -> ReadSet | FinishSet | None:
             for name in ("free_expired_reads", "free_expired_operations", "wake_reads", "wake_operations"):
-                connection.execute(self._sql[name], {"now": now})
+                connection.run(self._sql[name], {"now": now})
             self._end_unapproved(connection, now)
             tenant_id = self._next_tenant(connection, "next_tenant_to_finish", passing_over)
             if tenant_id is not None:
@@ -61,7 +61,7 @@ class Claiming(Records):
 
     def _claim_next(  # noqa: PLR0917  # private, called once
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         lease: dict[str, Any],
         limit: int,
         passing_over: Collection[TenantId],
@@ -82,40 +82,40 @@ class Claiming(Records):
             passed.add(tenant_id)
         return None
 
-    def _end_unapproved(self, connection: sqlite3.Connection, now: int) -> None:
+    def _end_unapproved(self, connection: Connection, now: int) -> None:
         parameters = {"now": now, "failure": rows.to_json(_EXPIRED)}
-        for ended in connection.execute(self._sql["end_unapproved"], parameters).fetchall():
+        for ended in connection.rows(self._sql["end_unapproved"], parameters):
             self._record(connection, Action.FAIL, _EXPIRED.code, ended["id"], (ended["tenant_id"], ended["subject_id"]))
 
-    def _is_gathering(self, connection: sqlite3.Connection, scan: Scan, now: int, *, is_idle: bool) -> bool:
+    def _is_gathering(self, connection: Connection, scan: Scan, now: int, *, is_idle: bool) -> bool:
         row = self._one(connection, "waiting_for_scan", tenant_id=scan.tenant_id, source_name=scan.source_name)
         if row is None or row["since"] is None or now - row["since"] >= scan.window_s * 1e6:
             return False
         return not is_idle or bool(row["is_being_read"])
 
-    def _next_tenant(self, connection: sqlite3.Connection, name: str, passing_over: Collection[TenantId]) -> TenantId | None:
+    def _next_tenant(self, connection: Connection, name: str, passing_over: Collection[TenantId]) -> TenantId | None:
         """Return the first tenant that a statement finds after the one that was served last, all around."""
         for after, last in ((self._last_tenant, None), ("", self._last_tenant)):
             row = self._one(connection, name, tenant_id=after)
-            while row is not None and row[0] is not None and (last is None or row[0] <= last):
-                if row[0] not in passing_over:
-                    return TenantId(row[0])
-                row = self._one(connection, name, tenant_id=row[0])
+            while row is not None and row["tenant_id"] is not None and (last is None or row["tenant_id"] <= last):
+                if row["tenant_id"] not in passing_over:
+                    return TenantId(row["tenant_id"])
+                row = self._one(connection, name, tenant_id=row["tenant_id"])
         return None
 
-    def _claim_finish(self, connection: sqlite3.Connection, lease: dict[str, Any], limit: int, tenant_id: TenantId) -> FinishSet:
-        found = connection.execute(self._sql["finishable"], {"tenant_id": tenant_id, "most": limit}).fetchall()
+    def _claim_finish(self, connection: Connection, lease: dict[str, Any], limit: int, tenant_id: TenantId) -> FinishSet:
+        found = connection.rows(self._sql["finishable"], {"tenant_id": tenant_id, "most": limit})
         leased = [self._one(connection, "lease_operation", id=row["id"], **lease) for row in found]
         return FinishSet(tenant_id=tenant_id, operations=tuple(rows.claimed_operation(row) for row in leased if row is not None))
 
     def _claim_reads(  # noqa: PLR0917  # private, called once
-        self, connection: sqlite3.Connection, lease: dict[str, Any], limit: int, tenant_id: TenantId, now: int, row: sqlite3.Row
+        self, connection: Connection, lease: dict[str, Any], limit: int, tenant_id: TenantId, now: int, row: Row
     ) -> ReadSet:
         """Claim this read, and those that can share its scan."""
         operation_ids = [row["operation_id"]]
         if row["is_fresh"]:
             key = {name: row[name] for name in ("source_name", "partition", "spec_digest")}
-            same = connection.execute(self._sql["same_scan"], {"tenant_id": tenant_id, "most": limit, **key})
+            same = connection.rows(self._sql["same_scan"], {"tenant_id": tenant_id, "most": limit, **key})
             operation_ids = [each["operation_id"] for each in same]
         reads: list[ClaimedRead] = []
         operations: list[ClaimedOperation] = []
@@ -140,9 +140,9 @@ class Claiming(Records):
         """Extend every lease of the owner, and let what was erased since the last time go for good."""
         parameters = {"owner": owner, "lease_until": self._now() + int(lease_s * 1e6)}
 
-        def task(connection: sqlite3.Connection) -> None:
-            connection.execute(self._sql["extend_reads"], parameters)
-            connection.execute(self._sql["extend_operations"], parameters)
+        def task(connection: Connection) -> None:
+            connection.run(self._sql["extend_reads"], parameters)
+            connection.run(self._sql["extend_operations"], parameters)
 
         self._file.write(task)
         self._file.erase()
@@ -150,10 +150,10 @@ class Claiming(Records):
     def release_all(self, owner: str | None = None) -> None:
         """End the leases of an owner, or all."""
 
-        def task(connection: sqlite3.Connection) -> None:
-            connection.execute(self._sql["release_reads"], {"owner": owner})
-            connection.execute(self._sql["release_operations"], {"owner": owner})
+        def task(connection: Connection) -> None:
+            connection.run(self._sql["release_reads"], {"owner": owner})
+            connection.run(self._sql["release_operations"], {"owner": owner})
             if owner is None:
-                connection.execute(self._sql["pace_anew"], {"now": self._now()})
+                connection.run(self._sql["pace_anew"], {"now": self._now()})
 
         self._file.write(task)

@@ -1,10 +1,10 @@
 """What becomes of reads and of operations: entries, checkpoints, failures, ends."""
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import apsw
 import msgspec
 
 from rightful.audit.record import NOBODY, OK, Action, Actor
@@ -13,6 +13,7 @@ from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store import rows
+from rightful.store.connection import Connection
 from rightful.store.interface import (
     Checkpoint,
     ClaimedOperation,
@@ -31,7 +32,7 @@ class Delivering(Looking):
     def split(self, reads: Sequence[ClaimedRead], partitions: Sequence[NewRead], *, owner: str) -> tuple[OperationId, ...]:
         """Put down what planning found for each of the claimed reads."""
 
-        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+        def task(connection: Connection) -> tuple[OperationId, ...]:
             lost: list[OperationId] = []
             first = partitions[0]
             for read in reads:
@@ -54,7 +55,7 @@ class Delivering(Looking):
                     known = {"estimated_rows": own["estimated_rows"], "estimated_bytes": own["estimated_bytes"]}
                     others = [msgspec.structs.replace(each, **known) for each in others]
                 more = sum(self._add_read(connection, read.operation_id, each, place) for each in others)
-                connection.execute(self._sql["count_reads"], {"id": read.operation_id, "more": more})
+                connection.run(self._sql["count_reads"], {"id": read.operation_id, "more": more})
             return tuple(lost)
 
         return self._file.write(task)
@@ -63,8 +64,8 @@ class Delivering(Looking):
         """Put down how much a subject has."""
         parameters = {"operation_id": operation_id, "source_name": source_name, "rows": rows, "bytes": size_bytes}
 
-        def task(connection: sqlite3.Connection) -> None:
-            connection.execute(self._sql["estimate_reads"], parameters)
+        def task(connection: Connection) -> None:
+            connection.run(self._sql["estimate_reads"], parameters)
 
         self._file.write(task)
 
@@ -73,17 +74,17 @@ class Delivering(Looking):
     ) -> tuple[OperationId, ...]:
         """Put down entries before they are put."""
 
-        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+        def task(connection: Connection) -> tuple[OperationId, ...]:
             claimed: list[ClaimedRead | ClaimedOperation] = [*reads, *finishing]
             lost = {each.operation_id for each in claimed if not self._is_ours(connection, each, owner)}
             for entry in entries:
                 if entry.operation_id not in lost:
-                    connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
+                    connection.run(self._sql["put_entry"], rows.entry_parameters(entry))
             return tuple(lost)
 
         return self._file.write(task)
 
-    def _is_ours(self, connection: sqlite3.Connection, claimed: ClaimedRead | ClaimedOperation, owner: str) -> bool:
+    def _is_ours(self, connection: Connection, claimed: ClaimedRead | ClaimedOperation, owner: str) -> bool:
         match claimed:
             case ClaimedRead():
                 found = self._one(connection, "is_our_read", **_fence(claimed, owner))
@@ -94,17 +95,17 @@ class Delivering(Looking):
     def entries(self, operation_id: OperationId, source_name: str | None = None, partition: int | None = None) -> tuple[Entry, ...]:
         """Return entries, ordered by source, partition, number and revision."""
         parameters = {"operation_id": operation_id, "source_name": source_name, "partition": partition}
-        return self._file.read(lambda connection: tuple(map(rows.entry, connection.execute(self._sql["entries"], parameters))))
+        return self._file.read(lambda connection: tuple(map(rows.entry, connection.each_row(self._sql["entries"], parameters))))
 
     def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
         """Put down how far reads are."""
 
-        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+        def task(connection: Connection) -> tuple[OperationId, ...]:
             return tuple(each.read.operation_id for each in checkpoints if not self._checkpoint(connection, each, owner))
 
         return self._file.write(task)
 
-    def _checkpoint(self, connection: sqlite3.Connection, checkpoint: Checkpoint, owner: str) -> bool:
+    def _checkpoint(self, connection: Connection, checkpoint: Checkpoint, owner: str) -> bool:
         parameters = {
             "next_part": checkpoint.next_part,
             "sealed_cursor": checkpoint.sealed_cursor,
@@ -118,10 +119,10 @@ class Delivering(Looking):
             "is_ahead": checkpoint.is_ahead,
             **_fence(checkpoint.read, owner),
         }
-        if not connection.execute(self._sql["checkpoint"], parameters).rowcount:
+        if not connection.run(self._sql["checkpoint"], parameters):
             return False
         for entry in checkpoint.entries:
-            connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
+            connection.run(self._sql["put_entry"], rows.entry_parameters(entry))
         operation_id = checkpoint.read.operation_id
         reads = [
             progress.ReadProgress(
@@ -131,7 +132,7 @@ class Delivering(Looking):
                 size_bytes=row["size_bytes"],
                 estimated_bytes=row["estimated_bytes"],
             )
-            for row in connection.execute(self._sql["reads_of"], {"operation_id": operation_id})
+            for row in connection.each_row(self._sql["reads_of"], {"operation_id": operation_id})
         ]
         parameters = {
             "id": operation_id,
@@ -140,7 +141,7 @@ class Delivering(Looking):
             "done": int(checkpoint.is_done),
             "was_put": checkpoint.was_put,
         }
-        connection.execute(self._sql["advance"], parameters)
+        connection.run(self._sql["advance"], parameters)
         return True
 
     def retry(
@@ -148,36 +149,36 @@ class Delivering(Looking):
     ) -> None:
         """Give reads back for a later try."""
 
-        def task(connection: sqlite3.Connection) -> None:
+        def task(connection: Connection) -> None:
             for read in reads:
                 parameters = {"at": to_microseconds(at), "failed": int(waiting_for is None and not alone), "alone": alone}
                 parameters |= _fence(read, owner)
-                if connection.execute(self._sql["retry_read"], parameters).rowcount:
+                if connection.run(self._sql["retry_read"], parameters):
                     self._wait_for(connection, read.operation_id, waiting_for)
 
         self._file.write(task)
 
-    def _wait_for(self, connection: sqlite3.Connection, operation_id: OperationId, waiting_for: Failure | None) -> None:
+    def _wait_for(self, connection: Connection, operation_id: OperationId, waiting_for: Failure | None) -> None:
         if waiting_for is not None:
             parameters = {"id": operation_id, "waiting_for": rows.to_json(waiting_for), "now": self._now()}
-            connection.execute(self._sql["wait_for"], parameters)
+            connection.run(self._sql["wait_for"], parameters)
 
     def waiting_since(self, operation_id: OperationId) -> datetime | None:
         """Return since when an operation waits for somebody."""
         row = self._file.read(lambda connection: self._one(connection, "waiting_since", id=operation_id))
-        return None if row is None or row[0] is None else from_microseconds(row[0])
+        return None if row is None or row["waiting_since"] is None else from_microseconds(row["waiting_since"])
 
     def outcomes(self, operation_id: OperationId) -> tuple[SourceOutcome, ...]:
         """Return what is known of each read."""
         parameters = {"operation_id": operation_id}
-        return self._file.read(lambda connection: tuple(map(rows.outcome, connection.execute(self._sql["outcomes"], parameters))))
+        return self._file.read(lambda connection: tuple(map(rows.outcome, connection.each_row(self._sql["outcomes"], parameters))))
 
     def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
         """Give an operation back that could not be finished now."""
 
-        def task(connection: sqlite3.Connection) -> None:
+        def task(connection: Connection) -> None:
             parameters = {"id": operation.operation_id, "owner": owner, "attempt": operation.attempt, "at": to_microseconds(at)}
-            if connection.execute(self._sql["retry_finish"], parameters).rowcount:
+            if connection.run(self._sql["retry_finish"], parameters):
                 self._wait_for(connection, operation.operation_id, waiting_for)
 
         self._file.write(task)
@@ -186,7 +187,7 @@ class Delivering(Looking):
         """End operations as complete."""
         at = self._now()
 
-        def task(connection: sqlite3.Connection) -> tuple[OperationId, ...]:
+        def task(connection: Connection) -> tuple[OperationId, ...]:
             lost: list[OperationId] = []
             for completion in completions:
                 operation_id = completion.operation.operation_id
@@ -197,11 +198,11 @@ class Delivering(Looking):
                     "package": rows.to_json(completion.package),
                     "at": at,
                 }
-                if not connection.execute(self._sql["complete"], parameters).rowcount:
+                if not connection.run(self._sql["complete"], parameters):
                     lost.append(operation_id)
                     continue
-                connection.execute(self._sql["forget_entries"], {"operation_id": operation_id})
-                connection.execute(self._sql["forget_reads"], {"operation_id": operation_id})
+                connection.run(self._sql["forget_entries"], {"operation_id": operation_id})
+                connection.run(self._sql["forget_reads"], {"operation_id": operation_id})
                 operation = completion.operation
                 self._record(connection, Action.COMPLETE, OK, operation_id, (operation.tenant_id, operation.subject_id))
             return tuple(lost)
@@ -219,15 +220,15 @@ class Delivering(Looking):
     ) -> bool:
         """End an operation as failed."""
 
-        def task(connection: sqlite3.Connection) -> bool:
+        def task(connection: Connection) -> bool:
             if claimed is not None and not self._is_ours(connection, claimed, owner):
                 return False
             ended = self._one(connection, "fail", id=operation_id, failure=rows.to_json(failure), at=self._now())
             if ended is None:
                 return False
-            connection.execute(self._sql["hold_reads"], {"operation_id": operation_id, "source_name": failure.source_name})
+            connection.run(self._sql["hold_reads"], {"operation_id": operation_id, "source_name": failure.source_name})
             action, outcome = (Action.FAIL, failure.code) if by is None else (Action.CANCEL, OK)
-            self._record(connection, action, outcome, operation_id, ended, by=by or NOBODY)
+            self._record(connection, action, outcome, operation_id, rows.whose(ended), by=by or NOBODY)
             return True
 
         return self._file.write(task)
@@ -237,18 +238,18 @@ class Delivering(Looking):
     ) -> DataPolicyOperation | None:
         """Lead a failed or waiting operation back to running."""
 
-        def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
+        def task(connection: Connection) -> DataPolicyOperation | None:
             parameters = {"id": operation_id, "tenant_id": tenant_id, "sealed_location": sealed_location, "now": self._now()}
             resumed = self._one(connection, "relocate", **parameters)
             if resumed is None:
                 try:
                     resumed = self._one(connection, "resume_operation", **parameters)
-                except sqlite3.IntegrityError:  # a newer operation of the same caller, subject and container has not ended
+                except apsw.ConstraintError:  # a newer operation of the same caller, subject and container has not ended
                     return None
                 if resumed is None:
                     return None
-                connection.execute(self._sql["resume_reads"], {"operation_id": operation_id})
-            self._record(connection, Action.RESUME, OK, operation_id, resumed, by=by)
+                connection.run(self._sql["resume_reads"], {"operation_id": operation_id})
+            self._record(connection, Action.RESUME, OK, operation_id, rows.whose(resumed), by=by)
             return self._get(connection, tenant_id, operation_id)
 
         return self._file.write(task)

@@ -2,34 +2,35 @@
 
 import fcntl
 import os
-import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TypeVar
 
+import apsw
+
 from rightful.errors import ConfigurationError
 from rightful.store import queries
+from rightful.store.connection import Connection
 from rightful.store.group_commit import GroupCommit
 from rightful.store.interface import StoreFault
 
 T = TypeVar("T")
 _BUSY_S = 10.0
-_ERASE_BUSY_MS = 500
+_ERASE_BUSY_S = 0.5
 
 
 class SqliteFile:
     """Runs tasks on connections to one file, whose schema it brings up to date. Safe to use from any thread.
 
-    A task gets a connection with `sqlite3.Row` rows. What the database itself cannot do becomes `StoreFault`; a broken constraint
-    stays `sqlite3.IntegrityError`.
+    What the database itself cannot do becomes `StoreFault`; a constraint that a task breaks stays `apsw.ConstraintError`.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: list[Connection] = []
         with ExitStack() as undo:
             try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -40,29 +41,27 @@ class SqliteFile:
                 self._writer = self._connect()
                 undo.callback(self._writer.close)
                 _migrate(self._writer, path)
-            except (sqlite3.DatabaseError, OSError) as error:
+            except (apsw.Error, OSError) as error:
                 raise ConfigurationError(
                     f"the store {path.name} cannot be opened: {error}", hint="is it a Rightful store, and may this account write there?"
                 ) from error
             undo.pop_all()
         self._commits = GroupCommit(self._writer)
 
-    def write(self, task: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, task: Callable[[Connection], T]) -> T:
         """Run a task in a transaction that is durable when this returns; tasks that meet share one commit."""
         try:
             return self._commits.run(task)
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        except apsw.ConstraintError:
             raise
-        except sqlite3.Error as error:
+        except apsw.Error as error:
             raise StoreFault(f"the store {self._path.name} cannot be written: {error}") from error
 
-    def read(self, task: Callable[[sqlite3.Connection], T]) -> T:
+    def read(self, task: Callable[[Connection], T]) -> T:
         """Run a task that only reads, on a connection of this thread; it never waits for a writer."""
         try:
             return task(self._reader())
-        except sqlite3.ProgrammingError:
-            raise
-        except sqlite3.Error as error:
+        except apsw.Error as error:
             raise StoreFault(f"the store {self._path.name} cannot be read: {error}") from error
 
     def erase(self) -> None:
@@ -71,19 +70,18 @@ class SqliteFile:
         Where a reader or a writer is in the way, it is left to the next time.
         """
         try:
-            with closing(self._connect()) as connection:
-                connection.execute(f"PRAGMA busy_timeout = {_ERASE_BUSY_MS}")
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:
+            with closing(self._connect(_ERASE_BUSY_S)) as connection:
+                connection.run("PRAGMA wal_checkpoint(TRUNCATE)")
+        except apsw.Error as error:
             raise StoreFault(f"the write-ahead log of the store {self._path.name} cannot be emptied: {error}") from error
 
     def rewrite(self) -> None:
         """Write the whole file anew: nothing is left of what was changed or erased in it."""
         try:
             with closing(self._connect()) as connection:
-                connection.execute("VACUUM")
-                is_busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        except sqlite3.Error as error:
+                connection.run("VACUUM")
+                is_busy = connection.rows("PRAGMA wal_checkpoint(TRUNCATE)")[0]["busy"]
+        except apsw.Error as error:
             raise StoreFault(f"the store {self._path.name} cannot be rewritten: {error}") from error
         if is_busy:
             raise StoreFault(f"the store {self._path.name} cannot be rewritten: somebody reads it; end that, and do it again")
@@ -96,21 +94,20 @@ class SqliteFile:
             os.close(self._lock)
             self._lock = None
 
-    def _reader(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    def _reader(self) -> Connection:
+        connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._connect()
             self._local.connection = connection
             self._readers.append(connection)
         return connection
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S, cached_statements=256)
-        connection.row_factory = sqlite3.Row
+    def _connect(self, busy_s: float = _BUSY_S) -> Connection:
+        connection = Connection(self._path, busy_s=busy_s)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten (DESIGN rule 6)
+            connection.run("PRAGMA journal_mode = WAL")
+            connection.run("PRAGMA synchronous = FULL")
+            connection.run("PRAGMA secure_delete = ON")  # what is erased is overwritten (DESIGN rule 6)
         except BaseException:
             connection.close()
             raise
@@ -129,13 +126,13 @@ def _lock_alone(path: Path) -> int:
     return descriptor
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+def _migrate(connection: Connection, path: Path) -> None:
     """Bring the schema up to date, in one transaction; a file from a newer version is refused."""
     scripts = queries.migrations()
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = connection.rows("PRAGMA user_version")[0]["user_version"]
     if version > len(scripts):
         raise ConfigurationError(
             f"the store {path.name} was written by a newer version of Rightful", hint="install that version, or give this one another store"
         )
     for number, script in enumerate(scripts[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+        connection.run(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")

@@ -131,7 +131,10 @@ class _Writer:
     def _in(self, field: Field, found: tuple[object, ...]) -> str:
         self.values += found
         # One value by `=`: SQLite then reads an index in the list's order, which it does not for IN.
-        return f"{self.columns[field]} = ?" if len(found) == 1 else f"{self.columns[field]} IN ({_marks(found)})"
+        if len(found) != 1:
+            return f"{self.columns[field]} IN ({_marks(found)})"
+        # A status narrows more than a span of time does, which SQLite would otherwise prefer where it has two ends.
+        return f"likelihood({self.columns[field]} = ?, 0.001)" if field is Field.STATUS else f"{self.columns[field]} = ?"
 
     def _time(self, term: TimeCompared) -> str:
         column = self.columns[term.field]

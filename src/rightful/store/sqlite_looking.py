@@ -1,12 +1,11 @@
 """Operations as callers see them."""
 
-import sqlite3
-
 from rightful.clock import to_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
 from rightful.operation.model import ApprovalState, DataPolicyOperation, OperationStatus
 from rightful.store import rows, sqlite_listing
+from rightful.store.connection import Connection, Row
 from rightful.store.interface import (
     ListQuery,
 )
@@ -20,14 +19,14 @@ class Looking(Records):
         """Return an operation with its sources' progress."""
         return self._file.read(lambda connection: self._get(connection, tenant_id, operation_id))
 
-    def _get(self, connection: sqlite3.Connection, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
+    def _get(self, connection: Connection, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
         row = self._one(connection, "get_operation", id=operation_id, tenant_id=tenant_id)
         if row is None:
             return None
-        sources = tuple(rows.source(each) for each in connection.execute(self._sql["sources_of"], {"operation_id": operation_id}))
+        sources = tuple(rows.source(each) for each in connection.each_row(self._sql["sources_of"], {"operation_id": operation_id}))
         return rows.operation(row, sources, *self._left(connection, row))
 
-    def _left(self, connection: sqlite3.Connection, row: sqlite3.Row) -> tuple[int, float | None]:
+    def _left(self, connection: Connection, row: Row) -> tuple[int, float | None]:
         """Return Retry-After, and how many seconds are left where that is known."""
         if row["status"] not in {OperationStatus.NOT_STARTED, OperationStatus.RUNNING}:
             return 0, None
@@ -35,7 +34,7 @@ class Looking(Records):
             return progress.LARGEST_RETRY_AFTER_S, None
         if row["started_at"] is None:
             first = self._one(connection, "first_waiting")
-            ahead = row["seq"] - first[0] if first is not None and first[0] is not None else 0
+            ahead = row["seq"] - first["seq"] if first is not None and first["seq"] is not None else 0
             return progress.retry_after_s(None, 0.0, ahead), None
         now = to_microseconds(self._clock.now())
         running_s = (now - row["started_at"]) / 1e6
@@ -56,8 +55,8 @@ class Looking(Records):
             return ()
         text, values = sqlite_listing.page(query)
 
-        def task(connection: sqlite3.Connection) -> tuple[DataPolicyOperation, ...]:
-            found = connection.execute(text, values).fetchall()
+        def task(connection: Connection) -> tuple[DataPolicyOperation, ...]:
+            found = connection.rows(text, values)
             return tuple(rows.operation(row, (), *self._left(connection, row)) for row in found)
 
         return self._file.read(task)
@@ -67,4 +66,4 @@ class Looking(Records):
         if not query.subject_kinds:
             return 0
         text, values = sqlite_listing.selection(query)
-        return int(self._file.read(lambda connection: connection.execute(f"SELECT count(*) {text}", values).fetchone()[0]))
+        return int(self._file.read(lambda connection: connection.rows(f"SELECT count(*) AS found {text}", values)[0]["found"]))

@@ -1,6 +1,5 @@
 """What every part of the SQLite store rests on: the file, its queries, and the audit trail."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from rightful.audit.record import NOBODY, Action, Actor, AuditRecord, Target, re
 from rightful.clock import Clock, to_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.store import audit_chain, queries
+from rightful.store.connection import Connection, Row
 from rightful.store.interface import (
     ChainEntry,
     ChainHead,
@@ -28,12 +28,11 @@ class Records:
     def _now(self) -> int:
         return to_microseconds(self._clock.now())
 
-    def _one(self, connection: sqlite3.Connection, name: str, **parameters: object) -> sqlite3.Row | None:
-        # fetchall ends the statement: an UPDATE … RETURNING that is not read to its end would stay open and block the commit.
-        found = connection.execute(self._sql[name], parameters).fetchall()
+    def _one(self, connection: Connection, name: str, **parameters: object) -> Row | None:
+        found = connection.rows(self._sql[name], parameters)
         return found[0] if found else None
 
-    def _add_read(self, connection: sqlite3.Connection, operation_id: OperationId, read: NewRead, place: Mapping[str, object]) -> int:
+    def _add_read(self, connection: Connection, operation_id: OperationId, read: NewRead, place: Mapping[str, object]) -> int:
         parameters = {
             "operation_id": operation_id,
             "source_name": read.source_name,
@@ -44,15 +43,15 @@ class Records:
             "estimated_bytes": read.estimated_bytes,
             **place,
         }
-        return connection.execute(self._sql["add_read"], parameters).rowcount
+        return connection.run(self._sql["add_read"], parameters)
 
     def _record(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         action: Action,
         outcome: str,
         operation_id: OperationId,
-        whose: sqlite3.Row | tuple[TenantId, SubjectId],
+        whose: tuple[TenantId, SubjectId],
         *,
         by: Actor = NOBODY,
     ) -> None:
@@ -93,9 +92,9 @@ class Records:
     def check(self) -> None:
         """Write the schema's number again: a page of the file, as any commit writes."""
 
-        def task(connection: sqlite3.Connection) -> None:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            connection.execute(f"PRAGMA user_version = {int(version)}")
+        def task(connection: Connection) -> None:
+            version = connection.rows("PRAGMA user_version")[0]["user_version"]
+            connection.run(f"PRAGMA user_version = {int(version)}")
 
         self._file.write(task)
 

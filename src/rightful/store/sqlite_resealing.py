@@ -1,13 +1,14 @@
 """Every sealed value of a SQLite store sealed anew, while no service works on it."""
 
-import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from rightful.audit.record import AuditRecord
 from rightful.ids import OperationId, TenantId
 from rightful.store import audit_chain, queries
+from rightful.store.connection import Connection, Row
 from rightful.store.sqlite_file import SqliteFile
 
 Reseal = Callable[[str, bytes, TenantId, OperationId], bytes]
@@ -32,21 +33,20 @@ class SqliteResealing:
         changed = 0
         for select, update in _TABLES:
             rows = self._file.read(partial(_select, self._sql[select]))
-            while batch := rows.fetchmany(_BATCH):
+            while batch := list(islice(rows, _BATCH)):
                 changed += self._file.write(partial(self._reseal_batch, self._sql[update], batch, reseal))
         self._file.rewrite()
         return changed
 
-    def _reseal_batch(self, sql: str, batch: Sequence[sqlite3.Row], reseal: Reseal, connection: sqlite3.Connection) -> int:
+    def _reseal_batch(self, sql: str, batch: Sequence[Row], reseal: Reseal, connection: Connection) -> int:
         changed = 0
         for row in batch:
-            before = dict(row)
             after = {
                 name: reseal(name, value, row["tenant_id"], row["operation_id"]) if name.startswith("sealed") and value else value
-                for name, value in before.items()
+                for name, value in row.items()
             }
-            if after != before:
-                connection.execute(sql, after)
+            if after != row:
+                connection.run(sql, after)
                 changed += 1
         return changed
 
@@ -59,5 +59,5 @@ class SqliteResealing:
         self._file.close()
 
 
-def _select(sql: str, connection: sqlite3.Connection) -> sqlite3.Cursor:
-    return connection.execute(sql)
+def _select(sql: str, connection: Connection) -> Iterator[Row]:
+    return connection.each_row(sql)

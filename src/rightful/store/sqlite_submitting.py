@@ -1,6 +1,5 @@
 """How an operation comes to be, and to be approved."""
 
-import sqlite3
 from collections.abc import Sequence
 
 from rightful.audit.record import NOBODY, OK, Action, Actor
@@ -8,6 +7,7 @@ from rightful.clock import to_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store import rows
+from rightful.store.connection import Connection, Row
 from rightful.store.interface import (
     BoundOperation,
     Entry,
@@ -26,13 +26,13 @@ class Submitting(Looking):
     def begin(self, intent: Intent) -> Repeat | None:
         """Commit an intent, or return the request it repeats."""
 
-        def task(connection: sqlite3.Connection) -> Repeat | None:
+        def task(connection: Connection) -> Repeat | None:
             found = self._find_repeat(connection, intent)
             if found is not None:
                 if found["request_digest"] == intent.request_digest:
                     self._add_repeat_keys(connection, intent, found["id"])
                 return Repeat(operation_id=found["id"], is_pending=found["status"] == "intent", request_digest=found["request_digest"])
-            connection.execute(
+            connection.run(
                 self._sql["add_intent"],
                 {
                     "id": intent.operation_id,
@@ -56,18 +56,18 @@ class Submitting(Looking):
 
         return self._file.write(task)
 
-    def _add_repeat_keys(self, connection: sqlite3.Connection, intent: Intent, operation_id: OperationId) -> None:
+    def _add_repeat_keys(self, connection: Connection, intent: Intent, operation_id: OperationId) -> None:
         """Let an intent's keys name an operation, where they name none that counts."""
         for key in intent.repeat_keys:
             if self._find_named(connection, intent, key) is None:
                 parameters = {"caller_key": intent.caller_key, "repeat_key": key.text, "operation_id": operation_id}
-                connection.execute(self._sql["add_repeat_key"], parameters)
+                connection.run(self._sql["add_repeat_key"], parameters)
 
-    def _find_named(self, connection: sqlite3.Connection, intent: Intent, key: RepeatKey) -> sqlite3.Row | None:
+    def _find_named(self, connection: Connection, intent: Intent, key: RepeatKey) -> Row | None:
         since = self._now() - int(key.valid_s * 1e6)
         return self._one(connection, "find_repeat_key", caller_key=intent.caller_key, repeat_key=key.text, since=since)
 
-    def _find_repeat(self, connection: sqlite3.Connection, intent: Intent) -> sqlite3.Row | None:
+    def _find_repeat(self, connection: Connection, intent: Intent) -> Row | None:
         for key in intent.repeat_keys:
             found = self._find_named(connection, intent, key)
             if found is not None:
@@ -92,7 +92,7 @@ class Submitting(Looking):
             "waiting_for": rows.to_json(approval and approval.waiting_for),
         }
 
-        def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
+        def task(connection: Connection) -> DataPolicyOperation | None:
             promoted = self._one(connection, "promote", id=operation_id, open_reads=len(reads), now=self._now(), **wish)
             if promoted is None:
                 return None
@@ -100,11 +100,10 @@ class Submitting(Looking):
                 place = {"position": position, "operation_seq": promoted["seq"], "tenant_id": promoted["tenant_id"]}
                 self._add_read(connection, operation_id, read, place)
             if approval is not None:
-                connection.execute(self._sql["hold_reads"], {"operation_id": operation_id, "source_name": ""})
+                connection.run(self._sql["hold_reads"], {"operation_id": operation_id, "source_name": ""})
             for entry in entries:
-                connection.execute(self._sql["put_entry"], rows.entry_parameters(entry))
-            whose = (promoted["tenant_id"], promoted["subject_id"])
-            self._record(connection, Action.SUBMIT, OK, operation_id, whose, by=rows.actor(promoted["actor"]))
+                connection.run(self._sql["put_entry"], rows.entry_parameters(entry))
+            self._record(connection, Action.SUBMIT, OK, operation_id, rows.whose(promoted), by=rows.actor(promoted["actor"]))
             return self._get(connection, promoted["tenant_id"], operation_id)
 
         return self._file.write(task)
@@ -112,27 +111,27 @@ class Submitting(Looking):
     def drop(self, operation_id: OperationId) -> None:
         """Delete an intent."""
 
-        def task(connection: sqlite3.Connection) -> None:
-            connection.execute(self._sql["drop_repeat_keys"], {"id": operation_id})
-            connection.execute(self._sql["drop_intent"], {"id": operation_id})
+        def task(connection: Connection) -> None:
+            connection.run(self._sql["drop_repeat_keys"], {"id": operation_id})
+            connection.run(self._sql["drop_intent"], {"id": operation_id})
 
         self._file.write(task)
 
     def intents(self) -> tuple[Intent, ...]:
         """Return the intents that were never promoted."""
-        return self._file.read(lambda connection: tuple(map(rows.intent, connection.execute(self._sql["intents"]))))
+        return self._file.read(lambda connection: tuple(map(rows.intent, connection.each_row(self._sql["intents"]))))
 
     def count_open(self, tenant_id: TenantId) -> int:
         """Return how many operations have not ended, which the database counts as they begin and end."""
         row = self._file.read(lambda connection: self._one(connection, "count_open", tenant_id=tenant_id))
-        return int(row[0]) if row is not None else 0
+        return int(row["number"]) if row is not None else 0
 
     def decide(
         self, tenant_id: TenantId, operation_id: OperationId, *, decider_key: str, refusal: Failure | None, by: Actor = NOBODY
     ) -> DataPolicyOperation | None:
         """Give the approval that an operation waits for, or end it."""
 
-        def task(connection: sqlite3.Connection) -> DataPolicyOperation | None:
+        def task(connection: Connection) -> DataPolicyOperation | None:
             parameters = {
                 "id": operation_id,
                 "tenant_id": tenant_id,
@@ -145,12 +144,12 @@ class Submitting(Looking):
             if decided is None:
                 return None
             if refusal is None:
-                connection.execute(self._sql["resume_reads"], {"operation_id": operation_id})
-            self._record(connection, action, OK, operation_id, decided, by=by)
+                connection.run(self._sql["resume_reads"], {"operation_id": operation_id})
+            self._record(connection, action, OK, operation_id, rows.whose(decided), by=by)
             return self._get(connection, tenant_id, operation_id)
 
         return self._file.write(task)
 
     def bound(self) -> tuple[BoundOperation, ...]:
         """Return the operations that have not ended and have to do with an approval."""
-        return self._file.read(lambda connection: tuple(map(rows.bound, connection.execute(self._sql["bound"]))))
+        return self._file.read(lambda connection: tuple(map(rows.bound, connection.each_row(self._sql["bound"]))))

@@ -296,7 +296,7 @@ def test_new_setting_of_a_new_version_changes_nothing_at_its_default(tmp_path: P
 def test_operation_of_another_subject_in_the_stores_file_is_not_what_was_approved(tmp_path: Path) -> None:
     world = world_of(tmp_path)
     operation = world.submit("1")
-    world.store._file.write(lambda connection: connection.execute("UPDATE operation SET subject_id = '2'"))
+    world.store._file.write(lambda connection: connection.run("UPDATE operation SET subject_id = '2'"))
     with pytest.raises(Conflict, match="not what was submitted"):
         approve(world, operation)
     assert failure_code(world, operation) == "requestChanged"
@@ -379,6 +379,6 @@ def test_location_is_erased_where_the_export_ends(tmp_path: Path, decide: object
             world.service.resume(TENANT, operation.operation_id, simulator.sas_url("two", "c", expires_in_s=1 << 30))
         decide(world, operation)  # type: ignore[operator] # a function
         world.run(patience_s=60)
-        left = world.store._file.read(lambda connection: connection.execute("SELECT sealed_location FROM operation").fetchall())
-        assert [row[0] for row in left] == [None]
+        left = world.store._file.read(lambda connection: connection.rows("SELECT sealed_location FROM operation"))
+        assert [row["sealed_location"] for row in left] == [None]
         assert world.service.get(TENANT, operation.operation_id, VISIBLE) is not None

@@ -37,7 +37,7 @@ def sas(simulator: BlobSimulator) -> str:
 
 def sealed(world: World, operation_id: OperationId) -> object:
     return world.store._file.read(
-        lambda connection: connection.execute("SELECT sealed_location FROM operation WHERE id = ?", (operation_id,)).fetchone()[0]
+        lambda connection: connection.rows("SELECT sealed_location FROM operation WHERE id = ?", (operation_id,))[0]["sealed_location"]
     )
 
 

@@ -1,28 +1,29 @@
 """Tasks that wait together share a commit: what fails for one or for all is told to whom it concerns, and nobody else."""
 
 import signal
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from tests.unit.interrupting import interrupted
 
+from rightful.store.connection import Connection
 from rightful.store.group_commit import GroupCommit
 
 PATIENCE_S = 20
-Task = Callable[[sqlite3.Connection], object]
+Task = Callable[[Connection], object]
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(tmp_path / "x.db", isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
-    connection.execute("CREATE TABLE child (parent INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)")
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    connection = Connection(tmp_path / "x.db", busy_s=0)
+    connection.run("PRAGMA foreign_keys = ON")
+    connection.run("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+    connection.run("CREATE TABLE child (parent INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)")
     yield connection
     connection.close()
 
@@ -32,7 +33,7 @@ def together(commits: GroupCommit, *tasks: Task) -> list[object]:
     held, began = threading.Event(), threading.Event()
     outcomes: list[object] = [None] * len(tasks)
 
-    def hold(_connection: sqlite3.Connection) -> None:
+    def hold(_connection: Connection) -> None:
         began.set()
         held.wait(2 * PATIENCE_S)
 
@@ -59,15 +60,15 @@ def together(commits: GroupCommit, *tasks: Task) -> list[object]:
 
 
 def insert(number: int) -> Task:
-    return lambda connection: connection.execute("INSERT INTO parent VALUES (?)", (number,)).rowcount
+    return lambda connection: connection.run("INSERT INTO parent VALUES (?)", (number,))
 
 
-def parents(connection: sqlite3.Connection) -> list[int]:
-    return [row[0] for row in connection.execute("SELECT id FROM parent ORDER BY id")]
+def parents(connection: Connection) -> list[int]:
+    return [row["id"] for row in connection.rows("SELECT id FROM parent ORDER BY id")]
 
 
-def test_task_that_raises_is_undone_alone(connection: sqlite3.Connection) -> None:
-    def fail(connection: sqlite3.Connection) -> None:
+def test_task_that_raises_is_undone_alone(connection: Connection) -> None:
+    def fail(connection: Connection) -> None:
         insert(2)(connection)
         raise ValueError("no")
 
@@ -77,44 +78,44 @@ def test_task_that_raises_is_undone_alone(connection: sqlite3.Connection) -> Non
     assert parents(connection) == [1, 3]
 
 
-def test_commit_that_fails_is_told_to_everyone_and_the_next_one_works(connection: sqlite3.Connection) -> None:
-    def orphan(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO child VALUES (99)")  # noticed by COMMIT
+def test_commit_that_fails_is_told_to_everyone_and_the_next_one_works(connection: Connection) -> None:
+    def orphan(connection: Connection) -> None:
+        connection.run("INSERT INTO child VALUES (99)")  # noticed by COMMIT
 
     commits = GroupCommit(connection)
-    assert [type(outcome) for outcome in together(commits, insert(1), orphan, insert(3))] == [sqlite3.IntegrityError] * 3
+    assert [type(outcome) for outcome in together(commits, insert(1), orphan, insert(3))] == [apsw.ConstraintError] * 3
     assert parents(connection) == []
     assert commits.run(insert(4)) == 1
     assert parents(connection) == [4]
 
 
-def test_full_disk_fails_all_of_its_group_that_it_undid(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA max_page_count = 8")
-    connection.execute("CREATE TABLE big (content BLOB)")
+def test_full_disk_fails_all_of_its_group_that_it_undid(connection: Connection) -> None:
+    connection.run("PRAGMA max_page_count = 8")
+    connection.run("CREATE TABLE big (content BLOB)")
 
-    def fill(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO big VALUES (zeroblob(1000000))")
+    def fill(connection: Connection) -> None:
+        connection.run("INSERT INTO big VALUES (zeroblob(1000000))")
 
     commits = GroupCommit(connection)
     first, second, third = together(commits, insert(1), fill, insert(3))
-    assert isinstance(second, sqlite3.OperationalError)
+    assert isinstance(second, apsw.FullError)
     kept = [number for number, outcome in ((1, first), (3, third)) if outcome == 1]
     assert parents(connection) == kept
     assert commits.run(insert(4)) == 1
 
 
-def test_connection_that_cannot_even_roll_back_commits_for_nobody(connection: sqlite3.Connection) -> None:
-    def close(connection: sqlite3.Connection) -> None:
+def test_connection_that_cannot_even_roll_back_commits_for_nobody(connection: Connection) -> None:
+    def close(connection: Connection) -> None:
         connection.close()
 
     outcomes = together(GroupCommit(connection), insert(1), close, insert(3))
-    assert all(isinstance(outcome, sqlite3.Error) for outcome in outcomes), outcomes
+    assert all(isinstance(outcome, apsw.Error) for outcome in outcomes), outcomes
 
 
-def test_waiting_thread_that_is_interrupted_leaves_nobody_waiting(connection: sqlite3.Connection) -> None:
+def test_waiting_thread_that_is_interrupted_leaves_nobody_waiting(connection: Connection) -> None:
     commits, held, began = GroupCommit(connection), threading.Event(), threading.Event()
 
-    def hold(_connection: sqlite3.Connection) -> None:
+    def hold(_connection: Connection) -> None:
         began.set()
         held.wait(PATIENCE_S)
 
@@ -155,10 +156,10 @@ class _InterruptedOnceHandedOn(GroupCommit):
         super()._wait(job)
 
 
-def test_thread_that_is_interrupted_as_it_is_handed_the_lead_leaves_nobody_waiting(connection: sqlite3.Connection) -> None:
+def test_thread_that_is_interrupted_as_it_is_handed_the_lead_leaves_nobody_waiting(connection: Connection) -> None:
     commits, held, began = _InterruptedOnceHandedOn(connection), threading.Event(), threading.Event()
 
-    def hold(_connection: sqlite3.Connection) -> None:
+    def hold(_connection: Connection) -> None:
         began.set()
         held.wait(PATIENCE_S)
 
