@@ -118,26 +118,33 @@ class PinnedHost:
             self._give_back(connection, is_reusable=is_reusable)
 
     def stream(
-        self, target: str, headers: Sequence[tuple[str, str]] = (), *, body: bytes = b"", within_s: float | None = None
+        self,
+        target: str,
+        headers: Sequence[tuple[str, str]] = (),
+        *,
+        method: str = "",
+        body: bytes = b"",
+        within_s: float | None = None,
     ) -> tuple[Answer, Iterator[bytes]]:
-        """Send a GET, or with a body a POST; return the answer and, of a 200, an iterator over its body in chunks of at most 1 MiB.
+        """Ask for what may be large: return the answer and, of a 200 or 207, an iterator over its body in chunks of at most 1 MiB.
 
-        Of any other status the answer has the body.
+        Of any other the answer has the body.
 
         Args:
             target: path and query string.
-            headers: besides Host.
-            body: what is posted, small.
+            headers: besides Host and, where there is a body, Content-Length.
+            method: GET, or with a body POST, where it is not given.
+            body: what is sent along.
             within_s: when the whole answer must be there, however steadily it comes; else each piece of it has the usual time.
         """
         connection = self._take()
         limit = Limit(connection, within_s)
         try:
             limit.start()
-            method = "POST" if body else "GET"
+            method = method or ("POST" if body else "GET")
             self._send(connection, self._head(method, target, headers, len(body)), (body,) if body else ())
             response = self._begin(connection, method, was_sent=True)
-            if response.status == http.client.OK:
+            if response.status in {http.client.OK, http.client.MULTI_STATUS}:
                 return Answer(response.status, response.headers, b""), self._chunks(connection, response, limit)
             answer = Answer(response.status, response.headers, self._read_all(response))
         except BaseException as error:
@@ -250,7 +257,7 @@ class PinnedHost:
 
     # -- one exchange -------------------------------------------------------------------------------------------------
     def _head(self, method: str, target: str, headers: Sequence[tuple[str, str]], size_bytes: int) -> bytes:
-        length = f"Content-Length: {size_bytes}\r\n" if method in {"PUT", "POST"} else ""
+        length = f"Content-Length: {size_bytes}\r\n" if method in {"PUT", "POST"} or size_bytes else ""
         more = "".join(f"{name}: {value}\r\n" for name, value in headers)
         return f"{method} {target} HTTP/1.1\r\nHost: {self._host_header}\r\n{length}{more}\r\n".encode("ascii")
 

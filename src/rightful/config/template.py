@@ -273,6 +273,17 @@ tenants:
       #     secret_access_key: ${PASSWORD}
       #     @ files.access.session_token
       #     session_token: ""
+      # cloud:
+      #   connector: files
+      #   url: https://cloud.contoso.example/dav/homes
+      #   path: "{upn}/"
+      #   access:
+      #     @ files.access.user
+      #     user: reader
+      #     @ files.access.password
+      #     password: ${PASSWORD}
+      #     @ files.access.token
+      #     # token: ${TOKEN}
 
       # Mail: a mailbox for each person.
       # mail:
@@ -492,6 +503,17 @@ tenants:
       #     secret_access_key: ${PASSWORD}
       #     @ lake.access.session_token
       #     session_token: ""
+      # cloud:
+      #   connector: files
+      #   url: https://cloud.contoso.example/dav/homes
+      #   path: "{upn}/"
+      #   access:
+      #     @ files.access.user
+      #     user: reader
+      #     @ files.access.password
+      #     password: ${PASSWORD}
+      #     @ files.access.token
+      #     # token: ${TOKEN}
       #     @ lake.access.ca
       #     ca: ""
       #   product: Activity

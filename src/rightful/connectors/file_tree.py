@@ -64,6 +64,11 @@ class Patience:
         self.ran_out = False
         """Whether something was left out for it."""
 
+    @property
+    def left_s(self) -> float | None:
+        """How much of it is left; None where it has no end."""
+        return None if math.isinf(self._limit_s) else max(0.05, self._begun + self._limit_s - time.monotonic())
+
     def is_over(self, *, share: float = 1.0) -> bool:
         """Say whether a share of it is over; asked where there is something to be left out."""
         over = time.monotonic() - self._begun >= self._limit_s * share

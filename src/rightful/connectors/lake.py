@@ -24,7 +24,7 @@ from rightful.connectors.lake_local import LocalLake
 from rightful.connectors.lake_settings import CsvSettings, format_problems
 from rightful.connectors.lake_window import ALWAYS, Window, WindowSettings, resolve, window_problems
 from rightful.connectors.local_paths import has_wildcard, local_path, local_url_problem
-from rightful.connectors.tree_place import Access, TreePlace, place_problems, remote_root
+from rightful.connectors.tree_place import OBJECT_STORES, Access, TreePlace, place_problems, remote_root
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.setting_problem import SettingProblem, refuse
 from rightful.spelling import did_you_mean
@@ -118,7 +118,7 @@ class LakeConnector:
     ) -> Iterator[SettingProblem]:
         """Yield what the configuration alone shows; see `connectors.registry.FindsProblems`."""
         del source_name, siblings
-        yield from place_problems(settings.place)
+        yield from place_problems(settings.place, OBJECT_STORES)
         if not settings.place.scheme and not local_url_problem(settings.url) and local_path(settings.url, folder) == Path("/"):
             yield ("url",), "names no file", "write a pattern behind the folder, such as **/*.parquet"
         if settings.format == "delta" and any(map(has_wildcard, settings.url.split("/"))):

@@ -23,27 +23,38 @@ Listed = TypeVar("Listed", bound=TreeFile | TreeSkip | TreeFolder)
 class SortedListing(Iterator[Listed]):
     """What was listed, sorted by `file_tree.order`; equal paths stay in the order in which they came. Close it."""
 
-    def __init__(self, listed: Iterable[Listed], source_name: str, *, held: int = _HELD) -> None:
-        """Take all of it in, holding so many.
+    def __init__(self, listed: Iterable[Listed], source_name: str, *, held: int = _HELD, is_once: bool = False) -> None:
+        """Take all of it in, holding so many. Where a path should come once, one that is the same again is left out.
 
         Raises what iterating over it raises, or `SourceUnavailable` where there is no room for it.
         """
         self._scratch = Scratch()
+        self._source_name = source_name
+        self._is_once = is_once
+        self._last: Listed | None = None
         try:
-            self._sorted = heapq.merge(*self._runs(listed, source_name, held), key=_sorted_by)
+            self._sorted = heapq.merge(*self._runs(listed, held), key=_sorted_by)
         except BaseException:
             self.close()
             raise
 
     def __next__(self) -> Listed:
         """Return the next one."""
-        return next(self._sorted)
+        while True:
+            item, last = next(self._sorted), self._last
+            if not (self._is_once and last is not None and item.path == last.path):
+                self._last = item
+                return item
+            if item != last:
+                raise SourceUnavailable(
+                    "a folder's listing has one name for two things", source_name=self._source_name, hint="it is tried again"
+                )
 
     def close(self) -> None:
         """Forget what is left."""
         self._scratch.close()
 
-    def _runs(self, listed: Iterable[Listed], source_name: str, most: int) -> list[Iterable[Listed]]:
+    def _runs(self, listed: Iterable[Listed], most: int) -> list[Iterable[Listed]]:
         places: list[tuple[int, int]] = []
         held: list[Listed] = []
         for item in listed:
@@ -54,7 +65,7 @@ class SortedListing(Iterator[Listed]):
                 except OSError as error:
                     raise SourceUnavailable(
                         f"a folder's listing cannot be put down for a while: {error.strerror}",
-                        source_name=source_name,
+                        source_name=self._source_name,
                         hint="make room where the system keeps temporary files (TMPDIR)",
                     ) from error
                 held.clear()

@@ -4,7 +4,7 @@ One scheme stands for one way; the module of a way, with the library that it nee
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -17,10 +17,14 @@ from rightful.errors import ConfigurationError
 from rightful.setting_problem import SettingProblem
 
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]+)?(/|\Z)")
+_VISIBLE = re.compile(r"[\x21-\x7e]*")
 _FORMS = {
     "az": "az://account/container/prefix",
     "s3": "s3://bucket/prefix",
+    "https": "https://host/path",
+    "http": "https://host/path",
 }
+OBJECT_STORES = ("az", "s3")
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -39,7 +43,13 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     session_token: str = ""
     """`s3`: what temporary credentials have besides."""
     ca: str = ""
-    """`az`, `s3`: certificates (PEM) to trust instead of the system's: `{file: PATH}`."""
+    """`az`, `s3`, `https`: certificates (PEM) to trust instead of the system's: `{file: PATH}`."""
+    user: str = ""
+    """`https` (WebDAV): who reads, with `password` (RFC 7617)."""
+    password: str = ""
+    """`https` (WebDAV): the password that belongs to it."""
+    token: str = ""
+    """`https` (WebDAV): sent as `Authorization: Bearer …`, instead of user and password."""
 
     def __repr__(self) -> str:
         """Name what is given, never its value."""
@@ -69,6 +79,7 @@ class RemoteRoot(msgspec.Struct, frozen=True, kw_only=True):
     """An address, in its parts, with what opens it."""
 
     source_name: str
+    scheme: str
     host: str
     port: int | None
     segments: tuple[str, ...]
@@ -81,17 +92,20 @@ _USED: dict[str, frozenset[str]] = {
     "": frozenset(),
     "az": frozenset({"endpoint", "account_key", "ca"}),
     "s3": frozenset({"endpoint", "region", "access_key_id", "secret_access_key", "session_token", "ca"}),
+    "https": frozenset({"user", "password", "token", "ca"}),
+    "http": frozenset({"user", "password", "token"}),
 }
 
 
-def place_problems(place: TreePlace) -> Iterator[SettingProblem]:
-    """Yield what is wrong with an address and what stands beside it."""
+def place_problems(place: TreePlace, schemes: Collection[str] = tuple(_FORMS)) -> Iterator[SettingProblem]:
+    """Yield what is wrong with an address of one of these schemes, or a local one, and what stands beside it."""
     if not place.scheme:
         problem = local_url_problem(place.url)
         if problem:
             yield ("url",), problem, LOCAL_URL_HINT
-    elif place.scheme not in _FORMS:
-        yield ("url",), "has a scheme that is not known here", f"write file:///path, {', '.join(_FORMS.values())}"
+    elif place.scheme not in schemes:
+        forms = dict.fromkeys(_FORMS[scheme] for scheme in schemes)
+        yield ("url",), "has a scheme that is not known here", f"write file:///path, {', '.join(forms)}"
         return
     else:
         problem = _url_problem(place)
@@ -109,6 +123,12 @@ def _access_problems(place: TreePlace) -> Iterator[SettingProblem]:
         yield ("access", "endpoint"), "is no https:// address", "write https://…; http:// is for emulators on loopback alone"
     if bool(access.access_key_id) != bool(access.secret_access_key):
         yield ("access", "secret_access_key"), "and access_key_id belong together", "give both, or none for those of the machine"
+    if access.token and (access.user or access.password):
+        yield ("access", "token"), "stands beside user and password", "keep one of them"
+    if ":" in access.user or bool(access.user) != bool(access.password):
+        yield ("access", "user"), "and password belong together, and no colon into it", "give both, or none"
+    if not _VISIBLE.fullmatch(access.token):
+        yield ("access", "token"), "has characters that no header can carry", "see whether the secret's file holds the secret alone"
 
 
 def _url_problem(place: TreePlace) -> str:
@@ -124,6 +144,8 @@ def _url_problem(place: TreePlace) -> str:
         "has a query or a fragment: write ? as %3F and # as %23": "?" in place.url or "#" in place.url,
         "has a port": port is not None and place.scheme in {"az", "s3"},
         "has an empty segment, . or ..": any(segment in {"", ".", ".."} or set("\0/") & set(segment) for segment in segments),
+        "is no https:// address": place.scheme == "http" and not _LOOPBACK.match(place.url),
+        "names its host in other letters than ASCII": not parts.netloc.isascii(),
         "names no container": place.scheme == "az" and not segments,
     }
     return next((problem for problem, is_met in problems.items() if is_met), "")
@@ -150,6 +172,7 @@ def remote_root(source_name: str, place: TreePlace, fixed: Sequence[str] = ()) -
     parts = urlsplit(place.url)
     return RemoteRoot(
         source_name=source_name,
+        scheme=place.scheme,
         host=parts.netloc.rpartition(":")[0] or parts.netloc if parts.port is not None else parts.netloc,
         port=parts.port,
         segments=(*_segments_of(parts), *fixed),
@@ -160,6 +183,10 @@ def remote_root(source_name: str, place: TreePlace, fixed: Sequence[str] = ()) -
 
 def _opener(scheme: str) -> Callable[[RemoteRoot], FileTree]:
     try:
+        if scheme in {"https", "http"}:
+            from rightful.connectors.webdav_tree import open_webdav  # noqa: PLC0415 - only where it is used
+
+            return open_webdav
         if scheme == "az":
             from rightful.connectors.object_tree import open_azure  # noqa: PLC0415 - needs an optional library
 
