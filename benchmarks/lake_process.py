@@ -31,8 +31,8 @@ from rightful.export.service import Service
 from rightful.export.work import Work
 from rightful.identity.model import Caller, CallerKind
 from rightful.storage.registry import Storages
-from rightful.store.interface import FinishSet, ReadSet
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import FinishSet, ReadSet
 
 _CALLER = Caller(tenant_id=TENANT, kind=CallerKind.APPLICATION, object_id="bench", app_id="bench", permissions=frozenset())
 

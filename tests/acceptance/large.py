@@ -14,8 +14,8 @@ from rightful.export.records import Sealed
 from rightful.ids import OperationId, TenantId
 from rightful.sample.company import SampleCompany
 from rightful.sealing import Sealer
-from rightful.store.interface import EntryState
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import EntryState
 from rightful.testing.blob_simulator import BlobSimulator, Fault
 
 ROWS = 100_000

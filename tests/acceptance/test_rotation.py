@@ -25,8 +25,8 @@ from rightful.export.records import PLAN, Sealed
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import Failure
 from rightful.sealing import Sealer
-from rightful.store.interface import Entry, EntryState, NewRead
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import Entry, EntryState, NewRead
 from rightful.testing.store_suite import TENANT, claim_reads, intent
 
 pytestmark = pytest.mark.acceptance

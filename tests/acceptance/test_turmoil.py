@@ -28,8 +28,8 @@ from rightful.package.schema import Column, ColumnKind
 from rightful.package.verify import PackageState
 from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
-from rightful.store.interface import StoreFault
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import StoreFault
 from rightful.subject.model import IdentifiedSubject
 from rightful.testing.memory_connector import MemoryConnector
 

@@ -21,9 +21,9 @@ from rightful.operation.model import Failure
 from rightful.store import queries, sqlite_listing
 from rightful.store.audit_file import AuditFile
 from rightful.store.connection import Connection
-from rightful.store.interface import Completion, FinishSet, ListQuery, NewRead, StoreFault
 from rightful.store.listing import place
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import Completion, FinishSet, ListQuery, NewRead, StoreFault
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_approvals import ApprovalSuite
 from rightful.testing.store_suite import BOTH, OWNER, START, TENANT, TOTALS, StoreSuite, accept, done, intent

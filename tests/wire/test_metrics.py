@@ -17,7 +17,7 @@ from rightful.graph.app import create_app
 from rightful.ids import PERSONAL_ACCOUNTS
 from rightful.meters import Backlog
 from rightful.metrics import MetricsServer, PrometheusMeters
-from rightful.store.interface import StoreFault
+from rightful.store.values import StoreFault
 from rightful.testing.issuer import SimulatedIssuer
 from rightful.testing.memory_exports import MemoryExports
 

@@ -26,8 +26,8 @@ from rightful.identity.model import CallerKind
 from rightful.ids import OperationId
 from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
 from rightful.package.verify import PackageState
-from rightful.store.interface import Entry, ListQuery, NewApproval, NewRead
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import Entry, ListQuery, NewApproval, NewRead
 from rightful.subject.model import SubjectKind
 
 __all__ = ["stopped_worlds"]

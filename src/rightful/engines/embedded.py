@@ -17,7 +17,8 @@ from rightful.engines.interface import Work
 from rightful.engines.turns import Turns
 from rightful.faults import describe
 from rightful.ids import OperationId
-from rightful.store.interface import FinishSet, ReadSet, Scan, Store, StoreFault
+from rightful.store.interface import Store
+from rightful.store.values import FinishSet, ReadSet, Scan, StoreFault
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 from rightful.ids import OperationId
-from rightful.store.interface import FinishSet, ReadSet
+from rightful.store.values import FinishSet, ReadSet
 
 Work = Callable[[ReadSet | FinishSet], None]
 

@@ -21,7 +21,8 @@ from rightful.ids import TenantId
 from rightful.operation.model import ApprovalState, DataPolicyOperation, Failure, OperationStatus
 from rightful.sealing import Sealer
 from rightful.storage.location import account_url
-from rightful.store.interface import BoundOperation, Intent, NewApproval, Store
+from rightful.store.interface import Store
+from rightful.store.values import BoundOperation, Intent, NewApproval
 
 _log = structlog.get_logger(__name__)
 

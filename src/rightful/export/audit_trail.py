@@ -21,7 +21,8 @@ from rightful.export.interface import Note
 from rightful.faults import describe
 from rightful.ids import is_guid
 from rightful.sealing import Sealer
-from rightful.store.interface import Store, StoreFault
+from rightful.store.interface import Store
+from rightful.store.values import StoreFault
 
 FLUSH_S = 1.0
 """How long a read or a refusal may wait to be written."""

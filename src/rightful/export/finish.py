@@ -26,7 +26,8 @@ from rightful.package.schema import Column
 from rightful.sealing import Sealer
 from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
-from rightful.store.interface import ClaimedOperation, Completion, Entry, EntryState, FinishSet, SourceOutcome, Store, StoreFault
+from rightful.store.interface import Store
+from rightful.store.values import ClaimedOperation, Completion, Entry, EntryState, FinishSet, SourceOutcome, StoreFault
 
 _CLOSING_PARTITION = 1
 """Partition 0 holds RequestInfo.json, this one what closes the package."""

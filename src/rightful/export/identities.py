@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rightful.directory.interface import Directory
 from rightful.ids import OperationId, TenantId
-from rightful.store.interface import ClaimedOperation
+from rightful.store.values import ClaimedOperation
 from rightful.subject.model import DataSubject, IdentifiedSubject, SubjectKind
 
 _KEPT = 10_000

@@ -14,7 +14,7 @@ from rightful.export.preview import Preview
 from rightful.identity.model import Caller
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation
-from rightful.store.interface import ListQuery
+from rightful.store.values import ListQuery
 from rightful.subject.model import DataSubject, SubjectKind
 
 

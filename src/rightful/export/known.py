@@ -17,7 +17,7 @@ import hashlib
 import msgspec
 
 from rightful.export.records import EntryRecord
-from rightful.store.interface import Entry, EntryState
+from rightful.store.values import Entry, EntryState
 
 MARKER = b"This entry was begun, and does not count: ledger.json names what takes its place.\n"
 """What is put where it cannot be known whether an entry arrived. Either it goes there, or what it should replace does lie there."""

@@ -19,7 +19,8 @@ from rightful.export.subject_read import SubjectRead
 from rightful.export.trouble import Trouble
 from rightful.ids import OperationId
 from rightful.storage.interface import Put
-from rightful.store.interface import Checkpoint, Entry, EntryState, Store
+from rightful.store.interface import Store
+from rightful.store.values import Checkpoint, Entry, EntryState
 
 _GROUP_ENTRIES = 256
 

@@ -15,7 +15,7 @@ from rightful.export.putting import read_digest
 from rightful.export.records import EntryRecord
 from rightful.export.subject_read import SubjectRead
 from rightful.package import paths
-from rightful.store.interface import Entry, EntryState
+from rightful.store.values import Entry, EntryState
 
 
 class Draft(msgspec.Struct, kw_only=True, frozen=True):

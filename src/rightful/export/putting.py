@@ -10,7 +10,7 @@ from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused
 from rightful.export.stopping import Stopping
 from rightful.storage.interface import Put, Reading, Storage
 from rightful.storage.retrying import RetryingStorage
-from rightful.store.interface import ClaimedOperation
+from rightful.store.values import ClaimedOperation
 
 _ATTEMPTS = 3
 """Tries of one put before its operation waits for the storage location."""

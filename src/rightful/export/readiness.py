@@ -8,7 +8,8 @@ from rightful.clock import Clock
 from rightful.engines.interface import Engine
 from rightful.export.interface import Unready
 from rightful.faults import describe
-from rightful.store.interface import Store, StoreFault
+from rightful.store.interface import Store
+from rightful.store.values import StoreFault
 
 _log = structlog.get_logger(__name__)
 

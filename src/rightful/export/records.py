@@ -10,7 +10,7 @@ from rightful.ids import OperationId, TenantId
 from rightful.package.ledger import RedactedColumn
 from rightful.package.schema import Column
 from rightful.sealing import Sealer
-from rightful.store.interface import ClaimedRead, NewRead
+from rightful.store.values import ClaimedRead, NewRead
 from rightful.subject.model import IdentifiedSubject
 
 PACKAGE = ""

@@ -21,7 +21,8 @@ from rightful.export.trouble import Trouble, failure_of
 from rightful.operation.model import Failure
 from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
-from rightful.store.interface import ClaimedOperation, ClaimedRead, ReadSet, Store, StoreFault
+from rightful.store.interface import Store
+from rightful.store.values import ClaimedOperation, ClaimedRead, ReadSet, StoreFault
 
 _MIB = 1 << 20
 _GROUP_BYTES = 8 * _MIB

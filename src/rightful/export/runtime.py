@@ -11,7 +11,7 @@ from rightful.directory.interface import Directory
 from rightful.errors import SourceRefused
 from rightful.ids import TenantId
 from rightful.storage.location import StoragePolicy
-from rightful.store.interface import Scan
+from rightful.store.values import Scan
 
 _SCAN_SIZE = 10_000
 """How many share a scan: some kilobytes of memory each, and what is found for them in the spool."""

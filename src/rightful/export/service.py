@@ -26,7 +26,8 @@ from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.sealing import Sealer
 from rightful.storage.location import parse_location
 from rightful.storage.registry import Storages
-from rightful.store.interface import Intent, ListQuery, Store
+from rightful.store.interface import Store
+from rightful.store.values import Intent, ListQuery
 from rightful.subject.model import DataSubject, SubjectKind
 
 _log = structlog.get_logger(__name__)

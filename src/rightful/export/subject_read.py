@@ -9,7 +9,7 @@ from rightful.connectors.interface import Cursor
 from rightful.export.known import Known, Standing
 from rightful.export.records import ReadRecord, Sealed
 from rightful.storage.interface import Storage
-from rightful.store.interface import Checkpoint, ClaimedOperation, ClaimedRead, Entry, EntryState
+from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Entry, EntryState
 from rightful.subject.model import IdentifiedSubject
 
 

@@ -26,7 +26,8 @@ from rightful.sealing import Sealer
 from rightful.storage.interface import Marking
 from rightful.storage.location import AccountLocation, Location, parse_location
 from rightful.storage.registry import Storages, probe_error
-from rightful.store.interface import Entry, EntryState, Intent, NewRead, Repeat, RepeatKey, Store
+from rightful.store.interface import Store
+from rightful.store.values import Entry, EntryState, Intent, NewRead, Repeat, RepeatKey
 
 _WAIT_S = 0.02
 _LONGEST_WAIT_S = 30.0

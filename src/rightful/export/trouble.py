@@ -11,7 +11,8 @@ from rightful.errors import ExportError, SourceError, SourceUnavailable, Storage
 from rightful.export.identities import Identities
 from rightful.faults import describe, reason_of
 from rightful.operation.model import Failure
-from rightful.store.interface import ClaimedOperation, ClaimedRead, Store
+from rightful.store.interface import Store
+from rightful.store.values import ClaimedOperation, ClaimedRead
 
 _log = structlog.get_logger(__name__)
 

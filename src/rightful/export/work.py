@@ -20,7 +20,8 @@ from rightful.ids import OperationId, TenantId
 from rightful.operation.model import Failure
 from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
-from rightful.store.interface import ClaimedOperation, ClaimedRead, FinishSet, ReadSet, Store
+from rightful.store.interface import Store
+from rightful.store.values import ClaimedOperation, ClaimedRead, FinishSet, ReadSet
 
 _log = structlog.get_logger(__name__)
 

@@ -25,7 +25,7 @@ from rightful.identity import permissions
 from rightful.identity.model import CallerKind
 from rightful.ids import OperationId, is_guid
 from rightful.operation.model import DataPolicyOperation
-from rightful.store.interface import ListQuery
+from rightful.store.values import ListQuery
 from rightful.subject.model import DataSubject, SubjectKind
 
 _KEY = re.compile(r"[^\x00-\x1f\x7f]{1,1024}")

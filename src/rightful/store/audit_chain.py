@@ -10,7 +10,7 @@ from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.record import FIRST_HASH, AuditRecord
 from rightful.ids import TenantId
 from rightful.store.connection import Connection
-from rightful.store.interface import ChainEntry, ChainHead
+from rightful.store.values import ChainEntry, ChainHead
 
 
 def append(connection: Connection, sql: Mapping[str, str], found: Iterable[AuditRecord]) -> None:

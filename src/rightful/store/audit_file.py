@@ -9,7 +9,7 @@ from urllib.parse import quote
 from rightful.errors import ConfigurationError
 from rightful.ids import TenantId
 from rightful.store import queries
-from rightful.store.interface import ChainEntry, StoreFault
+from rightful.store.values import ChainEntry, StoreFault
 
 _BUSY_S = 10.0
 

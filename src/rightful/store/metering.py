@@ -9,17 +9,8 @@ from rightful.clock import Clock
 from rightful.ids import OperationId, TenantId
 from rightful.meters import Backlog, Meters
 from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
-from rightful.store.interface import (
-    Checkpoint,
-    ClaimedOperation,
-    ClaimedRead,
-    Completion,
-    Entry,
-    EntryState,
-    NewApproval,
-    NewRead,
-)
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Completion, Entry, EntryState, NewApproval, NewRead
 
 
 class MeteredStore(SqliteStore):

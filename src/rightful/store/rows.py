@@ -18,7 +18,7 @@ from rightful.operation.model import (
     SourceState,
 )
 from rightful.store.connection import Row
-from rightful.store.interface import BoundOperation, ClaimedOperation, ClaimedRead, Entry, EntryState, Intent, SourceOutcome
+from rightful.store.values import BoundOperation, ClaimedOperation, ClaimedRead, Entry, EntryState, Intent, SourceOutcome
 from rightful.subject.model import SubjectKind
 
 

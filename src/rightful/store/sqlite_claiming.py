@@ -11,14 +11,8 @@ from rightful.ids import TenantId
 from rightful.operation.model import Failure
 from rightful.store import rows
 from rightful.store.connection import Connection, Row
-from rightful.store.interface import (
-    ClaimedOperation,
-    ClaimedRead,
-    FinishSet,
-    ReadSet,
-    Scan,
-)
 from rightful.store.sqlite_records import Records
+from rightful.store.values import ClaimedOperation, ClaimedRead, FinishSet, ReadSet, Scan
 
 _EXPIRED = Failure(code="approvalExpired", message="nobody approved the export in time; submit it again")
 

@@ -14,16 +14,8 @@ from rightful.operation import progress
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store import rows
 from rightful.store.connection import Connection
-from rightful.store.interface import (
-    Checkpoint,
-    ClaimedOperation,
-    ClaimedRead,
-    Completion,
-    Entry,
-    NewRead,
-    SourceOutcome,
-)
 from rightful.store.sqlite_looking import Looking
+from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Completion, Entry, NewRead, SourceOutcome
 
 
 class Delivering(Looking):

@@ -14,7 +14,7 @@ from rightful.errors import ConfigurationError
 from rightful.store import queries
 from rightful.store.connection import Connection
 from rightful.store.group_commit import GroupCommit
-from rightful.store.interface import StoreFault
+from rightful.store.values import StoreFault
 
 T = TypeVar("T")
 _BUSY_S = 10.0

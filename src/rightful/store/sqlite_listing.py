@@ -5,7 +5,6 @@ from typing import assert_never
 
 from rightful.clock import to_microseconds
 from rightful.operation.model import OperationStatus
-from rightful.store.interface import ListQuery
 from rightful.store.listing import (
     NOT_YET,
     STATUS_ORDER,
@@ -23,6 +22,7 @@ from rightful.store.listing import (
     TimeCompared,
     Unended,
 )
+from rightful.store.values import ListQuery
 
 # None of them is ever NULL, so that what is compared is true or false. Migration 0003 has the two that are computed.
 _COLUMNS = {

@@ -6,10 +6,8 @@ from rightful.operation import progress
 from rightful.operation.model import ApprovalState, DataPolicyOperation, OperationStatus
 from rightful.store import rows, sqlite_listing
 from rightful.store.connection import Connection, Row
-from rightful.store.interface import (
-    ListQuery,
-)
 from rightful.store.sqlite_records import Records
+from rightful.store.values import ListQuery
 
 
 class Looking(Records):

@@ -9,12 +9,8 @@ from rightful.clock import Clock, to_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.store import audit_chain, queries
 from rightful.store.connection import Connection, Row
-from rightful.store.interface import (
-    ChainEntry,
-    ChainHead,
-    NewRead,
-)
 from rightful.store.sqlite_file import SqliteFile
+from rightful.store.values import ChainEntry, ChainHead, NewRead
 
 
 class Records:

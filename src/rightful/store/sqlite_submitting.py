@@ -8,16 +8,8 @@ from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store import rows
 from rightful.store.connection import Connection, Row
-from rightful.store.interface import (
-    BoundOperation,
-    Entry,
-    Intent,
-    NewApproval,
-    NewRead,
-    Repeat,
-    RepeatKey,
-)
 from rightful.store.sqlite_looking import Looking
+from rightful.store.values import BoundOperation, Entry, Intent, NewApproval, NewRead, Repeat, RepeatKey
 
 
 class Submitting(Looking):

@@ -27,7 +27,7 @@ from rightful.operation.model import (
     SourceState,
 )
 from rightful.operation.status import Event, after
-from rightful.store.interface import ListQuery
+from rightful.store.values import ListQuery
 from rightful.subject.model import DataSubject, IdentifiedSubject, Reached, Refused, SubjectKind, Weakness
 from rightful.testing import memory_listing
 

@@ -7,7 +7,6 @@ from typing import Any as AnyType
 from typing import assert_never
 
 from rightful.operation.model import DataPolicyOperation
-from rightful.store.interface import ListQuery
 from rightful.store.listing import (
     All,
     Any,
@@ -24,6 +23,7 @@ from rightful.store.listing import (
     Unended,
     place,
 )
+from rightful.store.values import ListQuery
 
 _COMPARE: dict[Comparator, Callable[[AnyType, AnyType], bool]] = {
     Comparator.EQUAL: operator.eq,

@@ -5,7 +5,8 @@ from datetime import timedelta
 from rightful.audit.record import OK, Action, Actor, decode
 from rightful.ids import OperationId
 from rightful.operation.model import ApprovalState, Failure, OperationStatus, SourceState
-from rightful.store.interface import BoundOperation, NewApproval, NewRead, Store
+from rightful.store.interface import Store
+from rightful.store.values import BoundOperation, NewApproval, NewRead
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_suite import LEASE_S, OTHER_TENANT, OWNER, START, TENANT, accept, claim_reads, intent
 

@@ -12,7 +12,22 @@ from rightful.clock import to_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import Failure, OperationStatus, PackageTotals, SourceState
 from rightful.operation.status import Event, after
-from rightful.store.interface import (
+from rightful.store.interface import Store
+from rightful.store.listing import (
+    All,
+    Any,
+    Comparator,
+    Field,
+    Key,
+    Not,
+    StatusIn,
+    SubjectIn,
+    TimeCompared,
+    Unended,
+    order,
+    place,
+)
+from rightful.store.values import (
     ChainHead,
     Checkpoint,
     ClaimedOperation,
@@ -27,21 +42,6 @@ from rightful.store.interface import (
     ReadSet,
     RepeatKey,
     Scan,
-    Store,
-)
-from rightful.store.listing import (
-    All,
-    Any,
-    Comparator,
-    Field,
-    Key,
-    Not,
-    StatusIn,
-    SubjectIn,
-    TimeCompared,
-    Unended,
-    order,
-    place,
 )
 from rightful.subject.model import SubjectKind
 from rightful.testing.clock import ManualClock

@@ -35,8 +35,8 @@ from rightful.package.schema import Column, ColumnKind
 from rightful.package.verify import PackageState, verify
 from rightful.storage.interface import Properties, Put, Storage
 from rightful.storage.registry import Storages
-from rightful.store.interface import Checkpoint, ClaimedOperation, ClaimedRead, Entry
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Entry
 from rightful.subject.model import IdentifiedSubject
 
 _COLUMNS = tuple(

@@ -17,9 +17,9 @@ from rightful.graph import filters, options
 from rightful.graph.bodies import STATUS_WORDS
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import DataPolicyOperation, OperationStatus
-from rightful.store.interface import ListQuery
 from rightful.store.listing import NEWEST_FIRST, place
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import ListQuery
 from rightful.subject.model import SubjectKind
 from rightful.testing.clock import ManualClock
 from rightful.testing.memory_exports import MemoryExports

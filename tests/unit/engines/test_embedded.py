@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from rightful.engines.embedded import EmbeddedEngine
 from rightful.ids import OperationId
 from rightful.operation.model import OperationStatus, PackageTotals
-from rightful.store.interface import Checkpoint, Completion, FinishSet, ReadSet, StoreFault
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import Checkpoint, Completion, FinishSet, ReadSet, StoreFault
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_suite import OTHER_TENANT, START, TENANT, accept, scan
 

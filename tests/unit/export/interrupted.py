@@ -16,8 +16,8 @@ from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.verify import PackageState
 from rightful.storage.registry import Storages
-from rightful.store.interface import Checkpoint
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import Checkpoint
 
 DEAD = SourceUnavailable("the connection broke", source_name="source")
 COLUMNS = tuple(

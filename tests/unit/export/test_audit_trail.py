@@ -13,8 +13,8 @@ from rightful.export import audit_trail
 from rightful.export.audit_trail import AuditTrail
 from rightful.export.interface import Note
 from rightful.ids import TenantId
-from rightful.store.interface import StoreFault
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import StoreFault
 from rightful.testing.memory_connector import MemoryConnector
 
 __all__ = ["stopped_worlds"]

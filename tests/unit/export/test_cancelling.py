@@ -16,8 +16,8 @@ from rightful.connectors.interface import Cursor, Item, ReadHeader
 from rightful.errors import Conflict, NotFound
 from rightful.ids import OperationId
 from rightful.operation.model import DataPolicyOperation, OperationStatus
-from rightful.store.interface import ClaimedOperation, ClaimedRead, Entry, FinishSet, NewApproval, NewRead, ReadSet
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import ClaimedOperation, ClaimedRead, Entry, FinishSet, NewApproval, NewRead, ReadSet
 from rightful.subject.model import IdentifiedSubject
 from rightful.testing.blob_simulator import BlobSimulator
 

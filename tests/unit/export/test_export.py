@@ -24,8 +24,8 @@ from rightful.ids import OperationId
 from rightful.operation.model import DataPolicyOperation, OperationStatus, SourceState
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.verify import PackageState
-from rightful.store.interface import Entry, NewApproval, NewRead
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import Entry, NewApproval, NewRead
 from rightful.subject.model import IdentifiedSubject
 from rightful.testing.memory_connector import Faults, MemoryConnector
 

@@ -14,8 +14,8 @@ from rightful.faults import describe
 from rightful.ids import OperationId
 from rightful.operation.model import OperationStatus
 from rightful.package.verify import PackageState
-from rightful.store.interface import Checkpoint, ClaimedOperation, ClaimedRead, Entry, SourceOutcome, StoreFault
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Entry, SourceOutcome, StoreFault
 
 
 class _FullStore(SqliteStore):

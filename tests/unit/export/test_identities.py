@@ -9,7 +9,7 @@ import pytest
 from rightful.errors import SourceUnavailable
 from rightful.export.identities import Identities
 from rightful.ids import OperationId, SubjectId, TenantId
-from rightful.store.interface import ClaimedOperation
+from rightful.store.values import ClaimedOperation
 from rightful.subject.model import DataSubject, IdentifiedSubject, SubjectKind
 from rightful.testing.memory_directory import MemoryDirectory
 

@@ -7,8 +7,8 @@ from tests.unit.export.world import World
 
 from rightful.export.interface import Unready
 from rightful.export.readiness import Readiness
-from rightful.store.interface import StoreFault
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import StoreFault
 
 PATIENCE_S = 20
 

@@ -12,7 +12,7 @@ from rightful.errors import ConfigurationError
 from rightful.export.records import Sealed
 from rightful.ids import OperationId, TenantId
 from rightful.sealing import Sealer
-from rightful.store.interface import ReadSet
+from rightful.store.values import ReadSet
 
 SEALED = Sealed(Sealer(bytes(32)), TenantId("t"), OperationId("o"))
 

@@ -18,8 +18,8 @@ from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package.verify import PackageState
 from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
-from rightful.store.interface import Entry, NewApproval, NewRead, StoreFault
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import Entry, NewApproval, NewRead, StoreFault
 from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
 
 PATIENCE_S = 20

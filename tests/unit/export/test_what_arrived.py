@@ -18,7 +18,7 @@ from rightful.errors import StorageUnavailable
 from rightful.ids import OperationId
 from rightful.operation.model import OperationStatus
 from rightful.storage.registry import Storages
-from rightful.store.interface import ClaimedOperation, ClaimedRead, Entry
+from rightful.store.values import ClaimedOperation, ClaimedRead, Entry
 from rightful.subject.model import IdentifiedSubject
 from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
 
