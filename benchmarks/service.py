@@ -113,15 +113,7 @@ class Service:
     def __enter__(self) -> Self:
         """Write the configuration, start the service, wait until it listens."""
         path = configure(self.folder, self._tenant)
-        self._token = local_issuer.mint(
-            folder=self.folder,
-            tenant_id=TENANT,
-            audience=AUDIENCE,
-            kind=CallerKind.APPLICATION,
-            permissions=["User.Export.All"],
-            now=datetime.now(UTC),
-            lifetime_s=86_400,
-        )
+        self._token = mint_token(self.folder)
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "rightful.cli", "serve", "--json", "--config", path], stdout=subprocess.PIPE, stderr=log
@@ -187,3 +179,16 @@ def configure(folder: Path, tenant: Mapping[str, Any]) -> Path:
     path = folder / "rightful.yaml"
     path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
     return path
+
+
+def mint_token(folder: Path) -> str:
+    """Return a token that may ask for everybody's export, of the issuer in a configuration's folder."""
+    return local_issuer.mint(
+        folder=folder,
+        tenant_id=TENANT,
+        audience=AUDIENCE,
+        kind=CallerKind.APPLICATION,
+        permissions=["User.Export.All"],
+        now=datetime.now(UTC),
+        lifetime_s=86_400,
+    )

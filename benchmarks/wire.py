@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -17,9 +16,7 @@ from benchmarks import load
 from benchmarks.cluster import CACHE
 from benchmarks.figures import Figure, median_of, spread
 from benchmarks.load import Load
-from benchmarks.service import ACCOUNT, AUDIENCE, TENANT
-from rightful.identity import local_issuer
-from rightful.identity.model import CallerKind
+from benchmarks.service import ACCOUNT, configure, mint_token
 
 PEOPLE = 3_000
 POLLED = 200
@@ -141,41 +138,16 @@ def _figures(name: str, loads: dict[str, list[Load]], costs: dict[str, list[floa
 
 def _configure(folder: Path, sink: str) -> tuple[Path, str]:
     """Write a configuration, a directory of people and one source that nothing is read of; return its path and a token."""
-    (folder / "exports").mkdir()
     (folder / "source").mkdir()
-    (folder / "seal.key").write_text("5a" * 32, encoding="ascii")
     with closing(sqlite3.connect(folder / "people.db")) as database:
         database.execute("CREATE TABLE people (id TEXT PRIMARY KEY, upn TEXT)")
         database.execute("CREATE UNIQUE INDEX people_upn ON people (upn)")
         people = ((f"{kind}-{number:08d}", f"{kind}{number}@example.com") for kind in ("user", "warm", "poll") for number in range(PEOPLE))
         database.executemany("INSERT INTO people VALUES (?, ?)", people)
         database.commit()
-    many = 1_000_000
-    document = {
-        "server": {"listen": "127.0.0.1:0"},
-        "store": "sqlite:///rightful.db",
-        "seal_key": {"file": "seal.key"},
-        "tenants": [
-            {
-                "id": TENANT,
-                "name": "Benchmarks",
-                "identity": {"issuers": [{"issuer": "local", "audience": [AUDIENCE]}]},
-                "limits": {"writes_per_second": many, "writes_per_second_per_app": many, "queued": many},
-                "storage": {"allow": [sink.removeprefix("http://")], "accounts": {ACCOUNT: {"url": f"file://{folder}/exports"}}},
-                "directory": {"connector": "sql", "url": "sqlite:///people.db", "table": "people", "id": "id", "upn": "upn"},
-                "sources": {"files": {"connector": "files", "url": f"file://{folder}/source", "path": "{upn}/"}},
-            }
-        ],
+    tenant = {
+        "storage": {"allow": [sink.removeprefix("http://")], "accounts": {ACCOUNT: {"url": f"file://{folder}/exports"}}},
+        "directory": {"connector": "sql", "url": "sqlite:///people.db", "table": "people", "id": "id", "upn": "upn"},
+        "sources": {"files": {"connector": "files", "url": f"file://{folder}/source", "path": "{upn}/"}},
     }
-    path = folder / "rightful.yaml"
-    path.write_text(json.dumps(document), encoding="utf-8")
-    token = local_issuer.mint(
-        folder=folder,
-        tenant_id=TENANT,
-        audience=AUDIENCE,
-        kind=CallerKind.APPLICATION,
-        permissions=["User.Export.All"],
-        now=datetime.now(UTC),
-        lifetime_s=86_400,
-    )
-    return path, token
+    return configure(folder, tenant), mint_token(folder)
