@@ -145,7 +145,9 @@ class PinnedHost:
             self._send(connection, self._head(method, target, headers, len(body)), (body,) if body else ())
             response = self._begin(connection, method, was_sent=True)
             if response.status in {http.client.OK, http.client.MULTI_STATUS}:
-                return Answer(response.status, response.headers, b""), self._chunks(connection, response, limit)
+                chunks = self._chunks(connection, response, limit)
+                next(chunks)  # a generator that was not begun would not give the connection back when it is closed
+                return Answer(response.status, response.headers, b""), chunks
             answer = Answer(response.status, response.headers, self._read_all(response))
         except BaseException as error:
             limit.stop()
@@ -307,8 +309,10 @@ class PinnedHost:
         return body
 
     def _chunks(self, connection: Connection, response: http.client.HTTPResponse, limit: Limit) -> Iterator[bytes]:
+        """Yield nothing, empty, then the body."""
         is_whole = False
         try:
+            yield b""
             while chunk := self._read_some(response):
                 yield chunk
             is_whole = True

@@ -8,7 +8,7 @@ import base64
 import errno
 import ssl
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from http import HTTPStatus
 from http.client import HTTPMessage
 from typing import NoReturn, cast
@@ -221,8 +221,6 @@ class WebdavTree:
             raise SourceRefused(error.message, source_name=self._source_name, hint=error.hint) from None
         finally:
             if isinstance(chunks, Generator):
-                with suppress(StorageUnavailable):
-                    next(chunks, b"")  # one that was never begun would let go of nothing
                 cast("Generator[bytes]", chunks).close()
 
     def _raise(self, status: int, *, is_root: bool) -> NoReturn:

@@ -174,3 +174,12 @@ def test_proxies_of_the_environment_are_not_asked(service: BlobSimulator, opened
         monkeypatch.delenv("no_proxy", raising=False)
         assert put(opened(service), "1") is Put.WRITTEN
         assert proxy.requests == []
+
+
+def test_body_that_nobody_begins_to_read_holds_no_connection(service: BlobSimulator, opened: Open) -> None:
+    storage = opened(service, permissions="racwl")
+    put(storage, "1")
+    answer, chunks = storage._host.stream(storage._sas.target("1"), storage._headers())
+    assert answer.status == 200
+    chunks.close()  # type: ignore[attr-defined] # a generator
+    assert storage._host._busy == set()
