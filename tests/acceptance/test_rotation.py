@@ -27,7 +27,7 @@ from rightful.operation.model import Failure
 from rightful.sealing import Sealer
 from rightful.store.sqlite import SqliteStore
 from rightful.store.values import Entry, EntryState, NewRead
-from rightful.testing.store_suite import TENANT, claim_reads, intent
+from rightful.testing.store_cases import TENANT, claim_reads, intent
 
 pytestmark = pytest.mark.acceptance
 

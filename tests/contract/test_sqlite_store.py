@@ -26,7 +26,8 @@ from rightful.store.sqlite import SqliteStore
 from rightful.store.values import Completion, FinishSet, ListQuery, NewRead, StoreFault
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_approvals import ApprovalSuite
-from rightful.testing.store_suite import BOTH, OWNER, START, TENANT, TOTALS, StoreSuite, accept, done, intent
+from rightful.testing.store_cases import BOTH, OWNER, START, TENANT, TOTALS, accept, done, intent
+from rightful.testing.store_suite import StoreSuite
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from rightful.operation.model import ApprovalState, Failure, OperationStatus, So
 from rightful.store.interface import Store
 from rightful.store.values import BoundOperation, NewApproval, NewRead
 from rightful.testing.clock import ManualClock
-from rightful.testing.store_suite import LEASE_S, OTHER_TENANT, OWNER, START, TENANT, accept, claim_reads, intent
+from rightful.testing.store_cases import LEASE_S, OTHER_TENANT, OWNER, START, TENANT, accept, claim_reads, intent
 
 WAITS_S = 3600.0
 WISH = NewApproval(

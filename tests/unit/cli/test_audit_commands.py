@@ -23,7 +23,7 @@ from rightful.config.model import Config
 from rightful.export.checkpointing import Checkpoints, checkpoint_key
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.clock import ManualClock
-from rightful.testing.store_suite import OTHER_TENANT, START, TENANT
+from rightful.testing.store_cases import OTHER_TENANT, START, TENANT
 
 RECORDS = 12
 ROOT = Path(__file__).parents[3]

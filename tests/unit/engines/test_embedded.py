@@ -15,7 +15,7 @@ from rightful.operation.model import OperationStatus, PackageTotals
 from rightful.store.sqlite import SqliteStore
 from rightful.store.values import Checkpoint, Completion, FinishSet, ReadSet, StoreFault
 from rightful.testing.clock import ManualClock
-from rightful.testing.store_suite import OTHER_TENANT, START, TENANT, accept, scan
+from rightful.testing.store_cases import OTHER_TENANT, START, TENANT, accept, scan
 
 OWNER = "engine"
 PATIENCE_S = 20

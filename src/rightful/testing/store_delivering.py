@@ -1,0 +1,313 @@
+"""What becomes of reads and of operations. A part of the suite that every store must pass (store_suite)."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from rightful.ids import OperationId
+from rightful.operation.model import Failure, OperationStatus, SourceState
+from rightful.operation.status import Event, after
+from rightful.store.interface import Store
+from rightful.store.values import (
+    Checkpoint,
+    Completion,
+    Entry,
+    EntryState,
+    FinishSet,
+    NewRead,
+    ReadSet,
+)
+from rightful.testing.clock import ManualClock
+from rightful.testing.store_cases import (
+    LEASE_S,
+    OTHER_TENANT,
+    OWNER,
+    TENANT,
+    TOTALS,
+    accept,
+    claim_reads,
+    complete_all,
+    done,
+    finishing,
+    part,
+)
+
+
+class DeliveringSuite:
+    """What becomes of reads and of operations."""
+
+    def test_staged_entry_becomes_done_and_is_kept_for_whoever_resumes(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a", "b")
+        claim = claim_reads(store)
+        read = claim.reads[0]
+        assert store.stage([part(read, 0, EntryState.STAGED), part(read, 1, EntryState.STAGED)], owner=OWNER, reads=claim.reads) == ()
+        store.checkpoint(
+            [Checkpoint(read=read, next_part=1, sealed_cursor=b"k", rows=1, entries=(part(read, 0, EntryState.DONE),))], owner=OWNER
+        )
+        assert [(entry.number, entry.state) for entry in store.entries(operation_id, "a", 0)] == [
+            (0, EntryState.DONE),
+            (1, EntryState.STAGED),
+        ]
+        assert store.entries(operation_id, "b") == ()
+
+    def test_split_makes_reads_of_the_other_partitions_once(self, store: Store) -> None:
+        operation_id = accept(store, 1, "lake")
+        claim = claim_reads(store)
+        partitions = [
+            NewRead(source_name="lake", partition=number, spec_digest=f"s{number}", sealed_spec=b"%d" % number, estimated_rows=10)
+            for number in range(3)
+        ]
+        assert store.split(claim.reads, partitions, owner=OWNER) == ()
+        assert store.split(claim.reads, partitions, owner=OWNER) == ()
+        others = [claim_reads(store), claim_reads(store)]
+        reads = [read for each in others for read in each.reads]
+        assert [(read.partition, read.spec_digest, read.sealed_spec) for read in reads] == [(1, "s1", b"1"), (2, "s2", b"2")]
+        for each in (claim, *others):
+            assert store.claim(OWNER, lease_s=LEASE_S, limit=1) is None
+            store.checkpoint([done(each.reads[0])], owner=OWNER)
+        assert isinstance(store.claim(OWNER, lease_s=LEASE_S, limit=1), FinishSet)
+        assert [outcome.partition for outcome in store.outcomes(operation_id)] == [0, 1, 2]
+
+    def test_what_a_subject_has_counts_more_than_the_average_whichever_is_known_first(self, store: Store) -> None:
+        first, second = accept(store, 1, "a", "b"), accept(store, 2, "a", "b")
+        partitions = [NewRead(source_name="a", partition=n, spec_digest=f"s{n}", sealed_spec=b"x", estimated_rows=7) for n in range(4)]
+        claim = store.claim(OWNER, lease_s=LEASE_S, limit=10)
+        assert isinstance(claim, ReadSet)
+        store.estimate(first, "a", rows=1000, size_bytes=None)
+        for _ in range(2):
+            store.split(claim.reads, partitions, owner=OWNER)
+        store.estimate(second, "a", rows=1000, size_bytes=None)
+        for operation_id in (first, second):
+            store.estimate(operation_id, "b", rows=0, size_bytes=0)
+            store.estimate(operation_id, "nothing", rows=1, size_bytes=1)
+        for read in claim.reads:
+            store.checkpoint([Checkpoint(read=read, next_part=0, rows=100)], owner=OWNER)
+        found = [store.get(TENANT, operation_id) for operation_id in (first, second)]
+        assert [each and each.progress_percent for each in found] == [9.8, 9.8]  # a hundred of a thousand rows
+
+    def test_time_left_is_reckoned_from_the_last_checkpoint(self, store: Store, clock: ManualClock) -> None:
+        operation_id = accept(store, 1, "a")
+        [read] = claim_reads(store).reads
+        store.estimate(operation_id, "a", rows=1000, size_bytes=None)
+        clock.advance(10)
+        before = store.get(TENANT, operation_id)
+        store.checkpoint([Checkpoint(read=read, next_part=0, rows=250)], owner=OWNER)
+        at_once = store.get(TENANT, operation_id)
+        clock.advance(5)
+        later = store.get(TENANT, operation_id)
+        assert before is not None
+        assert at_once is not None
+        assert later is not None
+        assert (before.left_s, before.retry_after_s) == (None, 10)
+        assert at_once.left_s == pytest.approx(30.8, abs=0.5)
+        assert later.left_s == pytest.approx(25.8, abs=0.5)
+        assert later.retry_after_s in {26, 27}
+        store.release_all()
+        clock.advance(1000)
+        store.release_all()  # the service was down: that says nothing of the pace
+        [read] = claim_reads(store).reads
+        store.checkpoint([Checkpoint(read=read, next_part=0, rows=250)], owner=OWNER)
+        unknown = store.get(TENANT, operation_id)
+        clock.advance(10)
+        store.checkpoint([Checkpoint(read=read, next_part=0, rows=500)], owner=OWNER)
+        again = store.get(TENANT, operation_id)
+        assert unknown is not None
+        assert again is not None
+        assert unknown.left_s is None
+        assert again.left_s == pytest.approx(20.8, abs=0.5)
+
+    def test_progress_never_falls(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        claim = claim_reads(store)
+        read = claim.reads[0]
+        store.split(claim.reads, [NewRead(source_name="a", estimated_rows=100)], owner=OWNER)
+        seen = [0.0]
+        for rows in (10, 50, 20, 80):
+            store.checkpoint([Checkpoint(read=read, next_part=0, rows=rows)], owner=OWNER)
+            operation = store.get(TENANT, operation_id)
+            assert operation is not None
+            seen.append(operation.progress_percent)
+        assert seen == sorted(seen)
+        assert 60 < seen[-1] < 100
+
+    def test_retry_waits_counts_and_comes_back(self, store: Store, clock: ManualClock) -> None:
+        accept(store, 1, "a")
+        claim = claim_reads(store)
+        store.retry(claim.reads, owner=OWNER, at=clock.now() + timedelta(seconds=10))
+        assert store.claim(OWNER, lease_s=LEASE_S, limit=1) is None
+        clock.advance(10)
+        again = claim_reads(store)
+        assert (again.reads[0].failures, again.reads[0].attempt) == (1, 2)
+
+    def test_reads_given_back_to_be_read_alone_are_claimed_one_by_one_until_a_resume(self, store: Store, clock: ManualClock) -> None:
+        ids = [accept(store, number, "a") for number in range(3)]
+        claim = claim_reads(store)
+        store.retry(claim.reads[:2], owner=OWNER, at=clock.now(), alone=True)
+        store.retry(claim.reads[2:], owner=OWNER, at=clock.now())
+        accept(store, 4, "a")
+        claims = [claim_reads(store) for _ in range(3)]
+        assert [len(each.reads) for each in claims] == [1, 1, 2]
+        assert [read.failures for each in claims for read in each.reads] == [0, 0, 1, 0]
+        for operation_id in ids[:2]:
+            store.fail(operation_id, Failure(code="x", message="x"))
+            store.resume(TENANT, operation_id, sealed_location=b"new")
+        assert len(claim_reads(store).reads) == 2
+
+    def test_waiting_is_said_and_is_no_failure(self, store: Store, clock: ManualClock) -> None:
+        operation_id = accept(store, 1, "a")
+        waits = Failure(code="StorageRefused", message="the SAS has expired")
+        claim = claim_reads(store)
+        store.retry(claim.reads, owner=OWNER, at=clock.now(), waiting_for=waits)
+        operation = store.get(TENANT, operation_id)
+        assert operation is not None
+        assert (operation.status, operation.waiting_for) == (OperationStatus.RUNNING, waits)
+        since = store.waiting_since(operation_id)
+        clock.advance(5)
+        again = claim_reads(store)
+        assert again.reads[0].failures == 0
+        store.retry(again.reads, owner=OWNER, at=clock.now(), waiting_for=waits)
+        assert store.waiting_since(operation_id) == since
+        read = claim_reads(store).reads[0]
+        store.checkpoint([Checkpoint(read=read, next_part=1)], owner=OWNER)  # nothing was put: the wait goes on
+        assert store.waiting_since(operation_id) == since
+        store.checkpoint([Checkpoint(read=read, next_part=1, entries=(part(read, 0, EntryState.DONE),))], owner=OWNER)
+        assert store.waiting_since(operation_id) is None
+
+    def test_failures_are_counted_until_an_entry_is_put_that_no_attempt_put_before(self, store: Store, clock: ManualClock) -> None:
+        accept(store, 1, "a")
+
+        def fail_after(*entries: EntryState, revision: int = 0) -> int:
+            read = claim_reads(store).reads[0]
+            put = tuple(msgspec.structs.replace(part(read, 0, state), revision=revision) for state in entries)
+            store.checkpoint([Checkpoint(read=read, next_part=1, entries=put)], owner=OWNER)
+            store.retry([read], owner=OWNER, at=clock.now())
+            failures = claim_reads(store).reads[0].failures
+            store.release_all()
+            return failures
+
+        assert fail_after() == 1
+        assert fail_after() == 2
+        assert fail_after(EntryState.DONE, revision=1) == 3
+        assert fail_after(EntryState.DONE) == 1
+
+    def test_tenants_to_be_passed_over_are(self, store: Store) -> None:
+        accept(store, 1, "a")
+        accept(store, 2, "a", tenant_id=OTHER_TENANT)
+        claim = store.claim(OWNER, lease_s=LEASE_S, limit=10, passing_over=frozenset({TENANT}))
+        assert isinstance(claim, ReadSet)
+        assert claim.tenant_id == OTHER_TENANT
+        store.checkpoint([done(read) for read in claim.reads], owner=OWNER)
+        assert store.claim(OWNER, lease_s=LEASE_S, limit=10, passing_over=frozenset({TENANT, OTHER_TENANT})) is None
+        assert isinstance(store.claim(OWNER, lease_s=LEASE_S, limit=10, passing_over=frozenset({TENANT})), FinishSet)
+
+    def test_who_lost_a_read_cannot_fail_its_operation(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        failure = Failure(code="SourceRefused", message="the source refuses", source_name="a")
+        old = claim_reads(store).reads[0]
+        store.release_all()
+        new = claim_reads(store).reads[0]
+        assert not store.fail(operation_id, failure, owner=OWNER, claimed=old)
+        assert not store.fail(operation_id, failure, owner="owner-2", claimed=new)
+        assert store.fail(operation_id, failure, owner=OWNER, claimed=new)
+
+    def test_who_lost_the_finishing_can_neither_stage_nor_fail(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        self._finish_reads(store)
+        finishes = []
+        for _ in range(2):
+            store.release_all()
+            finish = store.claim(OWNER, lease_s=LEASE_S, limit=1)
+            assert isinstance(finish, FinishSet)
+            finishes.append(finish.operations[0])
+        old, new = finishes
+        entry = Entry(operation_id=operation_id, source_name="", partition=1, number=0, state=EntryState.STAGED)
+        assert store.stage([entry], owner=OWNER, finishing=[old]) == (operation_id,)
+        assert store.entries(operation_id) == ()
+        assert not store.fail(operation_id, Failure(code="x", message="x"), owner=OWNER, claimed=old)
+        assert store.stage([entry], owner=OWNER, finishing=[new]) == ()
+        assert store.entries(operation_id) == (entry,)
+        assert store.fail(operation_id, Failure(code="x", message="x"), owner=OWNER, claimed=new)
+
+    def test_source_that_is_not_to_blame_does_not_count_as_failed(self, store: Store, clock: ManualClock) -> None:
+        operation_id = accept(store, 1, "a", "b")
+        store.retry(claim_reads(store).reads, owner=OWNER, at=clock.now() + timedelta(hours=1))
+        store.fail(operation_id, Failure(code="SourceRefused", message="the source refuses", source_name="b"))
+        operation = store.get(TENANT, operation_id)
+        assert operation is not None
+        assert [source.state for source in operation.sources] == [SourceState.PENDING, SourceState.FAILED]
+
+    def test_failed_operation_is_claimed_no_more_and_resumes_where_it_was(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a", "b")
+        first = claim_reads(store)
+        store.checkpoint([done(first.reads[0], rows=2)], owner=OWNER)
+        second = claim_reads(store)
+        failure = Failure(code="SourceUnavailable", message="source 'b' does not answer", source_name="b")
+        assert store.fail(operation_id, failure)
+        assert not store.fail(operation_id, failure)
+        assert store.checkpoint([done(second.reads[0])], owner=OWNER) == (operation_id,)
+        operation = store.get(TENANT, operation_id)
+        assert operation is not None
+        assert (operation.status, operation.failure) == (OperationStatus.FAILED, failure)
+        assert [source.state for source in operation.sources] == [SourceState.EXPORTED, SourceState.FAILED]
+        assert store.claim(OWNER, lease_s=LEASE_S, limit=1) is None
+        resumed = store.resume(TENANT, operation_id, sealed_location=b"new")
+        assert resumed is not None
+        assert (resumed.status, resumed.failure, resumed.completed_at) == (OperationStatus.RUNNING, None, None)
+        assert store.resume(TENANT, operation_id, sealed_location=b"new") is None
+        again = claim_reads(store)
+        assert (again.source_name, again.operations[0].sealed_location) == ("b", b"new")
+
+    def test_failed_operation_does_not_resume_beside_a_newer_one_of_the_same_request(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a", subject="s")
+        store.fail(operation_id, Failure(code="x", message="x"))
+        accept(store, 2, "a", subject="s")
+        assert store.resume(TENANT, operation_id, sealed_location=b"new") is None
+
+    def test_status_changes_as_the_table_says_and_not_otherwise(self, store: Store) -> None:
+        number = 0
+        for status in OperationStatus:
+            for event in Event:
+                number += 1
+                operation_id = accept(store, number, "a")
+                self._lead_to(store, operation_id, status)
+                match event:
+                    case Event.START:
+                        store.claim(OWNER, lease_s=LEASE_S, limit=1)
+                    case Event.COMPLETE if status is OperationStatus.RUNNING:
+                        store.release_all()
+                        complete_all(store)
+                    case Event.COMPLETE:
+                        assert store.complete([Completion(operation=finishing(number), package=TOTALS)], owner=OWNER) == (operation_id,)
+                    case Event.RESUME:
+                        store.resume(TENANT, operation_id, sealed_location=b"new")
+                    case Event.FAIL | Event.CANCEL:
+                        store.fail(operation_id, Failure(code="x", message="x"))
+                operation = store.get(TENANT, operation_id)
+                assert operation is not None
+                assert operation.status is (after(status, event) or status), (status, event)
+                store.fail(operation_id, Failure(code="x", message="x"))  # out of the way of the next one
+
+    def _lead_to(self, store: Store, operation_id: OperationId, status: OperationStatus) -> None:
+        if status in {OperationStatus.RUNNING, OperationStatus.COMPLETE}:
+            read = claim_reads(store).reads[0]
+            if status is OperationStatus.COMPLETE:
+                store.checkpoint([done(read)], owner=OWNER)
+                complete_all(store)
+        elif status is OperationStatus.FAILED:
+            store.fail(operation_id, Failure(code="x", message="x"))
+
+    def test_operation_that_could_not_be_finished_is_claimed_again_later(self, store: Store, clock: ManualClock) -> None:
+        accept(store, 1, "a")
+        self._finish_reads(store)
+        finish = store.claim(OWNER, lease_s=LEASE_S, limit=1)
+        assert isinstance(finish, FinishSet)
+        store.retry_finish(finish.operations[0], owner=OWNER, at=clock.now() + timedelta(seconds=9))
+        clock.advance(9)
+        again = store.claim(OWNER, lease_s=LEASE_S, limit=1)
+        assert isinstance(again, FinishSet)
+        assert again.operations[0].attempt == finish.operations[0].attempt + 1
+
+    def _finish_reads(self, store: Store) -> None:
+        claim = claim_reads(store)
+        store.checkpoint([done(read) for read in claim.reads], owner=OWNER)

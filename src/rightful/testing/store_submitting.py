@@ -1,0 +1,178 @@
+"""How operations come to be and are seen. A part of the suite that every store must pass (store_suite)."""
+
+import msgspec
+
+from rightful.ids import SubjectId
+from rightful.operation.model import Failure, OperationStatus
+from rightful.store.interface import Store
+from rightful.store.listing import (
+    All,
+    Any,
+    Comparator,
+    Field,
+    Key,
+    Not,
+    StatusIn,
+    SubjectIn,
+    TimeCompared,
+    Unended,
+    order,
+    place,
+)
+from rightful.store.values import (
+    ListQuery,
+    NewRead,
+)
+from rightful.subject.model import SubjectKind
+from rightful.testing.clock import ManualClock
+from rightful.testing.store_cases import BOTH, CANCELLED, KEY_VALID_S, OTHER_TENANT, START, TENANT, accept, complete_all, intent
+
+
+class SubmittingSuite:
+    """How operations come to be and are seen."""
+
+    def test_intent_is_invisible_until_it_is_promoted(self, store: Store) -> None:
+        wanted = intent(1)
+        assert store.begin(wanted) is None
+        assert store.get(TENANT, wanted.operation_id) is None
+        assert store.list(ListQuery(tenant_id=TENANT, subject_kinds=BOTH)) == ()
+        assert store.intents() == (msgspec.structs.replace(wanted, repeat_keys=()),)
+        operation = store.promote(wanted.operation_id, [NewRead(source_name="orders")], [])
+        assert operation is not None
+        assert (operation.status, operation.progress_percent, operation.storage_location) == (
+            OperationStatus.NOT_STARTED,
+            0.0,
+            "MyStorageAccount",
+        )
+        assert store.intents() == ()
+
+    def test_dropped_intent_leaves_nothing_and_can_come_again(self, store: Store) -> None:
+        first = intent(1, subject="s", keys=("idempotency-key:k",))
+        store.begin(first)
+        store.drop(first.operation_id)
+        assert store.promote(first.operation_id, [], []) is None
+        assert store.begin(intent(2, subject="s", keys=("idempotency-key:k",))) is None
+
+    def test_drop_does_nothing_to_an_operation(self, store: Store) -> None:
+        operation_id = accept(store, 1, "orders")
+        store.drop(operation_id)
+        assert store.get(TENANT, operation_id) is not None
+
+    def test_same_caller_subject_and_container_repeats_until_the_operation_has_ended(self, store: Store) -> None:
+        first = intent(1, subject="s")
+        store.begin(first)
+        pending = store.begin(intent(2, subject="s"))
+        assert pending is not None
+        assert (pending.operation_id, pending.is_pending) == (first.operation_id, True)
+        store.promote(first.operation_id, [NewRead(source_name="a")], [])
+        repeat = store.begin(intent(3, subject="s"))
+        assert repeat is not None
+        assert (repeat.operation_id, repeat.is_pending) == (first.operation_id, False)
+        store.fail(first.operation_id, CANCELLED)
+        assert store.begin(intent(4, subject="s")) is None
+
+    def test_another_container_or_subject_is_another_request(self, store: Store) -> None:
+        accept(store, 1, "a", subject="s")
+        assert store.begin(intent(2, subject="t")) is None
+        assert store.begin(intent(3, subject="s", container="d")) is None
+
+    def test_equal_key_repeats_even_a_complete_operation_but_not_a_failed_one(self, store: Store) -> None:
+        wanted = intent(1, subject="s", keys=("idempotency-key:k",))
+        store.begin(wanted)
+        store.promote(wanted.operation_id, [NewRead(source_name="a")], [])
+        complete_all(store)
+        repeat = store.begin(intent(2, subject="s", keys=("idempotency-key:k",)))
+        assert repeat is not None
+        assert (repeat.operation_id, repeat.request_digest) == (wanted.operation_id, wanted.request_digest)
+        failed = intent(3, subject="u", keys=("idempotency-key:l",))
+        store.begin(failed)
+        store.promote(failed.operation_id, [NewRead(source_name="a")], [])
+        store.fail(failed.operation_id, Failure(code="x", message="x"))
+        assert store.begin(intent(4, subject="u", keys=("idempotency-key:l",))) is None
+
+    def test_key_of_what_was_complete_long_ago_names_nothing(self, store: Store, clock: ManualClock) -> None:
+        store.begin(intent(1, subject="s", keys=("idempotency-key:k",)))
+        store.promote(intent(1).operation_id, [NewRead(source_name="a")], [])
+        clock.advance(2 * KEY_VALID_S)  # while it runs, its age does not count
+        assert store.begin(intent(2, subject="s", keys=("idempotency-key:k",))) is not None
+        complete_all(store)
+        clock.advance(KEY_VALID_S)
+        assert store.begin(intent(3, subject="s", keys=("idempotency-key:k",))) is not None
+        clock.advance(1)
+        assert store.begin(intent(4, subject="s", keys=("idempotency-key:k",))) is None
+
+    def test_user_and_inbound_profile_of_one_id_are_two_subjects(self, store: Store) -> None:
+        accept(store, 1, "a", subject="s")
+        assert store.begin(msgspec.structs.replace(intent(2, subject="s"), subject_kind=SubjectKind.INBOUND_PROFILE)) is None
+
+    def test_request_that_joins_an_operation_names_it_by_its_own_key_from_then_on(self, store: Store) -> None:
+        first = intent(1, subject="s")
+        store.begin(first)
+        store.promote(first.operation_id, [NewRead(source_name="a")], [])
+        assert store.begin(intent(2, subject="s", keys=("idempotency-key:k",))) is not None
+        complete_all(store)
+        repeat = store.begin(intent(3, subject="s", keys=("idempotency-key:k",)))
+        assert repeat is not None
+        assert repeat.operation_id == first.operation_id
+        assert store.begin(intent(4, subject="s", keys=("idempotency-key:l",))) is None
+
+    def test_key_of_another_request_goes_on_naming_that_one(self, store: Store) -> None:
+        for number, subject in ((1, "s"), (2, "t")):
+            store.begin(intent(number, subject=subject, keys=(f"idempotency-key:{subject}",)))
+            store.promote(intent(number).operation_id, [NewRead(source_name="a")], [])
+        repeat = store.begin(intent(3, subject="t", keys=("idempotency-key:s",)))
+        assert repeat is not None
+        assert repeat.operation_id == intent(1).operation_id
+        assert repeat.request_digest != intent(3, subject="t").request_digest
+        again = store.begin(intent(4, subject="t", keys=("client-request-id:c", "idempotency-key:s")))
+        assert again is not None
+        assert again.operation_id == intent(1).operation_id
+
+    def test_count_open_counts_what_has_not_ended_of_one_tenant(self, store: Store) -> None:
+        assert store.count_open(TENANT) == 0
+        begun, *accepted = [accept(store, number, "a") for number in range(5)]
+        store.begin(intent(9))
+        assert store.count_open(TENANT) == 6
+        store.drop(intent(9).operation_id)
+        store.drop(intent(9).operation_id)
+        assert store.count_open(TENANT) == 5
+        assert store.fail(begun, CANCELLED)
+        assert not store.fail(begun, CANCELLED)
+        assert store.count_open(TENANT) == 4
+        assert store.resume(TENANT, begun, sealed_location=b"sealed") is not None
+        assert store.count_open(TENANT) == 5
+        for operation_id in accepted:
+            store.fail(operation_id, CANCELLED)
+        assert store.count_open(TENANT) == 1
+        assert store.count_open(OTHER_TENANT) == 0
+
+    def test_another_tenants_operation_is_not_there(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        assert store.get(OTHER_TENANT, operation_id) is None
+        assert store.resume(OTHER_TENANT, operation_id, sealed_location=b"x") is None
+
+    def test_list_filters_orders_and_goes_on_after_one(self, store: Store) -> None:
+        ids = [accept(store, number, "a", subject=f"s{number % 2}", container=str(number)) for number in range(6)]
+        accept(store, 9, "a", tenant_id=OTHER_TENANT)
+        query = ListQuery(tenant_id=TENANT, subject_kinds=BOTH, limit=4)
+        first = store.list(query)
+        assert [each.operation_id for each in first] == ids[::-1][:4]
+        after = place(first[-1], query.order)
+        assert [each.operation_id for each in store.list(msgspec.structs.replace(query, after=after))] == ids[::-1][4:]
+        assert [each.operation_id for each in store.list(msgspec.structs.replace(query, after=after, skip=1))] == ids[::-1][5:]
+        rising = msgspec.structs.replace(query, order=order(Key(Field.SUBMITTED)), where=SubjectIn((SubjectId("s1"), SubjectId("s9"))))
+        assert [each.operation_id for each in store.list(rising)] == ids[1::2]
+        assert store.count(msgspec.structs.replace(rising, limit=1, after=after)) == 3
+        store.fail(ids[0], Failure(code="x", message="x"))
+        for where in (
+            StatusIn((OperationStatus.FAILED,)),
+            Not(Unended()),
+            TimeCompared(Field.COMPLETED, Comparator.GREATER_OR_EQUAL, START),
+            All((Any((StatusIn(()), SubjectIn((SubjectId("s0"),)))), Not(StatusIn((OperationStatus.NOT_STARTED,))))),
+        ):
+            assert [each.operation_id for each in store.list(msgspec.structs.replace(query, where=where))] == [ids[0]]
+        by_end = msgspec.structs.replace(query, order=order(Key(Field.COMPLETED, descending=True)), limit=1)
+        assert [each.operation_id for each in store.list(by_end)] == [ids[0]]
+        assert store.count(msgspec.structs.replace(query, subject_kinds=())) == 0
+        assert store.list(msgspec.structs.replace(query, subject_kinds=())) == ()
+        assert store.list(msgspec.structs.replace(query, subject_kinds=(SubjectKind.INBOUND_PROFILE,))) == ()
