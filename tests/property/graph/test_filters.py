@@ -17,6 +17,7 @@ from rightful.graph import filters, options
 from rightful.graph.bodies import STATUS_WORDS
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import DataPolicyOperation, OperationStatus
+from rightful.store.connection import Connection
 from rightful.store.listing import NEWEST_FIRST, place
 from rightful.store.sqlite import SqliteStore
 from rightful.store.values import ListQuery
@@ -217,9 +218,9 @@ def fill(store: SqliteStore, found: list[DataPolicyOperation]) -> None:
         for each in found
     ]
 
-    def task(connection: Any) -> None:
-        connection.execute("DELETE FROM operation")
-        connection.executemany(
+    def task(connection: Connection) -> None:
+        connection.run("DELETE FROM operation")
+        connection.run_each(
             f"INSERT INTO operation ({columns}, status, submitted_at, completed_at) VALUES ({','.join('?' * 13)})",
             rows,
         )
