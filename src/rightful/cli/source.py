@@ -83,7 +83,7 @@ def add(name: str, url: str, *, tables: tuple[str, ...], write: bool, tenant: st
 @click.argument("name")
 @click.argument("subject")
 @click.option(
-    "--rows", "most", type=click.IntRange(1, 100_000), metavar="N", default=_ROWS, show_default=True, help="Rows or files to stop after."
+    "--rows", "most", type=click.IntRange(1, 100_000), metavar="N", default=_ROWS, show_default=True, help="Rows to stop after, and files."
 )
 @click.option("--show", is_flag=True, help="Print what was read: personal data.")
 @tenant_option

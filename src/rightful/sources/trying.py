@@ -56,7 +56,7 @@ def try_out(source: SourceConfig, connector: Connector, subject: IdentifiedSubje
         source: as configured.
         connector: of the source.
         subject: whose data is read.
-        most: rows, or files, to stop after.
+        most: rows to stop after, and files.
         is_shown: whether their content is kept.
     """
     started_s = time.monotonic()
@@ -71,14 +71,16 @@ def try_out(source: SourceConfig, connector: Connector, subject: IdentifiedSubje
                 raise SourceRefused("the connector did not begin with what it searched", source_name=source.name, code="ConnectorFault")
             redactor = Redactor(plan(header.columns, source.redact, source_name=source.name), owners)
             _begin(trial, header, redactor.plan, subject)
-            for item in _until(items, trial, most):
+            left = most - (trial.rows if header.columns else trial.files)
+            if left <= 0:
+                trial.is_whole = False
+                continue
+            for item in _until(items, trial, left):
                 _take(trial, header, redactor, item, subject, source_name=source.name, is_shown=is_shown)
         finally:
             close = getattr(items, "close", None)
             if close is not None:
                 close()
-        if not trial.is_whole:
-            break
     trial.doubts = connector.doubts() if isinstance(connector, Doubting) else ()
     trial.seconds = time.monotonic() - started_s
     return trial
@@ -87,14 +89,14 @@ def try_out(source: SourceConfig, connector: Connector, subject: IdentifiedSubje
 def _begin(trial: Trial, header: ReadHeader, planned: Plan, subject: IdentifiedSubject) -> None:
     kinds = sorted({match.identifier_kind for match in header.match} or kinds_of(header.searched))
     trial.searched = header.searched
-    trial.columns = tuple(column.name for column in planned.columns)
+    # A source may have its rows in one partition and its files in another.
+    trial.columns = tuple(dict.fromkeys((*trial.columns, *(column.name for column in planned.columns))))
     trial.redacted = {f"{each.column.name}: {each.rule}": 0 for each in planned.ruled} | trial.redacted
-    trial.identifiers = {kind: sum(is_usable(kind, value) for value in subject.values(kind)) for kind in kinds}
+    trial.identifiers |= {kind: sum(is_usable(kind, value) for value in subject.values(kind)) for kind in kinds}
 
 
-def _until(items: Iterator[ReadHeader | Item], trial: Trial, most: int) -> Iterator[Item]:
+def _until(items: Iterator[ReadHeader | Item], trial: Trial, left: int) -> Iterator[Item]:
     for item in items:
-        left = most - trial.rows - trial.files
         if left <= 0:
             trial.is_whole = False
             return
@@ -103,6 +105,7 @@ def _until(items: Iterator[ReadHeader | Item], trial: Trial, most: int) -> Itera
             yield Rows(item.batch.slice(0, left))
             return
         if not isinstance(item, ReadHeader):
+            left -= item.batch.num_rows if isinstance(item, Rows) else isinstance(item, FileItem)
             yield item
 
 
@@ -138,8 +141,8 @@ def _open(trial: Trial, item: FileItem) -> None:
 def _take_rows(trial: Trial, redactor: Redactor, batch: pa.RecordBatch, *, is_shown: bool) -> None:
     redacted, withheld = redactor.apply(batch, [(0, batch.num_rows)])
     lines = Serializer(redactor.plan.columns).lines(redacted)
-    for name, counts in zip(trial.redacted, withheld, strict=True):
-        trial.redacted[name] += sum(counts)
+    for each, counts in zip(redactor.plan.ruled, withheld, strict=True):
+        trial.redacted[f"{each.column.name}: {each.rule}"] += sum(counts)
     trial.rows += batch.num_rows
     trial.size_bytes += len(lines)
     trial.lines += lines.decode().splitlines() if is_shown else []

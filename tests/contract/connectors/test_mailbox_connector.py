@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 from tests.unit.export.world import World
 
+from rightful.config.model import SourceConfig
 from rightful.connectors import registry
 from rightful.connectors.interface import Cursor, FileItem, Item, ReadHeader, Rows, SkippedItem
 from rightful.connectors.mailbox import MailboxConnector, MailboxSettings
 from rightful.errors import ConfigurationError, SourceUnavailable
 from rightful.operation.model import OperationStatus
 from rightful.package.verify import PackageState
+from rightful.sources.trying import try_out
 from rightful.testing.connector_suite import ANN, ANN2, UPPER, ConnectorSuite, Found, collect, identified
 
 MIB = 1 << 20
@@ -451,3 +453,15 @@ def test_pythons_mailbox_finds_the_same(tmp_path: Path) -> None:
         f"INBOX/{key}.eml": home.get_bytes(key),
         f"Sent/{sent_key}.eml": sent.get_bytes(sent_key),
     }
+
+
+@pytest.mark.parametrize("most", [10, 2])
+def test_trial_shows_the_index_and_the_messages(tmp_path: Path, most: int) -> None:
+    (tmp_path / "ann").write_bytes(mbox(LETTER, PLAIN, STATUS))
+    settings = MailboxSettings(url=f"file://{tmp_path}", path="{folder}", format="mbox")
+    source = SourceConfig(name="mail", connector="mailbox", product="Mail", settings=settings)
+    trial = try_out(source, connect(tmp_path), identified(folder=("ann",)), most=most, is_shown=True)
+    counted = min(most, 3)
+    assert (trial.rows, trial.files, trial.is_whole, len(trial.lines)) == (counted, counted, most > counted, 2 * counted)
+    assert trial.columns[:2] == ("folder", "file")
+    assert trial.identifiers == {"folder": 1}
