@@ -13,7 +13,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, TypeVar, cast
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import msgspec
 
@@ -32,6 +32,8 @@ from rightful.subject.model import IdentifiedSubject
 T = TypeVar("T")
 
 _MOST_FILES = 200_000
+_DEEPEST = 1_000
+"""Folders above a file; SharePoint's paths have 400 characters."""
 _HELD_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 20
 _LARGEST_MESSAGE = 512 << 20
@@ -91,7 +93,7 @@ class _Message(msgspec.Struct, frozen=True, rename="camel"):
 
 class _Parent(msgspec.Struct, frozen=True, rename="camel"):
     drive_id: str = ""
-    path: str = ""
+    id: str = ""
 
 
 class _DriveItem(msgspec.Struct, frozen=True, rename="camel"):
@@ -244,27 +246,40 @@ class MsgraphConnector:
     def _drive(self, index: int, user: str) -> Iterator[Item]:
         drive = self._decoded(self._asked(self._target(user), may_be_absent=True).content, _Drive)
         root, drive_id = self._root(_spelt(drive.owner.user.id, user)), quote(drive.id, safe="")
-        found: dict[str, FileItem | SkippedItem] = {}
+        found: dict[str, _DriveItem] = {}
         page = _Answer()
         for page, _ in self._pages(f"/v1.0/drives/{drive_id}/root/delta?$top=200", None):
             for raw in page.value:
                 item = self._decoded(bytes(raw), _DriveItem)
                 found.pop(item.id, None)  # what comes again is what counts
-                if item.deleted is None and item.root is None and item.folder is None:
-                    found[item.id] = self._drive_item(index, item, drive, root)
+                if item.deleted is None:
+                    found[item.id] = item
             self._bound(found)
         if not page.delta_link:
             raise self._asking.refused("Graph ended the list of a drive without saying that it is whole", "try again")
+        files = [self._drive_item(index, item, found, drive, root) for item in found.values() if item.root is None and item.folder is None]
         paths: set[str] = set()
-        for file in sorted(found.values(), key=lambda each: order(each.path)):
+        for file in sorted(files, key=lambda each: order(each.path)):
             if file.path in paths:
                 raise self._asking.refused("two files of a drive have one path", "try again: it changed while it was listed")
             paths.add(file.path)
             yield file
 
-    def _drive_item(self, index: int, item: _DriveItem, drive: _Drive, root: str) -> FileItem | SkippedItem:
-        above = unquote(item.parent_reference.path.partition("root:")[2]).strip("/")
-        path = "/".join(filter(None, [*above.split("/"), item.name.replace("/", "_")])) or item.id
+    def _path(self, item: _DriveItem, found: Mapping[str, _DriveItem]) -> str:
+        """Put a path together from the names of the folders above: what a delta lists does not have it, by Graph's documentation."""
+        names: list[str] = []
+        at: _DriveItem | None = item
+        while at is not None and at.root is None and len(names) < _DEEPEST:
+            names.append(at.name.replace("/", "_") or at.id)
+            at = found.get(at.parent_reference.id)
+        if at is None or at.root is None:
+            raise self._asking.refused("Graph listed an item of a drive without the folders above it", "try again")
+        return "/".join(reversed(names))
+
+    def _drive_item(
+        self, index: int, item: _DriveItem, found: Mapping[str, _DriveItem], drive: _Drive, root: str
+    ) -> FileItem | SkippedItem:
+        path = self._path(item, found)
         if item.remote_item is not None:
             return SkippedItem(subject=index, path=path, reason="it is a link to something in another drive")
         if item.file is None:

@@ -1,8 +1,8 @@
 """A stand-in for Microsoft Graph on loopback, as far as the connector `msgraph` asks it, and for Entra's token endpoint.
 
 It behaves as Graph does where that matters to a reader: small pages with `@odata.nextLink`, a drive's list that ends with
-`@odata.deltaLink` and may name an item twice, 429 with `Retry-After`, content of drives by a redirect to another host (which refuses who
-brings a token there), and 404 with Graph's codes for people who are unknown or have no mailbox or drive.
+`@odata.deltaLink`, has no paths and may name an item twice, 429 with `Retry-After`, content of drives by a redirect to another host (which
+refuses who brings a token there), and 404 with Graph's codes for people who are unknown or have no mailbox or drive.
 """
 
 import json
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -129,9 +130,13 @@ class GraphStandIn:
         match rest:
             case ["root", "delta"]:
                 items: list[Json] = [{"id": "root", "name": "root", "root": {}, "folder": {}}]
+                folders = {str(above): above for path in files for above in PurePosixPath(path).parents if above.name}
+                for above in folders.values():
+                    place = {"driveId": drive, "id": _folder_id(above.parent)}
+                    items.append({"id": _folder_id(above), "name": above.name, "parentReference": place, "folder": {}})
                 for number, (path, content) in enumerate(files.items()):
-                    folder, _, name = path.rpartition("/")
-                    place = {"driveId": drive, "path": f"/drives/{drive}/root:" + (f"/{folder.replace(' ', '%20')}" if folder else "")}
+                    name = PurePosixPath(path).name
+                    place = {"driveId": drive, "id": _folder_id(PurePosixPath(path).parent)}
                     item = {"id": f"i{number}", "name": name, "parentReference": place, "lastModifiedDateTime": "2026-02-03T04:05:06Z"}
                     items.append({**item, "size": 1, "file": {}})  # an older state: it comes again
                     items.append({**item, "size": len(content), "file": {}})
@@ -165,6 +170,10 @@ class GraphStandIn:
         if form.get("client_secret") != [self.client_secret] or form.get("scope") != [f"{self.url}/.default"]:
             return 401, {}, json.dumps({"error": "invalid_client", "error_description": str(form)}).encode()
         return _ok({"token_type": "Bearer", "expires_in": 3599, "access_token": _TOKEN})
+
+
+def _folder_id(folder: PurePosixPath) -> str:
+    return f"f/{folder}" if folder.name else "root"
 
 
 def _ok(value: Json) -> tuple[int, dict[str, str], bytes]:

@@ -21,7 +21,13 @@ from rightful.testing.connector_suite import ANN, ANN2, STRANGER, UPPER, Connect
 from rightful.testing.graph_stand_in import Account, GraphStandIn, serving
 
 MAILS = {"Hello": b"Subject: Hello\r\n\r\nx", "a/b \u20ac": b"\x00\xff", "": b"empty subject", "long": b"x" * (5 << 20), "nothing": b""}
-FILES = {"Documents/a b.txt": b"abc", "z.bin": bytes(range(256)) * 9000, "Documents/deep/er/empty": b"", "b.txt": b"b"}
+FILES = {
+    "Documents/a b.txt": b"abc",
+    "z.bin": bytes(range(256)) * 9000,
+    "Documents/deep/er/empty": b"",
+    "b.txt": b"b",
+    "Documents/b.txt": b"B",
+}
 
 
 def _events(count: int) -> list[dict[str, Any]]:
@@ -221,6 +227,20 @@ def test_download_host_gets_no_token_and_one_that_is_not_named_nothing() -> None
             with pytest.raises(SourceRefused, match="not named"):
                 list(item.open())
         assert len(graph.downloads) == len(FILES)
+
+
+def test_item_of_a_drive_whose_folders_are_not_listed_or_go_round_is_refused() -> None:
+    with serving({}) as graph, closing(_connector(graph, "drive")) as connector:
+        for parent in ("nowhere", "folder"):
+            place = {"driveId": "d", "id": parent}
+            items: list[dict[str, Any]] = [{"id": "folder", "name": "f", "folder": {}, "parentReference": place}]
+            items += [{"id": "file", "name": "x", "size": 1, "file": {}, "parentReference": {"driveId": "d", "id": "folder"}}]
+            graph.instead = (
+                200,
+                json.dumps({"id": "d", "owner": {"user": {"id": ANN.id}}, "value": items, "@odata.deltaLink": "x"}).encode(),
+            )
+            with pytest.raises(SourceRefused, match="folders above"):
+                _items(connector)
 
 
 def test_list_of_a_drive_that_ends_early_is_refused() -> None:
