@@ -28,10 +28,13 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 @cache
 def field_docs(cls: type[msgspec.Struct]) -> dict[str, str]:
-    """Return the docstring of each field of a class, by the field's name."""
+    """Return the docstring of each field of a class, those that it inherits too, by the field's name."""
+    docs: dict[str, str] = {}
+    for base in cls.__bases__:
+        if base is not msgspec.Struct and issubclass(base, msgspec.Struct):
+            docs |= field_docs(base)
     tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-    docs: dict[str, str] = {}
     for statement, after in pairwise(body):
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             value = after.value if isinstance(after, ast.Expr) else None

@@ -282,8 +282,13 @@ tenants:
       #     user: reader
       #     @ files.access.password
       #     password: ${PASSWORD}
+      # papers:
+      #   connector: files
+      #   url: https://papers.contoso.example/dav
+      #   path: "{upn}/"
+      #   access:
       #     @ files.access.token
-      #     # token: ${TOKEN}
+      #     token: ${PASSWORD}
 
       # Mail: a mailbox for each person.
       # mail:
@@ -503,17 +508,6 @@ tenants:
       #     secret_access_key: ${PASSWORD}
       #     @ lake.access.session_token
       #     session_token: ""
-      # cloud:
-      #   connector: files
-      #   url: https://cloud.contoso.example/dav/homes
-      #   path: "{upn}/"
-      #   access:
-      #     @ files.access.user
-      #     user: reader
-      #     @ files.access.password
-      #     password: ${PASSWORD}
-      #     @ files.access.token
-      #     # token: ${TOKEN}
       #     @ lake.access.ca
       #     ca: ""
       #   product: Activity

@@ -24,7 +24,7 @@ from rightful.connectors.lake_local import LocalLake
 from rightful.connectors.lake_settings import CsvSettings, format_problems
 from rightful.connectors.lake_window import ALWAYS, Window, WindowSettings, resolve, window_problems
 from rightful.connectors.local_paths import has_wildcard, local_path, local_url_problem
-from rightful.connectors.tree_place import OBJECT_STORES, Access, TreePlace, place_problems, remote_root
+from rightful.connectors.tree_place import OBJECT_STORES, ObjectAccess, TreePlace, place_problems, remote_root
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.setting_problem import SettingProblem, refuse
 from rightful.spelling import did_you_mean
@@ -59,7 +59,7 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """The column that says when a row's event happened; must be there. `window` is about it."""
     window: WindowSettings = WindowSettings()
     """Only rows of this time are delivered, and those that have none. Default: all."""
-    access: Access = Access()
+    access: ObjectAccess = ObjectAccess()
     """How an object store is reached; nothing of it is for local files."""
     allow_empty: bool = False
     """Whether a lake without files is normal; else it is refused."""

@@ -27,8 +27,8 @@ _FORMS = {
 OBJECT_STORES = ("az", "s3")
 
 
-class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How another system is reached, and as whom. Secrets are best given as `{file: PATH}` or `${NAME}`; none is ever shown."""
+class ObjectAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How an object store is reached, and as whom. Secrets are best given as `{file: PATH}` or `${NAME}`; none is ever shown."""
 
     endpoint: str = ""
     """`az`, `s3`: another address than the cloud's own, `https://…`; `http://` on loopback alone, for an emulator."""
@@ -44,16 +44,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`s3`: what temporary credentials have besides."""
     ca: str = ""
     """`az`, `s3`, `https`: certificates (PEM) to trust instead of the system's: `{file: PATH}`."""
-    user: str = ""
-    """`https` (WebDAV): who reads, with `password` (RFC 7617)."""
-    password: str = ""
-    """`https` (WebDAV): the password that belongs to it."""
-    token: str = ""
-    """`https` (WebDAV): sent as `Authorization: Bearer …`, instead of user and password."""
 
     def __repr__(self) -> str:
         """Name what is given, never its value."""
-        return f"Access({', '.join(self.given)})"
+        return f"{type(self).__name__}({', '.join(self.given)})"
 
     @property
     def given(self) -> list[str]:
@@ -61,11 +55,22 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return [name for name in self.__struct_fields__ if getattr(self, name)]
 
 
+class Access(ObjectAccess, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How another system is reached, and as whom."""
+
+    user: str = ""
+    """`https` (WebDAV): who reads, with `password` (RFC 7617)."""
+    password: str = ""
+    """`https` (WebDAV): the password that belongs to it."""
+    token: str = ""
+    """`https` (WebDAV): sent as `Authorization: Bearer …`, instead of user and password."""
+
+
 class TreePlace(msgspec.Struct, frozen=True, kw_only=True):
     """The root of a tree, as the settings have it."""
 
     url: str
-    access: Access
+    access: ObjectAccess
     allow_empty: bool
 
     @property
@@ -84,7 +89,7 @@ class RemoteRoot(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None
     segments: tuple[str, ...]
     """Of the root, below the host."""
-    access: Access
+    access: ObjectAccess
     allow_empty: bool
 
 
@@ -123,6 +128,8 @@ def _access_problems(place: TreePlace) -> Iterator[SettingProblem]:
         yield ("access", "endpoint"), "is no https:// address", "write https://…; http:// is for emulators on loopback alone"
     if bool(access.access_key_id) != bool(access.secret_access_key):
         yield ("access", "secret_access_key"), "and access_key_id belong together", "give both, or none for those of the machine"
+    if not isinstance(access, Access):
+        return
     if access.token and (access.user or access.password):
         yield ("access", "token"), "stands beside user and password", "keep one of them"
     if ":" in access.user or bool(access.user) != bool(access.password):

@@ -16,7 +16,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from rightful.connectors.file_tree import ENDLESS, IsWanted, Patience, TreeFile, TreeFolder, TreeSkip, changed, order
 from rightful.connectors.listed_tree import ListedWalk
-from rightful.connectors.tree_place import Access, RemoteRoot
+from rightful.connectors.tree_place import Access, ObjectAccess, RemoteRoot
 from rightful.connectors.webdav_listing import REQUEST, Member, NotUnderstood, members
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable, StorageRefused, StorageUnavailable
 from rightful.pinned import PinnedHost
@@ -284,7 +284,9 @@ def _bare(etag: str) -> str:
     return etag.strip().removeprefix("W/").strip('"')
 
 
-def _authorization(access: Access) -> tuple[tuple[str, str], ...]:
+def _authorization(access: ObjectAccess) -> tuple[tuple[str, str], ...]:
+    if not isinstance(access, Access):
+        return ()
     if access.token:
         return (("Authorization", f"Bearer {access.token}"),)
     if access.user:

@@ -48,6 +48,8 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
         "files",
         "archive",
         "scans",
+        "cloud",
+        "papers",
         "mail",
         "orders",
         "order_lines",
