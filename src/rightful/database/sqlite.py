@@ -21,7 +21,7 @@ from rightful.database.query import Query, Target, Wanted
 from rightful.database.row_batches import batch_of, fetched, pieces
 from rightful.database.sqlite_catalogue import introspect, statistics_of, table_names, widths_of
 from rightful.database.sqlite_rows import Misfit, array_of
-from rightful.database.sqlite_sql import LOWER, SqliteDialect
+from rightful.database.sqlite_sql import LOWER, LOWER_OF_ALL, SqliteDialect
 from rightful.database.table import Link, Owner, Statistics, Table, links_of
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.package.schema import ColumnKind
@@ -154,7 +154,7 @@ class SqliteDatabase:
     def caseless(self, table: Table, name: str, *, is_ascii: bool, is_single: bool) -> Table:
         """Return the table with a column that is compared in lower case; SQLite's own lower() knows ASCII only, but may have an index."""
         column = next(column for column in table.columns if column.name == name)
-        compare = LOWER if is_ascii else f"{_LOWER}({{}})"
+        compare = (LOWER if is_single else LOWER_OF_ALL) if is_ascii else f"{_LOWER}({{}})"
         changed = table.replace(msgspec.structs.replace(column, compare=compare, form=Form.TEXT, is_exact=True, is_indexed=False))
         # For one the planner may find an index on lower(); for many it would go over the table once for each.
         return msgspec.structs.replace(changed, is_view=table.is_view or is_single)

@@ -22,6 +22,8 @@ _KINDS = {
 }
 LOWER = "lower({})"
 """SQLite's own, which knows ASCII only and may have an index."""
+LOWER_OF_ALL = "(lower({}))"
+"""The same where all rows are gone over: compared with values as they are, since these have the index then."""
 COLLATIONS = ("BINARY", "NOCASE", "RTRIM")
 """Those that SQLite brings along; a file that needs another one cannot be read at all."""
 _BY_AFFINITY = {"INTEGER": "integer", "REAL": "real", "BLOB": "blob"}

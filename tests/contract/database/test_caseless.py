@@ -10,6 +10,7 @@ from tests.contract.database.world import ENGINES, World, connector, header, mak
 from rightful.connectors.interface import Amount, estimate
 from rightful.connectors.sql import SqlConnector, SqlSettings
 from rightful.database.identifying import SlotValues
+from rightful.database.query import Target
 from rightful.testing.connector_suite import identified
 
 ANN = identified(mail=("Ann.Öst@contoso.example",), employee_id=("E1",))
@@ -125,3 +126,17 @@ def test_sqlites_own_index_in_lower_case_serves_one_person(tmp_path: Path, reque
     query = database.build_count(msgspec.structs.replace(target, table=table))
     plan = database.rows(msgspec.structs.replace(query, sql=f"EXPLAIN QUERY PLAN {query.sql}"), [SlotValues([0], ["ben@contoso.example"])])
     assert any("lowered" in str(row) for row in plan), plan
+
+
+@pytest.mark.parametrize("world", [ENGINES[0]], indirect=True)
+def test_many_are_looked_for_in_one_pass_over_the_rows(world: World) -> None:
+    database = connector(world, source=orders(world, [], mail="mail", copy="mail"))._database
+    table = database.table("orders")
+    for name in ("mail", "copy"):
+        table = database.caseless(table, name, is_ascii=True, is_single=False)
+    query = database.build_count(Target(source_name="s", table=table, match=(("mail", "mail"), ("copy", "mail"))))
+    explained = msgspec.structs.replace(query, sql=f"EXPLAIN QUERY PLAN {query.sql}")
+    plan = [str(row[-1]) for row in database.rows(explained, [SlotValues([0, 1], ["ben@contoso.example", "x@contoso.example"])])]
+    assert sum("SEARCH f " in step for step in plan) == 2, "each row is compared with its own values alone"
+    assert not any(step.startswith("SCAN f") for step in plan)
+    assert database.count(query, [SlotValues([0, 1], ["ben@contoso.example", "x@contoso.example"])], limit_s=30.0) == {0: 2}
