@@ -25,6 +25,9 @@ _BETWEEN = r"\s<>()\[\]{},;:\"|\u3000-\u3002\uff08\uff09\uff0c\uff1a-\uff1c\uff1
 """What stands between words and in no address, quoted parts apart (RFC 5321, 4.1.2)."""
 _RARE = "!#$%&'*/=?^`{|}~\\"
 """What RFC 5321 allows in an address, and mostly belongs to the text beside one: a URL, quotation marks, markup."""
+_WITHIN_NAMES = "'`\u00b4\u2018\u2019"
+"""Quotation marks that are part of a name between two letters of it (o'brien@…)."""
+_OF_WORDS = frozenset({"Lu", "Ll", "Lt", "Lm", "Mn", "Mc", "Me", "Nd"})
 _AT_SIGN = re.compile(_AT)
 _RUN = re.compile(
     # Characters that may be an address or hold some, with a literal domain behind.
@@ -94,7 +97,7 @@ def _own_part(local: str, domain: str, own: Own) -> tuple[int, int] | None:
     """Return where in `local` the subject's own address starts and where in `domain` it ends; None where there is none."""
     first = max(0, len(local) - _LONGEST)
     starts = [place for place in range(first, len(local)) if not place or _may_start(local, place)]
-    ends = [place for place in range(1, min(len(domain), _LONGEST)) if domain[place - 1].isascii() and not domain[place].isascii()]
+    ends = [place for place in range(1, min(len(domain), _LONGEST)) if domain[place - 1].isascii() and _has_no_case(domain[place])]
     for start in starts[: _MOST_TRIED // 2] + starts[-_MOST_TRIED // 2 :]:
         for end in (len(domain), *ends[:_MOST_TRIED]):
             if own.names(f"{local[start:]}@{domain[:end]}"):
@@ -105,7 +108,14 @@ def _own_part(local: str, domain: str, own: Own) -> tuple[int, int] | None:
 def _may_start(local: str, place: int) -> bool:
     """Say whether an address may start here, after what belongs to the text around it."""
     before = local[place - 1]
-    return before in _RARE or (not before.isascii() and local[place].isascii())
+    if before in _WITHIN_NAMES:
+        return place == 1 or not local[place - 2].isalnum()
+    return before in _RARE or (_has_no_case(before) and local[place].isascii())
+
+
+def _has_no_case(character: str) -> bool:
+    """Say whether a character may stand beside an address without a blank, as in Chinese: no letter with an accent is one."""
+    return not character.isascii() and unicodedata.category(character) not in _OF_WORDS
 
 
 # -- telephone numbers ----------------------------------------------------------------------------------------------------

@@ -37,6 +37,8 @@ OWN = Own(
         ("bob@xn--bcher-kva.example bob@bücher.example böb@उदाहरण.भारत", f"{MAIL} {MAIL} {MAIL}"),
         ("ann@contoso.example.evil.example", MAIL),
         ("xann@contoso.example ann@contoso.examplex", f"{MAIL} {MAIL}"),
+        ("o'ann@contoso.example o\u2019ann@contoso.example", f"{MAIL} {MAIL}"),
+        ("zoéann@contoso.example жann@contoso.example ann@contoso.exampleé e\u0301ann@contoso.example", f"{MAIL} {MAIL} {MAIL} {MAIL}"),
         ("bounce+bob=x.example@lists.example", MAIL),
         ("联系ann@contoso.example。联系bob@x.example。谢谢", f"联系ann@contoso.example。{MAIL}。谢谢"),
         ("ann@contoso.exampleです", None),
