@@ -146,8 +146,9 @@ def _withhold_numbers(text: str, own: Own) -> tuple[str, int]:
 
 
 # -- cells that name people -----------------------------------------------------------------------------------------------
-_ITEM = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|<[^<>]*+>|[^,;\r\n"<]++|["<])++')
-"""One of a list: mail headers separate by commas, address books by semicolons."""
+_SEPARATORS = r",;\r\n\t\v\f\x1c-\x1e\x85\u2028\u2029\u060c\u061b\u3001\uff0c\uff1b"
+_ITEM = re.compile(rf'(?:"(?:[^"\\]|\\.)*+"|<[^<>]*+>|[^{_SEPARATORS}"<]++|["<])++')
+"""One of a list: mail headers separate by commas, address books by semicolons, tables by tabs; those of other scripts are such, too."""
 _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
 
 

@@ -89,6 +89,8 @@ def test_each_value_that_is_withheld_is_counted() -> None:
         ("Smith, Ann", None),
         ("E-1, e-1\n4711\r\n4712", f"E-1, {PERSON}\n4711\r\n{PERSON}"),
         ("Bob bob@x.example <ann@contoso.example>", f"Bob {MAIL} <ann@contoso.example>"),
+        ("Bob\uff0cCarl\uff1bDan\u3001Ann <ann@contoso.example>", f"{PERSON}\uff0c{PERSON}\uff1b{PERSON}\u3001Ann <ann@contoso.example>"),
+        ("Bob\tCarl\u2028Ann <ann@contoso.example>", f"{PERSON}\t{PERSON}\u2028Ann <ann@contoso.example>"),
         ("'ann@contoso.example'", None),
         ("Bob", PERSON),
         ("<ann@contoso.example> on behalf of bob", PERSON),
