@@ -41,12 +41,16 @@ class MariadbServer:
         self._account = _account()
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
+        temporary = folder / "tmp"  # a server that starts deletes the temporary tables of all that share its folder
+        temporary.mkdir()
         if self._account:
             shutil.chown(folder, self._account)
+            shutil.chown(temporary, self._account)
         command = [
             "mariadb-install-db",
             "--no-defaults",
             f"--datadir={folder / 'data'}",
+            f"--tmpdir={temporary}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         ]
@@ -74,6 +78,7 @@ class MariadbServer:
         command = [self._program, "--no-defaults", f"--datadir={self._folder / 'data'}", f"--port={self.port}", "--bind-address=127.0.0.1"]
         command += [f"--socket={self._folder / 'socket'}", f"--pid-file={self._folder / 'pid'}", "--skip-log-bin", "--skip-name-resolve"]
         command += [
+            f"--tmpdir={self._folder / 'tmp'}",
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-buffer-pool-size=64M",
             "--innodb-fast-shutdown=2",
