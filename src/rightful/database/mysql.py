@@ -208,24 +208,12 @@ class MysqlDatabase:
         return answer
 
     def _begun(self, begin: Callable[[MysqlConnection], None]) -> MysqlConnection:
-        """Begin a transaction; where a kept connection turns out dead (the server was restarted), on a new one."""
-        while True:
-            try:
-                connection, is_kept = self._pool.take()
-            except (*_TROUBLE, RuntimeError) as error:
-                raise self._translated(error) from None
-            try:
-                begin(connection)
-            except _TROUBLE as error:
-                connection.close()
-                if not (is_kept and is_connection_lost(error)):
-                    raise self._translated(error) from None
-                self._pool.drop()
-            except BaseException:
-                connection.close()
-                raise
-            else:
-                return connection
+        """Begin a transaction on a connection that lives; the driver's errors are translated."""
+        try:
+            connection, _ = self._pool.lend(begin, _TROUBLE, is_connection_lost)
+        except (*_TROUBLE, RuntimeError) as error:
+            raise self._translated(error) from None
+        return connection
 
     def _end(self, connection: MysqlConnection) -> None:
         """Close a connection in the middle of a query. The server notices when it next sends; it is told, so that it stops at once."""

@@ -15,6 +15,8 @@ class Connection(Protocol):
 
 
 C = TypeVar("C", bound=Connection)
+E = TypeVar("E", bound=Exception)
+R = TypeVar("R")
 _KEPT = 8
 _KEPT_S = 300.0
 
@@ -50,6 +52,27 @@ class Pool(Generic[C]):
             if self._idle:
                 return self._idle.pop()[0], True
         return self._connect(), False
+
+    def lend(self, use: Callable[[C], R], trouble: tuple[type[E], ...], is_dead: Callable[[E], bool]) -> tuple[C, R]:
+        """Return a connection and what `use` made of it; where a kept one turns out dead (the server was restarted), with a new one.
+
+        Args:
+            use: is given the connection, which is closed where it raises; called again for each kept one that is dead.
+            trouble: what it raises where the connection may be at fault.
+            is_dead: says so of such an error.
+        """
+        while True:
+            connection, is_kept = self.take()
+            try:
+                return connection, use(connection)
+            except trouble as error:
+                connection.close()
+                if not (is_kept and is_dead(error)):
+                    raise
+                self.drop()
+            except BaseException:
+                connection.close()
+                raise
 
     def give(self, connection: C) -> None:
         """Give a sound connection back."""

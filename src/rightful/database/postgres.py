@@ -255,22 +255,11 @@ class PostgresDatabase:
         return rows
 
     def _retried(self, use: Callable[[PostgresConnection], R]) -> tuple[PostgresConnection, R]:
-        """Use a connection; where a kept one turns out dead (the server was restarted), once more with a new one."""
-        while True:
-            try:
-                connection, is_kept = self._pool.take()
-            except adbc_driver_manager.Error as error:
-                raise self._translated(error) from None
-            try:
-                return connection, use(connection)
-            except adbc_driver_manager.Error as error:
-                connection.close()
-                if not (is_kept and is_connection_lost(error)):
-                    raise self._translated(error) from None
-                self._pool.drop()
-            except BaseException:
-                connection.close()
-                raise
+        """Use a connection that lives; the driver's errors are translated."""
+        try:
+            return self._pool.lend(use, (adbc_driver_manager.Error,), is_connection_lost)
+        except adbc_driver_manager.Error as error:
+            raise self._translated(error) from None
 
     def _translated(self, error: adbc_driver_manager.Error) -> Exception:
         if (error.sqlstate or "").startswith("42"):
