@@ -8,7 +8,7 @@ rows than are wanted, and never fewer. Mails and user principal names are compar
 from collections.abc import Sequence
 
 from rightful.database.identifying import Form, Slot
-from rightful.database.query import Pair
+from rightful.database.query import Pair, joined_in_order
 from rightful.database.table import Table, TableColumn
 from rightful.package.schema import ColumnKind
 from rightful.subject.matching import FOLDED_KINDS
@@ -78,11 +78,7 @@ class MysqlDialect:
 
     def source(self, relation: str, table: Table, joined: Sequence[TableColumn], condition: str) -> str:
         """Join: from the values to the table by its index, or else once over the table, by the values' index."""
-        if table.is_view:
-            return f"{relation} f JOIN {table.sql} t ON {condition}"
-        if any(column.is_indexed for column in joined):
-            return f"{relation} f STRAIGHT_JOIN {table.sql} t ON {condition}"
-        return f"{table.sql} t STRAIGHT_JOIN {relation} f ON {condition}"
+        return joined_in_order(relation, table, joined, condition, in_order="STRAIGHT_JOIN")
 
     def absent(self, relation: str, pairs: Sequence[Pair], slot: Slot | None) -> str:
         """Use NOT IN over the whole relation, which is run once; NOT EXISTS would run it for each row."""

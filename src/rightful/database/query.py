@@ -355,6 +355,23 @@ class _Builder:
         return self._dialect.absent(earlier.relation, pairs, earlier.slot)
 
 
+def joined_in_order(relation: str, table: Table, joined: Sequence[TableColumn], condition: str, *, in_order: str) -> str:
+    """Join values to a table: by its index where it has one, or else once over the table; for a `Dialect`'s `source`.
+
+    Args:
+        relation: the values.
+        table: joined as the database likes, where it is a view: nothing is known of its indexes.
+        joined: the columns that are compared.
+        condition: how, with `f` for the relation and `t` for the table.
+        in_order: the join that goes from left to right.
+    """
+    if table.is_view:
+        return f"{relation} f JOIN {table.sql} t ON {condition}"
+    if any(column.is_indexed for column in joined):
+        return f"{relation} f {in_order} {table.sql} t ON {condition}"
+    return f"{table.sql} t {in_order} {relation} f ON {condition}"
+
+
 def compares_exactly(column: TableColumn, slot: Slot) -> bool:
     """Say whether equality in the database finds what the independent check will accept."""
     return column.is_exact or (column.is_caseless and slot.kind in FOLDED_KINDS)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from rightful.database.identifying import Form, Slot
 from rightful.database.naming import quote
-from rightful.database.query import Pair, compares_exactly
+from rightful.database.query import Pair, compares_exactly, joined_in_order
 from rightful.database.table import Table, TableColumn
 from rightful.package.schema import Column, ColumnKind
 
@@ -123,11 +123,7 @@ class SqliteDialect:
 
     def source(self, relation: str, table: Table, joined: Sequence[TableColumn], condition: str) -> str:
         """Join: from the values to the table by its index, or else once over the table. CROSS JOIN fixes the order."""
-        if table.is_view:
-            return f"{relation} f JOIN {table.sql} t ON {condition}"
-        if any(column.is_indexed for column in joined):
-            return f"{relation} f CROSS JOIN {table.sql} t ON {condition}"
-        return f"{table.sql} t CROSS JOIN {relation} f ON {condition}"
+        return joined_in_order(relation, table, joined, condition, in_order="CROSS JOIN")
 
     def absent(self, relation: str, pairs: Sequence[Pair], slot: Slot | None) -> str:
         """Use NOT IN over the whole relation, which SQLite indexes once; NOT EXISTS it would search anew for each row."""
