@@ -45,6 +45,15 @@ def to_microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+def nanoseconds_of(text: str) -> int | None:
+    """Return the nanoseconds since 1970 of a moment in ISO 8601; None where it is none, or has no zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return to_microseconds(moment) * 1000 if moment.tzinfo is not None else None
+
+
 def from_microseconds(value: int) -> datetime:
     """Return the moment, aware, in UTC; raises `OverflowError` where no `datetime` can hold it."""
     return _EPOCH + value * _MICROSECOND

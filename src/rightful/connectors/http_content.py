@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
 
 import msgspec
 
+from rightful.clock import nanoseconds_of
 from rightful.connectors.file_tree import order
 from rightful.connectors.http_asking import Asking
 from rightful.connectors.http_settings import PLACEHOLDER, HttpSettings
@@ -22,7 +22,6 @@ from rightful.subject.model import IdentifiedSubject
 
 _MOST_FILES = 100_000
 _LARGEST = 1 << 50
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _NO_ADDRESS = "the record names no address of its content"
 _NO_SIZE = "the record does not say how large its content is"
 
@@ -107,7 +106,7 @@ class Contents:
             path=listed.path,
             root=listed.root,
             size_bytes=listed.size_bytes,
-            modified_ns=_nanoseconds(listed.changed),
+            modified_ns=nanoseconds_of(listed.changed),
             open=lambda: self._content(listed),
         )
 
@@ -124,11 +123,3 @@ class Contents:
 
 def _path_of(cursor: Cursor) -> str:
     return os.fsdecode(cursor.after) if isinstance(cursor.after, bytes) else str(cursor.after)
-
-
-def _nanoseconds(text: str) -> int | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000 if moment.tzinfo is not None else None

@@ -10,18 +10,19 @@ import re
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, TypeVar, cast
 from urllib.parse import quote
 
 import msgspec
 
+from rightful.clock import nanoseconds_of
 from rightful.connectors import msgraph_settings
 from rightful.connectors.file_tree import order
 from rightful.connectors.http_asking import Asking, Page
 from rightful.connectors.http_rows import COLUMNS, batches
 from rightful.connectors.interface import MATCH_PREFIX, Cursor, FileItem, Item, MatchColumn, Partition, ReadHeader, SkippedItem
+from rightful.connectors.msgraph_answers import Calendar, Drive, DriveItem, Listing, Message, Named, code_of
 from rightful.connectors.msgraph_settings import PATHS, MsgraphSettings
 from rightful.ids import is_guid
 from rightful.package.json_text import are_documents
@@ -40,7 +41,6 @@ _LARGEST_MESSAGE = 512 << 20
 """Exchange takes 150 MiB at most, which base64 makes 205."""
 _NOBODY = "00000000-0000-4000-8000-000000000000"
 _NOT_FOUND = frozenset({404})
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 # Each escape of a JSON text as a whole (RFC 8259 7), so that the second of two backslashes begins none.
 _HALF = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 _USER = re.compile(r"#users\('([0-9A-Fa-f-]{36})(?:@[^')]*)?'\)")
@@ -49,77 +49,6 @@ _NONE = frozenset({"MailboxNotEnabledForRESTAPI", "ErrorMailboxNotEnabledForREST
 """Codes of Graph's that say why somebody has nothing of a kind; any other 404 is an error."""
 _NO_MAILBOX = "Graph reaches no mailbox of this person: none is licensed, it is inactive, or lies on premises"
 _REASONS: Mapping[str, str] = {"mail": _NO_MAILBOX, "calendar": _NO_MAILBOX, "drive": "Graph knows no drive of this person"}
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    value: list[msgspec.Raw] = []
-    context: str = msgspec.field(name="@odata.context", default="")
-    next_link: str = msgspec.field(name="@odata.nextLink", default="")
-    delta_link: str = msgspec.field(name="@odata.deltaLink", default="")
-
-
-class _Code(msgspec.Struct, frozen=True):
-    code: str = ""
-
-
-class _Error(msgspec.Struct, frozen=True):
-    error: _Code = _Code()
-
-
-class _Named(msgspec.Struct, frozen=True):
-    id: str
-
-
-class _Address(msgspec.Struct, frozen=True):
-    address: str | None = None
-
-
-class _Calendar(msgspec.Struct, frozen=True, rename="camel"):
-    id: str
-    owner: _Address | None = None
-    is_default_calendar: bool | None = False
-
-    @property
-    def owner_address(self) -> str:
-        """The owner's address, to compare; empty where Graph does not say it."""
-        return ((self.owner.address if self.owner else "") or "").casefold()
-
-
-class _Message(msgspec.Struct, frozen=True, rename="camel"):
-    id: str
-    received_date_time: str | None = None
-    subject: str | None = None
-
-
-class _Parent(msgspec.Struct, frozen=True, rename="camel"):
-    drive_id: str = ""
-    id: str = ""
-
-
-class _DriveItem(msgspec.Struct, frozen=True, rename="camel"):
-    id: str
-    name: str = ""
-    size: int = 0
-    last_modified_date_time: str = ""
-    parent_reference: _Parent = _Parent()
-    file: dict[str, object] | None = None
-    folder: dict[str, object] | None = None
-    root: dict[str, object] | None = None
-    deleted: dict[str, object] | None = None
-    remote_item: dict[str, object] | None = None
-
-
-class _Identity(msgspec.Struct, frozen=True):
-    id: str = ""
-
-
-class _Owner(msgspec.Struct, frozen=True):
-    user: _Identity = _Identity()
-
-
-class _Drive(msgspec.Struct, frozen=True):
-    id: str
-    owner: _Owner = _Owner()
 
 
 class _Absent(Exception):
@@ -153,7 +82,7 @@ class MsgraphConnector:
     def check(self) -> None:
         """Ask for somebody who is not there: a missing permission is told before that."""
         answer = self._asking.look(self._target(_NOBODY), _NOT_FOUND)
-        if not isinstance(answer, Page) and _code(answer.body) not in _UNKNOWN | _NONE:
+        if not isinstance(answer, Page) and code_of(answer.body) not in _UNKNOWN | _NONE:
             raise self._asking.refused("Graph answered 404 without saying that there is no such user", "check url")
 
     def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
@@ -206,14 +135,14 @@ class MsgraphConnector:
     def _profile(self, index: int, user: str) -> Iterator[Item]:
         answer = self._asking.look(self._target(user), _NOT_FOUND)
         if isinstance(answer, Page):
-            found = self._decoded(answer.content, _Named)
+            found = self._decoded(answer.content, Named)
             yield from batches(index, [answer.content.strip()], {"owner": lambda _: _spelt(found.id, user)})
-        elif _code(answer.body) != "Request_ResourceNotFound":
+        elif code_of(answer.body) != "Request_ResourceNotFound":
             raise self._asking.refused("Graph answered 404 without saying that there is no such user", "check url")
 
     def _calendar(self, index: int, user: str) -> Iterator[Item]:
         pages = self._pages(self._target(user), user, may_be_absent=True)
-        calendars = [self._decoded(bytes(raw), _Calendar) for page, _ in pages for raw in page.value]
+        calendars = [self._decoded(bytes(raw), Calendar) for page, _ in pages for raw in page.value]
         own = {calendar.owner_address for calendar in calendars if calendar.is_default_calendar} - {""}
         if calendars and not own:
             raise self._asking.refused("Graph does not say whose a person's calendars are", "report it")
@@ -232,8 +161,8 @@ class MsgraphConnector:
         found: dict[str, tuple[str, str, int | None]] = {}
         for page, owner in self._pages(self._target(user), user, may_be_absent=True):
             for raw in page.value:
-                message = self._decoded(bytes(raw), _Message)
-                found[_message_path(message)] = (message.id, owner, _nanoseconds(message.received_date_time or ""))
+                message = self._decoded(bytes(raw), Message)
+                found[_message_path(message)] = (message.id, owner, nanoseconds_of(message.received_date_time or ""))
             self._bound(found)
         for path in sorted(found, key=order):
             message_id, owner, received = found[path]
@@ -244,13 +173,13 @@ class MsgraphConnector:
             )
 
     def _drive(self, index: int, user: str) -> Iterator[Item]:
-        drive = self._decoded(self._asked(self._target(user), may_be_absent=True).content, _Drive)
+        drive = self._decoded(self._asked(self._target(user), may_be_absent=True).content, Drive)
         root, drive_id = self._root(_spelt(drive.owner.user.id, user)), quote(drive.id, safe="")
-        found: dict[str, _DriveItem] = {}
-        page = _Answer()
+        found: dict[str, DriveItem] = {}
+        page = Listing()
         for page, _ in self._pages(f"/v1.0/drives/{drive_id}/root/delta?$top=200", None):
             for raw in page.value:
-                item = self._decoded(bytes(raw), _DriveItem)
+                item = self._decoded(bytes(raw), DriveItem)
                 found.pop(item.id, None)  # what comes again is what counts
                 if item.deleted is None:
                     found[item.id] = item
@@ -265,10 +194,10 @@ class MsgraphConnector:
             paths.add(file.path)
             yield file
 
-    def _path(self, item: _DriveItem, found: Mapping[str, _DriveItem]) -> str:
+    def _path(self, item: DriveItem, found: Mapping[str, DriveItem]) -> str:
         """Put a path together from the names of the folders above: what a delta lists does not have it, by Graph's documentation."""
         names: list[str] = []
-        at: _DriveItem | None = item
+        at: DriveItem | None = item
         while at is not None and at.root is None and len(names) < _DEEPEST:
             names.append(at.name.replace("/", "_") or at.id)
             at = found.get(at.parent_reference.id)
@@ -276,9 +205,7 @@ class MsgraphConnector:
             raise self._asking.refused("Graph listed an item of a drive without the folders above it", "try again")
         return "/".join(reversed(names))
 
-    def _drive_item(
-        self, index: int, item: _DriveItem, found: Mapping[str, _DriveItem], drive: _Drive, root: str
-    ) -> FileItem | SkippedItem:
+    def _drive_item(self, index: int, item: DriveItem, found: Mapping[str, DriveItem], drive: Drive, root: str) -> FileItem | SkippedItem:
         path = self._path(item, found)
         if item.remote_item is not None:
             return SkippedItem(subject=index, path=path, reason="it is a link to something in another drive")
@@ -294,7 +221,7 @@ class MsgraphConnector:
             path=path,
             root=root,
             size_bytes=item.size,
-            modified_ns=_nanoseconds(item.last_modified_date_time),
+            modified_ns=nanoseconds_of(item.last_modified_date_time),
             open=lambda: self._content(target, item.size),
         )
 
@@ -351,21 +278,21 @@ class MsgraphConnector:
         answer = self._asking.look(target, _NOT_FOUND)
         if isinstance(answer, Page):
             return answer
-        code = _code(answer.body)
+        code = code_of(answer.body)
         if may_be_absent and code in _UNKNOWN | _NONE:
             raise _Absent("Graph knows nobody by this object id" if code in _UNKNOWN else _REASONS[self._settings.what])
         raise self._asking.refused(
             "Graph answered 404", "check url, and the application's permissions; try again, if something was deleted"
         )
 
-    def _pages(self, target: str, user: str | None, *, may_be_absent: bool = False) -> Iterator[tuple[_Answer, str]]:
+    def _pages(self, target: str, user: str | None, *, may_be_absent: bool = False) -> Iterator[tuple[Listing, str]]:
         """Yield pages and the user that each says it is of, spelt as asked for. Only the first can say that there is nothing."""
         asked: set[str] = set()
         while target:
             if target in asked:
                 raise self._asking.refused("Graph's pages lead back to one that was read already", "try again")
             asked.add(target)
-            page = self._decoded(self._asked(target, may_be_absent=may_be_absent and len(asked) == 1).content, _Answer)
+            page = self._decoded(self._asked(target, may_be_absent=may_be_absent and len(asked) == 1).content, Listing)
             named = _USER.search(page.context)
             if user is not None and named is None:
                 raise self._asking.refused("Graph does not say whose data a page has", "report it")
@@ -397,22 +324,7 @@ def _spelt(found: str, asked: str) -> str:
     return asked if found.lower() == asked.lower() else found
 
 
-def _code(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_Error).error.code
-    except (ValueError, RecursionError):
-        return ""
-
-
-def _message_path(message: _Message) -> str:
+def _message_path(message: Message) -> str:
     when = re.sub(r"[^0-9TZ]", "", message.received_date_time or "undated")[:16] or "undated"
     subject = re.sub(r"[\x00-\x1f/\\]+", " ", message.subject or "").strip()[:80]
     return f"{when[:4]}/{' '.join(filter(None, [when, subject]))} {hashlib.sha256(message.id.encode()).hexdigest()[:12]}.eml"
-
-
-def _nanoseconds(text: str) -> int | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (moment - _EPOCH) // timedelta(microseconds=1) * 1000 if moment.tzinfo is not None else None
