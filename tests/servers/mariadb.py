@@ -1,10 +1,7 @@
 """A real MariaDB server for tests: its own data folder and socket, a free loopback port, ended by its own pid."""
 
-import os
-import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,18 +13,11 @@ import pymysql
 import pytest
 from pymysql.constants import CLIENT
 from tests.servers.port import free_port
+from tests.servers.process import account, listens
 
 PASSWORD = "sample-p@ss/w:örd"
 _START_S = 60.0
 _ACCOUNT = "reader"
-
-
-def _account() -> str | None:
-    """Return the account to run as where we are root: MariaDB refuses to."""
-    if os.geteuid() != 0:
-        return None
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return "mysql" if "mysql" in names else "nobody"
 
 
 class MariadbServer:
@@ -38,7 +28,7 @@ class MariadbServer:
         """Chosen at the first start, and kept."""
         self._program = program
         self._folder = folder
-        self._account = _account()
+        self._account = account("mysql")
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         temporary = folder / "tmp"  # a server that starts deletes the temporary tables of all that share its folder
@@ -91,9 +81,7 @@ class MariadbServer:
         for _ in range(int(_START_S / 0.05)):
             if self._process.poll() is not None:
                 raise RuntimeError(f"MariaDB did not start: {(self._folder / 'log').read_text()[-2000:]}")
-            with socket.socket() as probe:
-                is_there = probe.connect_ex(("127.0.0.1", self.port)) == 0
-            if is_there:
+            if listens(self.port):
                 self._connect("mysql").close()
                 return
             try:

@@ -1,7 +1,5 @@
 """A real PostgreSQL server for tests: its own data folder, a free loopback port, ended by its own pid."""
 
-import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -13,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from tests.servers.port import free_port
+from tests.servers.process import account
 
 PASSWORD = "sample-password"
 _START_S = 60.0
@@ -27,14 +26,6 @@ def _programs() -> Path | None:
     return Path(initdb).resolve().parent if initdb else None
 
 
-def _account() -> str | None:
-    """Return the account to run as where we are root: PostgreSQL refuses to."""
-    if os.geteuid() != 0:
-        return None
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in names else "nobody"
-
-
 class PostgresServer:
     """One server process; databases are made in it as tests need them."""
 
@@ -44,7 +35,7 @@ class PostgresServer:
         self._programs = programs
         self._folder = folder
         self._data = folder / "data"
-        self._account = _account()
+        self._account = account("postgres")
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
         if self._account:

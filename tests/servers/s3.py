@@ -3,15 +3,14 @@
 import http.client
 import os
 import secrets
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
 from tests.servers.port import free_port
+from tests.servers.process import wait_for
 
 _START_TIMEOUT_S = 60.0
 
@@ -48,11 +47,6 @@ class S3Server:
             connection.close()
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
     """A running S3 server."""
@@ -64,11 +58,7 @@ def s3_server() -> Iterator[S3Server]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while not _listens(port):
-            assert process.poll() is None, "moto's server ended at once"
-            assert time.monotonic() < deadline, "moto's server does not listen"
-            time.sleep(0.05)
+        wait_for(process, port, name="moto's server", limit_s=_START_TIMEOUT_S)
         yield S3Server(port)
     finally:
         process.terminate()

@@ -2,16 +2,15 @@
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from tests.servers.port import free_port
+from tests.servers.process import wait_for
 
 _START_TIMEOUT_S = 60.0
 
@@ -29,11 +28,6 @@ class WebdavServer:
         name = secrets.token_hex(8)
         (self.root / name).mkdir()
         return f"{self.url}/{name}", self.root / name
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="session")
@@ -62,11 +56,7 @@ def webdav_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebdavSe
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while not _listens(port):
-            assert process.poll() is None, "WsgiDAV ended at once"
-            assert time.monotonic() < deadline, "WsgiDAV does not listen"
-            time.sleep(0.05)
+        wait_for(process, port, name="WsgiDAV", limit_s=_START_TIMEOUT_S)
         yield WebdavServer(port, root, "reader", password)
     finally:
         process.terminate()
