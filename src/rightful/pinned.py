@@ -16,7 +16,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from rightful.addresses import is_reachable
@@ -125,8 +125,8 @@ class PinnedHost:
         method: str = "",
         body: bytes = b"",
         within_s: float | None = None,
-    ) -> tuple[Answer, Iterator[bytes]]:
-        """Ask for what may be large: return the answer and, of a 200 or 207, an iterator over its body in chunks of at most 1 MiB.
+    ) -> tuple[Answer, Generator[bytes]]:
+        """Ask for what may be large: return the answer and, of a 200 or 207, a generator of its body in chunks of at most 1 MiB.
 
         Of any other the answer has the body.
 
@@ -157,7 +157,7 @@ class PinnedHost:
             raise
         limit.stop()
         self._give_back(connection, is_reusable=not limit.is_over and not response.will_close)
-        return answer, iter(())
+        return answer, _nothing()
 
     def keep_none(self) -> None:
         """Close the connections that are idle and keep none from now on; those in use end by themselves."""
@@ -308,7 +308,7 @@ class PinnedHost:
             raise StorageRefused(f"{self.origin} answers without end", refusal=Refusal.OTHER)
         return body
 
-    def _chunks(self, connection: Connection, response: http.client.HTTPResponse, limit: Limit) -> Iterator[bytes]:
+    def _chunks(self, connection: Connection, response: http.client.HTTPResponse, limit: Limit) -> Generator[bytes]:
         """Yield nothing, empty, then the body."""
         is_whole = False
         try:
@@ -337,6 +337,10 @@ class PinnedHost:
 
     def _too_long(self, limit: Limit) -> StorageUnavailable:
         return StorageUnavailable(f"{self.origin} takes longer than {limit.seconds:g} s for an answer", hint="it is tried again")
+
+
+def _nothing() -> Generator[bytes]:
+    yield from ()
 
 
 def _reason(error: BaseException | None) -> str:

@@ -4,12 +4,12 @@ import base64
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPMessage
-from typing import TypeVar, cast
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -109,7 +109,7 @@ class Asking:
             "name its address in `content.hosts`, if it is to be trusted: it gets no access",
         )
 
-    def _pieces(self, answer: Answer, chunks: Iterator[bytes]) -> Generator[bytes]:
+    def _pieces(self, answer: Answer, chunks: Generator[bytes]) -> Generator[bytes]:
         try:
             for chunk in chunks:
                 if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
@@ -118,13 +118,13 @@ class Asking:
         except StorageUnavailable as error:
             raise self._unavailable(error.message, error.hint) from None
         finally:
-            cast("Generator[bytes]", chunks).close()
+            chunks.close()
 
     def _tried(
         self,
         host: PinnedHost,
         target: str,
-        take: Callable[[Answer, Iterator[bytes]], T],
+        take: Callable[[Answer, Generator[bytes]], T],
         *,
         within_s: float,
         final: frozenset[int] = frozenset(),
@@ -209,7 +209,7 @@ class Asking:
     def _unavailable(self, message: str, hint: str) -> SourceUnavailable:
         return SourceUnavailable(f"source {self._source_name!r}: {message}", source_name=self._source_name, hint=hint)
 
-    def _page(self, answer: Answer, chunks: Iterator[bytes]) -> Page:
+    def _page(self, answer: Answer, chunks: Generator[bytes]) -> Page:
         limit = self._settings.answer_mib << 20
         content = bytearray()
         try:
@@ -220,7 +220,7 @@ class Asking:
                         f"an answer is larger than {self._settings.answer_mib} MiB", "ask for smaller pages, or raise answer_mib"
                     )
         finally:
-            cast("Generator[bytes]", chunks).close()
+            chunks.close()
         if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
             raise self.refused("the API compresses its answers though it was asked not to", "have it heed Accept-Encoding: identity")
         return Page(bytes(content), answer.headers)
@@ -250,7 +250,7 @@ def _pinned(url: str, timeout_s: float) -> PinnedHost:
     return PinnedHost(parts.scheme, parts.hostname or "", port, may_be_private=True, answer_timeout_s=min(60.0, timeout_s), kept=4)
 
 
-def _as_it_is(answer: Answer, chunks: Iterator[bytes]) -> tuple[Answer, Iterator[bytes]]:
+def _as_it_is(answer: Answer, chunks: Generator[bytes]) -> tuple[Answer, Generator[bytes]]:
     return answer, chunks
 
 

@@ -7,8 +7,7 @@ import base64
 import re
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
-from typing import cast
+from collections.abc import Generator, Mapping
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import msgspec
@@ -124,7 +123,7 @@ class Tokens:
             form |= {"client_id": said.client_id, "client_secret": said.client_secret}
         return urlencode(form).encode(), headers
 
-    def _whole(self, chunks: Iterator[bytes]) -> bytes:
+    def _whole(self, chunks: Generator[bytes]) -> bytes:
         content = bytearray()
         try:
             for chunk in chunks:
@@ -132,8 +131,7 @@ class Tokens:
                 if len(content) > _LARGEST_ANSWER:
                     raise self._refused(f"what {self._pinned.origin} answered is too large for a token", "check oauth2.token_url")
         finally:
-            if hasattr(chunks, "close"):
-                cast("Generator[bytes]", chunks).close()
+            chunks.close()
         return bytes(content)
 
     def _not_granted(self, status: int, content: bytes) -> SourceRefused:

@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from http import HTTPStatus
 from http.client import HTTPMessage
-from typing import NoReturn, cast
+from typing import NoReturn
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from rightful.connectors.file_tree import ENDLESS, IsWanted, Patience, TreeFile, TreeFolder, TreeSkip, changed, order
@@ -199,7 +199,7 @@ class WebdavTree:
         target = "".join(f"/{quote_from_bytes(segment, safe='')}" for segment in (*self._root, *segments))
         target += "/" if is_folder or not target else ""
         more = (("Depth", depth), ("Content-Type", "application/xml; charset=utf-8")) if depth else ()
-        chunks: Iterator[bytes] = iter(())
+        chunks: Generator[bytes] | None = None
         is_answered = False
         try:
             answer, chunks = self._pinned.stream(
@@ -220,8 +220,8 @@ class WebdavTree:
         except StorageRefused as error:
             raise SourceRefused(error.message, source_name=self._source_name, hint=error.hint) from None
         finally:
-            if isinstance(chunks, Generator):
-                cast("Generator[bytes]", chunks).close()
+            if chunks is not None:
+                chunks.close()
 
     def _raise(self, status: int, *, is_root: bool) -> NoReturn:
         if status in _WORTH_ANOTHER_TRY or (status >= 500 and status != HTTPStatus.NOT_IMPLEMENTED):  # noqa: PLR2004 - HTTP's classes

@@ -181,5 +181,5 @@ def test_body_that_nobody_begins_to_read_holds_no_connection(service: BlobSimula
     put(storage, "1")
     answer, chunks = storage._host.stream(storage._sas.target("1"), storage._headers())
     assert answer.status == 200
-    chunks.close()  # type: ignore[attr-defined] # a generator
+    chunks.close()
     assert storage._host._busy == set()
