@@ -42,8 +42,7 @@ def _text(error: BaseException) -> str:
 def _code(error: apsw.Error) -> str:
     """Return the result code by which SQLite names an error."""
     code = getattr(error, "extendedresult", getattr(error, "result", 0))
-    names = (*apsw.mapping_extended_result_codes.items(), *apsw.mapping_result_codes.items())
-    return next((str(name) for name, value in names if value == code), "unknown")
+    return str(apsw.mapping_extended_result_codes.get(code) or apsw.mapping_result_codes.get(code, "unknown"))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
