@@ -24,7 +24,8 @@ _ERASE_BUSY_S = 0.5
 class SqliteFile:
     """Runs tasks on connections to one file, whose schema it brings up to date. Safe to use from any thread.
 
-    What the database itself cannot do becomes `StoreFault`; a constraint that a task breaks stays `apsw.ConstraintError`.
+    What the database itself cannot do becomes `StoreFault`; what a task itself does wrong stays
+    `apsw.ConstraintError` or `apsw.BindingsError`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +53,7 @@ class SqliteFile:
         """Run a task in a transaction that is durable when this returns; tasks that meet share one commit."""
         try:
             return self._commits.run(task)
-        except apsw.ConstraintError:
+        except (apsw.ConstraintError, apsw.BindingsError):
             raise
         except apsw.Error as error:
             raise StoreFault(f"the store {self._path.name} cannot be written: {error}") from error
@@ -61,6 +62,8 @@ class SqliteFile:
         """Run a task that only reads, on a connection of this thread; it never waits for a writer."""
         try:
             return task(self._reader())
+        except apsw.BindingsError:
+            raise
         except apsw.Error as error:
             raise StoreFault(f"the store {self._path.name} cannot be read: {error}") from error
 
