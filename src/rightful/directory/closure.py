@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from rightful.directory.lookup import SOURCE_NAME
+from rightful.directory.place import SOURCE_NAME
 from rightful.errors import SourceRefused
 from rightful.subject.matching import is_usable
 from rightful.subject.model import DataSubject, IdentifiedSubject, Reached, Refused, Weakness

@@ -15,7 +15,7 @@ import structlog
 from rightful.database.memory import MemoryTables
 from rightful.directory.csv_settings import CsvDirectorySettings, as_tables, table_name, wanted
 from rightful.directory.csv_text import read_rows, refused
-from rightful.directory.lookup import SOURCE_NAME
+from rightful.directory.place import SOURCE_NAME
 from rightful.directory.sql import SqlDirectory
 from rightful.errors import SourceError, SourceUnavailable
 from rightful.ids import SubjectId, TenantId

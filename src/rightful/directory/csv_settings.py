@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from rightful.directory.closure import Limits
-from rightful.directory.sql import Columns, InboundSettings, MoreSettings, SqlDirectorySettings
+from rightful.directory.people import Columns
+from rightful.directory.sql import InboundSettings, MoreSettings, SqlDirectorySettings
 from rightful.subject.matching import FOLDED_KINDS
 
 

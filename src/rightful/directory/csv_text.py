@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Collection, Iterator, Sequence
 
-from rightful.directory.lookup import SOURCE_NAME
+from rightful.directory.place import SOURCE_NAME
 from rightful.errors import SourceRefused
 from rightful.ids import is_guid
 from rightful.subject.matching import normalise

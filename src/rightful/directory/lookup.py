@@ -9,20 +9,14 @@ from rightful.database.interface import Database
 from rightful.database.naming import did_you_mean
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.table import ONE_EACH, Table
+from rightful.directory.place import SOURCE_NAME, Key, Row
 from rightful.errors import SourceRefused
 from rightful.subject.matching import matches
 from rightful.subject.model import IdentifiedSubject
 
-SOURCE_NAME = "directory"
 
-Row = tuple[str, ...]
-"""Values of the wanted columns; empty where they are NULL."""
-Key = tuple[str, str]
-"""Kind and value of an identifier."""
-
-
-class Lookup:
-    """A table, the columns that identifiers are found in, and those that are wanted."""
+class TableLookup:
+    """A table, the columns that identifiers are found in, and those that are wanted; see `directory.place.Lookup`."""
 
     def __init__(self, database: Database, table: str, match: Sequence[tuple[str, str]], columns: Sequence[str]) -> None:
         self._database = database

@@ -6,7 +6,7 @@ from rightful.database.identifying import fill
 from rightful.database.interface import Database
 from rightful.database.query import Target
 from rightful.database.table import Owner
-from rightful.directory.lookup import SOURCE_NAME
+from rightful.directory.place import SOURCE_NAME
 from rightful.errors import SourceUnavailable
 from rightful.ids import SubjectId, TenantId
 from rightful.subject.matching import FOLDED_KINDS
