@@ -21,7 +21,7 @@ from rightful.connectors import msgraph_settings
 from rightful.connectors.file_tree import order
 from rightful.connectors.http_asking import Asking, Page
 from rightful.connectors.http_rows import COLUMNS, batches
-from rightful.connectors.interface import MATCH_PREFIX, Cursor, FileItem, Item, MatchColumn, Partition, ReadHeader, SkippedItem
+from rightful.connectors.interface import MATCH_PREFIX, Cursor, FileItem, Item, MatchColumn, Partition, ReadHeader, Rows, SkippedItem
 from rightful.connectors.msgraph_answers import Calendar, Drive, DriveItem, Listing, Message, Named, code_of
 from rightful.connectors.msgraph_settings import PATHS, MsgraphSettings
 from rightful.ids import is_guid
@@ -93,20 +93,30 @@ class MsgraphConnector:
     def read(
         self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
     ) -> Iterator[ReadHeader | Item]:
-        """Yield subject after subject: records as Graph gives them, or files sorted by path, those after the cursor alone."""
+        """Yield subject after subject: records as Graph gives them, or files sorted by path, those after the cursor alone.
+
+        Of somebody with several accounts each one's files lie in a folder of its name.
+        """
         del partition
         is_rows = self._settings.what in {"profile", "calendar"}
         match = (MatchColumn(batch_column=MATCH_PREFIX + "owner", identifier_kind=self._settings.user),)
         yield ReadHeader(columns=COLUMNS if is_rows else (), match=match if is_rows else (), searched=self._searched, in_subject_order=True)
         items = {"profile": self._profile, "calendar": self._calendar, "mail": self._mail, "drive": self._drive}[self._settings.what]
         for index, subject in enumerate(subjects):
-            for user in self._users(subject):
+            users = self._users(subject)
+            for user in users:
+                prefix = f"{user}/" if len(users) > 1 and not is_rows else ""
+                after = _after(cursor, prefix)
+                if after is None:
+                    continue
                 try:
-                    for item in items(index, user):
-                        if cursor is None or isinstance(item, FileItem | SkippedItem):
-                            yield from self._after(cursor, item)
+                    for item in items(index, user, after):
+                        if isinstance(item, Rows):
+                            yield item
+                        elif order(item.path) > after:
+                            yield msgspec.structs.replace(item, path=prefix + item.path)
                 except _Absent as absent:
-                    yield SkippedItem(subject=index, path=f"{self._settings.what} {user}", reason=str(absent))
+                    yield SkippedItem(subject=index, path=f"{prefix}{self._settings.what} {user}", reason=str(absent))
 
     def interrupt(self) -> None:
         """End what is under way; see `Interruptible`."""
@@ -116,23 +126,18 @@ class MsgraphConnector:
         """End what is under way."""
         self._asking.close()
 
-    @staticmethod
-    def _after(cursor: Cursor | None, item: Item) -> Iterator[Item]:
-        if cursor is not None and isinstance(item, FileItem | SkippedItem):
-            after = os.fsdecode(cursor.after) if isinstance(cursor.after, bytes) else str(cursor.after)
-            if order(item.path) <= order(after):
-                return
-        yield item
-
-    def _users(self, subject: IdentifiedSubject) -> Iterator[str]:
-        for value in dict.fromkeys(subject.values(self._settings.user)):
+    def _users(self, subject: IdentifiedSubject) -> list[str]:
+        """Return the object ids of somebody, who may have several accounts, each once and in order."""
+        found: dict[str, str] = {}
+        for value in subject.values(self._settings.user):
             if is_guid(value.lower()):
-                yield value
+                found.setdefault(value.lower(), value)
             elif value.strip():
                 raise self._asking.refused("an identifier is no object id of Entra", "let `user` name the kind that holds these")
+        return [found[key] for key in sorted(found)]
 
     # -- kinds of data ------------------------------------------------------------------------------------------------
-    def _profile(self, index: int, user: str) -> Iterator[Item]:
+    def _profile(self, index: int, user: str, _after: object) -> Iterator[Item]:
         answer = self._asking.look(self._target(user), _NOT_FOUND)
         if isinstance(answer, Page):
             found = self._decoded(answer.content, Named)
@@ -140,7 +145,7 @@ class MsgraphConnector:
         elif code_of(answer.body) != "Request_ResourceNotFound":
             raise self._asking.refused("Graph answered 404 without saying that there is no such user", "check url")
 
-    def _calendar(self, index: int, user: str) -> Iterator[Item]:
+    def _calendar(self, index: int, user: str, _after: object) -> Iterator[Item]:
         pages = self._pages(self._target(user), user, may_be_absent=True)
         calendars = [self._decoded(bytes(raw), Calendar) for page, _ in pages for raw in page.value]
         own = {calendar.owner_address for calendar in calendars if calendar.is_default_calendar} - {""}
@@ -157,7 +162,7 @@ class MsgraphConnector:
             for page, owner in self._pages(target, user):
                 yield from batches(index, [bytes(raw) for raw in page.value], {"owner": lambda _, owner=owner: owner})  # type: ignore[misc]  # bound now
 
-    def _mail(self, index: int, user: str) -> Iterator[Item]:
+    def _mail(self, index: int, user: str, after: list[bytes]) -> Iterator[Item]:
         found: dict[str, tuple[str, str, int | None]] = {}
         for page, owner in self._pages(self._target(user), user, may_be_absent=True):
             for raw in page.value:
@@ -165,6 +170,8 @@ class MsgraphConnector:
                 found[_message_path(message)] = (message.id, owner, nanoseconds_of(message.received_date_time or ""))
             self._bound(found)
         for path in sorted(found, key=order):
+            if order(path) <= after:
+                continue  # what is done is not fetched again
             message_id, owner, received = found[path]
             target = f"/v1.0/users/{user}/messages/{quote(message_id, safe='')}/$value"
             yield self._sized(
@@ -172,7 +179,7 @@ class MsgraphConnector:
                 target,
             )
 
-    def _drive(self, index: int, user: str) -> Iterator[Item]:
+    def _drive(self, index: int, user: str, _after: object) -> Iterator[Item]:
         drive = self._decoded(self._asked(self._target(user), may_be_absent=True).content, Drive)
         root, drive_id = self._root(_spelt(drive.owner.user.id, user)), quote(drive.id, safe="")
         found: dict[str, DriveItem] = {}
@@ -313,6 +320,14 @@ class MsgraphConnector:
     def _bound(self, found: Mapping[str, object]) -> None:
         if len(found) > _MOST_FILES:
             raise self._asking.refused(f"somebody has more than {_MOST_FILES:,} items", "export them by other means")
+
+
+def _after(cursor: Cursor | None, prefix: str) -> list[bytes] | None:
+    """Return what an account's paths must come after, as `order` gives it; None where all of them come before the cursor."""
+    path = "" if cursor is None else os.fsdecode(cursor.after) if isinstance(cursor.after, bytes) else str(cursor.after)
+    if path and path.startswith(prefix):
+        return order(path.removeprefix(prefix))
+    return [] if prefix >= path else None
 
 
 def _mended(escape: re.Match[bytes]) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rightful.connectors import registry
-from rightful.connectors.interface import Connector, FileItem, Item, Rows, SkippedItem
+from rightful.connectors.interface import Connector, Cursor, FileItem, Item, Rows, SkippedItem
 from rightful.connectors.msgraph import MsgraphConnector
 from rightful.connectors.msgraph_settings import MsgraphSettings
 from rightful.errors import ConfigurationError, SourceRefused
@@ -188,6 +188,29 @@ def test_message_is_fetched_once_and_nothing_of_it_stays_open() -> None:
         del items
         gc.collect()
         assert _unnamed_files() == before
+
+
+def test_message_that_is_done_is_not_fetched_again() -> None:
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, "mail")) as connector:
+        done = [item for item in _items(connector) if isinstance(item, FileItem)][2]
+        graph.asked.clear()
+        list(connector.read(connector.plan([ANN.subject])[0], [ANN.subject], Cursor(done.path)))
+    assert sum(target.endswith("/$value") for target in graph.asked) == 2
+
+
+@pytest.mark.parametrize("what", ["mail", "drive"])
+def test_read_of_several_accounts_goes_on_after_any_file(what: str) -> None:
+    both = identified(id=(ANN2.id, ANN.id, ANN.id.upper()))
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, what)) as connector:
+        partition = connector.plan([both])[0]
+        files = [item for item in read_all(connector, partition, [both])[1] if isinstance(item, FileItem)]
+        paths = [item.path for item in files]
+        rests = [
+            [item.path for item in read_all(connector, partition, [both], Cursor(path))[1] if isinstance(item, FileItem)] for path in paths
+        ]
+        assert [b"".join(item.open()) for item in files]
+    assert len(set(paths)) == len(paths) == len(FILES if what == "drive" else MAILS) + 1
+    assert rests == [paths[number + 1 :] for number in range(len(paths))]
 
 
 def test_not_found_that_graph_does_not_explain_is_no_empty_answer() -> None:
