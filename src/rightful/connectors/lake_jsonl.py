@@ -1,20 +1,23 @@
 """Files of JSON lines: each line an object. What stands behind a name is kept as it is written, digit for digit.
 
 Which columns there are, the first lines say; what a later line has besides is kept too, in the column REST. Every line is looked into for
-the match columns alone, which takes a fraction of the time; only the lines that are somebody's are taken apart.
+the match columns alone, which takes a fraction of the time; only the lines that are somebody's are taken apart. Two members of one name are
+refused where they are seen: of match columns in any line, of others in the first lines and in somebody's.
 """
 
 import json
+import re
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
+from operator import attrgetter
 from typing import Any, BinaryIO
 
 import msgspec
 import polars as pl
 
 from rightful.connectors.lake_text import LINE, BrokenLine, Values, beginning, blocks, joined
-from rightful.package.json_text import split_members
+from rightful.package.json_text import NameTwice, split_members
 
 REST = "_rest"
 """The column of what a line has besides, as an object."""
@@ -33,6 +36,7 @@ class JsonLinesReader:
 
     def __init__(self, match: Collection[str], stated: Collection[str], exclude: Collection[str]) -> None:
         self._match = tuple(match)
+        self._names = {column: _Name(column) for column in match}
         self._stated = tuple(stated)
         self._exclude = frozenset(exclude)
 
@@ -87,6 +91,10 @@ class JsonLinesReader:
         # An object over two lines, and two objects on one, would make the numbers agree and shift what lies between: a line that begins
         # and ends with a brace is whole, since nothing that may follow a brace begins an object.
         if len(found) == len(lines) and all(line.startswith(b"{") and line.endswith(b"}") for _, line in lines):
+            for place, column in enumerate(columns):
+                values = list(map(attrgetter(_FIELD.format(place)), found))
+                if self._names[column].count(block) != len(values) - values.count(msgspec.UNSET):
+                    _refuse_twice(self._names[column], lines)
             return found
         return [
             kind(*(self._match_value(number, column, members.get(column)) for column in columns)) for number, members in _taken_apart(lines)
@@ -114,8 +122,35 @@ class JsonLinesReader:
 
 def _struct(columns: Sequence[str]) -> Callable[..., Any]:
     names = [_FIELD.format(place) for place in range(len(columns))]
-    fields: list[Any] = [(name, str | int | None, None) for name in names]
+    fields: list[Any] = [(name, str | int | msgspec.UnsetType | None, msgspec.UNSET) for name in names]
     return msgspec.defstruct("Line", fields, rename=dict(zip(names, columns, strict=True)), gc=False)
+
+
+class _Name:
+    """The name of a member, however it is written."""
+
+    def __init__(self, name: str) -> None:
+        self._plain = msgspec.json.encode(name)
+        self._any = re.compile(b'"' + b"".join(map(_spellings, name)) + b'"')
+        self._escape = b"\\u" if self._plain[1:-1] == name.encode() and "/" not in name else b"\\"
+
+    def count(self, text: bytes) -> int:
+        """Return how often it stands in a text: as a name, anywhere in an object, or as a value."""
+        return len(self._any.findall(text)) if self._escape in text else text.count(self._plain)
+
+
+def _spellings(character: str) -> bytes:
+    units = character.encode("utf-16-be")
+    escape = b"".join(b"\\\\u%04x" % int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2))
+    written = {character.encode(), b"\\" + character.encode(), msgspec.json.encode(character)[1:-1]}
+    return b"(?:%b|(?i:%b))" % (b"|".join(map(re.escape, sorted(written))), escape)
+
+
+def _refuse_twice(name: _Name, lines: Sequence[_Numbered]) -> None:
+    """Refuse a line in which a name stands twice, unless it does so further in."""
+    for number, line in lines:
+        if name.count(line) > 1:
+            _members(number, line)
 
 
 def _sought(values: pl.Series) -> set[str | int]:
@@ -136,6 +171,8 @@ def _taken_apart(lines: Iterable[_Numbered]) -> Iterable[tuple[int, dict[str, An
 def _members(number: int, line: bytes) -> dict[str, Any]:
     try:
         return dict(split_members(line.decode()))
+    except NameTwice:
+        raise BrokenLine(f"line {number}", "has two members of one name") from None
     except ValueError:
         raise BrokenLine(f"line {number}", "is no JSON object") from None
 

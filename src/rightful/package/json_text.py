@@ -60,15 +60,30 @@ def _write_string(value: str) -> str:
         return json.dumps(value)  # a lone surrogate: in ASCII, so that it is an escape again
 
 
+class NameTwice(ValueError):
+    """An object has two members of one name: readers differ in which one counts (RFC 8259, 4)."""
+
+
 def split_members(text: str) -> dict[str, str]:
-    """Return the members of a JSON object, values as they stand; raises `ValueError` where the text is no object."""
+    """Return the members of a JSON object, values as they stand.
+
+    Raises:
+        NameTwice: two of its members have one name.
+        ValueError: the text is no object.
+    """
     try:
         found = _decode_members(text)
     except (msgspec.DecodeError, RecursionError):
         if not _follows_grammar(text) or not text.lstrip(_SPACE).startswith("{"):
             raise ValueError("not a JSON object") from None
         return _walk_members(text)
-    return {name: bytes(value).decode() for name, value in found.items()}
+    members = {name: bytes(value).decode() for name, value in found.items()}
+    # msgspec keeps the last of two. Each member has a colon outside of its value, and of its name: where there are more, one was lost.
+    names = "".join(members)
+    colons = names.count(":") + "".join(members.values()).count(":")
+    if text.count(":") == colons + len(members) and not (":" in names and "\\" in text):
+        return members
+    return _walk_members(text)
 
 
 def _walk_members(text: str) -> dict[str, str]:
@@ -81,6 +96,8 @@ def _walk_members(text: str) -> dict[str, str]:
         elif token.lastgroup == "string" and depth == 1 and not start:
             name = msgspec.json.decode(token["string"], type=str)
         elif start and (depth == 0 or (token.lastgroup == "comma" and depth == 1)):
+            if name in members:
+                raise NameTwice("two members have one name")
             members[name] = text[start : token.start()].rstrip(_SPACE)
             start = 0
     return members

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from rightful.connectors.interface import Amount, Estimate, ReadHeader
 from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.lake_estimate import sample
+from rightful.connectors.lake_jsonl import _Name
 from rightful.connectors.lake_settings import CsvSettings
 from rightful.connectors.lake_window import ALWAYS
 from rightful.errors import ConfigurationError, SourceError, SourceRefused
@@ -269,6 +270,38 @@ def test_json_that_is_odd_but_right_is_read(tmp_path: Path) -> None:
     odd = ['{"user_id":"x","v":"\\ud800"}', '{"user_id":"x","v":' + "[" * 3000 + "]" * 3000 + "}", '{"user\\u005fid":"' + ANN.upn + '"}']
     write(tmp_path / "a.jsonl", "\n".join(['{"user_id":"x"}', *odd, f'{{"user_id":"{ANN.upn}","v":"\\udfff"}}']))
     assert [row["v"] for row in rows_of(connect(tmp_path, "jsonl"))] == [None, '"\\udfff"']
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["soon", "late"])
+@pytest.mark.parametrize(
+    "first", ['"user_id":"x","user_id":"%s"', '"user_id":"%s","user_id":"x"', '"user\\u005fId":1,"user\\u005Fid":"%s","user_id":"y"']
+)
+def test_a_line_that_says_twice_whose_it_is_is_refused(tmp_path: Path, first: str, *, late: bool) -> None:
+    good = [{"user_id": "x", "v": {"user_id": "user_id"}} for _ in range(2000 if late else 1)] + [{"v": "user_id"}]
+    write(tmp_path / "a.jsonl", json_text(good) + "{" + first.replace("%s", ANN.upn) + "}\n")
+    with pytest.raises(SourceRefused, match=rf"line {len(good) + 1} has two members of one name") as caught:
+        rows_of(connect(tmp_path, "jsonl"))
+    assert ANN.upn not in str(caught.value)
+
+
+def test_a_line_of_somebodys_with_two_members_of_one_name_is_refused(tmp_path: Path) -> None:
+    """None of the two is left out silently."""
+    write(tmp_path / "a.jsonl", json_text([{"user_id": "x"}] * 2000) + f'{{"user_id":"{ANN.upn}","v":1,"v":2}}\n')
+    with pytest.raises(SourceRefused, match=r"line 2001 has two members of one name"):
+        rows_of(connect(tmp_path, "jsonl"))
+
+
+@given(st.text(min_size=1, max_size=4, alphabet=st.characters(exclude_categories=["Cs"])), st.data())
+def test_a_name_is_known_however_it_is_written(name: str, data: st.DataObject) -> None:
+    def written(character: str) -> str:
+        units = character.encode("utf-16-be").hex()
+        escape = "".join("\\u" + units[at : at + 4] for at in range(0, len(units), 4))
+        plain = json.dumps(character, ensure_ascii=False)[1:-1]
+        return data.draw(st.sampled_from([plain, escape, escape.upper().replace("U", "u"), "\\/" if character == "/" else plain]))
+
+    text = '"' + "".join(map(written, name)) + '"'
+    assert json.loads(text) == name
+    assert _Name(name).count(text.encode()) == 1
 
 
 @pytest.mark.parametrize("value", ["1.5", "true", "[1]", '{"a":1}'])

@@ -2,8 +2,10 @@ import json
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rightful.package.json_text import are_documents, split_members
+from rightful.package.json_text import NameTwice, are_documents, split_members
 
 DEEP = "[" * 3000
 
@@ -54,3 +56,17 @@ def test_an_empty_object_has_no_members() -> None:
 def test_what_is_no_object_has_no_members_to_split(text: str) -> None:
     with pytest.raises(ValueError, match="not a JSON object"):
         split_members(text)
+
+
+_values = st.sampled_from([None, 10**30, ":", '\\"a":', {}, {"a": {":a": 1}}, [[":"], {"b": "}"}], "\ud800:"])
+
+
+@given(st.lists(st.tuples(st.text(':"\\\\ab\\ud800', max_size=2), _values), max_size=4), st.sampled_from([":", " : "]), st.booleans())
+def test_two_members_of_one_name_are_refused(members: list[tuple[str, object]], colon: str, escaped: bool) -> None:  # noqa: FBT001
+    names = [json.dumps(name) if not escaped else '"' + "".join(f"\\u{ord(each):04x}" for each in name) + '"' for name, _ in members]
+    text = "{" + ",".join(name + colon + json.dumps(value) for name, (_, value) in zip(names, members, strict=True)) + "}"
+    if len(dict(members)) == len(members):
+        assert {name: json.loads(value) for name, value in split_members(text).items()} == dict(members)
+    else:
+        with pytest.raises(NameTwice):
+            split_members(text)
