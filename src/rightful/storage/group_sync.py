@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rightful.storage.durable import PendingFile, has_syncfs, make_durable
 from rightful.storage.local_errors import FolderFault
+from rightful.uninterrupted import uninterrupted
 
 MOST_PENDING = 128
 """With as many again in a sync that is under way, and one for each thread: far below the usual limit of 1,024 descriptors."""
@@ -104,6 +105,9 @@ class GroupSync:
         Raises:
             FolderFault: at least one of them is lost.
         """
+        return uninterrupted(self._flush)
+
+    def _flush(self) -> int:
         with self._changed:
             end = self._last_number
             if self._is_over(end):
@@ -113,7 +117,7 @@ class GroupSync:
                 self._waiting_for_sync.append(turn)
             self._is_led = True
         if turn is not None:
-            self._wait(turn)
+            turn.lock.acquire()
         with self._changed:
             if self._is_over(end):
                 return end
@@ -121,18 +125,6 @@ class GroupSync:
             upto = self._last_number
         self._lead(batch, upto)
         return end
-
-    def _wait(self, turn: _Turn) -> None:
-        """Wait until its files are durable or it has to lead. Whoever is interrupted meanwhile lets the next one lead instead."""
-        try:
-            turn.lock.acquire()
-        except BaseException:
-            with self._changed:
-                if turn in self._waiting_for_sync:
-                    self._waiting_for_sync.remove(turn)
-                elif self._done_number < turn.end and self._failure is None:
-                    self._pass_on()
-            raise
 
     def _is_over(self, end: int) -> bool:
         self.raise_if_failed()

@@ -8,12 +8,13 @@ from typing import Generic, TypeVar, cast
 import apsw
 
 from rightful.store.connection import Connection
+from rightful.uninterrupted import uninterrupted
 
 T = TypeVar("T")
 
 
 class _Job(Generic[T]):
-    __slots__ = ("error", "is_done", "leads", "result", "task", "turn")
+    __slots__ = ("error", "is_done", "result", "task", "turn")
 
     def __init__(self, task: Callable[[Connection], T]) -> None:
         self.task = task
@@ -21,8 +22,6 @@ class _Job(Generic[T]):
         """Held until the job is done, or its thread is the one to commit."""
         self.turn.acquire()
         self.is_done = False
-        self.leads = False
-        """Whether its thread is the one to commit: told by this, since who is interrupted may hold the turn already, or not yet."""
         self.result: T | None = None
         self.error: BaseException | None = None
 
@@ -42,44 +41,37 @@ class GroupCommit:
         self._waiting: list[_Job[object]] = []
 
     def run(self, task: Callable[[Connection], T]) -> T:
-        """Run a task in a transaction; what it did is durable when this returns. What it raises is raised here."""
+        """Run a task in a transaction; what it did is durable when this returns. What it raises is raised here.
+
+        Whoever is interrupted meanwhile does not know what became of the task.
+        """
+        return uninterrupted(lambda: self._run(task))
+
+    def _run(self, task: Callable[[Connection], T]) -> T:
         job = _Job(task)
         with self._guard:
             self._waiting.append(cast("_Job[object]", job))
             leads, self._is_led = not self._is_led, True
         if not leads:
-            self._wait(job)
+            job.turn.acquire()
         if not job.is_done:
             self._lead()
         if job.error is not None:
             raise job.error
         return cast("T", job.result)
 
-    def _wait(self, job: _Job[T]) -> None:
-        """Wait until the job is done or has to lead. Whoever is interrupted meanwhile takes the job back, or leads all the same."""
-        try:
-            job.turn.acquire()
-        except BaseException:
-            with self._guard:
-                leads = job.leads
-                if not leads and job in self._waiting:
-                    self._waiting.remove(cast("_Job[object]", job))
-            if leads:
-                self._lead()
-            raise
-
     def _lead(self) -> None:
         """Commit for all who wait now, then let the first of those who came meanwhile lead."""
-        with self._guard:
-            group, self._waiting = self._waiting, []
+        group: list[_Job[object]] = []
         try:
+            with self._guard:
+                group, self._waiting = self._waiting, []
             self._commit(group)
         finally:
             with self._guard:
                 following = self._waiting[0] if self._waiting else None
                 self._is_led = following is not None
                 if following is not None:
-                    following.leads = True
                     following.turn.release()
             for job in group:
                 job.turn.release()

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from tests.unit.interrupting import interrupted
+from tests.unit.interrupting import interrupted, interrupted_everywhere
 
 from rightful.storage.durable import PendingFile
 from rightful.storage.group_sync import GroupSync
@@ -37,13 +37,30 @@ def test_waiting_thread_that_is_interrupted_leaves_nobody_waiting(tmp_path: Path
     leader.start()
     assert group.began.wait(PATIENCE_S)
     group.add(pending(tmp_path, "second"))
+    threading.Timer(0.5, group.held.set).start()
     with interrupted(), pytest.raises(KeyboardInterrupt):
         group.flush()
-    group.held.set()
     leader.join(PATIENCE_S)
     following = threading.Thread(target=group.flush, daemon=True)
     following.start()
     following.join(PATIENCE_S)
     assert not following.is_alive()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
+    group.close()
+
+
+def test_thread_that_is_interrupted_at_any_line_leaves_nobody_waiting(tmp_path: Path) -> None:
+    group = GroupSync(os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY))
+    group.add(pending(tmp_path, "before 1"))
+    for number in interrupted_everywhere(group.flush):
+        group.add(pending(tmp_path, f"after {number}"))
+        following = threading.Thread(target=group.flush, daemon=True)
+        following.start()
+        following.join(2)
+        assert not following.is_alive(), f"everyone waits after an interrupt before line {number}"
+        group.add(pending(tmp_path, f"before {number + 1}"))
+    assert number > 2
+    assert {f"{when} {which}" for which in range(1, number + 1) for when in ("before", "after")} == {
+        path.name for path in tmp_path.iterdir()
+    }
     group.close()

@@ -1,15 +1,14 @@
 """Tasks that wait together share a commit: what fails for one or for all is told to whom it concerns, and nobody else."""
 
-import signal
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import apsw
 import pytest
-from tests.unit.interrupting import interrupted
+from tests.unit.interrupting import interrupted, interrupted_everywhere
 
 from rightful.store.connection import Connection
 from rightful.store.group_commit import GroupCommit
@@ -122,59 +121,22 @@ def test_waiting_thread_that_is_interrupted_leaves_nobody_waiting(connection: Co
     leader = threading.Thread(target=commits.run, args=(hold,))
     leader.start()
     assert began.wait(PATIENCE_S)
+    threading.Timer(0.5, held.set).start()
     with interrupted(), pytest.raises(KeyboardInterrupt):
         commits.run(insert(1))
-    held.set()
     leader.join(PATIENCE_S)
     following = threading.Thread(target=commits.run, args=(insert(2),), daemon=True)
     following.start()
     following.join(PATIENCE_S)
-    assert parents(connection) == [2]
+    assert parents(connection) == [1, 2]
 
 
-class _Interrupting:
-    """A turn whose SIGINT is due just as it is got."""
-
-    def __init__(self, turn: threading.Lock) -> None:
-        self._turn = turn
-
-    def acquire(self, *, blocking: bool = True) -> bool:
-        is_got = self._turn.acquire(blocking=blocking)
-        if is_got and blocking:
-            signal.raise_signal(signal.SIGINT)
-        return is_got
-
-    def release(self) -> None:
-        self._turn.release()
-
-
-class _InterruptedOnceHandedOn(GroupCommit):
-    """One in which whoever waits is interrupted when it has just been told to lead."""
-
-    def _wait(self, job: Any) -> None:
-        job.turn = _Interrupting(job.turn)
-        super()._wait(job)
-
-
-def test_thread_that_is_interrupted_as_it_is_handed_the_lead_leaves_nobody_waiting(connection: Connection) -> None:
-    commits, held, began = _InterruptedOnceHandedOn(connection), threading.Event(), threading.Event()
-
-    def hold(_connection: Connection) -> None:
-        began.set()
-        held.wait(PATIENCE_S)
-
-    leader = threading.Thread(target=commits.run, args=(hold,))
-    leader.start()
-    assert began.wait(PATIENCE_S)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Timer(0.2, held.set).start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            commits.run(insert(1))
-    finally:
-        signal.signal(signal.SIGINT, before)
-    leader.join(PATIENCE_S)
-    following = threading.Thread(target=commits.run, args=(insert(2),), daemon=True)
-    following.start()
-    following.join(2)
-    assert not following.is_alive()
+def test_thread_that_is_interrupted_at_any_line_leaves_nobody_waiting(connection: Connection) -> None:
+    commits, ids = GroupCommit(connection), itertools.count(1)
+    for number in interrupted_everywhere(lambda: commits.run(insert(next(ids)))):
+        following = threading.Thread(target=commits.run, args=(insert(-number),), daemon=True)
+        following.start()
+        following.join(2)
+        assert not following.is_alive(), f"everyone waits after an interrupt before line {number}"
+    assert number > 2
+    assert set(range(-number, 0)) < set(parents(connection))
