@@ -143,6 +143,9 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Wait after the first failed try; doubles with each one."""
     scan_window_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 2.0
     """How long the first read of a lake waits for others to share its scan, where other work waits or the lake is being read."""
+    snapshot_s: Annotated[float, msgspec.Meta(ge=0, le=86400)] = 600.0
+    """How long a moment of a database is held at most, so that what is read of a person from all its tables is of that one; 0: each table
+    is read as of a moment of its own."""
     wait_h: Annotated[float, msgspec.Meta(ge=0, le=8760)] = 72.0
     """How long an operation waits for a storage location that refuses for a curable reason."""
     approval: Literal["none", "required"] = "none"

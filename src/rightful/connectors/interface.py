@@ -194,6 +194,44 @@ class Scanning(Protocol):
     """Whether it does so as it is configured."""
 
 
+class Moment(Protocol):
+    """One moment of a system, held so that several reads are of it, whatever changes meanwhile."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether reads of it may run side by side; else one begins when the one before has ended."""
+        ...
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing can be read at it any more: the connection that held it broke, say."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it, from any thread; never raises."""
+        ...
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """The ability to read all sources of one system as of one moment."""
+
+    @property
+    def system(self) -> str:
+        """Equal for sources of one system, whose moments can be used by each of them. It may hold a password."""
+        ...
+
+    def hold(self, limit_s: float) -> Moment | None:
+        """Hold this moment, for at most about so long; None where the system cannot. Raises what `read` raises."""
+        ...
+
+    def read_at(
+        self, moment: Moment, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
+    ) -> Iterator[ReadHeader | Item]:
+        """Read as `read` does, what was there at a moment of this system."""
+        ...
+
+
 class Amount(msgspec.Struct, frozen=True):
     """A number of rows, bytes or files."""
 

@@ -19,12 +19,13 @@ from rightful.connectors.interface import (
     Estimate,
     Item,
     MatchColumn,
+    Moment,
     Partition,
     ReadHeader,
     Rows,
 )
 from rightful.database.identifying import fill
-from rightful.database.interface import Database
+from rightful.database.interface import Database, Snapshot
 from rightful.database.joining import HINT, objection
 from rightful.database.naming import did_you_mean
 from rightful.database.opening import STREAM_S, identity, open_database, url_problem
@@ -76,6 +77,7 @@ class SqlConnector:
         self._database: Database = open_database(
             self._settings.url, folder=folder, source_name=source_name, stream_s=self._settings.timeout_s
         )
+        self._identity = identity(self._settings.url, folder)
         self._lowered: dict[str, tuple[Table, Table]] = {}
         self._built: tuple[tuple[Table, ...], dict[bool, tuple[Query, ReadHeader]]] | None = None
 
@@ -127,6 +129,21 @@ class SqlConnector:
         self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
     ) -> Iterator[ReadHeader | Item]:
         """Yield the header, then batches in order of subject and key."""
+        return self.read_at(None, partition, subjects, cursor)
+
+    @property
+    def system(self) -> str:
+        """The database; see `connectors.interface.Holding`."""
+        return self._identity
+
+    def hold(self, limit_s: float) -> Snapshot | None:
+        """Keep a snapshot of the database."""
+        return self._database.snapshot(limit_s)
+
+    def read_at(
+        self, moment: Moment | None, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
+    ) -> Iterator[ReadHeader | Item]:
+        """Read as `read` does, what a snapshot of this database sees."""
         del partition
         query, header = self._query(is_resumed=cursor is not None)
         yield header
@@ -134,7 +151,7 @@ class SqlConnector:
         names = [_HIDDEN.key_part(number) for number in range(len(query.key))]
         is_proven = not names or self._target().table.is_unique(frozenset(key.name for key in query.key))
         last: tuple[object, ...] | None = None
-        for batch in self._database.stream(query, values, _parts(cursor)):
+        for batch in self._database.stream(query, values, _parts(cursor), snapshot=moment):
             if not is_proven or any(batch.column(name).null_count for name in names):
                 last = self._check_key(batch, names, last)
             yield Rows(batch if len(names) < _SEVERAL else _with_struct(batch, names))

@@ -20,6 +20,24 @@ SLOW = "an index on the columns of `match` and `via` makes it quicker; a source 
 """What to do about a query that took too long."""
 
 
+class Snapshot(Protocol):
+    """One moment of a database, for streams of every source that has the same one; see `connectors.interface.Moment`."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether streams of it may run side by side."""
+        ...
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is gone."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it; never raises."""
+        ...
+
+
 class Database(Protocol):
     """One database, for one source."""
 
@@ -48,10 +66,20 @@ class Database(Protocol):
         """Build a query in this database's SQL, to be used as often as wanted."""
         ...
 
-    def stream(self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = ()) -> Iterator[pa.RecordBatch]:
+    def snapshot(self, limit_s: float) -> Snapshot | None:
+        """Keep this moment, for at most about so long where the database can see to it; None where it cannot keep one."""
+        ...
+
+    def stream(
+        self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = (), *, snapshot: Snapshot | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Run a query and yield batches of at most about 4 MiB, with columns as in `query.outputs`. Not one value: not one query.
 
-        `after` is for a resumed query: one value for each column of its key.
+        Args:
+            query: made by `build`.
+            values: for its slots.
+            after: for a resumed query: one value for each column of its key.
+            snapshot: what the query sees; else the moment it starts. A failure for which only the snapshot is to blame makes it lost.
         """
         ...
 

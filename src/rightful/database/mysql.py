@@ -4,6 +4,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import msgspec
@@ -14,10 +15,12 @@ from rightful.database import mysql_catalogue as catalogue
 from rightful.database import naming
 from rightful.database import query as queries
 from rightful.database.identifying import Form, SlotValues
+from rightful.database.interface import Snapshot
 from rightful.database.mysql_address import Address, BadFile
 from rightful.database.mysql_connection import MysqlConnection
 from rightful.database.mysql_errors import TIMED_OUT, code_of, is_changed, is_connection_lost, late, translate
 from rightful.database.mysql_sql import MysqlDialect, after_name, value_name, widened
+from rightful.database.one_connection import OneConnection
 from rightful.database.pool import Pool
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.row_batches import Row, batch_of, fetched, pieces
@@ -90,23 +93,31 @@ class MysqlDatabase:
         """Build a query for `stream`."""
         return queries.build(target, wanted, self._dialect)
 
-    def stream(self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = ()) -> Iterator[pa.RecordBatch]:
+    def snapshot(self, limit_s: float) -> OneConnection[MysqlConnection]:
+        """Keep a transaction with a consistent snapshot; the server ends it where we do not."""
+
+        def begin(connection: MysqlConnection) -> None:
+            connection.begin(limit_s, is_snapshot=True)
+            connection.wait(round(limit_s) + 60)
+
+        return OneConnection(self._begun(begin), MysqlConnection.close)  # its session waits otherwise than a kept one should
+
+    def stream(
+        self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = (), *, snapshot: Snapshot | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Yield batches out of one snapshot."""
         if not any(slot.values for slot in values):
             return
         schema = pa.schema([(output.name, output.arrow) for output in query.outputs])
-        is_whole = False
         begun = time.monotonic()
-        connection = self._begun(lambda connection: connection.begin(self._stream_s, is_snapshot=True, idle_s=self._stream_s))
         try:
-            connection.give({**_variables(values), **{after_name(number): value for number, value in enumerate(after)}})
-            rows = connection.stream(_sized(query.sql, values))
-            for some in fetched(rows, len(query.outputs)):
-                batch = batch_of(some, query.outputs, schema, lambda values, _, arrow: pa.array(values, arrow))
-                some.clear()  # large values are in memory twice for no longer than it takes
-                yield from pieces(batch)
-            connection.end()
-            is_whole = True
+            with self._lent() if not isinstance(snapshot, OneConnection) else self._used(snapshot) as connection:
+                connection.give({**_variables(values), **{after_name(number): value for number, value in enumerate(after)}})
+                rows = connection.stream(_sized(query.sql, values))
+                for some in fetched(rows, len(query.outputs)):
+                    batch = batch_of(some, query.outputs, schema, lambda values, _, arrow: pa.array(values, arrow))
+                    some.clear()  # large values are in memory twice for no longer than it takes
+                    yield from pieces(batch)
         except _TROUBLE as error:
             # A server whose time limit ends a query in the middle of a write closes the connection and says nothing.
             is_late = is_connection_lost(error) and time.monotonic() - begun >= self._stream_s
@@ -116,11 +127,30 @@ class MysqlDatabase:
             raise SourceUnavailable(
                 f"{self.where}: a column's type has changed since we looked", source_name=self._source_name, hint="trying again will help"
             ) from None
-        finally:
-            if is_whole:
-                self._pool.give(connection)
-            else:
-                self._end(connection)
+
+    @contextmanager
+    def _lent(self) -> Iterator[MysqlConnection]:
+        """Lend a connection in a transaction that sees this moment."""
+        connection = self._begun(lambda connection: connection.begin(self._stream_s, is_snapshot=True, idle_s=self._stream_s))
+        try:
+            yield connection
+            connection.end()
+        except BaseException:
+            self._end(connection)
+            raise
+        self._pool.give(connection)
+
+    @contextmanager
+    def _used(self, snapshot: OneConnection[MysqlConnection]) -> Iterator[MysqlConnection]:
+        """Lend the connection of a snapshot."""
+        with snapshot.used() as connection:
+            number = connection.number
+            try:
+                connection.configure(self._stream_s, idle_s=self._stream_s)
+                yield connection
+            except BaseException:
+                self._kill(number)
+                raise
 
     def caseless(self, table: Table, name: str, *, is_ascii: bool, is_single: bool) -> Table:
         """Return the table with a column that is compared in lower case: by its index, where its collation ignores case."""
@@ -219,6 +249,9 @@ class MysqlDatabase:
         """Close a connection in the middle of a query. The server notices when it next sends; it is told, so that it stops at once."""
         number = connection.number
         connection.close()
+        self._kill(number)
+
+    def _kill(self, number: int) -> None:
         try:
             other, _ = self._pool.take()
         except (*_TROUBLE, RuntimeError):

@@ -37,6 +37,8 @@ _SETTINGS = {
 }
 _MARIADB = {"optimizer_switch": "'derived_with_keys=on,materialization=on'"}
 
+_MARIADB_IDLE = ("idle_transaction_timeout", "idle_readonly_transaction_timeout")
+
 
 class _Refusing:
     """Stands for ways to log in that send the password as it is: over a connection that is not encrypted they are not taken."""
@@ -105,6 +107,11 @@ class MysqlConnection:
         """The server's number for this connection."""
         return int(self._connection.thread_id())
 
+    def configure(self, limit_s: float, *, idle_s: int = 600) -> None:
+        """Set what statements from now on go by: how long each may take, and how long the server waits for us to take what it sends."""
+        limit = {"max_statement_time": f"{limit_s:.3f}"} if self.is_mariadb else {"max_execution_time": f"{max(1, round(limit_s * 1000))}"}
+        self._set({**_SETTINGS, **(_MARIADB if self.is_mariadb else {}), **limit, "net_write_timeout": str(idle_s)})
+
     def begin(self, limit_s: float, *, is_snapshot: bool = False, idle_s: int = 600) -> None:
         """Begin a transaction that only reads, each statement of which may take so long.
 
@@ -113,12 +120,15 @@ class MysqlConnection:
             is_snapshot: whether all statements see the moment of this call; else each sees its own.
             idle_s: how long the server waits for us to take what it sends.
         """
-        limit = {"max_statement_time": f"{limit_s:.3f}"} if self.is_mariadb else {"max_execution_time": f"{max(1, round(limit_s * 1000))}"}
-        settings = {**_SETTINGS, **(_MARIADB if self.is_mariadb else {}), **limit, "net_write_timeout": str(idle_s)}
-        self.run(f"SET SESSION {', '.join(f'{name} = {value}' for name, value in settings.items())}")
+        self.configure(limit_s, idle_s=idle_s)
         if is_snapshot:
             self.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         self.run(f"START TRANSACTION {'WITH CONSISTENT SNAPSHOT, ' if is_snapshot else ''}READ ONLY")
+
+    def wait(self, wait_s: int) -> None:
+        """Have the server wait so long for the next statement, whatever the account's own limits; then it ends the transaction."""
+        limits = ("wait_timeout", *(_MARIADB_IDLE if self.is_mariadb else ()))
+        self._set(dict.fromkeys(limits, str(wait_s)))
 
     def end(self) -> None:
         """End the transaction."""
@@ -132,6 +142,9 @@ class MysqlConnection:
     def run(self, sql: str) -> None:
         """Run a statement whose answer does not count."""
         self._connection.query(sql)
+
+    def _set(self, settings: Mapping[str, str]) -> None:
+        self.run(f"SET SESSION {', '.join(f'{name} = {value}' for name, value in settings.items())}")
 
     def rows(self, sql: str) -> list[Row]:
         """Run a statement and return its rows: for small answers."""

@@ -13,9 +13,11 @@ import pyarrow as pa
 from rightful.database import naming
 from rightful.database import query as queries
 from rightful.database.identifying import Form, Slot, SlotValues
+from rightful.database.interface import Snapshot
 from rightful.database.pool import Pool
 from rightful.database.postgres_connection import PostgresConnection
 from rightful.database.postgres_errors import is_connection_lost, translate
+from rightful.database.postgres_snapshot import PostgresSnapshot, export
 from rightful.database.postgres_sql import (
     AFTER_SETTING,
     CATALOGUE,
@@ -45,8 +47,8 @@ _LOOKUP_S = 60
 _SETTINGS = "SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; "
 _SETTINGS += "SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1; SET LOCAL jit = off; "
 _SETTINGS += "SET LOCAL row_security = off"  # refuse, rather than leave out the rows that a policy hides from us
-_BEGIN = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
-_BEGIN += "; SELECT set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536)::text, true)"
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_MEMORY = "SELECT set_config('work_mem', greatest(pg_size_bytes(current_setting('work_mem')) / 1024, 65536)::text, true)"
 _BEGIN_LOOKUP = f"BEGIN READ ONLY; SET LOCAL statement_timeout = '{_LOOKUP_S}s'; {_SETTINGS}"
 _CANCELED = "57014"  # query_canceled: its time was up
 
@@ -73,7 +75,7 @@ class PostgresDatabase:
         self._pool = pool.join()
         self._where = where
         self._source_name = source_name
-        self._begin = f"{_BEGIN}; SET LOCAL statement_timeout = '{stream_s}s'"
+        self._set = f"{_SETTINGS}; {_MEMORY}; SET LOCAL statement_timeout = '{stream_s}s'"
         self._streaming = PostgresDialect(bound=False)
         self._bound = PostgresDialect(bound=True)
         self._lock = threading.Lock()
@@ -149,7 +151,14 @@ class PostgresDatabase:
         """Build a query for `rows`."""
         return queries.build(target, wanted, self._bound)
 
-    def stream(self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = ()) -> Iterator[pa.RecordBatch]:
+    def snapshot(self, limit_s: float) -> PostgresSnapshot:
+        """Export one; its transaction stays open, and the server ends it where we do not."""
+        connection, name = self._retried(lambda connection: export(connection, limit_s))
+        return PostgresSnapshot(self._pool, connection, name)
+
+    def stream(
+        self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = (), *, snapshot: Snapshot | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Yield batches out of one read-only transaction; values go into its settings, since ADBC does not stream with bound parameters."""
         if not any(slot.values for slot in values):
             return
@@ -157,12 +166,15 @@ class PostgresDatabase:
         configure = f"SELECT {', '.join(f'set_config({name!r}, ${n + 1}, true)' for n, name in enumerate(settings))}"
         schema = pa.schema([(output.name, output.arrow) for output in query.outputs])
         is_whole = False
-        connection, _ = self._retried(lambda connection: connection.run(self._begin))
+        shared = snapshot if isinstance(snapshot, PostgresSnapshot) else None
+        connection, _ = self._retried(lambda connection: self._begin(connection, shared))
         try:
             connection.run_bound(configure, list(settings.values()))
             for batch in connection.stream(query.sql):
                 if batch.num_rows:
                     yield self._shaped(batch, query, schema)
+            if shared is not None and shared.misses_rows(connection):
+                raise self._gone(shared)
             connection.run("COMMIT")
             is_whole = True
         except adbc_driver_manager.Error as error:
@@ -253,6 +265,20 @@ class PostgresDatabase:
         connection, rows = self._retried(ask)
         self._pool.give(connection)
         return rows
+
+    def _begin(self, connection: PostgresConnection, snapshot: PostgresSnapshot | None) -> None:
+        connection.run(_BEGIN)
+        if snapshot is not None and not snapshot.import_into(connection):
+            raise self._gone(snapshot)
+        connection.run(self._set)
+
+    def _gone(self, snapshot: PostgresSnapshot) -> SourceUnavailable:
+        snapshot.is_lost = True
+        return SourceUnavailable(
+            f"{self._where}: the moment of the database that tables were read at is gone (a table was made anew, or the server restarted)",
+            source_name=self._source_name,
+            hint="trying again takes a later one; where it happens always, set `export.snapshot_s` to 0",
+        )
 
     def _retried(self, use: Callable[[PostgresConnection], R]) -> tuple[PostgresConnection, R]:
         """Use a connection that lives; the driver's errors are translated."""

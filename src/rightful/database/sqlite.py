@@ -15,7 +15,8 @@ import pyarrow as pa
 from rightful.database import naming
 from rightful.database import query as queries
 from rightful.database.identifying import Form, SlotValues
-from rightful.database.interface import SLOW
+from rightful.database.interface import SLOW, Snapshot
+from rightful.database.one_connection import OneConnection
 from rightful.database.pool import Pool
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.row_batches import batch_of, fetched, pieces
@@ -168,14 +169,32 @@ class SqliteDatabase:
         """Build a query for `rows`."""
         return self.build(target, wanted)
 
-    def stream(self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = ()) -> Iterator[pa.RecordBatch]:
+    def snapshot(self, limit_s: float) -> OneConnection[SqliteConnection] | None:
+        """Keep a read transaction, where writers go on beside it: in a file with a write-ahead log."""
+        del limit_s  # the transaction is in this process
+        try:
+            with self._lent() as connection:
+                if self._path is None or connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                    return None
+            held = OneConnection(self._take(), self._let_go)
+            with held.used() as connection:
+                connection.execute("BEGIN")
+                connection.execute("SELECT 1 FROM sqlite_schema").fetchone()  # the moment is that of the first read
+        except sqlite3.Error as error:
+            raise self._translated(error) from None
+        return held
+
+    def stream(
+        self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = (), *, snapshot: Snapshot | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Yield batches out of one read transaction."""
         if not any(slot.values for slot in values):
             return
         schema = pa.schema([(output.name, output.arrow) for output in query.outputs])
         kinds = _kinds(query)
+        held = snapshot if isinstance(snapshot, OneConnection) else None
         try:
-            with self._lent() as connection:
+            with self._lent() if held is None else held.used() as connection:
                 _limit(connection, self._stream_s)
                 cursor = connection.execute(query.sql, _parameters(values, after))
                 try:
@@ -255,9 +274,27 @@ class SqliteDatabase:
         """Leave the pool."""
         self._pool.leave()
 
+    def _let_go(self, connection: SqliteConnection) -> None:
+        try:
+            connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            connection.close()
+        else:
+            self._pool.give(connection)
+
     @contextmanager
     def _lent(self) -> Iterator[SqliteConnection]:
-        """Lend a connection to the file as it lies there now.
+        """Lend a connection."""
+        connection = self._take()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._pool.give(connection)
+
+    def _take(self) -> SqliteConnection:
+        """Return a connection to the file as it lies there now.
 
         A kept one may have a file open that was replaced since, or pages in memory of what was there before another file was copied into
         it: SQLite looks at a counter of writes, which may be the same in both.
@@ -266,14 +303,8 @@ class SqliteDatabase:
         while True:
             connection, is_kept = self._pool.take()
             if not is_kept or connection.file == current:
-                break
+                return connection
             connection.close()
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        self._pool.give(connection)
 
     def _no_table(self, connection: sqlite3.Connection, name: str) -> SourceRefused:
         names = table_names(connection)

@@ -274,6 +274,7 @@ def _source_record(
         files=found.files,
         size_bytes=found.size_bytes,
         attempts=max(outcome.attempts for outcome, _ in reads),
+        as_of=tuple(sorted({moment for _, record in reads for moment in record.moments})),
         started_at=_first([record.started_at for _, record in reads]),
         ended_at=_last([record.ended_at for _, record in reads]),
         duration_s=sum(outcome.duration_s for outcome, _ in reads),

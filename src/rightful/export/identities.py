@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rightful.directory.interface import Directory
 from rightful.ids import OperationId, TenantId
@@ -19,8 +19,9 @@ class Identities:
     tenants do not. Kept values are forgotten when the operation ends.
     """
 
-    def __init__(self, *, most: int = _KEPT) -> None:
-        """Keep those of `most` operations, the latest."""
+    def __init__(self, *, most: int = _KEPT, also: Callable[[OperationId], object] = lambda _: None) -> None:
+        """Keep those of `most` operations, the latest; `also` forgets what else is kept for one."""
+        self._also = also
         self._most = most
         self._kept: OrderedDict[OperationId, IdentifiedSubject] = OrderedDict()
         self._lock = threading.Lock()
@@ -44,6 +45,7 @@ class Identities:
         """Drop what is kept for an operation."""
         with self._lock:
             self._kept.pop(operation_id, None)
+        self._also(operation_id)
 
     def _known(self, operations: Sequence[ClaimedOperation]) -> dict[OperationId, IdentifiedSubject]:
         with self._lock:

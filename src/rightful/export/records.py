@@ -56,6 +56,8 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of these kinds: how many identifiers were too weak to be searched for, by `subject.model.Weakness`."""
     searched_for: str = ""
     """Keyed digest of these identifiers (`Sealed.digest`); they may be others when the read goes on."""
+    moments: tuple[datetime, ...] = ()
+    """The moments of the source that its rows are of, where it can tell: several where it went on later."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 

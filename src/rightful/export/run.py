@@ -1,7 +1,9 @@
 """Runs a claimed set of reads: one pass over a source for all the subjects that wait for it."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings, SourceConfig
@@ -9,6 +11,7 @@ from rightful.connectors.interface import Connector, Partition
 from rightful.errors import ExportError, OperationError, SourceUnavailable, StorageError
 from rightful.export.estimating import Estimator
 from rightful.export.identities import Identities
+from rightful.export.moments import Moments, Share
 from rightful.export.outbox import Outbox
 from rightful.export.pace import Pace
 from rightful.export.records import PACKAGE, Sealed, SealedPlans
@@ -18,6 +21,7 @@ from rightful.export.side_by_side import SideBySide
 from rightful.export.stopping import Stopping
 from rightful.export.subject_read import SubjectRead
 from rightful.export.trouble import Trouble, failure_of
+from rightful.ids import OperationId
 from rightful.operation.model import Failure
 from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
@@ -28,6 +32,8 @@ _MIB = 1 << 20
 _GROUP_BYTES = 8 * _MIB
 _FEW = 4
 """Operations in a set whose progress is worth an estimate of its own: a large set is many small ones."""
+_LATER_S = 5.0
+"""When a read is tried again whose turn it was not."""
 _WORTH_AN_ESTIMATE = 5_000
 """Rows below which a read is over before anybody could look at its progress."""
 
@@ -45,6 +51,7 @@ class ReadRunner:
         identities: Identities,
         trouble: Trouble,
         pace: Pace,
+        moments: Moments,
         estimator: Estimator,
         owner: str,
         side_by_side: SideBySide,
@@ -57,6 +64,7 @@ class ReadRunner:
         self._identities = identities
         self._trouble = trouble
         self._pace = pace
+        self._moments = moments
         self._estimator = estimator
         self._owner = owner
         self._side_by_side = side_by_side
@@ -66,37 +74,71 @@ class ReadRunner:
         """Read for every operation of the set; what goes wrong is put down, nothing is raised but `Stopping` and `StoreFault`."""
         settings = tenant.config.export
         states: list[SubjectRead] = []
-        try:
+        alive: list[SubjectRead] = []
+        shares: list[Share] = []
+        partition = Partition(number=0)
+        with self._giving_back(claim, states, settings):
             source, connector = tenant.source(claim.source_name)
-            states = self._open(claim, source, tenant)
+            states += self._open(claim, source, tenant)
             for state in states if len(states) <= _FEW else ():
                 self._estimator.ask(state.operation.operation_id, state.subject, tenant)
-            partition = self._partition(claim, states, connector) if states else None
-            if partition is not None and any(state.is_alive for state in states):
-                alive = [state for state in states if state.is_alive]
-                before = _put(alive)
-                began_s = self._clock.monotonic()
-                SetRead(
-                    source,
-                    connector,
-                    partition,
-                    alive,
-                    outbox=Outbox(
-                        self._store,
-                        self._trouble,
-                        settings,
-                        clock=self._clock,
-                        owner=self._owner,
-                        group_bytes=_GROUP_BYTES,
-                        side_by_side=self._side_by_side,
-                    ),
-                    settings=settings,
-                    clock=self._clock,
-                    pause=self._raise_if_stopping,
-                ).run()
-                (files, size_bytes), seconds = _put(alive), self._clock.monotonic() - began_s
-                name = (claim.tenant_id, claim.source_name)
-                self._pace.note(name, size_bytes=size_bytes - before[1], files=files - before[0], seconds=seconds)
+            if states:
+                partition = self._partition(claim, states, connector)
+            alive = [state for state in states if state.is_alive]
+            if alive:
+                shares = self._moments.share([state.operation for state in alive], claim.source_name, tenant)
+        for share in shares:
+            some = [alive[number] for number in share.numbers]
+            with self._giving_back(claim, some, settings):
+                self._run_share(claim, share, some, partition, tenant)
+
+    def _run_share(self, claim: ReadSet, share: Share, states: Sequence[SubjectRead], partition: Partition, tenant: TenantRuntime) -> None:
+        """Read at the moment that these reads are of, when it is their turn."""
+        done: list[OperationId] = []
+        try:
+            with share.held.turn() if share.held is not None else nullcontext(not share.is_later) as is_ours:
+                if is_ours:
+                    self._read(claim, share, states, partition, tenant)
+                    done += [state.operation.operation_id for state in states if state.is_alive]
+                else:
+                    at = self._clock.now() + timedelta(seconds=_LATER_S)
+                    self._store.retry([state.read for state in states], owner=self._owner, at=at, is_failure=False)
+        finally:
+            self._moments.give_back(share, done, claim.source_name)
+
+    def _read(self, claim: ReadSet, share: Share, states: Sequence[SubjectRead], partition: Partition, tenant: TenantRuntime) -> None:
+        source, connector = tenant.source(claim.source_name)
+        settings = tenant.config.export
+        before = _put(states)
+        began_s = self._clock.monotonic()
+        SetRead(
+            source,
+            connector,
+            partition,
+            states,
+            outbox=Outbox(
+                self._store,
+                self._trouble,
+                settings,
+                clock=self._clock,
+                owner=self._owner,
+                group_bytes=_GROUP_BYTES,
+                side_by_side=self._side_by_side,
+            ),
+            settings=settings,
+            clock=self._clock,
+            pause=self._raise_if_stopping,
+            share=share,
+        ).run()
+        (files, size_bytes), seconds = _put(states), self._clock.monotonic() - began_s
+        name = (claim.tenant_id, claim.source_name)
+        self._pace.note(name, size_bytes=size_bytes - before[1], files=files - before[0], seconds=seconds)
+
+    @contextmanager
+    def _giving_back(self, claim: ReadSet, states: Sequence[SubjectRead], settings: ExportSettings) -> Iterator[None]:
+        """Give these reads back where something goes wrong with them, those of the whole claim where there are none yet."""
+        try:
+            yield
         except (Stopping, StoreFault, KeyboardInterrupt, SystemExit):
             raise
         except SourceUnavailable as error:

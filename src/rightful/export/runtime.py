@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rightful.config.model import Config, SourceConfig, TenantConfig
 from rightful.connectors import registry as connectors
-from rightful.connectors.interface import Connector, Interruptible, Scanning
+from rightful.connectors.interface import Connector, Holding, Interruptible, Scanning
 from rightful.directory import registry as directories
 from rightful.directory.interface import Directory
 from rightful.errors import SourceRefused
@@ -45,6 +45,10 @@ class TenantRuntime:
                 hint="put it back and resume, or submit the request again",
             )
         return source, connector
+
+    def of_one_system(self, system: str) -> frozenset[str]:
+        """Return the names of the sources that one moment of a system can be held for."""
+        return frozenset(name for name, each in self.connectors.items() if isinstance(each, Holding) and each.system == system)
 
     def interrupt(self) -> None:
         """End reads that can be: the service stops."""

@@ -3,6 +3,7 @@
 import hashlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 import pyarrow as pa
@@ -14,7 +15,9 @@ from rightful.connectors.interface import (
     KEY_COLUMN,
     SUBJECT_COLUMN,
     Connector,
+    Cursor,
     FileItem,
+    Holding,
     Item,
     Partition,
     ReadHeader,
@@ -25,6 +28,7 @@ from rightful.connectors.interface import (
 from rightful.errors import PackageError, SourceRefused
 from rightful.export.check import SetCheck, check_rows, foreign_data
 from rightful.export.files import FileSender
+from rightful.export.moments import Share
 from rightful.export.outbox import Outbox
 from rightful.export.placing import Draft
 from rightful.export.records import ReadRecord
@@ -57,8 +61,13 @@ class SetRead:
         settings: ExportSettings,
         clock: Clock,
         pause: Callable[[], None],
+        share: Share,
     ) -> None:
-        """Take at least one read that is alive; `pause` is called between items and raises where the pass must be broken off."""
+        """Take at least one read that is alive, and the moment that they are of.
+
+        `pause` is called between items and raises where the pass must be broken off.
+        """
+        self._share = share
         self._source = source
         self._connector = connector
         self._partition = partition
@@ -112,7 +121,7 @@ class SetRead:
 
     def _open(self) -> tuple[ReadHeader, Iterator[ReadHeader | Item]]:
         """Begin to read after the cursor, if any: a read that has one is claimed alone."""
-        items = self._connector.read(self._partition, [state.subject for state in self._states], self._states[0].cursor)
+        items = self._read([state.subject for state in self._states], self._states[0].cursor)
         header = next(items, None)
         if isinstance(header, ReadHeader):
             try:
@@ -123,6 +132,11 @@ class SetRead:
             return header, items
         _close(items)
         raise connector_fault(self._source.name, "did not begin with what it searched")
+
+    def _read(self, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None) -> Iterator[ReadHeader | Item]:
+        if self._share.held is None or not isinstance(self._connector, Holding):
+            return self._connector.read(self._partition, subjects, cursor)
+        return self._connector.read_at(self._share.held.moment, self._partition, subjects, cursor)
 
     def _begin(self, header: ReadHeader) -> None:
         self._header = header
@@ -140,6 +154,7 @@ class SetRead:
                 identifiers={kind: len(state.subject.values(kind)) for kind in kinds},
                 refused=_refused(state.subject, kinds),
                 searched_for=_searched_for(state, header, self._plan),
+                moments=_moments(state.record.moments, self._share.taken_at),
                 started_at=state.record.started_at or now,
             )
 
@@ -313,6 +328,10 @@ def _refused(subject: IdentifiedSubject, kinds: Sequence[str]) -> dict[str, dict
             of_kind = counts.setdefault(refused.kind, {})
             of_kind[refused.weakness] = of_kind.get(refused.weakness, 0) + 1
     return counts
+
+
+def _moments(before: tuple[datetime, ...], now: datetime | None) -> tuple[datetime, ...]:
+    return before if now is None or now in before else (*before, now)
 
 
 def _close(items: Iterator[object]) -> None:

@@ -10,6 +10,7 @@ from rightful.config.model import Config
 from rightful.export.estimating import Estimator
 from rightful.export.finish import Finisher
 from rightful.export.identities import Identities
+from rightful.export.moments import Moments
 from rightful.export.pace import Pace
 from rightful.export.run import ReadRunner
 from rightful.export.runtime import TenantRuntime
@@ -40,7 +41,8 @@ class Work:
         self, *, config: Config, tenants: Mapping[TenantId, TenantRuntime], store: Store, storages: Storages, clock: Clock, owner: str
     ) -> None:
         sealer = Sealer(config.seal_key)
-        self._identities = Identities()
+        self._moments = Moments(clock)
+        self._identities = Identities(also=self._moments.forget)
         self.estimator = Estimator(store)
         """Has to be started."""
         self.pace = Pace()
@@ -60,6 +62,7 @@ class Work:
             trouble=trouble,
             pace=self.pace,
             estimator=self.estimator,
+            moments=self._moments,
             owner=owner,
             side_by_side=side_by_side,
             stopping=self._stopping,
@@ -95,6 +98,7 @@ class Work:
         """Let reads come to their next checkpoint; nothing waits for a storage location or an API any more."""
         self._stopping.set()
         self.estimator.stop()
+        self._moments.end()
         for tenant in self._tenants.values():
             tenant.interrupt()
 

@@ -107,6 +107,8 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     files: int = 0
     size_bytes: int = 0
     attempts: int = 1
+    as_of: tuple[datetime, ...] = ()
+    """The moments of the source that its records are of, ascending, where it can tell."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
     duration_s: float = 0.0
@@ -243,6 +245,7 @@ def _format_record(record: SourceRecord) -> dict[str, Any]:
         "parts": record.parts,
         "files": record.files,
         "bytes": record.size_bytes,
+        "asOf": [format_instant(moment) for moment in record.as_of],
         "attempts": record.attempts,
         "startedAt": format_instant(record.started_at) if record.started_at else None,
         "endedAt": format_instant(record.ended_at) if record.ended_at else None,

@@ -159,11 +159,18 @@ class Store(Protocol):
         ...
 
     def retry(
-        self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None, alone: bool = False
+        self,
+        reads: Sequence[ClaimedRead],
+        *,
+        owner: str,
+        at: datetime,
+        waiting_for: Failure | None = None,
+        alone: bool = False,
+        is_failure: bool = True,
     ) -> None:
         """Give reads back to be tried not before `at`; with `waiting_for` the operation says what it waits for and it is no failure.
 
-        With `alone` each is claimed without others from now on, until its operation is resumed.
+        With `alone` each is claimed without others from now on, until its operation is resumed; that is no failure either.
         """
         ...
 

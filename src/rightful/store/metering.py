@@ -57,15 +57,22 @@ class MeteredStore(SqliteStore):
             self._meters.skipped(source_name, skipped)
 
     def retry(
-        self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None, alone: bool = False
+        self,
+        reads: Sequence[ClaimedRead],
+        *,
+        owner: str,
+        at: datetime,
+        waiting_for: Failure | None = None,
+        alone: bool = False,
+        is_failure: bool = True,
     ) -> None:
         """Count what is tried again."""
-        super().retry(reads, owner=owner, at=at, waiting_for=waiting_for, alone=alone)
+        super().retry(reads, owner=owner, at=at, waiting_for=waiting_for, alone=alone, is_failure=is_failure)
         for read in reads:
-            if waiting_for is None:
-                self._meters.retried(read.source_name)
-            else:
+            if waiting_for is not None:
                 self._meters.waited(waiting_for.code)
+            elif is_failure:
+                self._meters.retried(read.source_name)
 
     def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
         """Count what waits."""

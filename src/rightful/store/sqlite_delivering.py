@@ -137,13 +137,21 @@ class Delivering(Looking):
         return True
 
     def retry(
-        self, reads: Sequence[ClaimedRead], *, owner: str, at: datetime, waiting_for: Failure | None = None, alone: bool = False
+        self,
+        reads: Sequence[ClaimedRead],
+        *,
+        owner: str,
+        at: datetime,
+        waiting_for: Failure | None = None,
+        alone: bool = False,
+        is_failure: bool = True,
     ) -> None:
         """Give reads back for a later try."""
 
         def task(connection: Connection) -> None:
             for read in reads:
-                parameters = {"at": to_microseconds(at), "failed": int(waiting_for is None and not alone), "alone": alone}
+                parameters = {"at": to_microseconds(at), "alone": alone}
+                parameters["failed"] = int(is_failure and waiting_for is None and not alone)
                 parameters |= _fence(read, owner)
                 if connection.run(self._sql["retry_read"], parameters):
                     self._wait_for(connection, read.operation_id, waiting_for)

@@ -140,6 +140,12 @@ class DeliveringSuite:
         again = claim_reads(store)
         assert (again.reads[0].failures, again.reads[0].attempt) == (1, 2)
 
+    def test_retry_that_is_no_failure_is_not_counted(self, store: Store, clock: ManualClock) -> None:
+        accept(store, 1, "a")
+        store.retry(claim_reads(store).reads, owner=OWNER, at=clock.now(), is_failure=False)
+        again = claim_reads(store)
+        assert (again.reads[0].failures, again.reads[0].attempt) == (0, 2)
+
     def test_reads_given_back_to_be_read_alone_are_claimed_one_by_one_until_a_resume(self, store: Store, clock: ManualClock) -> None:
         ids = [accept(store, number, "a") for number in range(3)]
         claim = claim_reads(store)
