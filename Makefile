@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb
+.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -39,6 +39,11 @@ mariadb: # Debian's packages, where no MariaDB server is installed yet; the serv
 	  echo "Installing MariaDB (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
 	  mariadb-server-core mariadb-client-core >/dev/null; }
 
+dovecot: # Debian's package, where no Dovecot is installed yet; it starts nothing by itself where there is no init
+	@command -v dovecot >/dev/null || ls /usr/sbin/dovecot >/dev/null 2>&1 || { \
+	  echo "Installing Dovecot (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+	  dovecot-imapd >/dev/null; }
+
 .venv-sdk/done: requirements/uv.lock requirements/sdk.lock # 660 MB: Microsoft's Graph SDKs for Python, in an environment of their own
 	@echo "Installing Microsoft's Graph SDKs for Python (once) …" >&2
 	@$(PYTHON) -m venv .venv-sdk
@@ -51,7 +56,7 @@ setup: .venv/runtime ## Install Rightful into .venv
 demo: .venv/runtime ## Do the main job on a sample company, start to verified package
 	@$(BIN)/rightful demo
 
-test: .venv/dev tests/servers/node_modules/.done postgres mariadb ## Run all tests, on real servers
+test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot ## Run all tests, on real servers
 	@$(BIN)/pytest -n 2 $(ARGS)
 
 test-sdk: .venv/dev .venv-sdk/done ## Run what Microsoft's Graph SDKs for Python do (660 MB, once; then `make test` does too)

@@ -16,7 +16,8 @@ from benchmarks.cluster import CACHE, Cluster
 from benchmarks.figures import Figure, spread
 from benchmarks.service import Service
 from rightful.connectors.interface import FileItem, Rows
-from rightful.connectors.mailbox import MailboxConnector, MailboxSettings
+from rightful.connectors.mailbox import MailboxConnector
+from rightful.connectors.mailbox_settings import MailboxSettings
 from rightful.ids import SubjectId, TenantId
 from rightful.subject.model import DataSubject, IdentifiedSubject
 

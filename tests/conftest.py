@@ -17,6 +17,7 @@ hypothesis.settings.load_profile("steady")
 
 pytest_plugins = [
     "tests.servers.azurite",
+    "tests.servers.dovecot",
     "tests.servers.mariadb",
     "tests.servers.oidc_provider",
     "tests.servers.postgres",

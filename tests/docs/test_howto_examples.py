@@ -19,20 +19,21 @@ def test_sources_and_directory_of_the_page_make_a_valid_configuration(tmp_path: 
     found = blocks("connect-your-systems.md")
     directory = next(block for block in found if block.startswith("directory:"))
     sources = [block for block in found if "connector:" in block and not block.startswith("directory:")]
-    assert len(sources) == 6
+    assert len(sources) == 7
     for name in ("seal.key", "audit.key"):
         (tmp_path / name).write_text("ab" * 32)
     text = template.render(tmp_path, tenant_id="2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55")
     head = text[: text.index("    # Who your people are")]
     whole = head + textwrap.indent(directory, "    ") + "    sources:\n" + textwrap.indent("".join(sources), "      ")
     (tmp_path / "rightful.yaml").write_text(whole, encoding="utf-8")
-    config = load(tmp_path / "rightful.yaml", {"HR_PASSWORD": "x", "SHOP_PASSWORD": "y", "DESK_TOKEN": "z"})
+    config = load(tmp_path / "rightful.yaml", {"HR_PASSWORD": "x", "SHOP_PASSWORD": "y", "DESK_TOKEN": "z", "MAIL_PASSWORD": "m"})
     assert {source.name for source in config.tenants[0].sources} == {
         "orders",
         "order_lines",
         "messages",
         "onedrive",
         "mail",
+        "letters",
         "tickets",
         "microsoft_mail",
         "activity",

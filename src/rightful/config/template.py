@@ -309,6 +309,47 @@ tenants:
       #   allow_empty: false
       #   product: Mail
 
+      # Mail on an IMAP server, opened for each person.
+      # letters:
+      #   connector: mailbox
+      #   url: imaps://imap.contoso.example
+      #   @ mailbox.user
+      #   user: "{mail}"
+      #   @ mailbox.login
+      #   login: rightful
+      #   @ mailbox.password
+      #   password: ${PASSWORD}
+      #   @ mailbox.probe
+      #   probe: postmaster@contoso.example
+      #   @ mailbox.absent
+      #   absent: record
+      #   @ mailbox.timeout_s
+      #   timeout_s: 120
+
+      # The same, with a token, and an authority of your own.
+      # hosted_letters:
+      #   connector: mailbox
+      #   url: imap://localhost
+      #   user: "{mail}"
+      #   @ mailbox.starttls
+      #   starttls: true
+      #   @ mailbox.ca
+      #   ca: ""
+      #   @ mailbox.oauth2
+      #   oauth2:
+      #     @ mailbox.oauth2.token_url
+      #     token_url: https://login.contoso.example/oauth2/token
+      #     @ mailbox.oauth2.client_id
+      #     client_id: rightful
+      #     @ mailbox.oauth2.client_secret
+      #     client_secret: ${PASSWORD}
+      #     @ mailbox.oauth2.scope
+      #     scope: https://mail.contoso.example/.default
+      #     @ mailbox.oauth2.parameters
+      #     parameters: {}
+      #     @ mailbox.oauth2.client_auth
+      #     client_auth: body
+
       # Tables of one database; `via` follows a join to the table that knows the person.
       # orders:
       #   connector: sql

@@ -162,18 +162,17 @@ def _access_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
         yield ("user",), "is missing or has a colon in it", "RFC 7617 knows no way to send that"
     if settings.token and not _VISIBLE.fullmatch(settings.token):
         yield ("token",), "has characters that no header can carry", "see whether the secret's file holds the secret alone"
-    yield from _oauth_problems(settings)
+    if settings.oauth2 != OAuthSettings():
+        if settings.token or settings.user or any(name.lower() == "authorization" for name in settings.headers):
+            yield ("oauth2",), "stands beside another way to be let in", "keep one of oauth2, token, and user with password"
+        yield from oauth_problems(settings.oauth2)
     for name, value in settings.headers.items():
         if not _FIELD.fullmatch(name) or name.lower() in _OURS or not _VISIBLE.fullmatch(value):
             yield ("headers", name), "is no header that can be sent", "letters, digits and - in its name, visible ASCII in its value"
 
 
-def _oauth_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
-    said = settings.oauth2
-    if said == OAuthSettings():
-        return
-    if settings.token or settings.user or any(name.lower() == "authorization" for name in settings.headers):
-        yield ("oauth2",), "stands beside another way to be let in", "keep one of oauth2, token, and user with password"
+def oauth_problems(said: OAuthSettings) -> Iterator[SettingProblem]:
+    """Yield what is wrong with `oauth2`, where something is said there."""
     if not (said.client_id and said.client_secret and said.token_url):
         yield ("oauth2",), "is not whole", "it needs token_url, client_id and client_secret"
     origin, path = re.fullmatch(r"([^/]*//[^/?#]*)?(.*)", said.token_url, re.DOTALL).groups()  # type: ignore[union-attr]  # it matches all

@@ -57,6 +57,11 @@ class MaildirStore:
         with self._tree.visit() as visit:
             yield _MaildirVisit(visit)
 
+    def check(self) -> None:
+        """Look at the root."""
+        with self.visit():
+            pass
+
     def close(self) -> None:
         """Do nothing: no descriptor outlives a visit or a message's reading."""
 

@@ -58,6 +58,11 @@ class MboxStore:
         with self._tree.visit() as visit:
             yield _MboxVisit(visit, self._unquote)
 
+    def check(self) -> None:
+        """Look at the root."""
+        with self.visit():
+            pass
+
     def close(self) -> None:
         """Do nothing: no descriptor outlives a visit or a message's reading."""
 

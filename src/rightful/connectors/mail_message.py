@@ -97,8 +97,12 @@ class MailStore(Protocol):
         """Begin a look; raises `SourceError` where there is nothing to look at."""
         ...
 
+    def check(self) -> None:
+        """Raise `SourceError` where nothing can be read."""
+        ...
+
     def close(self) -> None:
-        """Release what is held."""
+        """End what is under way; called from any thread."""
         ...
 
 

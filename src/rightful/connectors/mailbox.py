@@ -9,45 +9,28 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
+from rightful.connectors import mailbox_settings
 from rightful.connectors.file_tree import order
+from rightful.connectors.imap_address import is_imap
 from rightful.connectors.interface import Amount, Cursor, Estimate, FileItem, Item, Partition, ReadHeader, SkippedItem
-from rightful.connectors.local_paths import LOCAL_URL_HINT, local_path, local_url_problem, path_matcher
+from rightful.connectors.local_paths import local_path, path_matcher
 from rightful.connectors.local_tree import LocalTree
+from rightful.connectors.mail_imap import ImapStore
 from rightful.connectors.mail_index import COLUMNS, Index, match_columns
 from rightful.connectors.mail_maildir import MaildirStore
 from rightful.connectors.mail_mboxes import MboxStore
 from rightful.connectors.mail_message import MailStore, MailVisit, Message, Unread
-from rightful.connectors.path_template import TEMPLATE_HINT, PathTemplate, kinds_in, template_problem, values_in
+from rightful.connectors.mailbox_settings import MailboxSettings
+from rightful.connectors.path_template import PathTemplate, kinds_in, values_in
 from rightful.errors import SourceUnavailable
 from rightful.setting_problem import SettingPath, SettingProblem, refuse
 from rightful.subject.model import IdentifiedSubject
 
 _INDEX = Partition(number=0, spec="index")
 _MESSAGES = Partition(number=1, spec="messages")
-
-
-class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Mail, a mailbox for each person."""
-
-    url: str
-    """Where the mailboxes lie: `file:///var/mail`, or a path relative to the configuration's folder."""
-    path: str
-    """Where a person's mailbox lies below it; identifier kinds in braces, one in a segment: `{upn}`, `{employee_id}/Maildir`."""
-    format: Literal["mbox", "maildir"]
-    """`mbox`: a file, or a folder with a file for each folder of mail; `maildir`: a Maildir, with its folders."""
-    unquote: Literal["none", "mboxo", "mboxrd"] = "none"
-    """`mbox`: how the program that wrote the files marks lines of letters that begin with `From `. `none` delivers them as they lie there;
-    `mboxo` takes one `>` off `>From `, `mboxrd` one off `>From `, `>>From ` and so on."""
-    include: tuple[str, ...] = ()
-    """Only folders of mail that fit one of these patterns (`INBOX`, `Archive/**`)."""
-    exclude: tuple[str, ...] = ()
-    """No folders of mail that fit one of these."""
-    allow_empty: bool = False
-    """Whether an empty root is normal; else it is taken for a file system that was not mounted."""
 
 
 class MailboxConnector:
@@ -59,7 +42,7 @@ class MailboxConnector:
         refuse(source_name, self.problems(source_name, settings, siblings=siblings, folder=folder))
         self._source_name = source_name
         self._settings = settings
-        self._template = PathTemplate(settings.path)
+        self._template = PathTemplate(settings.template)
         self._store = _open_store(source_name, settings, self._template, folder)
         self._is_included = path_matcher(settings.include or ("**",))
         self._is_excluded = path_matcher(settings.exclude)
@@ -70,26 +53,16 @@ class MailboxConnector:
     ) -> Iterator[SettingProblem]:
         """Yield what the configuration alone shows; see `connectors.registry.FindsProblems`."""
         del source_name, siblings, folder
-        problem = local_url_problem(settings.url)
-        if problem:
-            yield ("url",), problem, LOCAL_URL_HINT
-        path_problem = template_problem(settings.path)
-        if path_problem:
-            yield ("path",), path_problem, TEMPLATE_HINT
-        elif any(len(kinds_in(segment)) > 1 for segment in settings.path.split("/")):
-            yield ("path",), "has two identifiers in one segment", "leave one of them: a name must tell whose it is"
-        if settings.unquote != "none" and settings.format != "mbox":
-            yield ("unquote",), "is for mbox alone", "leave it out"
+        return mailbox_settings.problems(settings)
 
     @staticmethod
     def kinds_used(settings: MailboxSettings) -> Iterable[tuple[SettingPath, str]]:
         """Return the kinds in the template."""
-        return [(("path",), kind) for kind in kinds_in(settings.path)]
+        return [(("user" if settings.user else "path",), kind) for kind in kinds_in(settings.template)]
 
     def check(self) -> None:
-        """Raise `SourceError` where the root is not there, cannot be listed or is empty."""
-        with self._store.visit():
-            pass
+        """Raise `SourceError` where the root is not there, cannot be listed or is empty, or the server does not let the account in."""
+        self._store.check()
 
     def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
         """Return the index and the messages."""
@@ -109,8 +82,8 @@ class MailboxConnector:
             lost = bool(after) and not all(self._knows(visit, subject, after) for subject in subjects)
             yield ReadHeader(
                 columns=COLUMNS if is_index else (),
-                match=match_columns(kinds_in(self._settings.path)) if is_index else (),
-                searched=self._settings.path,
+                match=match_columns(kinds_in(self._settings.template)) if is_index else (),
+                searched=self._settings.template,
                 in_subject_order=True,
                 is_cursor_lost=lost,
             )
@@ -131,6 +104,10 @@ class MailboxConnector:
         until_s = time.monotonic() + limit_s
         with self._store.visit() as visit:
             return tuple(self._estimate(visit, subject, until_s) for subject in subjects)
+
+    def interrupt(self) -> None:
+        """End what is under way; see `Interruptible`."""
+        self._store.close()
 
     def close(self) -> None:
         """Release connections."""
@@ -160,7 +137,7 @@ class MailboxConnector:
         return False
 
     def _index(self, visit: MailVisit, subject: int, place: tuple[str, ...], prefix: str) -> Iterator[Item]:
-        index = Index(subject, match=values_in(self._settings.path, self._template.root(place)), prefix=prefix)
+        index = Index(subject, match=values_in(self._settings.template, self._template.root(place)), prefix=prefix)
         # What cannot be read stands in the ledger once: as a message.
         with suppress(OSError), closing(visit.messages(place, after="", is_wanted=self._is_wanted, heads_only=True)) as found:
             for message in found:
@@ -190,6 +167,8 @@ class MailboxConnector:
 
 
 def _open_store(source_name: str, settings: MailboxSettings, template: PathTemplate, folder: Path) -> MailStore:
+    if is_imap(settings.url):
+        return ImapStore(source_name, settings)
     root = local_path(settings.url, folder) / "/".join(template.fixed)
     tree = LocalTree(source_name, root, allow_empty=settings.allow_empty)
     return MaildirStore(tree) if settings.format == "maildir" else MboxStore(tree, unquote=settings.unquote)

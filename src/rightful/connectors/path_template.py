@@ -7,7 +7,7 @@ import re
 from rightful.subject.matching import is_usable
 from rightful.subject.model import IdentifiedSubject
 
-_PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
+PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
 
 TEMPLATE_HINT = "put an identifier into it, for instance {upn}/"
 
@@ -17,7 +17,7 @@ class PathTemplate:
 
     def __init__(self, path: str) -> None:
         segments = _segments(path)
-        fixed = list(itertools.takewhile(lambda segment: not _PLACEHOLDER.search(segment), segments))
+        fixed = list(itertools.takewhile(lambda segment: not PLACEHOLDER.search(segment), segments))
         self.fixed = tuple(fixed)
         """The same beginning for everybody: it belongs to the root. Where it is missing the source is missing, not the person."""
         self._segments = segments[len(fixed) :]
@@ -35,21 +35,21 @@ class PathTemplate:
 def template_problem(path: str) -> str:
     """Say what is wrong with a path template; nothing where it is one."""
     for segment in _segments(path):
-        if segment in {"", ".", ".."} or "\0" in segment or set("{}") & set(_PLACEHOLDER.sub("", segment)):
+        if segment in {"", ".", ".."} or "\0" in segment or set("{}") & set(PLACEHOLDER.sub("", segment)):
             return "is not a relative path with identifier kinds in braces"
-    return "" if _PLACEHOLDER.search(path) else "is the same folder for everybody"
+    return "" if PLACEHOLDER.search(path) else "is the same folder for everybody"
 
 
 def kinds_in(path: str) -> list[str]:
     """Return the kinds of identifiers in a template, in their order."""
-    return _PLACEHOLDER.findall(path)
+    return PLACEHOLDER.findall(path)
 
 
 def values_in(path: str, root: str) -> dict[str, str]:
     """Read the identifiers out of a place as `PathTemplate.root` gives it, by kind, for a template with at most one in a segment."""
     found = {}
     for template, name in zip(_segments(path), root.split("/"), strict=True):
-        before, *kind_and_rest = _PLACEHOLDER.split(template)
+        before, *kind_and_rest = PLACEHOLDER.split(template)
         if kind_and_rest:
             found[kind_and_rest[0]] = name.removeprefix(before).removesuffix(kind_and_rest[1])
     return found
@@ -61,7 +61,7 @@ def _segments(path: str) -> list[str]:
 
 def _fill(segment: str, subject: IdentifiedSubject) -> list[str]:
     """Return what a segment of the template stands for; nothing where an identifier is missing or cannot be a name."""
-    pieces = _PLACEHOLDER.split(segment)
+    pieces = PLACEHOLDER.split(segment)
     choices = [
         [value for value in subject.values(piece) if _can_be_name(piece, value)] if number % 2 else [piece]
         for number, piece in enumerate(pieces)

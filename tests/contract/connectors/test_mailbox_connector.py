@@ -17,7 +17,8 @@ from tests.unit.export.world import World
 from rightful.config.model import SourceConfig
 from rightful.connectors import registry
 from rightful.connectors.interface import Cursor, FileItem, Item, ReadHeader, Rows, SkippedItem
-from rightful.connectors.mailbox import MailboxConnector, MailboxSettings
+from rightful.connectors.mailbox import MailboxConnector
+from rightful.connectors.mailbox_settings import MailboxSettings
 from rightful.errors import ConfigurationError, SourceUnavailable
 from rightful.operation.model import OperationStatus
 from rightful.package.verify import PackageState

@@ -51,6 +51,8 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
         "cloud",
         "papers",
         "mail",
+        "letters",
+        "hosted_letters",
         "orders",
         "order_lines",
         "tickets",
