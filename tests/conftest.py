@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.servers.oidc_provider",
     "tests.servers.postgres",
     "tests.servers.s3",
+    "tests.servers.sftp",
     "tests.servers.webdav",
 ]
 

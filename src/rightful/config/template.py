@@ -289,6 +289,25 @@ tenants:
       #   access:
       #     @ files.access.token
       #     token: ${PASSWORD}
+      # share:
+      #   connector: files
+      #   url: sftp://files.contoso.example/srv/homes
+      #   path: "{upn}/"
+      #   access:
+      #     user: reader
+      #     @ files.access.private_key
+      #     private_key: ${PASSWORD}
+      #     @ files.access.known_hosts
+      #     known_hosts: files.contoso.example ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIm0dGvbmN1QuPzrIZ/zG9FP+vxEjVXzCyUU/cvnFTuK
+      # outpost:
+      #   connector: files
+      #   url: sftp://outpost.contoso.example:2222/homes
+      #   path: "{upn}/"
+      #   access:
+      #     user: reader
+      #     password: ${PASSWORD}
+      #     @ files.access.fingerprint
+      #     fingerprint: SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU
 
       # Mail: a mailbox for each person.
       # mail:

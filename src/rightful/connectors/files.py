@@ -26,7 +26,7 @@ class FilesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     url: str
     """`file:///srv/onedrive`, or a path relative to the configuration's folder; `az://account/container/prefix`,
-    `s3://bucket/prefix`."""
+    `s3://bucket/prefix`, `https://host/path` (WebDAV), `sftp://host/path`."""
     path: str
     """Where a person's folder lies below it; identifier kinds in braces: `{upn}/`, `home/{employee_id}/files`."""
     include: tuple[str, ...] = ()
@@ -117,6 +117,10 @@ class FilesConnector:
         patience = Patience(limit_s)
         with self._tree.visit() as visit:
             return tuple(self._estimate(visit, subject, patience) for subject in subjects)
+
+    def interrupt(self) -> None:
+        """End what is under way; see `Interruptible`."""
+        self._tree.close()
 
     def close(self) -> None:
         """Release connections; no descriptor outlives a read."""

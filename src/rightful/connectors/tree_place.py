@@ -17,12 +17,14 @@ from rightful.errors import ConfigurationError
 from rightful.setting_problem import SettingProblem
 
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]+)?(/|\Z)")
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 _FORMS = {
     "az": "az://account/container/prefix",
     "s3": "s3://bucket/prefix",
     "https": "https://host/path",
     "http": "https://host/path",
+    "sftp": "sftp://host/path",
 }
 OBJECT_STORES = ("az", "s3")
 
@@ -59,11 +61,17 @@ class Access(ObjectAccess, frozen=True, kw_only=True, forbid_unknown_fields=True
     """How another system is reached, and as whom."""
 
     user: str = ""
-    """`https` (WebDAV): who reads, with `password` (RFC 7617)."""
+    """`https` (WebDAV): who reads, with `password` (RFC 7617). `sftp`: who reads."""
     password: str = ""
-    """`https` (WebDAV): the password that belongs to it."""
+    """`https` (WebDAV), `sftp`: the password that belongs to it."""
     token: str = ""
     """`https` (WebDAV): sent as `Authorization: Bearer …`, instead of user and password."""
+    private_key: str = ""
+    """`sftp`: a private key that the server knows, as `ssh-keygen` writes it, without a passphrase: `{file: PATH}`."""
+    known_hosts: str = ""
+    """`sftp`: the server's host keys, as lines of OpenSSH's known_hosts: `{file: PATH}`."""
+    fingerprint: str = ""
+    """`sftp`: instead, `SHA256:…` of the host key; several with spaces between them."""
 
 
 class TreePlace(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +107,7 @@ _USED: dict[str, frozenset[str]] = {
     "s3": frozenset({"endpoint", "region", "access_key_id", "secret_access_key", "session_token", "ca"}),
     "https": frozenset({"user", "password", "token", "ca"}),
     "http": frozenset({"user", "password", "token"}),
+    "sftp": frozenset({"user", "password", "private_key", "known_hosts", "fingerprint"}),
 }
 
 
@@ -119,17 +128,35 @@ def place_problems(place: TreePlace, schemes: Collection[str] = tuple(_FORMS)) -
     for name in place.access.given:
         if name not in _USED[place.scheme]:
             yield ("access", name), "is not used at this address", "leave it out, or correct url"
-    yield from _access_problems(place)
+    yield from _access_problems(place.access, place.scheme)
 
 
-def _access_problems(place: TreePlace) -> Iterator[SettingProblem]:
-    access = place.access
+def _access_problems(access: ObjectAccess, scheme: str) -> Iterator[SettingProblem]:
     if access.endpoint and not (access.endpoint.startswith("https://") or _LOOPBACK.match(access.endpoint)):
         yield ("access", "endpoint"), "is no https:// address", "write https://…; http:// is for emulators on loopback alone"
     if bool(access.access_key_id) != bool(access.secret_access_key):
         yield ("access", "secret_access_key"), "and access_key_id belong together", "give both, or none for those of the machine"
     if not isinstance(access, Access):
         return
+    yield from (_ssh_problems if scheme == "sftp" else _http_problems)(access)
+
+
+def _ssh_problems(access: Access) -> Iterator[SettingProblem]:
+    if not access.user:
+        yield ("access", "user"), "is missing", "say who reads"
+    if not (access.password or access.private_key):
+        yield ("access", "private_key"), "is missing, and so is password", "give one of them"
+    if bool(access.known_hosts) == bool(access.fingerprint):
+        yield (
+            ("access", "known_hosts"),
+            "or else fingerprint has to say which host key the server has",
+            "give one of them: nobody is trusted at first sight",
+        )
+    if not all(map(_FINGERPRINT.fullmatch, access.fingerprint.split())):
+        yield ("access", "fingerprint"), "is none", "write SHA256:… as `ssh-keygen -l` shows it"
+
+
+def _http_problems(access: Access) -> Iterator[SettingProblem]:
     if access.token and (access.user or access.password):
         yield ("access", "token"), "stands beside user and password", "keep one of them"
     if ":" in access.user or bool(access.user) != bool(access.password):
@@ -194,15 +221,19 @@ def _opener(scheme: str) -> Callable[[RemoteRoot], FileTree]:
             from rightful.connectors.webdav_tree import open_webdav  # noqa: PLC0415 - only where it is used
 
             return open_webdav
+        if scheme == "sftp":
+            from rightful.connectors.sftp_tree import open_sftp  # noqa: PLC0415 - needs an optional library
+
+            return open_sftp
         if scheme == "az":
-            from rightful.connectors.object_tree import open_azure  # noqa: PLC0415 - needs an optional library
+            from rightful.connectors.object_tree import open_azure  # noqa: PLC0415 - likewise
 
             return open_azure
         from rightful.connectors.object_tree import open_s3  # noqa: PLC0415 - likewise
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"url begins with {scheme}://, for which the library {error.name} is not installed",
-            hint="install rightful[object-stores]",
+            hint=f"install rightful[{'sftp' if scheme == 'sftp' else 'object-stores'}]",
         ) from error
     else:
         return open_s3

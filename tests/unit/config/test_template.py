@@ -50,6 +50,8 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
         "scans",
         "cloud",
         "papers",
+        "share",
+        "outpost",
         "mail",
         "letters",
         "hosted_letters",
