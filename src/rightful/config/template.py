@@ -571,4 +571,20 @@ tenants:
       #     @ lake.access.ca
       #     ca: ""
       #   product: Activity
+      # purchases:
+      #   connector: lake
+      #   url: s3://contoso-lake/gold/purchases
+      #   format: iceberg
+      #   @ lake.iceberg
+      #   iceberg:
+      #     @ lake.iceberg.catalog
+      #     catalog: postgresql+psycopg://reader:${PASSWORD}@db.contoso.example/catalog
+      #     @ lake.iceberg.name
+      #     name: main
+      #     @ lake.iceberg.table
+      #     table: gold.purchases
+      #     @ lake.iceberg.metadata
+      #     metadata: ""
+      #   match: {customer_mail: mail}
+      #   product: Shop
 """

@@ -21,7 +21,7 @@ from rightful.connectors.interface import MATCH_PREFIX, Amount, Cursor, Estimate
 from rightful.connectors.lake_faults import LakeFaults
 from rightful.connectors.lake_files import LakeFile, LakePlace, divide
 from rightful.connectors.lake_local import LocalLake
-from rightful.connectors.lake_settings import CsvSettings, format_problems
+from rightful.connectors.lake_settings import CsvSettings, IcebergSettings, format_problems, iceberg_problems
 from rightful.connectors.lake_window import ALWAYS, Window, WindowSettings, resolve, window_problems
 from rightful.connectors.local_paths import has_wildcard, local_path, local_url_problem
 from rightful.connectors.tree_place import OBJECT_STORES, ObjectAccess, TreePlace, place_problems, remote_root
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from rightful.connectors.lake_text import TextReader
 
 MIB = 1 << 20
+_TABLES = {"delta": ("Delta", "deltalake", "_delta_log"), "iceberg": ("Iceberg", "pyiceberg", "metadata")}
+"""Formats whose url is a folder: what they are called, the library that each needs, and what lies in the folder."""
 
 
 class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,13 +48,15 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     `s3://bucket/activity/**/*.parquet`. `**` stands for any number of folders."""
     match: dict[str, str]
     """Column: identifier kind. Of several columns either may match. Texts and integers."""
-    format: Literal["parquet", "csv", "jsonl", "delta"] = "parquet"
-    """What the files are. `csv` and `jsonl` may be compressed: `.gz`, `.zst`. Of `delta` url is a table's folder."""
+    format: Literal["parquet", "csv", "jsonl", "delta", "iceberg"] = "parquet"
+    """What the files are. `csv` and `jsonl` may be compressed: `.gz`, `.zst`. Of `delta` and `iceberg` url is a table's folder."""
     types: dict[str, str] = {}
     """Columns of `csv` and `jsonl` that are read as another type than text or document: `int`, `float`, `bool`, `decimal(12, 2)`, `date`,
     `timestamp`, `timestamp_tz`, `text`."""
     csv: CsvSettings = CsvSettings()
     """How CSV files are written."""
+    iceberg: IcebergSettings = IcebergSettings()
+    """Where it stands which metadata of an Iceberg table is current."""
     exclude: tuple[str, ...] = ()
     """Columns that are left out."""
     time: str = ""
@@ -73,7 +77,7 @@ class LakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def _open_files(source_name: str, settings: LakeSettings, faults: LakeFaults, folder: Path) -> LakePlace:
-    scheme, is_table = settings.place.scheme, settings.format == "delta"
+    scheme, is_table = settings.place.scheme, settings.format in _TABLES
     if not scheme:
         path = local_path(settings.url, Path() if not is_table else folder)
         return LocalLake(source_name, Path("**"), path) if is_table else LocalLake(source_name, path, folder)
@@ -109,8 +113,12 @@ class LakeConnector:
         self._settings = settings
         self._faults = LakeFaults(source_name, settings.match)
         self._files = _open_files(source_name, settings, self._faults, folder)
-        if settings.format == "delta" and find_spec("deltalake") is None:
-            raise ConfigurationError("format is delta, for which the library deltalake is not installed", hint="install rightful[delta]")
+        kind = settings.format
+        if kind in _TABLES and find_spec(library := _TABLES[kind][1]) is None:
+            raise ConfigurationError(
+                f"format is {kind}, for which the library {library} is not installed", hint=f"install rightful[{kind}]"
+            )
+        self._folder = folder
 
     @staticmethod
     def problems(
@@ -121,14 +129,20 @@ class LakeConnector:
         yield from place_problems(settings.place, OBJECT_STORES)
         if not settings.place.scheme and not local_url_problem(settings.url) and local_path(settings.url, folder) == Path("/"):
             yield ("url",), "names no file", "write a pattern behind the folder, such as **/*.parquet"
-        if settings.format == "delta" and any(map(has_wildcard, settings.url.split("/"))):
-            yield ("url",), "is a pattern, and a Delta table is one folder", "name the folder that _delta_log lies in; it has no *, ? or ["
-        if settings.format in {"parquet", "delta"} and settings.access.ca:
+        if settings.format in _TABLES and any(map(has_wildcard, settings.url.split("/"))):
+            name, _, inside = _TABLES[settings.format]
+            yield (
+                ("url",),
+                f"is a pattern, and a table of {name} is one folder",
+                f"name the folder that {inside} lies in; it has no *, ? or [",
+            )
+        if settings.format in {"parquet", *_TABLES} and settings.access.ca:
             yield ("access", "ca"), "is not known to what reads Parquet", "let the system trust it, or set SSL_CERT_FILE for the service"
         if not settings.match:
             yield ("match",), "names no column: it does not say whose a row is", "write for instance match: {user_id: upn}"
         yield from window_problems(settings.window, settings.time)
         yield from format_problems(settings.format, settings.types, settings.csv, settings.match)
+        yield from iceberg_problems(settings.format, settings.iceberg)
 
     @cached_property
     def _scan(self) -> "LakeScan":
@@ -148,12 +162,20 @@ class LakeConnector:
             from rightful.connectors.lake_parquet import ParquetFormat  # noqa: PLC0415
 
             return self._files, ParquetFormat(self._files, self._faults, unread)
+        name = settings.url.rstrip("/").rpartition("/")[2]
         if settings.format == "delta":
             from rightful.connectors.lake_delta import DeltaFormat, DeltaLake  # noqa: PLC0415
 
-            name = settings.url.rstrip("/").rpartition("/")[2]
             table = DeltaLake(self._files, self._files.location(LakeFile("", 0, 0)), name, self._faults)
             return table, DeltaFormat(table, self._faults, unread)
+        if settings.format == "iceberg":
+            from rightful.connectors.lake_iceberg import IcebergLake  # noqa: PLC0415
+            from rightful.connectors.lake_iceberg_format import IcebergFormat  # noqa: PLC0415
+            from rightful.connectors.lake_iceberg_metadata import CurrentMetadata  # noqa: PLC0415
+
+            current = CurrentMetadata(self._files, settings.iceberg, self._folder, self._faults)
+            iceberg = IcebergLake(self._files, current, name, self._faults)
+            return iceberg, IcebergFormat(iceberg, self._faults, unread)
         from rightful.connectors.lake_text import TextFormat  # noqa: PLC0415
 
         unconverted = unread - {settings.time} | settings.match.keys()
@@ -253,7 +275,7 @@ class LakeConnector:
         """List the lake as it is now, and what its files' schemas are together (None: there are no files, and that is allowed)."""
         files = self._place.files()
         if not files:
-            if self._settings.allow_empty or self._settings.format == "delta":  # a table without rows is a table all the same
+            if self._settings.allow_empty or self._settings.format in _TABLES:  # a table without rows is a table all the same
                 return files, None
             raise SourceRefused("no file fits url", source_name=self._source_name, hint="correct url, or set allow_empty: true")
         inside = self._in_window(files, window)

@@ -80,6 +80,10 @@ class DeltaLake:
         """Open a file."""
         return self._files.open(file)
 
+    def tail(self, file: LakeFile, count: int) -> bytes:
+        """Read a file's end."""
+        return self._files.tail(file, count)
+
     def schema(self, version: str) -> pl.Schema:
         """Return the columns that the table has by its log."""
         table = self._open(int(version))

@@ -57,6 +57,10 @@ class LakePlace(Protocol):
         """Open a file; raises `OSError` and `SourceError`."""
         ...
 
+    def tail(self, file: LakeFile, count: int) -> bytes:
+        """Read the last bytes of a file, fewer where it is shorter; raises as `open` does."""
+        ...
+
 
 class Glob(msgspec.Struct, frozen=True):
     """A pattern of files, split where its first wildcard stands."""

@@ -50,3 +50,9 @@ class LocalLake:
     def open(self, file: LakeFile) -> BinaryIO:
         """Open a file."""
         return (self._glob.root / file.path).open("rb")
+
+    def tail(self, file: LakeFile, count: int) -> bytes:
+        """Read a file's end."""
+        with self.open(file) as stream:
+            stream.seek(max(0, file.size_bytes - count))
+            return stream.read(count)

@@ -79,6 +79,16 @@ class ObjectLake:
         """Ask for an object, as it was listed."""
         return cast("BinaryIO", io.BufferedReader(_ObjectStream(self._chunks(file)), _CHUNK_BYTES))
 
+    def tail(self, file: LakeFile, count: int) -> bytes:
+        """Ask for an object's end."""
+        start = max(0, file.size_bytes - count)
+        try:
+            return bytes(obstore.get_range(self._store, self._prefix + file.path, start=start, end=file.size_bytes))
+        except FileNotFoundError:
+            raise self._faults.changed() from None
+        except (BaseError, ValueError) as error:
+            raise self._error(error, file) from None
+
     def _chunks(self, file: LakeFile) -> Iterator[bytes]:
         left = file.size_bytes
         try:

@@ -26,6 +26,39 @@ class CsvSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The columns' names, where files have no line with them."""
 
 
+class IcebergSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What says which metadata of an Iceberg table is current. Default: the table's own `version-hint.text`."""
+
+    catalog: str = ""
+    """The database of a SQL (JDBC) catalog, as SQLAlchemy has it: `sqlite:///catalog.db`, `postgresql+psycopg://user:password@host/database`."""
+    name: str = ""
+    """What the catalog is called in that database (`catalog_name`)."""
+    table: str = ""
+    """The table: `sales.activity`."""
+    metadata: str = ""
+    """Instead of a catalog a file of the folder `metadata`: the table as it was then."""
+
+    def __repr__(self) -> str:
+        """Leave the catalog's address out: a password may be in it."""
+        return f"{type(self).__name__}(table={self.table!r})"
+
+
+def iceberg_problems(kind: str, said: IcebergSettings) -> Iterator[SettingProblem]:
+    """Yield what is wrong with what the settings say of an Iceberg table."""
+    if kind != "iceberg" and said != IcebergSettings():
+        yield ("iceberg",), "is for Iceberg tables alone", "leave it out, or write format: iceberg"
+    if said.metadata and said.catalog:
+        yield ("iceberg", "metadata"), "and catalog both say which metadata is current", "leave one of them out"
+    if "/" in said.metadata or (said.metadata and not said.metadata.endswith(".metadata.json")):
+        yield ("iceberg", "metadata"), "is no metadata file's name", "write the name alone: 00003-….metadata.json"
+    if said.catalog and not ("://" in said.catalog and said.name):
+        yield ("iceberg", "name"), "and catalog belong together", "write the catalog's address, and what it is called (catalog_name)"
+    if bool(said.catalog) != bool(said.table) or bool(said.name) > bool(said.catalog):
+        yield ("iceberg", "table"), "and catalog belong together", "give catalog, name and table, or none of them"
+    elif said.table and not ("." in said.table and all(said.table.split("."))):
+        yield ("iceberg", "table"), "is no table of a namespace", "write namespace.table"
+
+
 def format_problems(kind: str, types: Mapping[str, str], csv: CsvSettings, match: Mapping[str, str]) -> Iterator[SettingProblem]:
     """Yield what is wrong with what the settings say of text files."""
     if kind not in {"csv", "jsonl"} and types:

@@ -98,6 +98,8 @@ def lake_format(url: str, folder: Path) -> str:
         return "parquet"
     if (local_path(url, folder) / "_delta_log").is_dir():
         return "delta"
+    if (local_path(url, folder) / "metadata" / "version-hint.text").is_file():
+        return "iceberg"
     return next((name for ending, name in _ENDINGS.items() if path.endswith(ending)), "")
 
 

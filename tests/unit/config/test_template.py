@@ -62,6 +62,7 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
         "microsoft_onedrive",
         "attachments",
         "activity",
+        "purchases",
         "reports",
         "clicks",
     }
