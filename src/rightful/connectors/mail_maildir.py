@@ -2,7 +2,8 @@
 
 A message is named after the unique part of its file's name, which stays when it is read, answered or moved from `new` to `cur`. Folders of
 mail are Maildir++'s (`.Sent`) or folders that lie in one another; what else lies there (indexes, deliveries under way in `tmp`) is no
-message. While a folder is listed its files may be renamed: it is listed until nothing changed meanwhile.
+message. While a folder is listed its files may be renamed: it is listed until nothing changed meanwhile, and where that does not come
+about, what was found is read and the ledger says that messages may be missing.
 """
 
 import os
@@ -26,6 +27,9 @@ _BOXES = ("new", "cur")
 """In this order: a message moves from the first to the second, and so is not missed."""
 _NOT_FOLDERS = frozenset({*_BOXES, "tmp"})
 _LISTINGS = 5
+_TICK_S = 0.02
+"""Within this time two changes of a folder may leave the same time: file systems take it from a clock that ticks."""
+_RESTLESS = "it changed each time while it was listed: messages of it may be missing"
 _DEPTH = 32
 _FLAGS = {"D": "draft", "F": "flagged", "P": "forwarded", "R": "answered", "S": "seen", "T": "deleted"}
 _INFO = re.compile(r"[:;!]2,([^/]*)\Z", re.DOTALL)
@@ -159,7 +163,9 @@ class _MaildirVisit:
     def _read(self, folder: _Folder, after: str, *, heads_only: bool) -> Generator[Message | Unread]:
         try:
             with self._boxes(folder) as boxes:
-                found = _list(boxes)
+                found, is_settled = _listed(boxes)
+                if not is_settled:
+                    yield Unread(folder.name, _RESTLESS)
                 names = _names(found)
                 for name in sorted(names, key=os.fsencode):
                     path = f"{folder.name}/{name}"
@@ -266,9 +272,14 @@ def _read_exactly(fd: int, length: int) -> bytes:
 
 def _list(boxes: dict[str, int]) -> dict[str, _Place]:
     """Return where the messages of a folder are, by the unique parts of their names."""
+    return _listed(boxes)[0]
+
+
+def _listed(boxes: dict[str, int]) -> tuple[dict[str, _Place], bool]:
+    """Return what `_list` does, and whether nothing changed during one of the listings."""
     found: dict[str, _Place] = {}
     for _ in range(_LISTINGS):
-        before = _times(boxes)
+        before, began_at = _times(boxes), time.time()
         alike = []
         for box, fd in boxes.items():
             for file_name in tree.listing(fd):
@@ -281,8 +292,10 @@ def _list(boxes: dict[str, int]) -> dict[str, _Place]:
             if _are_two(boxes, one, other):
                 found[f"{one.box}-{one.file_name}"] = one
         if _times(boxes) == before:
-            break
-    return found
+            if not any(0 <= began_at - changed_ns / 1e9 < _TICK_S for changed_ns in before):
+                return found, True
+            time.sleep(_TICK_S)
+    return found, False
 
 
 def _are_two(boxes: dict[str, int], one: _Place, other: _Place) -> bool:

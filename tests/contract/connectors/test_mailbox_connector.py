@@ -1,10 +1,12 @@
 """`mailbox` passes the suite over real mbox files and Maildirs, and loses nothing while mail comes and goes."""
 
 import hashlib
+import itertools
 import json
 import mailbox
 import os
 import random
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -347,6 +349,31 @@ def test_a_message_that_moves_in_a_maildir_keeps_its_name(tmp_path: Path) -> Non
     (home / "cur/3.host:2,").rename(home / "cur/3.host:2,RS")
     assert files(found) == {"INBOX/1.host.eml": LETTER, "INBOX/2.host.eml": PLAIN, "INBOX/3.host.eml": LARGE}
     assert skips(found) == {}
+
+
+def test_a_maildir_that_never_rests_is_read_and_said_to_have_gaps(tmp_path: Path) -> None:
+    home = tmp_path / "ann"
+    write(home, {f"cur/{number}.host:2,": LETTER for number in range(3)})
+    is_under_way, is_over = threading.Event(), threading.Event()
+
+    def meddle() -> None:
+        names = itertools.cycle([home / "cur/1.host:2,S", home / "cur/1.host:2,"])
+        before = home / "cur/1.host:2,"
+        while not is_over.is_set():
+            before = before.rename(next(names))
+            is_under_way.set()
+
+    meddling = threading.Thread(target=meddle)
+    meddling.start()
+    assert is_under_way.wait(10)
+    try:
+        found = read(connect(tmp_path, "maildir"))
+    finally:
+        is_over.set()
+        meddling.join()
+    assert "may be missing" in skips(found)["INBOX"]
+    assert files(found).keys() >= {"INBOX/0.host.eml", "INBOX/2.host.eml"}
+    assert skips(read(connect(tmp_path, "maildir"))) == {}
 
 
 # -- hostile content -----------------------------------------------------------------------------------------------------
