@@ -30,6 +30,9 @@ _HINTS: Mapping[int, str] = {
 }
 _LARGEST_TARGET = 16 << 10
 _TARGET = re.compile(r"/(?!/)[\x21-\x7e]*")
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?=[/?])", re.ASCII | re.IGNORECASE
+)
 _REDIRECTS = 2
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
 _FINAL = _REDIRECTED | {403, 404, 410}
@@ -59,7 +62,8 @@ class Asking:
         self._port = parts.port or {"https": 443, "http": 80}[parts.scheme]
         self._pinned = _pinned(settings.url, settings.timeout_s)
         self._headers = tuple(_headers(settings).items())
-        self._content_hosts = {origin.lower().rstrip("/"): _pinned(origin, settings.timeout_s) for origin in settings.content.hosts}
+        hosts = [_pinned(url, settings.timeout_s) for url in settings.content.hosts]
+        self._content_hosts = {host.origin: host for host in hosts}
         self._tokens = Tokens(source_name, settings.oauth2, timeout_s=settings.timeout_s) if settings.oauth2.token_url else None
         self._lock = threading.Lock()
         self._free_at = 0.0
@@ -96,9 +100,12 @@ class Asking:
         raise self.refused("a file's content is redirected again and again", "ask whoever runs the API")
 
     def _place_of(self, link: str, *, may_be_ours: bool) -> tuple[PinnedHost, str]:
-        for origin, host in self._content_hosts.items():
-            if link.lower().startswith(origin) and link[len(origin) : len(origin) + 1] in {"/", "?"}:
-                target = link[len(origin) :].partition("#")[0]
+        if (parts := _ADDRESS.match(link)) is not None:
+            scheme = parts["scheme"].lower()
+            port = int(parts["port"] or {"https": 443, "http": 80}[scheme])
+            host = self._content_hosts.get(f"{scheme}://{parts['host'].lower()}:{port}")
+            if host is not None:
+                target = link[parts.end() :].partition("#")[0]
                 if not _TARGET.fullmatch(target) or len(target) > _LARGEST_TARGET:
                     raise self.refused("a file's address is no URL", "ask whoever runs the API")
                 return host, target

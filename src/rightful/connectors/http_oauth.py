@@ -4,6 +4,7 @@ A token is held in memory alone, and its secret goes to the configured endpoint 
 """
 
 import base64
+import math
 import re
 import threading
 import time
@@ -103,7 +104,7 @@ class Tokens:
             life_s = float(_LIFE_S if granted.expires_in is None else granted.expires_in)
         except (ValueError, RecursionError):
             raise self._refused(f"what {self._pinned.origin} answered is no token", "check oauth2.token_url") from None
-        if granted.token_type.lower() != "bearer" or not _TOKEN.fullmatch(granted.access_token) or not life_s > 0:
+        if granted.token_type.lower() != "bearer" or not _TOKEN.fullmatch(granted.access_token) or not 0 < life_s < math.inf:
             raise self._refused(f"what {self._pinned.origin} granted is no bearer token that can be sent", "check oauth2.token_url")
         return granted.access_token, asked_at + life_s - min(_BEFORE_END_S, life_s / 2)
 

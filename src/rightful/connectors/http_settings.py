@@ -15,6 +15,8 @@ LINK_HEADER = "header"
 _TARGET = re.compile(r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*")  # RFC 3986: the characters of a path and a query string
 _VISIBLE = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 _POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)+")
+_HALF = re.compile("[\ud800-\udfff]")
+_NO_HALF = ("has half of a surrogate pair in it", "write whole characters")
 _FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _PARAMETERS_OF_OURS = frozenset({"grant_type", "client_id", "client_secret", "scope"})
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
@@ -166,6 +168,9 @@ def _access_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
         if settings.token or settings.user or any(name.lower() == "authorization" for name in settings.headers):
             yield ("oauth2",), "stands beside another way to be let in", "keep one of oauth2, token, and user with password"
         yield from oauth_problems(settings.oauth2)
+    for name, text in (("user", settings.user), ("password", settings.password)):
+        if _HALF.search(text):
+            yield (name,), *_NO_HALF
     for name, value in settings.headers.items():
         if not _FIELD.fullmatch(name) or name.lower() in _OURS or not _VISIBLE.fullmatch(value):
             yield ("headers", name), "is no header that can be sent", "letters, digits and - in its name, visible ASCII in its value"
@@ -182,6 +187,12 @@ def oauth_problems(said: OAuthSettings) -> Iterator[SettingProblem]:
             "is not an address that a secret could be sent to",
             "write for instance https://login.contoso.example/token",
         )
+    for name, text in (("client_id", said.client_id), ("client_secret", said.client_secret), ("scope", said.scope)):
+        if _HALF.search(text):
+            yield ("oauth2", name), *_NO_HALF
+    for name, text in said.parameters.items():
+        if _HALF.search(name + text):
+            yield ("oauth2", "parameters", name), *_NO_HALF
     for name in _PARAMETERS_OF_OURS & said.parameters.keys():
         yield ("oauth2", "parameters", name), "is sent anyway", "leave it out"
 

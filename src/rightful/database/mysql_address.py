@@ -82,10 +82,19 @@ def _address(parts: SplitResult, port: int, database: str, options: Mapping[str,
     if not host and not socket:
         raise ConfigurationError("the address of a MySQL database names no host", hint=_FORM)
     default = "off" if socket or host in _HERE else "verify"
-    tls = options.get("tls", "verify" if options.keys() & {"ca", "cert"} else default)
+    tls = options.get("tls", "verify" if options.keys() & {"ca", "cert", "key"} else default)
     if tls not in {"verify", "off"}:
         raise ConfigurationError(
             "`tls` in the address of a MySQL database is neither `verify` nor `off`", hint="leave it out to have the server checked"
+        )
+    if tls == "off" and (needless := options.keys() & {"ca", "cert", "key"}):
+        raise ConfigurationError(
+            f"the address of a MySQL database names `{min(needless)}`, which is of no use to a connection that is not encrypted",
+            hint="leave out `tls=off`, or the files",
+        )
+    if options.get("key") and not options.get("cert"):
+        raise ConfigurationError(
+            "the address of a MySQL database names a key without its certificate", hint="add `cert=`, the file with the certificate"
         )
     return Address(
         host=host or "localhost",

@@ -13,6 +13,7 @@ import pytest
 from tests.servers.api import Asked, Reply, serving
 
 from rightful.connectors.http import HttpConnector
+from rightful.connectors.http_asking import Asking
 from rightful.connectors.http_settings import ContentSettings, HttpSettings, OAuthSettings
 from rightful.connectors.interface import Connector, Cursor, FileItem, Item, SkippedItem
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
@@ -179,6 +180,31 @@ def test_host_that_is_not_named_is_never_asked(place: str, *, is_redirected: boo
                 list(item.open())
         assert evil.asked == named.asked == []
     assert "evil" not in f"{caught.value}"
+
+
+@pytest.mark.parametrize("named", ["https://Files.contoso.example:443", "https://files.contoso.example/", "https://files.contoso.example"])
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [
+        ("https://files.contoso.example/x?y", "/x?y"),
+        ("HTTPS://FILES.contoso.example:443/X#y", "/X"),
+        ("https://files.contoso.example:0443/", "/"),
+        ("http://files.contoso.example/x", None),
+        ("https://files.contoso.example:444/x", None),
+        ("https://files.contoso.example.evil.example/x", None),
+        ("https://files.contoso.example@evil.example/x", None),
+        ("https://evil.example\\@files.contoso.example/x", None),
+    ],
+)
+def test_addresses_are_the_same_whether_their_port_is_written_or_not(named: str, link: str, target: str | None) -> None:
+    settings = HttpSettings(url="https://api.contoso.example", path="/{mail}", match={}, content=ContentSettings(hosts=(named,)))
+    with closing(Asking("files", settings)) as asking:
+        if target is not None:
+            host, found = asking._place_of(link, may_be_ours=False)
+            assert (host.origin, found) == ("https://files.contoso.example:443", target)
+        else:
+            with pytest.raises(SourceRefused, match="not named"):
+                asking._place_of(link, may_be_ours=False)
 
 
 def test_redirect_to_the_api_itself_and_in_a_circle_are_refused() -> None:

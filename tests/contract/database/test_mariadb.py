@@ -333,7 +333,7 @@ def test_a_connection_to_another_machine_is_encrypted_unless_said_otherwise(url:
 
 @pytest.mark.parametrize(
     "url",
-    ["mysql://h/d", "mysql://u:secret@h", "mysql://u:secret@h/d/e", "mysql://u:secret@h/d?tls=no", "mysql://u:secret@h/d?ssl=1", "mysql://u:secret@h:x/d", "mysql://u:secret@h/d#x"],
+    ["mysql://h/d", "mysql://u:secret@h", "mysql://u:secret@h/d/e", "mysql://u:secret@h/d?tls=no", "mysql://u:secret@h/d?ssl=1", "mysql://u:secret@h:x/d", "mysql://u:secret@h/d#x", "mysql://u:secret@h/d?tls=off&ca=x.pem", "mysql://u:secret@h/d?key=x.pem&tls=off", "mysql://u:secret@h/d?key=x.pem", "mysql://u:secret@localhost/d?key=x.pem&ca=y.pem"],
 )  # fmt: skip
 def test_addresses_that_cannot_be_are_refused_without_being_shown(url: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
