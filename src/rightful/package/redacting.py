@@ -251,12 +251,12 @@ def _in_json(withhold: Withhold) -> Withhold:
 
 
 def _check_searchable(column: Column, values: pa.Array) -> None:
-    """Refuse lists and structs that hold what is written as a string and is no text: a rule for texts would spoil it."""
-    if column.kind is ColumnKind.NESTED and not _holds_text(values.type):
+    """Refuse lists and structs that hold what is written as a string and is none (a rule would spoil it), or no text at all."""
+    if column.kind is ColumnKind.NESTED and not (_holds_text(values.type) and _leaves(values.type) != {"other"}):
         raise PackageError(
             f"column {column.name!r} came as {values.type}, in which no rule can search",
             code="RedactionInvalid",
-            hint="Use drop or hash: lists and structs are searched where they hold texts, numbers and truth values.",
+            hint="Use drop or hash: lists and structs are searched where they hold texts, and beside these numbers and truth values alone.",
         )
 
 
@@ -275,6 +275,18 @@ def _written(column: Column, values: pa.Array) -> list[str | None]:
             check_json(column, texts)
         return texts
     return [cell if cell is None or isinstance(cell, str) else msgspec.json.encode(cell).decode() for cell in cells(column, values)]
+
+
+def _leaves(type_: pa.DataType) -> set[str]:
+    """Return what a nested type holds: `text`, `other`, or nothing, which a type without values is too."""
+    types = pa.types
+    if isinstance(type_, pa.BaseExtensionType):
+        return _leaves(type_.storage_type)
+    if types.is_dictionary(type_) or types.is_run_end_encoded(type_):
+        return _leaves(type_.value_type)
+    if types.is_nested(type_):
+        return set().union(*(_leaves(type_.field(index).type) for index in range(type_.num_fields)))
+    return set() if types.is_null(type_) else {"text" if is_textual(type_) else "other"}
 
 
 def _holds_text(type_: pa.DataType) -> bool:

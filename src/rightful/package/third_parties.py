@@ -150,13 +150,15 @@ _SEPARATORS = r",;\r\n\t\v\f\x1c-\x1e\x85\u2028\u2029\u060c\u061b\u3001\uff0c\uf
 _ITEM = re.compile(rf'(?:"(?:[^"\\]|\\.)*+"|<[^<>]*+>|[^{_SEPARATORS}"<]++|["<])++')
 """One of a list: mail headers separate by commas, address books by semicolons, tables by tabs; those of other scripts are such, too."""
 _NAMED = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
+_JOINING = "&/\\*:;\u2013\u2014\u00a6\u2022"
+"""What, beside signs as of addition, puts two names together, and stands in none."""
 
 
 def withhold_others(text: str, own: Own) -> tuple[str, int]:
     """Withhold whatever a cell that names people says, but the subject's own identifiers.
 
     The cell is one name, or a list separated by commas, semicolons or ends of lines. `Name <address>` is the subject's where the address
-    is.
+    is; a name that looks like several is withheld.
     """
     if not text.strip() or own.names(text):
         return text, 0
@@ -183,5 +185,7 @@ def _kept(item: str, own: Own) -> tuple[str, int]:
     named = _NAMED.fullmatch(item)
     if named is None or not own.names(named["address"].strip()):
         return PERSON, 1
+    if any(each in _JOINING or unicodedata.category(each) == "Sm" for each in unicodedata.normalize("NFKC", named["name"])):
+        return f"{PERSON} {item[named.end('name') :]}", 1
     name, count = withhold_contacts(named["name"], own)
     return name + item[named.end("name") :], count

@@ -87,11 +87,17 @@ def test_lists_structs_and_maps_are_searched() -> None:
     assert lines("mails_and_phones", ColumnKind.NESTED, values)[0][0] == written[0].replace(PERSON, MAIL)
 
 
-@pytest.mark.parametrize("inner", [pa.binary(), pa.date32(), pa.decimal128(9, 2), pa.uuid()], ids=str)
-def test_lists_of_what_is_written_as_a_string_and_is_none_are_refused(inner: pa.DataType) -> None:
+@pytest.mark.parametrize("rule", ["others", "mails_and_phones"])
+@pytest.mark.parametrize(
+    "inner",
+    [pa.binary(), pa.date32(), pa.decimal128(9, 2), pa.uuid(), pa.int64(), pa.bool_(), pa.struct([("id", pa.int64()), ("n", pa.null())])],
+    ids=str,
+)
+def test_lists_of_what_is_no_text_are_refused(rule: Redaction, inner: pa.DataType) -> None:
     with pytest.raises(PackageError, match="no rule can search") as caught:
-        lines("others", ColumnKind.NESTED, pa.nulls(1, pa.list_(inner)))
+        lines(rule, ColumnKind.NESTED, pa.nulls(1, pa.list_(inner)))
     assert caught.value.code == "RedactionInvalid"
+    assert lines(rule, ColumnKind.NESTED, pa.array([[None], []], pa.list_(pa.null())))[0] == ["[null]", "[]"]
     assert lines("hash", ColumnKind.NESTED, pa.array([[]], pa.list_(pa.int8())))[1] == [1]
 
 
