@@ -280,17 +280,19 @@ def _listed(boxes: dict[str, int]) -> tuple[dict[str, _Place], bool]:
     found: dict[str, _Place] = {}
     for _ in range(_LISTINGS):
         before, began_at = _times(boxes), time.time()
+        listed: dict[str, _Place] = {}
         alike = []
         for box, fd in boxes.items():
             for file_name in tree.listing(fd):
                 if not file_name.startswith("."):
                     place, unique = _Place(box, file_name), _unique(file_name)
-                    if unique in found and found[unique] != place:
-                        alike.append((found[unique], place))
-                    found[unique] = place
+                    if unique in listed:
+                        alike.append((listed[unique], place))
+                    listed[unique] = place
         for one, other in alike:
             if _are_two(boxes, one, other):
-                found[f"{one.box}-{one.file_name}"] = one
+                listed[f"{one.box}-{one.file_name}"] = one
+        found |= listed
         if _times(boxes) == before:
             if not any(0 <= began_at - changed_ns / 1e9 < _TICK_S for changed_ns in before):
                 return found, True
