@@ -191,7 +191,7 @@ class Scanning(Protocol):
     """The ability to share: a read goes over the whole source, and costs about the same for many subjects as for one."""
 
     is_scan: bool
-    """Whether it does so as it is configured."""
+    """Whether it does so as it is configured, as far as is known; quick to ask."""
 
 
 class Moment(Protocol):

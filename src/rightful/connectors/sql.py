@@ -31,11 +31,14 @@ from rightful.database.naming import did_you_mean
 from rightful.database.opening import STREAM_S, identity, open_database, url_problem
 from rightful.database.query import Hidden, Query, Target, Via, Wanted, describe
 from rightful.database.table import ONE_EACH, Table, TableColumn
+from rightful.database.targets import gone_over, roots, tables
 from rightful.errors import SourceRefused
 from rightful.setting_problem import SettingProblem, refuse
 from rightful.subject.matching import FOLDED_KINDS
 from rightful.subject.model import IdentifiedSubject
 
+_WORTH_SHARING = 50_000
+"""Rows of a table below which going over it costs less than to wait for company."""
 _PER_MEMBER = len('"":,')
 _PER_LINE = len("{}\n") - len(",")
 _SEVERAL = 2
@@ -78,6 +81,8 @@ class SqlConnector:
             self._settings.url, folder=folder, source_name=source_name, stream_s=self._settings.timeout_s
         )
         self._identity = identity(self._settings.url, folder)
+        self.is_scan = False
+        """Whether a read goes over a whole table that is large, as it was planned last; see `connectors.interface.Scanning`."""
         self._lowered: dict[str, tuple[Table, Table]] = {}
         self._built: tuple[tuple[Table, ...], dict[bool, tuple[Query, ReadHeader]]] | None = None
 
@@ -121,6 +126,7 @@ class SqlConnector:
         """Return one partition: the table is read in one query."""
         del subjects
         target = self._target()
+        self.is_scan = any(self._is_large(table) for table in gone_over(target))
         rows = self._average_rows(target)
         width = self._database.statistics(target.table).row_bytes
         return (Partition(number=0, rows=rows, size_bytes=None if rows is None or width is None else rows * width),)
@@ -146,7 +152,9 @@ class SqlConnector:
         """Read as `read` does, what a snapshot of this database sees."""
         del partition
         query, header = self._query(is_resumed=cursor is not None)
-        yield header
+        # A scan for many that dies starts again, for all of them at once. Each by itself, behind its last part, would be as many scans.
+        is_one_pass = self.is_scan and len(subjects) > 1
+        yield msgspec.structs.replace(header, has_key=False) if is_one_pass else header
         values = [fill(slot, subjects) for slot in query.slots]
         names = [_HIDDEN.key_part(number) for number in range(len(query.key))]
         is_proven = not names or self._target().table.is_unique(frozenset(key.name for key in query.key))
@@ -154,7 +162,10 @@ class SqlConnector:
         for batch in self._database.stream(query, values, _parts(cursor), snapshot=moment):
             if not is_proven or any(batch.column(name).null_count for name in names):
                 last = self._check_key(batch, names, last)
-            yield Rows(batch if len(names) < _SEVERAL else _with_struct(batch, names))
+            if is_one_pass:
+                yield Rows(batch.select([name for name in batch.schema.names if name not in names]))
+            else:
+                yield Rows(batch if len(names) < _SEVERAL else _with_struct(batch, names))
 
     def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
         """Count by the index; where there is none and it takes too long, ask the planner, or take the table's average."""
@@ -174,7 +185,8 @@ class SqlConnector:
         return (_estimate(self._average_rows(target) if guessed is None else guessed, width, is_exact=False),) * len(subjects)
 
     def advice(self) -> tuple[str, ...]:
-        """Name the indexes that columns in lower case lack, over the whole chain."""
+        """Name the indexes that columns in lower case lack by now, over the whole chain."""
+        self._database.forget()
         found = (self._database.missing_index(table, column) for table, column in self._compared_in_lower_case(self._chain))
         return tuple(dict.fromkeys(filter(None, found)))
 
@@ -237,10 +249,10 @@ class SqlConnector:
 
     def _query(self, *, is_resumed: bool) -> tuple[Query, ReadHeader]:
         target = self._target()
-        tables = _tables(target)
+        looked_up = tables(target)
         built = self._built
-        if built is None or len(built[0]) != len(tables) or any(a is not b for a, b in zip(built[0], tables, strict=True)):
-            self._built = built = tables, {}
+        if built is None or len(built[0]) != len(looked_up) or any(a is not b for a, b in zip(built[0], looked_up, strict=True)):
+            self._built = built = looked_up, {}
         if is_resumed not in built[1]:
             wanted = self._wanted(target.table, is_resumed=is_resumed)
             query = self._database.build(target, wanted)
@@ -288,10 +300,14 @@ class SqlConnector:
             )
         return tuple(part[-1].as_py() for part in parts)
 
+    def _is_large(self, table: Table) -> bool:
+        rows = self._database.statistics(table).rows
+        return rows is not None and rows >= _WORTH_SHARING
+
     def _average_rows(self, target: Target) -> int | None:
         """Return how many rows somebody has who has any: rows over the number of different people, of each way to them."""
         rows = self._database.statistics(target.table).rows
-        people = [self._people(found, column) for found, column in _roots(target)]
+        people = [self._people(found, column) for found, column in roots(target)]
         if rows is None or not all(people):
             return None
         return max(1, round(sum(rows / count for count in people if count)))
@@ -375,12 +391,3 @@ def _estimate(rows: int | None, row_bytes: float | None, *, is_exact: bool) -> E
         return Estimate()
     size = 0 if not rows else None if row_bytes is None else round(rows * row_bytes)
     return Estimate(rows=Amount(rows, is_exact=is_exact), size_bytes=None if size is None else Amount(size, is_exact=not rows and is_exact))
-
-
-def _tables(target: Target) -> tuple[Table, ...]:
-    return target.table, *(table for via in target.via for table in _tables(via.parent))
-
-
-def _roots(target: Target) -> list[tuple[Target, str]]:
-    """Return every match column by which rows are found, with the table it is in."""
-    return [(target, column) for column, _ in target.match] + [root for via in target.via for root in _roots(via.parent)]

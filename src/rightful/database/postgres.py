@@ -22,7 +22,6 @@ from rightful.database.postgres_sql import (
     AFTER_SETTING,
     CATALOGUE,
     LINKS,
-    LOWERED,
     NAMES,
     STATISTICS,
     WIDTHS,
@@ -139,11 +138,15 @@ class PostgresDatabase:
         """Return the table with a column that is compared in lower case."""
         del is_ascii, is_single
         column = next(column for column in table.columns if column.name == name)
-        return table.replace(msgspec.structs.replace(column, compare="lower({}::text)", form=Form.TEXT, type_name="text", is_exact=True))
+        changed = msgspec.structs.replace(
+            column, compare="lower({}::text)", form=Form.TEXT, type_name="text", is_exact=True, is_indexed=column.is_lower_indexed
+        )
+        return table.replace(changed)
 
     def missing_index(self, table: Table, name: str) -> str:
-        """Ask the catalogue for a whole index on the column in lower case; views have none of their own."""
-        if table.is_view or self._ask(LOWERED, [table.sql, name]):
+        """Say what the catalogue knows of a whole index on the column in lower case; views have none of their own."""
+        column = table.find(name)
+        if table.is_view or column is None or column.is_lower_indexed:
             return ""
         return f"CREATE INDEX ON {table.sql} (lower({naming.quote(name)}::text))"
 

@@ -29,6 +29,13 @@ SELECT json_build_object(
       'is_domain', b.is_domain,
       'is_compound', b.is_compound,
       'not_null', a.attnotnull,
+      'indexed', EXISTS (
+        SELECT 1 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+        WHERE i.indrelid = c.oid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL AND m.amname IN ('btree', 'hash')),
+      'lower_indexed', EXISTS (
+        SELECT 1 FROM pg_index i WHERE i.indrelid = c.oid AND i.indkey[0] = 0 AND i.indisvalid AND i.indpred IS NULL
+        AND pg_get_indexdef(i.indexrelid, 1, true) =
+          format(CASE a.atttypid WHEN 'text'::regtype THEN 'lower(%I)' ELSE 'lower(%I::text)' END, a.attname)),
       'deterministic', coalesce(l.collisdeterministic, true),
       'readable', has_column_privilege(c.oid, a.attnum, 'SELECT')) ORDER BY a.attnum), '[]')
     FROM pg_attribute a
@@ -71,13 +78,6 @@ SELECT json_build_object('rows', greatest(c.reltuples, -1)::bigint, 'columns', (
   SELECT coalesce(json_object_agg(p.attname, json_build_array(p.n_distinct, p.avg_width)), '{}')
   FROM pg_stats p JOIN pg_namespace s ON s.nspname = p.schemaname AND s.oid = c.relnamespace WHERE p.tablename = c.relname))::text
 FROM pg_class c WHERE c.oid = to_regclass($1::text)
-"""
-
-LOWERED = """
-SELECT 1 FROM pg_attribute a JOIN pg_index i ON i.indrelid = a.attrelid AND i.indkey[0] = 0 AND i.indisvalid AND i.indpred IS NULL
-WHERE a.attrelid = to_regclass($1::text) AND a.attname = $2::text
-AND pg_get_indexdef(i.indexrelid, 1, true) =
-  format(CASE a.atttypid WHEN 'text'::regtype THEN 'lower(%I)' ELSE 'lower(%I::text)' END, a.attname)
 """
 
 LINKS = """
@@ -157,6 +157,8 @@ class _CatalogueColumn(msgspec.Struct, frozen=True):
     is_domain: bool
     is_compound: bool
     not_null: bool
+    indexed: bool
+    lower_indexed: bool
     deterministic: bool
     readable: bool
 
@@ -211,6 +213,8 @@ def _column(said: _CatalogueColumn) -> TableColumn:
         # As text char(n) has lost its blanks, and so must the cursor have: 'ab' comes before E'ab\tc', 'ab    ' after it.
         keys_as_text=found.form is Form.PADDED or (found.key_type == "text" and not pa.types.is_string(found.arrow)),
         has_nulls=not said.not_null,
+        is_indexed=said.indexed and is_native,
+        is_lower_indexed=said.lower_indexed,
         is_compound=said.is_compound,
         is_readable=said.readable,
     )

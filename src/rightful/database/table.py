@@ -47,6 +47,8 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it may hold NULL."""
     is_indexed: bool = False
     """Whether finding single values in it is quick."""
+    is_lower_indexed: bool = False
+    """Whether it is so in lower case: by an index on lower(column)."""
     is_compound: bool = False
     """Whether a value is several (an array, a record): no identifier equals one."""
     is_readable: bool = True

@@ -48,14 +48,14 @@ class EmbeddedEngine:
         threads: int = 4,
         tenants: int = 1,
         clock: Clock | None = None,
-        scans: Collection[Scan] = (),
+        scans: Callable[[], Collection[Scan]] = tuple,
     ) -> None:
-        """Use `threads` threads, and a few more where several tenants share them; reads of `scans` wait for company."""
+        """Use `threads` threads, and a few more where several tenants share them; reads of what are `scans` by then wait for company."""
         self._store = store
         self._work = work
         self._owner = owner or new_owner()
         self._clock = clock or SystemClock()
-        self._scans = tuple(scans)
+        self._scans = scans
         self._turns = Turns(threads, tenants)
         self._taking = threading.Lock()
         # One claim after the other where tenants share the threads, else each would see the same ones free. Alone, claims share commits.
@@ -148,7 +148,7 @@ class EmbeddedEngine:
         with self._claiming:
             with self._taking:
                 passing_over = self._turns.passing_over()
-            claim = self._store.claim(self._owner, lease_s=_LEASE_S, limit=_SET_SIZE, passing_over=passing_over, scans=self._scans)
+            claim = self._store.claim(self._owner, lease_s=_LEASE_S, limit=_SET_SIZE, passing_over=passing_over, scans=self._scans())
             if claim is not None:
                 with self._taking:
                     self._turns.take(claim.tenant_id)

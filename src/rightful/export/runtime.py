@@ -86,7 +86,7 @@ def build(config: Config) -> dict[TenantId, TenantRuntime]:
 
 
 def scans(tenants: Mapping[TenantId, TenantRuntime]) -> tuple[Scan, ...]:
-    """Return the sources whose reads are worth gathering."""
+    """Return the sources whose reads are worth gathering; connectors may come to know that only as they read."""
     return tuple(
         Scan(tenant_id=tenant_id, source_name=name, window_s=tenant.config.export.scan_window_s, limit=_SCAN_SIZE)
         for tenant_id, tenant in tenants.items()

@@ -143,7 +143,7 @@ def test_reads_of_a_scan_that_come_while_it_runs_are_done_together(store: Sqlite
         if sum(sets) == 6 and len(sets) > 1:
             ended.set()
 
-    engine = EmbeddedEngine(store, work, owner=OWNER, clock=clock, scans=[scan()])
+    engine = EmbeddedEngine(store, work, owner=OWNER, clock=clock, scans=lambda: [scan()])
     engine.start()
     try:
         assert is_reading.wait(PATIENCE_S)
