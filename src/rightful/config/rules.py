@@ -334,6 +334,10 @@ def _check_redaction(source: SourceConfig, setting: str, complain: Complain) -> 
     if source.redact and source.connector == "files":  # of others it is seen at the source
         complain(f"{setting}.redact", "is for columns, and this connector reads files", "leave it out, or do not export this source")
         return
+    if source.redact and source.connector == "mailbox" and getattr(source.settings, "messages", False):
+        hint = "write `messages: false` beside it: then the index alone is delivered"
+        complain(f"{setting}.redact", "is for columns, and the messages would name everybody all the same", hint)
+        return
     excluded = getattr(source.settings, "exclude", ()) if hasattr(source.settings, "match") else ()  # else it is no columns' names
     for column in source.redact:
         if column in excluded:

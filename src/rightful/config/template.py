@@ -324,6 +324,8 @@ tenants:
       #   include: [INBOX, Sent, "Archive/**"]
       #   @ mailbox.exclude
       #   exclude: [Trash]
+      #   @ mailbox.messages
+      #   messages: true
       #   @ mailbox.allow_empty
       #   allow_empty: false
       #   product: Mail

@@ -31,6 +31,7 @@ from rightful.subject.model import IdentifiedSubject
 
 _INDEX = Partition(number=0, spec="index")
 _MESSAGES = Partition(number=1, spec="messages")
+_WITHHELD = " (the index; messages are withheld, since they name other people)"
 
 
 class MailboxConnector:
@@ -65,9 +66,9 @@ class MailboxConnector:
         self._store.check()
 
     def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
-        """Return the index and the messages."""
+        """Return the index and, unless they are withheld, the messages."""
         del subjects
-        return _INDEX, _MESSAGES
+        return (_INDEX, _MESSAGES) if self._settings.messages else (_INDEX,)
 
     def read(
         self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
@@ -83,7 +84,7 @@ class MailboxConnector:
             yield ReadHeader(
                 columns=COLUMNS if is_index else (),
                 match=match_columns(kinds_in(self._settings.template)) if is_index else (),
-                searched=self._settings.template,
+                searched=self._settings.template + ("" if self._settings.messages else _WITHHELD),
                 in_subject_order=True,
                 is_cursor_lost=lost,
             )
@@ -120,8 +121,8 @@ class MailboxConnector:
                 found.append(visit.estimate(place, until_s=until_s, is_wanted=self._is_wanted))
         return Estimate(
             rows=_sum([each.rows for each in found]),
-            files=_sum([each.files for each in found]),
-            size_bytes=_sum([each.size_bytes for each in found]),
+            files=_sum([each.files for each in found]) if self._settings.messages else None,
+            size_bytes=_sum([each.size_bytes for each in found]) if self._settings.messages else None,
         )
 
     def _knows(self, visit: MailVisit, subject: IdentifiedSubject, after: str) -> bool:
@@ -138,11 +139,22 @@ class MailboxConnector:
 
     def _index(self, visit: MailVisit, subject: int, place: tuple[str, ...], prefix: str) -> Iterator[Item]:
         index = Index(subject, match=values_in(self._settings.template, self._template.root(place)), prefix=prefix)
-        # What cannot be read stands in the ledger once: as a message.
-        with suppress(OSError), closing(visit.messages(place, after="", is_wanted=self._is_wanted, heads_only=True)) as found:
-            for message in found:
-                if isinstance(message, Message):
-                    yield from index.add(message)
+        # What cannot be read stands in the ledger once: as a message, where there are any.
+        is_told, is_there = not self._settings.messages, False
+        try:
+            with closing(visit.messages(place, after="", is_wanted=self._is_wanted, heads_only=True)) as found:
+                for each in found:
+                    is_there = True
+                    if isinstance(each, Message):
+                        yield from index.add(each)
+                    elif is_told:
+                        yield SkippedItem(subject=subject, path=prefix + each.path, reason=each.reason)
+        except FileNotFoundError as error:
+            if is_told and is_there:
+                raise self._went_away() from error
+        except OSError as error:
+            if is_told:
+                yield _closed(subject, prefix, error)
         yield from index.rest()
 
     def _messages(self, visit: MailVisit, subject: int, place: tuple[str, ...], prefix: str, after: str) -> Iterator[Item]:
@@ -155,12 +167,13 @@ class MailboxConnector:
                     yield _item(subject, root, prefix, each)
         except FileNotFoundError as error:
             if is_there:
-                raise SourceUnavailable(
-                    "a mailbox went away while it was read", source_name=self._source_name, hint="it is tried again"
-                ) from error
+                raise self._went_away() from error
             return  # searched, and empty
         except OSError as error:
-            yield SkippedItem(subject=subject, path=prefix.removesuffix("/") or ".", reason=error.strerror or "cannot be read")
+            yield _closed(subject, prefix, error)
+
+    def _went_away(self) -> SourceUnavailable:
+        return SourceUnavailable("a mailbox went away while it was read", source_name=self._source_name, hint="it is tried again")
 
     def _is_wanted(self, folder: str) -> bool:
         return self._is_included(folder) and not self._is_excluded(folder)
@@ -186,6 +199,11 @@ def _item(subject: int, root: str, prefix: str, each: Message | Unread) -> FileI
         mode=each.mode,
         open=each.open,
     )
+
+
+def _closed(subject: int, prefix: str, error: OSError) -> SkippedItem:
+    """Return what stands for a mailbox that cannot be read."""
+    return SkippedItem(subject=subject, path=prefix.removesuffix("/") or ".", reason=error.strerror or "cannot be read")
 
 
 def _path_of(cursor: Cursor | None) -> str:

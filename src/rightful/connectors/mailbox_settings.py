@@ -30,6 +30,8 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Only folders of mail that fit one of these patterns (`INBOX`, `Archive/**`)."""
     exclude: tuple[str, ...] = ()
     """No folders of mail that fit one of these."""
+    messages: bool = True
+    """`false`: the index alone is delivered, and the ledger says that messages are withheld. `redact` needs it: a message names others."""
     allow_empty: bool = False
     """Files: whether an empty root is normal; else it is taken for a file system that was not mounted."""
     user: str = ""

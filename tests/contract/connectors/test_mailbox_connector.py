@@ -6,6 +6,7 @@ import json
 import mailbox
 import os
 import random
+import re
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ from rightful.connectors.mailbox import MailboxConnector
 from rightful.connectors.mailbox_settings import MailboxSettings
 from rightful.errors import ConfigurationError, SourceUnavailable
 from rightful.operation.model import OperationStatus
+from rightful.package.schema import Redaction
+from rightful.package.third_parties import MAIL, PERSON
 from rightful.package.verify import PackageState
 from rightful.sources.trying import try_out
 from rightful.testing.connector_suite import ANN, ANN2, UPPER, ConnectorSuite, Found, collect, identified
@@ -242,6 +245,40 @@ def test_a_whole_export_has_messages_and_index(tmp_path: Path, form: str) -> Non
     assert [(delivered / each["file"]).read_bytes() for each in index] == [LETTER, PLAIN]
     assert (index[0]["date"], index[0]["subject"]) == ("1997-11-21T15:55:06.000000Z", "Grüße")
     world.stop()
+
+
+# -- what is withheld ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("form", ["mbox", "maildir"])
+def test_a_redacted_mailbox_is_its_index_and_names_nobody_else(tmp_path: Path, form: str) -> None:
+    letter = LETTER.replace(b"Subject: ", b"Subject: ask carl@x.example ")
+    write(tmp_path, {"mail/ann": mbox(letter)} if form == "mbox" else {"mail/ann/new/1": letter})
+    people = {"1": {"folder": ("ann",), "mail": ("ann@contoso.example",)}}
+    rules: Mapping[str, Redaction] = {"from": "others", "to": "others", "cc": "hash", "subject": "mails_and_phones", "message_id": "drop"}
+    world = World(tmp_path, people, {"mail": connect(tmp_path / "mail", form, messages=False)}, redact={"mail": rules})
+    operation = world.submit("1")
+    world.run()
+    assert world.get(operation).status is OperationStatus.COMPLETE
+    assert (world.get(operation).sources[0].files, world.get(operation).sources[0].rows) == (0, 1)
+    assert world.verify(operation).state is PackageState.WHOLE
+    [line] = (world.package(operation) / "data/Product/mail/part-00000-00000.jsonl").read_text().splitlines()
+    index = json.loads(line)
+    assert (index["from"], index["to"]) == (PERSON, f"ann@contoso.example, {PERSON}")
+    assert index["subject"] == f"ask {MAIL} Grüße"
+    assert "message_id" not in index
+    for path in world.package(operation).rglob("*"):
+        if path.is_file():
+            assert not re.search(rb"zoe|fabrikam|photo@|bob@|carl", path.read_bytes()), path
+    assert "withheld" in world.ledger(operation)["mail"]["searched"]
+    world.stop()
+
+
+def test_what_cannot_be_read_is_told_where_messages_are_withheld_too(tmp_path: Path) -> None:
+    write(tmp_path, {"ann/cur/1": LETTER, "bob/letters.txt": b"x"})
+    (tmp_path / "ann/.Linked").symlink_to("../anna")
+    connector = connect(tmp_path, "maildir", messages=False)
+    assert len(connector.plan(())) == 1
+    assert list(skips(read(connector, 0))) == ["Linked"]
+    assert list(skips(read(connector, 0, "bob"))) == ["INBOX"]
 
 
 # -- while mail comes and goes -------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from rightful.config import template
 from rightful.config.load import load
 from rightful.config.model import ExportSettings, GraphSettings, LimitSettings
 from rightful.config.reference import chapters
+from rightful.errors import ConfigurationError
 
 TENANT = "2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55"
 
@@ -79,6 +80,19 @@ def test_what_stands_in_a_comment_of_a_section_is_its_default(tmp_path: Path) ->
     assert config.tenants[0].limits == LimitSettings()
     assert config.tenants[0].export == ExportSettings()
     assert config.graph == GraphSettings()
+
+
+def test_redaction_of_a_mailbox_is_refused_unless_its_messages_are_withheld(tmp_path: Path) -> None:
+    for name in ("seal.key", "audit.key"):
+        (tmp_path / name).write_text("ab" * 32 + "\n")
+    path = tmp_path / "rightful.yaml"
+    text = re.sub(r"^( *)format: mbox$", r"\g<0>\n\1redact: {from: others}", taken_in(tmp_path), flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"mail\.redact") as caught:
+        load(path, {"PASSWORD": "x"})
+    assert "messages: false" in str(getattr(caught.value, "problems", caught.value.hint))
+    path.write_text(text.replace("messages: true", "messages: false"), encoding="utf-8")
+    assert load(path, {"PASSWORD": "x"}).tenants[0].id == TENANT
 
 
 def paths_in(value: Any, path: str) -> Iterator[str]:
