@@ -20,6 +20,7 @@ from pyiceberg.expressions.visitors import _InclusiveMetricsEvaluator, expressio
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat, ManifestEntry, read_manifest_list
 from pyiceberg.schema import Schema as IcebergSchema
 from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
+from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import DateType, IcebergType, TimestampType, TimestamptzType
 
 from rightful.connectors.lake_faults import LakeFaults
@@ -54,6 +55,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             if (entry.sequence_number or 0) >= sequence
             and (entry.data_file.lower_bounds or {}).get(_PATH_ID, name) <= name <= (entry.data_file.upper_bounds or {}).get(_PATH_ID, name)
         ]
+
+    def constants_of(self, path: str) -> dict[int, object]:
+        """Return the values that all rows of a file have by its partition, by the ids of the columns."""
+        data = self.data[path].data_file
+        fields = self.metadata.specs()[data.spec_id].fields
+        return {
+            field.source_id: data.partition[place] for place, field in enumerate(fields) if isinstance(field.transform, IdentityTransform)
+        }
 
     def may_hold(self, files: Sequence[LakeFile], hunt: Hunt) -> list[LakeFile]:
         """Leave out the files whose partition or statistics say that they hold nothing of what is looked for."""

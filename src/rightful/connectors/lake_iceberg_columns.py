@@ -25,18 +25,36 @@ class Column(msgspec.Struct, frozen=True):
     name: str
     """What the table calls it."""
     source: str
-    """What the file calls it."""
+    """What the file calls it; empty where it has one value, which the file does not hold."""
     read: pl.Expr
     """Its values as the table has them; a type that is narrower than the table's stays."""
 
 
-def columns_of(file: pa.Schema, found: Mapping[str, pl.DataType], table: IcebergSchema, names: NameMapping | None) -> list[Column]:
-    """Return the table's columns that a file has, in the table's order; raises `Unmapped`."""
+def columns_of(
+    file: pa.Schema,
+    found: Mapping[str, pl.DataType],
+    table: IcebergSchema,
+    names: NameMapping | None,
+    constants: Mapping[int, object],
+) -> list[Column]:
+    """Return the table's columns that a file has, in the table's order; raises `Unmapped`.
+
+    `constants` are values of the file's partition, by the ids of the columns: files of tables that were Hive's do not
+    hold these columns, and every row has the value (Iceberg's specification, "Column Projection").
+    """
     ids = _ids(list(file), names.root if names else None)
     if not ids and len(file):
         raise Unmapped("has columns without ids, and the table has no schema.name-mapping.default that would tell them")
     stated = pl.DataFrame(pa.table(schema_to_pyarrow(table, include_field_ids=False).empty_table())).schema
-    return [_column(field, ids, found, stated[field.name], names) for field in table.fields if _is_there(field, ids)]
+    columns = []
+    for field in table.fields:
+        if field.field_id not in ids and field.field_id in constants:
+            columns.append(
+                Column(field.name, "", pl.lit(constants[field.field_id]).cast(stated[field.name], strict=True).alias(field.name))
+            )
+        elif _is_there(field, ids):
+            columns.append(_column(field, ids, found, stated[field.name], names))
+    return columns
 
 
 def _column(

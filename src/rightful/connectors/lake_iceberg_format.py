@@ -28,8 +28,8 @@ class IcebergFormat(ParquetFormat):
     def __init__(self, table: IcebergLake, faults: LakeFaults, unread: Collection[str]) -> None:
         super().__init__(table, faults, unread)
         self._table = table
-        self._columns: dict[tuple[str, str], list[Column]] = {}
-        """By snapshot and what a footer says, so that files of one form share one list."""
+        self._columns: dict[tuple[str, str, str], list[Column]] = {}
+        """By snapshot, what a footer says, and the partition's values where the file lacks them: files of one form share one list."""
         self._columns_of: dict[LakeFile, list[Column]] = {}
 
     def schema(self, file: LakeFile) -> Schema:
@@ -65,24 +65,29 @@ class IcebergFormat(ParquetFormat):
     def _rows(self, files: Sequence[LakeFile], **options: str | None) -> pl.LazyFrame:
         """Scan files of one form, with the table's names."""
         extra = [pl.col(name) for name in options.values() if name]
-        columns = [column.read for column in self._form(files[0]) if column.name not in self._unread]
-        unread = [pl.col(column.source).alias(column.name) for column in self._form(files[0]) if column.name in self._unread]
-        return self._scan(files, **options).select([*columns, *unread, *extra])
+        columns = [
+            pl.col(column.source).alias(column.name) if column.source and column.name in self._unread else column.read
+            for column in self._form(files[0])
+        ]
+        return self._scan(files, **options).select([*columns, *extra])
 
     def _form(self, file: LakeFile) -> list[Column]:
         known = self._columns_of.get(file)
+        if known is not None:
+            return known
+        footer, snapshot = self._footer(file), self._table.snapshot(file.etag)
+        constants = snapshot.constants_of(file.path)
+        said = footer.to_string(show_schema_metadata=False, show_field_metadata=True)
+        known = self._columns.get((file.etag, said, "")) or self._columns.get((file.etag, said, repr(constants)))
         if known is None:
-            footer = self._footer(file)
-            snapshot = self._table.snapshot(file.etag)
-            key = (file.etag, footer.to_string(show_schema_metadata=False, show_field_metadata=True))
-            known = self._columns.get(key)
-            if known is None:
-                try:
-                    known = columns_of(footer, self._scan([file]).collect_schema(), snapshot.schema, snapshot.metadata.name_mapping())
-                except Unmapped as error:
-                    raise self._faults.refused(f"{self._faults.shown(file)} {error}", "have the table's data files rewritten") from None
-                self._columns[key] = known
-            self._columns_of[file] = known
+            try:
+                known = columns_of(
+                    footer, self._scan([file]).collect_schema(), snapshot.schema, snapshot.metadata.name_mapping(), constants
+                )
+            except Unmapped as error:
+                raise self._faults.refused(f"{self._faults.shown(file)} {error}", "have the table's data files rewritten") from None
+            self._columns[file.etag, said, "" if all(column.source for column in known) else repr(constants)] = known
+        self._columns_of[file] = known
         return known
 
     def _footer(self, file: LakeFile) -> pa.Schema:

@@ -380,6 +380,37 @@ def test_types_have_the_form_that_they_have_in_other_lakes(tmp_path: Path) -> No
     assert row["u"] == bytes(range(16))
 
 
+def _take_out(path: Path, column: str) -> None:
+    """Write a file anew without a column, as long as it was: what is between its pages and its footer does not matter."""
+    size = path.stat().st_size
+    pq.write_table(pq.ParquetFile(path).read().drop_columns([column]), path, compression="zstd", store_schema=False)
+    content = path.read_bytes()
+    footer = int.from_bytes(content[-8:-4], "little") + 8
+    assert len(content) <= size
+    path.write_bytes(content[:-footer] + bytes(size - len(content)) + content[-footer:])
+
+
+@pytest.mark.parametrize("column", ["user_id", "day", "n"])
+def test_partition_columns_that_files_do_not_hold_have_the_partitions_values(tmp_path: Path, column: str) -> None:
+    """As in tables that were Hive's."""
+    source = {"user_id": 1, "n": 2, "day": 3}[column]
+    table = make(tmp_path, partition_spec=PartitionSpec(PartitionField(source, 1000, IdentityTransform(), "p")))
+    rows = [{"user_id": ANN.upn, "n": n, "day": date(2026, 1, n)} for n in (1, 2, 2)]
+    write(table, [*rows, {"user_id": "x", "n": 7, "day": date(2026, 1, 7)}, {"user_id": ANN.upn, "n": None, "day": None}])
+    for path in (tmp_path / "db/t/data").rglob("*.parquet"):
+        _take_out(path, column)
+    write(table, [{"user_id": ANN.upn, "n": 9, "day": date(2026, 1, 9)}])
+    expected = [*rows, {"user_id": ANN.upn, "n": 9, "day": date(2026, 1, 9)}, {"user_id": ANN.upn, "n": None, "day": None}]
+    found = sorted(rows_of(folder_of(table)), key=lambda row: str(row["n"]))
+    assert [dict(row) for row in found] == expected
+    [estimate] = connect(folder_of(table)).estimate([ANN.subject], limit_s=30)
+    assert estimate.rows is not None
+    assert (estimate.rows.count, estimate.rows.is_exact) == (5, True)
+    assert len(rows_by_number(folder_of(table), "n", "2")) == 2
+    windowed = rows_of(folder_of(table), time="day", window=WindowSettings(since="2026-01-02"))
+    assert numbers(windowed) == [2, 2, 9, None]
+
+
 # -- what is not read -------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("transform", [IdentityTransform(), BucketTransform(16)], ids=["identity", "bucket"])
 def test_files_of_other_people_are_not_read(tmp_path: Path, transform: Any) -> None:
