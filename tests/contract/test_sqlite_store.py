@@ -198,6 +198,7 @@ def test_list_looks_into_an_index_for_the_usual_questions(
         ("next_tenant", "read_"),  # either begins with the tenant
         ("first_pending", "read_pending"),
         ("same_scan", "read_scan"),
+        ("waiting_for_scan", "read_leased_scan (tenant_id=? AND source_name=?)"),
         ("end_unapproved", "operation_unapproved"),
         ("first_waiting", "operation_queued"),
         ("intents", "operation_intent"),
