@@ -3,7 +3,6 @@
 import os
 import stat
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import ClassVar, cast
 import msgspec
 import structlog
 
+from rightful.clock import Clock, SystemClock
 from rightful.database.memory import MemoryTables
 from rightful.directory.csv_settings import CsvDirectorySettings, as_tables, table_name, wanted
 from rightful.directory.csv_text import read_rows, refused
@@ -27,6 +27,8 @@ _log = structlog.get_logger(__name__)
 
 SETTLED_S = 2.0
 """How long a file that replaces one in use must have stayed as it is: it may be half written."""
+AGAIN_S = 10.0
+"""After a passing error in reading files they are tried again; the log says so each time."""
 _MOST_BYTES = 1 << 30
 
 
@@ -72,12 +74,14 @@ class CsvDirectory:
     """Finds people in files; see `directory.interface.Directory`.
 
     A file that changed is read before the next question is answered, all files or none of them: where one is not usable, what was read
-    before stays in use, and that is logged once for each state of the files.
+    before stays in use, and that is logged once for each state of the files. An error that may pass is no state of theirs: they are tried
+    again.
     """
 
     Settings: ClassVar[type[msgspec.Struct]] = CsvDirectorySettings
 
-    def __init__(self, tenant_id: TenantId, settings: msgspec.Struct, *, folder: Path) -> None:
+    def __init__(self, tenant_id: TenantId, settings: msgspec.Struct, *, folder: Path, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._tenant_id = tenant_id
         self._settings = cast("CsvDirectorySettings", settings)
         self._folder = folder
@@ -86,6 +90,8 @@ class CsvDirectory:
         self._loading = threading.Lock()
         self._current: _Generation | None = None
         self._refused: tuple[_Mark, ...] | None = None
+        self._again_at_s: float | None = None
+        """When what could not be read for a while, though it may be right, is looked at again."""
 
     @staticmethod
     def kinds_given(settings: CsvDirectorySettings) -> frozenset[str]:
@@ -185,16 +191,26 @@ class CsvDirectory:
                     self._put(self._read())
             return
         marks = self._marks()
-        if marks in (current.marks, self._refused) or not _are_settled(marks) or not self._loading.acquire(blocking=False):
+        if marks in (current.marks, self._refused) or not self._may_read(marks) or not self._loading.acquire(blocking=False):
             return
         try:
             self._put(self._read())
+            self._again_at_s = None
             _log.info("directory read again", source=SOURCE_NAME)
         except SourceError as error:
-            self._refused = marks
+            if isinstance(error, SourceUnavailable):
+                self._again_at_s = self._clock.monotonic() + AGAIN_S
+            else:
+                self._refused = marks
             _log.warning("directory not read again; what was read before stays in use", source=SOURCE_NAME, reason=error.message)
         finally:
             self._loading.release()
+
+    def _may_read(self, marks: Sequence[_Mark]) -> bool:
+        now = self._clock.now().timestamp()
+        if any(mark is not None and 0 <= now - mark[3] / 1e9 < SETTLED_S for mark in marks):
+            return False
+        return self._again_at_s is None or self._clock.monotonic() >= self._again_at_s
 
     def _put(self, generation: _Generation | None) -> None:
         with self._lock:
@@ -219,11 +235,6 @@ def _mark(path: Path) -> _Mark:
 
 def _mark_of(found: os.stat_result) -> _Mark:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _are_settled(marks: Sequence[_Mark]) -> bool:
-    now = time.time()
-    return not any(mark is not None and 0 <= now - mark[3] / 1e9 < SETTLED_S for mark in marks)
 
 
 def _read(path: Path, mark: _Mark) -> bytes:

@@ -1,8 +1,10 @@
 """The CSV directory: what is a usable file, and what happens when it changes."""
 
 import os
+import resource
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightful.directory.csv_files import CsvDirectory
+from rightful.directory.csv_files import AGAIN_S, CsvDirectory
 from rightful.directory.csv_settings import CsvDirectorySettings, CsvInboundSettings, CsvMoreSettings
 from rightful.directory.csv_text import read_rows
 from rightful.errors import SourceError, SourceRefused
 from rightful.ids import SubjectId, TenantId
 from rightful.subject.matching import normalise
+from rightful.testing.clock import ManualClock
 
 TENANT = TenantId("11111111-1111-1111-1111-111111111111")
 PEOPLE = "id,upn,salary,mail\n1,ann@c.example,secret-value,a@c.example\n2,bob@c.example,9,\n"
@@ -151,6 +154,26 @@ def test_broken_file_leaves_the_old_one_in_use_and_is_said_once(
             directory.check()  # the doctor sees it
     _write(folder / "people.csv", PEOPLE.replace("a@c", "b@c"))
     assert _mails(directory, "1") == ("b@c.example",)
+
+
+def test_new_file_is_read_once_a_passing_error_has_passed(folder: Path) -> None:
+    clock = ManualClock(datetime.now(UTC))
+    settings = CsvDirectorySettings(file="people.csv", identifiers={"mail": "mail"})
+    directory = CsvDirectory(TENANT, settings, folder=folder, clock=clock)
+    assert _mails(directory, "1") == ("a@c.example",)
+    _write(folder / "people.csv", PEOPLE.replace("a@c", "b@c"))
+    lowest = os.dup(0)
+    os.close(lowest)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+        assert _mails(directory, "1") == ("a@c.example",), "no file can be opened"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert _mails(directory, "1") == ("a@c.example",), "it is not tried for each answer"
+    clock.advance(AGAIN_S)
+    assert _mails(directory, "1") == ("b@c.example",)
+    directory.close()
 
 
 def test_answers_are_of_one_moment_while_files_change(folder: Path, directory: CsvDirectory) -> None:
