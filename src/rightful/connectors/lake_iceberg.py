@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, timedelta
-from gzip import GzipFile
 from typing import BinaryIO
 
 import msgspec
@@ -26,7 +25,7 @@ from pyiceberg.types import DateType, IcebergType, TimestampType, TimestamptzTyp
 from rightful.connectors.lake_faults import LakeFaults
 from rightful.connectors.lake_files import LakeFile, LakePlace
 from rightful.connectors.lake_hunt import Hunt
-from rightful.connectors.lake_iceberg_metadata import CurrentMetadata, TableFiles, metadata_location
+from rightful.connectors.lake_iceberg_metadata import CurrentMetadata, TableFiles, document_of
 from rightful.errors import SourceError
 
 _PATH_ID = 2147483546
@@ -175,10 +174,8 @@ class IcebergLake:
         return self._known
 
     def _metadata(self, files: TableFiles) -> TableMetadata:
-        file = self._current.find(files)
-        with self._files.open(file) as stream:
-            document = GzipFile(fileobj=stream).read() if ".gz" in file.path.rpartition("/")[2] else stream.read()
-        files.location = metadata_location(document)
+        document, written = document_of(self._files, self._current.find(files))
+        files.location = written.location
         return TableMetadataUtil.parse_raw(document.decode())
 
     def _check(self, data: DataFile) -> None:

@@ -6,8 +6,9 @@ path in the table: so nothing else is ever read, with no other credentials, and 
 
 import re
 from collections.abc import Mapping
+from gzip import GzipFile
 from pathlib import Path
-from typing import BinaryIO, NoReturn, cast
+from typing import NoReturn, cast
 
 import msgspec
 import sqlalchemy
@@ -20,6 +21,7 @@ from rightful.connectors.lake_settings import IcebergSettings
 
 _HINT = "metadata/version-hint.text"
 _NUMBERED = re.compile(r"metadata/v([0-9]+)(\.gz)?\.metadata\.json(\.gz)?")
+_OF_CATALOG = re.compile(r"metadata/([0-9]+)-[^/]*\.metadata\.json(\.gz)?")
 _AZURE = re.compile(r"(?:abfss?|wasbs?)://([^/@]+)@([^/.]+)\.[^/]+/(.*)", re.DOTALL)
 _FOUND = "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = :name AND table_namespace = :namespace AND table_name = :table"
 """The table that the catalogs of Java (JDBC), Python and Rust share."""
@@ -32,6 +34,21 @@ def plain(address: str) -> str:
     if found := re.match(r"file:(?://)?(?=/)", address):
         return address[found.end() :]
     return re.sub(r"\As3[an]://", "s3://", address)
+
+
+class Written(msgspec.Struct, frozen=True, rename="kebab"):
+    """What is looked at in a metadata file before it is read as a whole."""
+
+    location: str
+    """Where the table's folder was when it was written."""
+    last_updated_ms: int
+
+
+def document_of(place: LakePlace, file: LakeFile) -> tuple[bytes, Written]:
+    """Read a metadata file; raises `OSError` and `ValueError`."""
+    with place.open(file) as stream:
+        document = GzipFile(fileobj=stream).read() if ".gz" in file.path.rpartition("/")[2] else stream.read()
+    return document, msgspec.json.decode(document, type=Written)
 
 
 class TableFiles(FileIO):
@@ -122,10 +139,6 @@ class CurrentMetadata:
             )
         return self._hinted(files)
 
-    def open(self, file: LakeFile) -> BinaryIO:
-        """Open a metadata file."""
-        return self._place.open(file)
-
     def _named(self, files: TableFiles, name: str, message: str, hint: str) -> LakeFile:
         found = files.paths.get(f"metadata/{name}")
         if found is None:
@@ -153,7 +166,19 @@ class CurrentMetadata:
             number += 1
         if number not in numbered:
             raise self._faults.refused("version-hint.text names a file that is not there", "set iceberg.catalog or iceberg.metadata")
+        self._check_latest(files, numbered[number])
         return numbered[number]
+
+    def _check_latest(self, files: TableFiles, hinted: LakeFile) -> None:
+        """Refuse a table that went on with a catalog, and has an old hint: its rows may have been deleted since."""
+        numbered = [(int(found[1]), file) for path, file in files.paths.items() if (found := _OF_CATALOG.fullmatch(path))]
+        last = max((number for number, _ in numbered), default=0)
+        others = [document_of(self._place, file)[1].last_updated_ms for number, file in numbered if number == last]
+        if others and max(others) > document_of(self._place, hinted)[1].last_updated_ms:
+            raise self._faults.refused(
+                "a catalog wrote metadata of the table after what version-hint.text names",
+                "set iceberg.catalog, iceberg.name and iceberg.table",
+            )
 
     def _asked(self) -> str:
         settings = self._settings
@@ -177,12 +202,3 @@ class CurrentMetadata:
         if not isinstance(found, str) or not found:
             raise self._faults.refused("the catalog does not know the table", "correct iceberg.table, or iceberg.name")
         return found
-
-
-def metadata_location(document: bytes) -> str:
-    """Return where a table's metadata says that its folder is; raises `ValueError`."""
-
-    class Located(msgspec.Struct):
-        location: str
-
-    return msgspec.json.decode(document, type=Located).location

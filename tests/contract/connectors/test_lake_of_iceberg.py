@@ -1,5 +1,6 @@
 """`lake` over tables that pyiceberg wrote: passes the suite, reads one snapshot, and never a row that was deleted."""
 
+import gzip
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -207,6 +208,25 @@ def test_a_hint_that_is_late_is_followed_and_without_one_nothing_is_guessed(tmp_
     assert "iceberg.catalog" in (caught.value.hint or "")
     with pytest.raises(SourceRefused, match="there is no Iceberg table"):
         connect(tmp_path / "db").check()
+
+
+def test_a_table_that_went_on_with_a_catalog_is_not_read_by_its_old_hint(tmp_path: Path) -> None:
+    table = make(tmp_path)
+    write(table, [{"user_id": ANN.upn, "n": 1}])
+    write(table, [{"user_id": ANN.upn, "n": 2}])
+    table.delete("n = 1")
+    with pytest.raises(SourceRefused, match="a catalog wrote metadata of the table") as caught:
+        connect(folder_of(table)).check()
+    assert "iceberg.catalog" in (caught.value.hint or "")
+
+
+def test_metadata_may_be_compressed(tmp_path: Path) -> None:
+    table = make(tmp_path)
+    write(table, [{"user_id": ANN.upn, "n": 1}])
+    plain = tmp_path / "db/t/metadata/v1.metadata.json"
+    plain.with_name("v1.gz.metadata.json").write_bytes(gzip.compress(plain.read_bytes()))
+    plain.unlink()
+    assert numbers(rows_of(folder_of(table))) == [1]
 
 
 # -- snapshots --------------------------------------------------------------------------------------------------------------------
@@ -501,7 +521,9 @@ def test_metadata_that_leads_out_of_the_table_is_refused(tmp_path: Path, inserte
         connect(folder_of(table)).check()
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b'{"location": "x"}', b'{"location": 5}', b"\xff"], ids=repr)
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b'{"location": "x", "last-updated-ms": 9999999999999}', b'{"location": 5}', b"\xff"], ids=repr
+)
 def test_metadata_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
     table = make(tmp_path)
     write(table, [{"user_id": ANN.upn, "n": 1}])
