@@ -141,12 +141,12 @@ def _refuse(detail: str, hint: str) -> ExportError:
 
 
 def _seal_key(config: Config) -> str:
-    rotation.check_settled(config)
+    is_rotating = rotation.is_running(config)
     for name in _SECRET_FILES:
         path = config.folder / name
         if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077:
             raise _refuse(f"{name} can be read by other users of this machine", f"chmod 600 {path}")
-    return "32 bytes"
+    return "being replaced by a rotation that is running" if is_rotating else "32 bytes"
 
 
 def _nearest(folder: Path) -> Path:
@@ -182,7 +182,7 @@ def _store(config: Config) -> str:
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
             raise _refuse(f"{path} cannot be written", "give it to the user that runs the service") from error
-        free = f"{free}, in use by a running service"
+        free = f"{free}, in use by a process that is running"
     except sqlite3.DatabaseError as error:
         raise _refuse(f"{path} is not a SQLite file", "restore it from a copy, or name another file in `store`") from error
     if os.name == "posix" and path.stat().st_mode & 0o077:  # made before stores were private

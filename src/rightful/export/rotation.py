@@ -18,6 +18,7 @@ from rightful.errors import ConfigurationError
 from rightful.export.records import PLAN
 from rightful.ids import OperationId, TenantId
 from rightful.sealing import KEY_BYTES, Sealer
+from rightful.store.sqlite_file import kept_free
 from rightful.store.sqlite_resealing import SqliteResealing
 
 
@@ -34,6 +35,23 @@ def check_settled(config: Config) -> None:
             hint="run `rightful rotate-seal-key` again; both keys are needed until it is through",
         )
     check_unchanged(config.seal_key_path, config.seal_key)
+
+
+def is_running(config: Config) -> bool:
+    """Say whether a rotation works on the store at this moment.
+
+    Raises `ConfigurationError` as `check_settled` does, which alone would take a rotation that is running for one that was interrupted.
+    """
+    path = config.seal_key_path
+    if path is None:
+        return False
+    if not _next_path(path).exists():
+        check_unchanged(path, config.seal_key)
+        return False
+    with kept_free(config.store_path) as is_free:
+        if is_free:
+            check_settled(config)
+        return not is_free
 
 
 def check_unchanged(path: Path, key: bytes) -> None:

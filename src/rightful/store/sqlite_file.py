@@ -3,8 +3,8 @@
 import fcntl
 import os
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -127,6 +127,27 @@ def _lock_alone(path: Path) -> int:
             f"another service works on the store {path.name}", hint="stop it first, or give this one a store of its own"
         ) from error
     return descriptor
+
+
+@contextmanager
+def kept_free(path: Path) -> Iterator[bool]:
+    """Say whether nobody works on a store, and keep it so for the block; several may at once. Makes and changes nothing."""
+    try:
+        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:  # whoever works on it makes that first
+        yield True
+        return
+    try:
+        yield _is_taken(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_taken(descriptor: int) -> bool:
+    with suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def _migrate(connection: Connection, path: Path) -> None:

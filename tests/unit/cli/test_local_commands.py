@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from tests.servers.postgres import PostgresServer
 
 from rightful import certificate
 from rightful.cli import main
+from rightful.cli.diagnosis import examine
 from rightful.cli.exits import Exit
 from rightful.clock import SystemClock
+from rightful.config.load import load
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.package_builder import SampleSource, package_entries
 
@@ -210,6 +213,31 @@ def test_doctor_tells_of_a_rotation_that_was_interrupted(home: Path, capsys: pyt
     code, checks = doctor(capsys)
     assert (code, checks["seal key"]["ok"]) == (Exit.FAILED, False)
     assert "rotate-seal-key" in str(checks["seal key"]["hint"])
+
+
+def test_doctor_calls_a_rotation_that_is_running_no_problem(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(SqliteStore(load(home / "rightful.yaml", {}).store_path, SystemClock())):  # holds the store's lock, as a rotation does
+        (home / "seal.key.new").write_text("ab" * 32)
+        _, checks = doctor(capsys)
+        assert (checks["seal key"]["ok"], checks["seal key"]["detail"]) == (True, "being replaced by a rotation that is running")
+    _, checks = doctor(capsys)
+    assert not checks["seal key"]["ok"]
+    assert "interrupted" in str(checks["seal key"]["detail"])
+
+
+def test_doctor_tells_of_a_key_that_was_replaced_while_it_looked(home: Path) -> None:
+    config = load(home / "rightful.yaml", {})
+    (home / "seal.key").write_text("ab" * 32)
+    seal_key = next(examine(config, datetime.now(UTC)))
+    assert (seal_key.name, seal_key.ok, seal_key.hint) == ("seal key", False, "run it again")
+
+
+def test_doctor_keeps_no_service_from_starting(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = load(home / "rightful.yaml", {}).store_path
+    SqliteStore(path, SystemClock()).close()
+    (home / "seal.key.new").write_text("ab" * 32)
+    doctor(capsys)
+    SqliteStore(path, SystemClock()).close()
 
 
 def test_doctor_counts_names_that_several_people_share_and_names_nobody(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
