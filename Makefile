@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot openssh
+.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot openssh slapd
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,11 @@ openssh: # Debian's packages, where no sshd is installed: unpacked only, since a
 	  echo "Fetching OpenSSH's server (once) …" >&2; mkdir -p .cache/openssh && cd .cache/openssh && apt-get update -qq && \
 	  apt-get download -qq openssh-server libwrap0 2>/dev/null && for package in *.deb; do dpkg -x "$$package" . || exit 1; done; }
 
+slapd: # Debian's package, where no OpenLDAP server is installed yet; without a configuration it starts nothing by itself
+	@command -v slapd >/dev/null || ls /usr/sbin/slapd >/dev/null 2>&1 || { \
+	  echo "Installing OpenLDAP (once) …" >&2; echo "slapd slapd/no_configuration boolean true" | debconf-set-selections; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends slapd >/dev/null; }
+
 .venv-sdk/done: requirements/uv.lock requirements/sdk.lock # 660 MB: Microsoft's Graph SDKs for Python, in an environment of their own
 	@echo "Installing Microsoft's Graph SDKs for Python (once) …" >&2
 	@$(PYTHON) -m venv .venv-sdk
@@ -61,7 +66,7 @@ setup: .venv/runtime ## Install Rightful into .venv
 demo: .venv/runtime ## Do the main job on a sample company, start to verified package
 	@$(BIN)/rightful demo
 
-test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot openssh ## Run all tests, on real servers
+test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot openssh slapd ## Run all tests, on real servers
 	@$(BIN)/pytest -n 2 $(ARGS)
 
 test-sdk: .venv/dev .venv-sdk/done ## Run what Microsoft's Graph SDKs for Python do (660 MB, once; then `make test` does too)

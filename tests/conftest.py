@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.servers.postgres",
     "tests.servers.s3",
     "tests.servers.sftp",
+    "tests.servers.slapd",
     "tests.servers.webdav",
 ]
 

@@ -56,7 +56,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "storage": model.StorageSettings,
         "source": model.SourceConfig,
         "directory": directories.find("sql").Settings,
-        **{name: directories.find(name).Settings for name in ("csv",)},
+        **{name: directories.find(name).Settings for name in ("csv", "ldap")},
         **{name: connectors.find(name).Settings for name in ("files", "http", "lake", "mailbox", "msgraph", "sql")},
     }
     return {name: tuple(settings_of(cls, "")) for name, cls in classes.items()}
@@ -219,6 +219,39 @@ tenants:
     @in csv.more[].file
     @in csv.inbound_profiles.file
     # Or: directory: {connector: csv, file: people.csv, delimiter: ";", more: [{file: devices.csv}], inbound_profiles: {file: guests.csv}}
+    # In an LDAP server, with attributes in place of columns; some of its settings in each line:
+    @in ldap.url
+    @in ldap.start_tls
+    @in ldap.ca
+    @in ldap.bind_dn
+    @in ldap.password
+    @in ldap.base
+    @in ldap.filter
+    @in ldap.id
+    @in ldap.upn
+    @in ldap.display_name
+    @in ldap.language
+    @in ldap.identifiers
+    @in ldap.more
+    @in ldap.more[].base
+    @in ldap.more[].filter
+    @in ldap.more[].from
+    @in ldap.more[].identifiers
+    @in ldap.inbound_profiles.base
+    @in ldap.inbound_profiles.filter
+    @in ldap.inbound_profiles.user_id
+    @in ldap.inbound_profiles.upn
+    @in ldap.inbound_profiles.display_name
+    @in ldap.inbound_profiles.home_tenant_id
+    @in ldap.inbound_profiles.identifiers
+    @in ldap.referrals
+    @in ldap.timeout_s
+    @in ldap.page_size
+    # Or: directory: {connector: ldap, url: "ldaps://dc.contoso.example", bind_dn: "CN=reader,DC=contoso", password: "${PASSWORD}"}
+    # Or: directory: {base: "DC=contoso", filter: "(objectClass=user)", id: objectGUID, upn: userPrincipalName, identifiers: {mail: mail}}
+    # Or: directory: {start_tls: false, ca: {file: ca.pem}, referrals: refuse, timeout_s: 30, page_size: 500}
+    # Or: directory: {more: [{base: "DC=contoso", filter: "(objectClass=device)", from: {upn: owner}, identifiers: {device_id: cn}}]}
+    # Or: directory: {inbound_profiles: {base: "OU=Guests,DC=contoso", filter: "(cn=*)", user_id: objectGUID, upn: mail}}
 
     # Where their data lies. Each name becomes a folder of the package, below its product.
     sources:

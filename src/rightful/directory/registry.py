@@ -8,6 +8,7 @@ import msgspec
 
 from rightful.directory.csv_files import CsvDirectory
 from rightful.directory.interface import Directory
+from rightful.directory.ldap import LdapDirectory
 from rightful.directory.sql import SqlDirectory
 from rightful.errors import ConfigurationError
 from rightful.ids import TenantId
@@ -37,7 +38,11 @@ class DirectoryType(Protocol):
         ...
 
 
-_DIRECTORIES = {"csv": cast("DirectoryType", CsvDirectory), "sql": cast("DirectoryType", SqlDirectory)}
+_DIRECTORIES = {
+    "csv": cast("DirectoryType", CsvDirectory),
+    "ldap": cast("DirectoryType", LdapDirectory),
+    "sql": cast("DirectoryType", SqlDirectory),
+}
 
 
 def names() -> tuple[str, ...]:

@@ -2,18 +2,22 @@
 
 import csv
 import io
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.contract.database.world import ENGINES, make
+from tests.servers.slapd import BASE, PASSWORD, READER, StartSlapd, person
 
 from rightful.directory.csv_files import CsvDirectory
 from rightful.directory.csv_settings import CsvDirectorySettings
 from rightful.directory.interface import Directory
+from rightful.directory.ldap import LdapDirectory
+from rightful.directory.ldap_settings import LdapDirectorySettings
 from rightful.directory.sql import SqlDirectory, SqlDirectorySettings
-from rightful.testing.directory_suite import PEOPLE, TENANT, DirectorySuite
+from rightful.testing.directory_suite import PEOPLE, TENANT, DirectorySuite, Listed
 
 _COLUMNS = ("object_id", "upn", "name", "mail", "other", "number")
 _ROWS = [(each.id, each.upn, each.name, *(*each.mail, "", "")[:2], each.employee_id) for each in PEOPLE]
@@ -57,3 +61,46 @@ class TestCsv(DirectorySuite):
         directory = CsvDirectory(TENANT, CsvDirectorySettings(file="missing.csv"), folder=tmp_path)
         yield directory
         directory.close()
+
+
+class TestLdap(DirectorySuite):
+    @pytest.fixture(params=["OpenLDAP", "as Active Directory has it"])
+    def directory(self, request: pytest.FixtureRequest, start_slapd: StartSlapd, tmp_path: Path) -> Iterator[Directory]:
+        is_active = request.param != "OpenLDAP"
+        said: dict[str, Any] = {
+            "base": f"ou=people,{BASE}",
+            "bind_dn": READER,
+            "password": PASSWORD,
+            "display_name": "cn",
+            "upn": "userPrincipalName",
+        }
+        mail: str | tuple[str, ...] = ("mail", "proxyAddresses") if is_active else "mail"
+        server = start_slapd("".join(_person(number, each, is_active=is_active) for number, each in enumerate(PEOPLE)))
+        settings = LdapDirectorySettings(
+            url=server.url,
+            id="objectGUID" if is_active else "entryUUID",
+            identifiers={"mail": mail, "employee_id": "employeeNumber"},
+            page_size=2,
+            **said,
+        )
+        directory = LdapDirectory(TENANT, settings, folder=tmp_path)
+        yield directory
+        directory.close()
+
+    @pytest.fixture
+    def broken(self, start_slapd: StartSlapd, tmp_path: Path) -> Iterator[Directory]:
+        settings = LdapDirectorySettings(
+            url=start_slapd().url, bind_dn=READER, password=PASSWORD, base=f"ou=missing,{BASE}", id="entryUUID", upn="mail"
+        )
+        directory = LdapDirectory(TENANT, settings, folder=tmp_path)
+        yield directory
+        directory.close()
+
+
+def _person(number: int, each: Listed, *, is_active: bool) -> str:
+    said: dict[str, str | bytes | list[str]] = {"cn": each.name, "userPrincipalName": each.upn}
+    said |= {"employeeNumber": each.employee_id} if each.employee_id else {}
+    if not is_active:
+        return person(number, {**said, "entryUUID": each.id, "mail": list(each.mail)})
+    proxies = ["x500:/o=contoso/cn=sample", "SIP:odd@contoso.example", *(f"smtp:{mail}" for mail in each.mail[1:])]
+    return person(number, {**said, "objectGUID": uuid.UUID(each.id).bytes_le, "mail": each.mail[0], "proxyAddresses": proxies})
