@@ -3,7 +3,6 @@
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
 from threading import Thread
 
@@ -38,7 +37,7 @@ def running(config: Config, *, clock: Clock | None = None, meters: Meters | None
     owner = new_owner()
     storages = Storages()
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
-    engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock, scans=partial(runtime.scans, tenants))
+    engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock, scans=runtime.scans(tenants))
     trail = audit_trail.build(config, store, clock)
     service = Service(config=config, tenants=tenants, store=store, storages=storages, engine=engine, work=work, trail=trail, clock=clock)
     try:

@@ -1,6 +1,6 @@
 """What work on a tenant's operations needs, built once from the configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rightful.config.model import Config, SourceConfig, TenantConfig
@@ -85,11 +85,12 @@ def build(config: Config) -> dict[TenantId, TenantRuntime]:
     return {tenant.id: build_tenant(tenant, config.folder) for tenant in config.tenants}
 
 
-def scans(tenants: Mapping[TenantId, TenantRuntime]) -> tuple[Scan, ...]:
-    """Return the sources whose reads are worth gathering; connectors may come to know that only as they read."""
-    return tuple(
-        Scan(tenant_id=tenant_id, source_name=name, window_s=tenant.config.export.scan_window_s, limit=_SCAN_SIZE)
+def scans(tenants: Mapping[TenantId, TenantRuntime]) -> Callable[[], tuple[Scan, ...]]:
+    """Return what names the sources whose reads are worth gathering, as far as their connectors know by then; it is quick to ask."""
+    able = [
+        (connector, Scan(tenant_id=tenant_id, source_name=name, window_s=tenant.config.export.scan_window_s, limit=_SCAN_SIZE))
         for tenant_id, tenant in tenants.items()
         for name, connector in tenant.connectors.items()
-        if isinstance(connector, Scanning) and connector.is_scan
-    )
+        if isinstance(connector, Scanning)
+    ]
+    return lambda: tuple(scan for connector, scan in able if connector.is_scan)

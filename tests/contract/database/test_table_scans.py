@@ -49,7 +49,7 @@ def table(world: World, **rest: object) -> SqlConnector:
 
 def claim(running: Service) -> ReadSet:
     """Claim as the engine does, two of what is no scan."""
-    claimed = running.store.claim(OWNER, lease_s=60, limit=2, scans=runtime.scans(running.tenants))
+    claimed = running.store.claim(OWNER, lease_s=60, limit=2, scans=runtime.scans(running.tenants)())
     assert isinstance(claimed, ReadSet)
     return claimed
 

@@ -32,7 +32,7 @@ def test_lakes_gather_and_other_sources_do_not(tmp_path: Path) -> None:
     path = tmp_path / "rightful.yaml"
     path.write_text(json.dumps(document), encoding="utf-8")
     tenants = runtime.build(load(path, {}))
-    [scan] = runtime.scans(tenants)
+    [scan] = runtime.scans(tenants)()
     assert (scan.tenant_id, scan.source_name, scan.window_s) == (TENANT, "activity", 7)
     assert scan.limit >= 10_000
     for tenant in tenants.values():
