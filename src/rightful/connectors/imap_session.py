@@ -22,7 +22,8 @@ from rightful.errors import SourceRefused, SourceUnavailable
 
 _PASSING = frozenset({"UNAVAILABLE", "INUSE", "LIMIT"})
 _FOLDERS_BYTES = 16 << 20
-_UIDS_BYTES = 64 << 20
+_UID_BYTES = 12
+_MOST_UIDS = 5 << 20
 _ABOUT_BYTES = 4 << 10
 """What a message's flags may have; keywords are words of somebody's own."""
 _FLAGS = {"$forwarded": "forwarded"}
@@ -68,6 +69,7 @@ class Session:
         self._address = address
         self._opened = b""
         self._validity = 0
+        self._count = 0
         self._is_utf8 = False
         known = set(wire.capabilities)
         if "ENABLE" in known and known & {"UTF8=ACCEPT", "UTF8=ONLY"}:  # else messages with such headers may be hidden (RFC 6855 7)
@@ -121,6 +123,7 @@ class Session:
             said, answer = self._wire.select(name, readonly=True)  # type: ignore[arg-type]  # bytes are sent as they are
             code = code_of(answer[-1]) if said != "OK" else ""
             self._see_whether_passing(code)
+            self._count = imap_answers.number(answer[-1] or b"0") if said == "OK" else 0
             validity = imap_answers.number(self._wire.response("UIDVALIDITY")[1][-1] or b"0") if said == "OK" else 0
         if said != "OK":
             raise FolderClosed(
@@ -151,7 +154,7 @@ class Session:
         """Return the numbers of the opened folder's messages, ascending, that are larger."""
         if after >= imap_answers.LARGEST_NUMBER:
             return ()
-        with self._asking(_UIDS_BYTES):
+        with self._asking(min(self._count, _MOST_UIDS) * _UID_BYTES):
             found = array("L", imap_answers.searched(self._done(self._wire.uid("SEARCH", f"UID {after + 1}:*"))))
         # `9:*` is `5:9` where 5 is the last (RFC 3501 6.4.8).
         return array("L", sorted({uid for uid in found if uid > after}))

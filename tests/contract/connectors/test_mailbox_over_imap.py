@@ -29,7 +29,7 @@ def crlf(message: bytes) -> bytes:
     return message.replace(b"\n", b"\r\n")
 
 
-def connect(dovecot: DovecotServer, **changed: Any) -> MailboxConnector:
+def settings(dovecot: DovecotServer, **changed: Any) -> MailboxSettings:
     said = {
         "url": f"imaps://localhost:{dovecot.tls_port}",
         "ca": dovecot.ca,
@@ -39,7 +39,11 @@ def connect(dovecot: DovecotServer, **changed: Any) -> MailboxConnector:
         "absent": "empty",
         **changed,
     }
-    return MailboxConnector("mail", MailboxSettings(**said), siblings={}, folder=Path("/"))
+    return MailboxSettings(**said)
+
+
+def connect(dovecot: DovecotServer, **changed: Any) -> MailboxConnector:
+    return MailboxConnector("mail", settings(dovecot, **changed), siblings={}, folder=Path("/"))
 
 
 def read(connector: MailboxConnector, number: int = 1, folder: str = "ann", cursor: Cursor | None = None) -> list[Item]:
@@ -81,17 +85,11 @@ def fill(dovecot: DovecotServer) -> None:
 class TestImap(ConnectorSuite):
     """A service account that logs in for each person."""
 
-    options: Mapping[str, Any] = {}
-
     @pytest.fixture
     def connector(self, dovecot: DovecotServer) -> Iterator[MailboxConnector]:
         fill(dovecot)
-        with closing(connect(dovecot, **self.settings(dovecot))) as connector:
+        with closing(connect(dovecot)) as connector:
             yield connector
-
-    def settings(self, dovecot: DovecotServer) -> dict[str, Any]:
-        del dovecot
-        return {}
 
     @pytest.fixture
     def expected(self) -> Mapping[str, Found]:
@@ -118,11 +116,13 @@ class TestImap(ConnectorSuite):
         return connect(dovecot, url=f"imaps://localhost:{free_port()}")
 
 
-class TestStarttlsAndMaster(TestImap):
-    """Dovecot's master user, over a connection that begins without TLS."""
-
-    def settings(self, dovecot: DovecotServer) -> dict[str, Any]:
-        return {"url": f"imap://localhost:{dovecot.port}", "user": "{folder}*" + MASTER, "login": ""}
+@pytest.mark.parametrize("user", ["{folder}*" + MASTER, "{folder}"])
+def test_a_master_user_reads_over_a_connection_that_begins_without_tls(dovecot: DovecotServer, user: str) -> None:
+    fill(dovecot)
+    said = {"url": f"imap://localhost:{dovecot.port}", "user": user, "login": "" if "*" in user else MASTER}
+    with closing(connect(dovecot, **said)) as connector:
+        assert list(files(read(connector, folder="ANN"))) == ["INBOX/14-1.eml"]
+        assert read(connector, folder="nobody") == []
 
 
 # -- what is left alone ---------------------------------------------------------------------------------------------------
@@ -233,3 +233,37 @@ def test_a_whole_export_has_messages_of_any_size_and_their_index(dovecot: Doveco
         delivered = world.package(operation) / "data/Product/mail"
         assert (delivered / "INBOX/11-2.eml").read_bytes() == crlf(big["cur/2.host:2,"])
         world.stop()
+
+
+def test_an_export_that_was_interrupted_is_byte_identical(dovecot: DovecotServer, tmp_path: Path) -> None:
+    letters = {f"cur/{number}.host:2,": b"Subject: %d\n\n" % number + b"x" * 1_500_000 for number in range(1, 5)}
+    dovecot.fill({"ann": Box(11, letters).lines()})
+
+    class Breaking(MailboxConnector):
+        breaks_after = 0
+
+        def read(self, *arguments: Any) -> Iterator[ReadHeader | Item]:
+            for number, item in enumerate(super().read(*arguments)):
+                if 0 < self.breaks_after < number:
+                    raise SourceUnavailable("down", source_name="mail")
+                yield item
+
+    digests = []
+    for breaks_after in (0, 2):
+        with closing(Breaking("mail", settings(dovecot), siblings={}, folder=Path("/"))) as connector:
+            connector.breaks_after = breaks_after
+            folder = tmp_path / str(breaks_after)
+            folder.mkdir()
+            world = World(folder, {"1": {"folder": ("ann",)}}, {"mail": connector})
+            operation = world.submit("1")
+            while world.step():
+                pass
+            assert (world.get(operation).status is OperationStatus.RUNNING) == bool(breaks_after)
+            connector.breaks_after = 0
+            world.run()
+            assert world.verify(operation).state is PackageState.WHOLE
+            manifest = (world.package(operation) / "manifest-sha256.txt").read_text()
+            digests.append([line for line in manifest.splitlines() if "  data/" in line])
+            world.stop()
+    assert digests[0] == digests[1]
+    assert len(digests[0]) >= 5
