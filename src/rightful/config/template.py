@@ -454,6 +454,10 @@ tenants:
       #   page: ""
       #   @ http.first_page
       #   first_page: 1
+      #   @ http.count_path
+      #   count_path: /v1/tickets/count?requester={mail}
+      #   @ http.count
+      #   count: /total
       #   @ http.token
       #   token: ${PASSWORD}
       #   @ http.user

@@ -5,6 +5,8 @@ A record is carried as it stands in the answer. What it is checked by are the me
 
 import hashlib
 import itertools
+import re
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,12 +21,13 @@ from rightful.connectors.http_content import Contents
 from rightful.connectors.http_doubts import ODATA, Doubts, onward_members
 from rightful.connectors.http_rows import COLUMNS, batches
 from rightful.connectors.http_settings import LINK_HEADER, PLACEHOLDER, HttpSettings
-from rightful.connectors.interface import MATCH_PREFIX, Cursor, Item, MatchColumn, Partition, ReadHeader
+from rightful.connectors.interface import MATCH_PREFIX, Amount, Cursor, Estimate, Item, MatchColumn, Partition, ReadHeader
 from rightful.package.json_text import are_documents
 from rightful.setting_problem import SettingPath, SettingProblem, refuse
 from rightful.subject.matching import is_usable
 from rightful.subject.model import IdentifiedSubject
 
+_COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
 _MOST_PAGES = 100_000
 _MOST_REMEMBERED = 500_000
 _NOBODY = "nobody.rightful@example.invalid"  # RFC 2606: belongs to nobody
@@ -57,7 +60,8 @@ class HttpConnector:
     @staticmethod
     def kinds_used(settings: HttpSettings) -> Iterable[tuple[SettingPath, str]]:
         """Return the kinds in the path."""
-        return [(("path",), kind) for kind in PLACEHOLDER.findall(settings.path)]
+        paths = (("path", settings.path), ("count_path", settings.count_path))
+        return [((name,), kind) for name, path in paths for kind in PLACEHOLDER.findall(path)]
 
     def check(self) -> None:
         """Ask for what `check_path` names, or for nobody's records."""
@@ -97,6 +101,26 @@ class HttpConnector:
             for records in self._of_one(self._targets(subject)):
                 yield from batches(index, records, {at: partial(self._text, pointer=at) for at in self._settings.match})
 
+    def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
+        """Ask what `count_path` names, once for each subject's identifier; without it nothing is known, as nobody's record is asked for."""
+        until = time.monotonic() + limit_s
+        if not self._settings.count_path:
+            self.check()
+            return (Estimate(),) * len(subjects)
+        return tuple(self._estimate(subject) if time.monotonic() < until else Estimate() for subject in subjects)
+
+    def _estimate(self, subject: IdentifiedSubject) -> Estimate:
+        counts = []
+        for target in self._targets(subject, self._settings.count_path):
+            found = (self._text(self._asking.ask(target).content, self._settings.count) or "").strip()
+            if not _COUNT.fullmatch(found):
+                raise self._asking.refused(
+                    "an answer to `count_path` has no number where `count` points to", "write the JSON pointer to it"
+                )
+            counts.append(int(found))
+        count = Amount(sum(counts), is_exact=not any(counts))  # by several identifiers a record may be counted twice, and read once
+        return Estimate(files=count) if self._contents is not None else Estimate(rows=count)
+
     def doubts(self) -> tuple[str, ...]:
         """Say what looks as if pages were not found; see `Doubting`."""
         return (*self._doubts.sentences(), *(self._contents.doubts() if self._contents else ()))
@@ -110,9 +134,9 @@ class HttpConnector:
         self._asking.close()
 
     # -- one person ---------------------------------------------------------------------------------------------------
-    def _targets(self, subject: IdentifiedSubject) -> list[str]:
+    def _targets(self, subject: IdentifiedSubject, path: str = "") -> list[str]:
         """Fill the identifiers in, percent-encoded; `.` and `..` are none, since they would name another path."""
-        pieces = PLACEHOLDER.split(self._settings.path)
+        pieces = PLACEHOLDER.split(path or self._settings.path)
         choices = [
             [
                 quote(value, safe="", errors="surrogatepass")

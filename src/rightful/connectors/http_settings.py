@@ -80,6 +80,10 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Query parameter that takes the page's number; the first page without records is the last."""
     first_page: Annotated[int, msgspec.Meta(ge=0)] = 1
     """The first page's number."""
+    count_path: str = ""
+    """For previews: what answers how many records a person has, without them (`/v1/orders/count?customer={mail}`)."""
+    count: str = ""
+    """JSON pointer to the number in that answer; empty: the answer is the number."""
     token: str = ""
     """Sent as `Authorization: Bearer …`; by `{file: PATH}` or `${NAME}`."""
     user: str = ""
@@ -116,6 +120,12 @@ def problems(settings: HttpSettings) -> Iterator[SettingProblem]:
         yield ("path",), "is the same for everybody", "put an identifier into it, for instance /v1/orders?customer={mail}"
     if settings.check_path and not _TARGET.fullmatch(settings.check_path):
         yield ("check_path",), "is not a path", "begin with /, percent-encode what is special"
+    if settings.count_path and not (
+        _TARGET.fullmatch(PLACEHOLDER.sub("x", settings.count_path)) and PLACEHOLDER.search(settings.count_path)
+    ):
+        yield ("count_path",), "is not a path with identifier kinds in braces", "write for instance /v1/orders/count?customer={mail}"
+    if settings.count and not settings.count_path:
+        yield ("count",), "is about the answer to count_path, which is not there", "write count_path, or leave count out"
     if not settings.match:
         yield ("match",), "does not say whose a record is", "add `match: {/JSON/pointer: kind of identifier}`"
     yield from _paging_problems(settings)
@@ -126,7 +136,11 @@ def problems(settings: HttpSettings) -> Iterator[SettingProblem]:
 def _paging_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
     pointers: list[tuple[SettingPath, str]] = [(("match", pointer), pointer) for pointer in settings.match]
     pointers += [(("cursor", pointer), pointer) for pointer in settings.cursor]
-    pointers += [((name,), value) for name, value in (("records", settings.records), ("next", settings.next)) if value != LINK_HEADER]
+    pointers += [
+        ((name,), value)
+        for name, value in (("records", settings.records), ("next", settings.next), ("count", settings.count))
+        if value != LINK_HEADER
+    ]
     for place, pointer in pointers:
         is_needed = len(place) > 1
         if (pointer or is_needed) and not _POINTER.fullmatch(pointer):

@@ -17,7 +17,7 @@ from tests.servers.api import Asked, Reply, serving
 from rightful.connectors import registry
 from rightful.connectors.http import HttpConnector
 from rightful.connectors.http_settings import HttpSettings
-from rightful.connectors.interface import Connector, Rows
+from rightful.connectors.interface import Amount, Connector, Estimate, Rows
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from rightful.export.check import check_rows
 from rightful.package.serializer import Serializer
@@ -515,3 +515,45 @@ def test_wait_that_the_api_asks_for_ends_when_the_service_stops() -> None:
             _lines(connector, mail=ANN.mail)
         assert time.monotonic() - began < 2
         stop.join()
+
+
+@pytest.mark.parametrize(
+    ("settings", "answer"), [({}, "{}"), ({"count": "/meta/total"}, '{{"meta": {{"total": {}}}}}')], ids=["number", "pointer"]
+)
+def test_estimate_asks_for_the_number_alone(settings: dict[str, Any], answer: str) -> None:
+    targets = []
+
+    def count(asked: Asked) -> Reply:
+        targets.append(unquote(asked.target))
+        return Reply(answer.format(3 if "ann@" in asked.target.replace("%40", "@") else 0).encode())
+
+    with serving(count) as server, closing(_connector(server.url, count_path="/count?mail={mail}", **settings)) as connector:
+        people = [identified(mail=("ann@contoso.example", "bob@contoso.example")), identified(mail=("bob@contoso.example",)), identified()]
+        some, none, nobody = connector.estimate(people, limit_s=30)
+        assert some.rows == Amount(3)
+        assert none.rows == nobody.rows == Amount(0, is_exact=True)
+        assert targets == ["/count?mail=ann@contoso.example", *["/count?mail=bob@contoso.example"] * 2]
+        assert connector.estimate(people, limit_s=0) == (Estimate(),) * 3
+    assert len(targets) == 3
+
+
+@pytest.mark.parametrize("content", [b"-1", b"1.5", b"null", b"[1]", b"true", b'"x"', b"9" * 30])
+def test_estimate_that_is_no_number_is_refused(content: bytes) -> None:
+    with (
+        serving(lambda _: Reply(content)) as server,
+        closing(_connector(server.url, count_path="/count?mail={mail}")) as connector,
+        pytest.raises(SourceRefused, match="has no number"),
+    ):
+        connector.estimate([ANN.subject], limit_s=30)
+
+
+def test_without_a_path_for_it_nobody_is_asked_for_in_an_estimate() -> None:
+    targets = []
+
+    def answer(asked: Asked) -> Reply:
+        targets.append(asked.target)
+        return Reply(b"[]")
+
+    with serving(answer) as server, closing(_connector(server.url)) as connector:
+        assert connector.estimate([ANN.subject], limit_s=30) == (Estimate(),)
+    assert not any("ann" in target for target in targets)
