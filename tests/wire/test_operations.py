@@ -76,6 +76,7 @@ def test_new_operation_is_shown_as_graph_does(shared: World) -> None:
         "/v1.0/dataPolicyOperations/{}",
         "/beta/dataPolicyOperations/{}",
         "/v1.0/dataPolicyOperations('{}')",
+        "/v1.0/dataPolicyOperations(id='{}')",
         "/beta/datapolicyoperations(%27{}%27)",
     ],
 )

@@ -54,6 +54,8 @@ def test_submit_is_accepted_with_the_headers_of_graph(shared: World) -> None:
         ("/v1.0/users/ben_fabrikam.example%23EXT%23@contoso.example/exportPersonalData", BEN),
         (f"/v1.0/users('{ANN}')/exportPersonalData", ANN),
         (f"/v1.0/users(%27{ANN}%27)/exportPersonalData", ANN),
+        (f"/v1.0/users(id='{ANN}')/exportPersonalData", ANN),
+        (f"/v1.0/users(ID%3D'{ANN}')/microsoft.graph.exportPersonalData", ANN),
         ("/v1.0/users('ann%40contoso.example')/exportPersonalData", ANN),
         (f"/v1.0/users/{ANN}/microsoft.graph.exportPersonalData", ANN),
         (f"/v1.0/users('{ANN}')/microsoft.graph.exportPersonalData", ANN),

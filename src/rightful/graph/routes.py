@@ -1,7 +1,7 @@
 """Paths of the wire, read from their raw bytes. Pure.
 
 Segments are cut before they are decoded, so that `%2F` stays inside an id. Literal segments count without regard to case, as Graph's do;
-OData's two ways of naming an entity, `users/x` and `users('x')`, are the same.
+OData's ways of naming an entity, `users/x`, `users('x')` and `users(id='x')`, are the same.
 """
 
 import enum
@@ -99,8 +99,9 @@ def versions(kind: RouteKind) -> tuple[str, ...]:
 _EXPORTS = frozenset({"exportpersonaldata", "microsoft.graph.exportpersonaldata"})  # GRAPH-10
 _ACTIONS = {"resume": RouteKind.RESUME, "approve": RouteKind.APPROVE, "reject": RouteKind.REJECT}
 """Ours, on an operation. OData 4.0 writes an action with its namespace: `rightful.resume`."""
-_ENTITY = re.compile(r"([A-Za-z]+)\('(.*)'\)", re.DOTALL)
-_SETS = frozenset({"users", "datapolicyoperations", "inboundshareduserprofiles"})
+_ENTITY = re.compile(r"([A-Za-z]+)\((?:([A-Za-z]+)=)?'(.*)'\)", re.DOTALL)
+_KEYS = {"users": "id", "datapolicyoperations": "id", "inboundshareduserprofiles": "userid"}
+"""The sets whose entities are named by a key, and what it is called."""
 
 
 def _unknown(segment: str) -> InvalidRequest:
@@ -118,14 +119,15 @@ def _segments(raw_path: bytes) -> list[str]:
 
 
 def _entities(segments: list[str]) -> list[str]:
-    """Write `users('x')` as `users/x`; a quote inside the key is doubled (OData ABNF, SQUOTE-in-string)."""
+    """Write `users('x')` and `users(id='x')` as `users/x`; a quote inside the key is doubled (OData ABNF, SQUOTE-in-string)."""
     found: list[str] = []
     for segment in segments:
         entity = _ENTITY.fullmatch(segment)
-        if entity is None or entity[1].lower() not in _SETS:
+        key = _KEYS.get(entity[1].lower()) if entity else None
+        if entity is None or key is None or (entity[2] or key).lower() != key:
             found.append(segment)
         else:
-            found += [entity[1], entity[2].replace("''", "'")]
+            found += [entity[1], entity[3].replace("''", "'")]
     return found
 
 
