@@ -14,6 +14,7 @@ from tests.wire.world import ANN, LOCATION, SUBJECTS, TENANT, World, make_config
 
 from rightful.export.interface import Unready
 from rightful.graph.http_protocol import MAX_HEAD_BYTES
+from rightful.graph.public import PAGES
 from rightful.testing.issuer import SimulatedIssuer
 from rightful.testing.memory_exports import MemoryExports
 
@@ -42,6 +43,12 @@ def test_health_needs_no_token(shared: World, path: str) -> None:
     answer = shared.client.request("DELETE", path)
     assert (answer.status, answer.code) == (405, "Request_BadRequest")
     assert {"GET", "HEAD"} <= set(answer.headers["allow"].split(", "))
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_for_everybody_tells_its_methods(shared: World, path: bytes) -> None:
+    answer = shared.client.request("OPTIONS", path.decode())
+    assert (answer.status, answer.headers["allow"], answer.body) == (204, "GET, HEAD, OPTIONS", b"")
 
 
 @pytest.mark.parametrize("reason", Unready)

@@ -96,6 +96,8 @@ class GraphApp:
             seen.route = "public"
             if scope["method"] not in public.METHODS:
                 raise errors.MethodNotAllowed(public.METHODS)
+            if scope["method"] == "OPTIONS":
+                return reply.empty(204, (headers.allow(public.METHODS),))
             return await page(self._service)
         seen.caller = caller = batch_of or await self._authenticate(scope)
         actor = noting.actor(caller, scope, request_id)

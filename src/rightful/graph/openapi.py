@@ -277,6 +277,17 @@ def _open(name: str, summary: str, media: str, schema: Json, **more: Json) -> Js
     return {"operationId": name, "tags": ["without a token"], "summary": summary, "security": [], "responses": {"200": answer, **more}}
 
 
+def _open_path(of_get: Json) -> Json:
+    """Return all that an open path takes, from its GET."""
+    options = {
+        **of_get,
+        "operationId": f"{of_get['operationId']}_options",
+        "summary": "Which methods this path takes",
+        "responses": {"204": {"description": "No Content", "headers": _headers("Allow")}},
+    }
+    return {"get": of_get, "head": _head(of_get), "options": options}
+
+
 def _pages() -> dict[str, Json]:
     alive = {"type": "object", "required": ["status"], "properties": {"status": {"enum": ["ok"]}}}
     reasons = {"status": {"enum": ["unready"]}, "reason": {"enum": ["store", "engine", "stopping"]}}
@@ -326,7 +337,7 @@ def document(beta_submit_status: int) -> Json:
         },
         "servers": [{"url": "./", "description": "Where this document came from."}],
         "security": [{"bearer": []}],
-        "paths": paths | {path: {"get": operation, "head": _head(operation)} for path, operation in _pages().items()},
+        "paths": paths | {path: _open_path(operation) for path, operation in _pages().items()},
         "components": {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A token of the tenant's issuer."}

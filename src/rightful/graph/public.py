@@ -9,7 +9,7 @@ from rightful.graph.handlers import Service
 from rightful.graph.headers import ODATA_VERSION, Header
 from rightful.graph.reply import Reply
 
-METHODS = ("GET", "HEAD")
+METHODS = ("GET", "HEAD", "OPTIONS")
 
 Page = Callable[[Service], Awaitable[Reply]]
 
