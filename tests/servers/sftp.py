@@ -57,7 +57,7 @@ class _Accounts(asyncssh.SSHServer):
 
 @contextmanager
 def serving(
-    sftp: Callable[[asyncssh.SSHServerChannel[bytes]], asyncssh.SFTPServer], accounts: type[asyncssh.SSHServer] = _Accounts
+    sftp: Callable[[asyncssh.SSHServerChannel[bytes]], asyncssh.SFTPServer] | None, accounts: type[asyncssh.SSHServer] = _Accounts
 ) -> Iterator[tuple[int, asyncssh.SSHKey]]:
     """Run asyncssh's server in a thread; yields its port and host key."""
     host_key = asyncssh.generate_private_key("ssh-ed25519")

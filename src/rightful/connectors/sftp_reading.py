@@ -11,6 +11,7 @@ from rightful.connectors.file_tree import CHUNK_BYTES, changed
 
 _UNDER_WAY_BYTES = 2 << 20
 _LARGEST_BLOCK_BYTES = 256 << 10
+_CLOSE_S = 5.0
 _BLOCK_BYTES = 32 << 10
 """What a server gives at once that does not say how much: draft-ietf-secsh-filexfer-02, 3, has it take packets of 34,000 bytes."""
 
@@ -55,7 +56,8 @@ class Reading:
             task.cancel()
         self._under_way.clear()
         with suppress(asyncssh.Error, OSError):
-            await self.file.close()
+            async with asyncio.timeout(_CLOSE_S):
+                await self.file.close()
 
     def _ask(self) -> None:
         # One byte more than there should be: a file that grew is noticed without another request.

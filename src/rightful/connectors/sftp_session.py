@@ -76,6 +76,7 @@ class SftpSession:
         self._connection: asyncssh.SSHClientConnection | None = None
         self._client: asyncssh.SFTPClient | None = None
         self._used_at = 0.0
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._shown = ""
 
     def run(self, ask: Ask[T], *, within_s: float | None = None) -> T:
@@ -139,6 +140,9 @@ class SftpSession:
                 await asyncio.wait_for(self._ending.wait(), _IDLE_S)
             if self._ending.is_set() or self._loop.time() - self._used_at > _IDLE_S:
                 self._drop()
+        # What is under way ends by the loss of the connection: cancelled instead, it would close files, and wait for the answer.
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=_STOP_S / 2)
 
     def _drop(self) -> None:
         if self._connection is not None:
@@ -146,6 +150,10 @@ class SftpSession:
         self._connection = self._client = None
 
     async def _asked(self, ask: Ask[T]) -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
         client = await self._connected()
         try:
             return await ask(client)
