@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.unit.export.world import TENANT, World
 
@@ -21,7 +21,9 @@ _PEOPLE = {"1": {"upn": ("ann@contoso.example",)}}
 _COLUMNS = (Column(name="id", kind=ColumnKind.INT), Column(name="upn", kind=ColumnKind.TEXT), Column(name="note", kind=ColumnKind.TEXT))
 
 _deaths = st.lists(st.integers(0, 12), max_size=4)
-_sizes = st.lists(st.integers(1, 600_000), max_size=12)
+# Parts of 1 MiB are filled, but put together: the example alone leaves a cursor to go on after.
+_sizes = st.lists(st.sampled_from([1, 100, 400_000, 700_000]), max_size=8)
+_MANY = [700_000] * 40
 _trees = st.dictionaries(st.sampled_from(["a", "A", "b/c", "b/C", "d e", "é", "e\u0301", "x" * 300, "con", "z."]), st.binary(max_size=20))
 
 
@@ -29,7 +31,7 @@ def _rows(sizes: list[int]) -> list[Mapping[str, object]]:
     return [{"id": number, "upn": "ann@contoso.example", "note": "x" * size} for number, size in enumerate(sizes)]
 
 
-def _sources(sizes: list[int], tree: Mapping[str, bytes], *, has_key: bool, dies_after: int | None = None) -> dict[str, Connector]:
+def _sources(sizes: list[int], tree: Mapping[str, bytes], *, has_key: bool, dies_after: int | None = None) -> dict[str, MemoryConnector]:
     faults = Faults(dies_after=dies_after)
     key = "id" if has_key else None
     return {
@@ -45,26 +47,30 @@ def _restart(world: World, sources: Mapping[str, Connector]) -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@example(sizes=_MANY, tree={}, deaths=[38], has_key=True)
 @given(sizes=_sizes, tree=_trees, deaths=_deaths, has_key=st.booleans())
 def test_interrupted_export_equals_one_that_was_not(sizes: list[int], tree: dict[str, bytes], deaths: list[int], *, has_key: bool) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        manifests = []
+        manifests, asked = [], []
         for interruptions, part in (((), "whole"), (deaths, "broken")):
             (folder / part).mkdir()
             world = World(folder / part, _PEOPLE, _sources(sizes, tree, has_key=has_key), export=_FAST)
             operation = world.submit("1")
             for dies_after in interruptions:
-                _restart(world, _sources(sizes, tree, has_key=has_key, dies_after=dies_after))
+                _restart(world, sources := _sources(sizes, tree, has_key=has_key, dies_after=dies_after))
                 world.step()
                 world.step()
-            _restart(world, _sources(sizes, tree, has_key=has_key))
+                asked += sources["rows"].asked
+            _restart(world, sources := _sources(sizes, tree, has_key=has_key))
             world.run()
+            asked += sources["rows"].asked
             assert world.get(operation).status is OperationStatus.COMPLETE, world.get(operation).failure
             assert world.verify(operation).state is PackageState.WHOLE
             manifests.append((world.package(operation) / "manifest-sha256.txt").read_bytes())
             world.stop()
         assert manifests[0] == manifests[1]
+        assert sizes != _MANY or any(each.cursor is not None for each in asked), "the example goes on in the middle"
 
 
 @settings(max_examples=40, deadline=None)
