@@ -7,12 +7,9 @@ names in the files than in the table, and whatever is added to the format later)
 polars' own scan of Delta tables is not used: it finds no files below a folder with a blank in its name (polars 2.1.0), and has no parts.
 """
 
-import os
 from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime
-from itertools import groupby
-from typing import BinaryIO
 from urllib.parse import unquote
 
 import deltalake
@@ -20,30 +17,28 @@ import polars as pl
 import pyarrow as pa
 from deltalake.exceptions import DeltaError, DeltaProtocolError, TableNotFoundError
 
-from rightful.connectors.lake_batches import batches
+from rightful.connectors.file_tree import order
 from rightful.connectors.lake_faults import LakeFaults
 from rightful.connectors.lake_files import LakeFile, LakePlace
 from rightful.connectors.lake_hunt import Hunt, Schema
-from rightful.connectors.lake_parquet import FAULTS, ParquetFormat
+from rightful.connectors.lake_tables import LakeTable, TableFormat
 
 _KNOWN_FEATURES = frozenset({"columnMapping", "deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"})
 """Of which columnMapping is only known where it is not in use."""
 _LAST_READER_VERSION = 3
-_NUMBER = "\x1fnumber"
 _PARTITION = "partition."
 
 
-class DeltaLake:
+class DeltaLake(LakeTable):
     """A table, in a folder or below a prefix."""
 
     def __init__(self, files: LakePlace, uri: str, name: str, faults: LakeFaults) -> None:
         """`files` are all that lie there, deleted ones and the log too."""
-        self._files = files
+        super().__init__(files)
         self._uri = uri
         self._name = name
         self._faults = faults
         self._known: tuple[int, deltalake.DeltaTable] | None = None
-        self.storage_options = files.storage_options
 
     def files(self) -> list[LakeFile]:
         """List the files of the latest version, by the bytes of their paths' segments."""
@@ -61,28 +56,15 @@ class DeltaLake:
                 )
             partition = tuple((name, _text(value)) for name, value in zip(columns_of, values, strict=True))
             found.append(LakeFile(unquote(path), size, modified_ms * 1_000_000, f"{table.version()}", partition))
-        return sorted(found, key=lambda file: [os.fsencode(segment) for segment in file.path.split("/")])
+        return sorted(found, key=lambda file: order(file.path))
 
     def is_unchanged(self, files: Sequence[LakeFile]) -> bool:
         """Say whether all files are still there."""
-        sizes = {file.path: file.size_bytes for file in self._files.files()} if files else {}
-        return all(sizes.get(file.path) == file.size_bytes for file in files)
+        return self.are_there(files)
 
     def said(self, files: Sequence[LakeFile]) -> str:
         """Return the table's name and version."""
         return f"{self._name} at version {files[0].etag if files else self._open(None).version()}"
-
-    def location(self, file: LakeFile) -> str:
-        """Return what polars calls a file."""
-        return self._files.location(file)
-
-    def open(self, file: LakeFile) -> BinaryIO:
-        """Open a file."""
-        return self._files.open(file)
-
-    def tail(self, file: LakeFile, count: int) -> bytes:
-        """Read a file's end."""
-        return self._files.tail(file, count)
 
     def schema(self, version: str) -> pl.Schema:
         """Return the columns that the table has by its log."""
@@ -151,7 +133,7 @@ class DeltaLake:
             raise self._faults.refused("deltalake cannot read what lies at url", "see whether it reads it, and report this") from None
 
 
-class DeltaFormat(ParquetFormat):
+class DeltaFormat(TableFormat):
     """Reads the Parquet files of a table."""
 
     def __init__(self, table: DeltaLake, faults: LakeFaults, unread: Collection[str]) -> None:
@@ -184,25 +166,9 @@ class DeltaFormat(ParquetFormat):
         return dtype if dtype.is_integer() or dtype == pl.Date else pl.String()
 
     def find(self, files: Sequence[LakeFile], hunt: Hunt) -> Generator[pl.DataFrame]:
-        """Scan runs of files without deleted rows at once, and each file with some alone."""
+        """Scan the files without the rows that deletion vectors mark."""
         deleted = self._deleted_of(files[0].etag)
-        for (name, _), run in groupby(files, key=lambda file: (file.path if file.path in deleted else "", self._int96.get(file.path))):
-            if not name:
-                yield from super().find(list(run), hunt)
-            else:
-                [file] = run
-                yield from self._without(file, deleted[file.path], hunt)
-
-    def _without(self, file: LakeFile, deleted: pl.Series, hunt: Hunt) -> Generator[pl.DataFrame]:
-        def query(files: Sequence[LakeFile]) -> pl.LazyFrame:
-            rows = self._rows(files, row_index_name=_NUMBER).filter(pl.col(_NUMBER).is_in(deleted.implode()).not_())
-            return hunt.rows(rows, {"": file})
-
-        try:
-            with closing(batches(query([file]))) as found:
-                yield from found
-        except FAULTS as error:
-            raise self._explain(error, [file], query) from error
+        yield from self._find_undeleted(files, hunt, deleted=deleted, form=lambda file: self._int96.get(file.path))
 
     def _deleted_of(self, version: str) -> dict[str, pl.Series]:
         if self._deleted[0] != version:

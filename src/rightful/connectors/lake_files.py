@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from rightful.connectors.file_tree import order
 from rightful.connectors.local_paths import has_wildcard, path_matcher
 
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -88,7 +89,7 @@ def list_files(glob: Glob) -> list[LakeFile]:
         return [_stat(glob.root, glob.pattern)] if (glob.root / glob.pattern).exists() else []
     fits = path_matcher([f"./{glob.pattern}"])  # with a slash, so that the pattern starts at the root
     names = [path for path in _walk(glob.root) if fits(f"./{path}") and not is_hidden(path, glob.pattern)]
-    return [_stat(glob.root, path) for path in sorted(names, key=lambda path: [os.fsencode(segment) for segment in path.split("/")])]
+    return [_stat(glob.root, path) for path in sorted(names, key=order)]
 
 
 def is_unchanged(root: Path, files: Sequence[LakeFile]) -> bool:

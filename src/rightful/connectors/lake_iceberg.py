@@ -5,11 +5,9 @@ meanwhile, until the snapshot is expired. Rows that position deletes mark are le
 has what would have to be known besides (deletion vectors, equality deletes, files of another kind than Parquet).
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, timedelta
-from typing import BinaryIO
 
 import msgspec
 import polars as pl
@@ -22,10 +20,12 @@ from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import DateType, IcebergType, TimestampType, TimestamptzType
 
+from rightful.connectors.file_tree import order
 from rightful.connectors.lake_faults import LakeFaults
 from rightful.connectors.lake_files import LakeFile, LakePlace
 from rightful.connectors.lake_hunt import Hunt
 from rightful.connectors.lake_iceberg_metadata import CurrentMetadata, TableFiles, document_of
+from rightful.connectors.lake_tables import LakeTable
 from rightful.errors import SourceError
 
 _PATH_ID = 2147483546
@@ -82,32 +82,30 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return [file for file, data in entries if statistics.eval(data) and partitions[data.spec_id](data.partition)]
 
 
-class IcebergLake:
+class IcebergLake(LakeTable):
     """A table, in a folder or below a prefix."""
 
     def __init__(self, files: LakePlace, current: CurrentMetadata, name: str, faults: LakeFaults) -> None:
         """`files` are all that lie there, deleted ones and metadata too."""
-        self._files = files
+        super().__init__(files)
         self._current = current
         self._name = name
         self._faults = faults
         self._known: Snapshot | None = None
-        self.storage_options = files.storage_options
 
     def files(self) -> list[LakeFile]:
         """List the files of the current snapshot, by the bytes of their paths' segments."""
         found = self._load("")
         if found is None:
             return []
-        names = sorted(found.data, key=lambda path: [os.fsencode(segment) for segment in path.split("/")])
+        names = sorted(found.data, key=order)
         return [LakeFile(path, found.data[path].data_file.file_size_in_bytes, 0, found.key, ()) for path in names]
 
     def is_unchanged(self, files: Sequence[LakeFile]) -> bool:
         """Say whether the snapshot is still known, and all files are still there."""
         if not files:
             return True
-        sizes = {file.path: file.size_bytes for file in self._files.files()}
-        if not all(sizes.get(file.path) == file.size_bytes for file in files):
+        if not self.are_there(files):
             return False
         try:
             return bool(self.snapshot(files[0].etag))
@@ -122,18 +120,6 @@ class IcebergLake:
             return f"{self._name} at snapshot {files[0].etag.partition('/')[0]}"
         found = self._load("")
         return f"{self._name} at snapshot {found.key.partition('/')[0]}" if found else f"{self._name} without a snapshot"
-
-    def location(self, file: LakeFile) -> str:
-        """Return what polars calls a file."""
-        return self._files.location(file)
-
-    def open(self, file: LakeFile) -> BinaryIO:
-        """Open a file."""
-        return self._files.open(file)
-
-    def tail(self, file: LakeFile, count: int) -> bytes:
-        """Read a file's end."""
-        return self._files.tail(file, count)
 
     def snapshot(self, key: str) -> Snapshot:
         """Return a snapshot by its key (`LakeFile.etag`); raises `SourceUnavailable` where it is gone."""

@@ -1,28 +1,25 @@
 """The Parquet files of an Iceberg table, read as the table says that they are."""
 
 from collections.abc import Collection, Generator, Sequence
-from contextlib import closing
-from itertools import groupby
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rightful.connectors.lake_batches import batches
 from rightful.connectors.lake_faults import LakeFaults
 from rightful.connectors.lake_files import LakeFile
 from rightful.connectors.lake_hunt import Hunt, Schema
 from rightful.connectors.lake_iceberg import IcebergLake, Snapshot
 from rightful.connectors.lake_iceberg_columns import Column, Unmapped, columns_of
-from rightful.connectors.lake_parquet import FAULTS, ParquetFormat
+from rightful.connectors.lake_parquet import FAULTS
+from rightful.connectors.lake_tables import TableFormat
 
-_NUMBER = "\x1fnumber"
 _FOOTER_BYTES = 1 << 16
 _FRAME_BYTES = 8
 """A Parquet file ends with the length of its footer and `PAR1`."""
 
 
-class IcebergFormat(ParquetFormat):
+class IcebergFormat(TableFormat):
     """Reads the files of a table."""
 
     def __init__(self, table: IcebergLake, faults: LakeFaults, unread: Collection[str]) -> None:
@@ -40,27 +37,10 @@ class IcebergFormat(ParquetFormat):
             raise self._explain(error, [file]) from error
 
     def find(self, files: Sequence[LakeFile], hunt: Hunt) -> Generator[pl.DataFrame]:
-        """Scan runs of files of one form without deleted rows at once, and each file with some alone."""
+        """Scan the files that may hold something, without the rows that were deleted."""
         snapshot = self._table.snapshot(files[0].etag)
         kept = snapshot.may_hold(files, hunt)
-        deleted = self._deleted(snapshot, kept)
-        for (name, _), run in groupby(kept, key=lambda file: (file.path if file.path in deleted else "", id(self._form(file)))):
-            if not name:
-                yield from super().find(list(run), hunt)
-            else:
-                [file] = run
-                yield from self._without(file, deleted[file.path], hunt)
-
-    def _without(self, file: LakeFile, deleted: pl.Series, hunt: Hunt) -> Generator[pl.DataFrame]:
-        def query(files: Sequence[LakeFile]) -> pl.LazyFrame:
-            rows = self._rows(files, row_index_name=_NUMBER).filter(pl.col(_NUMBER).is_in(deleted.implode()).not_())
-            return hunt.rows(rows, {"": file})
-
-        try:
-            with closing(batches(query([file]))) as found:
-                yield from found
-        except FAULTS as error:
-            raise self._explain(error, [file], query) from error
+        yield from self._find_undeleted(kept, hunt, deleted=self._deleted(snapshot, kept), form=lambda file: id(self._form(file)))
 
     def _rows(self, files: Sequence[LakeFile], **options: str | None) -> pl.LazyFrame:
         """Scan files of one form, with the table's names."""

@@ -5,13 +5,13 @@ the end of a read, and one that changed meanwhile is read again.
 """
 
 import io
-import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, PreconditionError, UnauthenticatedError
 
+from rightful.connectors.file_tree import order
 from rightful.connectors.lake_faults import LakeFaults
 from rightful.connectors.lake_files import LakeFile, is_hidden
 from rightful.connectors.local_paths import has_wildcard, path_matcher
@@ -59,7 +59,7 @@ class ObjectLake:
                 found.append(_file(meta, path))
                 if len(found) > _MOST_OBJECTS:
                     raise self._faults.refused(f"more than {_MOST_OBJECTS:,} objects fit url", "make several sources of them")
-        return sorted(found, key=lambda file: [os.fsencode(segment) for segment in file.path.split("/")])
+        return sorted(found, key=lambda file: order(file.path))
 
     def is_unchanged(self, files: Sequence[LakeFile]) -> bool:
         """List the objects again."""

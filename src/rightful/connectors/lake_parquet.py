@@ -47,11 +47,18 @@ class ParquetFormat:
 
     def find(self, files: Sequence[LakeFile], hunt: Hunt) -> Generator[pl.DataFrame]:
         """Scan all files at once."""
+        yield from self._find_all(files, hunt)
+
+    def _find_all(self, files: Sequence[LakeFile], hunt: Hunt) -> Generator[pl.DataFrame]:
+        """Find in all rows of files of one form, at once."""
 
         def query(files: Sequence[LakeFile]) -> pl.LazyFrame:
             named = FILE if len(files) > 1 else None
             return hunt.rows(self._rows(files, include_file_paths=named), {self._place.location(file): file for file in files})
 
+        yield from self._run(query, files)
+
+    def _run(self, query: Callable[[Sequence[LakeFile]], pl.LazyFrame], files: Sequence[LakeFile]) -> Generator[pl.DataFrame]:
         try:
             with closing(batches(query(files))) as found:
                 yield from found
