@@ -14,9 +14,10 @@ import polars as pl
 from pyiceberg.exceptions import ValidationError
 from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression, GreaterThanOrEqual, In, IsNull, LessThan, LessThanOrEqual, Or
 from pyiceberg.expressions.visitors import _InclusiveMetricsEvaluator, expression_evaluator, inclusive_projection
-from pyiceberg.manifest import DataFile, DataFileContent, FileFormat, ManifestEntry, read_manifest_list
+from pyiceberg.manifest import DataFile, DataFileContent, FileFormat, ManifestEntry, ManifestFile, read_manifest_list
 from pyiceberg.schema import Schema as IcebergSchema
 from pyiceberg.table.metadata import TableMetadata, TableMetadataUtil
+from pyiceberg.table.snapshots import Snapshot as IcebergSnapshot
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import DateType, IcebergType, TimestampType, TimestamptzType
 
@@ -30,6 +31,7 @@ from rightful.errors import SourceError
 
 _PATH_ID = 2147483546
 """The field of a position delete that names the file."""
+_MARKER_BYTES = 16
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -142,9 +144,7 @@ class IcebergLake(LakeTable):
             if found is None or schema is None:
                 return None
             entries = [
-                entry
-                for manifest in read_manifest_list(files.new_input(found.manifest_list))
-                for entry in manifest.fetch_manifest_entry(files, discard_deleted=True)
+                entry for manifest in _manifests(files, found) for entry in manifest.fetch_manifest_entry(files, discard_deleted=True)
             ]
             for entry in entries:
                 self._check(entry.data_file)
@@ -204,6 +204,21 @@ class IcebergLake(LakeTable):
                 f"the table's metadata is damaged, or of a version that pyiceberg does not know ({type(error).__name__})",
                 "see whether pyiceberg reads the table; if so, report this",
             ) from None
+
+
+def _manifests(files: TableFiles, snapshot: IcebergSnapshot) -> Iterator[ManifestFile]:
+    """Yield the manifests of a snapshot. pyiceberg does not always notice where a file was cut off: raises `EOFError` then."""
+    listed = files.new_input(snapshot.manifest_list)
+    with listed.open() as stream:
+        content = stream.read()
+    # Each block of an Avro file ends with the marker that its header ends with. A list without blocks is one of an empty table.
+    has_blocks = content.count(content[-_MARKER_BYTES:]) > 1
+    if not has_blocks and (snapshot.summary is None or snapshot.summary["total-data-files"] != "0"):
+        raise EOFError
+    for manifest in read_manifest_list(listed):
+        if len(files.new_input(manifest.manifest_path)) != manifest.manifest_length:
+            raise EOFError
+        yield manifest
 
 
 def _condition(hunt: Hunt, schema: IcebergSchema) -> BooleanExpression:
