@@ -1,16 +1,19 @@
-"""Walks a tree that is listed one folder after another."""
+"""Trees that are listed one folder after another, and the walk through one."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from rightful.connectors.file_tree import ENDLESS, IsWanted, Patience, TreeFile, TreeFolder, TreeSkip, order
 from rightful.connectors.sorted_listing import SortedListing
 
-Listing = SortedListing[TreeFile | TreeSkip | TreeFolder]
+Listed = TreeFile | TreeSkip | TreeFolder
+Listing = SortedListing[Listed]
 _DEEPEST = 200
 """Folders one in another: each holds the rest of its listing, up to 1 MiB of it in memory."""
 
-ListFolder = Callable[[str], Iterable[TreeFile | TreeSkip | TreeFolder]]
+ListFolder = Callable[[str], Iterable[Listed]]
 """Lists what lies in a folder, in any order. Takes a path below the folder that is walked, "" for itself, and gives paths alike."""
 
 
@@ -59,7 +62,7 @@ class ListedWalk:
     def _list(self, path: str) -> Listing:
         return SortedListing(self._asked_for(path), self.source_name, is_once=True)
 
-    def _asked_for(self, path: str) -> Iterator[TreeFile | TreeSkip | TreeFolder]:
+    def _asked_for(self, path: str) -> Iterator[Listed]:
         for item in self.list_folder(path):
             if self.patience.is_over():
                 return
@@ -67,7 +70,7 @@ class ListedWalk:
                 yield item
 
 
-def _is_before(item: TreeFile | TreeSkip | TreeFolder, after: Sequence[bytes]) -> bool:
+def _is_before(item: Listed, after: Sequence[bytes]) -> bool:
     """Say whether something, with all that is in it, comes before a cursor or is it."""
     if not after:
         return False
@@ -75,3 +78,69 @@ def _is_before(item: TreeFile | TreeSkip | TreeFolder, after: Sequence[bytes]) -
     if isinstance(item, TreeFolder) and list(after[: len(segments)]) == segments:
         return False  # the cursor is in it, or it is the cursor: a folder that could not be listed
     return segments <= list(after)
+
+
+class ListedTree(ABC):
+    """A tree on a server that lists one folder at a time, and looks at one thing at a time. Paths are the bytes of their segments."""
+
+    def __init__(self, source_name: str) -> None:
+        self._source_name = source_name
+
+    @abstractmethod
+    def _list(self, segments: Sequence[bytes], patience: Patience, prefix: str = "") -> Generator[Listed]:
+        """List a folder, in the server's order, each name after the prefix; raises `OSError` where that cannot be done."""
+
+    @abstractmethod
+    def _look_at(self, segments: Sequence[bytes], path: str) -> Listed:
+        """Say what lies at a path, which is called so; raises `OSError`: `FileNotFoundError` where nothing does."""
+
+    def walk(
+        self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted, patience: Patience = ENDLESS
+    ) -> Generator[TreeFile | TreeSkip]:
+        """Yield what lies in a folder."""
+        here = order("/".join(folder))
+        for depth, name in enumerate(here):
+            if not self._is_exact(here[:depth], name, patience):
+                raise FileNotFoundError
+
+        def list_folder(path: str) -> Iterator[Listed]:
+            return self._list([*here, *(order(path) if path else [])], patience, f"{path}/" if path else "")
+
+        yield from ListedWalk(list_folder=list_folder, source_name=self._source_name, after=after, is_wanted=is_wanted, patience=patience)
+
+    def look(self, folder: Sequence[str], found: TreeFile) -> TreeFile | TreeSkip | None:
+        """Look at a file again."""
+        try:
+            now = self._look_at(order("/".join((*folder, found.path))), found.path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return TreeSkip(found.path, error.strerror or "cannot be read")
+        return TreeSkip(found.path, "not a regular file") if isinstance(now, TreeFolder) else now
+
+    def _is_empty(self) -> bool:
+        with closing(self._list((), ENDLESS)) as listed:
+            return next(listed, None) is None
+
+    def _is_exact(self, folder: Sequence[bytes], name: bytes, patience: Patience) -> bool:
+        """Say whether a person's folder is called so: where the server ignores letter case or normal form, another's is found by it too."""
+        text = name.decode(errors="replace")
+        other = text.swapcase()
+        if text.isascii() and (other == text or not self._is_there([*folder, other.encode()])):
+            return True
+        with closing(self._list(folder, patience)) as listed:
+            return any(order(item.path)[-1] == name for item in listed)
+
+    def _is_there(self, segments: Sequence[bytes]) -> bool:
+        try:
+            self._look_at(segments, "")
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
+def unnameable(prefix: str, name: str) -> TreeSkip:
+    """Say that a listing has what can be no name."""
+    return TreeSkip(prefix + (name.replace("/", "%2F").replace("\0", "%00") or "%00"), "its name cannot be a file's")

@@ -10,15 +10,15 @@ import asyncio
 import errno
 import stat
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
-from contextlib import aclosing, closing, contextmanager
+from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import cast
 
 import asyncssh
 
 from rightful.connectors import tree
-from rightful.connectors.file_tree import ENDLESS, IsWanted, Patience, TreeFile, TreeFolder, TreeSkip, changed, order
-from rightful.connectors.listed_tree import ListedWalk
+from rightful.connectors.file_tree import Patience, TreeFile, TreeFolder, TreeSkip, changed, order
+from rightful.connectors.listed_tree import Listed, ListedTree, unnameable
 from rightful.connectors.sftp_reading import Reading
 from rightful.connectors.sftp_session import SftpSession
 from rightful.connectors.tree_place import RemoteRoot
@@ -29,7 +29,6 @@ _MOST_MEMBERS = 5_000_000
 _LARGEST = 1 << 63
 _NOT_TOLD = ""
 """In a stamp: what the server does not say."""
-Listed = TreeFile | TreeSkip | TreeFolder
 Segments = Sequence[bytes]
 
 
@@ -38,11 +37,11 @@ def open_sftp(root: RemoteRoot) -> "SftpTree":
     return SftpTree(root)
 
 
-class SftpTree:
+class SftpTree(ListedTree):
     """A folder on an SFTP server with all that is in it. It is its own visit: nothing is held but the connection."""
 
     def __init__(self, root: RemoteRoot) -> None:
-        self._source_name = root.source_name
+        super().__init__(root.source_name)
         self._allow_empty = root.allow_empty
         self._root = b"/" + b"/".join(order("/".join(root.segments))) if root.segments else b""
         self._session = SftpSession(root)
@@ -55,8 +54,7 @@ class SftpTree:
     def visit(self) -> Iterator["SftpTree"]:
         """See that something is there."""
         try:
-            with closing(self._list((), ENDLESS)) as listed:
-                is_empty = next(listed, None) is None
+            is_empty = self._is_empty()
         except FileNotFoundError:
             raise SourceUnavailable(
                 "the server has no such folder",
@@ -77,20 +75,6 @@ class SftpTree:
             )
         yield self
 
-    def walk(
-        self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted, patience: Patience = ENDLESS
-    ) -> Generator[TreeFile | TreeSkip]:
-        """Yield what lies in a folder."""
-        here = order("/".join(folder))
-        for depth, name in enumerate(here):
-            if not self._is_exact(here[:depth], name, patience):
-                raise FileNotFoundError
-
-        def list_folder(path: str) -> Iterator[Listed]:
-            return self._list([*here, *(order(path) if path else [])], patience, f"{path}/" if path else "")
-
-        yield from ListedWalk(list_folder=list_folder, source_name=self._source_name, after=after, is_wanted=is_wanted, patience=patience)
-
     def read(self, folder: Sequence[str], found: TreeFile) -> Iterator[bytes]:
         """Yield a file's content."""
         segments = order("/".join((*folder, found.path)))
@@ -105,16 +89,8 @@ class SftpTree:
         finally:
             self._session.forget(partial(_end, reading))
 
-    def look(self, folder: Sequence[str], found: TreeFile) -> TreeFile | TreeSkip | None:
-        """Look at a file again."""
-        segments = order("/".join((*folder, found.path)))
-        try:
-            now = _listed(found.path, self._session.run(partial(self._look_along, segments)))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            return TreeSkip(found.path, error.strerror or "cannot be read")
-        return TreeSkip(found.path, "not a regular file") if isinstance(now, TreeFolder) else now
+    def _look_at(self, segments: Segments, path: str) -> Listed:
+        return _listed(path, self._session.run(partial(self._look_along, segments)))
 
     # -- files --------------------------------------------------------------------------------------------------------
     async def _begin(self, segments: Segments, found: TreeFile, client: asyncssh.SFTPClient) -> tuple[Reading, bytes]:
@@ -147,24 +123,6 @@ class SftpTree:
         return cast("asyncssh.SFTPAttrs", seen[-1])
 
     # -- folders ------------------------------------------------------------------------------------------------------
-    def _is_exact(self, folder: Segments, name: bytes, patience: Patience) -> bool:
-        """Say whether a person's folder is called so: where the server ignores letter case or normal form, another's is found by it too."""
-        text = name.decode(errors="replace")
-        other = text.swapcase()
-        if text.isascii() and (other == text or not self._is_there([*folder, other.encode()])):
-            return True
-        with closing(self._list(folder, patience)) as listed:
-            return any(order(item.path)[-1] == name for item in listed)
-
-    def _is_there(self, segments: Segments) -> bool:
-        try:
-            self._session.run(partial(self._look_along, segments))
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
-        return True
-
     def _list(self, segments: Segments, patience: Patience, prefix: str = "") -> Generator[Listed]:
         """List a folder, in the server's order; raises `OSError` where that cannot be done."""
         try:
@@ -258,7 +216,7 @@ def _named(prefix: str, name: bytes, attributes: asyncssh.SFTPAttrs) -> Listed:
     text = name.decode(errors="surrogateescape")
     if _is_name(name):
         return _listed(prefix + text, attributes)
-    return TreeSkip(prefix + (text.replace("/", "%2F").replace("\0", "%00") or "%00"), "its name cannot be a file's")
+    return unnameable(prefix, text)
 
 
 def _is_told(attributes: asyncssh.SFTPAttrs) -> bool:

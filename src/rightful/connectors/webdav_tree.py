@@ -8,14 +8,14 @@ import base64
 import errno
 import ssl
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPMessage
 from typing import NoReturn
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
-from rightful.connectors.file_tree import ENDLESS, IsWanted, Patience, TreeFile, TreeFolder, TreeSkip, changed, order
-from rightful.connectors.listed_tree import ListedWalk
+from rightful.connectors.file_tree import ENDLESS, Patience, TreeFile, TreeFolder, TreeSkip, changed, order
+from rightful.connectors.listed_tree import Listed, ListedTree, unnameable
 from rightful.connectors.tree_place import Access, ObjectAccess, RemoteRoot
 from rightful.connectors.webdav_listing import REQUEST, Member, NotUnderstood, members
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable, StorageRefused, StorageUnavailable
@@ -31,7 +31,6 @@ _REFUSALS = {
     405: ("speaks no WebDAV at this address", "correct url: it begins where the server's WebDAV does"),
     501: ("speaks no WebDAV at this address", "correct url: it begins where the server's WebDAV does"),
 }
-Listed = TreeFile | TreeSkip | TreeFolder
 
 
 def open_webdav(root: RemoteRoot) -> "WebdavTree":
@@ -39,11 +38,11 @@ def open_webdav(root: RemoteRoot) -> "WebdavTree":
     return WebdavTree(root)
 
 
-class WebdavTree:
+class WebdavTree(ListedTree):
     """A folder on a WebDAV server with all that is in it. It is its own visit: nothing is held."""
 
     def __init__(self, root: RemoteRoot) -> None:
-        self._source_name = root.source_name
+        super().__init__(root.source_name)
         self._allow_empty = root.allow_empty
         self._root = tuple(order("/".join(root.segments))) if root.segments else ()
         self._scheme, self._host = root.scheme, root.host.strip("[]").lower()
@@ -60,29 +59,12 @@ class WebdavTree:
     def visit(self) -> Iterator["WebdavTree"]:
         """See that something is there."""
         try:
-            with closing(self._list((), ENDLESS)) as listed:
-                is_empty = next(listed, None) is None
+            is_empty = self._is_empty()
         except OSError as error:
             raise self._refused(f"does not give the root: {error.strerror}", "correct url or path, or give the right to read it") from None
         if is_empty and not self._allow_empty:
             raise SourceUnavailable("the root holds nothing", source_name=self._source_name, hint="correct url, or set allow_empty: true")
         yield self
-
-    def walk(
-        self, folder: Sequence[str], *, after: Sequence[bytes], is_wanted: IsWanted, patience: Patience = ENDLESS
-    ) -> Generator[TreeFile | TreeSkip]:
-        """Yield what lies in a folder."""
-        here = order("/".join(folder))
-        for depth, name in enumerate(here):
-            if not self._is_exact(here[:depth], name, patience):
-                raise FileNotFoundError
-
-        def list_folder(path: str) -> Iterator[Listed]:
-            below = order(path) if path else []
-            prefix = f"{path}/" if path else ""
-            return self._list([*here, *below], patience, prefix)
-
-        yield from ListedWalk(list_folder=list_folder, source_name=self._source_name, after=after, is_wanted=is_wanted, patience=patience)
 
     def read(self, folder: Sequence[str], found: TreeFile) -> Iterator[bytes]:
         """Yield a file's content, from one request."""
@@ -95,7 +77,7 @@ class WebdavTree:
             raise changed()
 
     def _content(self, folder: Sequence[str], found: TreeFile) -> Iterator[bytes]:
-        with self._asking("GET", self._segments(folder, found), is_folder=False) as (headers, chunks):
+        with self._asking("GET", order("/".join((*folder, found.path))), is_folder=False) as (headers, chunks):
             self._compare(headers, found)
             left = found.size_bytes
             for chunk in chunks:
@@ -106,21 +88,10 @@ class WebdavTree:
         if left:
             raise changed()
 
-    def look(self, folder: Sequence[str], found: TreeFile) -> TreeFile | TreeSkip | None:
-        """Look at a file again."""
-        try:
-            member = self._ask_for_one(self._segments(folder, found))
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            return TreeSkip(found.path, error.strerror or "cannot be read")
-        now = _listed(member, found.path)
-        return TreeSkip(found.path, "not a regular file") if isinstance(now, TreeFolder) else now
+    def _look_at(self, segments: Sequence[bytes], path: str) -> Listed:
+        return _listed(self._ask_for_one(segments), path)
 
     # -- asking -------------------------------------------------------------------------------------------------------
-    def _segments(self, folder: Sequence[str], found: TreeFile) -> list[bytes]:
-        return order("/".join((*folder, found.path)))
-
     def _ask_for_one(self, segments: Sequence[bytes]) -> Member:
         with self._asking("PROPFIND", segments, is_folder=False, depth="0") as (_, chunks):
             found = list(self._understood(chunks))
@@ -129,24 +100,6 @@ class WebdavTree:
         self._raise_for_member(found[0].status)
         return found[0]
 
-    def _is_exact(self, folder: Sequence[bytes], name: bytes, patience: Patience) -> bool:
-        """Say whether a person's folder is called so: where the server ignores letter case or normal form, another's is found by it too."""
-        text = name.decode(errors="replace")
-        other = text.swapcase()
-        if text.isascii() and (other == text or not self._is_there([*folder, other.encode()])):
-            return True
-        with closing(self._list(folder, patience)) as listed:
-            return any(order(item.path)[-1] == name for item in listed)
-
-    def _is_there(self, segments: Sequence[bytes]) -> bool:
-        try:
-            self._ask_for_one(segments)
-        except FileNotFoundError:
-            return False
-        except OSError:
-            return True
-        return True
-
     def _list(self, segments: Sequence[bytes], patience: Patience, prefix: str = "") -> Generator[Listed]:
         """List a folder, in the server's order; raises `OSError` where that cannot be done."""
         is_named = False
@@ -154,7 +107,7 @@ class WebdavTree:
             for member in self._understood(chunks, patience):
                 name = self._name_of(member.href, segments)
                 if name is not None:
-                    yield _listed(member, prefix + name) if not set("/\0") & set(name) else _unnameable(prefix, name)
+                    yield _listed(member, prefix + name) if not set("/\0") & set(name) else unnameable(prefix, name)
                     continue
                 is_named = True
                 self._raise_for_member(member.status)
@@ -264,10 +217,6 @@ def _listed(member: Member, path: str) -> Listed:
         return TreeSkip(path, "the server does not say how large it is")
     etag = _bare(member.etag)
     return TreeFile(path, member.size_bytes, member.modified_ns, (member.size_bytes, member.modified, etag), etag=etag)
-
-
-def _unnameable(prefix: str, name: str) -> TreeSkip:
-    return TreeSkip(prefix + name.replace("/", "%2F").replace("\0", "%00"), "its name cannot be a file's")
 
 
 def _reason(status: int) -> str:
