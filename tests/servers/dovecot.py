@@ -5,9 +5,7 @@ import os
 import pwd
 import re
 import shutil
-import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.servers.port import free_port
-from tests.servers.process import account, listens, wait_for
+from tests.servers.process import account, listens, program, running, stop, wait_for
 
 from rightful.certificate import make
 
@@ -175,9 +173,7 @@ class DovecotServer:
 
     def stop(self) -> None:
         """Stop, ending open connections."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(_START_S)
+        stop(self._process, limit_s=_START_S)
         self._process = None
 
     def log(self) -> str:
@@ -207,17 +203,6 @@ def write(folder: Path, content: Mapping[str, bytes]) -> None:
 @pytest.fixture(scope="session")
 def dovecot() -> Iterator[DovecotServer]:
     """A running server; each pytest-xdist worker has its own."""
-    program = shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin")
-    if program is None:
-        pytest.skip("no Dovecot is installed (`make test` installs Debian's package)")
-    folder = Path(tempfile.mkdtemp(prefix="rightful-dovecot-"))
-    folder.chmod(0o755)
-    server = None
-    try:
-        server = DovecotServer(program, folder)
-        server.start()
+    path = program("dovecot", of="Dovecot")
+    with running(lambda folder: DovecotServer(path, folder), "dovecot") as server:
         yield server
-    finally:
-        if server is not None:
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)

@@ -1,9 +1,7 @@
 """A real MariaDB server for tests: its own data folder and socket, a free loopback port, ended by its own pid."""
 
 import shutil
-import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ import pymysql
 import pytest
 from pymysql.constants import CLIENT
 from tests.servers.port import free_port
-from tests.servers.process import account, listens
+from tests.servers.process import account, listens, program, running, stop
 
 PASSWORD = "sample-p@ss/w:örd"
 _START_S = 60.0
@@ -92,9 +90,7 @@ class MariadbServer:
 
     def stop(self) -> None:
         """Stop, ending open connections; the data stays."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(_START_S)
+        stop(self._process, limit_s=_START_S)
         self._process = None
 
     def execute(self, statements: str, database: str) -> list[tuple[Any, ...]]:
@@ -132,17 +128,6 @@ class MariadbServer:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariadbServer]:
     """A running server; each pytest-xdist worker has its own."""
-    program = shutil.which("mariadbd") or shutil.which("mariadbd", path="/usr/sbin")
-    if program is None:
-        pytest.skip("no MariaDB server is installed (`make test` installs Debian's package)")
-    folder = Path(tempfile.mkdtemp(prefix="rightful-mariadb-"))
-    folder.chmod(0o755)
-    server = None
-    try:
-        server = MariadbServer(program, folder)
-        server.start()
+    path = program("mariadbd", of="MariaDB server")
+    with running(lambda folder: MariadbServer(path, folder), "mariadb") as server:
         yield server
-    finally:
-        if server is not None:
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)

@@ -3,7 +3,6 @@
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from tests.servers.port import free_port
-from tests.servers.process import account
+from tests.servers.process import account, running, skip_without, stop
 
 PASSWORD = "sample-password"
 _START_S = 60.0
@@ -92,9 +91,7 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Stop, ending open connections; the data stays."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)  # "fast shutdown"
-            self._process.wait(_START_S)
+        stop(self._process, by=signal.SIGINT, limit_s=_START_S)  # "fast shutdown"
         self._process = None
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
@@ -119,15 +116,6 @@ def postgres() -> Iterator[PostgresServer]:
     """A running server; each pytest-xdist worker has its own."""
     programs = _programs()
     if programs is None:
-        pytest.skip("no PostgreSQL server is installed (`make test` installs Debian's package)")
-    folder = Path(tempfile.mkdtemp(prefix="rightful-postgres-"))
-    folder.chmod(0o755)
-    server = None
-    try:
-        server = PostgresServer(programs, folder)
-        server.start()
+        skip_without("PostgreSQL server")
+    with running(lambda folder: PostgresServer(programs, folder), "postgres") as server:
         yield server
-    finally:
-        if server is not None:
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)

@@ -1,10 +1,7 @@
 """A real OpenLDAP server for tests: its own data folder, free loopback ports (plain and TLS), ended by its own pid."""
 
 import base64
-import shutil
-import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -12,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.servers.port import free_port
-from tests.servers.process import wait_for
+from tests.servers.process import program, running, stop, wait_for
 
 from rightful import certificate
 
@@ -116,9 +113,7 @@ access to * by dn.exact="{READER}" read by * none
 
     def stop(self) -> None:
         """Stop, ending open connections; the data stays."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(_START_S)
+        stop(self._process, limit_s=_START_S)
         self._process = None
 
 
@@ -129,17 +124,10 @@ StartSlapd = Callable[..., SlapdServer]
 @pytest.fixture
 def start_slapd() -> Iterator[StartSlapd]:
     """Starts servers, which end with the test."""
-    program = shutil.which("slapd") or shutil.which("slapd", path="/usr/sbin")
-    if program is None:
-        pytest.skip("no OpenLDAP server is installed (`make test` installs Debian's package)")
+    path = program("slapd", of="OpenLDAP server")
     with ExitStack() as stack:
 
         def start(ldif: str = "", config: str = "") -> SlapdServer:
-            folder = Path(tempfile.mkdtemp(prefix="rightful-slapd-"))
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            server = SlapdServer(program, folder, ldif, config)
-            stack.callback(server.stop)
-            server.start()
-            return server
+            return stack.enter_context(running(lambda folder: SlapdServer(path, folder, ldif, config), "slapd"))
 
         yield start
