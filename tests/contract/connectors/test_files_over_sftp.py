@@ -1,110 +1,48 @@
 """`files` passes the suite over SFTP, on OpenSSH's sshd and on asyncssh's server."""
 
 import os
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import asyncssh
 import msgspec
 import pytest
+from tests.contract.connectors.listed_trees import AWKWARD, ListedTreeSuite, Place, connect, items_of, only_file, write
 from tests.servers.sftp import SftpServer
 from tests.unit.export.world import World
 
 from rightful.connectors.files import FilesConnector, FilesSettings
-from rightful.connectors.interface import Amount, Cursor, FileItem, Item, ItemChanged, Partition, SkippedItem, estimate
+from rightful.connectors.interface import FileItem, ItemChanged
 from rightful.connectors.tree_place import Access
-from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
+from rightful.errors import ConfigurationError, SourceRefused
 from rightful.operation.model import OperationStatus
 from rightful.package.verify import PackageState
-from rightful.testing.connector_suite import ANN, ANN2, UPPER, ConnectorSuite, Found, identified
 
-AWKWARD = {
-    "Documents/a.docx": b"a" * 10,
-    "Documents/b": b"",
-    "Documents-old/b": b"sorts before Documents/ as bytes of the path, after it by segments",
-    "Documents.txt": b"text",
-    "写真/👩‍👧.png": b"png",
-    "a%41#b c*&+=~;?": b"%",
-    "..data": b"no way up",
-    '"<>|\\': b"marks",
-    "é": b"NFC",
-    "e\u0301": b"NFD",
-    "\U0001f600": b"astral",
-    "\uffee": b"below it",
+FILES = AWKWARD | {
     "\udcff\udc80 no UTF-8": b"bytes",
     "line\nbreak": b"\n",
-    "large": b"0123456789abcdef" * (3 << 16),
     "as large as a block": b"b" * (255 << 10),
     "as large as a chunk": b"c" * (1 << 20),
 }
 
 
-def connect(url: str, access: Access, path: str = "{folder}/", **options: object) -> FilesConnector:
-    settings = FilesSettings(url=url, path=path, access=access, **options)  # type: ignore[arg-type]
-    connector = FilesConnector("share", settings, siblings={}, folder=Path("/"))
-    _open.append(connector)
-    return connector
-
-
-_open: list[FilesConnector] = []
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    while _open:
-        _open.pop().close()
-
-
-def write(folder: Path, files: Mapping[str, bytes]) -> None:
-    for path, content in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(content)
-
-
-def items_of(connector: FilesConnector, folder: str = "ann", cursor: Cursor | None = None) -> list[Item]:
-    read = connector.read(Partition(number=0, spec="tree"), [identified(folder=(folder,))], cursor)
-    return [item for item in read if isinstance(item, FileItem | SkippedItem)]
-
-
-class Place:
-    """A folder of its own on a server."""
-
-    def __init__(self, server: SftpServer) -> None:
-        self.url, self.folder = server.folder()
-        self.server = server
-
-    def connect(self, path: str = "{folder}/", *, below: str = "", **options: object) -> FilesConnector:
-        return connect(self.url + below, self.server.access, path, **options)
+def place_on(server: SftpServer) -> Place:
+    return Place(*server.folder(), server.access)
 
 
 @pytest.fixture(params=["openssh_server", "asyncssh_server"])
-def place(request: pytest.FixtureRequest) -> Place:
-    return Place(request.getfixturevalue(request.param))
+def server(request: pytest.FixtureRequest) -> SftpServer:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, SftpServer)
+    return found
 
 
-class TestFilesOverSftp(ConnectorSuite):
-    @pytest.fixture
-    def connector(self, place: Place) -> FilesConnector:
-        write(place.folder / "homes/ann", AWKWARD)
-        write(place.folder / "homes", {"ANN/x": b"somebody else's", "anna/x": b"x", "loose": b"nobody's"})
-        write(place.folder, {"ann/x": b"outside"})
-        (place.folder / "homes/ann/empty").mkdir()
-        return place.connect(below="/homes")
-
-    @pytest.fixture
-    def expected(self) -> Mapping[str, Found]:
-        return {ANN.name: Found(files=AWKWARD), ANN2.name: Found(), UPPER.name: Found(files={"x": b"somebody else's"})}
-
-    @pytest.fixture
-    def broken(self, place: Place) -> FilesConnector:
-        return connect(f"{place.url}/nowhere", place.server.access)
+@pytest.fixture
+def place(server: SftpServer) -> Place:
+    return place_on(server)
 
 
-def only_file(connector: FilesConnector) -> FileItem:
-    [item] = items_of(connector)
-    assert isinstance(item, FileItem)
-    return item
+class TestFilesOverSftp(ListedTreeSuite):
+    files = FILES
 
 
 def reasons_of(connector: FilesConnector, folder: str = "ann") -> dict[str, str]:
@@ -147,44 +85,6 @@ def test_what_became_a_link_after_it_was_listed_is_not_read(place: Place, swappe
         list(item.open())
 
 
-def test_nothing_outside_the_root_has_a_name(place: Place) -> None:
-    write(place.folder, {"a/ann/x": b"in", "b/ann/y": b"out", "a/file": b"no folder"})
-    connector = place.connect(below="/a")
-    for value in ("..", "../b/ann", "ann/..", "", ".", "ANN", "ann\0"):
-        assert items_of(connector, value) == []
-    assert items_of(connector, "file") == [SkippedItem(subject=0, path=".", reason="not a folder")]
-
-
-def test_an_empty_root_is_unavailable_unless_that_is_normal(place: Place) -> None:
-    with pytest.raises(SourceUnavailable, match="holds nothing"):
-        place.connect().check()
-    place.connect(allow_empty=True).check()
-
-
-def test_include_exclude_and_estimate_see_the_same_tree(place: Place) -> None:
-    write(place.folder / "ann", dict.fromkeys(("a.pdf", "b.txt", "private/c.pdf", "d/private/e.pdf", "d/f.pdf"), b"12"))
-    connector = place.connect(include=("*.pdf",), exclude=("private",))
-    assert [getattr(item, "path", "") for item in items_of(connector)] == ["a.pdf", "d/f.pdf"]
-    [said] = estimate(connector, [identified(folder=("ann",))], limit_s=30.0)
-    assert (said.files, said.size_bytes) == (Amount(2, is_exact=True), Amount(4, is_exact=True))
-
-
-def test_what_changed_is_told_and_can_be_looked_at_again(place: Place) -> None:
-    write(place.folder, {"ann/log": b"content"})
-    item = only_file(place.connect())
-    assert item.renew
-    write(place.folder, {"ann/log": b"content and more"})
-    with pytest.raises(ItemChanged):
-        list(item.open())
-    again = item.renew()
-    assert isinstance(again, FileItem)
-    assert (again.path, b"".join(again.open())) == ("log", b"content and more")
-    (place.folder / "ann/log").unlink()
-    with pytest.raises(ItemChanged):
-        list(item.open())
-    assert item.renew() is None
-
-
 @pytest.mark.parametrize("change", ["grows", "shrinks", "older"])
 def test_what_changes_while_it_is_read_is_told(place: Place, change: str) -> None:
     log = place.folder / "ann/log"
@@ -202,7 +102,7 @@ def test_what_changes_while_it_is_read_is_told(place: Place, change: str) -> Non
 def test_what_may_not_be_read_stands_in_the_ledger(openssh_server: SftpServer) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs another account for the server than ours")
-    place = Place(openssh_server)
+    place = place_on(openssh_server)
     write(place.folder, {"ann/open": b"1", "ann/shut/x": b"2", "ann/closed": b"3"})
     (place.folder / "ann/shut").chmod(0o700)
     (place.folder / "ann/closed").chmod(0o600)
@@ -241,23 +141,23 @@ def other(access: Access, **changes: str) -> Access:
 STRANGER = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 
 
-def test_a_host_key_that_is_not_pinned_is_refused_before_anything_is_told(place: Place) -> None:
+def test_a_host_key_that_is_not_pinned_is_refused_before_anything_is_told(place: Place, server: SftpServer) -> None:
     known = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     for access in (
-        other(place.server.access, fingerprint=STRANGER, known_hosts=""),
-        other(place.server.access, fingerprint="", known_hosts=f"127.0.0.1 {known}"),
-        other(place.server.access, fingerprint="", known_hosts=f"* {place.server.public_key}\n@revoked * {place.server.public_key}"),
+        other(server.access, fingerprint=STRANGER, known_hosts=""),
+        other(server.access, fingerprint="", known_hosts=f"127.0.0.1 {known}"),
+        other(server.access, fingerprint="", known_hosts=f"* {server.public_key}\n@revoked * {server.public_key}"),
     ):
         with pytest.raises(SourceRefused, match="host key") as caught:
             connect(place.url, access).check()
-        assert place.server.fingerprint in str(caught.value) or "revoked" in access.known_hosts
+        assert server.fingerprint in str(caught.value) or "revoked" in access.known_hosts
 
 
-def test_each_way_of_pinning_lets_us_in(place: Place) -> None:
+def test_each_way_of_pinning_lets_us_in(place: Place, server: SftpServer) -> None:
     write(place.folder, {"ann/x": b"1"})
     for access in (
-        other(place.server.access, fingerprint=f"{STRANGER} {place.server.fingerprint}", known_hosts=""),
-        other(place.server.access, fingerprint="", known_hosts=f"127.0.0.1 {place.server.public_key}"),
+        other(server.access, fingerprint=f"{STRANGER} {server.fingerprint}", known_hosts=""),
+        other(server.access, fingerprint="", known_hosts=f"127.0.0.1 {server.public_key}"),
     ):
         assert reasons_of(connect(place.url, access)) == {"x": "a file"}
 
@@ -265,11 +165,11 @@ def test_each_way_of_pinning_lets_us_in(place: Place) -> None:
 CANARY = "Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5"
 
 
-def test_credentials_are_needed_and_never_told(place: Place) -> None:
+def test_credentials_are_needed_and_never_told(place: Place, server: SftpServer) -> None:
     stranger = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
     for access in (
-        other(place.server.access, password=CANARY, private_key=""),
-        other(place.server.access, password="", private_key=stranger),
+        other(server.access, password=CANARY, private_key=""),
+        other(server.access, password="", private_key=stranger),
     ):
         with pytest.raises(SourceRefused, match="credentials") as caught:
             connect(place.url, access).check()
