@@ -87,10 +87,15 @@ class ReadRunner:
             alive = [state for state in states if state.is_alive]
             if alive:
                 shares = self._moments.share([state.operation for state in alive], claim.source_name, tenant)
-        for share in shares:
-            some = [alive[number] for number in share.numbers]
-            with self._giving_back(claim, some, settings):
-                self._run_share(claim, share, some, partition, tenant)
+        try:
+            while shares:
+                share = shares.pop(0)
+                some = [alive[number] for number in share.numbers]
+                with self._giving_back(claim, some, settings):
+                    self._run_share(claim, share, some, partition, tenant)
+        finally:
+            for unread in shares:
+                self._moments.give_back(unread, (), claim.source_name)
 
     def _run_share(self, claim: ReadSet, share: Share, states: Sequence[SubjectRead], partition: Partition, tenant: TenantRuntime) -> None:
         """Read at the moment that these reads are of, when it is their turn."""

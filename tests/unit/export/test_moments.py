@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.unit.export.world import TENANT, World
 
-from rightful.connectors.interface import Connector
+from rightful.connectors.interface import Connector, ReadHeader
 from rightful.export.moments import Moments, Share
 from rightful.ids import OperationId, SubjectId
-from rightful.store.values import ClaimedOperation
+from rightful.store.values import ClaimedOperation, StoreFault
 from rightful.subject.model import SubjectKind
 from rightful.testing.memory_connector import MemoryConnector
 
@@ -138,3 +138,29 @@ def test_a_moment_that_one_connection_sees_is_read_at_by_one_at_a_time(world: Wo
         reader.join()
     read_too()
     assert (is_ours, heard) == (True, [False, True])
+
+
+class _ReadOnce(_Holder):
+    """Reads nothing; from a moment on it meets a store that is down."""
+
+    is_down = False
+
+    def read_at(self, moment: object, *rest: object) -> Iterator[object]:
+        del moment, rest
+        if self.is_down:
+            raise StoreFault("the store cannot be written")
+        yield ReadHeader()
+
+
+def test_a_fault_of_the_store_leaves_no_moment_in_use(tmp_path: Path) -> None:
+    holder = _ReadOnce()
+    world = World(tmp_path, {"1": {"upn": ("ann",)}, "2": {"upn": ("ben",)}}, {"a": holder, "b": holder})
+    world.submit("1")
+    assert world.step()  # of source a
+    world.clock.advance(1)
+    world.submit("2")
+    holder.is_down = True
+    with pytest.raises(StoreFault):
+        world.step()  # of source b, for both, each at a moment of its own
+    world.work.stop()
+    assert [moment.is_closed for moment in holder.held] == [True, True]
