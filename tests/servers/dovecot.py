@@ -36,7 +36,7 @@ disable_plaintext_auth = yes
 auth_username_format = %u
 auth_username_chars =
 auth_master_user_separator = *
-auth_mechanisms = plain login xoauth2 oauthbearer
+auth_mechanisms = plain login
 auth_failure_delay = 0
 mail_location = maildir:~/Maildir
 mail_max_userip_connections = 50
@@ -70,11 +70,6 @@ passdb {{
 passdb {{
   driver = passwd-file
   args = {folder}/users
-}}
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {folder}/oauth2
 }}
 userdb {{
   driver = passwd-file
@@ -111,7 +106,6 @@ class DovecotServer:
         (folder / "cert.pem").write_bytes(certificate.chain)
         (folder / "key.pem").write_bytes(certificate.key)
         (folder / "masters").write_text(f"{MASTER}:{{PLAIN}}{MASTER_PASSWORD}\n")
-        self.introspect("http://127.0.0.1:1/")
         self.fill({})
         self._own(folder)
         self.port = self.tls_port = 0
@@ -141,12 +135,6 @@ class DovecotServer:
     def home(self, name: str, number: int | None = None) -> Path:
         """Return the folder with somebody's mailbox."""
         return self._folder / "mail" / str(self._names.index(name) if number is None else number)
-
-    def introspect(self, url: str) -> None:
-        """Ask this address whether a token is good (RFC 7662)."""
-        (self._folder / "oauth2").write_text(
-            f"introspection_mode = post\nintrospection_url = {url}\nusername_attribute = username\nactive_attribute = active\nactive_value = true\n"
-        )
 
     def publish(self, content: Mapping[str, bytes]) -> None:
         """Have folders that everybody sees."""
