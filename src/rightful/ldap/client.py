@@ -190,6 +190,7 @@ class LdapServer:
         with self._lock:
             self._in_use.discard(wire)
             if not self._has_ended:
+                wire.used_at = time.monotonic()
                 self._free.append(wire)
                 return
         wire.close()

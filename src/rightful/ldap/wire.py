@@ -67,7 +67,6 @@ class Wire:
             if isinstance(answer, Done) and answer.code != SUCCESS:
                 raise NotDone(answer.code)
             yield answer
-        self.used_at = time.monotonic()
 
     def close(self) -> None:
         """Say farewell, as far as that is possible, and let go."""
