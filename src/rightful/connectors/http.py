@@ -16,7 +16,6 @@ from urllib.parse import quote
 import msgspec
 
 from rightful.connectors import http_settings, link_header
-from rightful.connectors.http_asking import Asking, Page
 from rightful.connectors.http_content import Contents
 from rightful.connectors.http_doubts import ODATA, Doubts, onward_members
 from rightful.connectors.http_rows import COLUMNS, batches
@@ -26,6 +25,7 @@ from rightful.package.json_text import are_documents
 from rightful.setting_problem import SettingPath, SettingProblem, refuse
 from rightful.subject.matching import is_usable
 from rightful.subject.model import IdentifiedSubject
+from rightful.webapi.asking import Asking, Page
 
 _COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
 _MOST_PAGES = 100_000
@@ -44,7 +44,7 @@ class HttpConnector:
     def __init__(self, source_name: str, settings: msgspec.Struct, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
         self._settings = said = cast("HttpSettings", settings)
         refuse(source_name, self.problems(source_name, said, siblings=siblings, folder=folder))
-        self._asking = Asking(source_name, said)
+        self._asking = Asking(source_name, http_settings.access_of(said))
         self._contents = Contents(said, self._asking, find=self._find, text=self._text) if said.content.address else None
         self._doubts = Doubts(said)
         self._known = frozenset({said.next, *said.cursor})

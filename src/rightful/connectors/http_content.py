@@ -14,11 +14,11 @@ import msgspec
 
 from rightful.clock import nanoseconds_of
 from rightful.connectors.file_tree import order
-from rightful.connectors.http_asking import Asking
 from rightful.connectors.http_settings import PLACEHOLDER, HttpSettings
 from rightful.connectors.interface import Cursor, FileItem, SkippedItem
 from rightful.subject.matching import normalise
 from rightful.subject.model import IdentifiedSubject
+from rightful.webapi.asking import Asking
 
 _MOST_FILES = 100_000
 _LARGEST = 1 << 50

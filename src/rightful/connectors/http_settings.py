@@ -2,45 +2,18 @@
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated
 
 import msgspec
 
 from rightful.setting_problem import SettingPath, SettingProblem
+from rightful.webapi import access
+from rightful.webapi.access import TARGET, Access, OAuthSettings, url_problem
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z0-9_.-]+)\}")
 LINK_HEADER = "header"
 
-_TARGET = re.compile(r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*")  # RFC 3986: the characters of a path and a query string
-_VISIBLE = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 _POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)+")
-_HALF = re.compile("[\ud800-\udfff]")
-_NO_HALF = ("has half of a surrogate pair in it", "write whole characters")
-_FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_PARAMETERS_OF_OURS = frozenset({"grant_type", "client_id", "client_secret", "scope"})
-_OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
-
-
-class OAuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a token is fetched: OAuth 2.0 client credentials (RFC 6749 4.4)."""
-
-    token_url: str = ""
-    """The token endpoint: `https://login.contoso.example/oauth2/token`; `http` on loopback alone. The secret is sent nowhere else."""
-    client_id: str = ""
-    """Who asks, as the endpoint knows it."""
-    client_secret: str = ""
-    """By `{file: PATH}` or `${NAME}`."""
-    scope: str = ""
-    """What the token is for, where the endpoint asks for it; several with blanks between them."""
-    parameters: dict[str, str] = {}
-    """What else the endpoint wants to have in the request: `{audience: https://api.contoso.example}`."""
-    client_auth: Literal["body", "header"] = "body"
-    """Where client_id and client_secret are sent: `body`, or `header` (HTTP Basic, RFC 6749 2.3.1)."""
-
-    def __repr__(self) -> str:
-        """Leave everything out: there is a secret in it."""
-        return "OAuthSettings()"
 
 
 class ContentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -110,18 +83,32 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return "HttpSettings()"
 
 
+def access_of(settings: HttpSettings) -> Access:
+    """Return how the API is reached."""
+    return Access(
+        url=settings.url,
+        token=settings.token,
+        user=settings.user,
+        password=settings.password,
+        oauth2=settings.oauth2,
+        headers=settings.headers,
+        content_hosts=settings.content.hosts,
+        requests_per_second=settings.requests_per_second,
+        timeout_s=settings.timeout_s,
+        answer_mib=settings.answer_mib,
+    )
+
+
 def problems(settings: HttpSettings) -> Iterator[SettingProblem]:
     """Yield what is wrong with settings that are right one by one."""
-    if wrong := _url_problem(settings.url):
-        yield ("url",), wrong, "write for instance https://api.contoso.example"
-    if not _TARGET.fullmatch(PLACEHOLDER.sub("x", settings.path)):
+    if not TARGET.fullmatch(PLACEHOLDER.sub("x", settings.path)):
         yield ("path",), "is not a path with identifier kinds in braces", "begin with /, percent-encode what is special"
     elif not PLACEHOLDER.search(settings.path):
         yield ("path",), "is the same for everybody", "put an identifier into it, for instance /v1/orders?customer={mail}"
-    if settings.check_path and not _TARGET.fullmatch(settings.check_path):
+    if settings.check_path and not TARGET.fullmatch(settings.check_path):
         yield ("check_path",), "is not a path", "begin with /, percent-encode what is special"
     if settings.count_path and not (
-        _TARGET.fullmatch(PLACEHOLDER.sub("x", settings.count_path)) and PLACEHOLDER.search(settings.count_path)
+        TARGET.fullmatch(PLACEHOLDER.sub("x", settings.count_path)) and PLACEHOLDER.search(settings.count_path)
     ):
         yield ("count_path",), "is not a path with identifier kinds in braces", "write for instance /v1/orders/count?customer={mail}"
     if settings.count and not settings.count_path:
@@ -130,7 +117,7 @@ def problems(settings: HttpSettings) -> Iterator[SettingProblem]:
         yield ("match",), "does not say whose a record is", "add `match: {/JSON/pointer: kind of identifier}`"
     yield from _paging_problems(settings)
     yield from _content_problems(settings)
-    yield from _access_problems(settings)
+    yield from access.problems(access_of(settings))
 
 
 def _paging_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
@@ -167,59 +154,5 @@ def _content_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
     if len(settings.match) != 1 or set(PLACEHOLDER.findall(settings.path)) != set(settings.match.values()):
         yield ("match",), "must have one line, with the kind that `path` asks by", "files are proven by the owner that their record names"
     for host in said.hosts:
-        if wrong := _url_problem(host):
+        if wrong := url_problem(host):
             yield ("content", "hosts"), wrong, "write for instance https://files.contoso.example"
-
-
-def _access_problems(settings: HttpSettings) -> Iterator[SettingProblem]:
-    if settings.token and (settings.user or settings.password):
-        yield ("token",), "stands beside user and password", "keep one of them"
-    if ":" in settings.user or (settings.password and not settings.user):
-        yield ("user",), "is missing or has a colon in it", "RFC 7617 knows no way to send that"
-    if settings.token and not _VISIBLE.fullmatch(settings.token):
-        yield ("token",), "has characters that no header can carry", "see whether the secret's file holds the secret alone"
-    if settings.oauth2 != OAuthSettings():
-        if settings.token or settings.user or any(name.lower() == "authorization" for name in settings.headers):
-            yield ("oauth2",), "stands beside another way to be let in", "keep one of oauth2, token, and user with password"
-        yield from oauth_problems(settings.oauth2)
-    for name, text in (("user", settings.user), ("password", settings.password)):
-        if _HALF.search(text):
-            yield (name,), *_NO_HALF
-    for name, value in settings.headers.items():
-        if not _FIELD.fullmatch(name) or name.lower() in _OURS or not _VISIBLE.fullmatch(value):
-            yield ("headers", name), "is no header that can be sent", "letters, digits and - in its name, visible ASCII in its value"
-
-
-def oauth_problems(said: OAuthSettings) -> Iterator[SettingProblem]:
-    """Yield what is wrong with `oauth2`, where something is said there."""
-    if not (said.client_id and said.client_secret and said.token_url):
-        yield ("oauth2",), "is not whole", "it needs token_url, client_id and client_secret"
-    origin, path = re.fullmatch(r"([^/]*//[^/?#]*)?(.*)", said.token_url, re.DOTALL).groups()  # type: ignore[union-attr]  # it matches all
-    if said.token_url and (_url_problem(origin or "") or not _TARGET.fullmatch(path or "/")):
-        yield (
-            ("oauth2", "token_url"),
-            "is not an address that a secret could be sent to",
-            "write for instance https://login.contoso.example/token",
-        )
-    for name, text in (("client_id", said.client_id), ("client_secret", said.client_secret), ("scope", said.scope)):
-        if _HALF.search(text):
-            yield ("oauth2", name), *_NO_HALF
-    for name, text in said.parameters.items():
-        if _HALF.search(name + text):
-            yield ("oauth2", "parameters", name), *_NO_HALF
-    for name in _PARAMETERS_OF_OURS & said.parameters.keys():
-        yield ("oauth2", "parameters", name), "is sent anyway", "leave it out"
-
-
-def _url_problem(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "is no URL"
-    if parts.scheme not in {"https", "http"} or not parts.hostname or port == 0 or not url.isascii():
-        return "is not https://HOST or https://HOST:PORT"
-    if parts.username is not None or parts.path not in {"", "/"} or "?" in url or "#" in url:
-        return "has more in it than scheme, host and port"
-    is_loopback = parts.hostname in {"127.0.0.1", "::1", "localhost"}
-    return "" if parts.scheme == "https" or is_loopback else "is http: what it answers could be read on the way"

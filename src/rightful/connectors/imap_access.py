@@ -4,13 +4,13 @@ import imaplib
 import unicodedata
 from collections.abc import Callable
 
-from rightful.connectors.http_oauth import Tokens
 from rightful.connectors.imap_address import ImapAddress
 from rightful.connectors.imap_answers import code_of
 from rightful.connectors.imap_wire import Wire
 from rightful.connectors.mailbox_settings import MailboxSettings
 from rightful.connectors.path_template import PLACEHOLDER, values_in
 from rightful.errors import SourceRefused, SourceUnavailable, StorageUnavailable
+from rightful.webapi.oauth import Tokens
 
 _PASSING = frozenset({"UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN", "OVERQUOTA"})
 """Codes of a refusal that says nothing about who was refused (RFC 5530)."""

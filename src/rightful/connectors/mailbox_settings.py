@@ -5,12 +5,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from rightful.connectors import http_settings
-from rightful.connectors.http_settings import OAuthSettings
 from rightful.connectors.imap_address import ImapAddress, is_imap
 from rightful.connectors.local_paths import LOCAL_URL_HINT, local_url_problem
 from rightful.connectors.path_template import TEMPLATE_HINT, kinds_in, template_problem
 from rightful.setting_problem import SettingProblem
+from rightful.webapi.access import OAuthSettings, oauth_problems
 
 
 class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,7 +110,7 @@ def _of_imap(settings: MailboxSettings) -> Iterator[SettingProblem]:
         yield from _of_template("user", settings.user, "write for instance {mail}")
     has_token = settings.oauth2 != OAuthSettings()
     if has_token:
-        yield from http_settings.oauth_problems(settings.oauth2)
+        yield from oauth_problems(settings.oauth2)
     if has_token and (settings.password or settings.login):
         yield ("oauth2",), "stands beside `password` or `login`", "keep one of them: the token stands for the account"
     elif not has_token and not settings.password:

@@ -19,7 +19,6 @@ import msgspec
 from rightful.clock import nanoseconds_of
 from rightful.connectors import msgraph_settings
 from rightful.connectors.file_tree import order
-from rightful.connectors.http_asking import Asking, Page
 from rightful.connectors.http_rows import COLUMNS, batches
 from rightful.connectors.interface import MATCH_PREFIX, Cursor, FileItem, Item, MatchColumn, Partition, ReadHeader, Rows, SkippedItem
 from rightful.connectors.msgraph_answers import Calendar, Drive, DriveItem, Listing, Message, Named, code_of
@@ -29,6 +28,7 @@ from rightful.package.json_text import are_documents
 from rightful.scratch import Scratch
 from rightful.setting_problem import SettingPath, SettingProblem, refuse
 from rightful.subject.model import IdentifiedSubject
+from rightful.webapi.asking import Asking, Page
 
 T = TypeVar("T")
 
@@ -63,7 +63,7 @@ class MsgraphConnector:
     def __init__(self, source_name: str, settings: msgspec.Struct, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
         self._settings = said = cast("MsgraphSettings", settings)
         refuse(source_name, self.problems(source_name, said, siblings=siblings, folder=folder))
-        self._asking = Asking(source_name, msgraph_settings.as_http(said))
+        self._asking = Asking(source_name, msgraph_settings.access_of(said))
         self._searched = PATHS[said.what].format(user=f"{{{said.user}}}")
 
     @staticmethod

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from rightful.connectors import http_settings
-from rightful.connectors.http_settings import ContentSettings, HttpSettings, OAuthSettings
 from rightful.setting_problem import SettingProblem
+from rightful.webapi import access
+from rightful.webapi.access import Access, OAuthSettings, url_problem
 
 PATHS: Mapping[str, str] = {
     "profile": "users/{user}",
@@ -61,20 +61,17 @@ class MsgraphSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         return "MsgraphSettings()"
 
 
-def as_http(settings: MsgraphSettings) -> HttpSettings:
+def access_of(settings: MsgraphSettings) -> Access:
     """Return how Graph is reached."""
-    path = PATHS[settings.what].format(user="{" + settings.user + "}")
-    return HttpSettings(
+    return Access(
         url=settings.url,
-        path=f"/v1.0/{path}",
-        match={"/id": settings.user},
         oauth2=OAuthSettings(
             token_url=f"{settings.login_url.rstrip('/')}/{settings.tenant_id}/oauth2/v2.0/token",
             client_id=settings.client_id,
             client_secret=settings.client_secret,
             scope=f"{settings.url.rstrip('/')}/.default",
         ),
-        content=ContentSettings(address="/x", name=("/x",), size="/x", hosts=settings.content_hosts),
+        content_hosts=settings.content_hosts,
         requests_per_second=settings.requests_per_second,
         timeout_s=settings.timeout_s,
         answer_mib=64,
@@ -89,7 +86,10 @@ def problems(settings: MsgraphSettings) -> Iterator[SettingProblem]:
         yield (), "has no client_id or no client_secret", "register an application, and write both"
     if (settings.what == "drive") != bool(settings.content_hosts):
         yield ("content_hosts",), "belongs to a drive, and a drive needs it", "write for instance [https://contoso-my.sharepoint.com]"
-    names = {"url": "url", "content": "content_hosts", "oauth2": "login_url"}
-    for path, message, hint in http_settings.problems(as_http(settings)):
+    for host in settings.content_hosts:
+        if wrong := url_problem(host):
+            yield ("content_hosts",), wrong, "write for instance https://contoso-my.sharepoint.com"
+    names = {"url": "url", "oauth2": "login_url"}
+    for path, message, hint in access.problems(access_of(settings)):
         if path and path[0] in names and settings.client_id and settings.client_secret:
             yield (names[str(path[0])],), message, hint

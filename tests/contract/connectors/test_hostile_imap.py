@@ -16,10 +16,10 @@ from tests.contract.connectors.test_mailbox_connector import files, skips
 from tests.contract.connectors.test_mailbox_over_imap import read
 from tests.servers.api import Reply, serving
 
-from rightful.connectors.http_settings import OAuthSettings
 from rightful.connectors.mailbox import MailboxConnector
 from rightful.connectors.mailbox_settings import MailboxSettings
 from rightful.errors import SourceRefused, SourceUnavailable
+from rightful.webapi.access import OAuthSettings
 
 MIB = 1 << 20
 Answer = Callable[[socket.socket, bytes, bytes], None]

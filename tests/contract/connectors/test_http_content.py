@@ -13,13 +13,14 @@ import pytest
 from tests.servers.api import Asked, Reply, serving
 
 from rightful.connectors.http import HttpConnector
-from rightful.connectors.http_asking import Asking
-from rightful.connectors.http_settings import ContentSettings, HttpSettings, OAuthSettings
+from rightful.connectors.http_settings import ContentSettings, HttpSettings, access_of
 from rightful.connectors.interface import Connector, Cursor, FileItem, Item, SkippedItem
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from rightful.package.paths import EntryNamer
 from rightful.subject.folders import is_folder_of
 from rightful.testing.connector_suite import ANN, ANN2, UPPER, ConnectorSuite, Found, read_all
+from rightful.webapi.access import OAuthSettings
+from rightful.webapi.asking import Asking
 
 Answer = Callable[[Asked], Reply | Iterator[bytes]]
 CONTENT = {number: bytes(range(256)) * (number * 7) + b"end" * (number % 2) for number in range(9)} | {5: b"x" * (3 << 20)}
@@ -198,7 +199,7 @@ def test_host_that_is_not_named_is_never_asked(place: str, *, is_redirected: boo
 )
 def test_addresses_are_the_same_whether_their_port_is_written_or_not(named: str, link: str, target: str | None) -> None:
     settings = HttpSettings(url="https://api.contoso.example", path="/{mail}", match={}, content=ContentSettings(hosts=(named,)))
-    with closing(Asking("files", settings)) as asking:
+    with closing(Asking("files", access_of(settings))) as asking:
         if target is not None:
             host, found = asking._place_of(link, may_be_ours=False)
             assert (host.origin, found) == ("https://files.contoso.example:443", target)

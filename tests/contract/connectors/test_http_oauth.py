@@ -16,10 +16,11 @@ from tests.contract.connectors.test_http_connector import RECORDS, _matching
 from tests.servers.api import Api, Asked, Reply, serving
 
 from rightful.connectors.http import HttpConnector
-from rightful.connectors.http_settings import HttpSettings, OAuthSettings
+from rightful.connectors.http_settings import HttpSettings
 from rightful.connectors.interface import Connector
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from rightful.testing.connector_suite import ANN, ANN2, UPPER, ConnectorSuite, Found, read_all
+from rightful.webapi.access import OAuthSettings
 
 SECRET = "canary s\u00e9cret:&%+"
 

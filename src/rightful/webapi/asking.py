@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from rightful.connectors.http_oauth import Tokens
-from rightful.connectors.http_settings import HttpSettings
 from rightful.errors import SourceRefused, SourceUnavailable, StorageRefused, StorageUnavailable
 from rightful.pinned import Answer, PinnedHost
+from rightful.webapi.access import Access
+from rightful.webapi.oauth import Tokens
 
 _TRIES = 5
 _FIRST_WAIT_S = 0.1
@@ -54,24 +54,24 @@ class Page(msgspec.Struct, frozen=True):
 class Asking:
     """One API. Safe to use from any thread; `SourceUnavailable` and `SourceRefused` are all that it raises."""
 
-    def __init__(self, source_name: str, settings: HttpSettings) -> None:
+    def __init__(self, source_name: str, access: Access) -> None:
         self._source_name = source_name
-        self._settings = settings
-        parts = urlsplit(settings.url)
+        self._access = access
+        parts = urlsplit(access.url)
         self._scheme, self._host = parts.scheme, parts.hostname or ""
         self._port = parts.port or {"https": 443, "http": 80}[parts.scheme]
-        self._pinned = _pinned(settings.url, settings.timeout_s)
-        self._headers = tuple(_headers(settings).items())
-        hosts = [_pinned(url, settings.timeout_s) for url in settings.content.hosts]
+        self._pinned = _pinned(access.url, access.timeout_s)
+        self._headers = tuple(_headers(access).items())
+        hosts = [_pinned(url, access.timeout_s) for url in access.content_hosts]
         self._content_hosts = {host.origin: host for host in hosts}
-        self._tokens = Tokens(source_name, settings.oauth2, timeout_s=settings.timeout_s) if settings.oauth2.token_url else None
+        self._tokens = Tokens(source_name, access.oauth2, timeout_s=access.timeout_s) if access.oauth2.token_url else None
         self._lock = threading.Lock()
         self._free_at = 0.0
         self._ended = threading.Event()
 
     def ask(self, target: str) -> Page:
         """Return the answer to a GET, status 200; what may pass is tried again."""
-        return self._tried(self._pinned, target, self._page, within_s=self._settings.timeout_s)
+        return self._tried(self._pinned, target, self._page, within_s=self._access.timeout_s)
 
     def look(self, target: str, final: frozenset[int]) -> Page | Answer:
         """Return a page, or the answer where its status is one of those that say something here."""
@@ -79,7 +79,7 @@ class Asking:
             self._pinned,
             target,
             lambda answer, chunks: self._page(answer, chunks) if answer.status == HTTPStatus.OK else answer,
-            within_s=self._settings.timeout_s,
+            within_s=self._access.timeout_s,
             final=final,
         )
 
@@ -88,7 +88,7 @@ class Asking:
 
         The access goes to the API alone. Another host is asked where the settings name it, also after a redirect, and gets none.
         """
-        within_s = self._settings.timeout_s + size_bytes / _SLOWEST_BYTES_S
+        within_s = self._access.timeout_s + size_bytes / _SLOWEST_BYTES_S
         host, target = self._place_of(link, may_be_ours=True)
         for _ in range(_REDIRECTS + 1):
             answer, chunks = self._tried(host, target, _as_it_is, within_s=within_s, final=_FINAL, is_page=False)
@@ -171,7 +171,7 @@ class Asking:
     def _headers_for(self, token: str, *, is_ours: bool, is_page: bool) -> tuple[tuple[str, str], ...]:
         if not is_ours:
             return _FOR_OTHERS
-        given = {name.lower() for name in self._settings.headers}
+        given = {name.lower() for name in self._access.headers}
         own = self._headers if is_page or "accept" in given else tuple((name, value) for name, value in self._headers if name != "Accept")
         return (*own, ("Authorization", f"Bearer {token}")) if token else own
 
@@ -217,14 +217,14 @@ class Asking:
         return SourceUnavailable(f"source {self._source_name!r}: {message}", source_name=self._source_name, hint=hint)
 
     def _page(self, answer: Answer, chunks: Generator[bytes]) -> Page:
-        limit = self._settings.answer_mib << 20
+        limit = self._access.answer_mib << 20
         content = bytearray()
         try:
             for chunk in chunks:
                 content += chunk
                 if len(content) > limit:
                     raise self.refused(
-                        f"an answer is larger than {self._settings.answer_mib} MiB", "ask for smaller pages, or raise answer_mib"
+                        f"an answer is larger than {self._access.answer_mib} MiB", "ask for smaller pages, or raise answer_mib"
                     )
         finally:
             chunks.close()
@@ -236,7 +236,7 @@ class Asking:
         with self._lock:
             now = time.monotonic()
             turn = max(now, self._free_at)
-            self._free_at = turn + 1 / self._settings.requests_per_second
+            self._free_at = turn + 1 / self._access.requests_per_second
         self._wait(turn - now)
 
     def _wait(self, seconds: float) -> None:
@@ -261,14 +261,14 @@ def _as_it_is(answer: Answer, chunks: Generator[bytes]) -> tuple[Answer, Generat
     return answer, chunks
 
 
-def _headers(settings: HttpSettings) -> dict[str, str]:
+def _headers(access: Access) -> dict[str, str]:
     said = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "rightful"}
-    if settings.token:
-        said["Authorization"] = f"Bearer {settings.token}"
-    elif settings.user:
-        said["Authorization"] = f"Basic {base64.b64encode(f'{settings.user}:{settings.password}'.encode()).decode()}"
-    given = {name.lower() for name in settings.headers}
-    return {name: value for name, value in said.items() if name.lower() not in given} | settings.headers
+    if access.token:
+        said["Authorization"] = f"Bearer {access.token}"
+    elif access.user:
+        said["Authorization"] = f"Basic {base64.b64encode(f'{access.user}:{access.password}'.encode()).decode()}"
+    given = {name.lower() for name in access.headers}
+    return {name: value for name, value in said.items() if name.lower() not in given} | access.headers
 
 
 def _asked_wait_s(headers: HTTPMessage, otherwise_s: float) -> float:

@@ -13,9 +13,9 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 
 import msgspec
 
-from rightful.connectors.http_settings import OAuthSettings
 from rightful.errors import SourceRefused, StorageRefused, StorageUnavailable
 from rightful.pinned import PinnedHost
+from rightful.webapi.access import OAuthSettings
 
 _LARGEST_ANSWER = 256 << 10
 _BEFORE_END_S = 60.0
