@@ -172,7 +172,7 @@ class _Loader:
         draft.id = tenant_id.lower() if tenant_id is not None else None
         draft.name = self._text(node, "name", setting)
         sections: dict[str, Any] = {key: self._section(node, cls, key, setting) for key, cls in _SECTIONS.items()}
-        draft.identity, draft.storage = sections["identity"], sections["storage"]
+        draft.identity, draft.storage, draft.export = sections["identity"], sections["storage"], sections["export"]
         draft.directory = self._directory(node, setting, draft)
         sources = self._sources(node, setting, draft)
         draft.source_names = tuple(sources)

@@ -12,6 +12,7 @@ import msgspec
 
 from rightful.identity.model import Algorithm
 from rightful.ids import TenantId
+from rightful.package.forms import Form
 from rightful.package.schema import Redaction
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -133,8 +134,8 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The largest part of a dataset, MiB (1 to 64)."""
     leak_check: Literal["off", "sample", "full"] = "sample"
     """Search of written parts for other people's identifiers. Not applied yet; that each row is the subject's is checked always."""
-    formats: Annotated[tuple[Literal["jsonl"], ...], msgspec.Meta(min_length=1)] = ("jsonl",)
-    """Forms of the records."""
+    formats: Annotated[tuple[Form, ...], msgspec.Meta(min_length=1)] = (Form.JSONL,)
+    """Forms of the records: one or several of `jsonl`, `csv`, `json` and `parquet`, each once; what is counted is the first."""
     layout: Literal["folder"] = "folder"
     """One blob an entry."""
     attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5

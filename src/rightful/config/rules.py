@@ -13,6 +13,7 @@ import msgspec
 
 from rightful.config.model import (
     DirectoryConfig,
+    ExportSettings,
     IdentitySettings,
     IssuerSettings,
     ServerSettings,
@@ -55,6 +56,7 @@ class TenantDraft:
     name: str | None = None
     identity: IdentitySettings | None = None
     storage: StorageSettings | None = None
+    export: ExportSettings | None = None
     directory: DirectoryConfig | None = None
     sources: list[SourceConfig] = field(default_factory=list)
     source_names: tuple[str, ...] = ()
@@ -165,6 +167,8 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
         _check_directories(draft.identity.issuers, draft.id, f"{draft.setting}.identity.issuers", complain)
     if draft.storage is not None:
         _check_storage(draft.storage, f"{draft.setting}.storage", complain)
+    if draft.export is not None and len(set(draft.export.formats)) < len(draft.export.formats):
+        complain(f"{draft.setting}.export.formats", "names a form twice", "write each once")
     sources = f"{draft.setting}.sources"
     _check_source_names(draft.source_names, sources, complain)
     kinds = None

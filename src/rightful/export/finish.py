@@ -240,6 +240,7 @@ def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...]) -> 
         size_bytes=entry.size_bytes,
         source_name=entry.source_name,
         rows=None if record.origin else entry.rows,
+        is_copy=record.is_copy,
         columns=() if record.origin else columns,
         superseded_by=record.reason if entry.state is EntryState.SUPERSEDED else "",
     )

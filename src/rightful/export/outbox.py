@@ -57,10 +57,10 @@ class Outbox:
         self._held = 0
         self._putter = Putter(clock)
 
-    def add(self, state: SubjectRead, draft: Draft) -> None:
-        """Take a draft; delivers what is held when it is enough for a group."""
-        self._drafts.append((state, draft))
-        self._held += draft.size_bytes
+    def add(self, state: SubjectRead, *drafts: Draft) -> None:
+        """Take drafts that one checkpoint is to make count; delivers what is held when it is enough for a group."""
+        self._drafts += ((state, draft) for draft in drafts)
+        self._held += sum(draft.size_bytes for draft in drafts)
         if self._held >= self._group_bytes or len(self._drafts) >= _GROUP_ENTRIES:
             self.deliver()
 
@@ -297,7 +297,7 @@ class _Lost(Exception):
 def _now_done(each: Placed) -> Iterator[Entry]:
     """Count an entry that is durable, and yield what changed by it."""
     state, draft = each.owner, each.draft
-    state.rows += draft.rows
+    state.rows += 0 if draft.is_copy else draft.rows
     state.count_withheld(draft.withheld)
     if draft.origin:
         state.files += 1

@@ -27,6 +27,8 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     sha256: str
     size_bytes: int
     rows: int = 0
+    is_copy: bool = False
+    """Whether its rows are counted elsewhere: it has them in another form."""
     origin: bytes = b""
     """The file's own path in its source; empty for a part of records."""
     modified_ns: int | None = None
@@ -90,7 +92,13 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     def _entry(self, state: EntryState, standing: Standing = Standing.STAGED) -> Entry:
         draft = self.draft
         record = EntryRecord(
-            key=draft.path, path=self.path, origin=draft.origin, reason=standing.value, modified_ns=draft.modified_ns, mode=draft.mode
+            key=draft.path,
+            path=self.path,
+            origin=draft.origin,
+            is_copy=draft.is_copy,
+            reason=standing.value,
+            modified_ns=draft.modified_ns,
+            mode=draft.mode,
         )
         return Entry(
             operation_id=self.owner.operation.operation_id,

@@ -7,6 +7,7 @@ import msgspec
 
 from rightful.connectors.interface import Cursor, Partition
 from rightful.ids import OperationId, TenantId
+from rightful.package.forms import Form
 from rightful.package.ledger import RedactedColumn
 from rightful.package.schema import Column
 from rightful.sealing import Sealer
@@ -33,6 +34,8 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The entry's path in the package; empty for a skipped item."""
     origin: bytes = b""
     """The item's own path in the source, where it is a file; bytes, since a file name need not be text."""
+    is_copy: bool = False
+    """Whether it has in another form what another entry has."""
     reason: str = ""
     """Why an item was skipped, or what replaces a superseded entry."""
     modified_ns: int | None = None
@@ -47,6 +50,8 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     columns: tuple[Column, ...] = ()
     """As they are delivered."""
+    forms: tuple[Form, ...] = (Form.JSONL,)
+    """In which its rows are delivered."""
     redacted: tuple[RedactedColumn, ...] = ()
     """What the operator's rules withheld, in the entries that are done."""
     searched: str = ""

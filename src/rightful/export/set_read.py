@@ -36,6 +36,7 @@ from rightful.export.spool import Spool
 from rightful.export.subject_read import SubjectRead
 from rightful.export.withholding import Amounts, Withholding, amounts, cut
 from rightful.package import paths
+from rightful.package.forms import Form, write
 from rightful.package.parts import Part, PartCutter
 from rightful.package.redacting import Counts, Plan, plan
 from rightful.package.serializer import Serializer
@@ -74,6 +75,7 @@ class SetRead:
         self._states = states
         self._outbox = outbox
         self._part_bytes = settings.part_mib * _MIB
+        self._forms = settings.formats
         self._clock = clock
         self._pause = pause
         self._header = ReadHeader()
@@ -93,7 +95,7 @@ class SetRead:
         """
         header, items = self._open()
         first = self._states[0]
-        if not _goes_on(first, header, self._plan):
+        if not _goes_on(first, header, self._plan, self._forms):
             _close(items)
             first.start_again()
             header, items = self._open()
@@ -149,6 +151,7 @@ class SetRead:
         for state in self._states:
             state.record = ReadRecord(
                 columns=self._plan.columns,
+                forms=self._forms,
                 redacted=self._withholding.begin(state),
                 searched=header.searched,
                 identifiers={kind: len(state.subject.values(kind)) for kind in kinds},
@@ -269,22 +272,26 @@ class SetRead:
         self._outbox.finish(state)
 
     def _add(self, state: SubjectRead, part: Part, withheld: Amounts = ()) -> None:
-        digest = hashlib.sha256()
-        for piece in part.content:
-            digest.update(piece)
         number = state.next_part
         state.next_part += 1
-        # Part numbers and cursors go together: an entry's checkpoint says both where to go on and what number comes next.
-        draft = Draft(
-            path=paths.part_path(self._source.product, self._source.name, self._partition.number, number),
-            content=part.content,
+        # Part numbers and cursors go together: a part's checkpoint says both where to go on and what number comes next.
+        self._outbox.add(state, *(self._draft(form, part, number, withheld if form is self._forms[0] else ()) for form in self._forms))
+
+    def _draft(self, form: Form, part: Part, number: int, withheld: Amounts) -> Draft:
+        content = write(form, self._plan.columns, part.content)
+        digest = hashlib.sha256()
+        for piece in content:
+            digest.update(piece)
+        return Draft(
+            path=paths.part_path(self._source.product, self._source.name, self._partition.number, number, extension=form),
+            content=content,
             sha256=digest.hexdigest(),
-            size_bytes=part.size_bytes,
+            size_bytes=sum(len(piece) for piece in content),
             rows=part.rows,
+            is_copy=form is not self._forms[0],
             cursor=cursor_after(part.last_key),
             withheld=withheld,
         )
-        self._outbox.add(state, draft)
 
 
 def connector_fault(source_name: str, what: str) -> SourceRefused:
@@ -297,14 +304,16 @@ def connector_fault(source_name: str, what: str) -> SourceRefused:
     )
 
 
-def _goes_on(read: SubjectRead, header: ReadHeader, planned: Plan) -> bool:
+def _goes_on(read: SubjectRead, header: ReadHeader, planned: Plan, forms: tuple[Form, ...]) -> bool:
     """Whether a read can go on after its cursor.
 
-    Its parts have one schema and are redacted by the same rules, and a cursor means something only where the source is searched for the
-    same identifiers, and ordered, as before.
+    Its parts have one schema and the same forms and are redacted by the same rules, and a cursor means something only where the source
+    is searched for the same identifiers, and ordered, as before.
     """
     before = read.record
     rules = [(each.column.name, each.rule) for each in planned.ruled]
+    if before.columns and before.forms != forms:
+        return False
     if before.columns not in {(), planned.columns} or (before.columns and [(each.column, each.rule) for each in before.redacted] != rules):
         return False
     is_search_same = before.searched == header.searched and before.searched_for == _searched_for(read, header, planned)

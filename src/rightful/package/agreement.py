@@ -19,6 +19,9 @@ class Resource(msgspec.Struct, frozen=True):
     hash: str
     source: str = msgspec.field(name="rightful:source")
     rows: int | None = None
+    rows_of_file: int | None = msgspec.field(name="rightful:rows", default=None)
+    """Where the form of a part is none that readers of data packages take for a table."""
+    is_copy: bool = msgspec.field(name="rightful:copy", default=False)
 
 
 class DataPackage(msgspec.Struct, frozen=True):
@@ -188,8 +191,10 @@ def _check_sources(resources: Iterable[Resource], document: LedgerDocument) -> I
     """Compare the ledger's counts with the resources', source by source."""
     found: dict[str, Tally] = {}
     for resource in resources:
-        is_part = resource.rows is not None
-        one = Tally(rows=resource.rows or 0, parts=int(is_part), files=int(not is_part), size_bytes=resource.bytes)
+        rows = resource.rows if resource.rows is not None else resource.rows_of_file
+        is_part = rows is not None
+        counts = int(not resource.is_copy)
+        one = Tally(rows=counts * (rows or 0), parts=counts * is_part, files=counts * (not is_part), size_bytes=resource.bytes)
         found[resource.source] = found.get(resource.source, Tally()) + one
         record = document.sources.get(resource.source)
         if record and not (record.folder and resource.path.startswith(record.folder)):

@@ -13,6 +13,7 @@ from rightful.package import bagit, datapackage, ledger, readme, request_info
 from rightful.package.contents import PAYLOAD, PayloadEntry
 from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import Digest, measure
+from rightful.package.forms import Form
 from rightful.package.ledger import Ledger
 
 _NOTHING_DELIVERED_PATH = f"{PAYLOAD}nothing-delivered.txt"
@@ -59,7 +60,8 @@ def documents(finished: Finished) -> tuple[Document, ...]:
     payload = tuple(sorted(payload, key=lambda entry: entry.path))
     operation_id = finished.ledger.operation_id
     ledger_json = ledger.format_ledger(finished.ledger)
-    readme_txt = readme.format_readme(finished.ledger, organization=finished.organization)
+    forms = {Form(entry.path.rpartition(".")[2]) for entry in payload if entry.rows is not None}
+    readme_txt = readme.format_readme(finished.ledger, organization=finished.organization, forms=forms or {Form.JSONL})
     bag_info = bagit.format_bag_info(
         organization=finished.organization,
         operation_id=operation_id,

@@ -19,6 +19,8 @@ class PayloadEntry(msgspec.Struct, frozen=True, kw_only=True):
     source_name: str
     rows: int | None = None
     """Of a part of a dataset; None for a file."""
+    is_copy: bool = False
+    """Whether another entry has the same records, in the form that is counted."""
     columns: tuple[Column, ...] = ()
     """Of a part of a dataset."""
     superseded_by: str = ""
@@ -26,7 +28,7 @@ class PayloadEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """How much one source brought, without what was superseded."""
+    """How much one source brought, without what was superseded; of what lies there in several forms, bytes alone count for each."""
 
     rows: int = 0
     parts: int = 0
@@ -49,7 +51,8 @@ def tally(entries: Iterable[PayloadEntry]) -> dict[str, Tally]:
         if entry.superseded_by:
             continue
         counts = found.setdefault(entry.source_name, [0, 0, 0, 0])
-        counts[0] += entry.rows or 0
-        counts[1 if entry.rows is not None else 2] += 1
+        if not entry.is_copy:
+            counts[0] += entry.rows or 0
+            counts[1 if entry.rows is not None else 2] += 1
         counts[3] += entry.size_bytes
     return {name: Tally(rows=rows, parts=parts, files=files, size_bytes=size) for name, (rows, parts, files, size) in found.items()}

@@ -13,7 +13,7 @@ import msgspec
 
 from rightful.ids import OperationId
 from rightful.package.contents import PayloadEntry
-from rightful.package.fields import jsonl_resource
+from rightful.package.fields import part_resource
 
 PATH = "datapackage.json"
 
@@ -104,7 +104,7 @@ class _ResourceNames:
             self._slug(name)
 
     def part(self, entry: PayloadEntry) -> str:
-        stem = entry.path.rpartition("/")[2].partition(".jsonl")[0]
+        stem = entry.path.rpartition("/")[2].removesuffix(".jsonl")
         return f"{self._slug(entry.source_name)}/{stem}"
 
     def file(self, entry: PayloadEntry) -> str:
@@ -127,12 +127,10 @@ class _ResourceNames:
 def _format_entry(entry: PayloadEntry, names: _ResourceNames, titles: Mapping[str, SourceTitle]) -> dict[str, Any]:
     if entry.rows is None:
         return _format_file(entry, names)
-    resource = jsonl_resource(names.part(entry), entry.path, entry.size_bytes, entry.sha256, entry.columns)
     title = titles.get(entry.source_name)
     return {
-        **resource,
+        **part_resource(names.part(entry), entry),
         "title": f"{title.product}: {entry.source_name}" if title else entry.source_name,
-        "rows": entry.rows,
         "rightful:source": entry.source_name,
     }
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from rightful.package.contents import PayloadEntry
+from rightful.package.forms import Form
+from rightful.package.forms.comma_separated import ESCAPED_KINDS
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.values import EARLIEST, LATEST
 
@@ -36,21 +39,60 @@ def frictionless_schema(columns: Sequence[Column]) -> Descriptor:
     return {"fields": [_field(column) for column in columns], "missingValues": []}  # by default "" would count as missing
 
 
-def jsonl_resource(name: str, path: str, size_bytes: int, sha256: str, columns: Sequence[Column]) -> Descriptor:
-    """Return the Frictionless resource of one part; `name` is a slug (`[-a-z0-9._/]+`), unique in its package."""
+def part_resource(name: str, part: PayloadEntry) -> Descriptor:
+    """Return the Frictionless resource of one part; `name` is a slug (`[-a-z0-9._/]+`), unique in its package.
+
+    Of the forms that readers of data packages don't take for tables, rows and schema stand in members of our own.
+    """
+    form = Form(part.path.rpartition(".")[2])
+    schema = _csv_schema(part.columns) if form is Form.CSV else frictionless_schema(part.columns)
+    as_table: Descriptor = {"type": "table", "encoding": "utf-8", "rows": part.rows, "schema": schema}
+    as_file: Descriptor = {"type": "file", "rightful:rows": part.rows, "rightful:schema": schema}
     return {
         "name": name,
-        "type": "table",
-        "path": path,
+        "path": part.path,
         "scheme": "file",
-        "format": "jsonl",
-        "mediatype": "application/x-ndjson",
-        "encoding": "utf-8",
-        "bytes": size_bytes,
-        "hash": f"sha256:{sha256}",
-        "dialect": {"json": {"keyed": True}, "skipBlankRows": True},  # a record of NULLs alone is none of our errors
-        "schema": frictionless_schema(columns),
+        "format": form.value,
+        "mediatype": _MEDIA_TYPES[form],
+        "bytes": part.size_bytes,
+        "hash": f"sha256:{part.sha256}",
+        **(as_table | {"dialect": _DIALECTS[form]} if form in _DIALECTS else as_file),
+        **({"rightful:notes": _NOTES[form]} if form in _NOTES else {}),
+        **({"rightful:copy": True} if part.is_copy else {}),
     }
+
+
+def _csv_schema(columns: Sequence[Column]) -> Descriptor:
+    """Return the schema of a dataset in CSV: an empty cell is NULL, or an empty text; a document is its text."""
+    fields = [_field(column) for column in columns]
+    for column, field in zip(columns, fields, strict=True):
+        field["rightful:escape"] = column.kind in ESCAPED_KINDS
+        if field["type"] == "any":
+            field["type"] = "string"
+    return {"fields": fields, "missingValues": [""]}
+
+
+_MEDIA_TYPES: Mapping[Form, str] = {
+    Form.JSONL: "application/x-ndjson",
+    Form.CSV: "text/csv",
+    Form.JSON: "application/json",
+    Form.PARQUET: "application/vnd.apache.parquet",
+}
+
+_DIALECTS: Mapping[Form, Descriptor] = {
+    Form.JSONL: {"json": {"keyed": True}, "skipBlankRows": True},  # a record of NULLs alone is none of our errors
+    Form.CSV: {"csv": {"delimiter": ",", "quoteChar": '"', "doubleQuote": True}, "skipBlankRows": True},
+}
+"""Of the forms that readers of data packages take for tables."""
+
+_NOTES: Mapping[Form, Sequence[str]] = {
+    Form.CSV: (
+        "an empty cell is NULL; a cell of two quotation marks is the empty text, or NULL where it is all of its row",
+        "in fields with rightful:escape, an apostrophe stands wherever a spreadsheet might begin a formula",
+    ),
+    Form.PARQUET: ("a column of strings holds the written form of its kind: Parquet has no type that carries all its values here",),
+}
+"""What a form cannot carry, or carries differently."""
 
 
 def _field(column: Column) -> Descriptor:

@@ -1,23 +1,25 @@
 """README.txt: what a package is, what is in it and how to check it, for a person who reads it without us."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from rightful.operation.model import SourceState
 from rightful.package.bagit import MANIFEST_PATH, TAG_MANIFEST_PATH
+from rightful.package.forms import Form
 from rightful.package.ledger import WHY, Ledger, SourceRecord
 from rightful.subject.matching import FOLDED_KINDS
 
 PATH = "README.txt"
 
 
-def format_readme(ledger: Ledger, *, organization: str) -> bytes:
-    """Write README.txt in English."""
+def format_readme(ledger: Ledger, *, organization: str, forms: Iterable[Form] = (Form.JSONL,)) -> bytes:
+    """Write README.txt in English; `forms` are those that there are records in."""
     paragraphs = (
         _opening(ledger, organization),
         _contents(ledger),
         _left_out(ledger),
         _CHECKING,
-        _FILES,
+        _FILES.format(records=" ".join(_FORMS[form] for form in Form if form in set(forms))),
     )
     return "\n".join(paragraph for paragraph in paragraphs if paragraph).encode()
 
@@ -128,9 +130,16 @@ Windows (PowerShell):
 A line that says FAILED or CHANGED names a file that is not as it was delivered.
 """
 
+_FORMS: Mapping[Form, str] = {
+    Form.JSONL: "in .jsonl files, one record a line",
+    Form.CSV: "in .csv files, for spreadsheets",
+    Form.JSON: "in .json files, as arrays",
+    Form.PARQUET: "in .parquet files, for programs that analyse data",
+}
+
 _FILES = """WHAT THE FILES ARE
 
-data/                     what was found, by product and system; records are in .jsonl files, one record a line
+data/                     what was found, by product and system; records are {records}
 datapackage.json          what the records' columns are (Frictionless Data Package)
 ledger.json               which systems were searched, how, and what was found or could not be read
 manifest-sha256.txt       a digest (SHA-256) of each file under data/

@@ -14,6 +14,7 @@ from rightful.package.closing import Finished, documents
 from rightful.package.contents import PayloadEntry, Tally, tally
 from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import measure
+from rightful.package.forms import Form, write
 from rightful.package.ledger import Ledger, OriginalName, SkippedEntry, SourceRecord, SupersededEntry, state_of
 from rightful.package.paths import EntryNamer, part_path
 from rightful.package.schema import Column, ColumnKind
@@ -35,6 +36,7 @@ class SampleSource(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Mapping[str, bool | int | float | str | None], ...] = ()
     """Each with the same keys; the first row that is not None decides on a column's kind."""
     rows_per_part: int = 1000
+    forms: tuple[Form, ...] = (Form.JSONL,)
     superseded_rows: tuple[Mapping[str, bool | int | float | str | None], ...] = ()
     """Where given, part 0 was written with these first."""
     files: Mapping[str, bytes] = {}
@@ -84,7 +86,10 @@ def _parts(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:
         if is_revised:
             old = part_path(source.product, source.name, 0, 0)
             yield _entry(source, old, _lines(source.superseded_rows), rows=len(source.superseded_rows), columns=columns, superseded_by=path)
-        yield _entry(source, path, _lines(rows), rows=len(rows), columns=columns)
+        for form in source.forms:
+            content = b"".join(write(form, columns, (_lines(rows),)))
+            in_form = path.removesuffix(Form.JSONL) + form
+            yield _entry(source, in_form, content, rows=len(rows), columns=columns, is_copy=form is not source.forms[0])
 
 
 def _files(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:

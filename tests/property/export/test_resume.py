@@ -1,10 +1,12 @@
 """Whatever happens between the first try and the last: a complete package is whole, and holds what the source holds."""
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.unit.export.world import TENANT, World
@@ -13,6 +15,7 @@ from rightful.config.model import ExportSettings
 from rightful.connectors.interface import Connector
 from rightful.export.runtime import TenantRuntime
 from rightful.operation.model import OperationStatus
+from rightful.package.forms import Form
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.verify import PackageState
 from rightful.testing.memory_connector import Faults, MemoryConnector
@@ -24,6 +27,7 @@ _deaths = st.lists(st.integers(0, 12), max_size=4)
 # Parts of 1 MiB are filled, but put together: the example alone leaves a cursor to go on after.
 _sizes = st.lists(st.sampled_from([1, 100, 400_000, 700_000]), max_size=8)
 _MANY = [700_000] * 40
+_forms = st.sampled_from([(Form.JSONL,), tuple(Form), (Form.PARQUET, Form.CSV)])
 _trees = st.dictionaries(st.sampled_from(["a", "A", "b/c", "b/C", "d e", "é", "e\u0301", "x" * 300, "con", "z."]), st.binary(max_size=20))
 
 
@@ -40,22 +44,38 @@ def _sources(sizes: list[int], tree: Mapping[str, bytes], *, has_key: bool, dies
     }
 
 
-def _restart(world: World, sources: Mapping[str, Connector]) -> None:
+def _written_in(forms: tuple[Form, ...]) -> ExportSettings:
+    return ExportSettings(part_mib=1, retry_s=0.0, formats=forms)
+
+
+def _restart(world: World, sources: Mapping[str, Connector], *, export: ExportSettings | None = None) -> None:
     world.stop()
-    world.tenants[TENANT] = TenantRuntime(world.tenants[TENANT].config, world.directory, sources)
+    config = world.tenants[TENANT].config
+    world.tenants[TENANT] = TenantRuntime(msgspec.structs.replace(config, export=export or config.export), world.directory, sources)
     world.start()
 
 
+def _forms_by_part(package: Path) -> list[set[str]]:
+    """Of each part that counts, the forms that it lies there in."""
+    found: dict[str, set[str]] = {}
+    for resource in json.loads((package / "datapackage.json").read_text())["resources"]:
+        if resource["path"].startswith("data/Product/rows/"):
+            found.setdefault(re.sub(r"(\.r\d+)?\.\w+$", "", resource["path"]), set()).add(resource["format"])
+    return list(found.values())
+
+
 @settings(max_examples=40, deadline=None)
-@example(sizes=_MANY, tree={}, deaths=[38], has_key=True)
-@given(sizes=_sizes, tree=_trees, deaths=_deaths, has_key=st.booleans())
-def test_interrupted_export_equals_one_that_was_not(sizes: list[int], tree: dict[str, bytes], deaths: list[int], *, has_key: bool) -> None:
+@example(sizes=_MANY, tree={}, deaths=[38], has_key=True, forms=(Form.JSONL, Form.CSV))
+@given(sizes=_sizes, tree=_trees, deaths=_deaths, has_key=st.booleans(), forms=_forms)
+def test_interrupted_export_equals_one_that_was_not(
+    sizes: list[int], tree: dict[str, bytes], deaths: list[int], *, has_key: bool, forms: tuple[Form, ...]
+) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         manifests, asked = [], []
         for interruptions, part in (((), "whole"), (deaths, "broken")):
             (folder / part).mkdir()
-            world = World(folder / part, _PEOPLE, _sources(sizes, tree, has_key=has_key), export=_FAST)
+            world = World(folder / part, _PEOPLE, _sources(sizes, tree, has_key=has_key), export=_written_in(forms))
             operation = world.submit("1")
             for dies_after in interruptions:
                 _restart(world, sources := _sources(sizes, tree, has_key=has_key, dies_after=dies_after))
@@ -74,16 +94,22 @@ def test_interrupted_export_equals_one_that_was_not(sizes: list[int], tree: dict
 
 
 @settings(max_examples=40, deadline=None)
-@given(before=_sizes, after=_sizes, first=_trees, second=_trees, dies_after=st.integers(1, 8))
-def test_source_that_changes_in_between_still_gives_a_whole_package(
-    before: list[int], after: list[int], first: dict[str, bytes], second: dict[str, bytes], dies_after: int
+@given(before=_sizes, after=_sizes, first=_trees, second=_trees, dies_after=st.integers(1, 8), forms=st.tuples(_forms, _forms))
+def test_source_or_forms_that_change_in_between_still_give_a_whole_package(
+    before: list[int],
+    after: list[int],
+    first: dict[str, bytes],
+    second: dict[str, bytes],
+    *,
+    dies_after: int,
+    forms: tuple[tuple[Form, ...], tuple[Form, ...]],
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
-        world = World(Path(name), _PEOPLE, _sources(before, first, has_key=False, dies_after=dies_after), export=_FAST)
+        world = World(Path(name), _PEOPLE, _sources(before, first, has_key=False, dies_after=dies_after), export=_written_in(forms[0]))
         operation = world.submit("1")
         world.step()
         world.step()
-        _restart(world, _sources(after, second, has_key=False))
+        _restart(world, _sources(after, second, has_key=False), export=_written_in(forms[1]))
         world.run()
         done = world.get(operation)
         assert done.status is OperationStatus.COMPLETE, done.failure
@@ -91,7 +117,7 @@ def test_source_that_changes_in_between_still_gives_a_whole_package(
         assert (verification.state, verification.findings) == (PackageState.WHOLE, ())
         sources = json.loads((world.package(operation) / "ledger.json").read_text())["sources"]
         assert sources["rows"]["rows"] in {len(before), len(after)}
+        parts = _forms_by_part(world.package(operation))
+        assert bool(parts) == bool(sources["rows"]["rows"])
+        assert {frozenset(found) for found in parts} <= {frozenset(each) for each in forms}
         world.stop()
-
-
-_FAST = ExportSettings(part_mib=1, retry_s=0.0)

@@ -14,8 +14,8 @@ def _file(path: str, source: str = "drive") -> PayloadEntry:
     return PayloadEntry(path=path, sha256="0" * 64, size_bytes=1, source_name=source)
 
 
-def _part(path: str, source: str, **members: str) -> PayloadEntry:
-    return PayloadEntry(path=path, sha256="1" * 64, size_bytes=9, source_name=source, rows=3, columns=COLUMNS, **members)
+def _part(path: str, source: str, superseded_by: str = "") -> PayloadEntry:
+    return PayloadEntry(path=path, sha256="1" * 64, size_bytes=9, source_name=source, rows=3, columns=COLUMNS, superseded_by=superseded_by)
 
 
 def _written(*entries: PayloadEntry, titles: tuple[SourceTitle, ...] = ()) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import frictionless
 import pyarrow as pa
 import pytest
 
-from rightful.package.fields import frictionless_schema, jsonl_resource
+from rightful.package.contents import PayloadEntry
+from rightful.package.fields import frictionless_schema, part_resource
+from rightful.package.forms import Form
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.serializer import Serializer
 
@@ -36,7 +39,17 @@ COLUMNS = [Column(name=kind.value, kind=kind, source_type="as in the source", is
 
 def resource(folder: Path, content: bytes, columns: list[Column]) -> frictionless.Package:
     (folder / "part.jsonl").write_bytes(content)
-    descriptor = jsonl_resource("part", "part.jsonl", len(content), hashlib.sha256(content).hexdigest(), columns)
+    part = PayloadEntry(
+        path="part.jsonl",
+        sha256=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        source_name="",
+        rows=sum(
+            any(value is not None for value in json.loads(line).values()) for line in content.splitlines()
+        ),  # frictionless skips others
+        columns=tuple(columns),
+    )
+    descriptor = part_resource("part", part)
     return frictionless.Package.from_descriptor({"name": "p", "resources": [descriptor]}, basepath=str(folder))
 
 
@@ -51,10 +64,12 @@ def test_every_kind_exists_here() -> None:
     assert set(VALUES) == set(ColumnKind)
 
 
-def test_every_kind_is_documented() -> None:
+def test_every_kind_and_form_is_documented() -> None:
     page = Path(__file__).parents[3] / "docs/reference/package-values.md"
-    rows = [line.split("`")[1] for line in page.read_text().splitlines() if line.startswith("| `")]
+    kinds, _, forms = page.read_text().partition("## Other forms")
+    rows = [line.split("`")[1] for line in kinds.splitlines() if line.startswith("| `")]
     assert rows == [kind.value for kind in ColumnKind]
+    assert [line.split("`")[1] for line in forms.splitlines() if line.startswith("| `")] == [form.value for form in Form]
 
 
 def test_a_part_with_every_kind_is_valid_and_read_with_its_types(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from frictionless import Package
 from frictionless.resources import TableResource
 
+from rightful.package.forms import Form
 from rightful.package.ledger import SkippedEntry
 from rightful.package.verify import FolderReader, PackageState, verify
 from rightful.testing.package_builder import SampleSource, build_package
@@ -28,6 +29,7 @@ WHOLE = (
         superseded_rows=({"id": 0, "name": "older", "paid": True, "sum": 0.5, "note": None},),
     ),
     SampleSource(name="Orders", product="HR", rows=({"id": 1},)),
+    SampleSource(name="visits", rows=({"id": 1, "note": "=1+1", "empty": ""}, {"id": 2, "note": None, "empty": None}), forms=tuple(Form)),
     SampleSource(
         name="drive",
         product="OneDrive",
