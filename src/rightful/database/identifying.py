@@ -23,6 +23,8 @@ class Form(enum.Enum):
     """Text where blanks at the end do not count."""
     CASELESS = "caseless"
     """Text that the database itself compares without the case of ASCII letters."""
+    FOLDED = "folded"
+    """Text that is put in lower case before it is compared, as `folded` does."""
     INTEGER = "integer"
     DECIMAL = "decimal"
     UUID = "uuid"
@@ -48,6 +50,11 @@ class SlotValues(msgspec.Struct, frozen=True):
         return f"SlotValues({len(self.values)})"
 
 
+UNCERTAIN = {"İ": "\ufdd0", "Σ": "\ufdd1"}
+"""Letters whose lower case depends on the language or on what comes next, so that databases disagree (`subject.matching` keeps them as they
+are), and what stands for each while a text is put in lower case: code points that no text has (Unicode 23.7)."""
+DOTTED = ("I\u0307", "İ")
+"""The first of them in two forms."""
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,999})(\.[0-9]{1,999})?")
 _INT64 = range(-(2**63), 2**63)
@@ -69,26 +76,34 @@ def fill(slot: Slot, subjects: Sequence[IdentifiedSubject]) -> SlotValues:
 def searched(kind: str, identifiers: Sequence[str], form: Form) -> tuple[str, ...]:
     """Return the texts to search for, each once: identifiers as they are and, where case has no meaning, in lower case.
 
+    Some databases know the lower case of ASCII letters alone. What they put in lower case is searched for in upper case too, so that
+    `JOSÉ` is found for `josé`, and only what has small and capital ones of other letters, as `ÉMILé`, is not.
     An identifier that no value of the column can be equal to ("abc", or "007" in a column of integers) is left out.
     """
     found: dict[str, None] = {}
     for identifier in identifiers:
         if not is_usable(kind, identifier):
             continue
-        for text in _spellings(kind, identifier):
+        for text in _spellings(kind, identifier, is_upper_too=form in {Form.CASELESS, Form.FOLDED}):
             shaped = _shape(text, form, is_folded=kind in FOLDED_KINDS)
             if shaped is not None:
                 found[shaped] = None
     return tuple(found)
 
 
-def _spellings(kind: str, identifier: str) -> Iterator[str]:
+def folded(text: str) -> str:
+    """Return a text in the form that is compared in columns of form FOLDED, as databases that know all letters make it."""
+    return _small(unicodedata.normalize("NFC", text)).translate(_STANDING_IN) if not text.isascii() else text.lower()
+
+
+def _spellings(kind: str, identifier: str, *, is_upper_too: bool) -> Iterator[str]:
     plain = identifier.strip()
     spellings = [identifier] if plain == identifier else [identifier, plain]
     if not plain.isascii():
         spellings += [unicodedata.normalize("NFC", plain), unicodedata.normalize("NFD", plain)]
     if kind in FOLDED_KINDS:
-        spellings += [text.lower() for text in spellings]
+        small = [_small(text) for text in spellings]
+        spellings += [*small, *(map(_capital, small) if is_upper_too else ())]
     if len(spellings) == 1:
         yield identifier
         return
@@ -108,14 +123,31 @@ def _shape(text: str, form: Form, *, is_folded: bool) -> str | None:
         return text if is_guid(text) else None
     if form is Form.PADDED:
         return text.rstrip(" ")
-    return _ascii_lower(text) if form is Form.CASELESS and is_folded else text
+    return _lowered(text, form) if form in {Form.CASELESS, Form.FOLDED} and is_folded else text
+
+
+def _lowered(text: str, form: Form) -> str | None:
+    """Put ASCII letters in lower case; an I with its dot apart is the letter that has one, as everywhere after NFC."""
+    text = text.replace(*DOTTED).translate(_ASCII_LOWER)
+    if form is Form.CASELESS:  # a database takes such an I for an i
+        return None if "i\u0307" in text else text
+    return None if _STANDS_IN.search(text) else text.translate(_STANDING_IN)
 
 
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_CAPITALS = {"ß": "ẞ"}
+_STANDING_IN = str.maketrans(UNCERTAIN)
+_STANDS_IN = re.compile(f"[{''.join(UNCERTAIN.values())}]")
 
 
-def _ascii_lower(text: str) -> str:
-    return text.translate(_ASCII_LOWER)
+def _small(text: str) -> str:
+    return "".join(letter if letter in UNCERTAIN else letter.lower() for letter in text) if not text.isascii() else text.lower()
+
+
+def _capital(text: str) -> str:
+    """Return the capital letters that `_small` makes these small ones of: not SS of ß."""
+    capitals = (_CAPITALS.get(letter) or letter.upper() for letter in text)
+    return "".join(upper if _small(upper) == letter else letter for letter, upper in zip(text, capitals, strict=True))
 
 
 def _is_encodable(text: str) -> bool:

@@ -158,7 +158,7 @@ class MysqlDatabase:
         column = next(column for column in table.columns if column.name == name)
         lookup = column.lookup if column.is_caseless else ""
         changed = msgspec.structs.replace(
-            column, compare="lower({})", form=Form.CASELESS, lookup=lookup, is_indexed=column.is_indexed and bool(lookup)
+            column, compare="lower({})", form=Form.FOLDED, lookup=lookup, is_indexed=column.is_indexed and bool(lookup)
         )
         return table.replace(changed)
 

@@ -5,9 +5,9 @@ column's own comparison is asked beside it, for its index: whatever the collatio
 rows than are wanted, and never fewer. Mails and user principal names are compared in lower case where the collation does so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from rightful.database.identifying import Form, Slot
+from rightful.database.identifying import DOTTED, UNCERTAIN, Form, Slot
 from rightful.database.query import Pair, joined_in_order
 from rightful.database.table import Table, TableColumn
 from rightful.package.schema import ColumnKind
@@ -19,13 +19,19 @@ VALUE = f"v VARBINARY({BYTES_OF_VALUE}) PATH '$[1]'"
 _LONGEST = 60_000
 _ALL = " LIMIT 18446744073709551615"
 AS_TEXT = "CONVERT({} USING utf8mb4) COLLATE utf8mb4_bin"
-FOLDED = "CAST(lower(REPLACE(REPLACE(CONVERT({} USING utf8mb4), _utf8mb4 0xC4B0, _utf8mb4 0x00), _utf8mb4 0xCF82, _utf8mb4 0xCF83)"
-FOLDED += " COLLATE utf8mb4_general_ci) AS BINARY)"
-"""A mail in lower case, as bytes. Two letters the server folds otherwise than the independent check does: İ, to an i without its dot, is
-left as it is (a NUL stands for it, which no identifier has); the sigma at the end of a word is made the usual one, since Python chooses
-between them by what comes next."""
-UNFOLDED = "REPLACE(CONVERT({} USING utf8mb4), _utf8mb4 0x00, _utf8mb4 0xC4B0)"
-"""What a column's index is asked for: such an i has come back."""
+
+
+def _replaced(text: str, pairs: Iterable[tuple[str, str]]) -> str:
+    for old, new in pairs:
+        text = f"REPLACE({text}, _utf8mb4 0x{old.encode().hex()}, _utf8mb4 0x{new.encode().hex()})"
+    return text
+
+
+_WIDE = "CONVERT({} USING utf8mb4)"
+FOLDED = f"CAST(lower({_replaced(_WIDE, [DOTTED, *UNCERTAIN.items()])} COLLATE utf8mb4_general_ci) AS BINARY)"
+"""A mail in lower case, as bytes, as `identifying.folded` makes it."""
+UNFOLDED = _replaced(_WIDE, ((there, letter) for letter, there in UNCERTAIN.items()))
+"""What a column's index is asked for: the letters themselves have come back."""
 
 
 def value_name(number: int) -> str:
@@ -43,8 +49,7 @@ def widened(sql: str, longest: int) -> str:
     if longest <= BYTES_OF_VALUE:
         return sql
     type_ = f"VARBINARY({longest})" if longest <= _LONGEST else "LONGBLOB"
-    wide = sql.replace(VALUE, VALUE.replace(f"VARBINARY({BYTES_OF_VALUE})", type_))
-    return wide.replace(_folded_value(BYTES_OF_VALUE), _folded_value(longest))
+    return sql.replace(VALUE, VALUE.replace(f"VARBINARY({BYTES_OF_VALUE})", type_))
 
 
 class MysqlDialect:
@@ -56,11 +61,8 @@ class MysqlDialect:
 
     def values(self, number: int, slot: Slot) -> str:
         """Return the slot's pairs out of one JSON text."""
-        table = f"JSON_TABLE(@{value_name(number)}, '$[*]' COLUMNS (n INT PATH '$[0]', {VALUE})) j"
-        if not _is_folded(slot):
-            return f"SELECT j.n, j.v FROM {table}"  # noqa: S608 -- constants
-        # An identifier that is searched for as it is and in lower case is one value here, which must not find a row twice.
-        return f"SELECT DISTINCT j.n, {_folded_value(BYTES_OF_VALUE)} FROM {table}"  # noqa: S608 -- constants
+        del slot
+        return f"SELECT j.n, j.v FROM JSON_TABLE(@{value_name(number)}, '$[*]' COLUMNS (n INT PATH '$[0]', {VALUE})) j"  # noqa: S608 -- constants
 
     def text(self, expression: str) -> str:
         """Make text of it, of one collation."""
@@ -93,17 +95,8 @@ class MysqlDialect:
         return f"@{after_name(number)}"
 
 
-def _folded_value(longest: int) -> str:
-    """Fold an identifier of so many bytes at most.
-
-    LEFT cuts nothing off (few letters grow, none to twice its bytes), but tells how long it can be:
-    what could be longer than 512 has no index.
-    """
-    return f"LEFT({FOLDED.format('j.v')}, {2 * longest})"
-
-
 def _is_folded(slot: Slot) -> bool:
-    return slot.form is Form.CASELESS and slot.kind in FOLDED_KINDS
+    return slot.form is Form.FOLDED and slot.kind in FOLDED_KINDS
 
 
 def _seen(column: TableColumn, expression: str, slot: Slot) -> str:

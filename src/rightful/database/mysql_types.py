@@ -169,7 +169,7 @@ def _text(said: Said) -> dict[str, Any]:
     return {
         "kind": ColumnKind.TEXT,
         "arrow": pa.string(),
-        "form": Form.CASELESS if is_caseless else Form.TEXT,
+        "form": Form.FOLDED if is_caseless else Form.TEXT,
         "is_caseless": is_caseless,
         "lookup": lookup if is_plain and said.charset in _ONE_TO_ONE and said.type not in {"enum", "set"} else "",
         "join_type": f"{said.declared if said.type in {'enum', 'set'} else 'text'} {said.collation}",

@@ -139,14 +139,14 @@ class PostgresDatabase:
         del is_ascii, is_single
         column = next(column for column in table.columns if column.name == name)
         changed = msgspec.structs.replace(
-            column, compare="lower({}::text)", form=Form.TEXT, type_name="text", is_exact=True, is_indexed=column.is_lower_indexed
+            column, compare="lower({}::text)", form=Form.FOLDED, type_name="text", is_exact=True, is_indexed=column.is_lower_indexed
         )
         return table.replace(changed)
 
     def missing_index(self, table: Table, name: str) -> str:
         """Say what the catalogue knows of a whole index on the column in lower case; views have none of their own."""
         column = table.find(name)
-        if table.is_view or column is None or column.is_lower_indexed:
+        if table.is_view or column is None or column.is_lower_indexed or not column.lookup:
             return ""
         return f"CREATE INDEX ON {table.sql} (lower({naming.quote(name)}::text))"
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
-from rightful.database.identifying import Form, Slot
+from rightful.database.identifying import DOTTED, UNCERTAIN, Form, Slot
 from rightful.database.naming import quote
 from rightful.database.query import Pair, compares_exactly
 from rightful.database.table import Table, TableColumn
@@ -15,11 +15,13 @@ from rightful.subject.matching import FOLDED_KINDS
 
 AFTER_SETTING = "rightful.after"
 _C_TEXT = '{}::text COLLATE "C"'
+_LETTERS, _STANDING_IN = "".join(UNCERTAIN), "".join(UNCERTAIN.values())
 
 CATALOGUE = """
 SELECT json_build_object(
   'name', quote_ident(s.nspname) || '.' || quote_ident(c.relname),
   'is_view', c.relkind IN ('v', 'm', 'f'),
+  'is_unicode', getdatabaseencoding() = 'UTF8',
   'columns', (
     SELECT coalesce(json_agg(json_build_object(
       'name', a.attname,
@@ -37,6 +39,9 @@ SELECT json_build_object(
         AND pg_get_indexdef(i.indexrelid, 1, true) =
           format(CASE a.atttypid WHEN 'text'::regtype THEN 'lower(%I)' ELSE 'lower(%I::text)' END, a.attname)),
       'deterministic', coalesce(l.collisdeterministic, true),
+      'collation', CASE WHEN l.collname <> 'default' THEN
+        (SELECT quote_ident(w.nspname) || '.' || quote_ident(l.collname) FROM pg_namespace w WHERE w.oid = l.collnamespace) ELSE '' END,
+      'is_turkic', CASE WHEN l.collname <> 'default' THEN l.collname ~* '^(tr|az)([-_]|$)' ELSE lower('I') <> 'i' END,
       'readable', has_column_privilege(c.oid, a.attnum, 'SELECT')) ORDER BY a.attnum), '[]')
     FROM pg_attribute a
     LEFT JOIN pg_collation l ON l.oid = a.attcollation
@@ -127,7 +132,7 @@ _TYPES: Mapping[str, _Type] = {
     "name": _Type(ColumnKind.TEXT, pa.string(), compared="text", is_direct=True),
     # Cast to text it would lose the blanks at its end, which are its value here.
     "bpchar": _Type(ColumnKind.TEXT, pa.string(), form=Form.PADDED, compared="bpchar", is_direct=True, key_type="bpchar::text"),
-    "citext": _Type(ColumnKind.TEXT, pa.string(), "{}::text", is_exact=False, is_direct=True),
+    "citext": _Type(ColumnKind.TEXT, pa.string(), "{}::text", form=Form.FOLDED, is_exact=False, is_direct=True),
     "date": _Type(ColumnKind.DATE, pa.date32()),
     "time": _Type(ColumnKind.TIME, pa.time64("us")),
     "timestamp": _Type(ColumnKind.TIMESTAMP, pa.timestamp("us")),
@@ -160,6 +165,10 @@ class _CatalogueColumn(msgspec.Struct, frozen=True):
     indexed: bool
     lower_indexed: bool
     deterministic: bool
+    collation: str | None
+    """Quoted; empty: the database's."""
+    is_turkic: bool
+    """Whether its lower case of I is an i without a dot."""
     readable: bool
 
 
@@ -171,6 +180,7 @@ class _CatalogueKey(msgspec.Struct, frozen=True):
 class _Catalogue(msgspec.Struct, frozen=True):
     name: str
     is_view: bool
+    is_unicode: bool
     columns: tuple[_CatalogueColumn, ...]
     unique: tuple[_CatalogueKey, ...]
 
@@ -183,14 +193,14 @@ def table_of(name: str, catalogue: str) -> Table:
     return Table(
         name=name,
         sql=said.name,
-        columns=tuple(_column(column) for column in said.columns),
+        columns=tuple(_column(column, is_unicode=said.is_unicode) for column in said.columns),
         primary_key=next((key.columns for key in keys if key.primary and key.columns), ()),
         unique=tuple(frozenset(key.columns) for key in keys if key.columns and required.issuperset(key.columns)),
         is_view=said.is_view,
     )
 
 
-def _column(said: _CatalogueColumn) -> TableColumn:
+def _column(said: _CatalogueColumn, *, is_unicode: bool) -> TableColumn:
     found = _TYPES.get(said.base, _AS_TEXT)
     is_native = bool(found.compared) or said.base == "citext"
     cast = (
@@ -205,7 +215,6 @@ def _column(said: _CatalogueColumn) -> TableColumn:
         form=found.form,
         type_name=said.base_name if said.base == "citext" else found.compared or "text",
         is_exact=found.is_exact and said.deterministic,
-        is_caseless=said.base == "citext" and said.deterministic,
         is_direct=found.is_direct,
         join_type=_JOIN_TYPES.get(said.base, said.base_name) if said.deterministic else None,
         is_loose=said.base == "citext",
@@ -214,10 +223,33 @@ def _column(said: _CatalogueColumn) -> TableColumn:
         keys_as_text=found.form is Form.PADDED or (found.key_type == "text" and not pa.types.is_string(found.arrow)),
         has_nulls=not said.not_null,
         is_indexed=said.indexed and is_native,
-        is_lower_indexed=said.lower_indexed,
+        is_lower_indexed=said.lower_indexed and not said.is_turkic,
+        folded=_folded(said, is_unicode=is_unicode),
+        lookup="" if said.is_turkic else _lookup(said, is_unicode=is_unicode),
         is_compound=said.is_compound,
         is_readable=said.readable,
     )
+
+
+def _folded(said: _CatalogueColumn, *, is_unicode: bool) -> str:
+    """Return what puts a mail in lower case, alike in every locale; nothing is searched in a text whose collation is not deterministic."""
+    text, letters, small = _C_TEXT, "I", "i"
+    if is_unicode:
+        text, letters, small = "replace({}, '{}', '{}')".format(_C_TEXT, *DOTTED), f"I{_LETTERS}", f"i{_STANDING_IN}"
+    collation = said.collation or 'pg_catalog."default"'
+    return f"lower(translate({text}, '{letters}', '{small}') COLLATE {collation}) COLLATE \"C\""
+
+
+def _lookup(said: _CatalogueColumn, *, is_unicode: bool) -> str:
+    """Return what a column is compared with as its index has it: by lower(), or by citext, which does the same.
+
+    What is folded alike is found equal by these too, so they find all that is wanted; and more, since they judge the letters of `UNCERTAIN`
+    as the locale does.
+    """
+    value = f"translate({{}}, '{_STANDING_IN}', '{_LETTERS}')" if is_unicode else "{}"
+    if said.base == "citext":
+        return f"({value})::{said.base_name}"
+    return f"lower({value} COLLATE {said.collation})" if said.collation else f"lower({value})"
 
 
 _WRITTEN: Mapping[ColumnKind, float] = {
@@ -275,17 +307,18 @@ class PostgresDialect:
             indexes, values = f"${2 * number + 1}::text", f"${2 * number + 2}::text"
         else:
             indexes, values = (f"current_setting('{name}')" for name in setting_names(number))
-        # A mail is searched for as it is and in lower case: for citext these are one value, which must not find a row twice.
-        is_caseless = slot.kind in FOLDED_KINDS and slot.type_name.rpartition(".")[2] == "citext"
-        once = "DISTINCT " if is_caseless else ""
-        return f"SELECT {once}n, v FROM unnest({indexes}::int4[], {values}::{slot.type_name}[]) u(n, v)"  # noqa: S608 -- type names of the catalogue
+        type_name = "text" if _is_folded(slot) else slot.type_name
+        return f"SELECT n, v FROM unnest({indexes}::int4[], {values}::{type_name}[]) u(n, v)"  # noqa: S608 -- type names of the catalogue
 
     def text(self, expression: str) -> str:
         """Cast to text."""
         return f"{expression}::text"
 
     def equal(self, column: TableColumn, expression: str, value: str, slot: Slot) -> str:
-        """Compare in the column's type, and as text where that is not exact."""
+        """Compare in the column's type, and as text where that is not exact; mails in lower case, so that each row has one value."""
+        if _is_folded(slot):
+            exactly = f"{column.folded.format(expression)} = {value}"
+            return f"{column.compare.format(expression)} = {column.lookup.format(value)} AND {exactly}" if column.lookup else exactly
         plain = f"{column.compare.format(expression)} = {value}"
         if compares_exactly(column, slot):
             return plain
@@ -313,6 +346,10 @@ class PostgresDialect:
     def after(self, number: int, key: TableColumn) -> str:
         """Read the cursor from the transaction's setting."""
         return f"current_setting('{AFTER_SETTING}{number}')::{key.key_type}"
+
+
+def _is_folded(slot: Slot) -> bool:
+    return slot.form is Form.FOLDED and slot.kind in FOLDED_KINDS
 
 
 def setting_names(number: int) -> tuple[str, str]:

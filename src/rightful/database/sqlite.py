@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from rightful.database import naming
 from rightful.database import query as queries
-from rightful.database.identifying import Form, SlotValues
+from rightful.database.identifying import Form, SlotValues, folded
 from rightful.database.interface import SLOW, Snapshot
 from rightful.database.one_connection import OneConnection
 from rightful.database.pool import Pool
@@ -71,7 +71,7 @@ def open_uri(uri: str) -> SqliteConnection:
     connection = sqlite3.connect(
         uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, factory=SqliteConnection, cached_statements=64
     )
-    connection.create_function(_LOWER, 1, lambda value: value.lower() if isinstance(value, str) else value, deterministic=True)
+    connection.create_function(_LOWER, 1, lambda value: folded(value) if isinstance(value, str) else value, deterministic=True)
     return connection
 
 
@@ -156,7 +156,8 @@ class SqliteDatabase:
         """Return the table with a column that is compared in lower case; SQLite's own lower() knows ASCII only, but may have an index."""
         column = next(column for column in table.columns if column.name == name)
         compare = (LOWER if is_single else LOWER_OF_ALL) if is_ascii else f"{_LOWER}({{}})"
-        changed = table.replace(msgspec.structs.replace(column, compare=compare, form=Form.TEXT, is_exact=True, is_indexed=False))
+        form = Form.CASELESS if is_ascii else Form.FOLDED
+        changed = table.replace(msgspec.structs.replace(column, compare=compare, form=form, is_exact=True, is_indexed=False))
         # For one the planner may find an index on lower(); for many it would go over the table once for each.
         return msgspec.structs.replace(changed, is_view=table.is_view or is_single)
 

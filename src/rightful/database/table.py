@@ -47,6 +47,8 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it may hold NULL."""
     is_indexed: bool = False
     """Whether finding single values in it is quick."""
+    folded: str = ""
+    """What makes its values equal for equal mails and user principal names: see `identifying.UNCERTAIN`."""
     is_lower_indexed: bool = False
     """Whether it is so in lower case: by an index on lower(column)."""
     is_compound: bool = False
@@ -58,7 +60,7 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     """Its values as texts, where a plain cast does not give them."""
     lookup: str = ""
-    """What the column as it is may be compared with, so that an index serves; `{}` stands for an identifier, as bytes."""
+    """What the column as an index has it may be compared with; `{}` stands for an identifier, as the slot has it."""
 
     @property
     def name(self) -> str:

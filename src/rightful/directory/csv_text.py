@@ -55,8 +55,7 @@ def read_rows(
 
 
 def _value(text: str, *, is_lowered: bool) -> str | None:
-    value = normalise("", text)
-    return (value.lower() if is_lowered else value) or None
+    return normalise("mail" if is_lowered else "", text) or None
 
 
 def refused(file: str, said: str, hint: str) -> SourceRefused:
