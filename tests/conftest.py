@@ -11,8 +11,10 @@ import os
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile("steady", derandomize=True)
-hypothesis.settings.register_profile("explore", derandomize=False, print_blob=True)
+_BUSY = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+"""That a machine is busy is no fault of the code."""
+hypothesis.settings.register_profile("steady", _BUSY, derandomize=True)
+hypothesis.settings.register_profile("explore", _BUSY, derandomize=False, print_blob=True)
 hypothesis.settings.load_profile("steady")
 
 pytest_plugins = [
