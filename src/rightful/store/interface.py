@@ -165,12 +165,13 @@ class Store(Protocol):
         owner: str,
         at: datetime,
         waiting_for: Failure | None = None,
-        alone: bool = False,
+        group: int = 0,
         is_failure: bool = True,
     ) -> None:
         """Give reads back to be tried not before `at`; with `waiting_for` the operation says what it waits for and it is no failure.
 
-        With `alone` each is claimed without others from now on, until its operation is resumed; that is no failure either.
+        With a number for `group` they are claimed with those of that group only from now on, until their operations are resumed; that is no
+        failure either.
         """
         ...
 

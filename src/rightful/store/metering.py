@@ -63,11 +63,11 @@ class MeteredStore(SqliteStore):
         owner: str,
         at: datetime,
         waiting_for: Failure | None = None,
-        alone: bool = False,
+        group: int = 0,
         is_failure: bool = True,
     ) -> None:
         """Count what is tried again."""
-        super().retry(reads, owner=owner, at=at, waiting_for=waiting_for, alone=alone, is_failure=is_failure)
+        super().retry(reads, owner=owner, at=at, waiting_for=waiting_for, group=group, is_failure=is_failure)
         for read in reads:
             if waiting_for is not None:
                 self._meters.waited(waiting_for.code)

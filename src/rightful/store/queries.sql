@@ -138,8 +138,8 @@ RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_loca
 SELECT min(tenant_id) AS tenant_id FROM read WHERE state = 'pending' AND not_before = 0 AND tenant_id > :tenant_id;
 
 -- name: first_pending
--- The oldest read of a tenant, but for scans that are not planned and still gather.
-SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AND NOT alone AS is_fresh FROM read
+-- The oldest read of a tenant, but for scans that are not planned and still gather. `alone` is the group that it is claimed with; 0: any.
+SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh, alone FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id
   AND NOT (spec_digest = '' AND source_name IN (SELECT value FROM json_each(:gathering))) ORDER BY operation_seq, position, partition LIMIT 1;
 
@@ -154,7 +154,7 @@ SELECT (SELECT operation.submitted_at FROM read JOIN operation ON operation.id =
 -- Fresh reads of one scan key, oldest first.
 SELECT operation_id FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id AND source_name = :source_name AND partition = :partition
-  AND spec_digest = :spec_digest AND sealed_cursor IS NULL AND NOT alone ORDER BY operation_seq LIMIT :most;
+  AND spec_digest = :spec_digest AND sealed_cursor IS NULL AND alone = :alone ORDER BY operation_seq LIMIT :most;
 
 -- name: lease_read
 UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until
@@ -244,7 +244,7 @@ WHERE id = :id;
 
 -- name: retry_read
 UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, not_before = :at, failures = failures + :failed,
-  alone = alone OR :alone,  earlier_s = earlier_s + duration_s, duration_s = 0
+  alone = CASE WHEN :group THEN :group ELSE alone END, earlier_s = earlier_s + duration_s, duration_s = 0
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition AND owner = :owner AND attempt = :attempt
   AND state = 'leased';
 

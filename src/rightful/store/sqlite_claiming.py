@@ -108,7 +108,7 @@ class Claiming(Records):
         """Claim this read, and those that can share its scan."""
         operation_ids = [row["operation_id"]]
         if row["is_fresh"]:
-            key = {name: row[name] for name in ("source_name", "partition", "spec_digest")}
+            key = {name: row[name] for name in ("source_name", "partition", "spec_digest", "alone")}
             same = connection.rows(self._sql["same_scan"], {"tenant_id": tenant_id, "most": limit, **key})
             operation_ids = [each["operation_id"] for each in same]
         reads: list[ClaimedRead] = []

@@ -143,15 +143,15 @@ class Delivering(Looking):
         owner: str,
         at: datetime,
         waiting_for: Failure | None = None,
-        alone: bool = False,
+        group: int = 0,
         is_failure: bool = True,
     ) -> None:
         """Give reads back for a later try."""
 
         def task(connection: Connection) -> None:
             for read in reads:
-                parameters = {"at": to_microseconds(at), "alone": alone}
-                parameters["failed"] = int(is_failure and waiting_for is None and not alone)
+                parameters = {"at": to_microseconds(at), "group": group}
+                parameters["failed"] = int(is_failure and waiting_for is None and not group)
                 parameters |= _fence(read, owner)
                 if connection.run(self._sql["retry_read"], parameters):
                     self._wait_for(connection, read.operation_id, waiting_for)

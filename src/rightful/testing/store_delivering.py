@@ -146,15 +146,18 @@ class DeliveringSuite:
         again = claim_reads(store)
         assert (again.reads[0].failures, again.reads[0].attempt) == (0, 2)
 
-    def test_reads_given_back_to_be_read_alone_are_claimed_one_by_one_until_a_resume(self, store: Store, clock: ManualClock) -> None:
-        ids = [accept(store, number, "a") for number in range(3)]
+    def test_reads_given_back_in_groups_are_claimed_so_until_a_resume(self, store: Store, clock: ManualClock) -> None:
+        ids = [accept(store, number, "a") for number in range(4)]
         claim = claim_reads(store)
-        store.retry(claim.reads[:2], owner=OWNER, at=clock.now(), alone=True)
-        store.retry(claim.reads[2:], owner=OWNER, at=clock.now())
+        store.retry(claim.reads[0:3:2], owner=OWNER, at=clock.now(), group=7)
+        store.retry(claim.reads[1:2], owner=OWNER, at=clock.now(), group=8)
+        store.retry(claim.reads[3:], owner=OWNER, at=clock.now())
         accept(store, 4, "a")
         claims = [claim_reads(store) for _ in range(3)]
-        assert [len(each.reads) for each in claims] == [1, 1, 2]
-        assert [read.failures for each in claims for read in each.reads] == [0, 0, 1, 0]
+        assert [[read.operation_id for read in each.reads] for each in claims[:2]] == [[ids[0], ids[2]], [ids[1]]]
+        assert [read.failures for each in claims for read in each.reads] == [0, 0, 0, 1, 0]
+        store.retry(claims[0].reads, owner=OWNER, at=clock.now())
+        assert [read.failures for read in claim_reads(store).reads] == [1, 1]
         for operation_id in ids[:2]:
             store.fail(operation_id, Failure(code="x", message="x"))
             store.resume(TENANT, operation_id, sealed_location=b"new")

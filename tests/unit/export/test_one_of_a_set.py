@@ -73,6 +73,26 @@ def test_fault_of_one_person_fails_that_one_alone(tmp_path: Path, script: object
     assert [each.failure.code for each in found if each.failure] == [code]
 
 
+@pytest.mark.parametrize(("bad", "most"), [({77}, 18), ({0, 63, 64}, 45), (set(range(100)), 134)], ids=["one", "three", "all"])
+def test_a_set_that_cannot_be_read_is_cut_until_those_at_fault_are_alone(tmp_path: Path, bad: set[int], most: int) -> None:
+    people = {str(number): {"upn": (f"u{number}@x.example",), "mail": (f"u{number}@x.example",)} for number in range(100)}
+    wrong = {f"u{number}@x.example" for number in bad}
+    passes: list[int] = []
+
+    def script(subjects: Sequence[IdentifiedSubject], _cursor: Cursor | None) -> Iterator[ReadHeader | Item]:
+        passes.append(len(subjects))
+        yield ROWS_HEADER
+        for place, mail in enumerate(mails(subjects)):
+            yield batch((place, "somebody@else.example" if mail in wrong else mail, place))
+
+    world = World(tmp_path, people, {"source": Scripted(script)})
+    operations = [world.submit(subject) for subject in people]
+    world.run()
+    assert {number for number, operation in enumerate(operations) if world.get(operation).status is OperationStatus.FAILED} == bad
+    assert passes[0] == len(people)
+    assert len(passes) <= most
+
+
 @pytest.mark.parametrize("what", ["item", "row", "header"])
 def test_whose_location_refused_earlier_in_the_pass_is_nobody_else_s_fault(tmp_path: Path, what: str) -> None:
     def script(subjects: Sequence[IdentifiedSubject], _cursor: Cursor | None) -> Iterator[ReadHeader | Item]:
