@@ -133,6 +133,6 @@ def test_previews_that_take_their_time_hold_up_no_submit_and_one_too_many_is_tol
     exports = Slow(SUBJECTS)
     with world(exports=exports) as opened:
         too_many, submitted, previews = opened.client.run(ask(opened))
-    assert (too_many.status, too_many.headers["retry-after"]) == (503, "5")
+    assert (too_many.status, too_many.headers["retry-after"]) == (429, "1")
     assert submitted.status == 202
     assert [answer.status for answer in previews] == [200] * 6

@@ -137,7 +137,8 @@ class GraphApp:
         """Begin no more calls; those that have begun end by themselves, or with the service behind the wire."""
         self._asking.close()
         self._service.reads.close()
-        self._service.writes.close()
+        self._service.submits.close()
+        self._service.changes.close()
         self._service.previews.close()
         self._service.probes.close()
 
@@ -167,7 +168,8 @@ def create_app(
         clock=clock,
         throttle=throttle.build(config, clock),
         reads=Threads("reads", threads=8, waiting=2000, askers=len(config.tenants)),
-        writes=Threads("writes", threads=32, waiting=2000, askers=len(config.tenants)),
+        submits=Threads("submits", threads=48, waiting=2000, askers=len(config.tenants)),
+        changes=Threads("changes", threads=8, waiting=2000, askers=len(config.tenants)),
         previews=Threads("previews", threads=4, waiting=8, askers=len(config.tenants)),
         probes=Threads("probes", threads=2, waiting=100),
     )

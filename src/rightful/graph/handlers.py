@@ -31,6 +31,9 @@ from rightful.subject.model import DataSubject, SubjectKind
 _KEY = re.compile(r"[^\x00-\x1f\x7f]{1,1024}")
 _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{0,255}")
 
+_LONGEST_PLACE = 261
+"""A host name's 253 characters, and a port."""
+
 _OPERATION_NAMES = resources.OPERATION.names
 _PROFILE_NAMES = resources.PROFILE.names
 
@@ -54,8 +57,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     """Of calls that change."""
     reads: Threads
     """For calls that look."""
-    writes: Threads
-    """For calls that change, and may wait for a storage location: they never hold up those that look."""
+    submits: Threads
+    """For submits, which may wait for a storage location: they never hold up anything else, nor those for other locations."""
+    changes: Threads
+    """For the other calls that change; none of them waits for anything but the store."""
     previews: Threads
     """For those who ask what an export would find, which sources may take their time to say: no export waits for that."""
     probes: Threads
@@ -79,6 +84,13 @@ def _accepted(request: Request, operation: DataPolicyOperation) -> tuple[headers
     return ((b"location", location), (b"operation-location", location), headers.retry_after(operation.retry_after_s))
 
 
+def _place(location: object) -> str:
+    """Name what a storage location may keep waiting: the host of a URL, however it is spelled, else the account."""
+    account, is_url, rest = location.partition("://") if isinstance(location, str) else ("", "", "")
+    name = rest.partition("/")[0] if is_url else account
+    return name[:_LONGEST_PLACE].lower().removesuffix(":443").rstrip(".")
+
+
 async def _submit(service: Service, request: Request, subject: DataSubject, body: bodies.ExportBody) -> DataPolicyOperation:
     key = headers.value(request.headers, b"idempotency-key")
     if not _IDEMPOTENCY_KEY.fullmatch(key):
@@ -92,7 +104,7 @@ async def _submit(service: Service, request: Request, subject: DataSubject, body
         actor=request.actor,
     )
     try:
-        return await service.writes.run(request.tenant_id, service.exports.submit, submitted)
+        return await service.submits.run_at(request.tenant_id, _place(body.storage_location), service.exports.submit, submitted)
     except SourceError as error:
         raise Unexpected from error  # GRAPH-15: nothing that makes SDKs send again once something may have been committed
 
@@ -304,7 +316,7 @@ async def cancel_operation(service: Service, request: Request) -> Reply:
     """Cancel an operation (GRAPH-33)."""
     operation = await _find_changeable(service, request)
     cancel = partial(service.exports.cancel, request.tenant_id, operation.operation_id, request.actor)
-    await service.writes.run(request.tenant_id, cancel)
+    await service.changes.run(request.tenant_id, cancel)
     return reply.empty(204)
 
 
@@ -317,7 +329,7 @@ async def resume_operation(service: Service, request: Request) -> Reply:
         raise InvalidRequest("storageLocation is no text", code="StorageLocationInvalid", target="storageLocation")
     actor = msgspec.structs.replace(request.actor, request_id=operation.operation_id)  # GRAPH-12: as the answer carries it
     resume = partial(service.exports.resume, request.tenant_id, operation.operation_id, location, actor)
-    resumed = await service.writes.run(request.tenant_id, resume)
+    resumed = await service.changes.run(request.tenant_id, resume)
     return reply.empty(202, _accepted(request, resumed), request_id=resumed.operation_id)
 
 
@@ -326,7 +338,7 @@ async def _decide(service: Service, request: Request, *, is_approved: bool) -> D
     operation = await _find_changeable(service, request)
     by = msgspec.structs.replace(request.actor, request_id=operation.operation_id) if is_approved else request.actor  # GRAPH-12
     decide = partial(service.exports.decide, request.caller, operation.operation_id, is_approved=is_approved, by=by)
-    return await service.writes.run(request.tenant_id, decide)
+    return await service.changes.run(request.tenant_id, decide)
 
 
 async def approve_operation(service: Service, request: Request) -> Reply:

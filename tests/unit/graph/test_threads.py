@@ -1,12 +1,16 @@
 """Blocking calls are bounded: one too many is refused before it has begun."""
 
 import asyncio
+import random
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from rightful.errors import Throttled
 from rightful.graph.errors import ServiceUnavailable
 from rightful.graph.threads import Threads
 
@@ -24,7 +28,7 @@ def test_call_over_the_limit_is_refused_and_the_others_are_made() -> None:
         threads = Threads("test", threads=2, waiting=1)
         begun = [asyncio.create_task(threads.run("a", call, number)) for number in range(3)]
         await asyncio.sleep(0)
-        with pytest.raises(ServiceUnavailable):
+        with pytest.raises(Throttled):
             await threads.run("a", call, 3)
         gate.set()
         assert await asyncio.gather(*begun) == [0, 1, 2]
@@ -42,7 +46,7 @@ def test_calls_of_one_do_not_hold_up_those_of_another() -> None:
         threads = Threads("test", threads=4, waiting=8, askers=2)
         held = [asyncio.create_task(threads.run("flood", gate.wait, 10)) for _ in range(6)]
         await asyncio.sleep(0)
-        with pytest.raises(ServiceUnavailable):  # half of the places
+        with pytest.raises(Throttled):  # half of the places
             await threads.run("flood", gate.wait, 10)
         assert [await threads.run("other", int, number) for number in range(3)] == [0, 1, 2]
         assert not gate.is_set()
@@ -51,6 +55,99 @@ def test_calls_of_one_do_not_hold_up_those_of_another() -> None:
         threads.close()
 
     asyncio.run(ask())
+
+
+async def spin() -> None:
+    """Let the threads come to rest: what they may take they have taken."""
+    for _ in range(20):
+        await asyncio.sleep(0.005)
+
+
+def test_several_who_flood_leave_threads_and_places_to_the_others() -> None:
+    gate = threading.Event()
+
+    async def ask() -> None:
+        threads = Threads("test", threads=32, waiting=400, askers=5)
+        held: list[asyncio.Task[bool]] = []
+        for flood in "abcd":
+            held += [asyncio.create_task(threads.run(flood, gate.wait, 10)) for _ in range(400)]
+            await spin()
+        assert sum(task.done() and isinstance(task.exception(), Throttled) for task in held) > 1200
+        before = time.monotonic()
+        assert [await threads.run("other", int, number) for number in range(5)] == [0, 1, 2, 3, 4]
+        assert time.monotonic() - before < 5
+        gate.set()
+        await asyncio.gather(*held, return_exceptions=True)
+        threads.close()
+
+    asyncio.run(ask())
+
+
+def test_slow_place_leaves_threads_and_places_to_calls_for_others() -> None:
+    gate = threading.Event()
+
+    async def ask(askers: int) -> None:
+        gate.clear()
+        threads = Threads("test", threads=16, waiting=100, askers=askers)
+        held: list[asyncio.Task[bool]] = []
+        for slow in ("slow", "slower"):
+            held += [asyncio.create_task(threads.run_at("a", slow, gate.wait, 10)) for _ in range(100)]
+            await spin()
+        assert [await threads.run_at("a", "quick", int, number) for number in range(5)] == [0, 1, 2, 3, 4]
+        assert await threads.run("a", int, 6) == 6
+        gate.set()
+        await asyncio.gather(*held, return_exceptions=True)
+        threads.close()
+
+    asyncio.run(ask(1))
+    asyncio.run(ask(2))
+
+
+def test_call_that_waits_for_too_long_is_refused_and_never_made() -> None:
+    gate = threading.Event()
+    made: list[int] = []
+
+    async def ask() -> None:
+        threads = Threads("test", threads=1, waiting=2, longest_wait_s=1.2)
+        held = asyncio.create_task(threads.run("a", gate.wait, 10))
+        await spin()
+        late = [asyncio.create_task(threads.run("a", made.append, number)) for number in range(2)]
+        await asyncio.sleep(0.5)
+        with pytest.raises(Throttled) as full:
+            await threads.run("a", made.append, 2)
+        assert full.value.retry_after_s == 1  # those who wait have waited for half a second
+        told = await asyncio.gather(*late, return_exceptions=True)
+        assert [error.retry_after_s for error in told if isinstance(error, Throttled)] == [2, 2]
+        gate.set()
+        assert await held
+        await threads.run("a", made.append, 3)
+        threads.close()
+
+    asyncio.run(ask())
+    assert made == [3]
+
+
+def test_every_call_is_made_however_many_ask_for_whatever_places() -> None:
+    chance = random.Random(5)
+    running: Counter[tuple[str, str]] = Counter()
+    guard = threading.Lock()
+
+    def call(asker: str, place: str) -> None:
+        with guard:
+            running[asker, place] += 1
+            assert sum(running.values()) <= 7
+        time.sleep(chance.random() / 2000)
+        with guard:
+            running[asker, place] -= 1
+
+    async def ask() -> None:
+        threads = Threads("test", threads=7, waiting=100_000, askers=3)
+        calls = [(chance.choice("abc"), chance.choice(["", "x", "y", "z"])) for _ in range(3000)]
+        await asyncio.wait_for(asyncio.gather(*(threads.run_at(*key, call, *key) for key in calls)), 60)
+        threads.close()
+
+    asyncio.run(ask())
+    assert not any(running.values())
 
 
 def test_who_asks_takes_turns() -> None:
@@ -103,7 +200,7 @@ def test_call_that_waits_when_it_is_closed_is_never_made() -> None:
         assert begun.wait(10)
         given_up.cancel()
         threads.close()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(ServiceUnavailable, match="stopping"):
             await waiting
         gate.set()
         assert await held

@@ -1,0 +1,102 @@
+"""Submits that wait for silent storage locations hold up nothing else: over real sockets, with more of them than there are threads."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from tests.wire.running import SocketClient, listening
+from tests.wire.world import ANN, OTHER_ANN, OTHER_TENANT, SUBJECTS, TENANT, Answer, make_config
+
+from rightful.export.interface import SubmitRequest
+from rightful.ids import SubjectId, TenantId
+from rightful.operation.model import DataPolicyOperation
+from rightful.subject.model import DataSubject
+from rightful.testing.issuer import SimulatedIssuer
+from rightful.testing.memory_exports import MemoryExports
+
+THIRD_TENANT = TenantId("33333333-3333-3333-3333-333333333333")
+THIRD_ANN = SubjectId("aaaaaaaa-0000-4000-8000-00000000000c")
+PEOPLE = {TENANT: ANN, OTHER_TENANT: OTHER_ANN, THIRD_TENANT: THIRD_ANN}
+FLOOD = 60
+"""More than there are threads."""
+
+
+class HalfSilent(MemoryExports):
+    """Exports whose hosts called silent don't answer before the test is over."""
+
+    def __init__(self) -> None:
+        third = DataSubject(tenant_id=THIRD_TENANT, subject_id=THIRD_ANN, user_principal_name="ann@tailspin.example")
+        super().__init__((*SUBJECTS, third))
+        self.answering = threading.Event()
+        self.waiting = threading.Semaphore(0)
+
+    def submit(self, request: SubmitRequest) -> DataPolicyOperation:
+        if "silent" in str(request.storage_location):
+            self.waiting.release()
+            self.answering.wait(30)
+        return super().submit(request)
+
+
+class Scene:
+    def __init__(self, exports: HalfSilent, port: int, issuers: dict[TenantId, SimulatedIssuer], stack: ExitStack) -> None:
+        self.exports, self.port, self.issuers, self._stack = exports, port, issuers, stack
+
+    def flood(self, tenant_id: TenantId, host: str, calls: int = FLOOD) -> list[socket.socket]:
+        """Send submits, each on a connection of its own, and wait for no answer; return when no more of them come to a thread."""
+        opened = []
+        for number in range(calls):
+            body = json.dumps({"storageLocation": location(host, number)}).encode()
+            head = f"POST /v1.0/users/{PEOPLE[tenant_id]}/exportPersonalData HTTP/1.1\r\nHost: x.example\r\n"
+            head += f"Authorization: Bearer {self.issuers[tenant_id].token()}\r\nContent-Length: {len(body)}\r\n\r\n"
+            opened.append(self._stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=20)))
+            opened[-1].sendall(head.encode() + body)
+        while self.exports.waiting.acquire(timeout=0.5):
+            """Another one has come."""
+        return opened
+
+    def ask(self, tenant_id: TenantId, method: str, path: str, body: object = None) -> Answer:
+        client = SocketClient(self.port)
+        self._stack.callback(client.close)
+        return client.request(method, path, token=self.issuers[tenant_id].token(), body=body)
+
+    def submit(self, tenant_id: TenantId, host: str) -> Answer:
+        return self.ask(
+            tenant_id, "POST", f"/v1.0/users/{PEOPLE[tenant_id]}/exportPersonalData", {"storageLocation": location(host, FLOOD)}
+        )
+
+
+def location(host: str, number: int) -> str:
+    return f"https://{host}.blob.core.windows.net/c{number}?sp=cw&sig=SECRETSIGNATURE"
+
+
+@contextmanager
+def scene(*tenants: TenantId) -> Iterator[Scene]:
+    exports = HalfSilent()
+    with ExitStack() as stack:
+        issuers = {tenant_id: stack.enter_context(SimulatedIssuer(tenant_id)) for tenant_id in tenants}
+        config = make_config({tenant_id: [issuer] for tenant_id, issuer in issuers.items()})
+        server = stack.enter_context(listening(config, exports))
+        stack.callback(exports.answering.set)
+        yield Scene(exports, server.port, issuers, stack)
+
+
+def test_tenants_with_silent_storage_leave_threads_to_a_third() -> None:
+    with scene(TENANT, OTHER_TENANT, THIRD_TENANT) as opened:
+        opened.flood(TENANT, "silent-a")
+        opened.flood(OTHER_TENANT, "silent-b")
+        assert opened.submit(THIRD_TENANT, "third").status == 202
+        assert not opened.exports.answering.is_set()
+
+
+@pytest.mark.parametrize("tenants", [(TENANT,), (TENANT, OTHER_TENANT)], ids=["alone", "with another"])
+def test_silent_storage_holds_up_neither_other_storage_nor_a_cancel(tenants: tuple[TenantId, ...]) -> None:
+    with scene(*tenants) as opened:
+        first = opened.submit(TENANT, "quick")
+        opened.flood(TENANT, "silent-a")
+        opened.flood(TENANT, "silent-b")
+        assert opened.submit(TENANT, "quick").status == 202
+        assert opened.ask(TENANT, "DELETE", f"/v1.0/dataPolicyOperations/{first.headers['request-id']}").status == 204
+        assert not opened.exports.answering.is_set()
