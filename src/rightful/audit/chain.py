@@ -3,49 +3,21 @@
 A record's hash covers the hash before it, so whatever is changed, removed, moved or put in between no longer fits its neighbours. Whoever
 rewrites everything that follows as well makes a chain that fits again; that shows at the next signed checkpoint, as does a tail cut off.
 
-Records that fit are passed over; those that don't are kept, at most MOST_SUSPECTS, and judged together in the end: a record that fits a
-hash found elsewhere is genuine, and stands in the wrong place if its own number is another; the others were changed or added. Where
-records are missing, the first one after them cannot be checked by itself.
+Records that go on with what stands before them are counted; where they don't is kept, at most MOST_SUSPECTS times, and judged in the end.
 """
 
-import enum
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from rightful.audit.checkpoint import ChainCheckpoint
+from rightful.audit.finding import Finding, FindingKind
+from rightful.audit.judging import Flaw, Stretch, judge
 from rightful.audit.record import FIRST_HASH, decode, link
 from rightful.ids import TenantId
 
 MOST_SUSPECTS = 200
-
-
-class FindingKind(enum.StrEnum):
-    """What was done to a chain."""
-
-    CHANGED = "changed"
-    """The record is not what was recorded here."""
-    REMOVED = "removed"
-    INSERTED = "inserted"
-    REORDERED = "reordered"
-    REWRITTEN = "rewritten"
-    """The chain fits, and is not the one that was signed."""
-    CUT = "cut"
-    """The chain ends before a signed checkpoint."""
-    CHECKPOINT = "checkpoint"
-    """A checkpoint is signed by nobody who is trusted."""
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was done to a chain."""
-
-    kind: FindingKind
-    tenant_id: TenantId
-    first: int
-    """The number of the first record concerned."""
-    last: int
-    detail: str
 
 
 class ChainReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,29 +34,6 @@ class ChainReport(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
 
 
-@dataclass(slots=True)
-class _Suspect:
-    """A record that does not fit what stands before it."""
-
-    place: int
-    own: int
-    """The number that the record itself says; its place where it cannot be read."""
-    text: bytes
-    hash: bytes
-    before: tuple[bytes, ...]
-    """Hashes that may stand before it."""
-    own_before: int
-    drift_before: int
-    """By how much the own numbers of the records before it differ from their places."""
-    drift_after: int | None = None
-    is_genuine: bool = False
-
-    @property
-    def drift(self) -> int:
-        """By how much its own number differs from its place."""
-        return self.own - self.place
-
-
 class ChainCheck:
     """Takes the entries of one chain in order; `report` says what is wrong.
 
@@ -96,121 +45,96 @@ class ChainCheck:
         self._checkpoints: dict[int, list[ChainCheckpoint]] = {}
         for checkpoint in checkpoints:
             self._checkpoints.setdefault(checkpoint.seq, []).append(checkpoint)
-        self._findings: list[Finding] = []
-        self._suspects: list[_Suspect] = []
-        self._records = self._place = self._own = self._drift = self._highest = 0
-        self._before: tuple[bytes, ...] = (FIRST_HASH,)
+        self._stretches = [Stretch(1, 1, 0)]
+        self._rest = 0
+        """From which place on nothing is kept to be judged, 0 for none."""
+        self._hashes: defaultdict[int, set[bytes]] = defaultdict(set)
+        self._others: set[tuple[int, int]] = set()
+        """Numbers and places of records that a checkpoint was signed for, with another hash."""
+        self._records = self._place = self._number = 0
         self._signed: ChainCheckpoint | None = None
-        self._is_rewritten = False
+        self._before: tuple[bytes, ...] = (FIRST_HASH,)
 
     def add(self, place: int, canonical: str, hash_: bytes) -> None:
         """Take the entry at a place; places rise."""
         text = canonical.encode("utf-8", "surrogatepass")
-        own = _own_number(text, place, self._tenant_id)
-        is_after_gap = place > self._place + 1
-        if is_after_gap:
-            self._find(
-                FindingKind.REMOVED, self._place + 1, place - 1, f"record {place}, the first after the gap, cannot be checked by itself"
-            )
+        said = _said_number(text, self._tenant_id)
+        number = self._number + place - self._place if said is None else said
         computed = link(self._before[0], text)
-        if is_after_gap or computed == hash_ or any(link(before, text) == hash_ for before in self._before[1:]):
-            follows_suspect = bool(self._suspects) and self._suspects[-1].place == self._place
-            if own != self._own + 1 and not is_after_gap and not follows_suspect:
-                # Else a forger could number records so that none of them meets a checkpoint.
-                self._find(FindingKind.REWRITTEN, place, place, f"it fits, and says that it is record {own} where {self._own + 1} comes")
-            self._settle(own, own - place, hash_)
-            self._before = (hash_,)
+        is_linked = said is not None and (computed == hash_ or any(link(before, text) == hash_ for before in self._before[1:]))
+        if is_linked and (place, number) == (self._place + 1, self._number + 1):
+            self._stretches[-1].count += not self._rest
         else:
-            if len(self._suspects) < MOST_SUSPECTS:
-                self._suspects.append(_Suspect(place, own, text, hash_, self._before, self._own, self._drift))
-            # Where the hash alone was changed, what follows fits the hash as it was.
-            self._before = (hash_, computed)
+            self._suspect(Stretch(place, number, 1, text, is_linked), hash_)
+        # Where the hash alone was changed, what follows fits the hash as it was.
+        self._before = (hash_,) if is_linked else (hash_, computed)
         self._records += 1
-        self._place, self._own, self._highest = place, own, max(self._highest, own)
-
-    def _settle(self, own: int, drift: int, hash_: bytes) -> None:
-        """Take a record that fits: suspects learn how what follows them is numbered, and a checkpoint is compared."""
-        for suspect in reversed(self._suspects):
-            if suspect.drift_after is not None:
-                break
-            suspect.drift_after = drift
-        self._drift = drift
-        signed = self._checkpoints.get(own)
-        if signed is None or self._is_rewritten:
-            return
-        if all(checkpoint.hash == hash_.hex() for checkpoint in signed):
+        self._place, self._number = place, number
+        signed = self._checkpoints.get(number, ())
+        if any(checkpoint.hash != hash_.hex() for checkpoint in signed):
+            self._others.add((number, place))
+        elif signed and len(self._stretches) == 1 and not self._others:
             self._signed = signed[0]
+
+    def _suspect(self, suspect: Stretch, hash_: bytes) -> None:
+        if len(self._stretches) > 2 * MOST_SUSPECTS:
+            self._rest = self._rest or suspect.place
             return
-        self._is_rewritten = True
-        since = self._signed.seq if self._signed else 0
-        self._find(
-            FindingKind.REWRITTEN,
-            since + 1,
-            own,
-            f"the checkpoint of record {own} was signed for another record: what lies between was replaced",
-        )
+        self._saw(self._before[0], self._number, self._place)
+        self._saw(hash_, suspect.number, suspect.place)
+        self._stretches += (suspect, Stretch(suspect.place + 1, suspect.number + 1, 0))
+
+    def _saw(self, hash_: bytes, *numbers: int) -> None:
+        """Note that a hash may be that of one of these records."""
+        for number in numbers:
+            self._hashes[number].add(hash_)
 
     def report(self) -> ChainReport:
         """Return what was found; after the last entry."""
-        self._judge()
+        self._saw(self._before[0], self._number, self._place)
+        flaws, kept, highest = judge([each for each in self._stretches if each.count], self._hashes)
+        flaws += self._rewritten(kept)
+        if self._rest:
+            detail = f"only the first {MOST_SUSPECTS} that do not fit are told; more may be wrong here, and what was removed may be here"
+            flaws.append((FindingKind.CHANGED, self._rest, self._place, detail))
+            highest = max(highest, self._place)
         newest = max(self._checkpoints, default=0)
-        if newest > self._highest:
-            detail = f"record {newest} was signed in a checkpoint, and the chain ends with {self._highest}"
-            self._find(FindingKind.CUT, self._highest + 1, newest, detail)
+        if newest > highest:
+            detail = f"record {newest} was signed in a checkpoint, and the chain ends with {highest}"
+            flaws.append((FindingKind.CUT, highest + 1, newest, detail))
         return ChainReport(
             tenant_id=self._tenant_id,
             records=self._records,
             head=self._place,
             signed=self._signed.seq if self._signed else 0,
             signed_us=self._signed.time_us if self._signed else 0,
-            findings=tuple(sorted(self._findings, key=lambda found: (found.first, found.kind))),
+            findings=tuple(
+                Finding(kind=kind, tenant_id=self._tenant_id, first=first, last=last, detail=detail)
+                for kind, first, last, detail in sorted(flaws, key=lambda flaw: (flaw[1], flaw[0]))
+            ),
         )
 
-    def _judge(self) -> None:
-        hashes = {suspect.hash for suspect in self._suspects}
-        pool = hashes.union(*(suspect.before for suspect in self._suspects))
-        for suspect in self._suspects:
-            suspect.is_genuine = any(link(before, suspect.text) in hashes for before in pool)
-        following: _Suspect | None = None
-        for suspect in reversed(self._suspects):
-            if following is not None and following.place == suspect.place + 1:
-                suspect.drift_after = following.drift if following.is_genuine else following.drift_after
-            following = suspect
-        before: _Suspect | None = None
-        for suspect in self._suspects:
-            self._judge_one(suspect, is_after_foreign=before is not None and before.place == suspect.place - 1 and not before.is_genuine)
-            before = suspect
-        if len(self._suspects) == MOST_SUSPECTS:
-            place = self._suspects[-1].place
-            self._find(
-                FindingKind.CHANGED, place, self._place, f"there may be more after record {place}: only the first {MOST_SUSPECTS} are told"
-            )
-
-    def _judge_one(self, suspect: _Suspect, *, is_after_foreign: bool) -> None:
-        place, after = suspect.place, suspect.drift_after
-        if suspect.is_genuine:
-            is_shifted = suspect.drift == after or (after is None and is_after_foreign)
-            if suspect.drift and not is_shifted:
-                self._find(FindingKind.REORDERED, place, place, f"here stands record {suspect.own}")
-        elif after is not None and after < suspect.drift_before:
-            self._find(FindingKind.INSERTED, place, place, "the service did not write it; those after it were renumbered")
-        elif after is not None and after > suspect.drift_before and suspect.drift == after:
-            first, last = suspect.own_before + 1, suspect.own - 1
-            self._find(
-                FindingKind.REMOVED, first, last, f"those after them were renumbered; record {suspect.own} cannot be checked by itself"
-            )
-        else:
-            before = f"; or record {place - 1} was, with its hash" if place > 1 else ""
-            added = " or added" if after is None else ""
-            self._find(FindingKind.CHANGED, place, place, f"it was changed{added} after it was recorded{before}")
-
-    def _find(self, kind: FindingKind, first: int, last: int, detail: str) -> None:
-        self._findings.append(Finding(kind=kind, tenant_id=self._tenant_id, first=first, last=last, detail=detail))
+    def _rewritten(self, kept: Sequence[Stretch]) -> Iterator[Flaw]:
+        """Compare the checkpoints of records that fit: where the hash is another, something was replaced since the last one that is met."""
+        others = {
+            number
+            for number, place in self._others
+            if any(number in piece.numbers and number - piece.number == place - piece.place for piece in kept)
+        }
+        since, is_told = 0, False
+        for seq in sorted(self._checkpoints):
+            if seq not in others:
+                since, is_told = seq, False
+            elif not is_told:
+                is_told = True
+                detail = f"the checkpoint of record {seq} was signed for another record: what lies between was replaced"
+                yield FindingKind.REWRITTEN, since + 1, seq, detail
 
 
-def _own_number(text: bytes, place: int, tenant_id: TenantId) -> int:
+def _said_number(text: bytes, tenant_id: TenantId) -> int | None:
+    """Return which record of the chain a text says to be, None where it says nothing of the kind."""
     try:
         found = decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return place
-    return found.seq if found.tenant_id == tenant_id else place
+        return None
+    return found.seq if found.tenant_id == tenant_id and found.seq > 0 else None

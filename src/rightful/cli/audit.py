@@ -15,8 +15,9 @@ from rightful.ids import TenantId
 from rightful.redaction import printable
 
 if TYPE_CHECKING:
-    from rightful.audit.chain import ChainReport, Finding
+    from rightful.audit.chain import ChainReport
     from rightful.audit.checkpoint import ChainCheckpoint
+    from rightful.audit.finding import Finding
     from rightful.config.model import Config
     from rightful.store.audit_file import AuditFile
 
@@ -173,8 +174,9 @@ def _kept(path: Path) -> list["ChainCheckpoint"]:
 def _check(trail: "AuditFile", tenant_id: TenantId, kept: Iterable["ChainCheckpoint"], config: "Config") -> "ChainReport":
     import msgspec  # noqa: PLC0415 - likewise
 
-    from rightful.audit.chain import ChainCheck, Finding, FindingKind  # noqa: PLC0415 - likewise
+    from rightful.audit.chain import ChainCheck  # noqa: PLC0415 - likewise
     from rightful.audit.checkpoint import is_signed  # noqa: PLC0415 - likewise
+    from rightful.audit.finding import Finding, FindingKind  # noqa: PLC0415 - likewise
     from rightful.export.checkpointing import checkpoint_key  # noqa: PLC0415 - likewise
 
     trusted = {checkpoint_key(config).public, *config.audit.earlier_keys}

@@ -6,8 +6,9 @@ import msgspec
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rightful.audit.chain import ChainCheck, ChainReport, FindingKind
+from rightful.audit.chain import ChainCheck, ChainReport
 from rightful.audit.checkpoint import ChainCheckpoint, CheckpointKey
+from rightful.audit.finding import FindingKind
 from rightful.audit.record import FIRST_HASH, NOBODY, OK, Action, AuditRecord, Target, decode, encode, link, record
 from rightful.ids import TenantId
 
@@ -27,9 +28,9 @@ def chain(values: Iterable[AuditRecord]) -> list[Row]:
     return found
 
 
-def built(length: int) -> list[Row]:
+def built(length: int, tenant_id: TenantId = TENANT) -> list[Row]:
     return chain(
-        record(NOBODY, tenant_id=TENANT, time_us=number, action=Action.CALL, outcome=OK, target=Target.SERVICE, target_id=str(number))
+        record(NOBODY, tenant_id=tenant_id, time_us=number, action=Action.CALL, outcome=OK, target=Target.SERVICE, target_id=str(number))
         for number in range(length)
     )
 
@@ -38,8 +39,8 @@ def signed(rows: list[Row], at: int) -> ChainCheckpoint:
     return KEY.sign(tenant_id=TENANT, seq=at, hash_=rows[at - 1][2], time_us=1)
 
 
-def check(rows: Iterable[Row], *checkpoints: ChainCheckpoint) -> ChainReport:
-    found = ChainCheck(TENANT, checkpoints)
+def check(rows: Iterable[Row], *checkpoints: ChainCheckpoint, tenant_id: TenantId = TENANT) -> ChainReport:
+    found = ChainCheck(tenant_id, checkpoints)
     for row in rows:
         found.add(*row)
     return found.report()

@@ -207,6 +207,22 @@ def test_swapped_records_are_named(trail: Trail, one: int, other: int) -> None:
     assert trail.verify() == (1, [("reordered", one, one), ("reordered", other, other)])
 
 
+@pytest.mark.parametrize(
+    ("order", "moved"),
+    [
+        ((1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 12), [(4, 5), (6, 7)]),
+        ((3, 4, 1, 2, 5, 6, 7, 8, 9, 10, 11, 12), [(1, 2), (3, 4)]),
+        ((7, 8, 9, 10, 11, 1, 2, 3, 4, 5, 6, 12), [(1, 5), (6, 11)]),
+    ],
+    ids=str,
+)
+def test_moved_blocks_are_named(trail: Trail, order: tuple[int, ...], moved: list[tuple[int, int]]) -> None:
+    trail.tamper("UPDATE audit SET seq = -seq WHERE tenant_id = :tenant")
+    for place, number in enumerate(order, 1):
+        trail.tamper("UPDATE audit SET seq = :place WHERE tenant_id = :tenant AND seq = -:number", place=place, number=number)
+    assert trail.verify() == (1, [("reordered", *each) for each in moved])
+
+
 @pytest.mark.parametrize(("one", "other"), [(5, 6), (2, 9)])
 def test_swapped_contents_are_named(trail: Trail, one: int, other: int) -> None:
     texts = {"first": trail.rows()[one - 1][1], "second": trail.rows()[other - 1][1], "one": one, "other": other}

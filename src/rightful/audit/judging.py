@@ -1,0 +1,151 @@
+"""Names what was done to a chain, from the places where it does not go on. Pure.
+
+A chain comes as stretches: records in places one after another, numbered one by one, each of which fits the one before it. A record that
+does not go on with what stands before it is a stretch by itself, a suspect. An untouched chain is one stretch.
+
+1. A suspect is genuine if it fits a hash that was seen for the number before its own and makes one that was seen for its own number.
+2. Each number belongs to one record; copies of it are left over.
+3. What is left over is changed if the number that it stands for is free, and inserted otherwise. A record whose predecessor is gone cannot
+   be checked by itself and keeps the number that it says, where that is in order.
+4. Numbers that no record has are removed. Records stand in the wrong place if they do not follow each other by their numbers. How many
+   come before counts: nobody is accused because others were inserted or removed before.
+
+Where no rule finds anything, each number is there once, at its place, and fits the one before.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from rightful.audit.finding import FindingKind
+from rightful.audit.record import link
+
+Flaw = tuple[FindingKind, int, int, str]
+"""The kind, the first and the last record, and what is known of it."""
+
+
+@dataclass(slots=True)
+class Stretch:
+    """Records that go on with each other, or one suspect."""
+
+    place: int
+    number: int
+    """Which record of the chain the first one says to be."""
+    count: int
+    suspect: bytes | None = None
+    """A suspect's text."""
+    is_linked: bool = True
+    """False for a suspect that does not fit the hash before it, or cannot be read."""
+
+    @property
+    def numbers(self) -> range:
+        """Which records of the chain they say to be."""
+        return range(self.number, self.number + self.count)
+
+
+def judge(stretches: Sequence[Stretch], hashes: Mapping[int, AbstractSet[bytes]]) -> tuple[list[Flaw], list[Stretch], int]:
+    """Return what was done, the stretches that hold what was recorded, and the highest number that is accounted for.
+
+    `hashes` were seen before and at the suspects, and at the end, by the numbers that they may belong to.
+    """
+    pieces = list(_pieces(stretches))
+    owners: dict[int, Stretch] = {}
+    for piece in pieces:
+        if piece.suspect is None or _is_genuine(piece.suspect, piece.number, hashes):
+            owners.setdefault(piece.number, piece)
+    pieces.sort(key=lambda piece: piece.place)
+    flaws, kept, changed = _leftovers(pieces, owners)
+    there = [Stretch(0, 0, 1), *sorted([*kept, *changed], key=lambda piece: piece.number)]
+    for before, piece in pairwise(there):
+        if before.numbers.stop < piece.number:
+            detail = f"record {piece.number}, the first after the gap, cannot be checked by itself"
+            flaws.append((FindingKind.REMOVED, before.numbers.stop, piece.number - 1, detail))
+    flaws += _reordered(kept, is_complete=not flaws)
+    return flaws, kept, there[-1].numbers.stop - 1
+
+
+def _pieces(stretches: Sequence[Stretch]) -> Iterator[Stretch]:
+    """Cut stretches where others begin or end: two pieces hold the same numbers or none in common; those of long stretches come first."""
+    edges = {edge for each in stretches for edge in (each.number, each.numbers.stop)}
+    for each in sorted(stretches, key=lambda each: (each.suspect is not None, -each.count)):
+        inside = sorted({each.numbers.stop} | {edge for edge in edges if edge in each.numbers})
+        for first, after in pairwise(inside):
+            yield replace(each, place=each.place + first - each.number, number=first, count=after - first)
+
+
+def _is_genuine(text: bytes, number: int, hashes: Mapping[int, AbstractSet[bytes]]) -> bool:
+    made = {link(before, text) for before in hashes.get(number - 1, ())}
+    return not made.isdisjoint(hashes.get(number, ()))
+
+
+def _leftovers(pieces: Sequence[Stretch], owners: Mapping[int, Stretch]) -> tuple[list[Flaw], list[Stretch], list[Stretch]]:
+    """Return the flaws of what does not fit, the pieces that are kept, and the changed ones with the numbers that they stand for."""
+    flaws: list[Flaw] = []
+    kept: list[Stretch] = []
+    changed: list[Stretch] = []
+    taken = [range(1), *(piece.numbers for piece in owners.values())]
+    following = [piece for piece in reversed(pieces) if owners.get(piece.number) is piece]
+    before: int = 0  # the number of the last record that has one
+    adjacent: int | None = 0  # that of the record right before, None where it was inserted
+    for piece in pieces:
+        first, last = piece.place, piece.place + piece.count - 1
+        is_changed = False
+        if following and following[-1] is piece:
+            held = following.pop()
+            is_changed = not piece.is_linked and adjacent == piece.number - 1
+        else:
+            number = _number(piece, before, following[-1].number if following else None, taken)
+            if number is None:
+                flaws.append((FindingKind.INSERTED, first, last, "the service did not write it here; those after it were renumbered"))
+                adjacent = None
+                continue
+            held = replace(piece, number=number)
+            is_changed = not _is_free(range(number - 1, number), taken)
+            taken.append(held.numbers)
+        if is_changed:
+            added = "" if following else " or added"
+            neighbour = f"; or record {first - 1} was, with its hash" if first > 1 else ""
+            flaws.append((FindingKind.CHANGED, first, last, f"it was changed{added} after it was recorded{neighbour}"))
+        (kept if held is piece or not is_changed else changed).append(held)
+        before = adjacent = held.numbers.stop - 1
+    return flaws, kept, changed
+
+
+def _is_free(numbers: range, taken: Sequence[range]) -> bool:
+    return not any(each.start < numbers.stop and numbers.start < each.stop for each in taken)
+
+
+def _number(piece: Stretch, before: int, after: int | None, taken: Sequence[range]) -> int | None:
+    """Return the number that a leftover piece stands for, None where it stands for none."""
+    number = piece.number
+    if (after is None or number < after) and _is_free(piece.numbers, taken):
+        is_predecessor_there = not _is_free(range(number - 1, number), taken)
+        if is_predecessor_there or before < number:
+            return number
+    following = before + 1
+    return following if _is_free(range(following, following + piece.count), taken) else None
+
+
+def _reordered(kept: Sequence[Stretch], *, is_complete: bool) -> Iterator[Flaw]:
+    """Find what stands in the wrong place; where no record is missing and none is added, each has the place of its number."""
+    due: dict[int, int] = {}
+    place = 1
+    for piece in sorted(kept, key=lambda piece: piece.number):
+        due[piece.number] = place
+        place += piece.count
+    place = 1
+    moved: list[Stretch] = []
+    for piece in kept:
+        is_moved = piece.place != piece.number if is_complete else place != due[piece.number]
+        place += piece.count
+        if not is_moved:
+            continue
+        if moved and (moved[-1].place + moved[-1].count, moved[-1].numbers.stop) == (piece.place, piece.number):
+            moved[-1] = replace(moved[-1], count=moved[-1].count + piece.count)
+        else:
+            moved.append(piece)
+    for piece in moved:
+        last = piece.numbers.stop - 1
+        here = f"here stands record {last}" if piece.count == 1 else f"here stand records {piece.number} to {last}"
+        yield FindingKind.REORDERED, piece.place, piece.place + piece.count - 1, here
