@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import psycopg
 
+from benchmarks.blobs import big, files
 from benchmarks.cluster import CACHE, Cluster
 from benchmarks.estimates import estimates
 from benchmarks.figures import PEER, Figure, median_of, spread
@@ -240,11 +241,15 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "lake": (lake, 15),
     "lakes": (lakes, 1),
     "mailbox": (mailboxes, 3),
+    "files": (files, 3),
+    "big": (big, 2),
     "wire": (wire, 3),
     "help": (help_text, 15),
 }
 """Name to function and the number of runs."""
 NEEDS_CLUSTER = frozenset({"small", "large", "queue", "estimates"})
+HAS_RIVALS = frozenset({"files", "big"})
+"""Those that are compared with programs which have to be fetched."""
 
 
 def _submit_share(service: Service, place: int, step: int) -> list[str]:

@@ -1,6 +1,7 @@
 """`make bench`: measure the service and the yardstick on the same work, side by side.
 
-    python -m benchmarks.run [--only small,large,queue,estimates,lake,lakes,mailbox,wire,help] [--json FILE] [--runs N] [--docs]
+    python -m benchmarks.run [--only small,large,queue,estimates,lake,lakes,mailbox,files,big,wire,help] [--scale S] [--runs N]
+                             [--json FILE] [--docs] [--offline]
 
 Figures never fail the run; a wrong number of rows does.
 """
@@ -10,7 +11,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from benchmarks import cases, figures
+from benchmarks import cases, figures, rivals
 from benchmarks.cluster import Cluster
 
 _ROOT = Path(__file__).parent.parent
@@ -25,11 +26,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, help="how often each case is measured, instead of its own number")
     parser.add_argument("--scale", type=float, default=1.0, help="how much data there is around the measured people")
     parser.add_argument("--docs", action="store_true", help="write the table into README.md and docs/performance.md")
+    parser.add_argument("--offline", action="store_true", help="fetch no program to compare with; those that were fetched before are used")
     arguments = parser.parse_args()
     names = arguments.only.split(",")
     unknown = [name for name in names if name not in cases.CASES]
     if unknown:
         parser.error(f"there is no case {', '.join(unknown)}; there are {', '.join(cases.CASES)}")
+    if cases.HAS_RIVALS & set(names) and not arguments.offline:
+        rivals.fetch()
     facts, found = figures.machine(), []
     with contextlib.ExitStack() as stack:
         needs_cluster = bool(cases.NEEDS_CLUSTER & set(names))

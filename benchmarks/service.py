@@ -58,9 +58,9 @@ class Connection:
         self._connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=60)
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
-    def submit(self, subject: str) -> str:
+    def submit(self, subject: str, location: str = ACCOUNT) -> str:
         """Ask for an export; returns the operation's id."""
-        body = json.dumps({"storageLocation": ACCOUNT})
+        body = json.dumps({"storageLocation": location})
         self._connection.request("POST", f"/v1.0/users/{subject}/exportPersonalData", body, self._headers)
         answer = self._connection.getresponse()
         text = answer.read()

@@ -2,17 +2,14 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from itertools import cycle, islice
 from pathlib import Path
 
-import psutil
-
 from benchmarks import load
+from benchmarks.beside import Server, serving
 from benchmarks.cluster import CACHE
 from benchmarks.figures import Figure, median_of, spread
 from benchmarks.load import Load
@@ -26,39 +23,17 @@ _CASE = "64 connections"
 _SAS = "sv=2024-11-04&sr=c&sp=cw&se=2099-01-01T00%3A00%3A00Z&sig=c2lnbmF0dXJlLW9mLXRoZS1iZW5jaG1hcms%3D"
 
 
-class _Server:
-    def __init__(self, process: subprocess.Popen[str], address: str) -> None:
-        self.address = address
-        self._process = psutil.Process(process.pid)
-
-    def cpu_s(self) -> float:
-        spent = self._process.cpu_times()
-        return spent.user + spent.system
-
-
-@contextmanager
-def _server(*arguments: str | Path) -> Iterator[_Server]:
-    command = [sys.executable, "-m", "benchmarks.wire_server", *map(str, arguments)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        if not address:
-            raise SystemExit(f"benchmarks: {' '.join(command)} did not start")
-        yield _Server(process, address)
-        process.communicate()  # closes its standard input, and hears it out
-
-
 def wire(_cluster: object, runs: int) -> list[Figure]:
     """Submit to a folder, submit to a blob service, and poll; ours and the bare one in turn, each time afresh."""
     found: dict[str, dict[str, list[Load]]] = {name: {"ours": [], "bare": []} for name in ("folder", "blobs", "poll")}
     costs: dict[str, dict[str, list[float]]] = {name: {"ours": [], "bare": []} for name in found}
-    with _server("sink") as sink:
+    with serving("benchmarks.sink") as sink:
         for _ in range(runs):
             for who in ("ours", "bare"):
                 with ExitStack() as stack:
                     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wire-", dir=CACHE)))
                     config, token = _configure(folder, sink.address)
-                    server = stack.enter_context(_server(who, config))
+                    server = stack.enter_context(serving("benchmarks.wire_server", who, config))
                     for name, requests in _work(server, token, sink.address):
                         before = server.cpu_s()
                         answered = load.run(server.address, requests, connections=CONNECTIONS)
@@ -74,7 +49,7 @@ def wire(_cluster: object, runs: int) -> list[Figure]:
     ]
 
 
-def _work(server: _Server, token: str, sink: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+def _work(server: Server, token: str, sink: str) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Yield the requests of each kind; a few before them, that don't count, open what a service opens once."""
     blobs = f"{sink}/account/container?{_SAS}"
     warm = islice(_submits(token, ACCOUNT, "warm"), CONNECTIONS)

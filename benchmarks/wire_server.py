@@ -1,14 +1,12 @@
-"""Servers that the wire's benchmark asks, each a process of its own: `python -m benchmarks.wire_server ours|bare|sink CONFIG`.
+"""Servers that the wire's benchmark asks, each a process of its own: `python -m benchmarks.wire_server ours|bare CONFIG`.
 
 ours   Rightful's wire, store and storage, as `rightful serve` has them, with an engine that starts no export: what it measures is the
        request, and exports would take the same two cores.
 bare   A Starlette handler that verifies the same token by the same code, inserts a row, durably, and writes the same mark.
-sink   Says 201 to every PUT, as a blob service does that stores nothing.
 
 Each prints its address and ends with its standard input.
 """
 
-import asyncio
 import json
 import os
 import sqlite3
@@ -19,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import urllib3
 import uvicorn
@@ -30,6 +28,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from benchmarks.beside import announce
 from rightful.clock import SystemClock
 from rightful.config.load import load
 from rightful.config.model import Config
@@ -91,7 +90,7 @@ def _service(config: Config) -> Iterator[Service]:
 def _serve_ours(config: Config) -> None:
     with _service(config) as service:
         listening = Listening(config, service)
-        _announce(listening.address, listening.stop)
+        announce(listening.address, listening.stop)
         listening.run()
 
 
@@ -164,54 +163,14 @@ def _serve_bare(config: Config) -> None:
     )
     socket = server.config.bind_socket()
     socket.listen(2048)
-    _announce(f"http://127.0.0.1:{socket.getsockname()[1]}", lambda: setattr(server, "should_exit", True))
+    announce(f"http://127.0.0.1:{socket.getsockname()[1]}", lambda: setattr(server, "should_exit", True))
     uvloop.run(server.serve(sockets=[socket]))
-
-
-class _Sink(asyncio.Protocol):
-    _ANSWER = b'HTTP/1.1 201 Created\r\nContent-Length: 0\r\nETag: "0x1"\r\nx-ms-request-id: 1\r\n\r\n'
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        self._received = b""
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        while (end := self._received.find(b"\r\n\r\n")) >= 0:
-            length = int(self._received[:end].lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
-            if len(self._received) < end + 4 + length:
-                return
-            self._received = self._received[end + 4 + length :]
-            self._transport.write(self._ANSWER)
-
-
-async def _sink() -> None:
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    server = await loop.create_server(_Sink, "127.0.0.1", 0)
-    _announce(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", lambda: loop.call_soon_threadsafe(ended.set))
-    await ended.wait()
-
-
-def _announce(address: str, stop: Callable[[], object]) -> None:
-    """Print the address, and stop when the standard input ends."""
-    print(address, flush=True)
-
-    def wait() -> None:
-        sys.stdin.read()
-        stop()
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def main() -> None:
     """Serve what the command line names."""
-    kind = sys.argv[1]
-    if kind == "sink":
-        uvloop.run(_sink())
-        return
-    config = load(Path(sys.argv[2]), os.environ)
-    (_serve_ours if kind == "ours" else _serve_bare)(config)
+    _, kind, path = sys.argv
+    (_serve_ours if kind == "ours" else _serve_bare)(load(Path(path), os.environ))
 
 
 if __name__ == "__main__":

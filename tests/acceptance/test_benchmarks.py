@@ -23,6 +23,14 @@ def test_one_case_run_gives_json_with_machine_and_verdict() -> None:
     ]
 
 
+def test_small_and_large_files_are_copied_to_the_benchmarks_own_blob_service_and_counted_there() -> None:
+    command = [sys.executable, "-m", "benchmarks.run", "--only", "files,big", "--runs", "1", "--scale", "0.001", "--offline", "--json", "-"]
+    document = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
+    figures = {(figure["case"], figure["name"]): figure for figure in document["figures"]}
+    assert figures["200 files of 10 KiB", "files a second"]["value"] > 0
+    assert figures["0.0195 GiB in 20 files", "CPU of a GiB, SHA-256 included"]["target"] == 2.0
+
+
 def test_unknown_case_is_a_usage_error_that_names_those_there_are() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "benchmarks.run", "--only", "smal"], cwd=ROOT, capture_output=True, text=True, check=False
