@@ -19,7 +19,7 @@ def test_sources_and_directory_of_the_page_make_a_valid_configuration(tmp_path: 
     found = blocks("connect-your-systems.md")
     directory = next(block for block in found if block.startswith("directory:"))
     sources = [block for block in found if "connector:" in block and not block.startswith("directory:")]
-    assert len(sources) == 7
+    assert len(sources) == 8
     for name in ("seal.key", "audit.key"):
         (tmp_path / name).write_text("ab" * 32)
     text = template.render(tmp_path, tenant_id="2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55")
@@ -37,6 +37,8 @@ def test_sources_and_directory_of_the_page_make_a_valid_configuration(tmp_path: 
         "tickets",
         "microsoft_mail",
         "activity",
+        "loyalty",
+        "purchases",
     }
 
 

@@ -40,7 +40,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "export": ExportSettings,
     "storage": StorageSettings,
 }
-_SOURCE_KEYS = ("connector", "product", "label", "on_unreadable_item", "redact")
+_SOURCE_KEYS = ("connector", "product", "label", "on_unreadable_item", "identifiers", "redact")
 
 
 def load(path: Path, environ: AbstractMapping[str, str]) -> Config:

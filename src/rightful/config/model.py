@@ -211,6 +211,9 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     label: LabelSettings | None = None
     on_unreadable_item: Literal["record", "fail"] = "record"
     """What an unreadable item does: a line in the ledger, or the operation's failure."""
+    identifiers: dict[str, str | tuple[str, ...]] = {}
+    """Kind of identifier to the column, or columns, that hold it: who has rows here is searched for by these too, in every source. For
+    sources with `match` whose connector finds rows by any column (`sql`, `lake`)."""
     redact: dict[str, Redaction] = {}
     """Column: what is done with its values before they are delivered: `others` keeps the person's own identifiers alone, `mails_and_phones`
     withholds others' addresses and numbers in free text, `hash` and `drop` all of it. Not for files."""

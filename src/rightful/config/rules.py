@@ -23,7 +23,8 @@ from rightful.config.model import (
 )
 from rightful.config.reading import join, show_key
 from rightful.config.scalar import did_you_mean
-from rightful.connectors.registry import ConnectorType, FindsProblems, UsesKinds
+from rightful.connectors.registry import ConnectorType, FindsBy, FindsProblems, UsesKinds
+from rightful.directory.people import OWN_KINDS
 from rightful.directory.registry import DirectoryType
 from rightful.identity.model import LOCAL_ISSUER
 from rightful.ids import PERSONAL_ACCOUNTS, is_guid
@@ -173,7 +174,8 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
     _check_source_names(draft.source_names, sources, complain)
     kinds = None
     if draft.directory is not None and draft.directory_type is not None:
-        kinds = _check_directory(draft.directory_type, draft.directory.settings, f"{draft.setting}.directory", complain)
+        found = frozenset(kind for source in draft.sources for kind in source.identifiers)
+        kinds = _check_directory(draft.directory_type, draft.directory.settings, found, f"{draft.setting}.directory", complain)
     for source in draft.sources:
         _check_source(source, draft, kinds, join(sources, source.name), complain)
 
@@ -280,9 +282,11 @@ def _below(setting: str, path: SettingPath) -> str:
     return setting
 
 
-def _check_directory(type_: DirectoryType, settings: msgspec.Struct, setting: str, complain: Complain) -> frozenset[str]:
-    """Return the identifier kinds that the directory gives; note kinds that lead nowhere."""
-    kinds = type_.kinds_given(settings)
+def _check_directory(
+    type_: DirectoryType, settings: msgspec.Struct, found: frozenset[str], setting: str, complain: Complain
+) -> frozenset[str]:
+    """Return the identifier kinds that the directory gives, or are found in sources; note kinds that lead nowhere."""
+    kinds = type_.kinds_given(settings) | found
     _told(lambda: _unknown_kinds(type_.kinds_used(settings), kinds), setting, complain)
     _told(lambda: type_.problems(settings), setting, complain)
     return kinds
@@ -320,6 +324,7 @@ def _check_source(source: SourceConfig, draft: TenantDraft, kinds: frozenset[str
     if not source.product.strip():
         complain(f"{setting}.product", "is empty", "leave it out, or write the folder's name")
     _check_redaction(source, setting, complain)
+    _check_identifiers(source, draft.connectors[source.connector], setting, complain)
     type_ = draft.connectors[source.connector]
     if isinstance(type_, FindsProblems):
         read = {other.name: other for other in draft.sources}
@@ -331,6 +336,28 @@ def _check_source(source: SourceConfig, draft: TenantDraft, kinds: frozenset[str
         _told(lambda: type_.problems(source.name, settings, siblings=siblings, folder=draft.folder), setting, complain)
     if kinds is not None:
         _told(lambda: _unknown_kinds(_kinds_used(type_, settings), kinds), setting, complain)
+
+
+def _check_identifiers(source: SourceConfig, type_: ConnectorType, setting: str, complain: Complain) -> None:
+    """Refuse identifiers that cannot be found in a source, or of which it cannot be said how many people share one."""
+    if not source.identifiers:
+        return
+    here = f"{setting}.identifiers"
+    match = getattr(source.settings, "match", None)
+    if not isinstance(type_, FindsBy):
+        complain(here, f"is not for the connector {source.connector}: it cannot tell how many people share a value", "leave it out")
+        return
+    if not match:
+        complain(here, "needs a `match`: rows of this source are found by those of another", "name the columns in the other source")
+    for kind, named in source.identifiers.items():
+        if kind in OWN_KINDS:
+            complain(join(here, kind), "is what the directory alone gives", "give the kind another name")
+        if not named:
+            complain(join(here, kind), "names no column", "write the column that holds it")
+    excluded = set(getattr(source.settings, "exclude", ()))
+    named_in = (column for named in source.identifiers.values() for column in ((named,) if isinstance(named, str) else named))
+    for column in sorted(excluded.intersection((*named_in, *(match or ())))):
+        complain(here, f"needs column {show_key(column)}, which `exclude` leaves out", "take it out of `exclude`")
 
 
 def _check_redaction(source: SourceConfig, setting: str, complain: Complain) -> None:

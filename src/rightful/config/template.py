@@ -421,6 +421,8 @@ tenants:
       #   timeout_s: 3600
       #   @ sql.exclude
       #   exclude: [risk_score]
+      #   @ source.identifiers
+      #   identifiers: {customer_id: customer_no}
       #   @ source.redact
       #   redact: {gift_recipient: others, remarks: mails_and_phones}
       #   @ sql.time

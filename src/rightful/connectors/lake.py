@@ -121,6 +121,11 @@ class LakeConnector:
         self._folder = folder
 
     @staticmethod
+    def found_by(settings: LakeSettings, match: Mapping[str, str]) -> LakeSettings:
+        """Search by other columns; see `connectors.registry.FindsBy`."""
+        return msgspec.structs.replace(settings, match=dict(match), window=WindowSettings())
+
+    @staticmethod
     def problems(
         source_name: str, settings: LakeSettings, *, siblings: Mapping[str, msgspec.Struct | None], folder: Path
     ) -> Iterator[SettingProblem]:

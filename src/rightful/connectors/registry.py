@@ -57,6 +57,15 @@ class UsesKinds(Protocol):
         ...
 
 
+@runtime_checkable
+class FindsBy(Protocol):
+    """The ability of a connector's class to find rows by whichever column: what `identifiers` of a source needs."""
+
+    def found_by(self, settings: msgspec.Struct, match: Mapping[str, str]) -> msgspec.Struct:
+        """Return settings of the same source whose rows, of all times, are found by these columns ({column: kind}); called on the class."""
+        ...
+
+
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
     """A connector that somebody has installed."""
 

@@ -109,6 +109,12 @@ class SqlConnector:
         if _leads_back(source_name, known):
             yield ("via",), "leads back to where it began, in a circle", "one table of the chain needs a `match` instead"
 
+    @staticmethod
+    def found_by(settings: SqlSettings, match: Mapping[str, str]) -> SqlSettings:
+        """Search by other columns; see `connectors.registry.FindsBy`."""
+        folded = tuple(column for column, kind in match.items() if kind in FOLDED_KINDS)
+        return msgspec.structs.replace(settings, match=dict(match), via={}, caseless=folded)
+
     def check(self) -> None:
         """Look at tables and columns, and have the database look at the query."""
         self._database.forget()

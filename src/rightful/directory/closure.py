@@ -4,7 +4,7 @@ An identifier that says too little is none: what is empty or too short, and what
 refused, it is never searched for, and nothing is looked up by it: a mailbox that forty people use leads to thirty-nine others.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -14,7 +14,7 @@ from rightful.errors import SourceRefused
 from rightful.subject.matching import is_usable
 from rightful.subject.model import DataSubject, IdentifiedSubject, Reached, Refused, Weakness
 
-_HINT = "check `from` and `identifiers` of the directory's `more`: a value that many people share connects them all"
+_HINT = "check `more` of the directory and `identifiers` of sources: a value that many people share connects them all"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,6 +45,15 @@ class Known:
             return found.value not in self._values.get(found.kind, ())
         self.refuse(found, Weakness.SHORT if found.value.strip() else Weakness.EMPTY)
         return False
+
+    def remember(self, identifiers: Mapping[str, Sequence[str]]) -> None:
+        """Take what was found before: it is not new, and leads nowhere by itself."""
+        for kind, values in identifiers.items():
+            self._values[kind] = dict.fromkeys(values)
+
+    def since_known(self) -> tuple[Reached, ...]:
+        """Return what was taken, without what was remembered."""
+        return tuple(self._reached)
 
     def take(self, found: Reached) -> None:
         """Add an identifier that is new; what came twice is added once."""
@@ -127,6 +136,11 @@ def close_over(
         for each in further:
             look(each, number, fresh)
     if any(known.fresh(kinds) for known in people):
-        raise SourceRefused(
-            f"identifiers lead to further identifiers for more than {limits.rounds} rounds", source_name=SOURCE_NAME, hint=_HINT
-        )
+        raise too_many_rounds(limits)
+
+
+def too_many_rounds(limits: Limits) -> SourceRefused:
+    """Say that the search did not come to an end."""
+    return SourceRefused(
+        f"identifiers lead to further identifiers for more than {limits.rounds} rounds", source_name=SOURCE_NAME, hint=_HINT
+    )

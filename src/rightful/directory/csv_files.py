@@ -21,7 +21,7 @@ from rightful.errors import SourceError, SourceUnavailable
 from rightful.ids import SubjectId, TenantId
 from rightful.setting_problem import SettingPath, SettingProblem
 from rightful.subject.matching import FOLDED_KINDS
-from rightful.subject.model import DataSubject, IdentifiedSubject
+from rightful.subject.model import DataSubject, IdentifiedSubject, Reached
 
 _log = structlog.get_logger(__name__)
 
@@ -136,10 +136,10 @@ class CsvDirectory:
         with self._people() as people:
             return people.list_inbound_profiles()
 
-    def identify(self, subjects: Sequence[DataSubject]) -> tuple[IdentifiedSubject | None, ...]:
+    def identify(self, subjects: Sequence[DataSubject], further: Sequence[Sequence[Reached]] = ()) -> tuple[IdentifiedSubject | None, ...]:
         """Gather identifiers, all out of files of one moment."""
         with self._people() as people:
-            return people.identify(subjects)
+            return people.identify(subjects, further)
 
     def subjects(self, ids: Sequence[SubjectId]) -> tuple[DataSubject | None, ...]:
         """Find users by id."""

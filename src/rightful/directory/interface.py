@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from rightful.ids import SubjectId
-from rightful.subject.model import DataSubject, IdentifiedSubject
+from rightful.subject.model import DataSubject, IdentifiedSubject, Reached
 
 AMBIGUOUS_CODE = "SubjectAmbiguous"
 """The code of the `SourceRefused` that says that several people answer to one key."""
@@ -29,8 +29,10 @@ class Directory(Protocol):
         """Return all inbound shared user profiles, by user id."""
         ...
 
-    def identify(self, subjects: Sequence[DataSubject]) -> tuple[IdentifiedSubject | None, ...]:
+    def identify(self, subjects: Sequence[DataSubject], further: Sequence[Sequence[Reached]] = ()) -> tuple[IdentifiedSubject | None, ...]:
         """Return each subject with all its identifiers (the closure over `more`), in the order given; None where it is gone.
+
+        `further` is what else was found of each, elsewhere: it is judged as the directory's own is, and leads further as that does.
 
         One query for each table and round, however many subjects there are. Refuses (`AMBIGUOUS_CODE`) where one of them shares a user
         principal name with somebody else, letter case apart: nothing tells their data apart.

@@ -106,13 +106,13 @@ class PeopleColumns(Protocol):
         ...
 
 
-_OWN = frozenset({"id", "upn"})
+OWN_KINDS = frozenset({"id", "upn"})
 """Kinds that tell people apart: a namesake is refused, so nobody shares one."""
 
 
 def refuse_own_kinds(identifiers: Columns) -> None:
     """Refuse kinds that are taken."""
-    taken = _OWN & set(identifiers)
+    taken = OWN_KINDS & set(identifiers)
     if taken:
         raise ConfigurationError(f"the kind {min(taken)!r} is given by `{min(taken)}` itself", hint="leave it out of `identifiers`")
 
@@ -210,7 +210,7 @@ class PeopleDirectory:
         found = self._by_id.find([self._probe("id", value) for value in ids])
         return tuple(self._user(rows[0]) if rows else None for rows in found)
 
-    def identify(self, subjects: Sequence[DataSubject]) -> tuple[IdentifiedSubject | None, ...]:
+    def identify(self, subjects: Sequence[DataSubject], further: Sequence[Sequence[Reached]] = ()) -> tuple[IdentifiedSubject | None, ...]:
         """Gather identifiers: the person's own rows, then round after round what is found by them.
 
         Refuses people who share a user principal name, letter case apart: what a source has under that name may be either's.
@@ -221,6 +221,9 @@ class PeopleDirectory:
         if self._inbound is not None:
             self._own(subjects, found, SubjectKind.INBOUND_PROFILE, self._inbound.by_id, self._inbound.holdings)
             self._refuse_namesakes(found, SubjectKind.INBOUND_PROFILE, self._inbound.by_upn)
+        if further:
+            given = [(known, each) for known, several in zip(found, further, strict=True) if known is not None for each in several]
+            admit(given, self._sharing, self._limits)
         people = [known for known in found if known is not None]
         kinds = frozenset[str]().union(*(more.kinds for more in self._more))
         close_over(people, self._more, kinds, partial(self._look_further, people), self._limits)
@@ -263,9 +266,9 @@ class PeopleDirectory:
                 known = found[place] = Known(make(rows[0]), self._limits)
                 reached += [(known, each) for each in holdings.identifiers(rows)]
         # Who shares a name is refused as a whole, a moment later.
-        own = [each for each in reached if each[1].kind in _OWN]
+        own = [each for each in reached if each[1].kind in OWN_KINDS]
         admit(own, lambda _, values: [1] * len(values), self._limits)
-        admit((each for each in reached if each[1].kind not in _OWN), self._sharing, self._limits)
+        admit((each for each in reached if each[1].kind not in OWN_KINDS), self._sharing, self._limits)
 
     def _refuse_namesakes(self, found: Sequence[Known | None], kind: SubjectKind, by_upn: Lookup) -> None:
         people = [known for known in found if known is not None and known.subject.kind is kind]
@@ -292,7 +295,7 @@ class PeopleDirectory:
         inbound = [] if self._inbound is None else [self._inbound.holdings]
         tables = [self._people, *inbound, *(more.holdings for more in self._more)]
         counts = [each.sharing(kind, values) for each in tables if kind in each.by_kind]
-        return [max(several) for several in zip(*counts, strict=True)]
+        return [max(several) for several in zip(*counts, strict=True)] if counts else [1] * len(values)
 
 
 class _Holdings:

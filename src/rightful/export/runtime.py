@@ -3,12 +3,18 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from rightful.config.model import Config, SourceConfig, TenantConfig
 from rightful.connectors import registry as connectors
 from rightful.connectors.interface import Connector, Holding, Interruptible, Scanning
+from rightful.connectors.registry import FindsBy
 from rightful.directory import registry as directories
+from rightful.directory.closure import Limits
 from rightful.directory.interface import Directory
-from rightful.errors import SourceRefused
+from rightful.directory.widened import WidenedDirectory
+from rightful.errors import ConfigurationError, SourceRefused
+from rightful.export.giving import GivingSource
 from rightful.ids import TenantId
 from rightful.storage.location import StoragePolicy
 from rightful.store.values import Scan
@@ -64,8 +70,27 @@ class TenantRuntime:
 
 
 def build_directory(tenant: TenantConfig, folder: Path) -> Directory:
-    """Build a tenant's directory; nothing is connected yet."""
-    return directories.find(tenant.directory.connector)(tenant.id, tenant.directory.settings, folder=folder)
+    """Build a tenant's directory, widened by the sources that identifiers are found in; nothing is connected yet."""
+    directory = directories.find(tenant.directory.connector)(tenant.id, tenant.directory.settings, folder=folder)
+    givers = [_giver(source, folder) for source in tenant.sources if source.identifiers]
+    return WidenedDirectory(directory, givers, getattr(tenant.directory.settings, "limits", Limits())) if givers else directory
+
+
+def _giver(source: SourceConfig, folder: Path) -> GivingSource:
+    """Build connectors of its own for a source that identifiers are found in."""
+    type_ = connectors.find(source.connector)
+    match: Mapping[str, str] = getattr(source.settings, "match", {})
+    if not isinstance(type_, FindsBy) or not match:
+        raise ConfigurationError(f"source {source.name!r} cannot be searched by `identifiers`", hint="leave them out")
+
+    def connector(settings: msgspec.Struct) -> Connector:
+        return type_(source.name, settings, siblings={}, folder=folder)
+
+    by_kind = {
+        kind: connector(type_.found_by(source.settings, dict.fromkeys((named,) if isinstance(named, str) else named, kind)))
+        for kind, named in source.identifiers.items()
+    }
+    return GivingSource(source, match, connector(source.settings), by_kind)
 
 
 def build_connector(tenant: TenantConfig, source: SourceConfig, folder: Path) -> Connector:

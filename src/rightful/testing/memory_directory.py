@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from rightful.errors import SourceUnavailable
 from rightful.ids import SubjectId, TenantId
-from rightful.subject.model import DataSubject, IdentifiedSubject, SubjectKind
+from rightful.subject.model import DataSubject, IdentifiedSubject, Reached, SubjectKind
 
 
 class MemoryDirectory:
@@ -51,10 +51,10 @@ class MemoryDirectory:
         found = (self.find_inbound_profile(each) for each in sorted(self._people[SubjectKind.INBOUND_PROFILE]))
         return tuple(each for each in found if each is not None)
 
-    def identify(self, subjects: Sequence[DataSubject]) -> tuple[IdentifiedSubject | None, ...]:
+    def identify(self, subjects: Sequence[DataSubject], further: Sequence[Sequence[Reached]] = ()) -> tuple[IdentifiedSubject | None, ...]:
         """Return each subject with all identifiers."""
         self.check()
-        return tuple(self._identified(subject) for subject in subjects)
+        return tuple(self._identified(subject, more) for subject, more in zip(subjects, further or [()] * len(subjects), strict=True))
 
     def subjects(self, ids: Sequence[SubjectId]) -> tuple[DataSubject | None, ...]:
         """Return users by object id."""
@@ -64,11 +64,13 @@ class MemoryDirectory:
     def close(self) -> None:
         """Do nothing."""
 
-    def _identified(self, subject: DataSubject) -> IdentifiedSubject | None:
+    def _identified(self, subject: DataSubject, further: Sequence[Reached]) -> IdentifiedSubject | None:
         kinds = self._people[subject.kind].get(subject.subject_id)
         if kinds is None:
             return None
         identifiers = {kind: tuple(values) for kind, values in kinds.items()}
+        for each in further:
+            identifiers[each.kind] = tuple(dict.fromkeys((*identifiers.get(each.kind, ()), each.value)))
         return IdentifiedSubject(subject=subject, identifiers={"id": (subject.subject_id,), **identifiers})
 
     def _subject(self, kind: SubjectKind, subject_id: str) -> DataSubject | None:

@@ -10,7 +10,7 @@ from rightful.errors import SourceUnavailable
 from rightful.export.identities import Identities
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.store.values import ClaimedOperation
-from rightful.subject.model import DataSubject, IdentifiedSubject, SubjectKind
+from rightful.subject.model import DataSubject, IdentifiedSubject, Reached, SubjectKind
 from rightful.testing.memory_directory import MemoryDirectory
 
 FIRST, SECOND = TenantId("1"), TenantId("2")
@@ -39,11 +39,11 @@ class _Asked(MemoryDirectory):
         self.is_asked, self.may_answer = threading.Event(), threading.Event()
         self.may_answer.set()
 
-    def identify(self, subjects: Sequence[DataSubject]) -> tuple[IdentifiedSubject | None, ...]:
+    def identify(self, subjects: Sequence[DataSubject], further: Sequence[Sequence[Reached]] = ()) -> tuple[IdentifiedSubject | None, ...]:
         self.asked.append(len(subjects))
         self.is_asked.set()
         assert self.may_answer.wait(10)
-        return super().identify(subjects)
+        return super().identify(subjects, further)
 
 
 def test_known_and_unknown_operations_come_back_in_their_order() -> None:

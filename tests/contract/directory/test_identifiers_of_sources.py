@@ -1,0 +1,182 @@
+"""Identifiers that a source has and the directory has not: found in lakes and tables, and leading further in both."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from rightful.config.load import load
+from rightful.config.problem import ConfigurationProblems
+from rightful.errors import SourceRefused
+from rightful.export.runtime import TenantRuntime, build_tenant
+from rightful.ids import SubjectId
+from rightful.subject.model import IdentifiedSubject, Reached, Weakness
+
+ANN, BOB, CAT = (f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
+
+CONFIG = """
+seal_key: "{key}"
+tenants:
+  - id: 11111111-1111-1111-1111-111111111111
+    name: Contoso
+    identity: {{issuers: [{{issuer: local, audience: [api://rightful]}}]}}
+    directory:
+      connector: sql
+      url: sqlite:///people.db
+      table: people
+      identifiers: {{mail: mail}}
+      more: [{{table: readers, from: {{card: card}}, identifiers: {{device_id: device}}}}]
+    sources:
+      loyalty:
+        connector: lake
+        url: loyalty/*.parquet
+        match: {{mail: mail}}
+        identifiers: {{card: [card, old_card]}}
+      customers:
+        connector: sql
+        url: sqlite:///shop.db
+        table: customers
+        match: {{device: device_id}}
+        key: no
+        identifiers: {{customer_id: no}}
+      orders:
+        connector: sql
+        url: sqlite:///shop.db
+        table: orders
+        match: {{customer: customer_id}}
+        key: id
+"""
+
+
+def _tables(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "people.db")) as people:
+        people.executescript(f"""
+            CREATE TABLE people (id text, upn text, mail text);
+            INSERT INTO people VALUES ('{ANN}', 'ann@contoso.example', 'ann@mail.example'), ('{BOB}', 'bob@contoso.example', 'bob@mail.example'),
+              ('{CAT}', 'cat@contoso.example', 'cat@mail.example');
+            CREATE TABLE readers (card text, device text);
+            INSERT INTO readers VALUES ('c-1', 'd-1'), ('c-9', 'd-9');
+        """)
+    with closing(sqlite3.connect(folder / "shop.db")) as shop:
+        shop.executescript("""
+            CREATE TABLE customers (no integer PRIMARY KEY, device text);
+            INSERT INTO customers VALUES (71, 'd-1'), (72, 'd-2'), (79, 'd-9');
+            CREATE TABLE orders (id integer PRIMARY KEY, customer integer);
+            INSERT INTO orders VALUES (1, 71), (2, 72), (3, 71), (4, 79);
+        """)
+
+
+def _lake(folder: Path, rows: list[tuple[str | None, str | None, str | None]]) -> None:
+    (folder / "loyalty").mkdir(exist_ok=True)
+    frame = pl.DataFrame(rows, schema={"mail": pl.String, "card": pl.String, "old_card": pl.String}, orient="row")
+    frame.write_parquet(folder / "loyalty" / "all.parquet")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    _tables(tmp_path)
+    (tmp_path / "rightful.yaml").write_text(CONFIG.format(key="0" * 64))
+    return tmp_path
+
+
+@pytest.fixture
+def tenant(folder: Path) -> Iterator[TenantRuntime]:
+    config = load(folder / "rightful.yaml", {})
+    runtime = build_tenant(config.tenants[0], config.folder)
+    yield runtime
+    runtime.close()
+
+
+def _identify(tenant: TenantRuntime, *ids: str) -> list[IdentifiedSubject]:
+    subjects = [subject for subject in tenant.directory.subjects([SubjectId(each) for each in ids]) if subject is not None]
+    found = [each for each in tenant.directory.identify(subjects) if each is not None]
+    assert len(found) == len(ids)
+    return found
+
+
+def test_what_a_lake_gives_leads_on_through_the_directory_to_another_source(folder: Path, tenant: TenantRuntime) -> None:
+    _lake(
+        folder,
+        [("ann@mail.example", "c-1", None), ("ann@mail.example", "c-1", "c-0"), ("bob@mail.example", None, " "), (None, "c-7", None)],
+    )
+
+    ann, bob = _identify(tenant, ANN, BOB)
+
+    assert ann.identifiers == {
+        "id": (ANN,),
+        "upn": ("ann@contoso.example",),
+        "mail": ("ann@mail.example",),
+        "card": ("c-0", "c-1"),
+        "device_id": ("d-1",),
+        "customer_id": ("71",),
+    }
+    reached = {(each.kind, each.value): each for each in ann.reached}
+    assert reached["card", "c-0"] == Reached(
+        kind="card", value="c-0", place="loyalty.old_card", round=1, from_kind="mail", from_value="ann@mail.example"
+    )
+    assert reached["device_id", "d-1"].place == "readers.device"
+    assert reached["customer_id", "71"].place == "customers.no"
+    assert reached["customer_id", "71"].from_value == "d-1"
+    assert set(bob.identifiers) == {"id", "upn", "mail"}
+    assert [(each.kind, each.weakness) for each in bob.refused] == [("card", Weakness.EMPTY)]
+    orders = tenant.connectors["orders"]
+    assert [
+        row for item in orders.read(orders.plan([ann])[0], [ann]) if hasattr(item, "batch") for row in item.batch["id"].to_pylist()
+    ] == [1, 3]
+
+
+def test_a_card_that_many_share_is_nobodys(folder: Path, tenant: TenantRuntime) -> None:
+    people = [("ann@mail.example", "c-9", None), ("ANN@mail.example", "c-9", None), ("bob@mail.example", None, "c-9")]
+    _lake(folder, [*people, ("cat@mail.example", "c-9", None), ("ann@mail.example", "c-1", None), ("cat@mail.example", "c-1", None)])
+
+    ann, cat = _identify(tenant, ANN, CAT)
+
+    assert ann.values("card") == cat.values("card") == ("c-1",), "two may share one, as the limit says"
+    [refused] = [each for each in ann.refused if each.kind == "card"]
+    assert (refused.value, refused.weakness, refused.people) == ("c-9", Weakness.SHARED, 3)
+    assert "79" not in ann.values("customer_id")
+
+
+def test_rows_that_are_nobodys_may_be_anybodys(folder: Path, tenant: TenantRuntime) -> None:
+    _lake(folder, [("ann@mail.example", "c-1", None), (None, "c-1", None), (None, "c-1", None)])
+
+    [ann] = _identify(tenant, ANN)
+
+    assert ann.values("card") == ()
+    assert [(each.value, each.people) for each in ann.refused if each.kind == "card"] == [("c-1", 3)]
+
+
+def test_a_column_that_holds_no_identifiers_is_refused(folder: Path, tenant: TenantRuntime) -> None:
+    _lake(folder, [])
+    pl.DataFrame({"mail": ["ann@mail.example"], "card": [["c-1"]], "old_card": [None]}).write_parquet(folder / "loyalty" / "all.parquet")
+
+    with pytest.raises(SourceRefused, match=r"no text, number or UUID in column 'card'"):
+        _identify(tenant, ANN)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "says"),
+    [
+        ("{{card: [card, old_card]}}", "{{upn: card}}", "the directory alone gives"),
+        ("{{card: [card, old_card]}}", "{{card: []}}", "names no column"),
+        ("match: {{mail: mail}}\n", "match: {{mail: mail}}\n        exclude: [old_card]\n", "'old_card', which `exclude` leaves out"),
+        ("{{customer_id: no}}", "{{shopper_id: no}}", "gives no identifier 'customer_id'"),
+        ("match: {{device: device_id}}", "via: {{orders: {{no: customer}}}}", "needs a `match`"),
+        (
+            "      orders:\n",
+            "      mails:\n        connector: mailbox\n        url: mails/{{mail}}.mbox\n        identifiers: {{x: y}}\n      orders:\n",
+            "not for the connector mailbox",
+        ),
+    ],
+)
+def test_what_cannot_be_is_said_with_the_configuration(folder: Path, was: str, now: str, says: str) -> None:
+    assert was in CONFIG
+    (folder / "rightful.yaml").write_text(CONFIG.replace(was, now).format(key="0" * 64))
+
+    with pytest.raises(ConfigurationProblems) as caught:
+        load(folder / "rightful.yaml", {})
+
+    assert says in str(caught.value)
