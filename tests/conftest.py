@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.servers.postgres",
     "tests.servers.s3",
     "tests.servers.sftp",
+    "tests.servers.scim",
     "tests.servers.slapd",
     "tests.servers.webdav",
 ]

@@ -46,6 +46,7 @@ def serving(answer: Callable[[Asked], Reply | Iterator[bytes]]) -> Iterator[Api]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are written apart: the body must not wait for the head's receipt
 
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))

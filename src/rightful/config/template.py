@@ -56,7 +56,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "storage": model.StorageSettings,
         "source": model.SourceConfig,
         "directory": directories.find("sql").Settings,
-        **{name: directories.find(name).Settings for name in ("csv", "ldap")},
+        **{name: directories.find(name).Settings for name in ("csv", "ldap", "scim")},
         **{name: connectors.find(name).Settings for name in ("files", "http", "lake", "mailbox", "msgraph", "sql")},
     }
     return {name: tuple(settings_of(cls, "")) for name, cls in classes.items()}
@@ -252,6 +252,55 @@ tenants:
     # Or: directory: {start_tls: false, ca: {file: ca.pem}, referrals: refuse, timeout_s: 30, page_size: 500}
     # Or: directory: {more: [{base: "DC=contoso", filter: "(objectClass=device)", from: {upn: owner}, identifiers: {device_id: cn}}]}
     # Or: directory: {inbound_profiles: {base: "OU=Guests,DC=contoso", filter: "(cn=*)", user_id: objectGUID, upn: mail}}
+    # In a SCIM server, with paths to attributes in place of columns; some of its settings in each line:
+    @in scim.url
+    @in scim.token
+    @in scim.user
+    @in scim.password
+    @in scim.oauth2
+    @in scim.oauth2.token_url
+    @in scim.oauth2.client_id
+    @in scim.oauth2.client_secret
+    @in scim.oauth2.scope
+    @in scim.oauth2.parameters
+    @in scim.oauth2.client_auth
+    @in scim.headers
+    @in scim.resources
+    @in scim.filter
+    @in scim.schema
+    @in scim.id
+    @in scim.upn
+    @in scim.display_name
+    @in scim.language
+    @in scim.identifiers
+    @in scim.more
+    @in scim.more[].resources
+    @in scim.more[].filter
+    @in scim.more[].from
+    @in scim.more[].identifiers
+    @in scim.inbound_profiles.resources
+    @in scim.inbound_profiles.filter
+    @in scim.inbound_profiles.user_id
+    @in scim.inbound_profiles.upn
+    @in scim.inbound_profiles.display_name
+    @in scim.inbound_profiles.home_tenant_id
+    @in scim.inbound_profiles.identifiers
+    @in scim.ask_by
+    @in scim.at_once
+    @in scim.ids
+    @in scim.selects
+    @in scim.page_size
+    @in scim.requests_per_second
+    @in scim.timeout_s
+    @in scim.answer_mib
+    # Or: directory: {connector: scim, url: "https://idp.contoso.example/scim/v2", token: "${SCIM_TOKEN}", headers: {}, page_size: 100}
+    # Or: directory: {user: reader, password: "${PASSWORD}", schema: urn:ietf:params:scim:schemas:core:2.0:User}
+    # Or: directory: {oauth2: {token_url: "https://login.contoso.example/token", client_id: rightful, client_secret: "${SECRET}"}}
+    # Or: directory: {oauth2: {scope: read, parameters: {audience: idp}, client_auth: body}, display_name: displayName, language: locale}
+    # Or: directory: {resources: /Users, filter: 'userType eq "Employee"', id: id, upn: userName, identifiers: {mail: emails.value}}
+    # Or: directory: {ask_by: get, at_once: 20, ids: filter, selects: true, requests_per_second: 10, timeout_s: 30, answer_mib: 16}
+    # Or: directory: {more: [{resources: /Devices, filter: "active eq true", from: {upn: owner.value}, identifiers: {device_id: id}}]}
+    # Or: directory: {inbound_profiles: {resources: /Users, filter: 'userType eq "Guest"', user_id: id, upn: userName}}
 
     # Where their data lies. Each name becomes a folder of the package, below its product.
     sources:

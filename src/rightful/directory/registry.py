@@ -9,6 +9,7 @@ import msgspec
 from rightful.directory.csv_files import CsvDirectory
 from rightful.directory.interface import Directory
 from rightful.directory.ldap import LdapDirectory
+from rightful.directory.scim import ScimDirectory
 from rightful.directory.sql import SqlDirectory
 from rightful.errors import ConfigurationError
 from rightful.ids import TenantId
@@ -41,6 +42,7 @@ class DirectoryType(Protocol):
 _DIRECTORIES = {
     "csv": cast("DirectoryType", CsvDirectory),
     "ldap": cast("DirectoryType", LdapDirectory),
+    "scim": cast("DirectoryType", ScimDirectory),
     "sql": cast("DirectoryType", SqlDirectory),
 }
 

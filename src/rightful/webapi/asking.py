@@ -73,14 +73,15 @@ class Asking:
         """Return the answer to a GET, status 200; what may pass is tried again."""
         return self._tried(self._pinned, target, self._page, within_s=self._access.timeout_s)
 
-    def look(self, target: str, final: frozenset[int]) -> Page | Answer:
-        """Return a page, or the answer where its status is one of those that say something here."""
+    def look(self, target: str, final: frozenset[int], *, body: bytes = b"") -> Page | Answer:
+        """Return a page, or the answer where its status is one of those that say something here; with a body it is a POST that reads."""
         return self._tried(
             self._pinned,
             target,
             lambda answer, chunks: self._page(answer, chunks) if answer.status == HTTPStatus.OK else answer,
             within_s=self._access.timeout_s,
             final=final,
+            body=body,
         )
 
     def content(self, link: str, size_bytes: int) -> tuple[int, Generator[bytes] | None]:
@@ -123,7 +124,7 @@ class Asking:
                     raise self.refused("a file's content comes compressed though it was not asked for", "have the API heed Accept-Encoding")
                 yield chunk
         except StorageUnavailable as error:
-            raise self._unavailable(error.message, error.hint) from None
+            raise self.unavailable(error.message, error.hint) from None
         finally:
             chunks.close()
 
@@ -136,6 +137,7 @@ class Asking:
         within_s: float,
         final: frozenset[int] = frozenset(),
         is_page: bool = True,
+        body: bytes = b"",
     ) -> T:
         """Ask until there is an answer with status 200, or one of those that are final, and take it."""
         said = ""
@@ -145,7 +147,8 @@ class Asking:
             wait_s = _FIRST_WAIT_S * 2**number
             try:
                 token = self._tokens.token() if self._tokens and is_ours else ""
-                answer, chunks = host.stream(target, self._headers_for(token, is_ours=is_ours, is_page=is_page), within_s=within_s)
+                headers = self._headers_for(token, is_ours=is_ours, is_page=is_page)
+                answer, chunks = host.stream(target, headers, body=body, within_s=within_s)
                 if answer.status == HTTPStatus.OK or answer.status in final:
                     return take(answer, chunks)
             except StorageUnavailable as error:
@@ -166,7 +169,7 @@ class Asking:
                 break
             if number < _TRIES - 1:
                 self._wait(wait_s)
-        raise self._unavailable(said, "it is tried again; see that the API is up, or ask it less often")
+        raise self.unavailable(said, "it is tried again; see that the API is up, or ask it less often")
 
     def _headers_for(self, token: str, *, is_ours: bool, is_page: bool) -> tuple[tuple[str, str], ...]:
         if not is_ours:
@@ -213,7 +216,8 @@ class Asking:
         if self._tokens:
             self._tokens.close()
 
-    def _unavailable(self, message: str, hint: str) -> SourceUnavailable:
+    def unavailable(self, message: str, hint: str) -> SourceUnavailable:
+        """Say that another try may succeed."""
         return SourceUnavailable(f"source {self._source_name!r}: {message}", source_name=self._source_name, hint=hint)
 
     def _page(self, answer: Answer, chunks: Generator[bytes]) -> Page:
@@ -241,7 +245,7 @@ class Asking:
 
     def _wait(self, seconds: float) -> None:
         if self._ended.wait(seconds):
-            raise self._unavailable("it is asked no more: the connector was closed", "it is tried again when the service runs")
+            raise self.unavailable("it is asked no more: the connector was closed", "it is tried again when the service runs")
 
     @staticmethod
     def _hint(status: int) -> str:

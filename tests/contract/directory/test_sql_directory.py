@@ -74,7 +74,7 @@ def test_registry_knows_it(world: World) -> None:
     assert registry.find("sql").Settings is SqlDirectorySettings
     with pytest.raises(ConfigurationError, match="nis"):
         registry.find("nis")
-    assert registry.names() == ("csv", "ldap", "sql")
+    assert registry.names() == ("csv", "ldap", "scim", "sql")
     del world
 
 

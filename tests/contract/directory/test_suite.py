@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.contract.database.world import ENGINES, make
+from tests.servers.scim import ScimServerProcess
 from tests.servers.slapd import BASE, PASSWORD, READER, StartSlapd, person
 
 from rightful.directory.csv_files import CsvDirectory
@@ -16,6 +17,8 @@ from rightful.directory.csv_settings import CsvDirectorySettings
 from rightful.directory.interface import Directory
 from rightful.directory.ldap import LdapDirectory
 from rightful.directory.ldap_settings import LdapDirectorySettings
+from rightful.directory.scim import ScimDirectory
+from rightful.directory.scim_settings import USER, ScimDirectorySettings
 from rightful.directory.sql import SqlDirectory, SqlDirectorySettings
 from rightful.testing.directory_suite import PEOPLE, TENANT, DirectorySuite, Listed
 
@@ -104,3 +107,54 @@ def _person(number: int, each: Listed, *, is_active: bool) -> str:
         return person(number, {**said, "entryUUID": each.id, "mail": list(each.mail)})
     proxies = ["x500:/o=contoso/cn=sample", "SIP:odd@contoso.example", *(f"smtp:{mail}" for mail in each.mail[1:])]
     return person(number, {**said, "objectGUID": uuid.UUID(each.id).bytes_le, "mail": each.mail[0], "proxyAddresses": proxies})
+
+
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+
+class TestScim(DirectorySuite):
+    @pytest.fixture(
+        params=[
+            {},
+            {"at_once": 1, "ids": "path", "selects": False},
+            {"ask_by": "post", "id": "externalId"},
+            {"is_by_cursor": True},
+            {"mail": ('emails[type eq "work"].value', 'emails[type eq "home"].value'), "filter": "active eq true"},
+        ],
+        ids=["as it comes", "one by one", "by post", "by cursor", "with filters"],
+    )
+    def directory(self, request: pytest.FixtureRequest, scim_server: ScimServerProcess, tmp_path: Path) -> Iterator[Directory]:
+        said: dict[str, Any] = {"mail": "emails.value", "is_by_cursor": False, **request.param}
+        left = {"schemas": [USER], "externalId": "left", "userName": "left@contoso.example", "active": False}
+        url = scim_server.tenant([*map(_user, PEOPLE), left], by_cursor=said.pop("is_by_cursor"))
+        settings = ScimDirectorySettings(
+            url=url,
+            token=scim_server.token,
+            display_name="displayName",
+            identifiers={"mail": said.pop("mail"), "employee_id": f"{ENTERPRISE}:employeeNumber"},
+            page_size=2,
+            requests_per_second=10_000.0,
+            **said,
+        )
+        directory = ScimDirectory(TENANT, settings, folder=tmp_path)
+        yield directory
+        directory.close()
+
+    @pytest.fixture(params=["no such tenant", "no such resources"])
+    def broken(self, request: pytest.FixtureRequest, scim_server: ScimServerProcess, tmp_path: Path) -> Iterator[Directory]:
+        url = scim_server.tenant([])
+        settings = ScimDirectorySettings(
+            url=f"{url}/missing" if request.param == "no such tenant" else url,
+            resources="/Users" if request.param == "no such tenant" else "/People",
+            ids="path",
+            token=scim_server.token,
+        )
+        directory = ScimDirectory(TENANT, settings, folder=tmp_path)
+        yield directory
+        directory.close()
+
+
+def _user(each: Listed) -> dict[str, Any]:
+    emails = [{"type": kind, "value": mail} for kind, mail in zip(("work", "home"), each.mail, strict=False)]
+    said = {"schemas": [USER, ENTERPRISE], "externalId": each.id, "userName": each.upn, "displayName": each.name, "active": True}
+    return said | {"emails": emails} | ({ENTERPRISE: {"employeeNumber": each.employee_id}} if each.employee_id else {})
