@@ -92,7 +92,8 @@ class ScimServer:
         answer = self._asking.look(f"{self._base}{path}/{quote(name, safe='')}{query}", _SAID)
         if isinstance(answer, Page):
             resource = self._object(answer.content)
-            if resource.get("id") != name:
+            found = resource.get("id")
+            if not isinstance(found, str) or found.lower() != name.lower():  # whose it is, is decided by who asked
                 raise self.refused("gives another resource than was asked for", "ask whoever runs the server")
             return resource
         if answer.status != 404:  # noqa: PLR2004 - RFC 7644 3.12
@@ -149,7 +150,7 @@ class ScimServer:
         for resource in resources:
             name = resource.get("id")
             if not isinstance(name, str) or not name:
-                raise self.refused("gives a resource without an `id`", "check url and resources")
+                raise self.refused("gives a resource without a text as its `id`", "check url and resources")
             if name in seen:
                 raise self._changed("gives one resource twice")
             seen.add(name)

@@ -111,9 +111,9 @@ def test_the_server_of_these_tests_is_right_where_it_does_not_lie() -> None:
         (b'{"totalResults": 1, "Resources": [null]}', "resources that are none"),
         (b'{"totalResults": 1, "Resources": {"id": "u1"}}', "resources that are none"),
         (b'{"totalResults": 1, "Resources": ["u1"]}', "resources that are none"),
-        (b'{"totalResults": 1, "Resources": [{"userName": "ann@contoso.example"}]}', "without an `id`"),
-        (b'{"totalResults": 1, "Resources": [{"id": null, "userName": "ann@contoso.example"}]}', "without an `id`"),
-        (b'{"totalResults": 1, "Resources": [{"id": 1, "userName": "ann@contoso.example"}]}', "without an `id`"),
+        (b'{"totalResults": 1, "Resources": [{"userName": "ann@contoso.example"}]}', "without a text as its `id`"),
+        (b'{"totalResults": 1, "Resources": [{"id": null, "userName": "ann@contoso.example"}]}', "without a text as its `id`"),
+        (b'{"totalResults": 1, "Resources": [{"id": 1, "userName": "ann@contoso.example"}]}', "without a text as its `id`"),
         (b'{"totalResults": 1, "totalresults": 0, "Resources": []}', "different letter case"),
         (b'{"Resources": []}', "how many resources"),
         (b'{"totalResults": 1, "Resources": [{"id": "u1", "userName": "ann@contoso.example", "username": "b"}]}', "different letter case"),
@@ -336,6 +336,8 @@ def test_somebodys_address_is_believed_if_it_is_theirs() -> None:
             *(f"/scim/v2/Users{rest}" for rest in ("", "/u1", "/u2", "/u99", "/..%2FGroups%2Fu2", "/u2%3Fattributes%3Dpassword")),
             "/scim/v2/ServiceProviderConfig",
         }
+    with asked(lambda query: right(query) if query["path"].endswith("Users") else PEOPLE[1], ids="path") as (directory, _):
+        assert directory.find_user("U2") is None, "an id has letter case (RFC 7643 3.1), whatever the server thinks"
     with asked(lambda _: user(3, ANN), ids="path") as (directory, _), pytest.raises(SourceRefused, match="another resource"):
         directory.find_user("u1")
     with asked(lambda _: Reply(b"{}", 404), ids="path") as (directory, _), pytest.raises(SourceRefused, match="answered 404"):
