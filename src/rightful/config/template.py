@@ -285,6 +285,8 @@ tenants:
     @in scim.inbound_profiles.display_name
     @in scim.inbound_profiles.home_tenant_id
     @in scim.inbound_profiles.identifiers
+    @in scim.find_by
+    @in scim.list_age_s
     @in scim.ask_by
     @in scim.at_once
     @in scim.ids
@@ -298,6 +300,7 @@ tenants:
     # Or: directory: {oauth2: {token_url: "https://login.contoso.example/token", client_id: rightful, client_secret: "${SECRET}"}}
     # Or: directory: {oauth2: {scope: read, parameters: {audience: idp}, client_auth: body}, display_name: displayName, language: locale}
     # Or: directory: {resources: /Users, filter: 'userType eq "Employee"', id: id, upn: userName, identifiers: {mail: emails.value}}
+    # Or: directory: {find_by: filter, list_age_s: 60}
     # Or: directory: {ask_by: get, at_once: 20, ids: filter, selects: true, requests_per_second: 10, timeout_s: 30, answer_mib: 16}
     # Or: directory: {more: [{resources: /Devices, filter: "active eq true", from: {upn: owner.value}, identifiers: {device_id: id}}]}
     # Or: directory: {inbound_profiles: {resources: /Users, filter: 'userType eq "Guest"', user_id: id, upn: userName}}

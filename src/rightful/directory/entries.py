@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
-from typing import ClassVar
 
 import msgspec
 
@@ -40,7 +39,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 class Entries(ABC):
     """Entries of a server; see `directory.place.Place`."""
 
-    advice: ClassVar[Advice]
+    advice: Advice
 
     def __init__(self, name: str, owner: str) -> None:
         """Take the attribute that each entry must have to be somebody, where there is one."""

@@ -1,152 +1,21 @@
 """A directory in a SCIM server (RFC 7643, RFC 7644): what identity providers give their people out by."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar, cast
-from urllib.parse import quote
 
 import msgspec
 
 from rightful.directory import scim_settings
-from rightful.directory.entries import Advice, Entries, Found
-from rightful.directory.people import PeopleDirectory
+from rightful.directory.entries import Entries
+from rightful.directory.people import Columns, PeopleDirectory
 from rightful.directory.place import SOURCE_NAME
-from rightful.directory.scim_paths import AttributePath, BadPath, Resource, parse
+from rightful.directory.scim_listing import ListedResources
+from rightful.directory.scim_resources import Resources
 from rightful.directory.scim_server import ScimServer
-from rightful.directory.scim_settings import ScimDirectorySettings
-from rightful.errors import SourceRefused
+from rightful.directory.scim_settings import ScimDirectorySettings, ScimInboundSettings
 from rightful.ids import TenantId
 from rightful.setting_problem import SettingProblem, refuse
-
-_LONGEST = 3_000
-"""Characters of a filter as a URL has it, where it searches for several values: many servers take 4 KiB and no more."""
-_MOST = 100_000
-"""Resources that a search for some values may give."""
-
-
-class _Resources(Entries):
-    """Resources of one kind."""
-
-    advice = Advice(
-        no_entry="check resources, filter and `id`, and that the account may read these resources",
-        no_owner="give the account the right to read it, or narrow the filter to people",
-        no_attribute="check its name, and that the account may read it; perhaps the server needs selects: false",
-        not_found="the server must filter by it, without letter case for names and mail: name an attribute that it does so for",
-    )
-
-    def __init__(
-        self, server: ScimServer, said: ScimDirectorySettings, resources: str, text: str, *, schema: str = "", owner: str = ""
-    ) -> None:
-        """Take the filter that they are told by, and the schema that they must have."""
-        super().__init__("scim", owner)
-        self._server = server
-        self._said = said
-        self._resources = resources
-        self._filter = text
-        self._schema = schema
-
-    def all(self, attributes: Sequence[str]) -> Generator[Found]:
-        """Yield every resource that is somebody."""
-        for found in self._search(self._filter, attributes):
-            if not self.owner or found.values[self.owner]:
-                yield found
-
-    def having(self, pairs: Sequence[tuple[str, str]], attributes: Sequence[str]) -> Iterator[Found]:
-        """Search for some of them at once; an `id` by its address, where the settings say so."""
-        what = f" to a filter by {', '.join(sorted({repr(attribute) for attribute, _ in pairs}))}"
-        terms = []
-        for attribute, value in pairs:
-            path = parse(attribute)
-            if not _is_whole(value):
-                continue
-            if path.is_id and self._said.ids == "path":
-                yield from self._by_address(value, attributes)
-            else:
-                terms.append(path.equals(value))
-        count = 0
-        for text in self._filters(terms):
-            for found in self._search(text, attributes, what=what):
-                count += 1
-                if count > _MOST:
-                    raise self.refused(f"gives more than {_MOST:,} resources for a few values", "ask whoever runs the server")
-                yield found
-
-    def refused(self, message: str, hint: str) -> SourceRefused:
-        """Say what is wrong with the server."""
-        return self._server.refused(message, hint)
-
-    def check(self, attribute: str) -> None:
-        """Have the server turn a page, and find two resources by one filter of this attribute."""
-        features = self._server.features()
-        if not features.has_filter:
-            raise self.refused("says that it knows no filters", "nobody can be found in it: give a copy of it as directory `csv` or `sql`")
-        if not features.has_cursor:
-            self._server.check_pages(self._resources, self._filter)
-        with closing(self.all([attribute])) as entries:
-            values = {found.name: found.values[attribute][0] for found in islice(entries, 2) if found.values[attribute]}
-        if len(set(values.values())) > 1 and self._said.at_once > 1:
-            found = {each.name for each in self.having([(attribute, value) for value in values.values()], [])}
-            if not found.issuperset(values):
-                raise self.refused(f"does not find two people by one filter of {attribute!r}", "it knows no `or`: write at_once: 1")
-
-    def _filters(self, terms: Sequence[str]) -> Iterator[str]:
-        """Put terms together, no more than may be and than a URL takes."""
-        some: list[str] = []
-        length = 0
-        for term in dict.fromkeys(terms):
-            needed = len(quote(f" or {term}", safe=""))
-            if some and (len(some) >= self._said.at_once or length + needed > _LONGEST):
-                yield self._both(some)
-                some, length = [], 0
-            some.append(term)
-            length += needed
-        if some:
-            yield self._both(some)
-
-    def _both(self, terms: Sequence[str]) -> str:
-        text = " or ".join(terms)
-        return f"({self._filter}) and ({text})" if self._filter else text
-
-    def _search(self, text: str, attributes: Sequence[str], *, what: str = "") -> Generator[Found]:
-        paths = self._paths(attributes)
-        found = self._server.search(self._resources, text, self._requested(paths), what=what)
-        with closing(found) as resources:
-            for resource in resources:
-                yield self._found(resource, paths)
-
-    def _by_address(self, name: str, attributes: Sequence[str]) -> Iterator[Found]:
-        paths = self._paths(attributes)
-        if name not in {".", ".."} and (resource := self._server.one(self._resources, name, self._requested(paths))) is not None:
-            yield self._found(resource, paths)
-
-    def _paths(self, attributes: Sequence[str]) -> dict[str, AttributePath]:
-        return {attribute: parse(attribute) for attribute in (*attributes, *filter(None, [self.owner]))}
-
-    def _requested(self, paths: Mapping[str, AttributePath]) -> list[str]:
-        return list(dict.fromkeys(["id", *(path.requested for path in paths.values())])) if self._said.selects else []
-
-    def _found(self, resource: Resource, paths: Mapping[str, AttributePath]) -> Found:
-        schemas = resource.get("schemas")
-        if self._schema and isinstance(schemas, list) and schemas and self._schema.lower() not in {str(each).lower() for each in schemas}:
-            raise self.refused("gives resources of another schema than of people", "check resources and schema")
-        values = {}
-        for attribute, path in paths.items():
-            try:
-                values[attribute] = path.values(resource)
-            except BadPath as error:
-                raise self.refused(f"gives a resource whose {attribute!r} {error}", "name the attribute's path to a text") from None
-        return Found(str(resource["id"]), values)
-
-
-def _is_whole(value: str) -> bool:
-    """Say whether a text can be sent: one with half of a surrogate pair cannot, and nothing holds it."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 class ScimDirectory(PeopleDirectory):
@@ -162,19 +31,14 @@ class ScimDirectory(PeopleDirectory):
         self._server = server = ScimServer(
             SOURCE_NAME, scim_settings.access_of(said), base, page_size=said.page_size, is_post=said.ask_by == "post"
         )
-        self._users = _Resources(server, said, said.resources, said.filter, schema=said.schema, owner=said.id)
-        inbound = said.inbound_profiles
-        super().__init__(
-            tenant_id,
-            said,
-            people=self._users,
-            more=[_Resources(server, said, more.resources, more.filter) for more in said.more],
-            inbound=None
-            if inbound is None
-            else _Resources(server, said, inbound.resources, inbound.filter, schema=said.schema, owner=inbound.user_id),
-        )
-        named = [(kind, (columns,) if isinstance(columns, str) else columns) for kind, columns in said.identifiers.items()]
-        self._identified_by = self._users.lookup([(column, kind) for kind, columns in named for column in columns], [])
+        self._users = Resources(server, said, said.resources, said.filter, schema=said.schema, owner=said.id)
+        people = self._place(self._users, [said.id, said.upn, said.display_name, said.language], said.identifiers)
+        more = [
+            self._place(Resources(server, said, each.resources, each.filter), list(each.from_.values()), each.identifiers)
+            for each in said.more
+        ]
+        super().__init__(tenant_id, said, people=people, more=more, inbound=self._inbound_place(said.inbound_profiles))
+        self._identified_by = people.lookup([(attribute, kind) for kind, attribute in _flat(said.identifiers)], [])
 
     @staticmethod
     def problems(settings: ScimDirectorySettings) -> Iterable[SettingProblem]:
@@ -183,10 +47,30 @@ class ScimDirectory(PeopleDirectory):
 
     def check(self) -> None:
         """Have the server turn pages, and find somebody by each attribute that people are looked up or counted by."""
-        self._users.check(self._said.upn)
+        if self._said.find_by == "list":
+            self._users.check_pages()
+        else:
+            self._users.check(self._said.upn)
         super().check()
         self._identified_by.check()
 
     def close(self) -> None:
         """Release the connections."""
         self._server.close()
+
+    def _inbound_place(self, said: ScimInboundSettings | None) -> Entries | None:
+        if said is None:
+            return None
+        profiles = Resources(self._server, self._said, said.resources, said.filter, schema=self._said.schema, owner=said.user_id)
+        return self._place(profiles, [said.user_id, said.upn, said.display_name, said.home_tenant_id], said.identifiers)
+
+    def _place(self, resources: Resources, attributes: Sequence[str], identifiers: Columns) -> Entries:
+        if self._said.find_by == "filter":
+            return resources
+        named = [*attributes, *(attribute for _, attribute in _flat(identifiers))]
+        return ListedResources(resources, list(dict.fromkeys(filter(None, named))), age_s=self._said.list_age_s)
+
+
+def _flat(identifiers: Columns) -> list[tuple[str, str]]:
+    """Return each kind with each of its attributes."""
+    return [(kind, each) for kind, named in identifiers.items() for each in ((named,) if isinstance(named, str) else named)]

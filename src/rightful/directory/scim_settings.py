@@ -87,6 +87,10 @@ class ScimDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     """How far the search goes, and which identifiers are too weak to be searched for."""
     inbound_profiles: ScimInboundSettings | None = None
     """Inbound shared user profiles; left out: there are none."""
+    find_by: Literal["filter", "list"] = "filter"
+    """How people are found: by filters, or, where the server does not filter by what they are looked up by, in a list of all of them."""
+    list_age_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 60.0
+    """How long such a list is used before the server is asked for it again."""
     ask_by: Literal["get", "post"] = "get"
     """`post` puts what is searched for into a request's body (`/.search`, RFC 7644 3.4.3), and not into the server's and proxies' logs."""
     at_once: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 20

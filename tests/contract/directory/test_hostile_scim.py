@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from rightful.directory.scim import ScimDirectory
 from rightful.directory.scim_settings import USER, ScimDirectorySettings
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.ids import TenantId
+from rightful.subject.model import Weakness
 
 TENANT = TenantId("11111111-1111-1111-1111-111111111111")
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -260,7 +262,7 @@ def test_cursors_without_a_total_are_followed_to_the_end() -> None:
         (lambda query: right({**query, "startIndex": "1"}), {}, "same page for each startIndex", "page_size"),
         (lambda query: page(query, [{"id": each["id"]} for each in matching(query)]), {}, "no attribute 'userName'", "selects: false"),
         (lambda query: page(query, []), {}, "shows no entry", "account"),
-        (right, {"config": {"filter": {"supported": False}}}, "knows no filters", "csv"),
+        (right, {"config": {"filter": {"supported": False}}}, "knows no filters", "find_by: list"),
         (right, {"identifiers": {"mail": "emails"}, "upn": "nickName"}, "no attribute 'nickName'", "check its name"),
     ],
 )
@@ -354,6 +356,67 @@ def test_many_values_take_few_requests_and_none_that_is_too_long() -> None:
         long = directory.identify([each for each in found if each])
         assert all(long)
         assert max(len(each.target) for each in api.asked) < 4096
+
+
+def _without_filters(query: Query) -> Any:
+    return Reply(b"{}", 400) if "filter" in query else right(query)
+
+
+def test_a_list_is_a_way_out_where_filters_are_unknown() -> None:
+    with asked(_without_filters, find_by="list", config={"filter": {"supported": False}}) as (directory, api):
+        directory.check()
+        asked_before = len(api.asked)
+        for number, person in enumerate(PEOPLE, 1):
+            found = directory.find_user(person["userName"].upper())
+            assert found is not None
+            [identified] = directory.identify([found])
+            assert identified is not None
+            assert identified.values("mail") == (f"m{number}@contoso.example",)
+        assert directory.find_user("nobody@contoso.example") is None
+        assert len(api.asked) == asked_before, "what is kept is looked through"
+
+
+def test_a_list_that_is_too_old_is_read_again_or_not_used() -> None:
+    people = [PEOPLE[:3]]
+    answers: list[Answer] = [lambda query: page(query, people[0])]
+
+    def by_turns(query: Query) -> Any:
+        return answers[0](query)
+
+    with asked(by_turns, find_by="list", list_age_s=1.0) as (directory, _):
+        assert directory.find_user("u4@contoso.example") is None
+        people[0] = PEOPLE
+        assert directory.find_user("u4@contoso.example") is None
+        time.sleep(1.0)
+        assert directory.find_user("u4@contoso.example") is not None
+        answers[0] = lambda _: Reply(b"{}", 403)
+        time.sleep(1.0)
+        for _ in range(2):
+            with pytest.raises(SourceRefused, match="answered 403"):
+                directory.find_user("u4@contoso.example")
+        answers[0] = right
+        assert directory.find_user(ANN) is not None
+
+
+def test_a_list_of_which_a_part_is_missing_is_not_kept() -> None:
+    with asked(lambda query: page(query, PEOPLE[:3]) | {"totalResults": 7}, find_by="list") as (directory, _):
+        for _ in range(2):
+            with pytest.raises(SourceUnavailable, match="there are 7 resources, and gives 3"):
+                directory.find_user(ANN)
+
+
+def test_who_has_no_id_is_counted_and_found_by_nobody() -> None:
+    people = [user(number, f"u{number}@contoso.example", emails=[{"value": "Team@contoso.example"}]) for number in range(4)]
+    for each in people[:2]:
+        each["externalId"] = f"x{each['id']}"
+    with asked(lambda query: page(query, matching(query, people)), find_by="list", id="externalId") as (directory, _):
+        found = directory.find_user("u0@contoso.example")
+        assert found is not None
+        [identified] = directory.identify([found])
+        assert identified is not None
+        assert [(each.people, each.weakness) for each in identified.refused if each.kind == "mail"] == [(4, Weakness.SHARED)]
+        with pytest.raises(SourceRefused, match="an entry without 'externalId'"):
+            directory.find_user("u3@contoso.example")
 
 
 def test_closing_ends_who_waits() -> None:

@@ -119,9 +119,10 @@ class TestScim(DirectorySuite):
             {"at_once": 1, "ids": "path", "selects": False},
             {"ask_by": "post", "id": "externalId"},
             {"is_by_cursor": True},
+            {"find_by": "list"},
             {"mail": ('emails[type eq "work"].value', 'emails[type eq "home"].value'), "filter": "active eq true"},
         ],
-        ids=["as it comes", "one by one", "by post", "by cursor", "with filters"],
+        ids=["as it comes", "one by one", "by post", "by cursor", "in a list", "with filters"],
     )
     def directory(self, request: pytest.FixtureRequest, scim_server: ScimServerProcess, tmp_path: Path) -> Iterator[Directory]:
         said: dict[str, Any] = {"mail": "emails.value", "is_by_cursor": False, **request.param}
