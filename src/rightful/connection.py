@@ -1,32 +1,28 @@
 """One connection to a host: what it has to say, and how long it may take."""
 
 import io
+import math
 import select
 import socket
 import ssl
-import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
 
-class _Early(io.RawIOBase):
-    """Reads what was taken from a socket too early, then the socket."""
+class _Incoming(io.RawIOBase):
+    """Reads what a connection has to say, as long as it may take."""
 
-    def __init__(self, early: bytes, connection: socket.socket) -> None:
+    def __init__(self, connection: "Connection") -> None:
         super().__init__()
-        self._early = early
         self._connection = connection
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]  # typeshed names collections.abc.Buffer, of 3.12
-        if self._early:
-            buffer[: len(self._early)], count = self._early, len(self._early)
-            self._early = b""
-            return count
-        return self._connection.recv_into(buffer)
+        return self._connection.receive(buffer)
 
 
 @dataclass(slots=True, eq=False)
@@ -35,9 +31,44 @@ class Connection:
 
     socket: socket.socket
     timeout_s: float
+    """How long it may say nothing, or take no more."""
     poll: "select.poll"
     early: bytes = b""
+    """What was taken from the socket too early."""
     idle_since: float = 0.0
+    deadline_s: float = math.inf
+    """When all of an exchange must be over, by `time.monotonic`, however steadily it goes on."""
+    within_s: float = math.inf
+    """How long it may take in all."""
+
+    @property
+    def is_late(self) -> bool:
+        """Say whether the exchange has taken too long."""
+        return time.monotonic() >= self.deadline_s
+
+    def end_by(self, deadline_s: float, within_s: float) -> None:
+        """Say when what is under way must be over: so many seconds after it began."""
+        self.deadline_s, self.within_s = deadline_s, within_s
+
+    def send(self, data: bytes | memoryview) -> None:
+        """Send all of it; raises `TimeoutError` where that takes too long."""
+        self._allow()
+        self.socket.sendall(data)
+
+    def receive(self, buffer: bytearray | memoryview) -> int:
+        """Read what is there; raises `TimeoutError` where that takes too long."""
+        if self.early:
+            buffer[: len(self.early)], count = self.early, len(self.early)
+            self.early = b""
+            return count
+        self._allow()
+        return self.socket.recv_into(buffer)
+
+    def _allow(self) -> None:
+        left_s = self.deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self.socket.settimeout(min(self.timeout_s, left_s))
 
     def has_answer(self) -> bool:
         """Say whether an answer or its end came in. What TLS sends for itself (session tickets) is no answer."""
@@ -56,12 +87,9 @@ class Connection:
             self.socket.settimeout(self.timeout_s)
         return True
 
-    def makefile(self, mode: str) -> IO[bytes]:
+    def makefile(self, _mode: str) -> IO[bytes]:
         """Return a reader of the answer; `HTTPResponse` closes it and leaves the socket open."""
-        if not self.early:
-            return self.socket.makefile(mode)  # type: ignore[call-overload,no-any-return]  # mode is always "rb"
-        early, self.early = self.early, b""
-        return io.BufferedReader(_Early(early, self.socket))
+        return io.BufferedReader(_Incoming(self))
 
     def abort(self) -> None:
         """Wake whoever waits for it; they close it."""
@@ -72,29 +100,3 @@ class Connection:
         """Let go of it, whatever state it is in."""
         with suppress(OSError):
             self.socket.close()
-
-
-class Limit:
-    """Ends what a connection is waiting for when the time is up."""
-
-    def __init__(self, connection: Connection, seconds: float | None) -> None:
-        self.seconds = seconds
-        self.is_over = False
-        self._connection = connection
-        self._timer = threading.Timer(seconds, self._end) if seconds is not None else None
-
-    def start(self) -> None:
-        """Begin to count."""
-        if self._timer is not None:
-            self._timer.daemon = True
-            self._timer.start()
-
-    def stop(self) -> None:
-        """Make sure that it ends nothing from now on: the connection may be somebody else's next."""
-        if self._timer is not None and self._timer.is_alive():
-            self._timer.cancel()
-            self._timer.join()
-
-    def _end(self) -> None:
-        self.is_over = True
-        self._connection.abort()

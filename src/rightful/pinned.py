@@ -11,22 +11,24 @@ Rules:
 """
 
 import http.client
+import math
 import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from rightful.addresses import is_reachable
-from rightful.connection import Connection, Limit
+from rightful.connection import Connection
 from rightful.errors import Refusal, StorageRefused, StorageUnavailable
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Returns the addresses of a host; raises `OSError` where it has none."""
-Connect = Callable[[str, int], socket.socket]
-"""Connects to a numeric address; raises `OSError` where it can't."""
+Connect = Callable[[str, int, float], socket.socket]
+"""Connects to a numeric address within so many seconds; raises `OSError` where it can't."""
 
 _CONNECT_TIMEOUT_S = 10.0
 _ANSWER_TIMEOUT_S = 60.0
@@ -54,9 +56,9 @@ def resolve_host(host: str, port: int) -> Sequence[str]:
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def connect_to(address: str, port: int) -> socket.socket:
+def connect_to(address: str, port: int, timeout_s: float) -> socket.socket:
     """Connect to a numeric address: no name server is asked."""
-    return socket.create_connection((address, port), timeout=_CONNECT_TIMEOUT_S)
+    return socket.create_connection((address, port), timeout=timeout_s)
 
 
 class PinnedHost:
@@ -102,14 +104,22 @@ class PinnedHost:
         headers: Sequence[tuple[str, str]] = (),
         body: Iterable[bytes | memoryview] = (),
         size_bytes: int = 0,
+        *,
+        within_s: float = math.inf,
     ) -> Answer:
-        """Send a request whose body's pieces have `size_bytes` together; return the whole answer, of whatever status."""
-        connection = self._take()
+        """Send a request whose body's pieces have `size_bytes` together; return the whole answer, of whatever status.
+
+        With `within_s` all of it is over by then, connecting too; the answer has the usual time in any case, however steadily it comes.
+        """
+        connection = self._take(within_s)
         is_reusable = False
         try:
             was_sent = self._send(connection, self._head(method, target, headers, size_bytes), body)
+            answered_by_s = time.monotonic() + self._answer_timeout_s
+            if answered_by_s < connection.deadline_s:
+                connection.end_by(answered_by_s, self._answer_timeout_s)
             response = self._begin(connection, method, was_sent=was_sent)
-            answer = Answer(response.status, response.headers, self._read_all(response))
+            answer = Answer(response.status, response.headers, self._read_all(connection, response))
             if not was_sent and answer.status < 300:  # noqa: PLR2004 - success
                 raise StorageUnavailable(f"{self.origin} answered {answer.status} before it had the whole body", hint="it is tried again")
             is_reusable = was_sent and not response.will_close
@@ -124,7 +134,7 @@ class PinnedHost:
         *,
         method: str = "",
         body: bytes = b"",
-        within_s: float | None = None,
+        within_s: float = math.inf,
     ) -> tuple[Answer, Generator[bytes]]:
         """Ask for what may be large: return the answer and, of a 200 or 207, a generator of its body in chunks of at most 1 MiB.
 
@@ -137,26 +147,20 @@ class PinnedHost:
             body: what is sent along.
             within_s: when the whole answer must be there, however steadily it comes; else each piece of it has the usual time.
         """
-        connection = self._take()
-        limit = Limit(connection, within_s)
+        connection = self._take(within_s)
         try:
-            limit.start()
             method = method or ("POST" if body else "GET")
             self._send(connection, self._head(method, target, headers, len(body)), (body,) if body else ())
             response = self._begin(connection, method, was_sent=True)
             if response.status in {http.client.OK, http.client.MULTI_STATUS}:
-                chunks = self._chunks(connection, response, limit)
+                chunks = self._chunks(connection, response)
                 next(chunks)  # a generator that was not begun would not give the connection back when it is closed
                 return Answer(response.status, response.headers, b""), chunks
-            answer = Answer(response.status, response.headers, self._read_all(response))
-        except BaseException as error:
-            limit.stop()
+            answer = Answer(response.status, response.headers, self._read_all(connection, response))
+        except BaseException:
             self._give_back(connection, is_reusable=False)
-            if limit.is_over and isinstance(error, StorageUnavailable):
-                raise self._too_long(limit) from None
             raise
-        limit.stop()
-        self._give_back(connection, is_reusable=not limit.is_over and not response.will_close)
+        self._give_back(connection, is_reusable=not response.will_close)
         return answer, _nothing()
 
     def keep_none(self) -> None:
@@ -175,21 +179,23 @@ class PinnedHost:
                 connection.abort()
 
     # -- connections --------------------------------------------------------------------------------------------------
-    def _take(self) -> Connection:
-        connection = self._find_or_connect()
+    def _take(self, within_s: float) -> Connection:
+        deadline_s = time.monotonic() + within_s
+        connection = self._find_or_connect(deadline_s)
+        connection.end_by(deadline_s, within_s)
         with self._lock:
             self._busy.add(connection)
             if self._is_closed:
                 connection.abort()
         return connection
 
-    def _find_or_connect(self) -> Connection:
+    def _find_or_connect(self, deadline_s: float) -> Connection:
         oldest = time.monotonic() - _IDLE_S
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
-                return self._connect()
+                return self._connect(deadline_s)
             if connection.idle_since >= oldest and not connection.has_answer():
                 return connection
             connection.close()  # ended by the other side, or about to be
@@ -203,11 +209,11 @@ class PinnedHost:
                 return
         connection.close()
 
-    def _connect(self) -> Connection:
+    def _connect(self, deadline_s: float) -> Connection:
         last: OSError | None = None
-        for address in self._checked_addresses():
+        for address in self._checked_addresses(deadline_s):
             try:
-                return self._open(address)
+                return self._open(address, deadline_s)
             except ssl.SSLCertVerificationError as error:
                 raise StorageRefused(
                     f"{self.origin} shows a certificate that is not valid for it: {error.verify_message}",
@@ -222,12 +228,12 @@ class PinnedHost:
             f"{self.origin} cannot be connected: {_reason(last)}", hint="check network, firewall and host name", may_have_arrived=False
         ) from last
 
-    def _checked_addresses(self) -> Sequence[str]:
+    def _checked_addresses(self, deadline_s: float) -> Sequence[str]:
         with self._lock:
             if self._addresses:
                 return self._addresses
         try:
-            found = self._resolve(self._host, self._port)
+            found = self._resolve_by(deadline_s)
         except (OSError, UnicodeError) as error:
             raise StorageUnavailable(
                 f"{self.origin} is not found: {_reason(error)}", hint="check the host name and the name server", may_have_arrived=False
@@ -243,13 +249,29 @@ class PinnedHost:
             self._addresses = usable
         return usable
 
-    def _open(self, address: str) -> Connection:
-        raw = self._connect_to(address, self._port)
+    def _resolve_by(self, deadline_s: float) -> Sequence[str]:
+        """Ask the name server, as long as there is time: the system's own patience has no limit that could be set."""
+        if deadline_s == math.inf:
+            return self._resolve(self._host, self._port)
+        left_s = _connect_timeout(deadline_s)
+        found: Future[Sequence[str]] = Future()
+
+        def ask() -> None:
+            try:
+                found.set_result(self._resolve(self._host, self._port))
+            except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+                found.set_exception(error)
+
+        threading.Thread(target=ask, name="resolve", daemon=True).start()
+        return found.result(left_s)
+
+    def _open(self, address: str, deadline_s: float) -> Connection:
+        raw = self._connect_to(address, self._port, _connect_timeout(deadline_s))
         try:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
+                raw.settimeout(_connect_timeout(deadline_s))
                 raw = self._tls.wrap_socket(raw, server_hostname=self._host)
-            raw.settimeout(self._answer_timeout_s)
         except BaseException:
             raw.close()
             raise
@@ -277,7 +299,7 @@ class PinnedHost:
 
     def _send_one(self, connection: Connection, data: bytes | memoryview) -> bool:
         try:
-            connection.socket.sendall(data)
+            connection.send(data)
         except TimeoutError as error:
             raise StorageUnavailable(f"{self.origin} takes no more data", hint="it is tried again") from error
         except OSError:
@@ -291,56 +313,58 @@ class PinnedHost:
         except (OSError, http.client.HTTPException) as error:
             response.close()
             when = "before answering" if was_sent else "while the body was sent"
-            raise StorageUnavailable(f"{self.origin} ended the exchange {when}: {_reason(error)}", hint="it is tried again") from None
+            raise self._ended(connection, f"ended the exchange {when}: {_reason(error)}") from None
         if response.length is None and not response.chunked:  # http.client takes a head that broke off for a whole one
             response.close()
             raise StorageUnavailable(f"{self.origin} gave an answer whose end cannot be known", hint="it is tried again")
         return response
 
-    def _read_all(self, response: http.client.HTTPResponse) -> bytes:
+    def _read_all(self, connection: Connection, response: http.client.HTTPResponse) -> bytes:
         try:
             body = response.read(_LARGEST_ANSWER + 1)
         except (OSError, http.client.HTTPException) as error:
-            raise StorageUnavailable(f"{self.origin} broke off its answer: {_reason(error)}", hint="it is tried again") from None
+            raise self._ended(connection, f"broke off its answer: {_reason(error)}") from None
         finally:
             response.close()
         if len(body) > _LARGEST_ANSWER:
             raise StorageRefused(f"{self.origin} answers without end", refusal=Refusal.OTHER)
         return body
 
-    def _chunks(self, connection: Connection, response: http.client.HTTPResponse, limit: Limit) -> Generator[bytes]:
+    def _chunks(self, connection: Connection, response: http.client.HTTPResponse) -> Generator[bytes]:
         """Yield nothing, empty, then the body."""
         is_whole = False
         try:
             yield b""
-            while chunk := self._read_some(response):
+            while chunk := self._read_some(connection, response):
                 yield chunk
             is_whole = True
-        except StorageUnavailable:
-            limit.stop()
-            if limit.is_over:
-                raise self._too_long(limit) from None
-            raise
         finally:
-            limit.stop()
             response.close()
-            self._give_back(connection, is_reusable=is_whole and not limit.is_over and not response.will_close)
+            self._give_back(connection, is_reusable=is_whole and not response.will_close)
 
-    def _read_some(self, response: http.client.HTTPResponse) -> bytes:
+    def _read_some(self, connection: Connection, response: http.client.HTTPResponse) -> bytes:
         try:
             chunk = response.read(_READ_BYTES)
         except (OSError, http.client.HTTPException) as error:
-            raise StorageUnavailable(f"{self.origin} broke off its answer: {_reason(error)}", hint="it is tried again") from None
+            raise self._ended(connection, f"broke off its answer: {_reason(error)}") from None
         if not chunk and response.length:  # http.client ends short bodies silently
             raise StorageUnavailable(f"{self.origin} broke off its answer", hint="it is tried again")
         return chunk
 
-    def _too_long(self, limit: Limit) -> StorageUnavailable:
-        return StorageUnavailable(f"{self.origin} takes longer than {limit.seconds:g} s for an answer", hint="it is tried again")
+    def _ended(self, connection: Connection, how: str) -> StorageUnavailable:
+        how = f"takes longer than {connection.within_s:g} s for an answer" if connection.is_late else how
+        return StorageUnavailable(f"{self.origin} {how}", hint="it is tried again")
 
 
 def _nothing() -> Generator[bytes]:
     yield from ()
+
+
+def _connect_timeout(deadline_s: float) -> float:
+    left_s = deadline_s - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    return min(_CONNECT_TIMEOUT_S, left_s)
 
 
 def _reason(error: BaseException | None) -> str:

@@ -6,6 +6,7 @@ last segment becomes a name, and what is asked for is made of names. No redirect
 
 import base64
 import errno
+import math
 import ssl
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -156,7 +157,11 @@ class WebdavTree(ListedTree):
         is_answered = False
         try:
             answer, chunks = self._pinned.stream(
-                target, (*self._headers, *more), method=method, body=REQUEST if depth else b"", within_s=patience.left_s
+                target,
+                (*self._headers, *more),
+                method=method,
+                body=REQUEST if depth else b"",
+                within_s=math.inf if patience.left_s is None else patience.left_s,
             )
             if answer.status != (HTTPStatus.MULTI_STATUS if depth else HTTPStatus.OK):
                 self._raise(answer.status, is_root=not segments)

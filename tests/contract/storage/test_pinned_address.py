@@ -31,11 +31,11 @@ class Network:
         self.resolved += 1
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
-    def connect(self, address: str, port: int) -> socket.socket:
+    def connect(self, address: str, port: int, timeout_s: float) -> socket.socket:
         self.connected.append(address)
         if address in self.down:
             raise ConnectionRefusedError("nobody listens")
-        return connect_to("127.0.0.1", port)
+        return connect_to("127.0.0.1", port, timeout_s)
 
 
 @pytest.fixture

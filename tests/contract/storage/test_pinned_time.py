@@ -1,0 +1,171 @@
+"""How long an exchange may take in all: with hosts that say a little now and then, or take it, or nothing at all."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import pytest
+
+from rightful.errors import StorageUnavailable
+from rightful.pinned import PinnedHost, connect_to
+
+PAUSE_S = 0.05
+Behaviour = Callable[[socket.socket, threading.Event], None]
+
+
+def drip(connection: socket.socket, ended: threading.Event, said: bytes) -> None:
+    """Say something, a byte at a time, then `x` for ever."""
+    connection.settimeout(0.01)
+    while not ended.wait(PAUSE_S):
+        connection.sendall(said[:1] or b"x")
+        said = said[1:]
+
+
+def drip_head(connection: socket.socket, ended: threading.Event) -> None:
+    drip(connection, ended, b"HTTP/1.1 201 Created\r\nx-ms-request-id: ")
+
+
+def drip_body(connection: socket.socket, ended: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    drip(connection, ended, b"")
+
+
+def drip_chunks(connection: socket.socket, ended: threading.Event) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while not ended.wait(PAUSE_S):
+        connection.sendall(b"1\r\nx\r\n")
+
+
+def continue_for_ever(connection: socket.socket, ended: threading.Event) -> None:
+    while not ended.wait(PAUSE_S):
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def say_nothing(_connection: socket.socket, ended: threading.Event) -> None:
+    ended.wait(60)
+
+
+def sip(connection: socket.socket, ended: threading.Event) -> None:
+    """Read a little now and then, so that sending goes on for ever."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    while not ended.wait(PAUSE_S):
+        connection.recv(1024)
+
+
+@contextmanager
+def hostile(behave: Behaviour) -> Iterator[int]:
+    """Accept connections on loopback and behave as a test wants; gives the port."""
+    ended = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            try:
+                behave(connection, ended)
+            except OSError:
+                """The other side has hung up."""
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            threads.append(threading.Thread(target=serve, args=(connection,), daemon=True))
+            threads[-1].start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            ended.set()
+            listening.shutdown(socket.SHUT_RDWR)
+    accepting.join(10)
+    for thread in threads:
+        thread.join(10)
+
+
+def took_s(call: Callable[[], object], match: str = ".") -> float:
+    begun_s = time.monotonic()
+    with pytest.raises(StorageUnavailable, match=match):
+        call()
+    return time.monotonic() - begun_s
+
+
+ANSWERS = [drip_head, drip_body, drip_chunks, continue_for_ever, say_nothing]
+
+
+@pytest.mark.parametrize("behave", ANSWERS, ids=lambda behave: behave.__name__)
+def test_answer_has_the_usual_time_however_steadily_it_comes(behave: Behaviour) -> None:
+    with hostile(behave) as port:
+        host = PinnedHost("http", "127.0.0.1", port, may_be_private=True, answer_timeout_s=0.6)
+        assert 0.5 < took_s(lambda: host.exchange("GET", "/"), r"takes longer than 0\.6 s for an answer") < 5
+        host.close()
+
+
+@pytest.mark.parametrize("behave", [*ANSWERS, sip], ids=lambda behave: behave.__name__)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_exchange_is_over_in_time_from_connecting_on(behave: Behaviour, scheme: str) -> None:
+    with hostile(behave) as port:
+        host = PinnedHost(scheme, "127.0.0.1", port, may_be_private=True)
+        megabytes = [bytes(1 << 20)] * 40
+        assert took_s(lambda: host.exchange("PUT", "/", (), megabytes, 40 << 20, within_s=0.6)) < 5
+        host.close()
+
+
+@pytest.mark.parametrize("behave", ANSWERS, ids=lambda behave: behave.__name__)
+def test_streamed_answer_is_over_in_time(behave: Behaviour) -> None:
+    with hostile(behave) as port:
+        host = PinnedHost("http", "127.0.0.1", port, may_be_private=True)
+        assert took_s(lambda: list(host.stream("/", within_s=0.6)[1]), r"takes longer than 0\.6 s for an answer") < 5
+        host.close()
+
+
+def test_name_server_and_addresses_have_their_part_of_the_time() -> None:
+    ended = threading.Event()
+
+    def resolve(_host: str, _port: int) -> Sequence[str]:
+        ended.wait(30)
+        return ["127.0.0.1"]
+
+    host = PinnedHost("http", "contoso.example", 1, may_be_private=True, resolve=resolve)
+    assert took_s(lambda: host.exchange("GET", "/", within_s=0.3), "not found: time-out") < 5
+    ended.set()
+
+    def connect(_address: str, _port: int, timeout_s: float) -> socket.socket:
+        asked.append(timeout_s)
+        time.sleep(min(timeout_s, 0.2))
+        raise TimeoutError
+
+    asked: list[float] = []
+    many = PinnedHost("http", "contoso.example", 1, may_be_private=True, resolve=lambda _host, _port: ["127.0.0.1"] * 50, connect=connect)
+    assert took_s(lambda: many.exchange("GET", "/", within_s=0.5), "cannot be connected: time-out") < 5
+    assert 2 <= len(asked) <= 5
+    assert max(asked) <= 0.5
+
+
+def test_connection_of_an_exchange_that_was_in_time_has_the_usual_time_again() -> None:
+    def behave(connection: socket.socket, ended: threading.Event) -> None:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        connection.recv(4096)
+        ended.wait(1)  # longer than the first exchange might have taken
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        ended.wait(10)
+
+    connected: list[str] = []
+
+    def connect(address: str, port: int, timeout_s: float) -> socket.socket:
+        connected.append(address)
+        return connect_to(address, port, timeout_s)
+
+    with hostile(behave) as port:
+        host = PinnedHost("http", "127.0.0.1", port, may_be_private=True, connect=connect)
+        assert host.exchange("GET", "/", within_s=0.5).status == 200
+        assert host.exchange("GET", "/").body == b"ok"
+        assert len(connected) == 1
+        host.close()
