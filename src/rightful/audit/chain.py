@@ -73,8 +73,18 @@ class ChainCheck:
         signed = self._checkpoints.get(number, ())
         if any(checkpoint.hash != hash_.hex() for checkpoint in signed):
             self._others.add((number, place))
-        elif signed and len(self._stretches) == 1 and not self._others:
+        elif signed and self.is_in_order and not self._others:
             self._signed = signed[0]
+
+    @property
+    def is_in_order(self) -> bool:
+        """Whether nothing was found wrong yet; what a checkpoint says is found by `report`."""
+        return len(self._stretches) == 1
+
+    @property
+    def head(self) -> tuple[int, bytes]:
+        """The place of the last entry and its hash."""
+        return self._place, self._before[0]
 
     def _suspect(self, suspect: Stretch, hash_: bytes) -> None:
         if len(self._stretches) > 2 * MOST_SUSPECTS:

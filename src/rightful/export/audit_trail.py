@@ -174,6 +174,7 @@ class AuditTrail:
     def _work(self, *, is_due: bool) -> None:
         try:
             self.flush(with_counts=is_due)
+            self._checkpoints.read()
             if is_due:
                 self._checkpoints.sign()
         except Exception as error:  # noqa: BLE001 - the outermost loop of the thread: whatever happens, the next second is recorded

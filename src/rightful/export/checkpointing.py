@@ -1,12 +1,15 @@
 """Signing checkpoints of the audit chains while the service runs."""
 
+import sys
 from collections.abc import Iterable
 
 import structlog
 
+from rightful.audit.chain import ChainCheck
 from rightful.audit.checkpoint import ChainCheckpoint, CheckpointKey
 from rightful.clock import Clock, to_microseconds
 from rightful.config.model import Config
+from rightful.faults import describe
 from rightful.ids import TenantId
 from rightful.store.interface import Store
 
@@ -19,40 +22,82 @@ def checkpoint_key(config: Config) -> CheckpointKey:
     return CheckpointKey(bytes.fromhex(text)) if text else CheckpointKey.derived(config.seal_key)
 
 
+_SLICE = 20_000
+"""Records that are read at once (some 50 ms): of a chain that this run has not read to its end yet, and again of one that it has."""
+_PAGE = 1000
+
+
+class _Reader:
+    """Reads a chain from its first record on, and checks it."""
+
+    def __init__(self, store: Store, tenant_id: TenantId) -> None:
+        self._store = store
+        self._tenant_id = tenant_id
+        self._after = -(2**63)  # whatever was put before record 1 is read too
+        self.check = ChainCheck(tenant_id)
+        self.is_at_end = False
+        """Whether it has come to the end once."""
+
+    def read(self, most: int = _SLICE) -> bool:
+        """Read on, and say whether nothing was found wrong so far."""
+        while most > 0 and self.check.is_in_order:
+            entries = self._store.chain(self._tenant_id, after_seq=self._after, limit=_PAGE)
+            for entry in entries:
+                self.check.add(entry.seq, entry.canonical, entry.hash)
+                self._after = entry.seq
+            if len(entries) < _PAGE:
+                self.is_at_end = True
+                break
+            most -= len(entries)
+        return self.check.is_in_order
+
+
 class Checkpoints:
     """Signs how far chains have come. Each checkpoint goes into the store and into the log: a log that is kept elsewhere proves the most.
 
-    A chain is signed only as long as the record of its last checkpoint is still the one that was signed: otherwise the service would
-    confirm what somebody else has written meanwhile.
+    Otherwise the service would confirm what somebody else has written: a chain is signed only up to where this run has read it, from its
+    first record on, and found it in order, and only as long as the record of its last checkpoint is still the one that was signed. What
+    was read is read again, a slice each time.
     """
 
     def __init__(self, store: Store, key: CheckpointKey, clock: Clock, tenants: Iterable[TenantId]) -> None:
         self._store = store
         self._key = key
         self._clock = clock
-        self._tenants = tuple(tenants)
+        self._readers = {tenant_id: _Reader(store, tenant_id) for tenant_id in tenants}
+        self._again: dict[TenantId, _Reader] = {}
         self._last: dict[TenantId, ChainCheckpoint | None] = {}
+
+    def read(self) -> None:
+        """Read on in the chains that were not read to their end yet; they are not signed before."""
+        for reader in self._readers.values():
+            if not reader.is_at_end:
+                reader.read()
 
     def sign(self) -> None:
         """Sign each chain that has grown since its last checkpoint."""
-        for tenant_id in self._tenants:
-            self._sign(tenant_id)
+        for tenant_id, reader in self._readers.items():
+            try:
+                self._sign(tenant_id, reader)
+            except Exception as error:  # noqa: BLE001 - whatever lies in one chain must not keep the others from being signed
+                _log.error("an audit chain cannot be read, and is not signed", tenant=tenant_id, error=describe(error))
 
-    def _sign(self, tenant_id: TenantId) -> None:
-        head = self._store.chain_head(tenant_id)
+    def _sign(self, tenant_id: TenantId, reader: _Reader) -> None:
         last = self._last[tenant_id] if tenant_id in self._last else self._store.last_chain_checkpoint(tenant_id)
-        if last is not None and not self._stands(last):
+        is_in_order = reader.read(sys.maxsize if reader.is_at_end else _SLICE) and self._is_still_in_order(tenant_id)
+        if not is_in_order or (last is not None and not self._stands(last)):
             _log.error(
                 "the audit trail was tampered with, and is not signed any more: run `rightful audit verify`",
                 tenant=tenant_id,
-                checkpoint=last.seq,
+                checkpoint=last.seq if last else 0,
             )
             return
-        if head is None or (last is not None and head.seq <= last.seq):
+        seq, hash_ = reader.check.head
+        if not reader.is_at_end or seq <= (last.seq if last else 0):
             self._last[tenant_id] = last
             return
         now_us = to_microseconds(self._clock.now())
-        made = self._key.sign(tenant_id=tenant_id, seq=head.seq, hash_=head.hash, time_us=now_us)
+        made = self._key.sign(tenant_id=tenant_id, seq=seq, hash_=hash_, time_us=now_us)
         self._store.add_chain_checkpoint(made)
         self._last[tenant_id] = made
         _log.info(
@@ -65,6 +110,12 @@ class Checkpoints:
             key=made.key,
             signature=made.signature,
         )
+
+    def _is_still_in_order(self, tenant_id: TenantId) -> bool:
+        again = self._again.get(tenant_id)
+        if again is None or again.is_at_end:
+            again = self._again[tenant_id] = _Reader(self._store, tenant_id)
+        return again.read()
 
     def _stands(self, last: ChainCheckpoint) -> bool:
         found = self._store.chain(last.tenant_id, after_seq=last.seq - 1, limit=1)

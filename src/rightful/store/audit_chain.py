@@ -10,7 +10,7 @@ from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.record import FIRST_HASH, AuditRecord
 from rightful.ids import TenantId
 from rightful.store.connection import Connection
-from rightful.store.values import ChainEntry, ChainHead
+from rightful.store.values import ChainEntry
 
 
 def append(connection: Connection, sql: Mapping[str, str], found: Iterable[AuditRecord]) -> None:
@@ -30,12 +30,6 @@ def _head(connection: Connection, sql: Mapping[str, str], tenant_id: TenantId) -
     # Read each time, never remembered: a transaction that is undone takes its records with it.
     rows = connection.rows(sql["audit_head"], (tenant_id,))
     return (rows[0]["seq"], rows[0]["hash"]) if rows else (0, FIRST_HASH)
-
-
-def head(connection: Connection, sql: Mapping[str, str], tenant_id: TenantId) -> ChainHead | None:
-    """Return the last record's place and hash, None for an empty chain."""
-    seq, hash_ = _head(connection, sql, tenant_id)
-    return ChainHead(tenant_id=tenant_id, seq=seq, hash=hash_) if seq else None
 
 
 def page(connection: Connection, sql: Mapping[str, str], tenant_id: TenantId, *, after_seq: int, limit: int) -> Sequence[ChainEntry]:

@@ -30,7 +30,6 @@ from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store.values import (
     BoundOperation,
     ChainEntry,
-    ChainHead,
     Checkpoint,
     ClaimedOperation,
     ClaimedRead,
@@ -227,10 +226,6 @@ class Store(Protocol):
 
     def chain(self, tenant_id: TenantId, *, after_seq: int = 0, limit: int = 1000) -> Sequence[ChainEntry]:
         """Return entries of a tenant's chain, in order."""
-        ...
-
-    def chain_head(self, tenant_id: TenantId) -> ChainHead | None:
-        """Return how far a tenant's chain goes, None where nothing is recorded."""
         ...
 
     def add_chain_checkpoint(self, checkpoint: ChainCheckpoint) -> None:

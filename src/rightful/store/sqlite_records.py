@@ -10,7 +10,7 @@ from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.store import audit_chain, queries
 from rightful.store.connection import Connection, Row
 from rightful.store.sqlite_file import SqliteFile
-from rightful.store.values import ChainEntry, ChainHead, NewRead
+from rightful.store.values import ChainEntry, NewRead
 
 
 class Records:
@@ -72,10 +72,6 @@ class Records:
     def chain(self, tenant_id: TenantId, *, after_seq: int = 0, limit: int = 1000) -> Sequence[ChainEntry]:
         """Return entries of a tenant's chain."""
         return self._file.read(lambda connection: audit_chain.page(connection, self._sql, tenant_id, after_seq=after_seq, limit=limit))
-
-    def chain_head(self, tenant_id: TenantId) -> ChainHead | None:
-        """Return how far a tenant's chain goes."""
-        return self._file.read(lambda connection: audit_chain.head(connection, self._sql, tenant_id))
 
     def add_chain_checkpoint(self, checkpoint: ChainCheckpoint) -> None:
         """Keep a signed checkpoint of a chain."""

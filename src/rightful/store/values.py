@@ -266,11 +266,3 @@ class ChainEntry(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     canonical: str
     hash: bytes
-
-
-class ChainHead(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a chain goes."""
-
-    tenant_id: TenantId
-    seq: int
-    hash: bytes

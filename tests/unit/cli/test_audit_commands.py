@@ -5,10 +5,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import msgspec
 import pytest
 import structlog
@@ -80,20 +81,29 @@ class Trail:
         return code, [(each["kind"], each["first"], each["last"]) for chain in json.loads(out)["chains"] for each in chain["findings"]]
 
     def tamper(self, *statements: str, **parameters: object) -> None:
-        """Change the file as somebody with the disk can, the triggers being out of the way."""
-        connection = sqlite3.connect(self.path)
-        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            connection.execute(statement, {**parameters, "tenant": TENANT})
-        connection.commit()
+        """Change the file as somebody with the disk can, the triggers being out of the way.
+
+        By the library of the store: two that have a file open in one process lose each other's locks.
+        """
+        connection = apsw.Connection(str(self.path))
+        with connection:
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+                connection.execute(f"DROP TRIGGER {name}")
+            for statement in statements:
+                connection.execute(statement, {**parameters, "tenant": TENANT})
         connection.close()
 
+    def put(self, order: Iterable[int]) -> None:
+        """Give records other places, where nothing else is needed for it."""
+        self.tamper("UPDATE audit SET seq = -seq WHERE tenant_id = :tenant")
+        for place, number in enumerate(order, 1):
+            self.tamper("UPDATE audit SET seq = :place WHERE tenant_id = :tenant AND seq = -:number", place=place, number=number)
+
     def rows(self) -> list[tuple[int, str, bytes]]:
-        connection = sqlite3.connect(self.path)
+        connection = apsw.Connection(str(self.path))
         found = connection.execute("SELECT seq, record, hash FROM audit WHERE tenant_id = ? ORDER BY seq", (TENANT,)).fetchall()
         connection.close()
-        return found
+        return [(seq, record, hash_) for seq, record, hash_ in found]  # type: ignore[misc]
 
     def rewrite(self, change: Callable[[list[AuditRecord]], list[AuditRecord]]) -> None:
         """Replace the chain by one that fits again, as somebody can who knows how it is made, and has no key."""
@@ -217,9 +227,7 @@ def test_swapped_records_are_named(trail: Trail, one: int, other: int) -> None:
     ids=str,
 )
 def test_moved_blocks_are_named(trail: Trail, order: tuple[int, ...], moved: list[tuple[int, int]]) -> None:
-    trail.tamper("UPDATE audit SET seq = -seq WHERE tenant_id = :tenant")
-    for place, number in enumerate(order, 1):
-        trail.tamper("UPDATE audit SET seq = :place WHERE tenant_id = :tenant AND seq = -:number", place=place, number=number)
+    trail.put(order)
     assert trail.verify() == (1, [("reordered", *each) for each in moved])
 
 
@@ -362,6 +370,56 @@ def test_service_does_not_sign_what_was_rewritten_under_it(trail: Trail) -> None
     store.close()
     assert [each["log_level"] for each in logged] == ["error"]
     assert trail.verify()[1] == [("rewritten", 1, RECORDS)]
+
+
+MOVED = (1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 12)
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["stopped", "running"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "UPDATE audit SET record = replace(record, 'ann-5', 'ben') WHERE tenant_id = :tenant AND seq = 5",
+        "DELETE FROM audit WHERE tenant_id = :tenant AND seq = 5",
+        "INSERT INTO audit SELECT tenant_id, 0, record, hash FROM audit WHERE tenant_id = :tenant AND seq = 5",
+        "UPDATE audit SET record = CAST(x'ff00' AS TEXT) WHERE tenant_id = :tenant AND seq = 5",
+        "moved",
+    ],
+)
+def test_service_does_not_sign_on_over_a_chain_that_is_not_in_order(trail: Trail, what: str, *, is_running: bool) -> None:
+    """While it runs it reads again what it has read, and before it signs for the first time it reads all."""
+    store = trail.store()
+    checkpoints = Checkpoints(store, checkpoint_key(trail.config), ManualClock(START), (TENANT, OTHER_TENANT))
+    if is_running:
+        checkpoints.sign()
+    trail.put(MOVED) if what == "moved" else trail.tamper(what)
+    store.record([made(RECORDS + 1), made(4, OTHER_TENANT)])
+    with structlog.testing.capture_logs() as logged:
+        checkpoints.sign()
+    store.close()
+    assert [(each["log_level"], each.get("tenant", each.get("tenant_id"))) for each in logged] == [
+        ("error", TENANT),
+        ("info", OTHER_TENANT),
+    ]
+    assert trail.verify()[0] == 1
+    assert f"{TENANT}: {RECORDS + 1} records, signed up to {RECORDS + 1}" not in trail.run("verify")[1]
+
+
+def test_long_chain_is_signed_when_it_was_read_to_its_end(trail: Trail) -> None:
+    store = trail.store()
+    store.record([msgspec.structs.replace(made(1), count=number) for number in range(RECORDS, 21_000)])
+    checkpoints = Checkpoints(store, checkpoint_key(trail.config), ManualClock(START), (TENANT,))
+    with structlog.testing.capture_logs() as logged:
+        checkpoints.sign()
+        assert logged == []
+        checkpoints.read()
+        checkpoints.sign()
+        assert [each["seq"] for each in logged] == [21_000]
+        trail.tamper("UPDATE audit SET record = replace(record, '7', '8') WHERE tenant_id = :tenant AND seq = 20500")
+        checkpoints.sign()
+        checkpoints.sign()
+        assert logged[-1]["log_level"] == "error"
+    store.close()
 
 
 def test_triggers_refuse_what_would_change_a_record(trail: Trail) -> None:
