@@ -25,7 +25,7 @@ _SAS = "sv=2024-11-04&sr=c&sp=racwl&se=2099-01-01T00%3A00%3A00Z&sig=c2lnbmF0dXJl
 _AIMS = {"azcopy": 1.5, "rclone": 3.0}
 """How many times as many files a second."""
 _MOST_CPU_S, _MOST_MIB = 2.0, 200.0
-_PAUSE_S = 0.02
+_PAUSE_S = 0.1
 
 _Turns = Mapping[str, Sequence[Run]]
 """The runs of each program, in turn with those of the others."""

@@ -28,6 +28,8 @@ class FileSender:
         self.template = ""
         """The path template that the connector says it searches."""
         self._namers: dict[int, EntryNamer] = {}
+        self._checked: tuple[SubjectRead, str] | None = None
+        """Whose folder was found to be theirs last: most files lie in the folder of the one before."""
 
     def send(self, state: SubjectRead, item: FileItem) -> None:
         """Read and deliver a file; one that cannot be read is skipped, with its reason in the ledger.
@@ -56,6 +58,8 @@ class FileSender:
         return None
 
     def _check(self, state: SubjectRead, item: FileItem) -> None:
+        if self._checked == (state, item.root):
+            return
         if not is_folder_of(self.template, item.root, state.subject):
             raise SourceRefused(
                 f"source {self._source.name!r} gave a file from a folder that is not the subject's; nothing of it was written",
@@ -63,6 +67,7 @@ class FileSender:
                 code="ForeignData",
                 hint="check the source's path template and the directory's identifiers; the connector may be at fault",
             )
+        self._checked = (state, item.root)
 
     def skip(self, state: SubjectRead, item: SkippedItem) -> None:
         """Put an item down that the connector could not read."""

@@ -1,8 +1,9 @@
 """Calls that wait for the network, made side by side."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -19,16 +20,30 @@ class SideBySide:
 
         Then calls that were not begun are not made. Calls for values that are not remote, and a single one, are made by this thread.
         """
-        remote = [number for number, value in enumerate(values) if is_remote(value)]
-        if len(values) == 1 or not remote:
-            return [call(value) for value in values]
-        with ThreadPoolExecutor(min(self._most, len(remote)), thread_name_prefix="puts") as pool:
-            begun = {number: pool.submit(call, values[number]) for number in remote}
+        are_remote = [len(values) > 1 and is_remote(value) for value in values]
+        remote, own = (deque(number for number, each in enumerate(are_remote) if each is kind) for kind in (True, False))
+        results: list[R | None] = [None] * len(values)
+
+        def work(numbers: deque[int]) -> None:
+            """Make calls until none is left; a thread takes several in turn, since to hand each over would cost more than some calls."""
             try:
-                own = {number: call(value) for number, value in enumerate(values) if number not in begun}
-                for ended in wait(begun.values(), return_when=FIRST_EXCEPTION).done:
-                    ended.result()
+                while numbers:
+                    try:
+                        number = numbers.popleft()
+                    except IndexError:
+                        return  # another thread was faster
+                    results[number] = call(values[number])
             except BaseException:
-                pool.shutdown(cancel_futures=True)
+                remote.clear()
                 raise
-        return [begun[number].result() if number in begun else own[number] for number in range(len(values))]
+
+        threads = min(self._most, len(remote))
+        if not threads:
+            work(own)
+            return cast("list[R]", results)
+        with ThreadPoolExecutor(threads, thread_name_prefix="puts") as pool:
+            begun = [pool.submit(work, remote) for _ in range(threads)]
+            work(own)
+        for ended in begun:
+            ended.result()
+        return cast("list[R]", results)

@@ -311,7 +311,7 @@ def test_a_large_and_a_sparse_file_come_in_chunks(tmp_path: Path) -> None:
         file.truncate((3 << 20) + 5)
     item = only_file(connect(tmp_path))
     sizes = [len(chunk) for chunk in item.open()]
-    assert sizes == [1 << 20, 1 << 20, 1 << 20, 5]
+    assert (sum(sizes), max(sizes)) == ((3 << 20) + 5, 128 << 10)
 
 
 def test_content_can_be_read_twice_after_the_walk_has_ended(tmp_path: Path) -> None:

@@ -62,8 +62,11 @@ def test_location_that_refuses_all_of_them_is_waited_for_once(tmp_path: Path) ->
 def test_results_come_in_order_and_an_error_only_when_all_have_ended() -> None:
     ended: list[int] = []
     release = threading.Event()
+    begun = threading.Barrier(3)
 
     def call(value: int) -> int:
+        if value < 3:
+            begun.wait(30)
         if value == 1:
             raise ValueError(f"{value}")
         if value == 2:
