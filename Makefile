@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot openssh slapd
+.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot openssh slapd chromium
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -54,6 +54,11 @@ slapd: # Debian's package, where no OpenLDAP server is installed yet; without a 
 	  echo "Installing OpenLDAP (once) …" >&2; echo "slapd slapd/no_configuration boolean true" | debconf-set-selections; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends slapd >/dev/null; }
 
+chromium: # Debian's package, where no Chromium is installed yet
+	@command -v chromium >/dev/null || { \
+	  echo "Installing Chromium (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+	  chromium >/dev/null; }
+
 .venv-sdk/done: requirements/uv.lock requirements/sdk.lock # 660 MB: Microsoft's Graph SDKs for Python, in an environment of their own
 	@echo "Installing Microsoft's Graph SDKs for Python (once) …" >&2
 	@$(PYTHON) -m venv .venv-sdk
@@ -66,7 +71,7 @@ setup: .venv/runtime ## Install Rightful into .venv
 demo: .venv/runtime ## Do the main job on a sample company, start to verified package
 	@$(BIN)/rightful demo
 
-test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot openssh slapd ## Run all tests, on real servers
+test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot openssh slapd chromium ## Run all tests, on real servers
 	@$(BIN)/pytest -n 2 $(ARGS)
 
 test-sdk: .venv/dev .venv-sdk/done ## Run what Microsoft's Graph SDKs for Python do (660 MB, once; then `make test` does too)

@@ -19,6 +19,7 @@ hypothesis.settings.load_profile("steady")
 
 pytest_plugins = [
     "tests.servers.azurite",
+    "tests.servers.chromium",
     "tests.servers.dovecot",
     "tests.servers.mariadb",
     "tests.servers.oidc_provider",

@@ -138,6 +138,8 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Forms of the records: one or several of `jsonl`, `csv`, `json` and `parquet`, each once; what is counted is the first."""
     layout: Literal["folder"] = "folder"
     """One blob an entry."""
+    viewer: Literal["on", "off"] = "on"
+    """`on`: the package has START-HERE.html, which shows the person what is in it, in a browser, without a network."""
     attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     """How often a source that does not answer is tried before the operation fails."""
     retry_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 2.0

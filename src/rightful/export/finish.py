@@ -178,6 +178,7 @@ class Finisher:
             titles=tuple(_title(source) for source in tenant.config.sources if source.name in outcomes),
             software_agent=f"Rightful {__version__}",
             bagged_at=ended_at,
+            has_viewer=tenant.config.export.viewer == "on",
         )
 
 

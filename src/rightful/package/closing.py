@@ -4,8 +4,10 @@ The tag manifest comes last and lists all the others, so that a package that has
 again any number of times: the same values give the same bytes.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 
 import msgspec
 
@@ -15,6 +17,7 @@ from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import Digest, measure
 from rightful.package.forms import Form
 from rightful.package.ledger import Ledger
+from rightful.package.viewer import overview, page, shards
 
 _NOTHING_DELIVERED_PATH = f"{PAYLOAD}nothing-delivered.txt"
 """The one payload entry of a package without data. A bag needs a payload folder, which blobs alone don't make; `sha256sum -c` refuses
@@ -46,6 +49,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """Of every source, in the configuration's order."""
     software_agent: str = "Rightful"
     bagged_at: datetime
+    has_viewer: bool = True
+    """Whether the package has START-HERE.html."""
 
 
 def documents(finished: Finished) -> tuple[Document, ...]:
@@ -71,6 +76,7 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         payload_entries=len(payload),
     )
     described = (
+        *(_viewer(finished) if finished.has_viewer else ()),
         _document(
             datapackage.PATH,
             lambda: datapackage.format_datapackage(
@@ -85,6 +91,24 @@ def documents(finished: Finished) -> tuple[Document, ...]:
     )
     tags = sorted([(request_info.PATH, finished.request_info.sha256), *((tag.path, tag.digest.sha256) for tag in described)])
     return (*first, *described, _document(bagit.TAG_MANIFEST_PATH, lambda: bagit.format_manifest(tags)))
+
+
+def _viewer(finished: Finished) -> Iterator[Document]:
+    """Yield START-HERE.html, and before it what it loads besides the parts' own shards."""
+    entries: dict[str, list[PayloadEntry]] = defaultdict(list)
+    for entry in finished.entries:
+        entries[entry.source_name].append(entry)
+    file_lists = {record.source_name: overview.list_files(record, entries[record.source_name]) for record in finished.ledger.sources}
+    for file_list in (each for lists in file_lists.values() for each in lists):
+        yield _document(file_list.path, partial(_shard, file_list))
+    known = overview.overview(
+        finished.ledger, organization=finished.organization, titles=finished.titles, entries=entries, file_lists=file_lists
+    )
+    yield _document(page.PATH, lambda: page.format_page(known))
+
+
+def _shard(file_list: overview.FileList) -> Iterator[bytes]:
+    return iter(shards.encode_shard(file_list.lines()))
 
 
 def _document(path: str, chunks: Callable[[], Iterator[bytes]]) -> Document:

@@ -208,7 +208,7 @@ def format_ledger(ledger: Ledger) -> bytes:
         "submittedAt": format_instant(ledger.submitted_at),
         "completedAt": format_instant(ledger.completed_at),
         "totals": _format_totals(ledger.sources),
-        "sources": {record.source_name: _format_record(record) for record in ledger.sources},
+        "sources": {record.source_name: format_record(record) for record in ledger.sources},
     }
     return msgspec.json.format(msgspec.json.encode(members), indent=2) + b"\n"
 
@@ -227,7 +227,8 @@ def _format_totals(records: tuple[SourceRecord, ...]) -> dict[str, int]:
     }
 
 
-def _format_record(record: SourceRecord) -> dict[str, Any]:
+def format_record(record: SourceRecord) -> dict[str, Any]:
+    """Return a source's record as ledger.json has it."""
     members: dict[str, Any] = {
         "state": record.state,
         "connector": record.connector,
@@ -253,11 +254,11 @@ def _format_record(record: SourceRecord) -> dict[str, Any]:
     }
     if record.reason:
         members["reason"] = record.reason
-    members["skipped"] = [_format_text("path", entry.path) | {"reason": entry.reason} for entry in record.skipped]
+    members["skipped"] = [format_text("path", entry.path) | {"reason": entry.reason} for entry in record.skipped]
     members["superseded"] = [
         {"path": entry.path, "sha256": entry.sha256, "bytes": entry.size_bytes, "by": entry.by} for entry in record.superseded
     ]
-    members["names"] = [{"entry": name.entry} | _format_text("original", name.original) for name in record.names]
+    members["names"] = [{"entry": name.entry} | format_text("original", name.original) for name in record.names]
     members["attributes"] = [_format_attributes(each) for each in record.attributes]
     return members
 
@@ -271,7 +272,7 @@ def _format_attributes(attributes: FileAttributes) -> dict[str, str]:
     return members
 
 
-def _format_text(member: str, text: str) -> dict[str, str]:
+def format_text(member: str, text: str) -> dict[str, str]:
     """Write a path of a source: JSON has no lone surrogates, so that a name that is not Unicode brings its bytes along, in base64."""
     try:
         text.encode()

@@ -30,6 +30,7 @@ def _finished(*entries: PayloadEntry) -> Finished:
 def test_documents_come_in_the_order_in_which_they_are_written() -> None:
     assert [document.path for document in documents(_finished())] == [
         "data/nothing-delivered.txt",
+        "START-HERE.html",
         "datapackage.json",
         "ledger.json",
         "README.txt",

@@ -1,0 +1,152 @@
+// The first page: who was asked, what was found, what was not, and what this package is.
+
+const UNKNOWN = "unknown";
+
+/** Return in what state a source is for a reader: also whether there was anything to search for. */
+function stateOf(source) {
+  const counts = Object.values(source.identifiers);
+  return source.state === "empty" && counts.length && counts.every((count) => !count) ? UNKNOWN : source.state;
+}
+
+/** Return a source's name as it is shown: its product, and its own name where that says more. */
+function nameOf(source) {
+  return source.product.toLowerCase() === source.name.toLowerCase() ? source.product : `${source.product} · ${source.name}`;
+}
+
+/** Return how much a source brought, in words. */
+function amount(source) {
+  const counts = [];
+  if (source.rows) counts.push(tn("{n} record", "{n} records", source.rows));
+  if (source.files) counts.push(tn("{n} file", "{n} files", source.files));
+  return counts.length ? list(counts) : t("something that could not be read");
+}
+
+function sourceLink(source) {
+  return h("a", { href: `#source=${encodeURIComponent(source.name)}` }, foreign(nameOf(source)));
+}
+
+function overviewPage(view) {
+  const found = view.sources.filter((source) => source.state === "exported");
+  return [
+    h("header", { class: "title" }, view.organization && h("p", { class: "organization" }, foreign(view.organization)), h("h1", { tabindex: "-1" }, t("Your personal data")), h("p", { class: "lead" }, lead(view, found))),
+    figures(view, found),
+    found.length > 0 && foundSection(found),
+    emptySection(view),
+    missingSection(view),
+    aboutSection(view),
+  ];
+}
+
+function lead(view, found) {
+  const organization = view.organization || t("The controller");
+  if (!found.length) return t("{organization} was asked for the personal data that it holds on you. Nothing was found.", { organization });
+  return t("{organization} was asked for the personal data that it holds on you. This is what was found.", { organization });
+}
+
+function figures(view, found) {
+  const sum = (member) => view.sources.reduce((total, source) => total + source[member], 0);
+  const figure = (value, name) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+  return h(
+    "dl",
+    { class: "figures" },
+    figure(number(sum("rows")), t("Records")),
+    figure(number(sum("files")), t("Files")),
+    figure(size(sum("bytes")), t("Size")),
+    figure(t("{found} of {all}", { found: number(found.length), all: number(view.sources.length) }), t("Systems that have something")),
+  );
+}
+
+function foundSection(found) {
+  return h(
+    "section",
+    { "aria-labelledby": "found" },
+    h("h2", { id: "found" }, t("What was found")),
+    h(
+      "ul",
+      { class: "cards" },
+      found.map((source) =>
+        h("li", {}, h("h3", {}, sourceLink(source)), h("p", {}, amount(source)), h("p", { class: "quiet" }, size(source.bytes), labelOf(source))),
+      ),
+    ),
+  );
+}
+
+function labelOf(source) {
+  const { purpose } = source.label;
+  return purpose ? [" · ", foreign(words(purpose))] : null;
+}
+
+/** Return a key of a taxonomy as words: `essential.service` → `essential: service`. */
+function words(key) {
+  return key.split(".").join(": ").replaceAll("_", " ");
+}
+
+function emptySection(view) {
+  const empty = view.sources.filter((source) => source.state === "empty");
+  if (!empty.length) return null;
+  const why = (source) => {
+    if (stateOf(source) !== UNKNOWN) return t("searched; nothing was found");
+    const kinds = list(Object.keys(source.identifiers).map((kind) => kind.replaceAll("_", " ")));
+    return t("nothing to search for: this system knows people by {kinds}, and none of yours is known", { kinds });
+  };
+  return h(
+    "section",
+    { "aria-labelledby": "empty" },
+    h("h2", { id: "empty" }, t("Searched, and nothing found")),
+    h("ul", { class: "plain" }, empty.map((source) => h("li", {}, sourceLink(source), " – ", why(source)))),
+  );
+}
+
+/** Return sentences on what of a source is not in the package, or not whole. */
+function missing(source) {
+  const said = [];
+  if (source.state === "skipped") said.push(t("This system was not searched: {reason}", { reason: source.reason }));
+  if (source.skipped.count) said.push(tn("{n} item could not be read", "{n} items could not be read", source.skipped.count));
+  if (source.withheld.length) said.push(t("Left out by the controller’s rules: {columns}", { columns: list(source.withheld) }));
+  for (const each of source.redacted) if (each.values) said.push(redacted(each));
+  if (source.superseded) said.push(tn("{n} older version of what changed while it was read; the newer one counts", "{n} older versions of what changed while it was read; the newer ones count", source.superseded));
+  return said;
+}
+
+function redacted({ column, rule, values }) {
+  const count = tn("{n} value", "{n} values", values);
+  if (rule === "others") return t("{column}: {count} withheld, since this column names other people (GDPR Art. 15(4))", { column, count });
+  if (rule === "mails_and_phones") return t("{column}: {count} withheld, mail addresses and telephone numbers of other people (GDPR Art. 15(4))", { column, count });
+  if (rule === "drop") return t("{column}: {count} withheld by the controller’s rule", { column, count });
+  return t("{column}: {count} replaced by a hash by the controller’s rule; equal values have equal hashes", { column, count });
+}
+
+function missingSection(view) {
+  const said = view.sources.map((source) => [source, missing(source)]).filter(([, sentences]) => sentences.length);
+  return h(
+    "section",
+    { "aria-labelledby": "missing" },
+    h("h2", { id: "missing" }, t("What is not in it, or not whole")),
+    said.length
+      ? h("dl", { class: "missing" }, said.map(([source, sentences]) => h("div", {}, h("dt", {}, sourceLink(source)), sentences.map((sentence) => h("dd", {}, foreign(sentence))))))
+      : h("p", {}, t("Nothing was left out, and nothing could not be read.")),
+  );
+}
+
+function aboutSection(view) {
+  return h(
+    "section",
+    { "aria-labelledby": "about" },
+    h("h2", { id: "about" }, t("About this package")),
+    facts([
+      [t("Asked on"), h("time", { datetime: view.submittedAt }, moment(view.submittedAt))],
+      [t("Finished on"), h("time", { datetime: view.completedAt }, moment(view.completedAt))],
+      [t("Reference"), h("code", {}, view.operationId)],
+      [t("Your number in the directory"), h("code", {}, view.subjectId)],
+    ]),
+    h("p", {}, t("This page works without a network: it loads nothing but the folder that it lies in, and sends nothing.")),
+    h(
+      "ul",
+      { class: "plain" },
+      h("li", {}, entryLink("README.txt"), " – ", t("what is what, and how to check that nothing is missing or changed")),
+      h("li", {}, entryLink("ledger.json"), " – ", t("how each system was searched, and every item that could not be read")),
+      h("li", {}, entryLink("datapackage.json"), " – ", t("what the columns are, for programs")),
+      h("li", {}, entryLink("manifest-sha256.txt"), " – ", t("a digest of each file")),
+    ),
+  );
+}

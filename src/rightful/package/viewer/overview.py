@@ -1,0 +1,116 @@
+"""What START-HERE.html knows when it opens: the ledger in short, each dataset's columns and parts, and where the lists of files lie."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from rightful.package.contents import PAYLOAD, PayloadEntry
+from rightful.package.datapackage import Label, SourceTitle
+from rightful.package.instant import format_instant, format_nanoseconds
+from rightful.package.ledger import Ledger, SourceRecord, format_record, format_text
+from rightful.package.schema import Column
+
+FOLDER = "view/"
+"""Where shards lie."""
+
+_FILES_PER_SHARD = 10_000
+_ITEMS_SHOWN = 200
+"""Items that could not be read, of each source; ledger.json has them all."""
+
+_OF_A_SOURCE = (
+    "state", "connector", "product", "folder", "searched", "identifiers", "refused", "withheld", "redacted", "rows", "files", "bytes",
+    "asOf", "reason",
+)  # fmt: skip
+"""Members of a source's record in ledger.json that the overview has too."""
+
+
+class FileList(msgspec.Struct, frozen=True, kw_only=True):
+    """Files of one source that one shard lists."""
+
+    path: str
+    """The shard's."""
+    folder: str
+    """The source's."""
+    entries: Sequence[PayloadEntry]
+    names: Mapping[str, str]
+    """By path, where the path is not the source's own."""
+    modified: Mapping[str, str]
+    """By path, where the source knows."""
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield a line for each file."""
+        for entry in self.entries:
+            name = self.names.get(entry.path) or entry.path.removeprefix(self.folder)
+            file = {"name": name, "bytes": entry.size_bytes, "modified": self.modified.get(entry.path), "path": entry.path}
+            yield msgspec.json.encode(file) + b"\n"
+
+
+def list_files(record: SourceRecord, entries: Sequence[PayloadEntry]) -> list[FileList]:
+    """Share a source's files out among shards: those that count, in the order of their paths."""
+    files = sorted((entry for entry in entries if entry.rows is None and not entry.superseded_by), key=lambda entry: entry.path)
+    names = {name.entry: format_text("name", name.original)["name"] for name in record.names}
+    modified = {each.entry: format_nanoseconds(each.modified_ns) for each in record.attributes if each.modified_ns is not None}
+    return [
+        FileList(
+            path=f"{FOLDER}{record.folder.removeprefix(PAYLOAD)}files-{number:05}.js",
+            folder=record.folder,
+            entries=files[start : start + _FILES_PER_SHARD],
+            names=names,
+            modified=modified,
+        )
+        for number, start in enumerate(range(0, len(files), _FILES_PER_SHARD))
+    ]
+
+
+def overview(
+    ledger: Ledger,
+    *,
+    organization: str,
+    titles: Iterable[SourceTitle],
+    entries: Mapping[str, Sequence[PayloadEntry]],
+    file_lists: Mapping[str, Sequence[FileList]],
+) -> dict[str, Any]:
+    """Return the overview; `entries` and `file_lists` are by source."""
+    labels = {title.source_name: title.label for title in titles}
+    return {
+        "organization": " ".join(organization.split()),
+        "operationId": ledger.operation_id,
+        "subjectId": ledger.subject_id,
+        "submittedAt": format_instant(ledger.submitted_at),
+        "completedAt": format_instant(ledger.completed_at),
+        "sources": [
+            _source(record, labels.get(record.source_name), entries.get(record.source_name, ()), file_lists.get(record.source_name, ()))
+            for record in ledger.sources
+        ],
+    }
+
+
+def _source(record: SourceRecord, label: Label | None, entries: Sequence[PayloadEntry], file_lists: Sequence[FileList]) -> dict[str, Any]:
+    of_ledger = format_record(msgspec.structs.replace(record, skipped=record.skipped[:_ITEMS_SHOWN], names=(), attributes=()))
+    return {
+        "name": record.source_name,
+        **{member: of_ledger[member] for member in _OF_A_SOURCE if member in of_ledger},
+        "label": msgspec.to_builtins(label) if label else {},
+        "skipped": {"count": len(record.skipped), "items": of_ledger["skipped"]},
+        "superseded": len(record.superseded),
+        "datasets": _datasets(entries),
+        "fileLists": [{"view": each.path, "rows": len(each.entries)} for each in file_lists],
+    }
+
+
+def _datasets(entries: Sequence[PayloadEntry]) -> list[dict[str, Any]]:
+    """Gather the parts that have the same columns, as they do unless an operator changed a rule between two of them."""
+    parts: dict[tuple[Column, ...], list[PayloadEntry]] = {}
+    for entry in sorted(entries, key=lambda entry: entry.path):
+        if entry.rows is not None and not entry.superseded_by:
+            parts.setdefault(entry.columns, []).append(entry)
+    return [
+        {
+            "columns": [
+                {"name": column.name, "kind": column.kind, "type": column.source_type, "rule": column.redaction or ""} for column in columns
+            ],
+            "parts": [{"path": entry.path, "rows": entry.rows, "bytes": entry.size_bytes} for entry in several],
+        }
+        for columns, several in parts.items()
+    ]

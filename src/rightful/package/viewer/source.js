@@ -1,0 +1,140 @@
+// The page of one source: what it is, its records and files, and how it was searched.
+
+const FILE_COLUMNS = [
+  { name: "name", kind: "text" },
+  { name: "bytes", kind: "int" },
+  { name: "modified", kind: "timestamp_tz" },
+];
+
+function sourcePage(view, source) {
+  return [
+    h("nav", { "aria-label": t("Where you are"), class: "crumbs" }, h("a", { href: "#" }, t("Overview"))),
+    h("header", { class: "title" }, h("h1", { tabindex: "-1" }, foreign(nameOf(source))), h("p", { class: "lead" }, sourceLead(source))),
+    labelFacts(source),
+    missingOf(source),
+    source.datasets.map((dataset, index) => datasetSection(source, dataset, index)),
+    source.fileLists.length > 0 && filesSection(source),
+    searchedSection(source),
+  ];
+}
+
+function sourceLead(source) {
+  const state = stateOf(source);
+  if (state === "exported") return `${amount(source)}, ${size(source.bytes)}`;
+  if (state === "skipped") return t("This system was not searched: {reason}", { reason: source.reason });
+  return state === UNKNOWN ? t("There was nothing to search for: none of what this system knows people by is known of you.") : t("This system was searched, and nothing was found.");
+}
+
+function labelFacts(source) {
+  const { category, purpose, retention, recipients } = source.label;
+  const shown = facts([
+    [t("Kind of data"), category && foreign(words(category))],
+    [t("What it is used for"), purpose && foreign(words(purpose))],
+    [t("How long it is kept"), retention && foreign(retention)],
+    [t("Who receives it"), recipients?.length ? foreign(list(recipients)) : null],
+  ]);
+  return shown.childElementCount ? shown : null;
+}
+
+function missingOf(source) {
+  const said = missing(source).slice(source.state === "skipped" ? 1 : 0);
+  if (!said.length) return null;
+  const { count, items } = source.skipped;
+  return h(
+    "section",
+    { "aria-labelledby": "missing", class: "note" },
+    h("h2", { id: "missing" }, t("What is not in it, or not whole")),
+    h("ul", {}, said.map((sentence) => h("li", {}, foreign(sentence)))),
+    count > 0 &&
+      h(
+        "details",
+        {},
+        h("summary", {}, t("Items that could not be read")),
+        h("ul", {}, items.map((item) => h("li", {}, foreign(item.path), " – ", foreign(item.reason)))),
+        count > items.length && h("p", {}, t("The file ledger.json names all of them.")),
+      ),
+  );
+}
+
+function datasetSection(source, dataset, index) {
+  const id = `records-${index}`;
+  const rows = dataset.parts.reduce((total, part) => total + part.rows, 0);
+  const canShow = dataset.parts.every((part) => part.view);
+  return h(
+    "section",
+    { "aria-labelledby": id },
+    h("h2", { id }, t("Records")),
+    canShow && rows > 0 && table({ ...dataset, rows }, t("Records of {name}", { name: nameOf(source) }), (column, written, query) => cell(column.kind, written, query)),
+    h("details", {}, h("summary", {}, t("Columns")), columnList(dataset.columns)),
+    h(
+      "details",
+      { open: !canShow },
+      h("summary", {}, t("Files with these records")),
+      h("ul", {}, dataset.parts.map((part) => h("li", {}, entryLink(part.path), ` – ${tn("{n} record", "{n} records", part.rows)}, ${size(part.bytes)}`))),
+    ),
+  );
+}
+
+function columnList(columns) {
+  return h(
+    "div",
+    { class: "scroll", tabindex: "0", role: "region", "aria-label": t("Columns") },
+    h(
+      "table",
+      {},
+      h("thead", {}, h("tr", {}, [t("Column"), t("What it holds"), t("Type in the system")].map((head) => h("th", { scope: "col" }, head)))),
+      h("tbody", {}, columns.map((column) => h("tr", {}, h("th", { scope: "row" }, foreign(column.name)), h("td", {}, kindName(column.kind)), h("td", {}, foreign(column.type))))),
+    ),
+  );
+}
+
+function kindName(kind) {
+  const names = {
+    bool: t("yes or no"),
+    int: t("whole number"),
+    float: t("number"),
+    decimal: t("decimal number"),
+    text: t("text"),
+    date: t("date"),
+    timestamp: t("date and time"),
+    timestamp_tz: t("date and time (UTC)"),
+    time: t("time of day"),
+    uuid: t("identifier (UUID)"),
+    bytes: t("binary data (base64)"),
+    json: t("JSON document"),
+    nested: t("list or structure"),
+  };
+  return names[kind] ?? kind;
+}
+
+function filesSection(source) {
+  const titles = { name: t("Name"), bytes: t("Size"), modified: t("Last changed") };
+  const columns = FILE_COLUMNS.map((column) => ({ ...column, title: titles[column.name] }));
+  const dataset = { columns, parts: source.fileLists, rows: source.files };
+  const show = (column, written, query, values) => {
+    if (column.name === "name") return entryLink(JSON.parse(values.get("path")), cell("text", written, query));
+    if (column.name === "bytes") return size(Number(written));
+    return cell(column.kind, written, query);
+  };
+  return h("section", { "aria-labelledby": "files" }, h("h2", { id: "files" }, t("Files")), table(dataset, t("Files of {name}", { name: nameOf(source) }), show, { detail: false, noun: FILES }));
+}
+
+function searchedSection(source) {
+  const searched = Object.entries(source.identifiers).map(([kind, count]) => `${kind.replaceAll("_", " ")}: ${number(count)}`);
+  const why = { empty: t("empty"), too_short: t("too short"), shared: t("shared by several people") };
+  const refused = Object.entries(source.refused).flatMap(([kind, counts]) =>
+    Object.entries(counts).map(([weakness, count]) => `${kind.replaceAll("_", " ")}: ${number(count)} (${why[weakness] ?? weakness})`),
+  );
+  return h(
+    "section",
+    { "aria-labelledby": "searched" },
+    h("h2", { id: "searched" }, t("How it was searched")),
+    facts([
+      [t("Search"), source.searched && foreign(source.searched, "code")],
+      [t("Searched for"), searched.length ? list(searched) : null],
+      [t("Not searched for"), refused.length ? list(refused) : null],
+      [t("State of the data"), source.asOf.length ? list(source.asOf.map(moment)) : null],
+      [t("Folder"), (source.rows || source.files) && foreign(source.folder, "code")],
+    ]),
+  );
+}

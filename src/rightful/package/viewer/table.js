@@ -1,0 +1,174 @@
+// A table of a dataset's rows, a page at a time, with a search over all of them.
+
+const PAGE_ROWS = 50;
+
+const RECORDS = {
+  search: () => t("Search these records"),
+  count: (n) => tn("{n} record", "{n} records", n),
+  found: (n) => tn("{n} record found", "{n} records found", n),
+};
+const FILES = {
+  search: () => t("Search these files"),
+  count: (n) => tn("{n} file", "{n} files", n),
+  found: (n) => tn("{n} file found", "{n} files found", n),
+};
+
+let tables = 0;
+
+/**
+ * Make a table with its search and its pager.
+ *
+ * `dataset` has columns, parts with a `view`, and rows in all. `show(column, written, query, members)` gives what stands in a cell; `detail`
+ * says whether a row opens to all of its values; `noun` is what a row is called.
+ */
+function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
+  tables += 1;
+  const id = `table-${tables}`;
+  const state = { page: 0, query: "", found: null, turn: 0 };
+  const status = h("p", { role: "status", class: "status" });
+  const body = h("tbody");
+  const pagers = h("nav", { class: "pager", "aria-label": t("Pages of {name}", { name: caption }) });
+  const box = h("input", { type: "search", id, autocomplete: "off", spellcheck: "false", oninput: () => begin(box.value), onfocus: () => warm(dataset).catch(() => {}) });
+  const heads = dataset.columns.map((column) =>
+    h("th", { scope: "col", class: NUMBERS.has(column.kind) ? "number" : null }, foreign(column.title ?? column.name, "span")),
+  );
+
+  const count = () => (state.found ? state.found.length : dataset.rows);
+  const pages = () => Math.max(1, Math.ceil(count() / PAGE_ROWS));
+
+  async function lines() {
+    const from = state.page * PAGE_ROWS;
+    const to = Math.min(from + PAGE_ROWS, count());
+    if (!state.found) return readLines(dataset.parts, from, to);
+    const rows = [];
+    for (const row of state.found.slice(from, to)) rows.push(...(await readLines(dataset.parts, row, row + 1)));
+    return rows;
+  }
+
+  async function draw() {
+    state.turn += 1;
+    const { turn } = state;
+    let shown;
+    try {
+      shown = await lines();
+    } catch {
+      if (turn === state.turn) fail();
+      return;
+    }
+    if (turn !== state.turn) return; // somebody has turned on meanwhile
+    const first = state.page * PAGE_ROWS + 1;
+    body.replaceChildren(...shown.map((line, index) => tableRow(line, first + index)));
+    turnable();
+  }
+
+  function fail() {
+    body.replaceChildren(
+      h("tr", {}, h("td", { colspan: dataset.columns.length + 1 }, t("These rows could not be opened. This page needs the folder “view” beside it: if it came in an archive, extract all of it first."))),
+    );
+    turnable();
+  }
+
+  function tableRow(line, position) {
+    const values = members(line);
+    const row = h("tr", {});
+    const open = () => {
+      const after = row.nextElementSibling;
+      const isOpen = after?.classList.contains("record");
+      if (isOpen) after.remove();
+      else row.after(h("tr", { class: "record" }, h("td", { colspan: dataset.columns.length + 1 }, record(values))));
+      button.setAttribute("aria-expanded", String(!isOpen));
+    };
+    const label = t("Record {n}", { n: number(position) });
+    const button = h("button", { type: "button", class: "open", "aria-expanded": "false", "aria-label": label, title: label, onclick: open });
+    row.append(h("td", { class: "opener" }, detail ? button : number(position)));
+    for (const column of dataset.columns) {
+      const isNumber = NUMBERS.has(column.kind);
+      row.append(h("td", { class: isNumber ? "number" : null }, show(column, values.get(column.name), state.query, values)));
+    }
+    return row;
+  }
+
+  function record(values) {
+    return h("dl", { class: "values" }, dataset.columns.map((column) =>
+      h("div", {}, h("dt", {}, foreign(column.title ?? column.name, "span")), h("dd", {}, whole(column.kind, values.get(column.name))))));
+  }
+
+  function turnable() {
+    const last = pages() - 1;
+    const go = (page) => () => {
+      state.page = Math.min(Math.max(0, page), last);
+      draw();
+    };
+    const step = (name, page, enabled) => h("button", { type: "button", onclick: go(page), "aria-disabled": enabled ? null : "true" }, name);
+    const focused = [...pagers.querySelectorAll("button")].indexOf(document.activeElement);
+    const input = h("input", { type: "number", min: 1, max: last + 1, value: state.page + 1, id: `${id}-page`, onchange: (event) => go(Number(event.target.value) - 1)() });
+    pagers.replaceChildren(
+      step(t("First"), 0, state.page > 0),
+      step(t("Previous"), state.page - 1, state.page > 0),
+      h("label", { for: `${id}-page` }, t("Page")),
+      input,
+      h("span", {}, t("of {pages}", { pages: number(last + 1) })),
+      step(t("Next"), state.page + 1, state.page < last),
+      step(t("Last"), last, state.page < last),
+    );
+    pagers.hidden = last === 0;
+    if (focused !== -1) pagers.querySelectorAll("button")[focused].focus();
+    say();
+  }
+
+  function say(searched = dataset.rows) {
+    const from = state.page * PAGE_ROWS + 1;
+    const to = Math.min(from + PAGE_ROWS - 1, count());
+    let text = state.found ? noun.found(count()) : noun.count(dataset.rows);
+    if (state.found && searched < dataset.rows) text += ` (${t("{n} of {all} searched so far", { n: number(searched), all: number(dataset.rows) })})`;
+    if (count() > PAGE_ROWS) text += ` · ${t("showing {from} to {to}", { from: number(from), to: number(to) })}`;
+    status.textContent = text;
+  }
+
+  async function begin(query) {
+    state.query = query.trim();
+    state.page = 0;
+    state.turn += 1;
+    const sought = state.query;
+    let drawn = 0;
+    if (!sought) {
+      state.found = null;
+      await draw();
+      return;
+    }
+    const tell = (found, searched) => {
+      if (state.query !== sought) return false;
+      state.found = found;
+      const isAll = searched === dataset.rows;
+      if (isAll || (found.length >= PAGE_ROWS && !drawn)) {
+        drawn = 1;
+        draw();
+      }
+      say(searched);
+      return true;
+    };
+    try {
+      await search(dataset, sought, tell);
+    } catch {
+      fail();
+    }
+  }
+
+  draw();
+  return h(
+    "div",
+    { class: "table" },
+    h(
+      "div",
+      { class: "tools" },
+      h("div", { class: "search" }, h("label", { for: id }, noun.search()), box),
+      status,
+    ),
+    h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+      h("table", {}, h("caption", { class: "unseen" }, caption), h("thead", {}, h("tr", {}, h("td", { class: "opener" }), heads)), body),
+    ),
+    pagers,
+  );
+}

@@ -1,0 +1,121 @@
+// From a line to what is shown of its values: numbers with every digit, documents as they stand.
+
+/** Return where a JSON string ends that begins at `at`. */
+function endOfString(text, at) {
+  for (let here = at + 1; here < text.length; here += 1) {
+    const code = text.charCodeAt(here);
+    if (code === 92) here += 1; // a backslash, and what it escapes
+    else if (code === 34) return here + 1;
+  }
+  return text.length;
+}
+
+/** Return the written value of each member of a line, by name. */
+function members(line) {
+  const found = new Map();
+  let at = 1;
+  while (at < line.length - 1) {
+    const nameEnd = endOfString(line, at);
+    const name = JSON.parse(line.slice(at, nameEnd));
+    const start = nameEnd + 1;
+    let depth = 0;
+    let here = start;
+    while (here < line.length - 1) {
+      const character = line[here];
+      if (character === '"') {
+        here = endOfString(line, here);
+        continue;
+      }
+      if (character === "," && depth === 0) break;
+      if (character === "{" || character === "[") depth += 1;
+      if (character === "}" || character === "]") depth -= 1;
+      here += 1;
+    }
+    found.set(name, line.slice(start, here));
+    at = here + 1;
+  }
+  return found;
+}
+
+const NUMBERS = new Set(["int", "float", "decimal"]);
+const MOMENTS = new Set(["date", "timestamp", "timestamp_tz"]);
+const DOCUMENTS = new Set(["json", "nested"]);
+
+/** Return a value's text as the package has it; null for none. Documents stay JSON, all else loses its quotes. */
+function plain(kind, written) {
+  if (written === undefined || written === "null") return null;
+  return !DOCUMENTS.has(kind) && written.startsWith('"') ? JSON.parse(written) : written;
+}
+
+const CELL_CHARACTERS = 240;
+
+/** Return what a table shows of a value. */
+function cell(kind, written, query = "") {
+  const text = plain(kind, written);
+  if (text === null) return h("span", { class: "none", title: t("no value") }, h("span", { "aria-hidden": "true" }, "–"), h("span", { class: "unseen" }, t("no value")));
+  if (text === "") return h("span", { class: "none" }, t("empty text"));
+  if (kind === "bool") return text === "true" ? t("yes") : t("no");
+  if (MOMENTS.has(kind)) return h("time", { datetime: text, title: text }, moment(text));
+  const shown = text.length > CELL_CHARACTERS ? `${text.slice(0, CELL_CHARACTERS).replace(/[\ud800-\udbff]$/, "")}…` : text;
+  return marked(foreign(shown), query);
+}
+
+/** Return all of a value, for the record by itself. */
+function whole(kind, written) {
+  const text = plain(kind, written);
+  if (text === null || text === "" || kind === "bool") return cell(kind, written);
+  if (MOMENTS.has(kind)) return [cell(kind, written), " ", h("code", {}, text)];
+  if (DOCUMENTS.has(kind)) return foreign(indented(text), "pre");
+  return text.includes("\n") ? foreign(text, "pre") : foreign(text);
+}
+
+/** Write a JSON document over several lines. Its tokens stay as they are. */
+function indented(text) {
+  let out = "";
+  let depth = 0;
+  let at = 0;
+  const fresh = () => `\n${"  ".repeat(Math.min(depth, 40))}`;
+  while (at < text.length) {
+    const character = text[at];
+    let end = at + 1;
+    if (character === '"') {
+      end = endOfString(text, at);
+      out += text.slice(at, end);
+    } else if (character === "{" || character === "[") {
+      const close = text.slice(end).match(/^\s*[}\]]/);
+      if (close) {
+        end += close[0].length;
+        out += character + close[0].trim();
+      } else {
+        depth += 1;
+        out += character + fresh();
+      }
+    } else if (character === "}" || character === "]") {
+      depth -= 1;
+      out += fresh() + character;
+    } else if (character === ",") out += character + fresh();
+    else if (character === ":") out += ": ";
+    else if (!/\s/.test(character)) out += character;
+    at = end;
+  }
+  return out;
+}
+
+/** Mark what was searched for in an element's texts. */
+function marked(element, query) {
+  if (!query) return element;
+  const sought = query.toLowerCase();
+  for (const node of [...element.childNodes]) {
+    if (node.nodeType !== Node.TEXT_NODE) continue;
+    const lower = node.data.toLowerCase();
+    if (lower.length !== node.data.length) continue; // a letter that has another length in lower case
+    const parts = [];
+    let end = 0;
+    for (let at = lower.indexOf(sought); at !== -1; at = lower.indexOf(sought, end)) {
+      parts.push(node.data.slice(end, at), h("mark", {}, node.data.slice(at, at + sought.length)));
+      end = at + sought.length;
+    }
+    if (parts.length) node.replaceWith(...parts, node.data.slice(end));
+  }
+  return element;
+}
