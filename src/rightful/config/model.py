@@ -146,6 +146,9 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Wait after the first failed try; doubles with each one."""
     scan_window_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 2.0
     """How long the first read of a lake waits for others to share its scan, where other work waits or the lake is being read."""
+    spool_mib: Annotated[int, msgspec.Meta(ge=1)] = 4096
+    """How much a shared scan may gather at once, MiB, encrypted, where the system keeps temporary files; of people who have more together
+    fewer share a scan."""
     snapshot_s: Annotated[float, msgspec.Meta(ge=0, le=86400)] = 600.0
     """How long a moment of a database is held at most, so that what is read of a person from all its tables is of that one; 0: each table
     is read as of a moment of its own."""

@@ -32,7 +32,7 @@ from rightful.export.moments import Share
 from rightful.export.outbox import Outbox
 from rightful.export.placing import Draft
 from rightful.export.records import ReadRecord
-from rightful.export.spool import Spool
+from rightful.export.spool import Spool, SpoolFull
 from rightful.export.subject_read import SubjectRead
 from rightful.export.withholding import Amounts, Withholding, amounts, cut
 from rightful.package import paths
@@ -84,7 +84,7 @@ class SetRead:
         self._plan = Plan(columns=())
         self._withholding = Withholding(self._plan, states)
         self._cutters: dict[int, PartCutter] = {}
-        self._spool = Spool(_SPOOL_BYTES)
+        self._spool = Spool(_SPOOL_BYTES, most_bytes=settings.spool_mib * _MIB)
         self._files = FileSender(source, outbox)
 
     def run(self) -> None:
@@ -243,7 +243,14 @@ class SetRead:
 
     def _keep(self, subject: int, piece: bytes, rows: pa.RecordBatch, withheld: tuple[Counts, ...]) -> None:
         if self._is_spooled:
-            self._spool.append(subject, piece)
+            try:
+                self._spool.append(subject, piece)
+            except SpoolFull:
+                # Refused and not to be tried again as it is: the set is cut, down to single reads, which need no spool.
+                raise SourceRefused(
+                    f"source {self._source.name!r} has more on {len(self._states)} people than `export.spool_mib` lets gather at once",
+                    source_name=self._source.name,
+                ) from None
             self._states[subject].count_withheld(amounts(withheld))  # such a read has no cursor: it counts anew from the beginning
             return
         self._withholding.hold(subject, withheld)

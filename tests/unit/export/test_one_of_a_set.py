@@ -7,7 +7,7 @@ import pytest
 from tests.unit.export.scripted import FILES_HEADER, ROWS_HEADER, Scripted, batch
 from tests.unit.export.world import World
 
-from rightful.config.model import StorageSettings
+from rightful.config.model import ExportSettings, StorageSettings
 from rightful.connectors.interface import Cursor, FileItem, Item, ReadHeader, SkippedItem
 from rightful.errors import SourceRefused, SourceUnavailable
 from rightful.operation.model import OperationStatus
@@ -91,6 +91,24 @@ def test_a_set_that_cannot_be_read_is_cut_until_those_at_fault_are_alone(tmp_pat
     assert {number for number, operation in enumerate(operations) if world.get(operation).status is OperationStatus.FAILED} == bad
     assert passes[0] == len(people)
     assert len(passes) <= most
+
+
+def test_people_who_have_more_than_may_be_gathered_at_once_share_smaller_scans(tmp_path: Path) -> None:
+    people = {str(number): {"upn": (f"u{number}@x.example",), "mail": (f"u{number}@x.example",)} for number in range(8)}
+    rows = 5_000  # some 200 kB
+    passes: list[int] = []
+
+    def script(subjects: Sequence[IdentifiedSubject], _cursor: Cursor | None) -> Iterator[ReadHeader | Item]:
+        passes.append(len(subjects))
+        yield ROWS_HEADER
+        for start in range(0, rows, 1000):
+            yield batch(*((start + number, mail, place) for number in range(1000) for place, mail in enumerate(mails(subjects))))
+
+    world = World(tmp_path, people, {"source": Scripted(script)}, export=ExportSettings(spool_mib=1))
+    operations = [world.submit(subject) for subject in people]
+    world.run()
+    assert all(len(world.rows(operation, "source")) == rows for operation in operations)
+    assert passes == [8, 2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("what", ["item", "row", "header"])
