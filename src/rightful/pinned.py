@@ -301,7 +301,7 @@ class PinnedHost:
         try:
             connection.send(data)
         except TimeoutError as error:
-            raise StorageUnavailable(f"{self.origin} takes no more data", hint="it is tried again") from error
+            raise self._ended(connection, "takes no more data") from error
         except OSError:
             return False  # perhaps with an answer that says why
         return True
@@ -352,7 +352,7 @@ class PinnedHost:
         return chunk
 
     def _ended(self, connection: Connection, how: str) -> StorageUnavailable:
-        how = f"takes longer than {connection.within_s:g} s for an answer" if connection.is_late else how
+        how = f"takes longer than {max(0.0, round(connection.within_s, 1)):g} s for an answer" if connection.is_late else how
         return StorageUnavailable(f"{self.origin} {how}", hint="it is tried again")
 
 

@@ -10,12 +10,14 @@ from collections.abc import Callable
 
 from rightful.clock import Clock
 from rightful.ids import OperationId
-from rightful.storage.interface import Put, Storage
+from rightful.storage.interface import Hurrying, Put, Storage
 from rightful.storage.retrying import RetryingStorage
 
 _ATTEMPTS = 3
 _PATIENCE_S = 5.0
 """A client waits for the answer: a storage location that is busy for longer is refused."""
+_LONGEST_S = 15.0
+"""So is one whose answers take longer than that, all together."""
 _CONFIRMATIONS = 3
 """How many confirmations may have gone astray."""
 _LENGTHS = 4096
@@ -24,10 +26,12 @@ _LENGTHS = 4096
 class Mark:
     """One request's mark, to be put now or again."""
 
-    def __init__(self, storage: Storage, clock: Clock, path: str, content: bytes, *, may_be_ours: bool) -> None:
-        """Take what is to lie at the path; `may_be_ours` where an earlier attempt may have put it."""
-        self._storage = storage
-        self._retrying = RetryingStorage(storage, clock, attempts=_ATTEMPTS, patience_s=_PATIENCE_S)
+    def __init__(
+        self, storage: Storage, clock: Clock, path: str, content: bytes, *, may_be_ours: bool, longest_s: float = _LONGEST_S
+    ) -> None:
+        """Take what is to lie at the path; `may_be_ours` where an earlier attempt may have put it. The time begins now."""
+        self._storage = storage.within(longest_s) if isinstance(storage, Hurrying) else storage
+        self._retrying = RetryingStorage(self._storage, clock, attempts=_ATTEMPTS, patience_s=_PATIENCE_S)
         self._path = path
         self.content = content
         """What lies there once it is ours."""

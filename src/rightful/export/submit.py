@@ -30,7 +30,8 @@ from rightful.store.interface import Store
 from rightful.store.values import Entry, EntryState, Intent, NewRead, Repeat, RepeatKey
 
 _WAIT_S = 0.02
-_LONGEST_WAIT_S = 30.0
+_LONGEST_WAIT_S = 20.0
+"""How long a request waits for an equal one: a little longer than a storage location may take to answer."""
 _BUSY_RETRY_S = 5
 _IDEMPOTENCY_S = 24 * 3600.0
 _RESEND_S = 3600.0

@@ -7,9 +7,12 @@ Every write has `If-None-Match: *`: an entry is never replaced. Nothing is read 
 """
 
 import base64
+import copy
 import itertools
+import math
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Self
 from urllib.parse import quote
 
 from rightful.clock import Clock, SystemClock
@@ -48,6 +51,8 @@ class AzureBlobStorage:
         self._is_emulators_overwrite = bool(sas.account_path and sas.grants("c") and not self._can_write and not sas.is_user_delegation)
         self._request_prefix = secrets.token_hex(8)
         self._request_numbers = itertools.count()
+        self._deadline_s = math.inf
+        """When all calls must be over, by the clock's `monotonic`."""
 
     def __repr__(self) -> str:
         return f"AzureBlobStorage({self._sas.display})"
@@ -85,6 +90,12 @@ class AzureBlobStorage:
         """Append to an append blob that has this length."""
         condition = ("x-ms-blob-condition-appendpos", str(at))
         return self._write(self._sas.target(path, "comp=appendblock"), (condition, _BINARY), (content,), len(content), is_append=True)
+
+    def within(self, seconds: float) -> Self:
+        """Return the same container, over the same connections, for calls that are over in time."""
+        hurried = copy.copy(self)
+        hurried._deadline_s = self._clock.monotonic() + seconds  # noqa: SLF001 - its own class's
+        return hurried
 
     def sync(self) -> None:
         """Do nothing: a blob is durable when the service says 201."""
@@ -126,7 +137,8 @@ class AzureBlobStorage:
         creates: bool = False,
         is_append: bool = False,
     ) -> Put:
-        answer = self._host.exchange("PUT", target, (*headers, *self._headers()), body, size_bytes)
+        left_s = self._deadline_s - self._clock.monotonic()
+        answer = self._host.exchange("PUT", target, (*headers, *self._headers()), body, size_bytes, within_s=left_s)
         outcome = find_outcome(answer.status, _code(answer))
         if creates and outcome is None and _code(answer) == "AuthorizationPermissionMismatch" and self._is_emulators_overwrite:
             return Put.ALREADY_THERE

@@ -84,3 +84,12 @@ class Marking(Protocol):
     def append(self, path: str, content: bytes, *, at: int) -> Put:
         """Append to such a blob if it is just `at` bytes long; `ALREADY_THERE` where it is not."""
         ...
+
+
+@runtime_checkable
+class Hurrying(Protocol):
+    """The ability to end requests in time, for somebody who waits for them."""
+
+    def within(self, seconds: float) -> Storage:
+        """Return the same location for calls that are over within so many seconds from now, all together; it is not to be closed."""
+        ...
