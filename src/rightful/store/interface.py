@@ -169,6 +169,8 @@ class Store(Protocol):
     ) -> None:
         """Give reads back to be tried not before `at`; with `waiting_for` the operation says what it waits for and it is no failure.
 
+        Without `is_failure` it counts as no attempt: nothing was read of it.
+
         With a number for `group` they are claimed with those of that group only from now on, until their operations are resumed; that is no
         failure either.
         """

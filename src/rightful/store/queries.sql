@@ -244,6 +244,7 @@ WHERE id = :id;
 
 -- name: retry_read
 UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, not_before = :at, failures = failures + :failed,
+  given_back = given_back + :unread,
   alone = CASE WHEN :group THEN :group ELSE alone END, earlier_s = earlier_s + duration_s, duration_s = 0
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition AND owner = :owner AND attempt = :attempt
   AND state = 'leased';
@@ -255,7 +256,7 @@ UPDATE operation SET waiting_for = :waiting_for, waiting_since = coalesce(waitin
 SELECT waiting_since FROM operation WHERE id = :id;
 
 -- name: outcomes
-SELECT source_name, partition, state = 'done' AS is_done, rows, files, size_bytes, skipped, attempt AS attempts,
+SELECT source_name, partition, state = 'done' AS is_done, rows, files, size_bytes, skipped, attempt - given_back AS attempts,
   earlier_s + duration_s AS duration_s, sealed_outcome
 FROM read WHERE operation_id = :operation_id ORDER BY position, partition;
 

@@ -150,7 +150,7 @@ class Delivering(Looking):
 
         def task(connection: Connection) -> None:
             for read in reads:
-                parameters = {"at": to_microseconds(at), "group": group}
+                parameters = {"at": to_microseconds(at), "group": group, "unread": int(not is_failure)}
                 parameters["failed"] = int(is_failure and waiting_for is None and not group)
                 parameters |= _fence(read, owner)
                 if connection.run(self._sql["retry_read"], parameters):

@@ -145,6 +145,8 @@ class DeliveringSuite:
         store.retry(claim_reads(store).reads, owner=OWNER, at=clock.now(), is_failure=False)
         again = claim_reads(store)
         assert (again.reads[0].failures, again.reads[0].attempt) == (0, 2)
+        [outcome] = store.outcomes(again.reads[0].operation_id)
+        assert outcome.attempts == 1
 
     def test_reads_given_back_in_groups_are_claimed_so_until_a_resume(self, store: Store, clock: ManualClock) -> None:
         ids = [accept(store, number, "a") for number in range(4)]
