@@ -28,6 +28,8 @@ from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.package.schema import ColumnKind
 
 _BUSY_S = 5.0
+_LOOKUP_S = 60.0
+"""How long a question may take for which nothing is gone over; that is given as long as a read."""
 _LOWER = "rightful_lower"
 _STEPS = 10_000
 """Instructions of SQLite's machine between two looks at the clock: some 0.2 ms."""
@@ -93,6 +95,7 @@ class SqliteDatabase:
         self._path = path
         self._source_name = source_name
         self._stream_s = stream_s
+        self._lookup_s = min(_LOOKUP_S, stream_s)
         self._dialect = SqliteDialect()
         self._lock = threading.Lock()
         self._tables: dict[str, tuple[int, Table]] = {}
@@ -105,7 +108,7 @@ class SqliteDatabase:
     def table(self, name: str) -> Table:
         """Look at the schema and at the kinds of all values, once as long as the schema stays the same."""
         try:
-            with self._lent() as connection:
+            with self._lent(self._stream_s) as connection:
                 schema = _schema(connection)
                 with self._lock:
                     kept = self._tables.get(name)
@@ -195,7 +198,7 @@ class SqliteDatabase:
         kinds = _kinds(query)
         held = snapshot if isinstance(snapshot, OneConnection) else None
         try:
-            with self._lent() if held is None else held.used() as connection:
+            with self._lent(self._stream_s) if held is None else held.used() as connection:
                 _limit(connection, self._stream_s)
                 cursor = connection.execute(query.sql, _parameters(values, after))
                 try:
@@ -205,7 +208,6 @@ class SqliteDatabase:
                         yield from pieces(batch)
                 finally:
                     cursor.close()
-                connection.set_progress_handler(None, 0)
         except sqlite3.Error as error:
             raise self._translated(error) from None
         except (Misfit, OverflowError, pa.ArrowException):
@@ -235,11 +237,8 @@ class SqliteDatabase:
         if not any(slot.values for slot in values):
             return {}
         try:
-            with self._lent() as connection:
-                _limit(connection, limit_s)
-                counted = dict(connection.execute(query.sql, _parameters(values)).fetchall())
-                connection.set_progress_handler(None, 0)
-                return counted
+            with self._lent(limit_s) as connection:
+                return dict(connection.execute(query.sql, _parameters(values)).fetchall())
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 return None
@@ -276,6 +275,7 @@ class SqliteDatabase:
         self._pool.leave()
 
     def _let_go(self, connection: SqliteConnection) -> None:
+        connection.set_progress_handler(None, 0)
         try:
             connection.execute("ROLLBACK")
         except sqlite3.Error:
@@ -284,11 +284,13 @@ class SqliteDatabase:
             self._pool.give(connection)
 
     @contextmanager
-    def _lent(self) -> Iterator[SqliteConnection]:
-        """Lend a connection."""
+    def _lent(self, limit_s: float | None = None) -> Iterator[SqliteConnection]:
+        """Lend a connection, for so long; left out: as long as a lookup may take."""
         connection = self._take()
         try:
+            _limit(connection, self._lookup_s if limit_s is None else limit_s)
             yield connection
+            connection.set_progress_handler(None, 0)
         except BaseException:
             connection.close()
             raise

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.contract.database.world import ENGINES, World, connector, make, rows, settings, values
 from tests.servers.postgres import PASSWORD, PostgresServer
@@ -15,6 +16,8 @@ from tests.servers.postgres import PASSWORD, PostgresServer
 from rightful.connectors.interface import Cursor, Rows
 from rightful.connectors.sql import SqlConnector, SqlSettings
 from rightful.database import sqlite
+from rightful.database.identifying import SlotValues
+from rightful.database.query import Wanted
 from rightful.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
 from rightful.testing.connector_suite import identified
 
@@ -292,6 +295,28 @@ def test_read_that_takes_longer_than_it_may_is_ended_and_goes_on_where_it_was(wo
     last = first.batch.column("id")[-1].as_py()
     rest = rows(_source(world), [ANN], Cursor(last))[0]
     assert [row["id"] for row in rest] == list(range(last + 1, 30001))
+
+
+def test_no_question_to_sqlite_takes_longer_than_it_may(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    world = make("sqlite", request, tmp_path)
+    world.execute(
+        f"{_TABLE}; CREATE VIEW endless AS WITH RECURSIVE g(n) AS (SELECT 'x' UNION ALL SELECT n FROM g) SELECT n, n AS id FROM g"
+    )
+    source = _source(world, timeout_s=1)
+    database, target = source._database, source._target()
+    query = database.build_lookup(target, Wanted(columns=target.table.columns))
+    endless = msgspec.structs.replace(query, sql=query.sql.replace('"main"."t"', '"endless"'))
+    view = msgspec.structs.replace(target.table, sql='"endless"', order="{}.n")
+    assert endless.sql != query.sql
+    for ask in (
+        lambda: database.table("endless"),
+        lambda: database.rows(endless, [SlotValues([0], ["ann-value"])]),
+        lambda: database.statistics(view),
+    ):
+        error = _raised(ask)
+        assert isinstance(error, SourceUnavailable)
+        assert "took longer than it may" in str(error)
+    assert values(source, [ANN]) == [[1]], "the limit of one question is not the next one's"
 
 
 def test_sqlite_file_is_opened_for_reading_alone(tmp_path: Path) -> None:
