@@ -190,8 +190,10 @@ class Interruptible(Protocol):
 class Scanning(Protocol):
     """The ability to share: a read goes over the whole source, and costs about the same for many subjects as for one."""
 
-    is_scan: bool
-    """Whether it does so as it is configured, as far as is known; quick to ask."""
+    @property
+    def is_scan(self) -> bool:
+        """Whether it does so as it is configured; where that is not known yet, whether it may; quick to ask."""
+        ...
 
 
 class Moment(Protocol):

@@ -81,8 +81,8 @@ class SqlConnector:
             self._settings.url, folder=folder, source_name=source_name, stream_s=self._settings.timeout_s
         )
         self._identity = identity(self._settings.url, folder)
-        self.is_scan = False
-        """Whether a read goes over a whole table that is large, as it was planned last; see `connectors.interface.Scanning`."""
+        self._goes_over: bool | None = None
+        """Whether a read goes over a whole table that is large, as it was planned last."""
         self._lowered: dict[str, tuple[Table, Table]] = {}
         self._built: tuple[tuple[Table, ...], dict[bool, tuple[Query, ReadHeader]]] | None = None
 
@@ -132,10 +132,15 @@ class SqlConnector:
         """Return one partition: the table is read in one query."""
         del subjects
         target = self._target()
-        self.is_scan = any(self._is_large(table) for table in gone_over(target))
+        self._goes_over = any(self._is_large(table) for table in gone_over(target))
         rows = self._average_rows(target)
         width = self._database.statistics(target.table).row_bytes
         return (Partition(number=0, rows=rows, size_bytes=None if rows is None or width is None else rows * width),)
+
+    @property
+    def is_scan(self) -> bool:
+        """Whether reads are worth gathering; so that the first after a start are, those of which nothing is known yet are taken for it."""
+        return self._goes_over is not False
 
     def read(
         self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
@@ -159,6 +164,8 @@ class SqlConnector:
         del partition
         query, header = self._query(is_resumed=cursor is not None)
         # A scan for many that dies starts again, for all of them at once. Each by itself, behind its last part, would be as many scans.
+        if self._goes_over is None:  # it was planned before a restart
+            self.plan(subjects)
         is_one_pass = self.is_scan and len(subjects) > 1
         yield msgspec.structs.replace(header, has_key=False) if is_one_pass else header
         values = [fill(slot, subjects) for slot in query.slots]

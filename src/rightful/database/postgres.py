@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -126,6 +127,9 @@ class PostgresDatabase:
             return kept[1]
         rows = self._ask(STATISTICS, [table.sql])
         found = _statistics(rows[0][0]) if rows else Statistics()
+        if found.rows is None:  # before the first ANALYZE, and of a view, the planner knows better: it looks at the size of files
+            with suppress(SourceRefused):
+                found = msgspec.structs.replace(found, rows=self._planned(f"SELECT * FROM {table.sql}", ()))  # noqa: S608 -- quoted
         with self._lock:
             self._statistics[table.sql] = now, found
         return found
@@ -233,8 +237,7 @@ class PostgresDatabase:
         # All parameters must be there: those with subjects' indexes are asked for nothing.
         unused = " AND ".join(f"${2 * number + 1}::text IS NOT NULL" for number in range(len(query.slots)))
         sql = f"SELECT 1 FROM {target.table.sql} WHERE ({' OR '.join(conditions)}) AND {unused}"  # noqa: S608 -- quoted names
-        [(plan, *_)] = self._ask(f"EXPLAIN (FORMAT JSON) {sql}", _bound(values))
-        return round(msgspec.json.decode(plan, type=tuple[_Explained])[0].plan.rows)
+        return self._planned(sql, _bound(values))
 
     def widths(self, table: Table) -> Mapping[str, float]:
         """Make bytes as they are written of the statistics."""
@@ -268,6 +271,11 @@ class PostgresDatabase:
         connection, rows = self._retried(ask)
         self._pool.give(connection)
         return rows
+
+    def _planned(self, sql: str, parameters: Sequence[str]) -> int:
+        """Return how many rows the planner expects."""
+        [(plan, *_)] = self._ask(f"EXPLAIN (FORMAT JSON) {sql}", parameters)
+        return round(msgspec.json.decode(plan, type=tuple[_Explained])[0].plan.rows)
 
     def _begin(self, connection: PostgresConnection, snapshot: PostgresSnapshot | None) -> None:
         connection.run(_BEGIN)

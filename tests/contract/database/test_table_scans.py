@@ -70,6 +70,34 @@ def test_a_large_table_without_an_index_is_a_scan_and_one_with_an_index_or_a_sma
     assert found == [True, False, False]
 
 
+def test_the_first_reads_after_a_start_share_a_scan_and_of_an_index_only_if_they_were_not_planned(world: World) -> None:
+    fill(world, "t")
+    made = connector(world, t=settings(world, "t", match={"mail": "mail"}))
+    running = Service(world.folder, PEOPLE, {"t": made})
+    operations = [running.submit(number) for number in PEOPLE]
+    first = claim(running)
+    assert len(first.reads) == 6
+    running.work(first)
+    running.run()
+    assert [running.get(operation).status for operation in operations] == [OperationStatus.COMPLETE] * 6
+    assert made.is_scan
+    restarted = connector(world, t=settings(world, "t", match={"mail": "mail"}))
+    header = next(iter(restarted.read(Partition(number=0), SUBJECTS)))
+    assert isinstance(header, ReadHeader)
+    assert not header.has_key, "a read that was planned before a restart is looked at anew"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("world", [ENGINES[1]], indirect=True)
+def test_a_table_of_which_nothing_was_counted_yet_is_a_scan(world: World) -> None:
+    world.execute("CREATE TABLE t (id bigint PRIMARY KEY, mail text) WITH (autovacuum_enabled = off)")
+    world.execute("INSERT INTO t SELECT n, 'p' || n || '@x.example' FROM generate_series(1, 200000) s(n); CREATE VIEW v AS SELECT * FROM t")
+    made = table(world)
+    assert made.is_scan
+    assert 100_000 < (made._database.statistics(made._database.table("t")).rows or 0) < 400_000
+    assert made._database.statistics(made._database.table("v")).rows
+
+
 def test_a_column_in_lower_case_is_a_scan_without_an_index_of_its_own(world: World) -> None:
     fill(world, "t")
     world.execute("CREATE INDEX by_mail ON t (mail)")
