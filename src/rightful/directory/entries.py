@@ -16,6 +16,8 @@ from rightful.subject.matching import FOLDED_KINDS, is_usable, normalise
 from rightful.subject.model import IdentifiedSubject
 
 _SAMPLED = 20
+_APART = frozenset({"id", "upn"})
+"""Kinds of which nobody has several."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -164,20 +166,26 @@ class EntrySharing:
         self._owners = {attribute: tuple(kinds) for attribute, kinds in owners.items()}
 
     def count(self, kind: str, columns: Sequence[str], values: Sequence[str]) -> list[int]:
-        """Count different owners; an entry that names none is somebody of its own."""
+        """Count different owners, of whom an entry may have several; one that names none is somebody of its own."""
         people: dict[str, set[object]] = {normalise(kind, value): set() for value in values}
         match = [(column, kind) for column in columns]
         for entry in self._place.by(match, {kind: values}, list(self._owners)):
-            owner = self._owner(entry)
+            owners = list(self._owners_of(entry))
             for column in columns:
                 for value in entry.values[column]:
                     if (held := people.get(normalise(kind, value))) is not None:
-                        held.add(owner)
+                        held.update(owners)
         return [len(people[normalise(kind, value)]) for value in values]
 
-    def _owner(self, entry: Found) -> object:
-        named = [
-            tuple(sorted({normalise("upn" if FOLDED_KINDS.issuperset(kinds) else kinds[0], value) for value in entry.values[attribute]}))
-            for attribute, kinds in self._owners.items()
-        ]
-        return tuple(named) if any(named) else entry.name
+    def _owners_of(self, entry: Found) -> Iterator[object]:
+        """Yield whose an entry is: several object ids or names are several people, several of anything else may be one person's."""
+        named: list[list[object]] = []
+        for attribute, kinds in self._owners.items():
+            kind = "upn" if FOLDED_KINDS.issuperset(kinds) else kinds[0]
+            texts = sorted({normalise(kind, value) for value in entry.values[attribute]})
+            named.append(list(texts) if _APART.issuperset(kinds) else [tuple(texts)])
+        if not any(any(values) for values in named):
+            yield entry.name
+            return
+        for place in range(max(map(len, named))):
+            yield tuple(values[min(place, len(values) - 1)] if values else "" for values in named)

@@ -221,6 +221,29 @@ def test_an_address_that_many_share_in_different_attributes_is_none_of_theirs(st
         assert [(each.people, each.place) for each in found.refused if each.weakness is Weakness.SHARED] == [(6, "ldap.mail")]
 
 
+def test_what_a_thing_of_many_people_holds_is_none_of_theirs(start_slapd: StartSlapd) -> None:
+    shared = {"objectClass": ["device", "sampleUser"], "userPrincipalName": [f"U{n}@contoso.example" for n in range(3)]}
+    own = {
+        "objectClass": ["device", "sampleUser"],
+        "userPrincipalName": "u0@contoso.example",
+        "proxyAddresses": [f"smtp:d{n}@contoso.example" for n in range(3)],
+    }
+    server = start_slapd(
+        people(3)
+        + entry(f"cn=printer,{BASE}", {**shared, "cn": "printer", "serialNumber": "p1"})
+        + entry(f"cn=laptop,{BASE}", {**own, "cn": "laptop", "serialNumber": "l1"})
+    )
+    from_ = {"upn": "userPrincipalName", "mail": "proxyAddresses"}
+    more = LdapMoreSettings(base=BASE, filter="(objectClass=device)", from_=from_, identifiers={"serial": "serialNumber"})
+    with opened(server, more=(more,)) as directory:
+        ann = directory.find_user("u0@contoso.example")
+        assert ann is not None
+        [found] = directory.identify([ann])
+        assert found is not None
+        assert found.values("serial") == ("l1",), "several addresses may be one person's, several names are not"
+        assert [(each.value, each.people) for each in found.refused if each.kind == "serial"] == [("p1", 3)]
+
+
 def test_closing_ends_who_waits(start_slapd: StartSlapd) -> None:
     server = start_slapd(people(1))
     with opened(server) as directory:
