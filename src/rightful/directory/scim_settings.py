@@ -11,7 +11,7 @@ from rightful.directory.people import Columns, refuse_own_kinds
 from rightful.directory.scim_paths import BadPath, parse
 from rightful.setting_problem import SettingPath, SettingProblem
 from rightful.webapi import access
-from rightful.webapi.access import TARGET, Access, OAuthSettings
+from rightful.webapi.access import TARGET, Access, OAuthSettings, url_problem
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 
@@ -145,8 +145,8 @@ def access_of(settings: ScimDirectorySettings) -> Access:
 def problems(settings: ScimDirectorySettings) -> Iterator[SettingProblem]:
     """Yield what is wrong with settings that are right one by one."""
     yield from access.problems(access_of(settings))
-    base = address(settings.url)[1]
-    if base and (not TARGET.fullmatch(base) or "?" in base):
+    origin, base = address(settings.url)
+    if not url_problem(origin) and base and (not TARGET.fullmatch(base) or "?" in base):
         yield ("url",), "has more in it than scheme, host, port and path", "write for instance https://idp.contoso.example/scim/v2"
     for place, resources, text in _places(settings):
         if not TARGET.fullmatch(resources) or "?" in resources or resources.endswith("/"):
