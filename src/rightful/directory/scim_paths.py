@@ -107,7 +107,7 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str | int):
         return str(value)
-    raise BadPath("leads to something else than texts and numbers")
+    raise BadPath("leads to something else than texts and whole numbers")
 
 
 def _is(value: object, given: object) -> bool:
