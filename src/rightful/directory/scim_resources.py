@@ -87,7 +87,7 @@ class Resources(Entries):
     def check_pages(self) -> None:
         """Have the server turn a page."""
         if not self._server.features().has_cursor:
-            self._server.check_pages(self._resources, self._filter)
+            self._server.check_pages(self._resources, self._filter, self._requested({}))
 
     def _filters(self, terms: Sequence[str]) -> Iterator[str]:
         """Put terms together, no more than may be and than a URL takes."""

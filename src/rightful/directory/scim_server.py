@@ -69,8 +69,7 @@ class ScimServer:
             attributes: what is wanted of each besides `id`; none: all.
             what: what is searched by, for messages.
         """
-        said: dict[str, Any] = {"filter": text, "attributes": list(attributes), "count": self._page_size}
-        asked = {name: value for name, value in said.items() if value}
+        asked = _asked(text, attributes, self._page_size)
         seen: set[str] = set()
         cursors: set[str] = set()
         total: int | None = None
@@ -98,13 +97,13 @@ class ScimServer:
             return resource
         if answer.status != 404:  # noqa: PLR2004 - RFC 7644 3.12
             raise self._said_no(answer, " to a question for somebody's id")
-        self._page(path, {"count": 1}, "")  # at a wrong address there is nobody either
+        self._page(path, _asked("", attributes, 1), "")  # at a wrong address there is nobody either
         return None
 
-    def check_pages(self, path: str, text: str) -> None:
+    def check_pages(self, path: str, text: str, attributes: Sequence[str]) -> None:
         """Ask for the first and for the second resource of a filter one by one; raises `SourceRefused` where pages would not add up."""
-        asked: dict[str, Any] = {"filter": text} if text else {}
-        first, second = (self._page(path, asked | {"startIndex": number, "count": 1}, "") for number in (1, 2))
+        asked = _asked(text, attributes, 1)
+        first, second = (self._page(path, asked | {"startIndex": number}, "") for number in (1, 2))
         if len(first.resources) != 1 or len(second.resources) != 1:
             return  # whoever gives all at once turns no pages
         hint = "it must turn pages by startIndex and count (RFC 7644 3.4.2.4); else write a page_size that is larger than all its people"
@@ -150,7 +149,9 @@ class ScimServer:
         for resource in resources:
             name = resource.get("id")
             if not isinstance(name, str) or not name:
-                raise self.refused("gives a resource without a text as its `id`", "check url and resources")
+                raise self.refused(
+                    "gives a resource without a text as its `id`", "check url and resources; perhaps the server needs selects: false"
+                )
             if name in seen:
                 raise self._changed("gives one resource twice")
             seen.add(name)
@@ -202,6 +203,11 @@ class ScimServer:
             f"the SCIM server {message}",
             "it may have changed meanwhile, and is asked again; else it does not count (totalResults) or turn pages as it must",
         )
+
+
+def _asked(text: str, attributes: Sequence[str], count: int) -> dict[str, Any]:
+    said: dict[str, Any] = {"filter": text, "attributes": list(attributes), "count": count}
+    return {name: value for name, value in said.items() if value}
 
 
 def _query(asked: dict[str, Any]) -> str:

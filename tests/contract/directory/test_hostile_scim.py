@@ -16,7 +16,7 @@ from tests.servers.api import Api, Asked, Reply, serving
 from rightful.directory.scim import ScimDirectory
 from rightful.directory.scim_settings import USER, ScimDirectorySettings
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
-from rightful.ids import TenantId
+from rightful.ids import SubjectId, TenantId
 from rightful.subject.model import Weakness
 
 TENANT = TenantId("11111111-1111-1111-1111-111111111111")
@@ -92,6 +92,7 @@ def test_the_server_of_these_tests_is_right_where_it_does_not_lie() -> None:
         assert identified is not None
         assert identified.values("mail") == ("m1@contoso.example",)
         assert all(TOKEN not in each.target for each in api.asked)
+        assert all("attributes=id" in each.target for each in api.asked[1:]), "nothing is asked for that is of no use"
 
 
 @pytest.mark.parametrize(
@@ -199,9 +200,14 @@ def test_pages_that_are_smaller_than_asked_for_are_read_to_the_end() -> None:
     def generous(query: Query) -> Any:
         return listed(matching(query))
 
-    for answer in (capped, generous):
+    def forgetful(query: Query) -> Any:
+        found = matching(query)
+        return page(query, found if int(query.get("startIndex", "1")) <= len(found) else [])
+
+    for answer in (capped, generous, forgetful):
         with asked(answer, page_size=3) as (directory, _):
-            assert [each.subject_id for each in directory.subjects(["u1", "u2", "u3", "u4"]) if each] == ["u1", "u2", "u3", "u4"]  # type: ignore[list-item]
+            names = [SubjectId(f"u{number}") for number in range(1, 7)]
+            assert [each.subject_id for each in directory.subjects(names) if each] == names
             directory.check()
 
 
