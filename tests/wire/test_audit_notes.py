@@ -9,7 +9,7 @@ from tests.wire.world import ADDRESS, ANN, GUEST_PROFILE, LOCATION, NOBODY, TENA
 from rightful.audit.record import Action, Actor, Target
 from rightful.errors import SourceUnavailable
 from rightful.export.interface import Note
-from rightful.ids import OperationId, TenantId
+from rightful.ids import PERSONAL_ACCOUNTS, OperationId, TenantId
 from rightful.subject.model import DataSubject
 from rightful.testing.memory_exports import MemoryExports
 
@@ -153,7 +153,10 @@ def test_calls_that_prove_no_caller_are_counted_and_public_pages_are_not(fresh: 
     assert fresh.client.request("GET", OPERATIONS).status == 401
     assert fresh.get(OPERATIONS, token="x.y.z").status == 401
     assert fresh.client.request("GET", "/healthz").status == 200
-    assert fresh.exports.unauthenticated == [ADDRESS, ADDRESS]
+    personal = fresh.get(OPERATIONS, token=fresh.issuer.token(tid=PERSONAL_ACCOUNTS))
+    assert personal.status == 403
+    assert fresh.exports.unauthenticated == [(ADDRESS, "InvalidAuthenticationToken")] * 2 + [(ADDRESS, personal.code)]
+    assert personal.code != "InvalidAuthenticationToken"
     assert fresh.exports.notes == []
 
 

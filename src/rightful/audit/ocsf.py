@@ -50,6 +50,7 @@ def event(value: AuditRecord, hash_: bytes) -> dict[str, Any]:
 
 def _activity(value: AuditRecord, place: str, hash_: bytes) -> dict[str, Any]:
     activity = _ACTIVITIES.get(value.action, _OTHER)
+    request_ids = value.request_id.split()
     is_done = value.outcome in {OK, REPEATED}
     return {
         "category_uid": _CATEGORY,
@@ -75,14 +76,18 @@ def _activity(value: AuditRecord, place: str, hash_: bytes) -> dict[str, Any]:
             "operation": value.action,
             "service": {"name": "exportPersonalData"},
             **({} if is_done else {"response": {"error": value.outcome}}),
-            **({"request": {"uid": value.request_id}} if value.request_id else {}),
+            **({"request": {"uid": request_ids[0]}} if request_ids else {}),
         },
         "src_endpoint": {"ip": value.address} if value.address else {"svc_name": "Rightful"},
         "resources": [
             {"type": value.target, **_given(uid=value.target_id)},
             *([{"type": "dataSubject", "uid": value.subject_id}] if value.subject_id else []),
         ],
-        "unmapped": {"time_us": value.time_us, "hash": hash_.hex()},
+        "unmapped": {
+            "time_us": value.time_us,
+            "hash": hash_.hex(),
+            **({"request_ids": request_ids} if len(request_ids) > 1 else {}),
+        },
     }
 
 

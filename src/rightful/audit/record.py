@@ -94,13 +94,14 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     app_id: str
     address: str
     request_id: str
+    """Of alike calls the first ones', with spaces between."""
     client_request_id: str
     target: Target
     target_id: str
     subject_id: str
     """Whose data, where that is known."""
     count: int = 1
-    """How many alike calls the record stands for; its ids are the first one's."""
+    """How many alike calls the record stands for; its ids are the first one's, but for `request_id`."""
 
 
 _encode = msgspec.json.Encoder().encode

@@ -139,6 +139,6 @@ class Exports(Protocol):
         """
         ...
 
-    def note_unauthenticated(self, address: str) -> None:
-        """Count a call that proved no caller."""
+    def note_unauthenticated(self, address: str, code: str) -> None:
+        """Count a call that proved no caller, from an address, and answered with the code of an error."""
         ...

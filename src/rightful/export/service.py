@@ -213,9 +213,9 @@ class Service:
         """Record what a caller looked at or was refused."""
         self._trail.note(note)
 
-    def note_unauthenticated(self, address: str) -> None:
+    def note_unauthenticated(self, address: str, code: str) -> None:
         """Count a call that proved no caller."""
-        self._trail.count_unauthenticated(address)
+        self._trail.count_unauthenticated(address, code)
 
 
 def _unknown() -> NotFound:

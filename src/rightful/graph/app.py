@@ -127,9 +127,10 @@ class GraphApp:
             text = parse_authorization(headers.values(scope["headers"], b"authorization"))
             while not isinstance(found := self._verifier.try_verify(text), Caller):
                 await self._asking.ask(found)
-        except (Unauthenticated, Forbidden) as error:
-            self._meters.token_refused(error.reason if isinstance(error, Unauthenticated) else "personal_account")
-            self._service.exports.note_unauthenticated(noting.client_address(scope))
+        except RequestError as error:
+            if isinstance(error, Unauthenticated | Forbidden):
+                self._meters.token_refused(error.reason if isinstance(error, Unauthenticated) else "personal_account")
+            self._service.exports.note_unauthenticated(noting.client_address(scope), error.code)
             raise
         return found
 

@@ -54,7 +54,8 @@ class MemoryExports:
         self.notes: list[Note] = []
         self.changed_by: list[tuple[Action, OperationId, Actor]] = []
         """What the store of a real service would have recorded itself."""
-        self.unauthenticated: list[str] = []
+        self.unauthenticated: list[tuple[str, str]] = []
+        """Their addresses and codes."""
 
     # -- what the wire asks -------------------------------------------------------------------------------------------
     def unready(self) -> Unready | None:
@@ -165,9 +166,9 @@ class MemoryExports:
         """Record what a caller looked at or was refused."""
         self.notes.append(note)
 
-    def note_unauthenticated(self, address: str) -> None:
+    def note_unauthenticated(self, address: str, code: str) -> None:
         """Count a call that proved no caller."""
-        self.unauthenticated.append(address)
+        self.unauthenticated.append((address, code))
 
     # -- what a test does ---------------------------------------------------------------------------------------------
     def put(self, operation: DataPolicyOperation) -> None:
