@@ -148,7 +148,7 @@ def test_it_is_recorded_and_says_what_the_audit_trail_was_signed_with(config: Co
     assert json.loads(said)["earlier_audit_key"] == key.public
     verify = [sys.executable, "-m", "rightful.cli", "audit", "verify", "--json", "--config", str(path)]
     assert subprocess.run(verify, check=False, capture_output=True).returncode == 1
-    path.write_text(path.read_text().replace("# earlier_keys: []", f"earlier_keys: [{key.public}]"))
+    path.write_text(path.read_text().replace("# earlier_keys: []", f"earlier_keys: [{key.public}]", 1))
     found = json.loads(subprocess.run(verify, check=True, capture_output=True).stdout)
     assert {chain["tenant"]: chain["records"] for chain in found["chains"]}["service"] == 1
     with closing(sqlite3.connect(config.store_path)) as connection:

@@ -20,7 +20,7 @@ def test_sources_and_directory_of_the_page_make_a_valid_configuration(tmp_path: 
     directory = next(block for block in found if block.startswith("directory:"))
     sources = [block for block in found if "connector:" in block and not block.startswith("directory:")]
     assert len(sources) == 8
-    for name in ("seal.key", "audit.key"):
+    for name in ("seal.key", "audit.key", "receipt.key"):
         (tmp_path / name).write_text("ab" * 32)
     text = template.render(tmp_path, tenant_id="2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55")
     head = text[: text.index("    # Who your people are")]
@@ -44,7 +44,7 @@ def test_sources_and_directory_of_the_page_make_a_valid_configuration(tmp_path: 
 
 def test_issuers_of_the_page_make_a_valid_configuration(tmp_path: Path) -> None:
     entra, other = blocks("connect-your-identity-provider.md")
-    for name in ("seal.key", "audit.key"):
+    for name in ("seal.key", "audit.key", "receipt.key"):
         (tmp_path / name).write_text("ab" * 32)
     text = template.render(tmp_path, tenant_id="11111111-1111-1111-1111-111111111111")
     issuers = text.index("      issuers:")

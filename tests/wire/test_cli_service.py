@@ -59,7 +59,7 @@ class Service:
 @contextmanager
 def a_service(tmp_path: Path, clock: Clock | None = None) -> Iterator[Service]:
     certificate.write(tmp_path / "tls", datetime.now(UTC))
-    for name in ("seal.key", "audit.key"):
+    for name in ("seal.key", "audit.key", "receipt.key"):
         (tmp_path / name).write_text("ab" * 32)
     text = render(tmp_path, tenant_id=TENANT).replace("  # tls: {", "  tls: {").replace("listen: 127.0.0.1:8443", "listen: 127.0.0.1:0")
     (tmp_path / "rightful.yaml").write_text(text, encoding="utf-8")

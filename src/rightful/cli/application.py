@@ -23,7 +23,7 @@ from rightful.redaction import redact
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Do the main job on a sample company, start to verified package."),
-    "init": ("init", "Write a commented rightful.yaml, a seal.key and an audit.key."),
+    "init": ("init", "Write a commented rightful.yaml, and the keys that it names."),
     "serve": ("serve", "Run the service."),
     "source": ("source", "Add a source, try one out, and see what has changed in the systems."),
     "connectors": ("connectors", "List the connectors that are installed, and what each needs."),
@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("export", "Export a person's data and follow it until it is done."),
     "requests": ("requests", "List, show, watch, cancel, resume, approve and reject exports."),
     "verify": ("verify", "Check a package: what is missing, extra or changed."),
+    "keys": ("keys", "Show the public keys of the tenants' receipts."),
     "audit": ("audit", "Check and export the record of who did what with whose data."),
     "token": ("token", "Make a token of the built-in issuer."),
     "dev-cert": ("dev_cert", "Make a certificate for localhost."),

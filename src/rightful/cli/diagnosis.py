@@ -28,7 +28,7 @@ from rightful.storage.registry import account_folder
 
 LEAST_FREE_BYTES = 1 << 30
 RENEW_BEFORE = timedelta(days=14)
-_SECRET_FILES = ("seal.key", "audit.key", "issuer.pem")
+_SECRET_FILES = ("seal.key", "audit.key", "receipt.key", "issuer.pem")
 _LOCK_WAIT_S = 3.0
 _SIDE_BY_SIDE = 8
 

@@ -17,15 +17,19 @@ def command() -> None:
     """
     from rightful.export import rotation  # noqa: PLC0415 - heavy; `--help` must not wait for it
     from rightful.export.checkpointing import checkpoint_key  # noqa: PLC0415 - likewise
+    from rightful.export.receipts import receipt_key  # noqa: PLC0415 - likewise
 
     invocation = current()
     config = invocation.config
     # Made of the old seal key, where there is no key of its own: what it signed is trusted no more, unless the configuration says so.
     earlier = None if config.audit.key else checkpoint_key(config).public
+    signers = {tenant.name: receipt_key(config, tenant).public.text for tenant in config.tenants if not tenant.receipts.key}
     count = rotation.rotate(config)
     if invocation.as_json:
-        emit_json({"seal_key": str(config.seal_key_path), "resealed": count, "earlier_audit_key": earlier})
+        emit_json({"seal_key": str(config.seal_key_path), "resealed": count, "earlier_audit_key": earlier, "earlier_receipt_keys": signers})
         return
     say(f"{config.seal_key_path} holds a new key; {count} rows of the store were sealed anew. Copies of the old key are of no use any more")
+    for name, key in signers.items():
+        say(f"receipts of {name} so far were signed by {key}: write receipts: {{earlier_keys: [{key}]}}, and publish `rightful keys`")
     if earlier:
         say(f"for `rightful audit verify` to trust what signed the audit trail so far, write audit: {{earlier_keys: [{earlier}]}}")

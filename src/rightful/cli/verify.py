@@ -14,6 +14,7 @@ from rightful.cli.output import emit, emit_json, emit_table, format_bytes, say
 from rightful.errors import ConfigurationError, PackageError, Refusal, StorageRefused
 from rightful.package import hashing
 from rightful.package.bagit import BAGIT_PATH, TAG_MANIFEST_PATH
+from rightful.package.minisign import PublicKey, parse_public_key
 from rightful.package.readers import FolderReader, PackageReader, ReadableStorage, StorageReader
 from rightful.package.request_info import PATH as REQUEST_INFO_PATH
 from rightful.package.verify import PackageState, Verification, verify
@@ -33,16 +34,24 @@ _ROOT_MARKS = (REQUEST_INFO_PATH, BAGIT_PATH, TAG_MANIFEST_PATH)
 @click.option(
     "--prefix", default="", metavar="ID", help="Of a SAS URL: where the package lies in the container [default: found by itself]."
 )
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    help="Public key (RW…) that must have signed the receipt, or a file with one, of `rightful keys`; may be repeated.",
+)
 @global_options
-def command(package: str, *, prefix: str) -> int:
+def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
     """Check a package: what is missing, extra or changed.
 
     PACKAGE is a folder, the SAS URL of a container that may be read and listed, or - to read that URL from stdin. Exits with 0 where the
     package is whole, with 1 where it is damaged, with 3 where it is not finished.
     """
+    trusted = [_parse_key(text) for text in keys]
     as_json = current().as_json
     with _open(package, prefix) as reader, _progress(is_shown=not as_json and sys.stderr.isatty()) as on_progress:
-        found = verify(reader, on_progress=on_progress)
+        found = verify(reader, keys=trusted, on_progress=on_progress)
     _show(found, as_json=as_json)
     return _EXITS[found.state]
 
@@ -62,6 +71,18 @@ def _open(package: str, prefix: str) -> Iterator[PackageReader]:
         yield StorageReader(storage, prefix or _find_prefix(storage))
     finally:
         storages.close()
+
+
+def _parse_key(text: str) -> PublicKey:
+    if not text.startswith("RW"):
+        try:
+            text = Path(text).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            raise click.BadParameter("is neither a public key (RW…) nor a file that can be read", param_hint="'--key'") from error
+    key = parse_public_key(text)
+    if isinstance(key, str):
+        raise click.BadParameter(key, param_hint="'--key'")
+    return key
 
 
 def _readable(storage: Storage) -> ReadableStorage:
@@ -117,10 +138,24 @@ def _progress(*, is_shown: bool) -> Iterator[hashing.Progress | None]:
 def _show(found: Verification, *, as_json: bool) -> None:
     if as_json:
         findings = [{"kind": item.kind.value, "path": item.path, "detail": item.detail} for item in found.findings]
-        emit_json({"state": found.state.value, "entries": found.entries, "bytes": found.size_bytes, "findings": findings})
+        emit_json(
+            {
+                "state": found.state.value,
+                "entries": found.entries,
+                "bytes": found.size_bytes,
+                "findings": findings,
+                "signed_by": found.signed_by or None,
+                "is_trusted": found.is_trusted,
+            }
+        )
         return
     emit_table(("finding", "entry", "detail"), [(item.kind.value, item.path, item.detail) for item in found.findings])
     emit(f"{found.state.value}: {found.entries} entries, {format_bytes(found.size_bytes)}" + _counted(found))
+    if found.is_trusted:
+        emit(f"signed by {found.signed_by}, a key that was given")
+    elif found.signed_by:
+        emit(f"signed by {found.signed_by}")
+        say("what to do: compare this key with the controller's, or give that by --key: a forger would sign with a key of their own")
     if found.state is PackageState.INCOMPLETE and any(item.path == REQUEST_INFO_PATH for item in found.findings):
         say("what to do: give the folder that RequestInfo.json lies in")
     elif found.state is PackageState.INCOMPLETE:

@@ -19,6 +19,7 @@ from rightful.config.model import (
     GraphSettings,
     IdentitySettings,
     LimitSettings,
+    ReceiptSettings,
     ServerSettings,
     SourceConfig,
     StorageSettings,
@@ -38,6 +39,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "identity": IdentitySettings,
     "limits": LimitSettings,
     "export": ExportSettings,
+    "receipts": ReceiptSettings,
     "storage": StorageSettings,
 }
 _SOURCE_KEYS = ("connector", "product", "label", "on_unreadable_item", "identifiers", "redact")

@@ -12,6 +12,7 @@ import msgspec
 
 from rightful.identity.model import Algorithm
 from rightful.ids import TenantId
+from rightful.package import minisign
 from rightful.package.forms import Form
 from rightful.package.schema import Redaction
 
@@ -127,6 +128,27 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Operations that have not ended; one more is answered 429."""
 
 
+class ReceiptSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The signed receipts in packages."""
+
+    key: str = ""
+    """Ed25519 key that signs them, 64 hex digits, by `{file: PATH}` or `${NAME}`; `rightful init` makes one. Where none is given it is
+    derived from `seal_key`, and another one once that is replaced. `rightful keys` says its public part."""
+    earlier_keys: tuple[str, ...] = ()
+    """Public keys that signed earlier receipts, `RW…`; `rightful keys` lists them, too."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no key."""
+        if self.key and not _KEY.fullmatch(self.key.strip().lower()):
+            raise ValueError("receipts.key is not 64 hex digits")
+        if any(isinstance(minisign.parse_public_key(each), str) for each in self.earlier_keys):
+            raise ValueError("one of receipts.earlier_keys is no public key of minisign, RW and 54 more characters")
+
+    def __repr__(self) -> str:
+        """Leave the key out."""
+        return "ReceiptSettings()"
+
+
 class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How packages are made."""
 
@@ -240,6 +262,7 @@ class TenantConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     identity: IdentitySettings
     limits: LimitSettings = LimitSettings()
     export: ExportSettings = ExportSettings()
+    receipts: ReceiptSettings = ReceiptSettings()
     storage: StorageSettings = StorageSettings()
     directory: DirectoryConfig
     sources: tuple[SourceConfig, ...]

@@ -53,6 +53,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "issuer": model.IssuerSettings,
         "limits": model.LimitSettings,
         "export": model.ExportSettings,
+        "receipts": model.ReceiptSettings,
         "storage": model.StorageSettings,
         "source": model.SourceConfig,
         "directory": directories.find("sql").Settings,
@@ -148,6 +149,13 @@ tenants:
     @ tenant.export
     export:
       @all export
+
+    @ tenant.receipts
+    receipts:
+      @ receipts.key
+      key: {file: receipt.key}
+      @ receipts.earlier_keys
+      # earlier_keys: []
 
     @ tenant.storage
     storage:

@@ -1,7 +1,7 @@
 """Finishes packages: every read is done, what is left is the ledger, the manifests and the word `complete`."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -13,15 +13,18 @@ from rightful.errors import EntryConflict, OperationError
 from rightful.export.identities import Identities
 from rightful.export.known import NOTHING
 from rightful.export.putting import Putter, sync_each
+from rightful.export.receipts import policy_of
 from rightful.export.records import PACKAGE, EntryRecord, ReadRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
 from rightful.export.trouble import Trouble
+from rightful.ids import TenantId
 from rightful.operation.model import PackageTotals
-from rightful.package import bagit, closing, ledger, paths
+from rightful.package import bagit, closing, ledger, paths, receipt
 from rightful.package.contents import PayloadEntry, Tally, tally
 from rightful.package.datapackage import Label, SourceTitle
 from rightful.package.digest import Digest
+from rightful.package.minisign import SigningKey
 from rightful.package.schema import Column
 from rightful.sealing import Sealer
 from rightful.storage.interface import Storage
@@ -63,8 +66,10 @@ class Finisher:
         trouble: Trouble,
         owner: str,
         side_by_side: SideBySide,
+        keys: Mapping[TenantId, SigningKey],
     ) -> None:
         self._clock = clock
+        self._keys = keys
         self._store = store
         self._storages = storages
         self._sealer = sealer
@@ -179,6 +184,9 @@ class Finisher:
             software_agent=f"Rightful {__version__}",
             bagged_at=ended_at,
             has_viewer=tenant.config.export.viewer == "on",
+            key=self._keys[operation.tenant_id],
+            policy_sha256=policy_of(tenant.config, frozenset(outcomes)),
+            previous=operation.previous_receipt,
         )
 
 
@@ -222,9 +230,14 @@ def _ending(
             prefix=operation.prefix,
             entries=len(finished.entries) + len(documents) + 1,
             size_bytes=sum(entry.size_bytes for entry in finished.entries) + sum(document.digest.size_bytes for document in documents),
-            manifest_sha256=next(document.digest.sha256 for document in documents if document.path == bagit.MANIFEST_PATH),
+            manifest_sha256=_sha256(documents, bagit.MANIFEST_PATH),
+            receipt_sha256=_sha256(documents, receipt.PATH),
         ),
     )
+
+
+def _sha256(documents: Sequence[closing.Document], path: str) -> str:
+    return next(document.digest.sha256 for document in documents if document.path == path)
 
 
 def _request_info(entries: Sequence[Entry]) -> Digest:

@@ -12,6 +12,7 @@ from rightful.export.finish import Finisher
 from rightful.export.identities import Identities
 from rightful.export.moments import Moments
 from rightful.export.pace import Pace
+from rightful.export.receipts import receipt_key
 from rightful.export.run import ReadRunner
 from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
@@ -76,6 +77,7 @@ class Work:
             trouble=trouble,
             owner=owner,
             side_by_side=side_by_side,
+            keys={tenant.id: receipt_key(config, tenant) for tenant in config.tenants},
         )
 
     def __call__(self, claim: ReadSet | FinishSet) -> None:

@@ -61,6 +61,8 @@ class PackageTotals(msgspec.Struct, frozen=True, kw_only=True):
     entries: int
     size_bytes: int
     manifest_sha256: str
+    receipt_sha256: str = ""
+    """Empty for packages that were made before there were receipts."""
 
 
 class ApprovalState(enum.StrEnum):

@@ -11,12 +11,14 @@ from functools import partial
 
 import msgspec
 
-from rightful.package import bagit, datapackage, ledger, readme, request_info
+from rightful.package import bagit, datapackage, ledger, readme, receipt, request_info
 from rightful.package.contents import PAYLOAD, PayloadEntry
 from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import Digest, measure
 from rightful.package.forms import Form
 from rightful.package.ledger import Ledger
+from rightful.package.minisign import SigningKey
+from rightful.package.receipt import PreviousReceipt
 from rightful.package.viewer import overview, page, shards
 
 _NOTHING_DELIVERED_PATH = f"{PAYLOAD}nothing-delivered.txt"
@@ -49,6 +51,11 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """Of every source, in the configuration's order."""
     software_agent: str = "Rightful"
     bagged_at: datetime
+    key: SigningKey
+    """The tenant's, that signs the receipt."""
+    policy_sha256: str
+    """Of the rules that the package was made by."""
+    previous: PreviousReceipt | None = None
     has_viewer: bool = True
     """Whether the package has START-HERE.html."""
 
@@ -89,8 +96,24 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         _document(bagit.BAGIT_PATH, lambda: iter((bagit.BAGIT,))),
         _document(bagit.BAG_INFO_PATH, lambda: iter((bag_info,))),
     )
-    tags = sorted([(request_info.PATH, finished.request_info.sha256), *((tag.path, tag.digest.sha256) for tag in described)])
-    return (*first, *described, _document(bagit.TAG_MANIFEST_PATH, lambda: bagit.format_manifest(tags)))
+    digests = {request_info.PATH: finished.request_info.sha256, **{tag.path: tag.digest.sha256 for tag in described}}
+    receipt_json = receipt.format_receipt(
+        finished.ledger,
+        organization=finished.organization,
+        software_agent=finished.software_agent,
+        policy_sha256=finished.policy_sha256,
+        previous=finished.previous,
+        documents=digests,
+        root_sha256=receipt.root_digest(((entry.path, entry.sha256) for entry in payload), digests.items()),
+        key=finished.key,
+    )
+    signature = receipt.sign_receipt(receipt_json, finished.ledger, finished.key)
+    signed = (
+        _document(receipt.PATH, lambda: iter((receipt_json,))),
+        _document(receipt.SIGNATURE_PATH, lambda: iter((signature,))),
+    )
+    tags = sorted([*digests.items(), *((tag.path, tag.digest.sha256) for tag in signed)])
+    return (*first, *described, *signed, _document(bagit.TAG_MANIFEST_PATH, lambda: bagit.format_manifest(tags)))
 
 
 def _viewer(finished: Finished) -> Iterator[Document]:

@@ -207,13 +207,14 @@ def format_ledger(ledger: Ledger) -> bytes:
         "complete": True,
         "submittedAt": format_instant(ledger.submitted_at),
         "completedAt": format_instant(ledger.completed_at),
-        "totals": _format_totals(ledger.sources),
+        "totals": format_totals(ledger.sources),
         "sources": {record.source_name: format_record(record) for record in ledger.sources},
     }
     return msgspec.json.format(msgspec.json.encode(members), indent=2) + b"\n"
 
 
-def _format_totals(records: tuple[SourceRecord, ...]) -> dict[str, int]:
+def format_totals(records: tuple[SourceRecord, ...]) -> dict[str, int]:
+    """Return the sums over all sources."""
     total = sum((record.tally for record in records), Tally())
     return {
         "sources": len(records),

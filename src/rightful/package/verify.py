@@ -1,57 +1,50 @@
 """Checking a package: is everything there that was delivered, and nothing changed?
 
-Trust starts at the tag manifest, the last entry written. It vouches for every tag file, the payload manifest among them, which vouches
-for everything under `data/`. Then the documents must agree with each other. A package without a tag manifest was never finished, or
-has lost it: it is incomplete.
+Trust starts at the signed receipt. It vouches for every document, the payload manifest among them, which vouches for everything under
+`data/`; where it is damaged, the tag manifest takes its place. Then the documents must agree with each other. A package without a tag
+manifest was never finished, or has lost it: it is incomplete.
 
-Reads each entry once, in chunks, and keeps no more than a table of paths. Only paths that the package lists are read; what a manifest
-names besides is missing, wherever it points. Whatever is malformed becomes a finding, never an error.
+Reads each entry once, in chunks, and keeps no more than a table of paths and the documents that it looks into. Only paths that the
+package lists are read; what a manifest names besides is missing, wherever it points. Whatever is malformed becomes a finding, never an
+error.
 """
 
 import enum
-import re
+import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
 
-from rightful.package import agreement, bagit, datapackage, ledger, readme, request_info
+from rightful.package import agreement, bagit, datapackage, ledger, proof, readme, receipt, request_info
 from rightful.package.bagit import BAG_INFO_PATH, BAGIT_PATH, MANIFEST_PATH, TAG_MANIFEST_PATH
 from rightful.package.contents import PAYLOAD
+from rightful.package.finding import Finding, FindingKind, shown
 from rightful.package.hashing import Hashed, Meter, Progress, digests
+from rightful.package.minisign import PublicKey
 from rightful.package.readers import FolderReader, PackageReader, StorageReader
 
 __all__ = ["Finding", "FindingKind", "FolderReader", "PackageReader", "PackageState", "StorageReader", "Verification", "verify"]
 
-REQUIRED = (request_info.PATH, datapackage.PATH, ledger.PATH, readme.PATH, MANIFEST_PATH, BAGIT_PATH, BAG_INFO_PATH)
+REQUIRED = (
+    request_info.PATH,
+    datapackage.PATH,
+    ledger.PATH,
+    readme.PATH,
+    MANIFEST_PATH,
+    BAGIT_PATH,
+    BAG_INFO_PATH,
+    receipt.PATH,
+    receipt.SIGNATURE_PATH,
+)
 """Tag files that every finished package has, in the order in which they are written."""
 
 _LARGEST_DOCUMENT_BYTES = 1024 * 1024 * 1024
+_EMPTY_SHA256 = hashlib.sha256().hexdigest()
 
 T = TypeVar("T")
-
-_UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-class FindingKind(enum.StrEnum):
-    """What is wrong with an entry."""
-
-    MISSING = "missing"
-    EXTRA = "extra"
-    CHANGED = "changed"
-    UNREADABLE = "unreadable"
-    MALFORMED = "malformed"
-
-
-class Finding(msgspec.Struct, frozen=True, order=True):
-    """One thing that is not as it was delivered."""
-
-    kind: FindingKind
-    path: str
-    """Below the package's root; characters that a terminal would obey are written as escapes."""
-    detail: str
 
 
 class PackageState(enum.StrEnum):
@@ -73,6 +66,10 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """Entries that were read, under `data/` and beside it."""
     size_bytes: int
     """Bytes that were read."""
+    signed_by: str = ""
+    """The public key (`RW…`) of a good signature under a receipt of this package; empty where there is none."""
+    is_trusted: bool | None = None
+    """Whether that is one of the keys that were given; None where none was."""
 
     @property
     def counts(self) -> dict[FindingKind, int]:
@@ -81,8 +78,8 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
         return {kind: found[kind] for kind in FindingKind}
 
 
-def verify(package: PackageReader, *, on_progress: Progress | None = None) -> Verification:
-    """Check a package.
+def verify(package: PackageReader, *, keys: Iterable[PublicKey] = (), on_progress: Progress | None = None) -> Verification:
+    """Check a package; where keys are given, one of them must have signed its receipt.
 
     Raises:
         PackageError: the package can't be listed.
@@ -90,10 +87,13 @@ def verify(package: PackageReader, *, on_progress: Progress | None = None) -> Ve
     """
     sizes = dict(package.list())
     check = _Check(package, sizes, Meter(on_progress, sum(sizes.values())))
-    tags = check.tag_manifest()
-    documents = check.tag_files(tags)
+    listed = check.tag_manifest()
+    contents = check.documents()
+    tags = check.tags(listed, check.prove(contents, keys))
+    delivered = check.tag_files(tags, contents)
     payload = check.payload(check.manifest(tags))
-    check.consistency(payload, documents)
+    check.root(payload)
+    check.consistency(payload, delivered)
     return check.verdict()
 
 
@@ -105,50 +105,83 @@ class _Check:
         self._sizes = sizes
         self._meter = meter
         self._findings: list[Finding] = []
+        self._proof = proof.Proof()
+        self._sha256s: dict[str, str] = {}
+        """Of what was read beside `data/`."""
+        self._expected: list[Mapping[str, str]] = []
+        """What manifests say, as far as they were read."""
+        self._owners: dict[str, str] | None = None
 
     # -- the steps, in order --------------------------------------------------------------------------------------------
     def tag_manifest(self) -> dict[str, str] | None:
-        """Read the tag manifest and compare what it lists with what lies there; None where it can't be trusted to list anything."""
-        lines = self._manifest_lines(TAG_MANIFEST_PATH, lambda path: not path.startswith(PAYLOAD) and path != TAG_MANIFEST_PATH)
-        if lines is None:
+        """Read the tag manifest; None where it can't be trusted to list anything."""
+        return self._manifest_lines(TAG_MANIFEST_PATH, lambda path: not path.startswith(PAYLOAD) and path != TAG_MANIFEST_PATH)
+
+    def documents(self) -> dict[str, bytes]:
+        """Read what is looked into, and what of it could be read."""
+        contents: dict[str, bytes] = {}
+        for path in (*proof.DOCUMENTS, BAGIT_PATH):
+            if self._sizes.get(path, _LARGEST_DOCUMENT_BYTES + 1) <= _LARGEST_DOCUMENT_BYTES:
+                hashed = Hashed(self._package.read(path), self._meter)
+                try:
+                    contents[path] = b"".join(hashed)
+                except OSError as error:
+                    self._find_unread(path, error)
+                self._sha256s[path] = hashed.sha256
+        return contents
+
+    def prove(self, contents: dict[str, bytes], keys: Iterable[PublicKey]) -> proof.Proof:
+        """Find out which package it is, and who signed it."""
+        self._proof = proof.examine(contents, self._sha256s, keys)
+        for finding in self._proof.findings:
+            self._find(finding.kind, finding.path, finding.detail)
+        return self._proof
+
+    def tags(self, listed: dict[str, str] | None, proven: proof.Proof) -> dict[str, str] | None:
+        """Return what must lie beside `data/`, by digest, and compare it with what lies there; None where nothing says so."""
+        tags, source = listed, TAG_MANIFEST_PATH
+        if proven.receipt is not None:
+            tags, source = proof.tags_of(proven.receipt, self._sha256s | _signature_of(listed)), receipt.PATH
+            if TAG_MANIFEST_PATH in self._sha256s:
+                self._is_same(TAG_MANIFEST_PATH, self._sha256s[TAG_MANIFEST_PATH], receipt.root_digest((), tags.items()), receipt.PATH)
+        elif self._sha256s.get(TAG_MANIFEST_PATH) in proven.foreign:
+            kind, detail = proven.foreign[self._sha256s[TAG_MANIFEST_PATH]]
+            self._find(kind, TAG_MANIFEST_PATH, detail)
+        if tags is None:
             for path in (path for path in REQUIRED if path not in self._sizes):
                 self._find(FindingKind.MISSING, path, "every finished package has it")
             return None
-        tags, _ = lines
+        self._expect(tags)
         for path in (path for path in REQUIRED if path not in tags):
-            self._find(FindingKind.MALFORMED, TAG_MANIFEST_PATH, f"does not list {path}")
+            self._find(FindingKind.MALFORMED, source, f"does not list {path}")
         for path in tags.keys() - self._sizes.keys():
-            self._find(FindingKind.MISSING, path, f"{TAG_MANIFEST_PATH} lists it")
+            self._find(FindingKind.MISSING, path, f"{source} lists it")
         for path in self._sizes.keys() - tags.keys():
             if not path.startswith(PAYLOAD) and path != TAG_MANIFEST_PATH:
-                self._find(FindingKind.EXTRA, path, f"{TAG_MANIFEST_PATH} does not list it")
+                self._find(FindingKind.EXTRA, path, f"{source} does not list it")
         return tags
 
-    def tag_files(self, tags: dict[str, str] | None) -> dict[str, bytes]:
+    def tag_files(self, tags: dict[str, str] | None, contents: dict[str, bytes]) -> dict[str, bytes]:
         """Compare the tag files (but the manifest) with their digests; return the content of documents that are as delivered."""
-        read = (BAGIT_PATH, BAG_INFO_PATH, datapackage.PATH, ledger.PATH)
-        contents: dict[str, bytes] = {}
+        delivered: dict[str, bytes] = {}
         for path, sha256 in sorted((tags or {}).items()):
-            if path not in self._sizes or path == MANIFEST_PATH:
-                continue
-            if path in read and self._sizes[path] <= _LARGEST_DOCUMENT_BYTES:
-                content = self._content(path, sha256)
-                if content is not None:
-                    contents[path] = content
-            else:
+            if path in contents:
+                if self._is_same(path, self._sha256s[path], sha256, TAG_MANIFEST_PATH):
+                    delivered[path] = contents[path]
+            elif path in self._sizes and path != MANIFEST_PATH and path not in self._sha256s:
                 self._compare([path], {path: bytes.fromhex(sha256)}, TAG_MANIFEST_PATH)
-        return contents
+        return delivered
 
     def manifest(self, tags: dict[str, str] | None) -> dict[str, bytes] | None:
         """Read the payload manifest; None where there is none."""
         if MANIFEST_PATH not in self._sizes:
             return None
-        lines = self._manifest_lines(MANIFEST_PATH, lambda path: path.startswith(PAYLOAD))
-        if lines is None:
+        table = self._manifest_lines(MANIFEST_PATH, lambda path: path.startswith(PAYLOAD))
+        if table is None:
             return None
-        table, sha256 = lines
         if tags and MANIFEST_PATH in tags:
-            self._is_same(MANIFEST_PATH, sha256, tags[MANIFEST_PATH], TAG_MANIFEST_PATH)
+            self._is_same(MANIFEST_PATH, self._sha256s[MANIFEST_PATH], tags[MANIFEST_PATH], TAG_MANIFEST_PATH)
+        self._expect(table)
         self._find_clashes(table)
         return {path: bytes.fromhex(digest) for path, digest in table.items()}
 
@@ -165,7 +198,19 @@ class _Check:
         doubtful = self._compare(sorted(there.keys() & manifest.keys()), manifest, MANIFEST_PATH)
         doubtful |= manifest.keys() ^ there.keys()
         is_clean = len(self._findings) == before
+        if not is_clean and self._sha256s[MANIFEST_PATH] in self._proof.foreign:
+            kind, detail = self._proof.foreign[self._sha256s[MANIFEST_PATH]]
+            self._find(kind, MANIFEST_PATH, detail)
         return agreement.Payload(sha256=manifest, sizes=there, doubtful=frozenset(doubtful), is_clean=is_clean)
+
+    def root(self, payload: agreement.Payload | None) -> None:
+        """Compare the root digest of what is as delivered with the receipt's."""
+        proven = self._proof.receipt
+        if proven is None or payload is None or self._findings:
+            return
+        listed = ((path, digest.hex()) for path, digest in payload.sha256.items())
+        if receipt.root_digest(listed, proven.documents.items()) != proven.root_sha256:
+            self._find(FindingKind.MALFORMED, receipt.PATH, "its rootSha256 is not that of what it lists")
 
     def consistency(self, payload: agreement.Payload | None, documents: dict[str, bytes]) -> None:
         """Check what the documents say; a document that is not as delivered isn't listened to."""
@@ -190,12 +235,17 @@ class _Check:
         elif self._findings:
             state = PackageState.DAMAGED
         return Verification(
-            state=state, findings=tuple(sorted(set(self._findings))), entries=self._meter.entries, size_bytes=self._meter.size_bytes
+            state=state,
+            findings=tuple(sorted(set(self._findings))),
+            entries=self._meter.entries,
+            size_bytes=self._meter.size_bytes,
+            signed_by=self._proof.signed_by,
+            is_trusted=self._proof.is_trusted,
         )
 
     # -- reading --------------------------------------------------------------------------------------------------------
-    def _manifest_lines(self, path: str, belongs: Callable[[str], bool]) -> tuple[dict[str, str], str] | None:
-        """Return (digest by path, the manifest's own SHA-256); None where it can't be read."""
+    def _manifest_lines(self, path: str, belongs: Callable[[str], bool]) -> dict[str, str] | None:
+        """Return digest by path, and keep the manifest's own; None where it can't be read."""
         hashed = Hashed(self._package.read(path), self._meter)
         chunks = iter(hashed)
         table: dict[str, str] = {}
@@ -212,17 +262,8 @@ class _Check:
         except OSError as error:
             self._find_unread(path, error)
             return None
-        return table, hashed.sha256
-
-    def _content(self, path: str, sha256: str) -> bytes | None:
-        """Return an entry's content where it has this digest."""
-        hashed = Hashed(self._package.read(path), self._meter)
-        try:
-            content = b"".join(hashed)
-        except OSError as error:
-            self._find_unread(path, error)
-            return None
-        return content if self._is_same(path, hashed.sha256, sha256, TAG_MANIFEST_PATH) else None
+        self._sha256s[path] = hashed.sha256
+        return table
 
     def _compare(self, paths: list[str], expected: dict[str, bytes], manifest_path: str) -> set[str]:
         """Read entries and compare their digests; return the paths that differ or can't be read."""
@@ -237,7 +278,7 @@ class _Check:
 
     # -- findings -------------------------------------------------------------------------------------------------------
     def _find(self, kind: FindingKind, path: str, detail: str) -> None:
-        self._findings.append(Finding(kind, _shown(path), _shown(detail)))
+        self._findings.append(Finding(kind, shown(path), shown(detail)))
 
     def _find_problems(self, problems: Iterable[agreement.Problem]) -> None:
         for path, detail in problems:
@@ -252,9 +293,27 @@ class _Check:
             self._find(FindingKind.UNREADABLE, path, error.strerror or type(error).__name__)
 
     def _is_same(self, path: str, found: str, expected: str, manifest_path: str) -> bool:
-        if found != expected:
-            self._find(FindingKind.CHANGED, path, f"its SHA-256 is {found}; {manifest_path} says {expected}")
-        return found == expected
+        if found == expected:
+            return True
+        owner = self._owner(found)
+        if found in self._proof.foreign:
+            kind, detail = self._proof.foreign[found]
+        elif owner:
+            kind, detail = FindingKind.SWAPPED, f"it is what {owner} should be"
+        else:
+            kind, detail = FindingKind.CHANGED, f"its SHA-256 is {found}; {manifest_path} says {expected}"
+        self._find(kind, path, detail)
+        return False
+
+    def _expect(self, table: Mapping[str, str]) -> None:
+        self._expected.append(table)
+        self._owners = None
+
+    def _owner(self, sha256: str) -> str:
+        """Return the entry that should have a digest; empty where there is none, or where nothing is in it."""
+        if self._owners is None:
+            self._owners = {digest: path for table in self._expected for path, digest in table.items() if digest != _EMPTY_SHA256}
+        return self._owners.get(sha256, "")
 
     def _find_clashes(self, paths: Iterable[str]) -> None:
         """Find paths that are one and the same file on systems that fold case or compose characters."""
@@ -274,6 +333,6 @@ class _Check:
         return parsed
 
 
-def _shown(text: str) -> str:
-    """Write characters that a terminal would obey, or that can't be encoded, as escapes."""
-    return _UNSHOWABLE.sub(lambda match: match[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+def _signature_of(listed: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the signature's digest as the tag manifest has it: nothing else vouches for its comments."""
+    return {path: sha256 for path, sha256 in (listed or {}).items() if path == receipt.SIGNATURE_PATH}

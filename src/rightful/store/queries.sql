@@ -131,8 +131,13 @@ SELECT id FROM operation
 WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND not_before = 0 AND tenant_id = :tenant_id ORDER BY seq LIMIT :most;
 
 -- name: lease_operation
-UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease_until WHERE id = :id
-RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, submitted_at, attempt;
+-- Which receipt came before is settled once: whoever begins the end of the package again writes the same.
+UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease_until, receipt_before = coalesce(receipt_before, (
+  SELECT json_object('operationId', b.id, 'receiptSha256', json_extract(b.package, '$.receipt_sha256')) FROM operation b
+  WHERE b.tenant_id = operation.tenant_id AND b.subject_id = operation.subject_id AND b.status = 'complete'
+    AND json_extract(b.package, '$.receipt_sha256') <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
+WHERE id = :id
+RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, submitted_at, attempt, receipt_before;
 
 -- name: next_tenant
 SELECT min(tenant_id) AS tenant_id FROM read WHERE state = 'pending' AND not_before = 0 AND tenant_id > :tenant_id;
@@ -164,7 +169,8 @@ RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attemp
 
 -- name: start_operation
 UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now) WHERE id = :id AND status IN ('not_started', 'running')
-RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, submitted_at, 0 AS attempt;
+RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, submitted_at, 0 AS attempt,
+  NULL AS receipt_before;
 
 -- name: extend_reads
 UPDATE read SET lease_until = :lease_until WHERE owner = :owner AND state = 'leased';

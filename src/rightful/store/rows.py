@@ -17,6 +17,7 @@ from rightful.operation.model import (
     SourceProgress,
     SourceState,
 )
+from rightful.package.receipt import PreviousReceipt
 from rightful.store.connection import Row
 from rightful.store.values import BoundOperation, ClaimedOperation, ClaimedRead, Entry, EntryState, Intent, SourceOutcome
 from rightful.subject.model import SubjectKind
@@ -145,6 +146,7 @@ def claimed_operation(row: Row) -> ClaimedOperation:
         prefix=row["prefix"],
         submitted_at=from_microseconds(row["submitted_at"]),
         attempt=row["attempt"],
+        previous_receipt=msgspec.json.decode(row["receipt_before"], type=PreviousReceipt) if row["receipt_before"] else None,
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 from rightful.audit.record import NOBODY, Actor
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import Failure, PackageTotals
+from rightful.package.receipt import PreviousReceipt
 from rightful.store.listing import NEWEST_FIRST, Filter, Key, Place
 from rightful.subject.model import SubjectKind
 
@@ -129,6 +130,8 @@ class ClaimedOperation(msgspec.Struct, frozen=True, kw_only=True):
     submitted_at: datetime
     attempt: int
     """The fencing token of a finishing claim; 0 in a set of reads."""
+    previous_receipt: PreviousReceipt | None = None
+    """Of a finishing claim: the same in each attempt."""
 
 
 class ReadSet(msgspec.Struct, frozen=True, kw_only=True):

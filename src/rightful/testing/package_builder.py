@@ -1,5 +1,6 @@
 """Builds small valid packages from simple values, for tests of whatever reads packages."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,20 +10,23 @@ import msgspec
 
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import SourceState
-from rightful.package import request_info
+from rightful.package import bagit, receipt, request_info
 from rightful.package.closing import Finished, documents
-from rightful.package.contents import PayloadEntry, Tally, tally
+from rightful.package.contents import PAYLOAD, PayloadEntry, Tally, tally
 from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import measure
 from rightful.package.forms import Form, write
 from rightful.package.ledger import Ledger, OriginalName, SkippedEntry, SourceRecord, SupersededEntry, state_of
+from rightful.package.minisign import SigningKey
 from rightful.package.paths import EntryNamer, part_path
+from rightful.package.receipt import PreviousReceipt
 from rightful.package.schema import Column, ColumnKind
 
 OPERATION_ID = OperationId("0d6f3c51-5b0e-4f0e-9c8a-2f7d1a3b4c5d")
 TENANT_ID = TenantId("11111111-1111-1111-1111-111111111111")
 SUBJECT_ID = SubjectId("7a1e9d20-33c4-4b6f-8f5e-6a0b2c4d8e9f")
 SUBMITTED_AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+KEY = SigningKey(bytes(range(32)))
 COMPLETED_AT = datetime(2026, 3, 1, 9, 30, 2, tzinfo=UTC)
 
 _KINDS: dict[type, ColumnKind] = {bool: ColumnKind.BOOL, int: ColumnKind.INT, float: ColumnKind.FLOAT, str: ColumnKind.TEXT}
@@ -47,9 +51,16 @@ class SampleSource(msgspec.Struct, frozen=True, kw_only=True):
     identifiers: Mapping[str, int] = msgspec.field(default_factory=lambda: {"mail": 1, "upn": 1})
 
 
-def package_entries(*sources: SampleSource, organization: str = "Contoso", operation_id: OperationId = OPERATION_ID) -> dict[str, bytes]:
+def package_entries(
+    *sources: SampleSource,
+    organization: str = "Contoso",
+    operation_id: OperationId = OPERATION_ID,
+    submitted_at: datetime = SUBMITTED_AT,
+    key: SigningKey = KEY,
+    previous: PreviousReceipt | None = None,
+) -> dict[str, bytes]:
     """Return a finished package: content by path, in the order in which it is written."""
-    info = request_info.request_info(operation_id=operation_id, subject_id=SUBJECT_ID, correlation_id="sample", submitted_at=SUBMITTED_AT)
+    info = request_info.request_info(operation_id=operation_id, subject_id=SUBJECT_ID, correlation_id="sample", submitted_at=submitted_at)
     contents: dict[str, bytes] = {request_info.PATH: info}
     entries: list[PayloadEntry] = []
     records: list[SourceRecord] = []
@@ -65,7 +76,7 @@ def package_entries(*sources: SampleSource, organization: str = "Contoso", opera
             subject_id=SUBJECT_ID,
             configured=tuple(source.name for source in sources),
             sources=tuple(records),
-            submitted_at=SUBMITTED_AT,
+            submitted_at=submitted_at,
             completed_at=COMPLETED_AT,
         ),
         entries=tuple(entries),
@@ -73,8 +84,26 @@ def package_entries(*sources: SampleSource, organization: str = "Contoso", opera
         organization=organization,
         titles=tuple(SourceTitle(source_name=source.name, product=source.product) for source in sources),
         bagged_at=COMPLETED_AT,
+        key=key,
+        policy_sha256="0" * 64,
+        previous=previous,
     )
     return contents | {document.path: b"".join(document.chunks()) for document in documents(finished)}
+
+
+def resealed(entries: Mapping[str, bytes], *, key: SigningKey = KEY) -> dict[str, bytes]:
+    """Write receipt, signature and tag manifest of a changed package anew, as a faulty writer (or who forges, with another key) would."""
+    made = {path: hashlib.sha256(content).hexdigest() for path, content in entries.items()}
+    payload = sorted((path, digest) for path, digest in made.items() if path.startswith(PAYLOAD))
+    ours = (receipt.PATH, receipt.SIGNATURE_PATH, bagit.TAG_MANIFEST_PATH)
+    documents = {path: digest for path, digest in made.items() if not path.startswith(PAYLOAD) and path not in ours}
+    said = msgspec.json.decode(entries[receipt.PATH])
+    said |= {"documents": documents, "rootSha256": receipt.root_digest(payload, documents.items()), "key": key.public.text}
+    content = msgspec.json.encode(said)
+    signature = key.sign(content, comment="resealed", trusted_comment="resealed")
+    signed = {receipt.PATH: content, receipt.SIGNATURE_PATH: signature}
+    tags = documents | {path: hashlib.sha256(each).hexdigest() for path, each in signed.items()}
+    return {**entries, **signed, bagit.TAG_MANIFEST_PATH: b"".join(bagit.format_manifest(sorted(tags.items())))}
 
 
 def _parts(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:

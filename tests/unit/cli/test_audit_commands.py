@@ -352,7 +352,7 @@ def test_earlier_key_is_trusted_where_the_configuration_says_so(trail: Trail, ca
     config = trail.folder / "rightful.yaml"
     (trail.folder / "audit.key").write_text("ab" * 32)
     assert trail.verify()[1] == [("checkpoint", RECORDS, RECORDS), ("checkpoint", 3, 3)]
-    config.write_text(config.read_text().replace("# earlier_keys: []", f"earlier_keys: [{public}]"))
+    config.write_text(config.read_text().replace("# earlier_keys: []", f"earlier_keys: [{public}]", 1))
     assert trail.verify() == (0, [])
     config.write_text(config.read_text().replace(public, "nonsense"))
     assert trail.run("verify")[0] == 1

@@ -94,7 +94,7 @@ def test_init_writes_files_for_their_owner_alone(tmp_path: Path, capsys: pytest.
     folder = tmp_path / "new" / "folder"
     assert main(["init", str(folder), "--json"]) == Exit.OK
     written = json.loads(capsys.readouterr().out)
-    assert {Path(path).name for path in written.values()} == {"rightful.yaml", "seal.key", "audit.key"}
+    assert {Path(path).name for path in written.values()} == {"rightful.yaml", "seal.key", "audit.key", "receipt.key"}
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
     assert len(bytes.fromhex((folder / "seal.key").read_text())) == 32
 

@@ -21,7 +21,7 @@ TENANT = "2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55"
 def test_template_is_valid_in_any_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name
     folder.mkdir()
-    for key in ("seal.key", "audit.key"):
+    for key in ("seal.key", "audit.key", "receipt.key"):
         (folder / key).write_text("ab" * 32 + "\n")
     path = folder / "rightful.yaml"
     path.write_text(template.render(folder, tenant_id=TENANT), encoding="utf-8")
@@ -40,7 +40,7 @@ def taken_in(folder: Path) -> str:
 
 
 def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
-    for name in ("seal.key", "audit.key"):
+    for name in ("seal.key", "audit.key", "receipt.key"):
         (tmp_path / name).write_text("ab" * 32 + "\n")
     path = tmp_path / "rightful.yaml"
     path.write_text(taken_in(tmp_path), encoding="utf-8")
@@ -72,7 +72,7 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
 
 
 def test_what_stands_in_a_comment_of_a_section_is_its_default(tmp_path: Path) -> None:
-    for name in ("seal.key", "audit.key"):
+    for name in ("seal.key", "audit.key", "receipt.key"):
         (tmp_path / name).write_text("ab" * 32 + "\n")
     path = tmp_path / "rightful.yaml"
     path.write_text(taken_in(tmp_path), encoding="utf-8")
@@ -83,7 +83,7 @@ def test_what_stands_in_a_comment_of_a_section_is_its_default(tmp_path: Path) ->
 
 
 def test_redaction_of_a_mailbox_is_refused_unless_its_messages_are_withheld(tmp_path: Path) -> None:
-    for name in ("seal.key", "audit.key"):
+    for name in ("seal.key", "audit.key", "receipt.key"):
         (tmp_path / name).write_text("ab" * 32 + "\n")
     path = tmp_path / "rightful.yaml"
     text = re.sub(r"^( *)format: mbox$", r"\g<0>\n\1redact: {from: others}", taken_in(tmp_path), flags=re.MULTILINE)

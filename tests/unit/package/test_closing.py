@@ -6,7 +6,16 @@ from rightful.package.closing import Finished, documents
 from rightful.package.contents import PayloadEntry
 from rightful.package.digest import measure
 from rightful.package.ledger import Ledger, SkippedEntry
-from rightful.testing.package_builder import COMPLETED_AT, OPERATION_ID, SUBJECT_ID, SUBMITTED_AT, TENANT_ID, SampleSource, package_entries
+from rightful.testing.package_builder import (
+    COMPLETED_AT,
+    KEY,
+    OPERATION_ID,
+    SUBJECT_ID,
+    SUBMITTED_AT,
+    TENANT_ID,
+    SampleSource,
+    package_entries,
+)
 
 
 def _finished(*entries: PayloadEntry) -> Finished:
@@ -24,6 +33,8 @@ def _finished(*entries: PayloadEntry) -> Finished:
         request_info=measure((b"{}",)),
         organization="Contoso",
         bagged_at=COMPLETED_AT,
+        key=KEY,
+        policy_sha256="0" * 64,
     )
 
 
@@ -37,6 +48,8 @@ def test_documents_come_in_the_order_in_which_they_are_written() -> None:
         "manifest-sha256.txt",
         "bagit.txt",
         "bag-info.txt",
+        "receipt.json",
+        "receipt.json.minisig",
         "tagmanifest-sha256.txt",
     ]
 

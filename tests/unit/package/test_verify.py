@@ -10,7 +10,7 @@ import pytest
 from rightful.errors import StorageUnavailable
 from rightful.package.bagit import MANIFEST_PATH, TAG_MANIFEST_PATH
 from rightful.package.verify import FindingKind, PackageState, StorageReader, Verification, verify
-from rightful.testing.package_builder import MemoryReader, SampleSource, package_entries
+from rightful.testing.package_builder import MemoryReader, SampleSource, package_entries, resealed
 
 ORDERS = SampleSource(
     name="orders",
@@ -26,13 +26,6 @@ PART = "data/Shop/orders/part-00000-00001.jsonl"
 
 def _package() -> dict[str, bytes]:
     return package_entries(ORDERS, DRIVE, NOTHING)
-
-
-def _resealed(entries: dict[str, bytes]) -> dict[str, bytes]:
-    """Write the tag manifest anew, as a faulty writer (or somebody who forges) would."""
-    tags = sorted(path for path in entries if not path.startswith("data/") and path != TAG_MANIFEST_PATH)
-    lines = "".join(f"{hashlib.sha256(entries[path]).hexdigest()}  {path}\n" for path in tags)
-    return entries | {TAG_MANIFEST_PATH: lines.encode()}
 
 
 def _verify(entries: dict[str, Any]) -> Verification:
@@ -103,7 +96,8 @@ def test_package_that_has_only_begun_names_what_is_still_to_come() -> None:
     assert verification.state is PackageState.INCOMPLETE
     assert {kind for kind, _ in _found(verification)} == {"missing"}
     assert {path for _, path in _found(verification)} == {
-        TAG_MANIFEST_PATH, MANIFEST_PATH, "bagit.txt", "bag-info.txt", "datapackage.json", "ledger.json", "README.txt"
+        TAG_MANIFEST_PATH, MANIFEST_PATH, "bagit.txt", "bag-info.txt", "datapackage.json", "ledger.json", "README.txt",
+        "receipt.json", "receipt.json.minisig",
     }  # fmt: skip
 
 
@@ -175,7 +169,7 @@ def test_manifest_that_names_something_outside_is_malformed_and_nothing_outside_
     entries = _package()
     lines = [*entries[MANIFEST_PATH].decode().splitlines(), f"{'0' * 64}  {path}"]
     entries[MANIFEST_PATH] = "".join(f"{line}\n" for line in sorted(lines, key=lambda line: line[66:])).encode()
-    verification = verify(Watched(_resealed(entries)))
+    verification = verify(Watched(resealed(entries)))
     assert ("malformed", MANIFEST_PATH) in _found(verification)
     assert set(asked) <= entries.keys()
 
@@ -186,7 +180,7 @@ def test_names_that_are_one_on_some_systems_are_found() -> None:
     table = {path: content for path, content in entries.items() if path.startswith("data/")}
     table |= {"data/OneDrive/drive/A.txt": b"1", "data/OneDrive/drive/e\u0301": b"3"}
     manifest = "".join(f"{hashlib.sha256(table[path]).hexdigest()}  {path}\n" for path in sorted(table))
-    findings = _verify(_resealed(entries | table | {MANIFEST_PATH: manifest.encode()})).findings
+    findings = _verify(resealed(entries | table | {MANIFEST_PATH: manifest.encode()})).findings
     clashes = [finding.detail for finding in findings if finding.path == MANIFEST_PATH]
     assert len(clashes) == 2
     assert all("one file on some systems" in detail for detail in clashes)
@@ -196,7 +190,7 @@ def _edited(name: str, old: str, new: str) -> dict[str, bytes]:
     entries = _package()
     text = entries[name].decode()
     assert re.search(old, text)
-    return _resealed(entries | {name: re.sub(old, new, text, count=1).encode()})
+    return resealed(entries | {name: re.sub(old, new, text, count=1).encode()})
 
 
 @pytest.mark.parametrize(
@@ -245,7 +239,7 @@ def test_entry_described_twice_is_found() -> None:
     entries = _package()
     document = msgspec.json.decode(entries["datapackage.json"])
     document["resources"].append(document["resources"][-1])
-    findings = _verify(_resealed(entries | {"datapackage.json": msgspec.json.encode(document)})).findings
+    findings = _verify(resealed(entries | {"datapackage.json": msgspec.json.encode(document)})).findings
     assert any("described twice" in finding.detail for finding in findings)
 
 
@@ -253,7 +247,9 @@ def test_tag_manifest_must_list_every_tag_file() -> None:
     entries = _package()
     lines = entries[TAG_MANIFEST_PATH].decode().splitlines(keepends=True)
     entries[TAG_MANIFEST_PATH] = "".join(line for line in lines if "ledger.json" not in line).encode()
-    assert _found(_verify(entries)) == {("malformed", TAG_MANIFEST_PATH), ("extra", "ledger.json")}
+    assert _found(_verify(entries)) == {("changed", TAG_MANIFEST_PATH)}
+    unsigned = {path: content for path, content in entries.items() if not path.startswith("receipt.json")}
+    assert {("malformed", TAG_MANIFEST_PATH), ("extra", "ledger.json"), ("missing", "receipt.json")} <= _found(_verify(unsigned))
 
 
 def test_what_a_terminal_would_obey_is_escaped() -> None:

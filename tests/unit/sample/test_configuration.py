@@ -22,7 +22,7 @@ def test_folders_of_the_sample_company_are_found_whatever_it_is_called(tmp_path:
         (folder / below).mkdir(parents=True)
     activity = pl.DataFrame({"user_id": ["ann@contoso.example", "bob@contoso.example"], "ts": [datetime(2026, 1, 2, tzinfo=UTC)] * 2})
     activity.write_parquet(folder / "systems/activity/a.parquet")
-    for key in ("seal.key", "audit.key"):
+    for key in ("seal.key", "audit.key", "receipt.key"):
         (folder / key).write_text("ab" * 32 + "\n")
     (folder / "rightful.yaml").write_text(configuration.render(folder, listen="127.0.0.1:8443"), encoding="utf-8")
     tenant = load(folder / "rightful.yaml", {}).tenants[0]

@@ -25,7 +25,7 @@ ORDERS = Proposal(
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    for name in ("seal.key", "audit.key"):
+    for name in ("seal.key", "audit.key", "receipt.key"):
         (tmp_path / name).write_text("ab" * 32)
     path = tmp_path / "rightful.yaml"
     path.write_text(render(tmp_path, tenant_id=TENANT), encoding="utf-8")
