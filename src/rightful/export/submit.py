@@ -24,7 +24,7 @@ from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package import request_info
 from rightful.sealing import Sealer
 from rightful.storage.interface import Marking
-from rightful.storage.location import AccountLocation, Location, parse_location
+from rightful.storage.location import AccountLocation, Location, find_location, parse_location
 from rightful.storage.registry import Storages, probe_error
 from rightful.store.interface import Store
 from rightful.store.values import Entry, EntryState, Intent, NewRead, Repeat, RepeatKey
@@ -70,14 +70,17 @@ class Submitter:
             Throttled: too much is queued, or an equal request is still being tried.
             Conflict: the idempotency key came with another request before.
         """
-        location = parse_location(request.storage_location, tenant.policy, now=self._clock.now())
+        location = find_location(request.storage_location, tenant.policy)
+        # What repeats an operation only names its location, which may have expired meanwhile: a refusal is for what would be new.
+        refusal = self._judge(request, tenant)
         waited_s = 0.0
         while True:
             intent = self._intent(request, tenant, location)
             with self._try(intent.operation_id):
-                repeat = self._store.begin(intent)
+                repeat = self._store.begin(intent, may_be_new=refusal is None)
                 if repeat is None:
-                    self._check_lasting(intent, request, tenant)
+                    if refusal is not None:
+                        raise refusal
                     self._check_queue(intent, tenant)
                     return self._mark(intent, tenant, is_new=True), True
             operation = self._repeated(intent, repeat)
@@ -155,13 +158,13 @@ class Submitter:
         sealed = Sealed(self._sealer, tenant.config.id, operation.operation_id).location(location.text)
         return self._store.resume(tenant.config.id, operation.operation_id, sealed_location=sealed, by=request.actor)
 
-    def _check_lasting(self, intent: Intent, request: SubmitRequest, tenant: TenantRuntime) -> None:
-        """Refuse a SAS that expires too soon; one that repeats an operation only names it, so this comes after."""
+    def _judge(self, request: SubmitRequest, tenant: TenantRuntime) -> InvalidRequest | None:
+        """Return why the storage location would not do for a new operation."""
         try:
             parse_location(request.storage_location, tenant.policy, now=self._clock.now(), needed_s=LEAST_VALID_S)
-        except InvalidRequest:
-            self._store.drop(intent.operation_id)
-            raise
+        except InvalidRequest as error:
+            return error
+        return None
 
     def _check_queue(self, intent: Intent, tenant: TenantRuntime) -> None:
         """Refuse an intent for which there is no room; one that repeats an operation needs none, so this comes after."""

@@ -51,8 +51,8 @@ class Store(Protocol):
     """Keeps operations and hands out work."""
 
     # -- submit -------------------------------------------------------------------------------------------------------
-    def begin(self, intent: Intent) -> Repeat | None:
-        """Commit an intent; or return the earlier request it repeats, and commit nothing.
+    def begin(self, intent: Intent, *, may_be_new: bool = True) -> Repeat | None:
+        """Commit an intent; or return the earlier request it repeats, and commit nothing. What may not be new is never committed.
 
         It repeats one with an equal repeat key of the same caller, or with the same caller, subject and container that has not ended.
         Where it is the same request, its repeat keys name the earlier one too from now on.

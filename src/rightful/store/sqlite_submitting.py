@@ -15,7 +15,7 @@ from rightful.store.values import BoundOperation, Entry, Intent, NewApproval, Ne
 class Submitting(Looking):
     """Keeps intents and promotes them; each request becomes one operation (GRAPH-15)."""
 
-    def begin(self, intent: Intent) -> Repeat | None:
+    def begin(self, intent: Intent, *, may_be_new: bool = True) -> Repeat | None:
         """Commit an intent, or return the request it repeats."""
 
         def task(connection: Connection) -> Repeat | None:
@@ -24,6 +24,8 @@ class Submitting(Looking):
                 if found["request_digest"] == intent.request_digest:
                     self._add_repeat_keys(connection, intent, found["id"])
                 return Repeat(operation_id=found["id"], is_pending=found["status"] == "intent", request_digest=found["request_digest"])
+            if not may_be_new:
+                return None
             connection.run(
                 self._sql["add_intent"],
                 {

@@ -71,6 +71,16 @@ class SubmittingSuite:
         store.fail(first.operation_id, CANCELLED)
         assert store.begin(intent(4, subject="s")) is None
 
+    def test_what_may_not_be_new_finds_what_it_repeats_and_commits_nothing(self, store: Store) -> None:
+        assert store.begin(intent(1, subject="s"), may_be_new=False) is None
+        assert (store.intents(), store.count_open(TENANT)) == ((), 0)
+        accept(store, 2, "a", subject="s")
+        repeat = store.begin(intent(3, subject="s", keys=("idempotency-key:k",)), may_be_new=False)
+        assert repeat is not None
+        assert repeat.operation_id == intent(2).operation_id
+        complete_all(store)
+        assert store.begin(intent(4, subject="s", keys=("idempotency-key:k",))) is not None
+
     def test_another_container_or_subject_is_another_request(self, store: Store) -> None:
         accept(store, 1, "a", subject="s")
         assert store.begin(intent(2, subject="t")) is None

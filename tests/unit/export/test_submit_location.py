@@ -177,3 +177,25 @@ def test_operation_that_waits_does_not_take_a_location_that_ends_too_soon(tmp_pa
             world.service.resume(TENANT, operation.operation_id, soon)
         assert world.get(operation).waiting_for is not None
         world.stop()
+
+
+@pytest.mark.parametrize("checks", ["standard", "strict"])
+def test_retry_with_a_sas_that_has_expired_meanwhile_is_the_operation_and_a_new_request_is_refused(
+    tmp_path: Path, checks: Literal["standard", "strict"]
+) -> None:
+    with BlobSimulator() as simulator:
+        world = world_of(tmp_path, simulator, checks)
+        sas = simulator.sas_url("container", "aw", expires_in_s=3600)
+        operation = world.submit("1", sas)
+        world.clock.advance(3500.0)
+        assert world.submit("1", sas).operation_id == operation.operation_id  # too short for a new one
+        world.clock.advance(200.0)
+        assert world.submit("1", sas, idempotency_key="k").operation_id == operation.operation_id
+        for again in ({"subject": "2"}, {"subject": "1", "client_request_id": "c"}):
+            if again["subject"] == "1":
+                world.service.cancel(TENANT, operation.operation_id)
+            with pytest.raises(InvalidRequest, match="the SAS has expired"):
+                world.submit(location=sas, **again)
+        assert world.store.intents() == ()
+        assert len(simulator.requests) == (2 if checks == "strict" else 1)
+        world.stop()
