@@ -13,6 +13,7 @@ from rightful.errors import SourceRefused
 
 _LONGEST = 3_000
 """Characters of a filter as a URL has it, where it searches for several values: many servers take 4 KiB and no more."""
+_NOBODY = "nobody.rightful@example.invalid"  # RFC 2606: belongs to nobody
 _MOST = 100_000
 """Resources that a search for some values may give."""
 
@@ -24,7 +25,7 @@ class Resources(Entries):
         no_entry="check resources, filter and `id`, and that the account may read these resources",
         no_owner="give the account the right to read it, or narrow the filter to people",
         no_attribute="check its name, and that the account may read it; perhaps the server needs selects: false",
-        not_found="the server must filter by it, without letter case for names and mail: name an attribute that it does so for",
+        not_found="the server must filter by it, without letter case for names and mail; else write find_by: list, or for `id` ids: path",
     )
 
     def __init__(
@@ -74,19 +75,18 @@ class Resources(Entries):
 
     def check(self, attribute: str) -> None:
         """Have the server turn a page, and find two resources by one filter of this attribute."""
-        if not self._server.features().has_filter:
-            raise self.refused("says that it knows no filters", "write find_by: list")
         self.check_pages()
         with closing(self.all([attribute])) as entries:
             values = {found.name: found.values[attribute][0] for found in islice(entries, 2) if found.values[attribute]}
-        if len(set(values.values())) > 1 and self._said.at_once > 1:
-            found = {each.name for each in self.having([(attribute, value) for value in values.values()], [])}
-            if not found.issuperset(values):
-                raise self.refused(f"does not find two people by one filter of {attribute!r}", "it knows no `or`: write at_once: 1")
+        pairs = [(attribute, value) for value in values.values()]
+        if any(True for _ in self.having([(attribute, _NOBODY)], [])):
+            raise self.refused(f"gives people for a filter of {attribute!r} that is nobody's", "it heeds no filters: write find_by: list")
+        if len(set(pairs)) > 1 and self._said.at_once > 1 and not {each.name for each in self.having(pairs, [])}.issuperset(values):
+            raise self.refused(f"does not find two people by one filter of {attribute!r}", "it knows no `or`: write at_once: 1")
 
     def check_pages(self) -> None:
         """Have the server turn a page."""
-        if not self._server.features().has_cursor:
+        if not self._server.has_cursor():
             self._server.check_pages(self._resources, self._filter, self._requested({}))
 
     def _filters(self, terms: Sequence[str]) -> Iterator[str]:

@@ -18,7 +18,7 @@ _MOST = 1_000_000
 _MOST_PAGES = 100_000
 _SAID = frozenset({400, 403, 404, 413, 501})
 """Where the body may say more (RFC 7644 3.12)."""
-_WRONG_FILTER = "the server may not filter by this attribute, or know no `or`: then write at_once: 1"
+_WRONG_FILTER = "the server may not filter by this attribute (then write find_by: list), or know no `or` (then at_once: 1)"
 _HINTS: dict[object, str] = {
     "invalidFilter": _WRONG_FILTER,
     "tooMany": "ask for fewer at once (at_once), or raise the server's limit",
@@ -27,20 +27,12 @@ _HINTS: dict[object, str] = {
     "invalidCount": "lower page_size",
     "invalidPath": "check the names of attributes, or write selects: false",
     "invalidSyntax": "check `filter`; where ask_by is post, the server may only know get",
-    400: f"{_WRONG_FILTER}; or it does not let attributes be chosen: then write selects: false",
+    400: f"{_WRONG_FILTER}, or not let attributes be chosen (then selects: false)",
     403: "give the account the right to read these",
     404: "check url and resources; where ask_by is post, the server may only know get",
     413: "lower at_once or page_size",
-    501: "the server does not know filters, or ask_by: post",
+    501: "the server knows no filters (then write find_by: list), or not ask_by: post",
 }
-
-
-class Features(msgspec.Struct, frozen=True):
-    """What the server says that it can do (RFC 7643 5, RFC 9865 4)."""
-
-    has_filter: bool
-    """Also where it does not say."""
-    has_cursor: bool
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -58,7 +50,7 @@ class ScimServer:
         self._base = base
         self._page_size = page_size
         self._is_post = is_post
-        self._features: Features | None = None
+        self._has_cursor: bool | None = None
 
     def search(self, path: str, text: str, attributes: Sequence[str], *, what: str = "") -> Generator[Resource]:
         """Yield the resources that a filter is true of, page after page; each has an `id`, and no two have the same.
@@ -73,7 +65,7 @@ class ScimServer:
         seen: set[str] = set()
         cursors: set[str] = set()
         total: int | None = None
-        following: dict[str, Any] | None = {"cursor": ""} if self.features().has_cursor else {}
+        following: dict[str, Any] | None = {"cursor": ""} if self.has_cursor() else {}
         while following is not None:
             page = self._page(path, asked | following, what)
             yield from self._new(page.resources, seen)
@@ -112,14 +104,16 @@ class ScimServer:
         if first.resources[0].get("id") == second.resources[0].get("id"):
             raise self.refused("gives the same page for each startIndex", hint)
 
-    def features(self) -> Features:
-        """Return what the server says of itself, if it does; asked once."""
-        if self._features is None:
+    def has_cursor(self) -> bool:
+        """Say whether the server announces that it turns pages by cursor (RFC 9865 4); asked once.
+
+        What it announces of filters is not believed: there are servers that know them and say no, and the other way round.
+        """
+        if self._has_cursor is None:
             answer = self._asking.look(f"{self._base}/ServiceProviderConfig", _SAID)
             said = self._object(answer.content) if isinstance(answer, Page) else {}
-            has_filter = self._part(self._part(said, "filter"), "supported") is not False
-            self._features = Features(has_filter, self._part(self._part(said, "pagination"), "cursor") is True)
-        return self._features
+            self._has_cursor = self._part(self._part(said, "pagination"), "cursor") is True
+        return self._has_cursor
 
     def refused(self, message: str, hint: str) -> SourceRefused:
         """Say that another try would change nothing."""
