@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import click
 
@@ -18,11 +19,13 @@ from rightful.package.minisign import PublicKey, parse_public_key
 from rightful.package.readers import FolderReader, PackageReader, ReadableStorage, StorageReader
 from rightful.package.request_info import PATH as REQUEST_INFO_PATH
 from rightful.package.verify import PackageState, Verification, verify
+from rightful.package.zip_reader import ZipReader
 from rightful.storage.interface import Listing, Reading, Storage
 from rightful.storage.location import StoragePolicy
 from rightful.storage.registry import Storages
 from rightful.storage.sas import SasUrl, parse_sas_url
 
+_FILE_URL = "file://"
 _LARGEST_LOCATION = 16_384
 _EXITS = {PackageState.WHOLE: Exit.OK, PackageState.DAMAGED: Exit.FAILED, PackageState.INCOMPLETE: Exit.INCOMPLETE}
 _ABILITIES: tuple[tuple[str, Any], ...] = (("read", Reading), ("list", Listing))
@@ -45,8 +48,8 @@ _ROOT_MARKS = (REQUEST_INFO_PATH, BAGIT_PATH, TAG_MANIFEST_PATH)
 def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
     """Check a package: what is missing, extra or changed.
 
-    PACKAGE is a folder, the SAS URL of a container that may be read and listed, or - to read that URL from stdin. Exits with 0 where the
-    package is whole, with 1 where it is damaged, with 3 where it is not finished.
+    PACKAGE is a folder, a ZIP file of one, a file:// address of either, the SAS URL of a container that may be read and listed, or - to
+    read that URL from stdin. Exits with 0 where the package is whole, with 1 where it is damaged, with 3 where it is not finished.
     """
     trusted = [_parse_key(text) for text in keys]
     as_json = current().as_json
@@ -60,9 +63,16 @@ def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
 def _open(package: str, prefix: str) -> Iterator[PackageReader]:
     text = sys.stdin.readline(_LARGEST_LOCATION).strip() if package == "-" else package
     if not text.strip():
-        raise click.BadParameter("write a folder or a SAS URL; . is the folder you are in", param_hint="'PACKAGE'")
+        raise click.BadParameter("write a folder, a ZIP file or a SAS URL; . is the folder you are in", param_hint="'PACKAGE'")
+    if text.startswith(_FILE_URL):
+        text = unquote(text.removeprefix(_FILE_URL)) or "/"
     if "://" not in text:
-        yield FolderReader(Path(text) / prefix)
+        path = Path(text)
+        if not path.is_file():
+            yield FolderReader(path / prefix)
+            return
+        with closing(ZipReader(path, _ROOT_MARKS)) as packed:
+            yield packed
         return
     sas = parse_sas_url(text)
     storages = Storages()

@@ -296,6 +296,8 @@ class _Check:
         if found == expected:
             return True
         owner = self._owner(found)
+        if any(finding.path == path and finding.kind in {FindingKind.OLDER, FindingKind.SWAPPED} for finding in self._proof.findings):
+            return False  # said already, and better
         if found in self._proof.foreign:
             kind, detail = self._proof.foreign[found]
         elif owner:

@@ -1,30 +1,46 @@
 """Every seeded change to a package is found, and the right entry is named."""
 
+import hashlib
 import random
+from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
 
 import pytest
 
+from rightful.ids import OperationId
+from rightful.package import bagit, receipt
 from rightful.package.bagit import MANIFEST_PATH, TAG_MANIFEST_PATH
 from rightful.package.verify import PackageState, verify
-from rightful.testing.package_builder import MemoryReader, SampleSource, package_entries
+from rightful.testing.package_builder import OPERATION_ID, SUBMITTED_AT, MemoryReader, SampleSource, package_entries
 
 Entries = dict[str, bytes]
 Mutation = Callable[[random.Random, Entries], set[str]]
 """Changes the entries in place and returns the paths that must be named."""
 
-CHANGES_EACH = 150
+CHANGES_EACH = 160
+EARLIER, OTHER = OperationId("01111111-1111-4111-8111-111111111111"), OperationId("02222222-2222-4222-8222-222222222222")
+SIGNED = (receipt.PATH, receipt.SIGNATURE_PATH)
 
 
-def _package() -> Entries:
-    dice = random.Random(1)
+@cache
+def _package(operation_id: OperationId = OPERATION_ID, *, days_ago: int = 0) -> Entries:
+    """Return the package that is changed, or another one: each has contents of its own."""
+    dice = random.Random(operation_id)
     files = {f"{'abcde'[number % 5]}/Fil{number} é.txt": dice.randbytes(dice.choice([1, 10, 1000])) for number in range(26)}
     return package_entries(
         SampleSource(name="drive", product="OneDrive", files=files),
-        SampleSource(name="orders", product="Shop", rows=tuple({"id": number} for number in range(70)), rows_per_part=10),
+        SampleSource(name="orders", product="Shop", rows=tuple({"id": dice.random()} for _ in range(70)), rows_per_part=10),
         SampleSource(name="lines", product="Shop", rows=({"id": 1},), superseded_rows=({"id": 2},)),
         SampleSource(name="hr", product="HR"),
+        operation_id=operation_id,
+        submitted_at=SUBMITTED_AT - timedelta(days=days_ago),
     )
+
+
+def _earlier() -> Entries:
+    return _package(EARLIER, days_ago=30)
 
 
 def _pick(dice: random.Random, entries: Entries) -> str:
@@ -112,7 +128,60 @@ def _edit_manifest(dice: random.Random, entries: Entries) -> set[str]:
     return {path}
 
 
+def _take_from_another(dice: random.Random, entries: Entries) -> set[str]:
+    """Put an entry of another package in the place of the same one here, or of any."""
+    other = _package(OTHER)
+    path = _pick(dice, entries)
+    entries[path] = other[path if dice.random() < 0.7 else _pick(dice, other)]
+    return {path}
+
+
+def _take_from_earlier(dice: random.Random, entries: Entries) -> set[str]:
+    """Put back some of an earlier package's documents, the receipt and its signature among them, and perhaps the manifests that fit."""
+    paths = {*SIGNED, *dice.sample([MANIFEST_PATH, TAG_MANIFEST_PATH, "ledger.json"], dice.randrange(3))}
+    entries |= {path: _earlier()[path] for path in paths}
+    return paths
+
+
+def _take_data_from_earlier(dice: random.Random, entries: Entries) -> set[str]:
+    """Put an earlier package's documents over data that is newer: all that vouches for it fits together."""
+    entries |= {path: content for path, content in _earlier().items() if not path.startswith("data/")}
+    paths = sorted(path for path in entries if path.startswith("data/"))
+    kept = set(dice.sample(paths, dice.randrange(1, len(paths))))
+    entries |= {path: _earlier()[path] for path in paths if path not in kept}
+    return {path for path in kept if entries[path] != _earlier()[path]}
+
+
+def _change_and_vouch(dice: random.Random, entries: Entries) -> set[str]:
+    """Change a document or an entry, and write manifests that fit: who has no key gets no further."""
+    path = dice.choice([path for path in sorted(entries) if path not in {*SIGNED, MANIFEST_PATH, TAG_MANIFEST_PATH}])
+    entries[path] += b" "
+    changed = {path, TAG_MANIFEST_PATH}
+    if path.startswith("data/"):
+        entries[MANIFEST_PATH] = _listing(entries, lambda each: each.startswith("data/"))
+        changed = {MANIFEST_PATH, TAG_MANIFEST_PATH}
+    entries[TAG_MANIFEST_PATH] = _listing(entries, lambda each: not each.startswith("data/") and each != TAG_MANIFEST_PATH)
+    return changed
+
+
+def _listing(entries: Entries, belongs: Callable[[str], bool]) -> bytes:
+    return b"".join(bagit.format_manifest((path, hashlib.sha256(entries[path]).hexdigest()) for path in sorted(entries) if belongs(path)))
+
+
+def _forge_receipt(dice: random.Random, entries: Entries) -> set[str]:
+    """Change a figure of the receipt, its trusted comment or its key, and write a tag manifest that fits."""
+    path, old = dice.choice([
+        (receipt.PATH, b'"rows": '), (receipt.PATH, b'"mail": '), (receipt.PATH, b'"key": "RW'), (receipt.PATH, b'"submittedAt": "2'),
+        (receipt.SIGNATURE_PATH, b"timestamp:"), (receipt.SIGNATURE_PATH, b"operation:"), (receipt.SIGNATURE_PATH, b"file:"),
+    ])  # fmt: skip
+    at = entries[path].index(old) + len(old)
+    entries[path] = entries[path][:at] + dice.choice([b"1", b"7", b"x"]) + entries[path][at + dice.randrange(2) :]
+    entries[TAG_MANIFEST_PATH] = _listing(entries, lambda each: not each.startswith("data/") and each != TAG_MANIFEST_PATH)
+    return {path}
+
+
 MUTATIONS: list[Mutation] = [_flip_bit, _truncate, _append, _insert, _remove, _rename, _add, _swap, _replace, _edit_manifest]
+MUTATIONS += [_take_from_another, _take_from_earlier, _take_data_from_earlier, _change_and_vouch, _forge_receipt]
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
@@ -136,3 +205,24 @@ def test_every_change_is_found_and_named(mutation: Mutation) -> None:
             expected -= {TAG_MANIFEST_PATH}
         assert expected <= named, f"seed {seed}: {expected - named} not among {named}"
     assert changed >= CHANGES_EACH * 0.9
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(MUTATIONS) * CHANGES_EACH * 0.9 >= 2000
+
+
+def test_swapped_and_older_entries_are_called_so() -> None:
+    whole = _package()
+    kinds: Counter[str] = Counter()
+    for seed in range(CHANGES_EACH):
+        for mutation in (_swap, _take_from_earlier):
+            entries = dict(whole)
+            expected = mutation(random.Random(seed), entries) - {TAG_MANIFEST_PATH, MANIFEST_PATH}
+            if any(path not in whole or not path.startswith("data/") for path in expected) and mutation is _swap:
+                continue  # a document that is not one any more says less
+            for finding in verify(MemoryReader(entries)).findings:
+                if finding.path in expected and entries[finding.path]:
+                    kinds[f"{mutation.__name__} {finding.kind}"] += 1
+    assert kinds["_swap swapped"] > 50
+    assert kinds["_take_from_earlier older"] > 300
+    assert not {kind for kind in kinds if kind.startswith("_take_from_earlier")} - {"_take_from_earlier older"}

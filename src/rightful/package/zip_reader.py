@@ -1,0 +1,74 @@
+"""A package in a ZIP file: ours, or one that somebody made of the folder."""
+
+import errno
+import stat
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rightful.errors import PackageError
+
+_CHUNK_BYTES = 1024 * 1024
+_ENCRYPTED = 0x1
+
+
+class ZipReader:
+    """A package in a ZIP file, read as a stream; nothing is unpacked. Safe to use from several threads.
+
+    The package may lie in a folder of the file: whoever packs a folder gets its name before each path.
+    """
+
+    def __init__(self, path: Path, marks: Sequence[str]) -> None:
+        """Open a file; the package's root is where one of the `marks` lies."""
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+            raise PackageError(
+                f"{path} is no ZIP file that can be read: {error}", hint="copy it again, or give the package's folder"
+            ) from error
+        # What a name is cut to at a NUL, or has other separators for, is another path than the one that was written.
+        entries = [(info.orig_filename, info) for info in self._zip.infolist() if not info.is_dir()]
+        twice = [name for name, count in Counter(name for name, _ in entries).items() if count > 1]
+        if twice:
+            self._zip.close()
+            raise PackageError(
+                f"{path} holds {len(twice)} entries more than once, {twice[0]!r} for one: programs differ on which counts",
+                hint="copy it again, or give the package's folder",
+            )
+        prefix = _prefix([name for name, _ in entries], marks)
+        self._entries = {name.removeprefix(prefix) if name.startswith(prefix) else f"../{name}": info for name, info in entries}
+
+    def list(self) -> Iterator[tuple[str, int]]:
+        """Yield every entry; what lies beside the package's folder is named `../…`."""
+        for path, info in self._entries.items():
+            yield path, info.file_size
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield an entry's content in chunks of at most 1 MiB."""
+        info = self._entries.get(path)
+        if info is None:
+            raise FileNotFoundError(errno.ENOENT, "not in the ZIP file")
+        if info.flag_bits & _ENCRYPTED:
+            raise OSError(errno.EACCES, "encrypted")
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise OSError(errno.EINVAL, "not a regular file")
+        try:
+            with self._zip.open(info) as entry:
+                while chunk := entry.read(_CHUNK_BYTES):
+                    yield chunk
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+            raise OSError(errno.EIO, f"can't be unpacked: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._zip.close()
+
+
+def _prefix(names: Sequence[str], marks: Sequence[str]) -> str:
+    """Return what stands before each path of the package."""
+    if any(mark in names for mark in marks):
+        return ""
+    tops = {name.partition("/")[0] for name in names if name.partition("/")[2] in marks}
+    return f"{next(iter(tops))}/" if len(tops) == 1 else ""

@@ -1,0 +1,120 @@
+"""Packages in ZIP files: those that people make of a folder, and those that somebody made to deceive."""
+
+import struct
+import tracemalloc
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from rightful.cli import main
+from rightful.cli.exits import Exit
+from rightful.errors import PackageError
+from rightful.package.verify import PackageState, Verification, verify
+from rightful.package.zip_reader import ZipReader
+from rightful.testing.package_builder import SampleSource, build_package, package_entries
+
+FILES = SampleSource(name="drive", product="OneDrive", files={"deep/a é.txt": b"one" * 1000, "b.txt": b"two"})
+ENTRY = "data/OneDrive/drive/b.txt"
+MARKS = ("RequestInfo.json", "bagit.txt", "tagmanifest-sha256.txt")
+
+
+def _zip(path: Path, entries: Mapping[str, bytes], *, prefix: str = "", method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as packed:
+        for name, content in entries.items():
+            packed.writestr(prefix + name, content)
+    return path
+
+
+def _verify(path: Path) -> Verification:
+    return verify(ZipReader(path, MARKS))
+
+
+def _found(verification: Verification) -> set[tuple[str, str]]:
+    return {(finding.kind.value, finding.path) for finding in verification.findings}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("prefix", ["", "my export é/"])
+def test_package_is_whole_wherever_it_lies_in_the_file(tmp_path: Path, method: int, prefix: str) -> None:
+    entries = package_entries(FILES)
+    verification = _verify(_zip(tmp_path / "p.zip", entries, prefix=prefix, method=method))
+    assert (verification.state, verification.entries) == (PackageState.WHOLE, len(entries))
+
+
+def test_what_is_changed_missing_and_extra_is_named(tmp_path: Path) -> None:
+    entries = package_entries(FILES)
+    changed = {path: content for path, content in entries.items() if path != "README.txt"} | {ENTRY: b"2", "data/x": b""}
+    found = _found(_verify(_zip(tmp_path / "p.zip", changed)))
+    assert found == {("missing", "README.txt"), ("changed", ENTRY), ("extra", "data/x")}
+
+
+def test_what_lies_beside_the_package_is_extra(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "p.zip", package_entries(FILES), prefix="export/")
+    with zipfile.ZipFile(path, "a") as packed:
+        packed.writestr("autorun.inf", "x")
+    assert _found(_verify(path)) == {("extra", "../autorun.inf")}
+
+
+def test_entry_that_is_there_twice_is_no_package(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "p.zip", package_entries(FILES))
+    with zipfile.ZipFile(path, "a") as packed, pytest.warns(UserWarning, match="Duplicate"):
+        packed.writestr(ENTRY, "another")
+    with pytest.raises(PackageError, match="more than once"):
+        ZipReader(path, MARKS)
+
+
+def test_link_is_not_followed(tmp_path: Path) -> None:
+    entries = package_entries(FILES)
+    path = _zip(tmp_path / "p.zip", {name: content for name, content in entries.items() if name != ENTRY})
+    with zipfile.ZipFile(path, "a") as packed:
+        link = zipfile.ZipInfo(ENTRY)
+        link.external_attr = 0o120777 << 16
+        packed.writestr(link, entries[ENTRY])
+    assert _found(_verify(path)) == {("unreadable", ENTRY)}
+
+
+def test_bytes_that_do_not_unpack_are_named(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "p.zip", package_entries(FILES), method=zipfile.ZIP_STORED)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"two")
+    content[at] ^= 1
+    path.write_bytes(content)
+    assert _found(_verify(path)) == {("unreadable", ENTRY)}
+
+
+def test_entry_that_calls_itself_encrypted_is_named(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "p.zip", package_entries(FILES))
+    content = bytearray(path.read_bytes())
+    name = ENTRY.encode()
+    central = content.rindex(name) - 46
+    (flags,) = struct.unpack_from("<H", content, central + 8)
+    struct.pack_into("<H", content, central + 8, flags | 1)
+    path.write_bytes(content)
+    assert _found(_verify(path)) == {("unreadable", ENTRY)}
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"x" * 1000, b"PK\x05\x06" + b"\0" * 17])
+def test_what_is_no_zip_file_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.zip").write_bytes(content)
+    with pytest.raises(PackageError, match=r"p\.zip"):
+        ZipReader(tmp_path / "p.zip", MARKS)
+
+
+def test_bomb_is_read_in_bounded_memory(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "p.zip", package_entries(FILES) | {ENTRY: bytes(256 << 20)})
+    tracemalloc.start()
+    found = _found(_verify(path))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == {("changed", ENTRY)}
+    assert peak < 32 << 20
+
+
+def test_command_takes_a_zip_file_and_file_addresses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = build_package(tmp_path / "a b", FILES)
+    path = _zip(tmp_path / "p ä.zip", package_entries(FILES), prefix="p/")
+    for given in (str(path), path.as_uri(), folder.as_uri()):
+        assert main(["verify", given]) == Exit.OK
+        assert "whole" in capsys.readouterr().out
