@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot openssh slapd chromium minisign
+.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot openssh slapd chromium minisign test-office
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -80,6 +80,12 @@ test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot openss
 
 test-sdk: .venv/dev .venv-sdk/done ## Run what Microsoft's Graph SDKs for Python do (660 MB, once; then `make test` does too)
 	@$(BIN)/pytest tests/sdk $(ARGS)
+
+test-office: .venv/dev ## Open CSV parts in LibreOffice (250 MB, once; then `make test` does too)
+	@command -v soffice >/dev/null || { \
+	  echo "Installing LibreOffice (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+	  libreoffice-calc-nogui >/dev/null; }
+	@$(BIN)/pytest tests/office $(ARGS)
 
 check: .venv/dev ## Format, lint, types, layers, docs
 	@$(BIN)/ruff format --check --quiet .
