@@ -1,7 +1,9 @@
 """One connection to a host: what it has to say, and how long it may take."""
 
+import http.client
 import io
 import math
+import re
 import select
 import socket
 import ssl
@@ -9,6 +11,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
+
+_HEARD_BYTES = 4 << 10
+"""An answer without a body is smaller."""
+_BARE = re.compile(rb"HTTP/1\.1 (2[0-9][0-9]) [^\r\n]*\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)+)\r\n")
 
 
 class _Incoming(io.RawIOBase):
@@ -58,8 +64,8 @@ class Connection:
     def receive(self, buffer: bytearray | memoryview) -> int:
         """Read what is there; raises `TimeoutError` where that takes too long."""
         if self.early:
-            buffer[: len(self.early)], count = self.early, len(self.early)
-            self.early = b""
+            count = min(len(buffer), len(self.early))
+            buffer[:count], self.early = self.early[:count], self.early[count:]
             return count
         self._allow()
         return self.socket.recv_into(buffer)
@@ -87,6 +93,15 @@ class Connection:
             self.socket.settimeout(self.timeout_s)
         return True
 
+    def hear(self) -> bytes:
+        """Return the beginning of an answer once some of it has come; it is there still for `makefile`. Empty where there is an end.
+
+        Raises `TimeoutError` where that takes too long.
+        """
+        self._allow()
+        self.early += self.socket.recv(_HEARD_BYTES)
+        return self.early
+
     def makefile(self, _mode: str) -> IO[bytes]:
         """Return a reader of the answer; `HTTPResponse` closes it and leaves the socket open."""
         return io.BufferedReader(_Incoming(self))
@@ -100,3 +115,20 @@ class Connection:
         """Let go of it, whatever state it is in."""
         with suppress(OSError):
             self.socket.close()
+
+
+def parse_bare(heard: bytes) -> tuple[int, http.client.HTTPMessage] | None:
+    """Return status and header fields of a success without a body, where that, whole, is all there is; None where `http.client` must see.
+
+    So most puts are answered, and `http.client`, which parses as for mail, takes longer for it than the kernel for all the rest.
+    """
+    found = _BARE.fullmatch(heard)
+    if found is None:
+        return None
+    fields = http.client.HTTPMessage()
+    for line in found[2].split(b"\r\n")[:-1]:
+        name, _, value = line.decode("iso-8859-1").partition(":")
+        fields[name] = value.lstrip(" \t")
+    if fields.get_all("Content-Length") != ["0"] or "Transfer-Encoding" in fields or "Connection" in fields:
+        return None
+    return int(found[1]), fields

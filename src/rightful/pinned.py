@@ -22,7 +22,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from rightful.addresses import is_reachable
-from rightful.connection import Connection
+from rightful.connection import Connection, parse_bare
 from rightful.errors import Refusal, StorageRefused, StorageUnavailable
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -118,6 +118,10 @@ class PinnedHost:
             answered_by_s = time.monotonic() + self._answer_timeout_s
             if answered_by_s < connection.deadline_s:
                 connection.end_by(answered_by_s, self._answer_timeout_s)
+            bare = self._bare(connection) if was_sent else None
+            if bare is not None:
+                is_reusable = True
+                return bare
             response = self._begin(connection, method, was_sent=was_sent)
             answer = Answer(response.status, response.headers, self._read_all(connection, response))
             if not was_sent and answer.status < 300:  # noqa: PLR2004 - success
@@ -305,6 +309,18 @@ class PinnedHost:
         except OSError:
             return False  # perhaps with an answer that says why
         return True
+
+    def _bare(self, connection: Connection) -> Answer | None:
+        """Return the answer where it is a bare success, whole at once, as to most puts; else None, and nothing of it is lost."""
+        try:
+            found = parse_bare(connection.hear())
+        except OSError as error:
+            raise self._ended(connection, f"ended the exchange before answering: {_reason(error)}") from None
+        if found is None:
+            return None
+        connection.early = b""
+        status, headers = found
+        return Answer(status, headers, b"")
 
     def _begin(self, connection: Connection, method: str, *, was_sent: bool) -> http.client.HTTPResponse:
         response = http.client.HTTPResponse(connection, method=method)  # type: ignore[arg-type]  # it only calls makefile
