@@ -7,8 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,8 +16,10 @@ from benchmarks.blobs import big, files
 from benchmarks.cluster import CACHE, Cluster
 from benchmarks.estimates import estimates
 from benchmarks.figures import PEER, Figure, median_of, spread
+from benchmarks.growth import linear
 from benchmarks.lakes import lakes
 from benchmarks.mailboxes import mailboxes
+from benchmarks.queues import many, queue
 from benchmarks.service import Service, subjects_config
 from benchmarks.wire import wire
 from benchmarks.yardstick import Figures, measure
@@ -27,10 +27,6 @@ from benchmarks.yardstick import Figures, measure
 T = TypeVar("T")
 SMALL, LARGE = "user4242@example.com", "large@example.com"
 SMALL_ROWS, LARGE_ROWS = 51, 500_001
-WARM_RUNS, WARM_S = 10, 1.0
-"""What comes before measuring a queue: a service that has been up for a moment has its libraries loaded and its connections open."""
-
-PEOPLE = 1_000
 SORTED_GROUP_ROWS = 1_000
 
 
@@ -94,40 +90,6 @@ def large(cluster: Cluster, runs: int) -> list[Figure]:
             target=250,
             rival=f"yardstick {memory:.0f} MiB; {PEER} 2,690 MB",
         ),
-    ]
-
-
-def queue(cluster: Cluster, runs: int) -> list[Figure]:
-    """1,000 people of 51 rows, asked for at once over 8 connections; from the first submit to the last completion."""
-    rates, costs = [], []
-    for _ in range(runs):
-        with Service(subjects_config(cluster.url)) as service:
-            warm = service.connect()
-            for _ in range(WARM_RUNS):
-                warm.follow(warm.submit(SMALL))
-            time.sleep(WARM_S)
-            before, began = service.cpu_s(), time.time()
-            with ThreadPoolExecutor(8) as pool:
-                submitted = [one for share in pool.map(lambda place: _submit_share(service, place, 8), range(8)) for one in share]
-            operations = [warm.follow(operation_id, pause_s=0.1) for operation_id in submitted]
-            last = max(datetime.fromisoformat(operation["completedDateTime"]).timestamp() for operation in operations)
-            rates.append(60 * PEOPLE / (last - began))
-            costs.append(1000 * (service.cpu_s() - before) / PEOPLE)
-            for operation in operations:
-                _expect_rows(operation["sources"], SMALL_ROWS)
-            warm.close()
-    return [
-        Figure(
-            case="1,000 people queued",
-            name="exports a minute",
-            value=statistics.median(rates),
-            unit="",
-            target=6_000,
-            is_less_better=False,
-            rival=f"{PEER} 105 (50 people); a plain script 8,380",
-            runs=tuple(rates),
-        ),
-        median_of("1,000 people queued", "CPU of the service, each", costs, "ms"),
     ]
 
 
@@ -237,6 +199,8 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "small": (small, 40),
     "large": (large, 3),
     "queue": (queue, 3),
+    "many": (many, 1),
+    "linear": (linear, 1),
     "estimates": (estimates, 5),
     "lake": (lake, 15),
     "lakes": (lakes, 1),
@@ -247,16 +211,9 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "help": (help_text, 15),
 }
 """Name to function and the number of runs."""
-NEEDS_CLUSTER = frozenset({"small", "large", "queue", "estimates"})
+NEEDS_CLUSTER = frozenset({"small", "large", "queue", "many", "linear", "estimates"})
 HAS_RIVALS = frozenset({"files", "big"})
 """Those that are compared with programs which have to be fetched."""
-
-
-def _submit_share(service: Service, place: int, step: int) -> list[str]:
-    connection = service.connect()
-    submitted = [connection.submit(f"user{number + 1}@example.com") for number in range(place, PEOPLE, step)]
-    connection.close()
-    return submitted
 
 
 def _yardstick(cluster: Cluster, mail: str, rows: int) -> Figures:

@@ -21,6 +21,8 @@ import psycopg
 
 HERE = Path(__file__).parent
 SUBJECTS = HERE / "subjects.sql"
+USERS = 100_000
+"""Whom it makes, at scale 1, with 51 rows each."""
 CACHE = HERE.parent / ".cache"
 _DEADLINE_S = 60.0
 _SETTINGS = {

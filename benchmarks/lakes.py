@@ -39,15 +39,15 @@ def _measure(folder: Path, rows: int, runs: int) -> list[Figure]:
         if any(theirs["rows"] != ours["rows"] for theirs, ours in pairs):
             raise RuntimeError("the packages do not hold the rows that polars found")
         read_s[people] = statistics.median(ours["read_s"] for _, ours in pairs)
-        figures += _figures(people, pairs, most)
+        figures += _figures(rows, people, pairs, most)
     ratio = read_s[1_000] / read_s[1]
     case = f"lake of {rows:,} rows"
     return [*figures, Figure(case=case, name="data of 1,000 people, as a share of that of one", value=ratio, unit="", target=_SHARED)]
 
 
-def _figures(people: int, pairs: list[tuple[dict[str, float], dict[str, float]]], most: float) -> list[Figure]:
+def _figures(rows: int, people: int, pairs: list[tuple[dict[str, float], dict[str, float]]], most: float) -> list[Figure]:
     ours = pairs[0][1]
-    case = f"lake, {people:,} {'person' if people == 1 else 'people'}, {ours['rows']:,} rows"
+    case = f"lake of {rows:,} rows in {lake_data.FILES} files, {people:,} {'person' if people == 1 else 'people'}: {ours['rows']:,} rows"
     rival = f"polars, collecting the same rows: {spread([theirs['read_s'] for theirs, _ in pairs], 's')}"
     memory = max(theirs["peak_rss_mib"] for theirs, _ in pairs)
     shares = {

@@ -1,17 +1,18 @@
 """`make bench`: measure the service and the yardstick on the same work, side by side.
 
-    python -m benchmarks.run [--only small,large,queue,estimates,lake,lakes,mailbox,files,big,wire,help] [--scale S] [--runs N]
-                             [--json FILE] [--docs] [--offline]
+    python -m benchmarks.run [--only small,large,queue,many,linear,estimates,lake,lakes,mailbox,files,big,wire,help]
+                             [--scale S] [--runs N] [--json FILE] [--docs] [--offline]
 
 Figures never fail the run; a wrong number of rows does.
 """
 
 import argparse
 import contextlib
+import shutil
 import sys
 from pathlib import Path
 
-from benchmarks import cases, figures, rivals
+from benchmarks import cases, figures, growth, rivals
 from benchmarks.cluster import Cluster
 
 _ROOT = Path(__file__).parent.parent
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well; - for stdout instead of the table")
     parser.add_argument("--runs", type=int, help="how often each case is measured, instead of its own number")
     parser.add_argument("--scale", type=float, default=1.0, help="how much data there is around the measured people")
-    parser.add_argument("--docs", action="store_true", help="write the table into README.md and docs/performance.md")
+    parser.add_argument("--docs", action="store_true", help="write the table, and the curves, into README.md and docs/performance.md")
     parser.add_argument("--offline", action="store_true", help="fetch no program to compare with; those that were fetched before are used")
     arguments = parser.parse_args()
     names = arguments.only.split(",")
@@ -54,6 +55,8 @@ def main() -> None:
     if arguments.docs:
         for page in _PAGES:
             figures.write_into(page, figures.as_markdown(found, facts))
+        if "linear" in names:
+            shutil.copy(growth.PLOT, _ROOT / "docs" / growth.PLOT.name)
 
 
 if __name__ == "__main__":

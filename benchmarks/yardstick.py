@@ -3,7 +3,7 @@
 A psycopg server-side cursor for each of the four queries, one JSON line a row, SHA-256 of each file while it is written, and an fsync
 at the end. Nothing else: no matching, no ledger, no resuming. Run as a process of its own, so that its figures are its own:
 
-    python -m benchmarks.yardstick URL MAIL FOLDER
+    python -m benchmarks.yardstick URL MAIL FOLDER [--people N]
 """
 
 import argparse
@@ -50,26 +50,25 @@ def _plain(value: object) -> str:
     raise TypeError(f"no form for {type(value).__name__}")
 
 
-def export(url: str, mail: str, folder: Path) -> tuple[int, int]:
+def export(connection: psycopg.Connection, mail: str, folder: Path) -> tuple[int, int]:
     """Write one person's rows below a folder; returns (rows, bytes)."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = size = 0
     manifest = []
-    with psycopg.connect(url) as connection:
-        for name, query in QUERIES.items():
-            digest = hashlib.sha256()
-            with (folder / f"{name}.jsonl").open("wb") as target, connection.cursor(name, row_factory=dict_row) as cursor:
-                cursor.itersize = _FETCH_ROWS
-                cursor.execute(query, {"mail": mail})
-                for row in cursor:
-                    line = json.dumps(row, default=_plain, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-                    digest.update(line)
-                    target.write(line)
-                    rows += 1
-                    size += len(line)
-                target.flush()
-                os.fsync(target.fileno())
-            manifest.append(f"{digest.hexdigest()}  {name}.jsonl\n")
+    for name, query in QUERIES.items():
+        digest = hashlib.sha256()
+        with (folder / f"{name}.jsonl").open("wb") as target, connection.cursor(name, row_factory=dict_row) as cursor:
+            cursor.itersize = _FETCH_ROWS
+            cursor.execute(query, {"mail": mail})
+            for row in cursor:
+                line = json.dumps(row, default=_plain, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+                digest.update(line)
+                target.write(line)
+                rows += 1
+                size += len(line)
+            target.flush()
+            os.fsync(target.fileno())
+        manifest.append(f"{digest.hexdigest()}  {name}.jsonl\n")
     (folder / "manifest-sha256.txt").write_text("".join(manifest), encoding="utf-8")
     return rows, size
 
@@ -83,14 +82,18 @@ def measure(url: str, mail: str, folder: Path) -> Figures:
 
 
 def main() -> None:
-    """Export one person and print the figures as JSON."""
+    """Export one person, or several in turn, and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url")
     parser.add_argument("mail")
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--people", type=int, default=1, help="export so many, each with its number from 1 on for {} in MAIL")
     arguments = parser.parse_args()
     started, cpu = time.perf_counter(), time.process_time()
-    rows, size = export(arguments.url, arguments.mail, arguments.folder)
+    with psycopg.connect(arguments.url) as connection:
+        mails = [arguments.mail.format(number + 1) for number in range(arguments.people)]
+        found = [export(connection, mail, arguments.folder / mail) for mail in mails]
+    rows, size = (sum(each) for each in zip(*found, strict=True))
     figures = Figures(
         rows=rows,
         bytes=size,

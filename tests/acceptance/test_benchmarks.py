@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks import figures
+from benchmarks.cluster import CACHE
 from benchmarks.figures import Figure
 
 pytestmark = pytest.mark.acceptance
@@ -23,12 +24,25 @@ def test_one_case_run_gives_json_with_machine_and_verdict() -> None:
     ]
 
 
-def test_small_and_large_files_are_copied_to_the_benchmarks_own_blob_service_and_counted_there() -> None:
-    command = [sys.executable, "-m", "benchmarks.run", "--only", "files,big", "--runs", "1", "--scale", "0.001", "--offline", "--json", "-"]
+def measure(cases: str) -> dict[tuple[str, str], dict[str, object]]:
+    """Run cases on next to no data; return figures by case and name."""
+    command = [sys.executable, "-m", "benchmarks.run", "--only", cases, "--runs", "1", "--scale", "0.001", "--offline", "--json", "-"]
     document = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
-    figures = {(figure["case"], figure["name"]): figure for figure in document["figures"]}
-    assert figures["200 files of 10 KiB", "files a second"]["value"] > 0
+    return {(figure["case"], figure["name"]): figure for figure in document["figures"]}
+
+
+def test_small_and_large_files_are_copied_to_the_benchmarks_own_blob_service_and_counted_there() -> None:
+    figures = measure("files,big")
+    assert figures["200 files of 10 KiB", "CPU of a file, SHA-256 included"]["unit"] == "µs"
     assert figures["0.0195 GiB in 20 files", "CPU of a GiB, SHA-256 included"]["target"] == 2.0
+
+
+@pytest.mark.postgres
+def test_people_queued_are_compared_with_a_script_and_more_of_them_and_of_rows_are_drawn() -> None:
+    figures = measure("many,linear")
+    assert "a plain script" in str(figures["20 people queued", "exports a minute"]["rival"])
+    assert figures["100,000 rows of one person, beside 10,000", "CPU of a row, as a multiple"]["target"] == 1.2
+    assert (CACHE / "linear.svg").read_text(encoding="utf-8").count("<circle") == 8
 
 
 def test_unknown_case_is_a_usage_error_that_names_those_there_are() -> None:
