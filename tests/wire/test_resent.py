@@ -138,13 +138,28 @@ def test_operation_that_is_complete_is_found_by_what_names_it(tmp_path: Path, na
         assert len(served.operations()) == 2
 
 
-def test_operation_that_has_ended_is_not_found_by_its_container_nor_one_that_failed_by_anything(tmp_path: Path) -> None:
+def test_operation_that_has_ended_is_not_found_by_its_container_nor_one_that_failed_by_its_client_request_id(tmp_path: Path) -> None:
+    headers = NAMED["client-request-id"]
     with serving(tmp_path) as served:
         first = served.location({})
         served.world.run(patience_s=20)
-        second = served.location(NAMED["Idempotency-Key"])
+        second = served.location(headers)
         assert served.world.store.fail(OperationId(second.rpartition("/")[2]), Failure(code="x", message="x"))
-        assert len({first, second, served.location(NAMED["Idempotency-Key"])}) == 3
+        assert len({first, second, served.location(headers)}) == 3
+
+
+def test_idempotency_key_names_one_operation_whatever_became_of_it(tmp_path: Path) -> None:
+    headers = NAMED["Idempotency-Key"]
+    with serving(tmp_path) as served:
+        location = served.location(headers)
+        served.world.service.cancel(TENANT, OperationId(location.rpartition("/")[2]))
+        assert served.location(headers) == location
+        newer = served.location({})
+        assert newer != location
+        assert served.location(headers) == location  # though a newer one of the same request is under way
+        assert served.location(NAMED["Idempotency-Key"] | {"Idempotency-Key": "another"}) == newer
+        served.world.clock.advance(24 * 3700)
+        assert served.location(headers) == newer
 
 
 def test_what_names_a_request_is_the_callers_own(tmp_path: Path) -> None:

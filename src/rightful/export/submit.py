@@ -179,7 +179,8 @@ class Submitter:
         digest = hashlib.sha256(f"{subject.kind}\n{subject.subject_id}\n{location.container_key}".encode()).hexdigest()
         keys = []
         if request.idempotency_key:  # first: it alone can name another request
-            keys.append(RepeatKey(f"idempotency-key:{request.idempotency_key}", _IDEMPOTENCY_S))
+            # One request, whatever became of it: who wants another sends another key (draft-ietf-httpapi-idempotency-key-header 2.6).
+            keys.append(RepeatKey(f"idempotency-key:{request.idempotency_key}", _IDEMPOTENCY_S, names_failed=True))
         if request.client_request_id:
             # Clients send one correlation id with many calls: only with the same request it names a repeat.
             keys.append(RepeatKey(f"client-request-id:{digest}:{request.client_request_id}", _RESEND_S))

@@ -353,7 +353,7 @@ def document(beta_submit_status: int) -> Json:
                     "name": "Idempotency-Key",
                     "in": "header",
                     "schema": {"type": "string", "pattern": "^[\\x20-\\x7e]{0,255}$"},
-                    "description": "An equal one names the same request.",
+                    "description": "An equal one names the same operation, for a day after that has ended, however it did.",
                 },
             },
             "headers": dict(_HEADERS),

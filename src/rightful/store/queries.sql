@@ -1,10 +1,10 @@
 -- Every statement of the store, by name. `:x` are parameters.
 
 -- name: find_repeat_key
--- The operation that an equal repeat key of this caller named before; a failed one is not repeated, nor a complete one of long ago.
+-- The operation that an equal repeat key of this caller named before; none that ended long ago, and one that failed only where asked for.
 SELECT o.id, o.status, o.request_digest FROM repeat_key k JOIN operation o ON o.id = k.operation_id
-WHERE k.caller_key = :caller_key AND k.repeat_key = :repeat_key AND o.status <> 'failed'
-  AND (o.status <> 'complete' OR o.completed_at >= :since);
+WHERE k.caller_key = :caller_key AND k.repeat_key = :repeat_key AND (o.status <> 'failed' OR :even_failed)
+  AND (o.status NOT IN ('complete', 'failed') OR o.completed_at >= :since);
 
 -- name: find_open
 -- The operation of the same caller, subject and container that has not ended.

@@ -59,7 +59,14 @@ class Submitting(Looking):
 
     def _find_named(self, connection: Connection, intent: Intent, key: RepeatKey) -> Row | None:
         since = self._now() - int(key.valid_s * 1e6)
-        return self._one(connection, "find_repeat_key", caller_key=intent.caller_key, repeat_key=key.text, since=since)
+        return self._one(
+            connection,
+            "find_repeat_key",
+            caller_key=intent.caller_key,
+            repeat_key=key.text,
+            even_failed=key.names_failed,
+            since=since,
+        )
 
     def _find_repeat(self, connection: Connection, intent: Intent) -> Row | None:
         for key in intent.repeat_keys:

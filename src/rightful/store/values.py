@@ -23,7 +23,9 @@ class RepeatKey(msgspec.Struct, frozen=True):
     text: str
     """`client-request-id:…` or `idempotency-key:…`."""
     valid_s: float
-    """For how long after the operation is complete."""
+    """For how long after the operation has ended."""
+    names_failed: bool = False
+    """Whether it names an operation that failed, too."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,8 +20,10 @@ from rightful.store.listing import (
     place,
 )
 from rightful.store.values import (
+    Intent,
     ListQuery,
     NewRead,
+    RepeatKey,
 )
 from rightful.subject.model import SubjectKind
 from rightful.testing.clock import ManualClock
@@ -99,6 +101,20 @@ class SubmittingSuite:
         store.promote(failed.operation_id, [NewRead(source_name="a")], [])
         store.fail(failed.operation_id, Failure(code="x", message="x"))
         assert store.begin(intent(4, subject="u", keys=("idempotency-key:l",))) is None
+
+    def test_key_that_names_what_failed_does_so_for_its_time(self, store: Store, clock: ManualClock) -> None:
+        def again(number: int) -> Intent:
+            return msgspec.structs.replace(intent(number, subject="s"), repeat_keys=(RepeatKey("k", KEY_VALID_S, names_failed=True),))
+
+        store.begin(again(1))
+        store.promote(intent(1).operation_id, [NewRead(source_name="a")], [])
+        store.fail(intent(1).operation_id, CANCELLED)
+        clock.advance(KEY_VALID_S)
+        repeat = store.begin(again(2))
+        assert repeat is not None
+        assert (repeat.operation_id, repeat.is_pending) == (intent(1).operation_id, False)
+        clock.advance(1)
+        assert store.begin(again(3)) is None
 
     def test_key_of_what_was_complete_long_ago_names_nothing(self, store: Store, clock: ManualClock) -> None:
         store.begin(intent(1, subject="s", keys=("idempotency-key:k",)))

@@ -12,7 +12,7 @@ from tests.unit.export.world import TENANT, World
 
 from rightful.clock import SystemClock
 from rightful.config.model import StorageSettings
-from rightful.errors import InvalidRequest, Throttled
+from rightful.errors import Conflict, InvalidRequest, Throttled
 from rightful.operation.model import OperationStatus
 from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
 
@@ -198,4 +198,23 @@ def test_retry_with_a_sas_that_has_expired_meanwhile_is_the_operation_and_a_new_
                 world.submit(location=sas, **again)
         assert world.store.intents() == ()
         assert len(simulator.requests) == (2 if checks == "strict" else 1)
+        world.stop()
+
+
+@pytest.mark.parametrize("checks", ["standard", "strict"])
+def test_idempotency_key_of_what_failed_gives_that_operation_in_both_modes(tmp_path: Path, checks: Literal["standard", "strict"]) -> None:
+    with BlobSimulator() as simulator:
+        world = world_of(tmp_path, simulator, checks)
+        sas = simulator.sas_url("container", "aw")
+        operation = world.submit("1", sas, idempotency_key="k")
+        world.service.cancel(TENANT, operation.operation_id)
+        again = world.submit("1", sas, idempotency_key="k")
+        assert (again.operation_id, again.status) == (operation.operation_id, OperationStatus.FAILED)
+        with pytest.raises(Conflict):
+            world.submit("2", sas, idempotency_key="k")
+        if checks == "strict":  # GRAPH-42: one export for each container
+            with pytest.raises(InvalidRequest, match="used for an export before"):
+                world.submit("1", sas, idempotency_key="l")
+        else:
+            assert world.submit("1", sas, idempotency_key="l").operation_id != operation.operation_id
         world.stop()
