@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot openssh slapd chromium minisign test-office
+.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign test-office
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,6 +38,11 @@ mariadb: # Debian's packages, where no MariaDB server is installed yet; the serv
 	@command -v mariadbd >/dev/null || ls /usr/sbin/mariadbd >/dev/null 2>&1 || { \
 	  echo "Installing MariaDB (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
 	  mariadb-server-core mariadb-client-core >/dev/null; }
+
+firebird: # its engine comes with .venv/dev; Debian's package of the one library it needs beside that, unpacked only
+	@ldconfig -p 2>/dev/null | grep -q 'libtommath.so.1 ' || ls .cache/libtommath/usr/lib/*/libtommath.so.1 >/dev/null 2>&1 || { \
+	  echo "Fetching a library for Firebird (once) …" >&2; mkdir -p .cache/libtommath && cd .cache/libtommath && apt-get update -qq && \
+	  apt-get download -qq libtommath1 2>/dev/null && dpkg -x libtommath1_*.deb .; }
 
 dovecot: # Debian's package, where no Dovecot is installed yet; it starts nothing by itself where there is no init
 	@command -v dovecot >/dev/null || ls /usr/sbin/dovecot >/dev/null 2>&1 || { \
@@ -75,7 +80,7 @@ setup: .venv/runtime ## Install Rightful into .venv
 demo: .venv/runtime ## Do the main job on a sample company, start to verified package
 	@$(BIN)/rightful demo
 
-test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot openssh slapd chromium minisign ## Run all tests, on real servers
+test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot firebird openssh slapd chromium minisign ## Run all tests, on real servers
 	@$(BIN)/pytest -n 2 $(ARGS)
 
 test-sdk: .venv/dev .venv-sdk/done ## Run what Microsoft's Graph SDKs for Python do (660 MB, once; then `make test` does too)

@@ -49,7 +49,8 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A table or view, and how its rows belong to people."""
 
     url: str
-    """`sqlite:///file.db` (below the configuration's folder; four slashes for an absolute path), `postgresql://` or `mysql://user:password@host/database`."""
+    """`sqlite:///file.db` (below the configuration's folder; four slashes for an absolute path), `postgresql://` or
+    `mysql://user:password@host/database`, or `dialect+driver://…` for what SQLAlchemy has a dialect for."""
     table: str
     """Table or view: `orders` or `shop.orders`, letter case as in the database; a name with a dot in it in double quotes."""
     match: dict[str, str] = {}
@@ -190,7 +191,7 @@ class SqlConnector:
         width = sum(widths[name] + len(name) + _PER_MEMBER for name in visible) + _PER_LINE if widths.keys() >= set(visible) else None
         counted = self._database.count(query, values, limit_s=limit_s)
         if counted is not None:
-            return tuple(_estimate(counted.get(index, 0), width, is_exact=True) for index in range(len(subjects)))
+            return tuple(_estimate(counted.get(index, 0), width, is_exact=query.is_exact) for index in range(len(subjects)))
         guessed = None
         if len(subjects) == 1:
             with suppress(SourceRefused):  # a type that the planner cannot be asked about so: that is no reason to say nothing

@@ -30,6 +30,10 @@ class Form(enum.Enum):
     UUID = "uuid"
 
 
+TEXTS = frozenset({Form.TEXT, Form.PADDED, Form.CASELESS, Form.FOLDED})
+"""What is compared as text."""
+
+
 class Slot(msgspec.Struct, frozen=True):
     """A place in a query for the values of one kind of identifier."""
 

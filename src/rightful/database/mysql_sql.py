@@ -58,6 +58,8 @@ class MysqlDialect:
     values_are = "AS"
     kept = _ALL
     """A query with a limit is not merged into the one around it: it is run once, and gets an index on what it is joined by."""
+    has_row_values = True
+    is_coarse = False
 
     def values(self, number: int, slot: Slot) -> str:
         """Return the slot's pairs out of one JSON text."""

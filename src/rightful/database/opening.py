@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
-from rightful.database import mysql_address
+from rightful.database import mysql_address, sqlalchemy_url
 from rightful.database.interface import Database
 from rightful.database.pool import Pool
 from rightful.errors import ConfigurationError
@@ -33,11 +33,14 @@ def identity(url: str, folder: Path) -> str:
     if url.startswith(mysql_address.SCHEMES):
         mysql_address.parse(url)
         return f"mysql://{url.partition('://')[2]}"
+    if sqlalchemy_url.is_meant(url):
+        return sqlalchemy_url.parse(url, folder).render_as_string(hide_password=False)
     raise ConfigurationError(
         f"a database of the scheme {url.partition(':')[0][:20]!r} cannot be read",
         hint=(
             "write sqlite:///file.db (below the configuration's folder; four slashes for an absolute path),"
-            " or postgresql:// or mysql:// with user:password@host/database behind it"
+            " or postgresql:// or mysql:// with user:password@host/database behind it,"
+            " or dialect+driver:// for what SQLAlchemy has a dialect for"
         ),
     )
 
@@ -47,7 +50,7 @@ def url_problem(url: str) -> tuple[str, str] | None:
     try:
         identity(url, Path())
     except ConfigurationError as error:
-        if url.startswith(mysql_address.SCHEMES):
+        if url.startswith(mysql_address.SCHEMES) or sqlalchemy_url.is_meant(url):
             return f"is not right: {error.message}", error.hint
         return f"does not begin with {_SQLITE}, {_POSTGRES[0]} or {mysql_address.SCHEMES[0]}", error.hint
     return None
@@ -57,12 +60,14 @@ def open_database(url: str, *, folder: Path, source_name: str, stream_s: int = S
     """Open a database for a source; nothing is connected before the first question.
 
     Args:
-        url: `sqlite:///relative.db` (below `folder`), `sqlite:////absolute.db`, `postgresql://…` or `mysql://…`.
+        url: `sqlite:///relative.db` (below `folder`), `sqlite:////absolute.db`, `postgresql://…`, `mysql://…`, or SQLAlchemy's `dialect+driver://…`.
         folder: where relative paths start.
         source_name: for errors.
         stream_s: how long a stream may take.
     """
     known = identity(url, folder)
+    if sqlalchemy_url.is_meant(url):
+        return _sqlalchemy(known, source_name, stream_s)
     if known.startswith(_SQLITE):
         from rightful.database import sqlite  # noqa: PLC0415 -- each driver is loaded by who uses it
 
@@ -85,6 +90,15 @@ def _mysql(url: str, source_name: str, stream_s: int) -> Database:
         raise ConfigurationError("what reads MySQL and MariaDB is not installed", hint="install rightful[mysql]") from None
     address = mysql_address.parse(url)
     return mysql.MysqlDatabase(_pool(url, lambda: mysql.connect(address)), source_name=source_name, stream_s=stream_s)
+
+
+def _sqlalchemy(url: str, source_name: str, stream_s: int) -> Database:
+    from sqlalchemy import make_url  # noqa: PLC0415 -- each driver is loaded by who uses it
+
+    from rightful.database.sqlalchemy_connection import Connections  # noqa: PLC0415 -- likewise
+    from rightful.database.sqlalchemy_database import SqlalchemyDatabase  # noqa: PLC0415 -- likewise
+
+    return SqlalchemyDatabase(_pool(url, Connections(make_url(url))), source_name=source_name, stream_s=stream_s)
 
 
 def _pool(key: str, connect: Callable[[], Any]) -> Pool[Any]:

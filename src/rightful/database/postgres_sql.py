@@ -297,6 +297,8 @@ class PostgresDialect:
 
     values_are = "AS"
     kept = ""
+    has_row_values = True
+    is_coarse = False
 
     def __init__(self, *, bound: bool) -> None:
         self._bound = bound

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import pyarrow as pa
 
-from rightful.database.identifying import Slot
+from rightful.database.identifying import TEXTS, Slot
 from rightful.database.table import Owner, Table, TableColumn
 from rightful.package.schema import Column
 from rightful.subject.matching import FOLDED_KINDS
@@ -78,6 +78,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Column, ...]
     match: tuple[Matched, ...]
     hidden: Hidden
+    is_exact: bool = True
+    """Whether the database itself finds what is meant, letter by letter, and no more."""
 
 
 class Dialect(Protocol):
@@ -87,6 +89,11 @@ class Dialect(Protocol):
     """`AS` or `AS MATERIALIZED`."""
     kept: str
     """What a relation's query ends in, so that it is run once: for databases without the latter."""
+    has_row_values: bool
+    """Whether `(a, b) > (x, y)` compares rows column after column (SQL-92 8.2; PostgreSQL 9.24.5, SQLite's rowvalue.html)."""
+
+    is_coarse: bool
+    """Whether several identifiers of one subject may be equal to one value: the first of them is meant, by the relation's column `i`."""
 
     def values(self, number: int, slot: Slot) -> str:
         """Return a query that yields `(n, v)` of a slot."""
@@ -274,9 +281,15 @@ class _Builder:
     def _after(self, wanted: Wanted) -> str:
         if not wanted.key or not wanted.is_resumed:
             return ""
-        # Rows are compared column after column (SQL-92 8.2; PostgreSQL 9.24.5, SQLite's rowvalue.html), each in the order it is sorted by.
-        before = ", ".join(key.order.format(_of(key)) for key in wanted.key)
-        return f"({before}) > ({', '.join(self._dialect.after(number, key) for number, key in enumerate(wanted.key))})"
+        # Each column is compared in the order it is sorted by.
+        found = [key.order.format(_of(key)) for key in wanted.key]
+        last = [self._dialect.after(number, key) for number, key in enumerate(wanted.key)]
+        if self._dialect.has_row_values:
+            return f"({', '.join(found)}) > ({', '.join(last)})"
+        beyond = f"{found[-1]} > {last[-1]}"
+        for here, there in reversed(list(zip(found[:-1], last[:-1], strict=True))):
+            beyond = f"({here} > {there} OR ({here} = {there} AND {beyond}))"
+        return beyond
 
     def _finders(self, target: Target) -> list[_Finder]:
         finders = []
@@ -291,7 +304,10 @@ class _Builder:
         if slot not in self._slots:
             number = len(self._slots)
             self._slots.append(slot)
-            self._relations.append(f"s{number}(n, v) {self._dialect.values_are} ({self._dialect.values(number, slot)}{self._dialect.kept})")
+            columns = "n, v, i" if self._dialect.is_coarse else "n, v"
+            self._relations.append(
+                f"s{number}({columns}) {self._dialect.values_are} ({self._dialect.values(number, slot)}{self._dialect.kept})"
+            )
         return f"s{self._slots.index(slot)}"
 
     def _via(self, target: Target, via: Via) -> _Finder:
@@ -314,7 +330,7 @@ class _Builder:
         rows = self._branches(finders, parent.table, selected, carried, where=" AND ".join(f"{join} IS NOT NULL" for join in joins))
         names = ["n", *(f"j{number}" for number in range(len(joins))), *(leaf.column for leaf in leaves)]
         if not parent.table.is_unique(frozenset(via.join.values())):
-            once = f"row_number() OVER (PARTITION BY {', '.join(names[: 1 + len(joins)])}) AS r"
+            once = f"row_number() OVER (PARTITION BY {', '.join(names[: 1 + len(joins)])} ORDER BY n) AS r"
             listed = ", ".join(names)
             rows = f"SELECT {listed} FROM (SELECT {listed}, {once} FROM ({rows}) x) y WHERE r = 1"  # noqa: S608 -- names made here
         relation = f"p{self._parents}"
@@ -336,15 +352,18 @@ class _Builder:
             columns = ["f.n AS n", *(f"{expression} AS {name}" for name, expression in selected.items())]
             columns += [f"{own.get(label) or self._dialect.text('NULL')} AS {name}" for label, name in carried.items()]
             conditions = [self._absent(earlier) for earlier in finders[:number]] + ([where] if where else [])
+            if self._dialect.is_coarse and finder.slot is not None and finder.slot.form in TEXTS:
+                first = self._condition(finder, "e")
+                conditions.append(f"NOT EXISTS (SELECT 1 FROM {finder.relation} e WHERE e.n = f.n AND e.i < f.i AND {first})")  # noqa: S608 -- names made here
             joined = self._dialect.source(finder.relation, table, [column for column, _ in finder.pairs], self._condition(finder))
             branch = f"SELECT {', '.join(columns)} FROM {joined}"  # noqa: S608 -- quoted names
             branches.append(branch + (f" WHERE {' AND '.join(conditions)}" if conditions else ""))
         return " UNION ALL ".join(branches)
 
-    def _condition(self, finder: _Finder) -> str:
+    def _condition(self, finder: _Finder, relation: str = "f") -> str:
         if finder.slot is not None:
             column, value = finder.pairs[0]
-            return self._dialect.equal(column, _of(column), f"f.{value}", finder.slot)
+            return self._dialect.equal(column, _of(column), f"{relation}.{value}", finder.slot)
         return " AND ".join(self._dialect.joined(column, _of(column), f"f.{value}") for column, value in finder.pairs)
 
     def _text(self, column: TableColumn) -> str:

@@ -93,6 +93,8 @@ class SqliteDialect:
 
     values_are = "AS MATERIALIZED"
     kept = ""
+    has_row_values = True
+    is_coarse = False
 
     def values(self, number: int, slot: Slot) -> str:
         """Return the slot's pairs out of one JSON text: `[[0, "a"], …]`. CAST gives them an affinity, so that an index of them serves."""

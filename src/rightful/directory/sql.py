@@ -53,7 +53,8 @@ class SqlDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """The table of people, and where else identifiers of theirs are found."""
 
     url: str
-    """`sqlite:///file.db` (below the configuration's folder; four slashes for an absolute path), `postgresql://` or `mysql://user:password@host/database`."""
+    """`sqlite:///file.db` (below the configuration's folder; four slashes for an absolute path), `postgresql://` or
+    `mysql://user:password@host/database`, or `dialect+driver://…` for what SQLAlchemy has a dialect for."""
     table: str
     """Table or view of people; one with several rows for a person gives all the identifiers in them."""
     id: str = "id"

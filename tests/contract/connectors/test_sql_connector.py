@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import pytest
-from tests.contract.database.world import ENGINES, World, connector, make, settings
+from tests.contract.database.world import ALL, TWICE, World, connector, make, settings
 
 from rightful.connectors.interface import Connector
 from rightful.connectors.sql import SqlConnector
@@ -29,7 +29,7 @@ INSERT INTO messages VALUES (1, 'ann@contoso.example', 'ann2@contoso.example'), 
 """
 
 
-@pytest.fixture(params=ENGINES, scope="module")
+@pytest.fixture(params=[*ALL, *TWICE], scope="module")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> World:
     world = make(request.param, request, tmp_path_factory.mktemp("world"))
     world.execute(_CONTENT)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.contract.database.world import ENGINES, World, make
+from tests.contract.database.world import DUCKDB, ENGINES, World, make
 
 from rightful.directory.interface import KnowsIdentifiers
 from rightful.directory.sql import MoreSettings, SqlDirectory, SqlDirectorySettings
@@ -15,7 +15,7 @@ from rightful.sources.survey import known_of, look_at_database, tables_of
 TENANT = TenantId("11111111-1111-1111-1111-111111111111")
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[*ENGINES, DUCKDB])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     world = make(request.param, request, tmp_path)
     world.execute(

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.contract.database.world import ENGINES, World, connector, make, rows, settings, values
+from tests.contract.database.world import DUCKDB, ENGINES, World, connector, make, rows, settings, values
 from tests.servers.postgres import PASSWORD, PostgresServer
 
 from rightful.connectors.interface import Cursor, Rows
@@ -25,7 +25,7 @@ ANN = identified(name=("ann-value",), mail=("ann-value@c.example",))
 _TABLE = "CREATE TABLE t (id bigint PRIMARY KEY, n text); INSERT INTO t VALUES (1, 'ann-value')"
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[*ENGINES, DUCKDB])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     return make(request.param, request, tmp_path)
 

@@ -7,8 +7,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 import pytest
+from tests.servers.firebird import FirebirdFile
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
 
@@ -21,6 +23,15 @@ ENGINES = [
     pytest.param("postgres", id="postgres", marks=pytest.mark.postgres),
     pytest.param("mariadb", id="mariadb", marks=pytest.mark.mariadb),
 ]
+DUCKDB = pytest.param("alchemy-duckdb", id="alchemy-duckdb")
+FIREBIRD = pytest.param("alchemy-firebird", id="alchemy-firebird")
+TWICE = [
+    pytest.param("alchemy-sqlite", id="alchemy-sqlite"),
+    pytest.param("alchemy-postgres", id="alchemy-postgres", marks=pytest.mark.postgres),
+    pytest.param("alchemy-mariadb", id="alchemy-mariadb", marks=pytest.mark.mariadb),
+]
+"""What is read through SQLAlchemy, and without it too."""
+ALL = [*ENGINES, DUCKDB, FIREBIRD]
 Row = Mapping[str, Any]
 
 
@@ -35,11 +46,16 @@ class World(msgspec.Struct, frozen=True):
 
     @property
     def is_postgres(self) -> bool:
-        return self.engine == "postgres"
+        return self.engine.endswith("postgres")
+
+    @property
+    def is_coarse(self) -> bool:
+        """Whether we do not know how to have it compare letter by letter."""
+        return self.engine == "alchemy-firebird"
 
     @property
     def is_mariadb(self) -> bool:
-        return self.engine.startswith("mariadb")
+        return "mariadb" in self.engine
 
 
 def make(engine: str, request: pytest.FixtureRequest, folder: Path) -> World:
@@ -55,10 +71,26 @@ def _close(world: World) -> None:
 
 
 def _make(engine: str, request: pytest.FixtureRequest, folder: Path) -> World:
+    if engine == "alchemy-duckdb":
+        return _duckdb(engine, folder)
+    if engine == "alchemy-firebird":
+        firebird = FirebirdFile(folder / "test.fdb")
+        return World(engine, firebird.url, firebird.execute, folder)
+    if engine.startswith("alchemy-"):
+        schemes = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg", "mysql": "mysql+pymysql"}
+        plain = _make(engine.removeprefix("alchemy-"), request, folder)
+        if "mariadb" in engine:  # PyMySQL by itself has no passwords beyond Latin-1
+            server: MariadbServer = request.getfixturevalue("mariadb")
+            server.execute(
+                "CREATE USER IF NOT EXISTS plain IDENTIFIED BY 'plain'; GRANT SELECT, EXECUTE, SHOW VIEW ON *.* TO plain", "mysql"
+            )
+            plain = msgspec.structs.replace(plain, url=server.url(plain.url.rpartition("/")[2], user="plain", password="plain"))
+        scheme, rest = plain.url.split(":", 1)
+        return World(engine, f"{schemes[scheme]}:{rest}", plain.execute, folder)
     if engine == "postgres":
-        server: PostgresServer = request.getfixturevalue("postgres")
-        name = server.create_database()
-        return World(engine, server.url(name), lambda statements: server.execute(statements, name), folder)
+        running: PostgresServer = request.getfixturevalue("postgres")
+        name = running.create_database()
+        return World(engine, running.url(name), lambda statements: running.execute(statements, name), folder)
     if engine.startswith("mariadb"):
         mariadb: MariadbServer = request.getfixturevalue("mariadb")
         name = mariadb.create_database("utf8mb4_general_ci") if engine.endswith("-ci") else mariadb.create_database()
@@ -71,6 +103,17 @@ def _make(engine: str, request: pytest.FixtureRequest, folder: Path) -> World:
 
     execute("VACUUM")
     return World(engine, "sqlite:///test.db", execute, folder)
+
+
+def _duckdb(engine: str, folder: Path) -> World:
+    path = folder / "test.duckdb"
+
+    def execute(statements: str) -> None:
+        with duckdb.connect(path) as connection:
+            connection.execute(statements)
+
+    execute("SELECT 1")
+    return World(engine, f"duckdb:///{path.name}", execute, folder)
 
 
 def _of_mariadb(statements: str) -> str:

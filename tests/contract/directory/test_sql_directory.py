@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.contract.database.world import ENGINES, World, make
+from tests.contract.database.world import DUCKDB, ENGINES, World, make
 
 from rightful.directory import registry
 from rightful.directory.interface import FindsAmbiguity
@@ -35,7 +35,7 @@ INSERT INTO profiles VALUES ('p2', 'guest@fabrikam.example', 'Guest', 't2', 'gue
 """
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=[*ENGINES, DUCKDB])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     world = make(request.param, request, tmp_path)
     world.execute(_PEOPLE)

@@ -200,7 +200,7 @@ CHANGES = {
     ),
     "sql url": (
         "url: postgresql://reader:hunter2@db/shop",
-        "url: oracle://reader:hunter2@db/shop",
+        "url: orakle://reader:hunter2@db/shop",
         "tenants[0].sources.messages.url",
         "postgresql://",
     ),

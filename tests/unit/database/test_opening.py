@@ -16,12 +16,36 @@ def test_addresses_of_one_database_are_equal() -> None:
     assert identity("postgres://u:p@h/d", FOLDER) == identity("postgresql://u:p@h/d", FOLDER)
 
 
-@pytest.mark.parametrize("url", ["", "people.db", "sqlite://people.db", "sqlite:///", "oracle://u:secret@h/d", "file:///x.db"])
+@pytest.mark.parametrize("url", ["", "people.db", "sqlite://people.db", "sqlite:///", "file:///x.db", "postgressql://u:secret@h/d"])
 def test_other_addresses_are_refused_without_being_shown(url: str) -> None:
     with pytest.raises(ConfigurationError) as refused:
         open_database(url, folder=FOLDER, source_name="s")
     assert "secret" not in str(refused.value)
     assert "sqlite:///" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("oracle+oracledb://u:secret@h/d", "no module 'oracledb'"),
+        ("mssql+pymssql://u:secret@h/d", "no module 'pymssql'"),
+        ("sqlite+aiosqlite:///x.db", "no module 'aiosqlite'"),
+        ("postgresql+nothing://u:secret@h/d", "no dialect"),
+        ("duckdb://u:secret@h:port/d", "cannot be read"),
+        ("duckdb:///:memory:", "names no file"),
+    ],
+)
+def test_what_sqlalchemy_cannot_reach_is_told_with_what_to_do(url: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        open_database(url, folder=FOLDER, source_name="s")
+    assert "secret" not in f"{refused.value}{refused.value.hint}"
+    assert refused.value.hint
+
+
+def test_files_of_other_databases_are_below_the_folder() -> None:
+    assert identity("duckdb:///a.db", FOLDER) == identity("duckdb:////configuration/a.db", FOLDER)
+    assert identity("sqlite+pysqlite:///a.db", FOLDER) != identity("sqlite:///a.db", FOLDER)
+    assert identity("postgresql+psycopg://u:p@h/d", FOLDER) == "postgresql+psycopg://u:p@h/d"
 
 
 def test_what_the_address_leaves_open_is_added() -> None:
