@@ -3,6 +3,7 @@
 import re
 from urllib.parse import unquote_to_bytes
 
+_NAME = re.compile(r"[$@]?[A-Za-z]{1,40}")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -11,6 +12,14 @@ def decode(raw: bytes) -> str:
     if _BAD_ESCAPE.search(raw):
         raise ValueError("broken escape")
     return unquote_to_bytes(raw).decode("utf-8")
+
+
+def name(text: str, otherwise: str = "that was given") -> str:
+    """Return, in quotes, what a caller wrote where a name belongs, if it looks like one, and else other words.
+
+    Nothing else is repeated: it may be a storage location or a token that went to the wrong place, and answers lie in clients' logs.
+    """
+    return f"'{text}'" if _NAME.fullmatch(text) else otherwise
 
 
 def shown(text: str, most: int) -> str:

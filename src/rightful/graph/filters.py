@@ -62,7 +62,6 @@ _MOMENT = re.compile(
 )
 _STATUS_TYPE = "microsoft.graph.datapolicyoperationstatus"
 _RANKS = {STATUS_WORDS[status]: rank for rank, status in enumerate(STATUS_ORDER)} | {"unknownFutureValue": len(STATUS_ORDER)}  # GRAPH-03
-_SHOWN = 40
 
 
 class _Token(msgspec.Struct, frozen=True):
@@ -80,7 +79,7 @@ class _Token(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> str:
         """What the caller reads of it; a text may name a person, and is not repeated."""
-        return {"end": "its end", "text": "a text"}.get(self.kind) or f"'{escapes.shown(self.text, _SHOWN)}'"
+        return {"end": "its end", "text": "a text", "mark": f"'{self.text}'"}.get(self.kind) or escapes.name(self.text, "something else")
 
 
 def _wrong(token: _Token, message: str, hint: str = "") -> InvalidRequest:
@@ -232,7 +231,7 @@ class _Parser:
     def _comparison(self) -> Filter:
         name, operator = self._take(), self._take()
         if name.kind == "word" and operator.word == "(":
-            raise _wrong(name, f"the function {name.shown} is not supported")
+            raise _wrong(name, f"the function {escapes.name(name.text)} is not supported")
         field = PROPERTIES.get(name.word)
         if field is None:
             raise _wrong(name, f"a comparison begins with one of {PROPERTY_NAMES}, found {name.shown}")

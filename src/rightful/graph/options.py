@@ -62,9 +62,9 @@ def parse_query(query_string: bytes, *, is_beta: bool) -> dict[str, str]:
         if not name.startswith("$"):
             continue
         if name in found:
-            raise InvalidRequest(f"The query option {escapes.shown(name, 32)} is given more than once")
+            raise InvalidRequest(f"The query option {escapes.name(name)} is given more than once")
         if name not in _NAMES:
-            raise InvalidRequest(f"The query option {escapes.shown(name, 32)} is not supported")
+            raise InvalidRequest(f"The query option {escapes.name(name)} is not supported")
         found[name] = _decode(raw_value)
     return found
 
@@ -77,11 +77,11 @@ def parse_order(text: str) -> tuple[Key, ...]:
         field = filters.PROPERTIES.get(name)
         if field is None or direction not in ([], ["asc"], ["desc"]):
             raise InvalidRequest(
-                f"$orderby: '{escapes.shown(part.strip(), 64)}' is not one of {filters.PROPERTY_NAMES}, alone or with asc or desc",
+                f"$orderby: the property {escapes.name(name)} is not one of {filters.PROPERTY_NAMES}, alone or with asc or desc",
                 target="$orderby",
             )
         if any(key.field is field for key in found):
-            raise InvalidRequest(f"$orderby: '{escapes.shown(name, 32)}' is given more than once", target="$orderby")
+            raise InvalidRequest(f"$orderby: the property {escapes.name(name)} is given more than once", target="$orderby")
         found.append(Key(field, descending=direction == ["desc"]))
     return order(*found)
 
@@ -101,7 +101,7 @@ def parse_select(text: str, properties: frozenset[str], type_name: str) -> tuple
         if name == "*":
             return ()
         if name.lower() not in folded:
-            raise InvalidRequest(f"Could not find a property named '{escapes.shown(name, 32)}' on type 'microsoft.graph.{type_name}'")
+            raise InvalidRequest(f"Could not find a property named {escapes.name(name, 'as given')} on type 'microsoft.graph.{type_name}'")
         found.append(folded[name.lower()])
     return tuple(dict.fromkeys(found))
 

@@ -105,7 +105,7 @@ _KEYS = {"users": "id", "datapolicyoperations": "id", "inboundshareduserprofiles
 
 
 def _unknown(segment: str) -> InvalidRequest:
-    return InvalidRequest(f"Resource not found for the segment '{escapes.shown(segment, 64)}'.")
+    return InvalidRequest(f"Resource not found for the segment {escapes.name(segment)}.")
 
 
 def _segments(raw_path: bytes) -> list[str]:
