@@ -1,6 +1,7 @@
 """A new seal key: nothing is unreadable whenever it is interrupted, nothing opens with the old key afterwards, and exports go on."""
 
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -153,7 +154,7 @@ def test_it_is_recorded_and_says_what_the_audit_trail_was_signed_with(config: Co
     assert {chain["tenant"]: chain["records"] for chain in found["chains"]}["service"] == 1
     with closing(sqlite3.connect(config.store_path)) as connection:
         (text,) = connection.execute("SELECT record FROM audit WHERE tenant_id = ''").fetchone()
-    assert decode(text).action is Action.ROTATE_SEAL_KEY
+    assert (decode(text).action, decode(text).object_id) == (Action.ROTATE_SEAL_KEY, f"os:{os.getuid()}")
 
 
 def test_it_is_refused_while_a_service_works_on_the_store(config: Config) -> None:

@@ -26,6 +26,7 @@ _ACTIVITIES: Mapping[Action, int] = {
     Action.LIST_OPERATIONS: _READ,
     Action.READ_PROFILE: _READ,
     Action.LIST_PROFILES: _READ,
+    Action.VERIFY: _READ,
     Action.COMPLETE: _UPDATE,
     Action.FAIL: _UPDATE,
 }

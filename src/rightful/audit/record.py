@@ -44,6 +44,8 @@ class Action(enum.StrEnum):
     FAIL = "fail"
     CALL = "call"
     """A call of a known caller that named nothing that can be done."""
+    VERIFY = "verify"
+    """`rightful verify --config` checked a package."""
     ROTATE_SEAL_KEY = "rotateSealKey"
     """`rightful rotate-seal-key` was carried out; more than one where it was interrupted and run again."""
     AUTHENTICATE = "authenticate"
@@ -65,6 +67,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who calls, and from where, in ids; nothing of it is set where the service acts by itself."""
 
     object_id: str = ""
+    """Of who works at the machine itself: `os:` and the account's number there."""
     app_id: str = ""
     address: str = ""
     """The client's address as the socket saw it."""

@@ -16,7 +16,12 @@ from rightful.clock import SystemClock
 @click.command()
 @click.argument("subject")
 @click.option(
-    "--to", "location", required=True, metavar="LOCATION", help="A container's SAS URL, a named account, or - for the first line of stdin."
+    "--to",
+    "location",
+    required=True,
+    metavar="LOCATION",
+    help="- for a container's SAS URL on the first line of stdin, or a named account. A SAS URL as LOCATION works too, and stands in the"
+    " list of processes and the shell's history.",
 )
 @click.option("--inbound", is_flag=True, help="SUBJECT is the user id of an inbound shared user profile.")
 @click.option("--no-wait", is_flag=True, help="Print the operation's id and return.")

@@ -130,7 +130,8 @@ def _decide(operation_id: str, *, is_approved: bool, server: str | None, token_f
     "--to",
     "location",
     metavar="LOCATION",
-    help="A new SAS URL of the same container, - for the first line of stdin. Named accounts need none.",
+    help="- for a new SAS URL of the same container on the first line of stdin, or that URL, which then stands in the list of processes."
+    " Named accounts need none.",
 )
 @click.option("--no-wait", is_flag=True, help="Return when the operation runs again.")
 @connection_options

@@ -12,12 +12,14 @@ import click
 from rightful.cli.exits import Exit
 from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit, emit_json, emit_table, format_bytes, say
-from rightful.errors import ConfigurationError, PackageError, Refusal, StorageRefused
+from rightful.clock import SystemClock
+from rightful.errors import ConfigurationError, PackageError, Refusal, StorageError, StorageRefused
 from rightful.package import hashing
 from rightful.package.bagit import BAGIT_PATH, TAG_MANIFEST_PATH
 from rightful.package.minisign import PublicKey, parse_public_key
 from rightful.package.readers import FolderReader, PackageReader, ReadableStorage, StorageReader
 from rightful.package.request_info import PATH as REQUEST_INFO_PATH
+from rightful.package.request_info import operation_of
 from rightful.package.verify import PackageState, Verification, verify
 from rightful.package.zip_reader import ZipReader
 from rightful.storage.interface import Listing, Reading, Storage
@@ -27,6 +29,7 @@ from rightful.storage.sas import SasUrl, parse_sas_url
 
 _FILE_URL = "file://"
 _LARGEST_LOCATION = 16_384
+_LARGEST_REQUEST_INFO = 65_536
 _EXITS = {PackageState.WHOLE: Exit.OK, PackageState.DAMAGED: Exit.FAILED, PackageState.INCOMPLETE: Exit.INCOMPLETE}
 _ABILITIES: tuple[tuple[str, Any], ...] = (("read", Reading), ("list", Listing))
 _ROOT_MARKS = (REQUEST_INFO_PATH, BAGIT_PATH, TAG_MANIFEST_PATH)
@@ -49,14 +52,37 @@ def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
     """Check a package: what is missing, extra or changed.
 
     PACKAGE is a folder, a ZIP file of one, a file:// address of either, the SAS URL of a container that may be read and listed, or - to
-    read that URL from stdin. Exits with 0 where the package is whole, with 1 where it is damaged, with 3 where it is not finished.
+    read that URL from stdin. Exits with 0 where the package is whole, with 1 where it is damaged, with 3 where it is not finished. Where
+    --config names the service's configuration, its audit trail records the check.
     """
     trusted = [_parse_key(text) for text in keys]
     as_json = current().as_json
     with _open(package, prefix) as reader, _progress(is_shown=not as_json and sys.stderr.isatty()) as on_progress:
         found = verify(reader, keys=trusted, on_progress=on_progress)
+        if current().config_path is not None:
+            _record(reader, found)
     _show(found, as_json=as_json)
     return _EXITS[found.state]
+
+
+def _record(reader: PackageReader, found: Verification) -> None:
+    """Record the check before anything is said of it: who cannot record it is told nothing."""
+    from rightful.export.operator import record_verification  # noqa: PLC0415 - heavy, and seldom needed
+
+    record_verification(current().config, _operation_id(reader), found.state, SystemClock())
+
+
+def _operation_id(reader: PackageReader) -> str:
+    """Return which operation a package says to be of; nothing where it cannot be read there, or is damaged."""
+    content = b""
+    try:
+        for chunk in reader.read(REQUEST_INFO_PATH):
+            content += chunk
+            if len(content) > _LARGEST_REQUEST_INFO:
+                return ""
+    except (OSError, StorageError):
+        return ""
+    return operation_of(content)
 
 
 @contextmanager

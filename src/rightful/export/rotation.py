@@ -11,10 +11,11 @@ from contextlib import closing
 from pathlib import Path
 
 from rightful import private_file
-from rightful.audit.record import NOBODY, OK, SERVICE_CHAIN, Action, AuditRecord, Target, record
+from rightful.audit.record import OK, SERVICE_CHAIN, Action, AuditRecord, Target, record
 from rightful.clock import Clock, SystemClock, to_microseconds
 from rightful.config.model import Config
 from rightful.errors import ConfigurationError
+from rightful.export.operator import operator
 from rightful.export.records import PLAN
 from rightful.ids import OperationId, TenantId
 from rightful.sealing import KEY_BYTES, Sealer
@@ -93,7 +94,7 @@ def rotate(config: Config) -> int:
 
 def _done(clock: Clock) -> AuditRecord:
     return record(
-        NOBODY,
+        operator(),
         tenant_id=SERVICE_CHAIN,
         time_us=to_microseconds(clock.now()),
         action=Action.ROTATE_SEAL_KEY,

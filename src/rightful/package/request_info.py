@@ -30,3 +30,13 @@ def request_info(*, operation_id: OperationId, subject_id: SubjectId, correlatio
         "RequestGuid": operation_id,
     }
     return msgspec.json.format(msgspec.json.encode(members), indent=2) + b"\n"
+
+
+def operation_of(content: bytes) -> str:
+    """Return the operation that an entry names, as it stands there; nothing where it names none."""
+    try:
+        found = msgspec.json.decode(content)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return ""
+    named = found.get("CommandId") if isinstance(found, dict) else None
+    return named if isinstance(named, str) else ""

@@ -97,6 +97,9 @@ ON CONFLICT DO NOTHING;
 -- name: get_operation
 SELECT * FROM operation WHERE id = :id AND tenant_id = :tenant_id AND status <> 'intent';
 
+-- name: whose_operation
+SELECT tenant_id, subject_id FROM operation WHERE id = :id;
+
 -- name: first_waiting
 -- Acceptance number of the oldest operation that has not begun, and may.
 SELECT min(seq) AS seq FROM operation WHERE status = 'not_started' AND approval IS NOT 'waiting';

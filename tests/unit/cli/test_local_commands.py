@@ -10,17 +10,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jwt
+import msgspec
 import pytest
 from tests.servers.postgres import PostgresServer
 
 from rightful import certificate
+from rightful.audit.chain import ChainCheck
+from rightful.audit.record import SERVICE_CHAIN, Action, decode
 from rightful.cli import main
 from rightful.cli.diagnosis import examine
 from rightful.cli.exits import Exit
 from rightful.clock import SystemClock
 from rightful.config.load import load
+from rightful.export.operator import operator
 from rightful.store.sqlite import SqliteStore
+from rightful.store.values import NewRead
 from rightful.testing.package_builder import SampleSource, package_entries
+from rightful.testing.store_cases import TENANT, audit_record, intent
 
 
 @pytest.fixture
@@ -366,6 +372,54 @@ def test_unfinished_package_exits_3(package: Path, capsys: pytest.CaptureFixture
     (package / "tagmanifest-sha256.txt").unlink()
     assert main(["verify", str(package)]) == Exit.INCOMPLETE
     assert "incomplete" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["stopped", "running"])
+def test_check_is_recorded_where_the_configuration_is_named(
+    home: Path, package: Path, capsys: pytest.CaptureFixture[str], *, is_running: bool
+) -> None:
+    """In the chain of whoever the operation belongs to, while a service works on the store or not; before anything is said."""
+    config = load(home / "rightful.yaml", {})
+    named = json.loads((package / "RequestInfo.json").read_bytes())["CommandId"]
+    store = SqliteStore(config.store_path, SystemClock())
+    store.begin(msgspec.structs.replace(intent(1), operation_id=named))
+    assert store.promote(named, [NewRead(source_name="orders")], []) is not None
+    if not is_running:
+        store.close()
+    (package / "tagmanifest-sha256.txt").rename(package / "elsewhere")
+    assert main(["verify", str(package), "--config", str(home / "rightful.yaml")]) == Exit.INCOMPLETE
+    (package / "elsewhere").rename(package / "tagmanifest-sha256.txt")
+    assert main(["verify", str(package), "--config", str(home / "rightful.yaml")]) == Exit.OK
+    (package / "RequestInfo.json").write_bytes(b"{}")
+    assert main(["verify", str(package), "--config", str(home / "rightful.yaml")]) == Exit.FAILED
+    assert main(["verify", str(package)]) == Exit.FAILED
+    if not is_running:
+        store = SqliteStore(config.store_path, SystemClock())
+    store.record([audit_record(TENANT, "later")])
+    mine, service = ([decode(entry.canonical) for entry in store.chain(chain)] for chain in (TENANT, SERVICE_CHAIN))
+    assert [(each.action, each.outcome, each.target_id, each.object_id) for each in (*mine[1:3], *service)] == [
+        (Action.VERIFY, "PackageIncomplete", named, f"os:{os.getuid()}"),
+        (Action.VERIFY, "ok", named, f"os:{os.getuid()}"),
+        (Action.VERIFY, "PackageDamaged", "", f"os:{os.getuid()}"),
+    ]
+    check = ChainCheck(TENANT)
+    for entry in store.chain(TENANT):
+        check.add(entry.seq, entry.canonical, entry.hash)
+    assert (check.is_in_order, check.head[0]) == (True, 4)
+    assert mine[1].subject_id == mine[0].subject_id
+    store.close()
+    capsys.readouterr()
+    config.store_path.unlink()
+    assert main(["verify", str(package), "--config", str(home / "rightful.yaml")]) == Exit.FAILED
+    said = capsys.readouterr()
+    assert "there is no store" in said.err
+    assert said.out == ""
+
+
+def test_operator_behind_sudo_is_who_called_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for said, expected in (("1234", "os:1234" if os.getuid() == 0 else f"os:{os.getuid()}"), ("ann", f"os:{os.getuid()}")):
+        monkeypatch.setenv("SUDO_UID", said)  # of use to root alone: others could say what they like
+        assert operator().object_id == expected
 
 
 def test_what_is_no_folder_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

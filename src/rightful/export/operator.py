@@ -1,0 +1,38 @@
+"""What somebody at the machine itself does by the command line, and the service cannot record."""
+
+import os
+
+from rightful.audit.record import OK, Action, Actor, AuditRecord, Target, record
+from rightful.clock import Clock, to_microseconds
+from rightful.config.model import Config
+from rightful.ids import OperationId, SubjectId, TenantId, is_guid
+from rightful.package.verify import PackageState
+from rightful.store import audit_beside
+
+_OUTCOMES = {PackageState.WHOLE: OK, PackageState.DAMAGED: "PackageDamaged", PackageState.INCOMPLETE: "PackageIncomplete"}
+
+
+def operator() -> Actor:
+    """Return who runs this process, as the machine numbers its accounts; behind sudo, who called it."""
+    number = os.getuid()
+    behind = "" if number else os.environ.get("SUDO_UID", "")
+    return Actor(object_id=f"os:{int(behind) if behind.isdecimal() else number}")
+
+
+def record_verification(config: Config, operation_id: str, state: PackageState, clock: Clock) -> None:
+    """Record that a package was checked; `operation_id` is what the package says. Raises what `audit_beside.append` raises."""
+    known = operation_id.lower() if is_guid(operation_id.lower()) else ""
+
+    def make(tenant_id: TenantId, subject_id: SubjectId) -> AuditRecord:
+        return record(
+            operator(),
+            tenant_id=tenant_id,
+            time_us=to_microseconds(clock.now()),
+            action=Action.VERIFY,
+            outcome=_OUTCOMES[state],
+            target=Target.OPERATION,
+            target_id=known,
+            subject_id=subject_id,
+        )
+
+    audit_beside.append(config.store_path, OperationId(known), make)
