@@ -13,7 +13,7 @@ from firebird.embedded.provider import FirebirdProvider
 from tests.servers.process import skip_without
 
 _FETCHED = Path(__file__).parents[2] / ".cache/libtommath"
-_WORD = re.compile(r"(?<![\w\"'])text(?![\w\"'])")
+_WORD = re.compile(r"(?<![\w\"'])(?<!sub_type )text(?![\w\"'])")
 _LOWER = re.compile(r"ON (\w+) \((lower\(\w+\))\)")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import ReflectedIndex
@@ -14,7 +15,7 @@ from rightful.database.sqlalchemy_sql import Names, SqlalchemyDialect
 from rightful.database.sqlalchemy_types import Said, column_of
 from rightful.database.sqlalchemy_values import array_of
 from rightful.database.table import Link, Statistics, Table, TableColumn, links_of
-from rightful.package.schema import Column
+from rightful.package.schema import Column, ColumnKind
 from rightful.package.serializer import Serializer
 
 T = TypeVar("T")
@@ -72,14 +73,22 @@ def introspect(connection: SqlalchemyConnection, name: str, dialect: SqlalchemyD
         )
         for column in found
     ]
+    sets = tuple(frozenset(map(str, each)) for each in unique if not nullable.intersection(each))
+    made = (column_of(said, dialect) for said in columns)
     return Table(
         name=name,
         sql=f"{quote(schema)}.{quote(plain)}" if schema else quote(plain),
-        columns=tuple(column_of(said, dialect) for said in columns),
+        columns=tuple(made) if dialect.exact else tuple(_without_ties(column, sets) for column in made),
         primary_key=tuple(map(str, key)),
-        unique=tuple(frozenset(map(str, each)) for each in unique if not nullable.intersection(each)),
+        unique=sets,
         is_view=is_view,
     )
+
+
+def _without_ties(column: TableColumn, unique: Sequence[frozenset[str]]) -> TableColumn:
+    """Have a text be a key only where no two are equal: several come in some order, which comparing does not know."""
+    is_usable = column.column.kind is not ColumnKind.TEXT or frozenset({column.name}) in unique
+    return column if is_usable else msgspec.structs.replace(column, key_type="")
 
 
 def links(connection: SqlalchemyConnection, table: Table) -> tuple[Link, ...]:

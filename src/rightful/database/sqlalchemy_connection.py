@@ -156,7 +156,14 @@ class SqlalchemyConnection:
     def _run(self, query: str | sa.Select[Any], parameters: Mapping[str, Any]) -> Iterator[sa.CursorResult[Any]]:
         said = sa.text(query) if isinstance(query, str) else query
         result = self.raw.execute(said, parameters, execution_options={"stream_results": True, "max_row_buffer": 1})
-        yield result
+        try:
+            yield result
+        except BaseException:
+            self.break_off()
+            self.close()
+            with suppress(Exception):
+                result.close()  # after the connection: some drivers would have all of its rows sent first
+            raise
         result.close()
 
     @contextmanager

@@ -19,7 +19,7 @@ from rightful.database.pool import Pool
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.row_batches import batch_of, fetched, pieces
 from rightful.database.sqlalchemy_connection import Late, SqlalchemyConnection
-from rightful.database.sqlalchemy_errors import is_connection_lost, late, translate
+from rightful.database.sqlalchemy_errors import is_cancelled, is_connection_lost, late, translate
 from rightful.database.sqlalchemy_sql import Meant, SqlalchemyDialect, statement
 from rightful.database.sqlalchemy_values import Misfit, array_of, text_of
 from rightful.database.table import Link, Owner, Statistics, Table
@@ -270,7 +270,7 @@ class SqlalchemyDatabase:
         except ExportError:
             raise
         except Exception as error:  # noqa: BLE001 -- drivers raise what they like
-            if connection is not None and connection.is_late:
+            if (connection is not None and connection.is_late) or is_cancelled(error):
                 return None
             raise self._translated(error, connection) from None
 

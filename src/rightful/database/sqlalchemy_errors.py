@@ -32,13 +32,19 @@ _TRANSIENT = {
     "57": "the query was ended at the server",
     "58": "the server has a fault",
 }
-_CANCELLED = "57014"
+_CANCELLED = frozenset({"57014", "HY008", "70100"})
+"""PostgreSQL, Firebird (and ODBC), MariaDB."""
 _STATES = ("sqlstate", "pgcode")
 
 
 def is_connection_lost(error: Exception) -> bool:
     """Say whether the connection itself is gone, so that another one may do."""
     return (isinstance(error, exc.DBAPIError) and error.connection_invalidated) or _state(error)[:2] == "08"
+
+
+def is_cancelled(error: Exception) -> bool:
+    """Say whether the server ended a query, for its time limit mostly."""
+    return _state(error) in _CANCELLED
 
 
 def late(where: str, source_name: str) -> SourceUnavailable:
@@ -48,7 +54,7 @@ def late(where: str, source_name: str) -> SourceUnavailable:
 
 def translate(error: Exception, *, where: str, source_name: str) -> SourceError:
     """Return our error for another."""
-    if _state(error) == _CANCELLED:
+    if is_cancelled(error):
         return late(where, source_name)
     named = f"({_name(error)})"
     kind = _state(error)[:2]

@@ -37,7 +37,8 @@ _ARROW: Mapping[ColumnKind, Any] = {
 }
 _ZONED = frozenset({"DATETIMEOFFSET", "TIMESTAMPTZ"})
 _MONEY = frozenset({"MONEY", "SMALLMONEY"})
-_WIDE = frozenset({"HUGEINT", "UHUGEINT", "INT128", "UINT128"})
+_WIDE = frozenset({"HUGEINT", "UHUGEINT", "VARINT", "BIGNUM", "INT128"})
+_NESTED = frozenset({"STRUCT", "MAP", "UNION"})
 _LARGE_IS_ORDERED = frozenset({"sqlite", "postgresql", "mysql", "mariadb", "duckdb"})
 """Where texts of any length can be ordered and compared."""
 _PRESENCE = "CASE WHEN {} IS NULL THEN 0 ELSE 1 END"
@@ -58,7 +59,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
 def column_of(said: Said, dialect: SqlalchemyDialect) -> TableColumn:
     """Make a column of what the inspector says."""
     declared = _declared(said.type, dialect)
-    kind = _kind(said.type)
+    kind = _kind(said.type, declared.upper())
     changes = _shape(said.type, kind or ColumnKind.TEXT, declared, dialect)
     if kind is None or isinstance(said.type, sa.JSON):  # a type without a counterpart: the text that the database itself makes of it
         long = _LONG_TEXTS.get(dialect.name, sa.Text())
@@ -79,13 +80,13 @@ def _declared(type_: Any, dialect: SqlalchemyDialect) -> str:
         return type(type_).__name__
 
 
-def _kind(type_: Any) -> ColumnKind | None:  # noqa: PLR0911 -- a table of types
+def _kind(type_: Any, declared: str) -> ColumnKind | None:  # noqa: PLR0911 -- a table of types
     name = str(getattr(type_, "__visit_name__", "")).upper()
-    if isinstance(type_, sa.JSON):
+    if isinstance(type_, sa.JSON) or name in _NESTED:
         return ColumnKind.JSON
     if name in _ZONED or (isinstance(type_, sa.DateTime) and getattr(type_, "timezone", False)):
         return ColumnKind.TIMESTAMP_TZ
-    if name in _WIDE or name in _MONEY or (isinstance(type_, sa.Numeric) and not isinstance(type_, sa.Float)):
+    if declared in _WIDE or name in _MONEY or (isinstance(type_, sa.Numeric) and not isinstance(type_, sa.Float)):
         return ColumnKind.DECIMAL
     if isinstance(type_, sa.Float):
         return ColumnKind.FLOAT

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.contract.database.world import ALL, World, connector, header, make, rows, settings, values
+from tests.contract.database.world import DUCKDB, ENGINES, World, connector, header, make, rows, settings, values
 from tests.contract.database.world import keys as found_keys
 
 from rightful.connectors.interface import Cursor
@@ -14,7 +14,7 @@ ANN = identified(name=("ann",))
 BOTH = [ANN, identified(name=("bob",))]
 
 
-@pytest.fixture(params=ALL)
+@pytest.fixture(params=[*ENGINES, DUCKDB])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     return make(request.param, request, tmp_path)
 
@@ -38,8 +38,6 @@ _POSTGRES_KEYS = [
 
 
 def _check_key(world: World, type_: str, keys: str) -> None:
-    if world.engine == "alchemy-firebird":  # whose indexes have the smallest of all between -1 and 0
-        keys = keys.replace("-9223372036854775808", "-9223372036854775807")
     primary = "PRIMARY KEY" if world.is_postgres else "NOT NULL UNIQUE"
     world.execute(
         f"CREATE TABLE k (k {type_} {primary}); INSERT INTO k VALUES {keys};"
@@ -159,7 +157,7 @@ def test_rows_of_a_key_of_two_columns_are_ordered_by_them(world: World) -> None:
         "CREATE TABLE t (a bigint, b text, n text, PRIMARY KEY (b, a)); INSERT INTO t VALUES (2, 'x', 'ann'), (1, 'y', 'ann'), (1, 'x', 'ann')"
     )
     source = connector(world, source=settings(world, "t", match={"n": "name"}))
-    assert header(source).searched.replace("`", '"').lower().endswith('order by "b", "a"')
+    assert header(source).searched.replace("`", '"').endswith('ORDER BY "b", "a"')
     assert found_keys(source, ANN) == [("x", 1), ("x", 2), ("y", 1)]
     turned = connector(world, source=settings(world, "t", match={"n": "name"}, key=("a", "b")))
     assert found_keys(turned, ANN) == [(1, "x"), (1, "y"), (2, "x")]
