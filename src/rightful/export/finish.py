@@ -38,6 +38,9 @@ _CLOSING_PARTITION = 1
 _GROUP_ENTRIES = 4096
 """Packages are finished together until they have so many entries: what is in memory of one does not multiply with their number."""
 
+_THERE = frozenset({EntryState.DONE, EntryState.SUPERSEDED})
+"""What lies in the storage location."""
+
 _Opened = tuple[Entry, EntryRecord]
 
 
@@ -155,17 +158,22 @@ class Finisher:
         for outcome in self._store.outcomes(operation.operation_id):
             outcomes.setdefault(outcome.source_name, []).append((outcome, sealed.open_read(outcome.sealed_outcome)))
         payload: list[PayloadEntry] = []
+        shards: list[PayloadEntry] = []
         records: list[ledger.SourceRecord] = []
         for name, reads in outcomes.items():
             source, _ = tenant.source(name)
             columns = {outcome.partition: record.columns for outcome, record in reads}
+            brought = [each for each in opened[name] if not paths.is_shard(each[1].path)]
+            shown = [each for each in opened[name] if paths.is_shard(each[1].path)]
+            counting = {record.key: record.path for entry, record in shown if entry.state is EntryState.DONE}
+            shards += (_payload(entry, record) for entry, record in shown if entry.state in _THERE)
             own = [
-                _payload(entry, record, columns.get(entry.partition, ()))
-                for entry, record in opened[name]
-                if entry.state in {EntryState.DONE, EntryState.SUPERSEDED}
+                _payload(entry, record, columns.get(entry.partition, ()), counting.get(paths.shard_path(record.key), ""))
+                for entry, record in brought
+                if entry.state in _THERE
             ]
             payload += own
-            records.append(_source_record(name, source, reads, opened[name], own))
+            records.append(_source_record(name, source, reads, brought, own))
         ended_at = max((record.ended_at for record in records if record.ended_at is not None), default=operation.submitted_at)
         return closing.Finished(
             ledger=ledger.Ledger(
@@ -178,6 +186,7 @@ class Finisher:
                 completed_at=ended_at,
             ),
             entries=tuple(payload),
+            shards=tuple(shards),
             request_info=_request_info(entries),
             organization=tenant.config.name,
             titles=tuple(_title(source) for source in tenant.config.sources if source.name in outcomes),
@@ -221,6 +230,7 @@ def _ending(
             code="PackageChanged",
             hint="submit the request again",
         )
+    there = (*finished.entries, *finished.shards)
     return _Ending(
         operation=operation,
         storage=storage,
@@ -228,8 +238,8 @@ def _ending(
         new_entries=() if before else new,
         totals=PackageTotals(
             prefix=operation.prefix,
-            entries=len(finished.entries) + len(documents) + 1,
-            size_bytes=sum(entry.size_bytes for entry in finished.entries) + sum(document.digest.size_bytes for document in documents),
+            entries=len(there) + len(documents) + 1,
+            size_bytes=sum(entry.size_bytes for entry in there) + sum(document.digest.size_bytes for document in documents),
             manifest_sha256=_sha256(documents, bagit.MANIFEST_PATH),
             receipt_sha256=_sha256(documents, receipt.PATH),
         ),
@@ -247,7 +257,7 @@ def _request_info(entries: Sequence[Entry]) -> Digest:
     raise OperationError("the store lost the package's first entry", code="CheckpointLost", hint="submit the request again")
 
 
-def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...]) -> PayloadEntry:
+def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...] = (), shard: str = "") -> PayloadEntry:
     return PayloadEntry(
         path=record.path,
         sha256=entry.sha256,
@@ -256,6 +266,7 @@ def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...]) -> 
         rows=None if record.origin else entry.rows,
         is_copy=record.is_copy,
         columns=() if record.origin else columns,
+        shard=shard,
         superseded_by=record.reason if entry.state is EntryState.SUPERSEDED else "",
     )
 

@@ -302,7 +302,7 @@ def _now_done(each: Placed) -> Iterator[Entry]:
     if draft.origin:
         state.files += 1
         state.unskip(skip_key(draft.origin))
-    state.size_bytes += draft.size_bytes
+    state.size_bytes += 0 if draft.is_shard else draft.size_bytes
     state.cursor = draft.cursor
     if each.standing is not Standing.DONE:
         yield each.done()

@@ -39,6 +39,11 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     withheld: tuple[tuple[int, int], ...] = ()
     """(cells, values) that rules withheld from it, for each ruled column."""
 
+    @property
+    def is_shard(self) -> bool:
+        """Whether it is there for START-HERE.html alone."""
+        return paths.is_shard(self.path)
+
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """A draft with its place."""

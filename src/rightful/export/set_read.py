@@ -1,6 +1,5 @@
 """One pass over one partition of a source, for all the subjects that wait for it."""
 
-import hashlib
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -36,10 +35,12 @@ from rightful.export.spool import Spool, SpoolFull
 from rightful.export.subject_read import SubjectRead
 from rightful.export.withholding import Amounts, Withholding, amounts, cut
 from rightful.package import paths
+from rightful.package.digest import measure
 from rightful.package.forms import Form, write
 from rightful.package.parts import Part, PartCutter
 from rightful.package.redacting import Counts, Plan, plan
 from rightful.package.serializer import Serializer
+from rightful.package.viewer.shards import encode_shard
 from rightful.subject.folders import kinds_of
 from rightful.subject.model import IdentifiedSubject
 
@@ -76,6 +77,7 @@ class SetRead:
         self._outbox = outbox
         self._part_bytes = settings.part_mib * _MIB
         self._forms = settings.formats
+        self._has_viewer = settings.viewer == "on"
         self._clock = clock
         self._pause = pause
         self._header = ReadHeader()
@@ -282,23 +284,38 @@ class SetRead:
         number = state.next_part
         state.next_part += 1
         # Part numbers and cursors go together: a part's checkpoint says both where to go on and what number comes next.
-        self._outbox.add(state, *(self._draft(form, part, number, withheld if form is self._forms[0] else ()) for form in self._forms))
+        drafts = [self._draft(form, part, number, withheld if form is self._forms[0] else ()) for form in self._forms]
+        if self._has_viewer:
+            drafts.append(_shard(drafts[0], part))
+        self._outbox.add(state, *drafts)
 
     def _draft(self, form: Form, part: Part, number: int, withheld: Amounts) -> Draft:
         content = write(form, self._plan.columns, part.content)
-        digest = hashlib.sha256()
-        for piece in content:
-            digest.update(piece)
+        digest = measure(content)
         return Draft(
             path=paths.part_path(self._source.product, self._source.name, self._partition.number, number, extension=form),
             content=content,
-            sha256=digest.hexdigest(),
-            size_bytes=sum(len(piece) for piece in content),
+            sha256=digest.sha256,
+            size_bytes=digest.size_bytes,
             rows=part.rows,
             is_copy=form is not self._forms[0],
             cursor=cursor_after(part.last_key),
             withheld=withheld,
         )
+
+
+def _shard(draft: Draft, part: Part) -> Draft:
+    """Return what START-HERE.html shows a part from: made of its lines alone, so that it is the same whenever they are."""
+    content = encode_shard(part.content)
+    digest = measure(content)
+    return Draft(
+        path=paths.shard_path(draft.path),
+        content=content,
+        sha256=digest.sha256,
+        size_bytes=digest.size_bytes,
+        is_copy=True,
+        cursor=draft.cursor,
+    )
 
 
 def connector_fault(source_name: str, what: str) -> SourceRefused:

@@ -43,6 +43,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Ledger
     entries: tuple[PayloadEntry, ...]
     """Everything that lies under `data/`, superseded entries too, in any order."""
+    shards: tuple[PayloadEntry, ...] = ()
+    """What lies under `view/` already, superseded or not, in any order."""
     request_info: Digest
     """Of RequestInfo.json, which was written first."""
     organization: str
@@ -96,7 +98,11 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         _document(bagit.BAGIT_PATH, lambda: iter((bagit.BAGIT,))),
         _document(bagit.BAG_INFO_PATH, lambda: iter((bag_info,))),
     )
-    digests = {request_info.PATH: finished.request_info.sha256, **{tag.path: tag.digest.sha256 for tag in described}}
+    digests = {
+        request_info.PATH: finished.request_info.sha256,
+        **{shard.path: shard.sha256 for shard in finished.shards},
+        **{tag.path: tag.digest.sha256 for tag in described},
+    }
     receipt_json = receipt.format_receipt(
         finished.ledger,
         organization=finished.organization,

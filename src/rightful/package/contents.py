@@ -23,6 +23,8 @@ class PayloadEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Whether another entry has the same records, in the form that is counted."""
     columns: tuple[Column, ...] = ()
     """Of a part of a dataset."""
+    shard: str = ""
+    """The path of what START-HERE.html shows a part from, where there is such an entry."""
     superseded_by: str = ""
     """The path of the revision that counts instead, because the source changed while it was read; empty for what counts."""
 

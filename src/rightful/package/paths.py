@@ -27,6 +27,10 @@ MAX_SEGMENTS = 250
 """Azure takes 254."""
 _MAX_FOLDER_BYTES = 96
 
+_DATA = "data/"
+_VIEW = "view/"
+"""Where shards lie: what START-HERE.html loads."""
+
 _PLAIN = re.compile(r"[A-Za-z0-9_(),@+-](?:[A-Za-z0-9_(),@+. -]*[A-Za-z0-9_(),@+-])?")
 _UNSAFE = re.compile(
     r'[=%<>:"|?*\\/\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufdd0-\ufdef\ud800-\udfff'
@@ -59,6 +63,16 @@ def part_path(product: str, source_name: str, partition: int, number: int, revis
     """Return the path of a part of a dataset: `data/Shop/orders/part-00000-00007.r1.jsonl` (no `.r0`)."""
     revised = f".r{revision}" if revision else ""
     return f"{_folder(product, source_name)}/part-{partition:05}-{number:05}{revised}.{extension}"
+
+
+def shard_path(part: str) -> str:
+    """Return the path of the shard of a part, whatever its form: `view/Shop/orders/part-00000-00007.js`."""
+    return f"{_VIEW}{part.removeprefix(_DATA).rpartition('.')[0]}.js"
+
+
+def is_shard(path: str) -> bool:
+    """Say whether an entry is a shard."""
+    return path.startswith(_VIEW)
 
 
 def revised_path(entry_path: str, revision: int) -> str:

@@ -18,9 +18,10 @@ from rightful.package.digest import measure
 from rightful.package.forms import Form, write
 from rightful.package.ledger import Ledger, OriginalName, SkippedEntry, SourceRecord, SupersededEntry, state_of
 from rightful.package.minisign import SigningKey
-from rightful.package.paths import EntryNamer, part_path
+from rightful.package.paths import EntryNamer, part_path, shard_path
 from rightful.package.receipt import PreviousReceipt
 from rightful.package.schema import Column, ColumnKind
+from rightful.package.viewer.shards import encode_shard
 
 OPERATION_ID = OperationId("0d6f3c51-5b0e-4f0e-9c8a-2f7d1a3b4c5d")
 TENANT_ID = TenantId("11111111-1111-1111-1111-111111111111")
@@ -37,8 +38,9 @@ class SampleSource(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     product: str = "Sample"
-    rows: tuple[Mapping[str, bool | int | float | str | None], ...] = ()
-    """Each with the same keys; the first row that is not None decides on a column's kind."""
+    rows: tuple[Mapping[str, Any], ...] = ()
+    """Each with the same keys; where `columns` do not say, the first row that is not None decides on a column's kind."""
+    columns: tuple[Column, ...] = ()
     rows_per_part: int = 1000
     forms: tuple[Form, ...] = (Form.JSONL,)
     superseded_rows: tuple[Mapping[str, bool | int | float | str | None], ...] = ()
@@ -63,11 +65,14 @@ def package_entries(
     info = request_info.request_info(operation_id=operation_id, subject_id=SUBJECT_ID, correlation_id="sample", submitted_at=submitted_at)
     contents: dict[str, bytes] = {request_info.PATH: info}
     entries: list[PayloadEntry] = []
+    shards: list[PayloadEntry] = []
     records: list[SourceRecord] = []
     for source in sources:
         brought = [*_parts(source), *_files(source)]
-        contents |= {entry.path: content for entry, content in brought}
+        shown = list(_shards(source))
+        contents |= {entry.path: content for entry, content in (*brought, *shown)}
         entries += (entry for entry, _ in brought)
+        shards += (entry for entry, _ in shown)
         records.append(_record(source, [entry for entry, _ in brought]))
     finished = Finished(
         ledger=Ledger(
@@ -80,6 +85,7 @@ def package_entries(
             completed_at=COMPLETED_AT,
         ),
         entries=tuple(entries),
+        shards=tuple(shards),
         request_info=measure((info,)),
         organization=organization,
         titles=tuple(SourceTitle(source_name=source.name, product=source.product) for source in sources),
@@ -108,17 +114,29 @@ def resealed(entries: Mapping[str, bytes], *, key: SigningKey = KEY) -> dict[str
 
 def _parts(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:
     columns = _columns(source)
-    batches = [source.rows[start : start + source.rows_per_part] for start in range(0, len(source.rows), source.rows_per_part)]
-    for number, rows in enumerate(batches):
-        is_revised = bool(source.superseded_rows) and number == 0
-        path = part_path(source.product, source.name, 0, number, int(is_revised))
-        if is_revised:
+    for number, rows in enumerate(_batches(source)):
+        path = _part_path(source, number)
+        if source.superseded_rows and number == 0:
             old = part_path(source.product, source.name, 0, 0)
             yield _entry(source, old, _lines(source.superseded_rows), rows=len(source.superseded_rows), columns=columns, superseded_by=path)
         for form in source.forms:
             content = b"".join(write(form, columns, (_lines(rows),)))
             in_form = path.removesuffix(Form.JSONL) + form
-            yield _entry(source, in_form, content, rows=len(rows), columns=columns, is_copy=form is not source.forms[0])
+            is_copy = form is not source.forms[0]
+            yield _entry(source, in_form, content, rows=len(rows), columns=columns, is_copy=is_copy, shard=shard_path(in_form))
+
+
+def _shards(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:
+    for number, rows in enumerate(_batches(source)):
+        yield _entry(source, shard_path(_part_path(source, number)), b"".join(encode_shard((_lines(rows),))))
+
+
+def _batches(source: SampleSource) -> list[tuple[Mapping[str, Any], ...]]:
+    return [source.rows[start : start + source.rows_per_part] for start in range(0, len(source.rows), source.rows_per_part)]
+
+
+def _part_path(source: SampleSource, number: int) -> str:
+    return part_path(source.product, source.name, 0, number, int(bool(source.superseded_rows) and number == 0))
 
 
 def _files(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:
@@ -137,7 +155,7 @@ def _lines(rows: tuple[Mapping[str, Any], ...]) -> bytes:
 
 
 def _columns(source: SampleSource) -> tuple[Column, ...]:
-    return tuple(
+    return source.columns or tuple(
         Column(name=name, kind=next((_KINDS[type(row[name])] for row in source.rows if row[name] is not None), ColumnKind.TEXT))
         for name in (source.rows[0] if source.rows else ())
     )

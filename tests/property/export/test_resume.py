@@ -5,6 +5,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from hypothesis import example, given, settings
@@ -28,6 +29,7 @@ _deaths = st.lists(st.integers(0, 12), max_size=4)
 _sizes = st.lists(st.sampled_from([1, 100, 400_000, 700_000]), max_size=8)
 _MANY = [700_000] * 40
 _forms = st.sampled_from([(Form.JSONL,), tuple(Form), (Form.PARQUET, Form.CSV)])
+_viewer = st.sampled_from(["on", "off"])
 _trees = st.dictionaries(st.sampled_from(["a", "A", "b/c", "b/C", "d e", "é", "e\u0301", "x" * 300, "con", "z."]), st.binary(max_size=20))
 
 
@@ -44,8 +46,8 @@ def _sources(sizes: list[int], tree: Mapping[str, bytes], *, has_key: bool, dies
     }
 
 
-def _written_in(forms: tuple[Form, ...]) -> ExportSettings:
-    return ExportSettings(part_mib=1, retry_s=0.0, formats=forms)
+def _written_in(forms: tuple[Form, ...], viewer: Literal["on", "off"] = "on") -> ExportSettings:
+    return ExportSettings(part_mib=1, retry_s=0.0, formats=forms, viewer=viewer)
 
 
 def _restart(world: World, sources: Mapping[str, Connector], *, export: ExportSettings | None = None) -> None:
@@ -62,6 +64,11 @@ def _forms_by_part(package: Path) -> list[set[str]]:
         if resource["path"].startswith("data/Product/rows/"):
             found.setdefault(re.sub(r"(\.r\d+)?\.\w+$", "", resource["path"]), set()).add(resource["format"])
     return list(found.values())
+
+
+def _shards(package: Path) -> bytes:
+    """Of each part, what START-HERE.html shows it from."""
+    return b"".join(path.name.encode() + path.read_bytes() for path in sorted((package / "view").glob("*/*/part-*.js")))
 
 
 @settings(max_examples=40, deadline=None)
@@ -87,14 +94,22 @@ def test_interrupted_export_equals_one_that_was_not(
             asked += sources["rows"].asked
             assert world.get(operation).status is OperationStatus.COMPLETE, world.get(operation).failure
             assert world.verify(operation).state is PackageState.WHOLE
-            manifests.append((world.package(operation) / "manifest-sha256.txt").read_bytes())
+            manifests.append((world.package(operation) / "manifest-sha256.txt").read_bytes() + _shards(world.package(operation)))
             world.stop()
         assert manifests[0] == manifests[1]
         assert sizes != _MANY or any(each.cursor is not None for each in asked), "the example goes on in the middle"
 
 
 @settings(max_examples=40, deadline=None)
-@given(before=_sizes, after=_sizes, first=_trees, second=_trees, dies_after=st.integers(1, 8), forms=st.tuples(_forms, _forms))
+@given(
+    before=_sizes,
+    after=_sizes,
+    first=_trees,
+    second=_trees,
+    dies_after=st.integers(1, 8),
+    forms=st.tuples(_forms, _forms),
+    viewer=st.tuples(_viewer, _viewer),
+)
 def test_source_or_forms_that_change_in_between_still_give_a_whole_package(
     before: list[int],
     after: list[int],
@@ -103,13 +118,16 @@ def test_source_or_forms_that_change_in_between_still_give_a_whole_package(
     *,
     dies_after: int,
     forms: tuple[tuple[Form, ...], tuple[Form, ...]],
+    viewer: tuple[Literal["on", "off"], Literal["on", "off"]],
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
-        world = World(Path(name), _PEOPLE, _sources(before, first, has_key=False, dies_after=dies_after), export=_written_in(forms[0]))
+        world = World(
+            Path(name), _PEOPLE, _sources(before, first, has_key=False, dies_after=dies_after), export=_written_in(forms[0], viewer[0])
+        )
         operation = world.submit("1")
         world.step()
         world.step()
-        _restart(world, _sources(after, second, has_key=False), export=_written_in(forms[1]))
+        _restart(world, _sources(after, second, has_key=False), export=_written_in(forms[1], viewer[1]))
         world.run()
         done = world.get(operation)
         assert done.status is OperationStatus.COMPLETE, done.failure
@@ -117,6 +135,7 @@ def test_source_or_forms_that_change_in_between_still_give_a_whole_package(
         assert (verification.state, verification.findings) == (PackageState.WHOLE, ())
         sources = json.loads((world.package(operation) / "ledger.json").read_text())["sources"]
         assert sources["rows"]["rows"] in {len(before), len(after)}
+        assert (world.package(operation) / "START-HERE.html").exists() == (viewer[1] == "on")
         parts = _forms_by_part(world.package(operation))
         assert bool(parts) == bool(sources["rows"]["rows"])
         assert {frozenset(found) for found in parts} <= {frozenset(each) for each in forms}

@@ -99,7 +99,8 @@ def test_overview_has_every_source_in_its_state() -> None:
 def test_superseded_part_is_not_shown() -> None:
     entries = package_entries(SampleSource(name="orders", rows=({"id": 2},), superseded_rows=({"id": 1},)))
     [dataset] = _overview(entries)["sources"][0]["datasets"]
-    assert [part["path"] for part in dataset["parts"]] == ["data/Sample/orders/part-00000-00000.r1.jsonl"]
+    assert dataset["parts"] == [{"view": "view/Sample/orders/part-00000-00000.r1.js", "rows": 1}]
+    assert [each["path"] for each in dataset["files"]] == ["data/Sample/orders/part-00000-00000.r1.jsonl"]
     assert dataset["columns"] == [{"name": "id", "kind": "int", "type": "", "rule": ""}]
 
 

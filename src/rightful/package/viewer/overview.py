@@ -5,14 +5,12 @@ from typing import Any
 
 import msgspec
 
-from rightful.package.contents import PAYLOAD, PayloadEntry
+from rightful.package import paths
+from rightful.package.contents import PayloadEntry
 from rightful.package.datapackage import Label, SourceTitle
 from rightful.package.instant import format_instant, format_nanoseconds
 from rightful.package.ledger import Ledger, SourceRecord, format_record, format_text
 from rightful.package.schema import Column
-
-FOLDER = "view/"
-"""Where shards lie."""
 
 _FILES_PER_SHARD = 10_000
 _ITEMS_SHOWN = 200
@@ -53,7 +51,7 @@ def list_files(record: SourceRecord, entries: Sequence[PayloadEntry]) -> list[Fi
     modified = {each.entry: format_nanoseconds(each.modified_ns) for each in record.attributes if each.modified_ns is not None}
     return [
         FileList(
-            path=f"{FOLDER}{record.folder.removeprefix(PAYLOAD)}files-{number:05}.js",
+            path=paths.shard_path(f"{record.folder}files-{number:05}.jsonl"),
             folder=record.folder,
             entries=files[start : start + _FILES_PER_SHARD],
             names=names,
@@ -110,7 +108,8 @@ def _datasets(entries: Sequence[PayloadEntry]) -> list[dict[str, Any]]:
             "columns": [
                 {"name": column.name, "kind": column.kind, "type": column.source_type, "rule": column.redaction or ""} for column in columns
             ],
-            "parts": [{"path": entry.path, "rows": entry.rows, "bytes": entry.size_bytes} for entry in several],
+            "parts": [{"view": entry.shard, "rows": entry.rows} for entry in several if not entry.is_copy],
+            "files": [{"path": entry.path, "rows": entry.rows, "bytes": entry.size_bytes} for entry in several],
         }
         for columns, several in parts.items()
     ]

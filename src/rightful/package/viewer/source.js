@@ -70,7 +70,7 @@ function datasetSection(source, dataset, index) {
       "details",
       { open: !canShow },
       h("summary", {}, t("Files with these records")),
-      h("ul", {}, dataset.parts.map((part) => h("li", {}, entryLink(part.path), ` – ${tn("{n} record", "{n} records", part.rows)}, ${size(part.bytes)}`))),
+      h("ul", {}, dataset.files.map((part) => h("li", {}, entryLink(part.path), ` – ${tn("{n} record", "{n} records", part.rows)}, ${size(part.bytes)}`))),
     ),
   );
 }

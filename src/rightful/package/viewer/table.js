@@ -24,7 +24,7 @@ let tables = 0;
 function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
   tables += 1;
   const id = `table-${tables}`;
-  const state = { page: 0, query: "", found: null, turn: 0 };
+  const state = { page: 0, query: "", found: null, searched: 0, turn: 0 };
   const status = h("p", { role: "status", class: "status" });
   const body = h("tbody");
   const pagers = h("nav", { class: "pager", "aria-label": t("Pages of {name}", { name: caption }) });
@@ -116,7 +116,8 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
     say();
   }
 
-  function say(searched = dataset.rows) {
+  function say() {
+    const { searched } = state;
     const from = state.page * PAGE_ROWS + 1;
     const to = Math.min(from + PAGE_ROWS - 1, count());
     let text = state.found ? noun.found(count()) : noun.count(dataset.rows);
@@ -139,12 +140,13 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
     const tell = (found, searched) => {
       if (state.query !== sought) return false;
       state.found = found;
+      state.searched = searched;
       const isAll = searched === dataset.rows;
       if (isAll || (found.length >= PAGE_ROWS && !drawn)) {
         drawn = 1;
         draw();
       }
-      say(searched);
+      say();
       return true;
     };
     try {
