@@ -16,7 +16,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 _FIELD = re.compile(
-    rb"^(date|from|to|cc|subject|message-id|status|x-status)[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE
+    rb"^(date|from|to|cc|bcc|subject|message-id|status|x-status)[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE
 )
 _END = re.compile(rb"(?:\A|\n)\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
@@ -30,7 +30,7 @@ _DATE_CHARACTERS = 200
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 _ODD_CODECS = frozenset({"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape", "mbcs", "oem"})
 """Python's own, which no mail program means."""
-_REPEATED = MappingProxyType({"to": ", ", "cc": ", ", "from": ", ", "status": "", "x-status": ""})
+_REPEATED = MappingProxyType({"to": ", ", "cc": ", ", "bcc": ", ", "from": ", ", "status": "", "x-status": ""})
 """Fields that count each time they come, and what stands between; of others the first counts."""
 
 

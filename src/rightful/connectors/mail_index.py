@@ -9,7 +9,6 @@ from rightful.connectors.interface import MATCH_PREFIX, SUBJECT_COLUMN, MatchCol
 from rightful.connectors.mail_message import Message
 from rightful.package.schema import Column, ColumnKind
 
-_TEXTS = ("folder", "file", "from", "to", "cc", "subject", "message_id", "flags")
 COLUMNS = (
     Column(name="folder", kind=ColumnKind.TEXT),
     Column(name="file", kind=ColumnKind.TEXT),
@@ -18,6 +17,8 @@ COLUMNS = (
     Column(name="size_bytes", kind=ColumnKind.INT),
     Column(name="flags", kind=ColumnKind.TEXT),
 )
+WITH_BCC = (*COLUMNS, Column(name="bcc", kind=ColumnKind.TEXT))
+"""Where the messages are delivered too, which have it. Else the index may be redacted, by rules that were written without it."""
 _TYPES = {ColumnKind.TEXT: pa.string(), ColumnKind.TIMESTAMP_TZ: pa.timestamp("us", tz="UTC"), ColumnKind.INT: pa.int64()}
 _BATCH_ROWS = 4096
 _BATCH_CHARACTERS = 1 << 20
@@ -29,9 +30,10 @@ _STATUS = {"R": "seen", "A": "answered", "F": "flagged", "D": "deleted", "T": "d
 class Index:
     """Makes batches of one subject's rows."""
 
-    def __init__(self, subject: int, *, match: Mapping[str, str], prefix: str) -> None:
-        """Take what stands in the match columns, by kind of identifier, and what stands before each path."""
+    def __init__(self, subject: int, *, columns: Sequence[Column], match: Mapping[str, str], prefix: str) -> None:
+        """Take the columns, what stands in the match columns, by kind of identifier, and what stands before each path."""
         self._subject = subject
+        self._columns = columns
         self._match = match
         self._prefix = prefix
         self._rows: list[tuple[object, ...]] = []
@@ -50,9 +52,10 @@ class Index:
             *texts,
             message.size_bytes,
             flags,
+            said.get("bcc"),
         )
         self._rows.append(row)
-        self._characters += sum(len(text) for text in texts if text) + 2 * len(path)
+        self._characters += sum(len(text) for text in (*texts, row[-1]) if isinstance(text, str)) + 2 * len(path)
         if len(self._rows) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
             yield from self.rest()
 
@@ -60,8 +63,8 @@ class Index:
         """Yield what is left, if anything."""
         if self._rows:
             count = len(self._rows)
-            columns = dict(zip((column.name for column in COLUMNS), zip(*self._rows, strict=True), strict=True))
-            arrays = [pa.array(columns[column.name], _TYPES[column.kind]) for column in COLUMNS]
+            columns = dict(zip((column.name for column in self._columns), zip(*self._rows, strict=True), strict=False))
+            arrays = [pa.array(columns[column.name], _TYPES[column.kind]) for column in self._columns]
             arrays.append(pa.repeat(pa.scalar(self._subject, pa.int32()), count))
             arrays += [pa.repeat(value, count) for value in self._match.values()]
             names = [*columns, SUBJECT_COLUMN, *(MATCH_PREFIX + kind for kind in self._match)]

@@ -19,7 +19,7 @@ from rightful.connectors.interface import Amount, Cursor, Estimate, FileItem, It
 from rightful.connectors.local_paths import local_path, path_matcher
 from rightful.connectors.local_tree import LocalTree
 from rightful.connectors.mail_imap import ImapStore
-from rightful.connectors.mail_index import COLUMNS, Index, match_columns
+from rightful.connectors.mail_index import COLUMNS, WITH_BCC, Index, match_columns
 from rightful.connectors.mail_maildir import MaildirStore
 from rightful.connectors.mail_mboxes import MboxStore
 from rightful.connectors.mail_message import MailStore, MailVisit, Message, Unread
@@ -44,6 +44,7 @@ class MailboxConnector:
         self._source_name = source_name
         self._settings = settings
         self._template = PathTemplate(settings.template)
+        self._columns = WITH_BCC if settings.messages else COLUMNS
         self._store = _open_store(source_name, settings, self._template, folder)
         self._is_included = path_matcher(settings.include or ("**",))
         self._is_excluded = path_matcher(settings.exclude)
@@ -82,7 +83,7 @@ class MailboxConnector:
             after = _path_of(cursor)
             lost = bool(after) and not all(self._knows(visit, subject, after) for subject in subjects)
             yield ReadHeader(
-                columns=COLUMNS if is_index else (),
+                columns=self._columns if is_index else (),
                 match=match_columns(kinds_in(self._settings.template)) if is_index else (),
                 searched=self._settings.template + ("" if self._settings.messages else _WITHHELD),
                 in_subject_order=True,
@@ -138,7 +139,7 @@ class MailboxConnector:
         return False
 
     def _index(self, visit: MailVisit, subject: int, place: tuple[str, ...], prefix: str) -> Iterator[Item]:
-        index = Index(subject, match=values_in(self._settings.template, self._template.root(place)), prefix=prefix)
+        index = Index(subject, columns=self._columns, match=values_in(self._settings.template, self._template.root(place)), prefix=prefix)
         # What cannot be read stands in the ledger once: as a message, where there are any.
         is_told, is_there = not self._settings.messages, False
         try:

@@ -178,17 +178,6 @@ def test_an_estimate_gives_up_a_listing_that_does_not_end(tmp_path: Path) -> Non
     assert said.files is None or not said.files.is_exact
 
 
-def test_a_folder_without_a_bottom_ends_in_the_ledger(tmp_path: Path) -> None:
-    class Bottomless(asyncssh.SFTPServer):
-        def map_path(self, path: bytes) -> bytes:
-            return super().map_path(b"/ann" if path.startswith(b"/ann/") else path)
-
-    (tmp_path / "ann/d").mkdir(parents=True)
-    with connected(Bottomless, tmp_path) as connector:
-        [item] = items_of(connector)
-    assert getattr(item, "reason", "") == "folders are nested too deeply"
-
-
 class Silent(asyncssh.SFTPServer):
     """Takes a request to read, and never answers it."""
 

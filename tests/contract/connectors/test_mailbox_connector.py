@@ -61,7 +61,7 @@ def name_of(message: bytes) -> str:
 
 
 def row(folder: str, name: str, message: bytes, flags: str = "", **said: object) -> dict[str, object]:
-    fields = dict.fromkeys(("date", "from", "to", "cc", "subject", "message_id"))
+    fields = dict.fromkeys(("date", "from", "to", "cc", "subject", "message_id", "bcc"))
     return {"folder": folder, "file": f"{folder}/{name}", "size_bytes": len(message), "flags": flags, **fields, **said}
 
 
@@ -250,7 +250,7 @@ def test_a_whole_export_has_messages_and_index(tmp_path: Path, form: str) -> Non
 # -- what is withheld ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("form", ["mbox", "maildir"])
 def test_a_redacted_mailbox_is_its_index_and_names_nobody_else(tmp_path: Path, form: str) -> None:
-    letter = LETTER.replace(b"Subject: ", b"Subject: ask carl@x.example ")
+    letter = LETTER.replace(b"Subject: ", b"Bcc: carl@x.example\nSubject: ask carl@x.example ")
     write(tmp_path, {"mail/ann": mbox(letter)} if form == "mbox" else {"mail/ann/new/1": letter})
     people = {"1": {"folder": ("ann",), "mail": ("ann@contoso.example",)}}
     rules: Mapping[str, Redaction] = {"from": "others", "to": "others", "cc": "hash", "subject": "mails_and_phones", "message_id": "drop"}
@@ -264,12 +264,19 @@ def test_a_redacted_mailbox_is_its_index_and_names_nobody_else(tmp_path: Path, f
     index = json.loads(line)
     assert (index["from"], index["to"]) == (PERSON, f"ann@contoso.example, {PERSON}")
     assert index["subject"] == f"ask {MAIL} Grüße"
-    assert "message_id" not in index
+    assert not index.keys() & {"message_id", "bcc"}, "rules that were written without bcc must not let it out"
     for path in world.package(operation).rglob("*"):
         if path.is_file():
             assert not re.search(rb"zoe|fabrikam|photo@|bob@|carl", path.read_bytes()), path
     assert "withheld" in world.ledger(operation)["mail"]["searched"]
     world.stop()
+
+
+def test_whom_a_message_went_to_besides_is_in_the_index_of_messages_that_say_so_themselves(tmp_path: Path) -> None:
+    letter = LETTER.replace(b"Subject: ", b"Bcc: carl@x.example\nBCC: =?utf-8?q?D=C3=B6rte?=\n <d@x.example>\nSubject: ")
+    write(tmp_path, {"ann": mbox(letter, PLAIN)})
+    [rows] = (item.batch.to_pylist() for item in read(connect(tmp_path), 0) if isinstance(item, Rows))
+    assert [each["bcc"] for each in rows] == ["carl@x.example, Dörte <d@x.example>", None]
 
 
 def test_what_cannot_be_read_is_told_where_messages_are_withheld_too(tmp_path: Path) -> None:
