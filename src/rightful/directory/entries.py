@@ -6,6 +6,7 @@ A server compares more loosely than we do, and some more strictly. It finds; who
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import islice
 
 import msgspec
@@ -18,6 +19,8 @@ from rightful.subject.model import IdentifiedSubject
 _SAMPLED = 20
 _APART = frozenset({"id", "upn"})
 """Kinds of which nobody has several."""
+_LOOKED_THROUGH = 1_000
+"""Entries in which one with an attribute is looked for that those have not."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -129,10 +132,21 @@ class EntryLookup:
         """Look at a few entries, and have the server find one of them by each attribute."""
         with closing(self._place.all([*self._columns, *(attribute for attribute, _ in self._match)])) as entries:
             sample = list(islice(entries, _SAMPLED))
+            sample += self._holders(sample, islice(entries, _LOOKED_THROUGH - _SAMPLED))
         if not sample:
             raise self._place.refused("shows no entry that the filter is true of", self._place.advice.no_entry)
         for attribute, kind in self._match:
             self._check_attribute(attribute, kind, sample)
+
+    def _holders(self, sample: Sequence[Found], others: Iterable[Found]) -> Iterator[Found]:
+        """Yield entries that have what none of the sample has."""
+        lacking = {pair for pair in self._match if not any(map(partial(_has, pair), sample))}
+        for entry in others if lacking else ():
+            if had := {pair for pair in lacking if _has(pair, entry)}:
+                yield entry
+                lacking -= had
+            if not lacking:
+                return
 
     def _check_attribute(self, attribute: str, kind: str, sample: Sequence[Found]) -> None:
         pairs = [(entry, value) for entry in sample for value in entry.values[attribute] if is_usable(kind, value)]
@@ -143,7 +157,7 @@ class EntryLookup:
                 )
             return
         entry, value = pairs[0]
-        asked = value.swapcase() if kind in FOLDED_KINDS else value
+        asked = "".join(map(_swapped, value)) if kind in FOLDED_KINDS else value
         if all(found.name != entry.name for found in self._place.by([(attribute, kind)], {kind: [asked]}, [])):
             raise self._place.refused(
                 f"does not find an entry by its own {attribute!r}" + (", letter case apart" if kind in FOLDED_KINDS else ""),
@@ -156,6 +170,15 @@ class EntryLookup:
         columns = [entry.values[name] or [""] for name in self._columns]
         for place in range(max(map(len, columns), default=0)):
             yield tuple(values[min(place, len(values) - 1)] for values in columns)
+
+
+def _has(pair: tuple[str, str], entry: Found) -> bool:
+    attribute, kind = pair
+    return any(is_usable(kind, value) for value in entry.values[attribute])
+
+
+def _swapped(letter: str) -> str:
+    return letter.swapcase() if letter.isascii() else letter  # of ß it would be SS
 
 
 class EntrySharing:

@@ -165,6 +165,20 @@ def test_check_refuses_what_would_find_nobody(start_slapd: StartSlapd, said: dic
         directory.check()
 
 
+def test_check_looks_further_for_an_attribute_that_few_have(start_slapd: StartSlapd) -> None:
+    rare = person(
+        90, {"entryUUID": guid(90), "userPrincipalName": "u90@contoso.example", "unsearchable": "x@contoso.example", "mail": "m@c.example"}
+    )
+    umlaut = person(0, {"entryUUID": guid(0), "userPrincipalName": "stra\u00dfe0@contoso.example"})
+    server = start_slapd(
+        umlaut + "".join(person(n, {"entryUUID": guid(n), "userPrincipalName": f"u{n}@contoso.example"}) for n in range(1, 40)) + rare
+    )
+    with opened(server) as directory:
+        directory.check()
+    with opened(server, identifiers={"mail": "unsearchable"}) as directory, pytest.raises(SourceRefused, match="by its own 'unsearchable'"):
+        directory.check()
+
+
 def test_guids_of_active_directory_are_text(start_slapd: StartSlapd) -> None:
     # MS-DTYP 2.3.4: 00112233-4455-6677-8899-aabbccddeeff is 33221100 5544 7766 8899 aabbccddeeff on the wire.
     raw = bytes.fromhex("33221100554477668899aabbccddeeff")
