@@ -17,6 +17,7 @@ class MemoryTables:
         # SQLite's `memdb`: connections of one process that name it alike share it, and the last one to close ends it.
         uri = f"file:/rightful-{uuid.uuid4().hex}?vfs=memdb"
         self._keeper = open_uri(uri)
+        self._keeper.execute("PRAGMA temp_store = MEMORY")  # an index is sorted before it is stored, else in a file
         self.database: Database = SqliteDatabase(Pool(lambda: open_uri(uri)), None, source_name=source_name, stream_s=STREAM_S)
 
     def add(
@@ -33,6 +34,11 @@ class MemoryTables:
         for column in folded:
             self._keeper.execute(f"CREATE INDEX {quote(f'{table}~{column}')} ON {quote(table)} (lower({quote(column)}))")
         self._keeper.execute("COMMIT")
+
+    def may_repeat(self, table: str, column: str) -> bool:
+        """Say whether two rows have the same in a column, case of ASCII letters apart."""
+        asked = f"SELECT 1 FROM {quote(table)} GROUP BY lower({quote(column)}) HAVING count(*) > 1 LIMIT 1"  # noqa: S608 -- names are quoted
+        return self._keeper.execute(asked).fetchone() is not None
 
     def close(self) -> None:
         """Let go of everything; nobody reads any more."""

@@ -14,7 +14,7 @@ import structlog
 from rightful.clock import Clock, SystemClock
 from rightful.database.memory import MemoryTables
 from rightful.directory.csv_settings import CsvDirectorySettings, as_tables, table_name, wanted
-from rightful.directory.csv_text import read_rows, refused
+from rightful.directory.csv_text import read_rows, refuse_repeated, refused
 from rightful.directory.place import SOURCE_NAME
 from rightful.directory.sql import SqlDirectory
 from rightful.errors import SourceError, SourceUnavailable
@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 SETTLED_S = 2.0
 """How long a file that replaces one in use must have stayed as it is: it may be half written."""
 AGAIN_S = 10.0
-"""After a passing error in reading files they are tried again; the log says so each time."""
+"""After a passing error in reading files they are tried again; the log says so where it is another error than before."""
 _MOST_BYTES = 1 << 30
 
 
@@ -58,6 +58,8 @@ class _Generation:
                 indexed = [column for column, kinds in said.kinds.items() if kinds]
                 folded = [column for column, kinds in said.kinds.items() if kinds & FOLDED_KINDS]
                 self._tables.add(table_name(path), columns, rows, indexed=indexed, folded=folded)
+                if said.unique and self._tables.may_repeat(table_name(path), said.unique):
+                    refuse_repeated(content, file=Path(path).name, column=said.unique, delimiter=settings.delimiter)
             self.directory = SqlDirectory(tenant_id, tables, folder=folder, database=self._tables.database)
             self.directory.check()
         except BaseException:
@@ -90,6 +92,8 @@ class CsvDirectory:
         self._loading = threading.Lock()
         self._current: _Generation | None = None
         self._refused: tuple[_Mark, ...] | None = None
+        self._said = ""
+        """Why files were not read again, as the log has it."""
         self._again_at_s: float | None = None
         """When what could not be read for a while, though it may be right, is looked at again."""
 
@@ -195,14 +199,16 @@ class CsvDirectory:
             return
         try:
             self._put(self._read())
-            self._again_at_s = None
+            self._again_at_s, self._said = None, ""
             _log.info("directory read again", source=SOURCE_NAME)
         except SourceError as error:
             if isinstance(error, SourceUnavailable):
                 self._again_at_s = self._clock.monotonic() + AGAIN_S
             else:
                 self._refused = marks
-            _log.warning("directory not read again; what was read before stays in use", source=SOURCE_NAME, reason=error.message)
+            if error.message != self._said:
+                self._said = error.message
+                _log.warning("directory not read again; what was read before stays in use", source=SOURCE_NAME, reason=error.message)
         finally:
             self._loading.release()
 

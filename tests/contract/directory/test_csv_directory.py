@@ -3,6 +3,7 @@
 import os
 import resource
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -156,7 +157,7 @@ def test_broken_file_leaves_the_old_one_in_use_and_is_said_once(
     assert _mails(directory, "1") == ("b@c.example",)
 
 
-def test_new_file_is_read_once_a_passing_error_has_passed(folder: Path) -> None:
+def test_new_file_is_read_once_a_passing_error_has_passed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     clock = ManualClock(datetime.now(UTC))
     settings = CsvDirectorySettings(file="people.csv", identifiers={"mail": "mail"})
     directory = CsvDirectory(TENANT, settings, folder=folder, clock=clock)
@@ -167,12 +168,16 @@ def test_new_file_is_read_once_a_passing_error_has_passed(folder: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
-        assert _mails(directory, "1") == ("a@c.example",), "no file can be opened"
+        for _ in range(3):
+            assert _mails(directory, "1") == ("a@c.example",), "no file can be opened"
+            clock.advance(AGAIN_S)
+        assert _mails(directory, "1") == ("a@c.example",)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert _mails(directory, "1") == ("a@c.example",), "it is not tried for each answer"
     clock.advance(AGAIN_S)
     assert _mails(directory, "1") == ("b@c.example",)
+    assert capsys.readouterr().out.count("stays in use") == 1, "an error that stays is told once"
     directory.close()
 
 
@@ -200,6 +205,19 @@ def test_answers_are_of_one_moment_while_files_change(folder: Path, directory: C
     assert not wrong
 
 
+def test_rows_of_a_large_file_are_not_in_memory_all_at_once() -> None:
+    rows = "".join(f"{n},u{n}@contoso.example,Mail.{n}@contoso.example\n" for n in range(30_000))
+    content = f"id,upn,mail\n{rows}".encode()
+    tracemalloc.start()
+    try:
+        for _ in read_rows(content, file="people.csv", columns=["id", "upn", "mail"], delimiter=",", unique="id"):
+            pass
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * len(content), "rows go into the table one by one"
+
+
 def test_people_who_share_are_counted_over_a_thousand_rows(folder: Path) -> None:
     _write(
         folder / "people.csv", "id,upn,mail\n" + "".join(f"{n},u{n}@c.example,{'All' if n % 2 else 'all'}@c.example\n" for n in range(1000))
@@ -218,14 +236,14 @@ _cells = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_si
 @given(st.lists(st.tuples(_cells, _cells), max_size=8), st.sampled_from(",;\t|"))
 def test_every_text_is_read_as_it_was_written(rows: list[tuple[str, str]], delimiter: str) -> None:
     written = "".join(delimiter.join('"' + cell.replace('"', '""') + '"' for cell in row) + "\r\n" for row in [("a", "b"), *rows])
-    found = read_rows(written.encode(), file="f.csv", columns=["b", "a"], delimiter=delimiter)
+    found = list(read_rows(written.encode(), file="f.csv", columns=["b", "a"], delimiter=delimiter))
     assert found == [(normalise("", b) or None, normalise("", a) or None) for a, b in rows]
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_rows_or_refused(content: bytes) -> None:
     try:
-        rows = read_rows(b"a,b\n" + content, file="f.csv", columns=["a"], delimiter=",", unique="a")
+        rows = list(read_rows(b"a,b\n" + content, file="f.csv", columns=["a"], delimiter=",", unique="a"))
     except SourceRefused:
         return
     assert all(row[0] for row in rows)
