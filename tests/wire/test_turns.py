@@ -1,5 +1,6 @@
 """Submits that wait for silent storage locations hold up nothing else: over real sockets, with more of them than there are threads."""
 
+import http.client
 import json
 import socket
 import threading
@@ -11,6 +12,7 @@ from tests.wire.running import SocketClient, listening
 from tests.wire.world import ANN, OTHER_ANN, OTHER_TENANT, SUBJECTS, TENANT, Answer, make_config
 
 from rightful.export.interface import SubmitRequest
+from rightful.graph.server import Listening
 from rightful.ids import SubjectId, TenantId
 from rightful.operation.model import DataPolicyOperation
 from rightful.subject.model import DataSubject
@@ -41,21 +43,26 @@ class HalfSilent(MemoryExports):
 
 
 class Scene:
-    def __init__(self, exports: HalfSilent, port: int, issuers: dict[TenantId, SimulatedIssuer], stack: ExitStack) -> None:
-        self.exports, self.port, self.issuers, self._stack = exports, port, issuers, stack
+    def __init__(self, exports: HalfSilent, server: Listening, issuers: dict[TenantId, SimulatedIssuer], stack: ExitStack) -> None:
+        self.exports, self.server, self.issuers, self._stack = exports, server, issuers, stack
+        self.port = server.port
 
     def flood(self, tenant_id: TenantId, host: str, calls: int = FLOOD) -> list[socket.socket]:
         """Send submits, each on a connection of its own, and wait for no answer; return when no more of them come to a thread."""
-        opened = []
-        for number in range(calls):
-            body = json.dumps({"storageLocation": location(host, number)}).encode()
-            head = f"POST /v1.0/users/{PEOPLE[tenant_id]}/exportPersonalData HTTP/1.1\r\nHost: x.example\r\n"
-            head += f"Authorization: Bearer {self.issuers[tenant_id].token()}\r\nContent-Length: {len(body)}\r\n\r\n"
-            opened.append(self._stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=20)))
-            opened[-1].sendall(head.encode() + body)
+        path = f"/v1.0/users/{PEOPLE[tenant_id]}/exportPersonalData"
+        opened = [self.send(tenant_id, path, {"storageLocation": location(host, number)}) for number in range(calls)]
         while self.exports.waiting.acquire(timeout=0.5):
             """Another one has come."""
         return opened
+
+    def send(self, tenant_id: TenantId, path: str, said: object) -> socket.socket:
+        """Send a POST on a connection of its own."""
+        body = json.dumps(said).encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: x.example\r\nclient-request-id: mine\r\n"
+        head += f"Authorization: Bearer {self.issuers[tenant_id].token()}\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection = self._stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=20))
+        connection.sendall(head.encode() + body)
+        return connection
 
     def ask(self, tenant_id: TenantId, method: str, path: str, body: object = None) -> Answer:
         client = SocketClient(self.port)
@@ -80,7 +87,7 @@ def scene(*tenants: TenantId) -> Iterator[Scene]:
         config = make_config({tenant_id: [issuer] for tenant_id, issuer in issuers.items()})
         server = stack.enter_context(listening(config, exports))
         stack.callback(exports.answering.set)
-        yield Scene(exports, server.port, issuers, stack)
+        yield Scene(exports, server, issuers, stack)
 
 
 def test_tenants_with_silent_storage_leave_threads_to_a_third() -> None:
@@ -100,3 +107,24 @@ def test_silent_storage_holds_up_neither_other_storage_nor_a_cancel(tenants: tup
         assert opened.submit(TENANT, "quick").status == 202
         assert opened.ask(TENANT, "DELETE", f"/v1.0/dataPolicyOperations/{first.headers['request-id']}").status == 204
         assert not opened.exports.answering.is_set()
+
+
+def test_request_that_a_stop_cuts_off_is_told_so_in_graphs_words() -> None:
+    # GRAPH-15, GRAPH-40: SDKs send it again after Retry-After, and it is idempotent
+    with scene(TENANT) as opened:
+        held = opened.flood(TENANT, "silent-a")  # at work, and waiting for a thread
+        path = f"/users/{ANN}/exportPersonalData"
+        requests = [{"id": "1", "method": "POST", "url": path, "body": {"storageLocation": location("silent-a", FLOOD)}}]
+        held.append(opened.send(TENANT, "/v1.0/$batch", {"requests": requests}))
+        assert opened.exports.waiting.acquire(timeout=0.5) is False
+        opened.server.stop()
+        answers = []
+        for connection in held[::10]:  # the batch comes last
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            answers.append((answer, answer.read()))
+        for answer, body in answers:
+            assert (answer.status, answer.getheader("Retry-After"), answer.getheader("client-request-id")) == (503, "5", "mine")
+            error = json.loads(body)["error"]
+            assert (error["code"], error["innerError"]["client-request-id"]) == ("ServiceUnavailable", "mine")
+            assert "stopping" in error["message"]

@@ -3,6 +3,7 @@
 There is no middleware: what every answer needs (ids, Date, the error envelope) is done here, once (ADR 0006 has the costs).
 """
 
+import asyncio
 from functools import partial
 
 import structlog
@@ -47,6 +48,8 @@ class GraphApp:
         except Disconnected:
             return
         await _send(send, answer)
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise asyncio.CancelledError
 
     async def _answer(
         self, scope: Scope, receive: Receive, refused: RequestError | None = None, *, batch_of: Caller | None = None
@@ -65,6 +68,12 @@ class GraphApp:
         except SourceError as error:
             _log.warning("directory not read", request_id=request_id, code=error.code, source=error.source_name)
             answer = self._refuse(errors.translate(error), request_id, client_request_id)
+        except asyncio.CancelledError:
+            # The service stops, and has waited long enough. What this asked for may be done all the same: whoever sends it again is told
+            # (GRAPH-15). A batch is answered as a whole.
+            if batch_of is not None:
+                raise
+            answer = self._refuse(errors.stopping(), request_id, client_request_id)
         except Exception as error:  # noqa: BLE001 - outermost loop: whatever happens, the caller gets an answer and the log its place
             _log.error("request failed", request_id=request_id, error=describe(error))
             answer = self._refuse(errors.Unexpected(), request_id, client_request_id)

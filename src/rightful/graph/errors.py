@@ -55,6 +55,11 @@ class ServiceUnavailable(RequestError):
     http_status = 503
 
 
+def stopping() -> ServiceUnavailable:
+    """Say that the service ends before it has answered."""
+    return ServiceUnavailable("The service is stopping", hint="send it again later")
+
+
 def translate(error: SourceError) -> RequestError:
     """Return what a directory's failure, met before anything was committed, is on the wire."""
     if isinstance(error, SourceUnavailable):

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from rightful.errors import RequestError, Throttled
-from rightful.graph.errors import ServiceUnavailable
+from rightful.graph.errors import ServiceUnavailable, stopping
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -196,7 +196,7 @@ class Threads:
         asker, place = call.key
         with self._guard:
             if self._is_closed:
-                raise _stopping()
+                raise stopping()
             queue = self._queues.setdefault(asker, {}).setdefault(place, deque())
             queue.append(call)
             self._rouse()
@@ -260,10 +260,6 @@ class Threads:
             left = [call for places in self._queues.values() for queue in places.values() for call in queue]
             self._queues.clear()
         for call in left:
-            call.refuse(_stopping())
+            call.refuse(stopping())
         for _ in range(self._threads):
             self._wake.put(None)
-
-
-def _stopping() -> ServiceUnavailable:
-    return ServiceUnavailable("The service is stopping", hint="try again later")
