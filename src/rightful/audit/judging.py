@@ -97,7 +97,9 @@ def _leftovers(pieces: Sequence[Stretch], owners: Mapping[int, Stretch]) -> tupl
         else:
             number = _number(piece, before, following[-1].number if following else None, taken)
             if number is None:
-                flaws.append((FindingKind.INSERTED, first, last, "the service did not write it here; those after it were renumbered"))
+                if adjacent is None:
+                    first = flaws.pop()[1]
+                flaws.append((FindingKind.INSERTED, first, last, "the service did not write it here; what comes after was renumbered"))
                 adjacent = None
                 continue
             held = replace(piece, number=number)

@@ -105,6 +105,8 @@ def test_chain_that_fits_nowhere_is_told_in_bounds() -> None:
     found = named(renumbered(genuine[::-1]), genuine, 1000)
     assert found[-1][:3] == (FindingKind.CHANGED, MOST_SUSPECTS + 1, 1000)
     assert len(found) <= MOST_SUSPECTS + 2
+    overlapping = [row for first in range(0, 500, 2) for row in genuine[first : first + 60]]
+    assert len(named(renumbered(overlapping), genuine, 1000)) <= 2 * MOST_SUSPECTS + 2
 
 
 def tampered(rows: list[Row], chance: random.Random) -> list[Row]:
