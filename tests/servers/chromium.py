@@ -36,9 +36,19 @@ class Chromium:
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         assert self._stdout.readline() == b"ready\n", "Chromium did not start"
 
-    def visit(self, folder: Path, steps: str, *, fragment: str = "", width: int = 1280, dark: bool = False, language: str = "en") -> Answer:
-        """Open a package's START-HERE.html from disk and take steps (JavaScript, with `page` of Playwright and `axe`)."""
-        address = (folder / "START-HERE.html").as_uri() + fragment
+    def visit(
+        self,
+        folder: Path,
+        steps: str,
+        *,
+        file: str = "START-HERE.html",
+        fragment: str = "",
+        width: int = 1280,
+        dark: bool = False,
+        language: str = "en",
+    ) -> Answer:
+        """Open a page of a package from disk and take steps (JavaScript, with `page` of Playwright and `axe`)."""
+        address = (folder / file).as_uri() + fragment
         asked = {"address": address, "width": width, "dark": dark, "language": language, "steps": steps}
         self._stdin.write(msgspec.json.encode(asked) + b"\n")
         self._stdin.flush()

@@ -19,6 +19,7 @@ from rightful.package.forms import Form
 from rightful.package.ledger import Ledger
 from rightful.package.minisign import SigningKey
 from rightful.package.receipt import PreviousReceipt
+from rightful.package.verifier import page as verifier
 from rightful.package.viewer import overview, page, shards
 
 _NOTHING_DELIVERED_PATH = f"{PAYLOAD}nothing-delivered.txt"
@@ -75,7 +76,9 @@ def documents(finished: Finished) -> tuple[Document, ...]:
     operation_id = finished.ledger.operation_id
     ledger_json = ledger.format_ledger(finished.ledger)
     forms = {Form(entry.path.rpartition(".")[2]) for entry in payload if entry.rows is not None}
-    readme_txt = readme.format_readme(finished.ledger, organization=finished.organization, forms=forms or {Form.JSONL})
+    readme_txt = readme.format_readme(
+        finished.ledger, organization=finished.organization, forms=forms or {Form.JSONL}, has_pages=finished.has_viewer
+    )
     bag_info = bagit.format_bag_info(
         organization=finished.organization,
         operation_id=operation_id,
@@ -85,7 +88,7 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         payload_entries=len(payload),
     )
     described = (
-        *(_viewer(finished) if finished.has_viewer else ()),
+        *(_pages(finished) if finished.has_viewer else ()),
         _document(
             datapackage.PATH,
             lambda: datapackage.format_datapackage(
@@ -120,6 +123,11 @@ def documents(finished: Finished) -> tuple[Document, ...]:
     )
     tags = sorted([*digests.items(), *((tag.path, tag.digest.sha256) for tag in signed)])
     return (*first, *described, *signed, _document(bagit.TAG_MANIFEST_PATH, lambda: bagit.format_manifest(tags)))
+
+
+def _pages(finished: Finished) -> Iterator[Document]:
+    yield from _viewer(finished)
+    yield _document(verifier.PATH, lambda: iter((verifier.format_page(),)))
 
 
 def _viewer(finished: Finished) -> Iterator[Document]:

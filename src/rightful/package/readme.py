@@ -12,14 +12,14 @@ from rightful.subject.matching import FOLDED_KINDS
 PATH = "README.txt"
 
 
-def format_readme(ledger: Ledger, *, organization: str, forms: Iterable[Form] = (Form.JSONL,)) -> bytes:
+def format_readme(ledger: Ledger, *, organization: str, forms: Iterable[Form] = (Form.JSONL,), has_pages: bool = True) -> bytes:
     """Write README.txt in English; `forms` are those that there are records in."""
     paragraphs = (
         _opening(ledger, organization),
         _contents(ledger),
         _left_out(ledger),
         _CHECKING,
-        _FILES.format(records=" ".join(_FORMS[form] for form in Form if form in set(forms))),
+        _FILES.format(records=" ".join(_FORMS[form] for form in Form if form in set(forms)), pages=_PAGES if has_pages else ""),
     )
     return "\n".join(paragraph for paragraph in paragraphs if paragraph).encode()
 
@@ -137,10 +137,15 @@ _FORMS: Mapping[Form, str] = {
     Form.PARQUET: "in .parquet files, for programs that analyse data",
 }
 
+_PAGES = """START-HERE.html           shows all of it: open it in a browser; it loads view/, and nothing from the network
+VERIFY.html               checks this folder: open it in a browser, and drop the folder on it
+"""
+
 _FILES = """WHAT THE FILES ARE
 
 data/                     what was found, by product and system; records are {records}
 datapackage.json          what the records' columns are (Frictionless Data Package)
+{pages}receipt.json              what was asked and delivered, signed by the controller (receipt.json.minisig, checked by minisign)
 ledger.json               which systems were searched, how, and what was found or could not be read
 manifest-sha256.txt       a digest (SHA-256) of each file under data/
 tagmanifest-sha256.txt    a digest of each of the other files

@@ -42,6 +42,7 @@ def test_documents_come_in_the_order_in_which_they_are_written() -> None:
     assert [document.path for document in documents(_finished())] == [
         "data/nothing-delivered.txt",
         "START-HERE.html",
+        "VERIFY.html",
         "datapackage.json",
         "ledger.json",
         "README.txt",

@@ -64,7 +64,7 @@ def _overview(entries: dict[str, bytes]) -> Any:
 def test_page_comes_right_after_the_parts_and_is_vouched_for() -> None:
     entries = package_entries(DRIVE, EMPTY)
     paths = list(entries)
-    assert paths[3:6] == ["view/OneDrive/drive/files-00000.js", "START-HERE.html", "datapackage.json"]
+    assert paths[3:7] == ["view/OneDrive/drive/files-00000.js", "START-HERE.html", "VERIFY.html", "datapackage.json"]
     assert verify(MemoryReader(entries)).state is PackageState.WHOLE
 
 

@@ -1,0 +1,265 @@
+// What `rightful verify` does, as far as digests and the signature go. Entries are a Map of path to {size, stream()}; nothing is kept but digests.
+
+const MARKS = ["RequestInfo.json", "bagit.txt", "tagmanifest-sha256.txt"];
+const MANIFEST = "manifest-sha256.txt";
+const TAG_MANIFEST = "tagmanifest-sha256.txt";
+const RECEIPT = "receipt.json";
+const SIGNATURE = "receipt.json.minisig";
+const PAYLOAD = "data/";
+const WHOLE_BYTES = 1 << 25; // up to here the browser's own SHA-256 gets the content as a whole
+const LARGEST_DOCUMENT_BYTES = 1 << 28;
+const LINE = /^([0-9a-f]{64}) {2}(.+)$/u;
+const EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/** Return the entries of the package among those of a folder or ZIP file; what lies beside it is named `../…`. */
+function rootOf(entries) {
+  const paths = [...entries.keys()];
+  if (MARKS.some((mark) => entries.has(mark))) return entries;
+  const tops = new Set(paths.filter((path) => MARKS.includes(path.slice(path.indexOf("/") + 1))).map((path) => path.slice(0, path.indexOf("/") + 1)));
+  if (tops.size !== 1) return entries;
+  const [top] = tops;
+  return new Map(paths.map((path) => [path.startsWith(top) ? path.slice(top.length) : `../${path}`, entries.get(path)]));
+}
+
+/** Check a package: {state, findings: [{kind, path, detail}], entries, bytes, signature: {state, key}, receipt}. */
+async function checkPackage(given, { trusted = [], onBytes = () => {} } = {}) {
+  const check = new Check(rootOf(given), onBytes);
+  const listed = await check.table(TAG_MANIFEST, (path) => !path.startsWith(PAYLOAD) && path !== TAG_MANIFEST);
+  const signature = await check.signature(trusted);
+  const tags = check.tags(listed, signature);
+  const payload = await check.table(MANIFEST, (path) => path.startsWith(PAYLOAD));
+  await check.compare(tags, (path) => !path.startsWith(PAYLOAD) && path !== TAG_MANIFEST, signature.receipt ? RECEIPT : TAG_MANIFEST);
+  if (payload) {
+    await check.compare(payload, (path) => path.startsWith(PAYLOAD), MANIFEST);
+    check.root(payload, signature);
+  }
+  const state = !check.entries.has(TAG_MANIFEST) ? "incomplete" : check.findings.length ? "damaged" : "whole";
+  const { receipt, ...said } = signature;
+  return { state, findings: check.findings, entries: check.count, bytes: check.bytes, signature: said, receipt: receipt ?? null };
+}
+
+class Check {
+  constructor(entries, onBytes) {
+    this.entries = entries;
+    this.onBytes = onBytes;
+    this.findings = [];
+    this.digests = new Map();
+    this.contents = new Map();
+    this.strangers = new Set();
+    this.bytes = 0;
+    this.count = 0;
+  }
+
+  find(kind, path, detail) {
+    this.findings.push({ kind, path, detail });
+  }
+
+  /** Read an entry to its end and return its digest, null where it can't be read; small documents are kept where asked for. */
+  async digest(path, { isKept = false } = {}) {
+    if (this.digests.has(path)) return this.digests.get(path);
+    const entry = this.entries.get(path);
+    let digest = null;
+    try {
+      const isLookedInto = isKept && entry.size <= LARGEST_DOCUMENT_BYTES;
+      const isWhole = isLookedInto || entry.size <= WHOLE_BYTES;
+      const hasher = new Sha256();
+      const pieces = [];
+      const reader = (await entry.stream()).getReader();
+      let read = 0;
+      for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+        read += piece.value.length;
+        if (read > entry.size) throw new Error("it is longer than it says");
+        if (isWhole) pieces.push(piece.value);
+        else hasher.update(piece.value);
+        this.bytes += piece.value.length;
+        this.onBytes(this.bytes);
+      }
+      if (isWhole) {
+        const content = new Uint8Array(await new Blob(pieces).arrayBuffer());
+        digest = globalThis.crypto?.subtle ? hex(await crypto.subtle.digest("SHA-256", content)) : hasher.update(content).hex();
+        if (isLookedInto) this.contents.set(path, content);
+      } else {
+        digest = hasher.hex();
+      }
+      this.count += 1;
+    } catch (error) {
+      this.find("unreadable", path, String(error?.message || error));
+    }
+    this.digests.set(path, digest);
+    return digest;
+  }
+
+  /** Read a manifest: a Map of path to digest; null where there is none. */
+  async table(path, belongs) {
+    if (!this.entries.has(path)) {
+      if (path === TAG_MANIFEST) this.find("missing", path, "every finished package has it");
+      return null;
+    }
+    if ((await this.digest(path, { isKept: true })) === null) return null;
+    if (!this.contents.has(path)) {
+      this.find("unreadable", path, "it is too large to be looked into here");
+      return null;
+    }
+    const table = new Map();
+    const text = new TextDecoder().decode(this.contents.get(path));
+    const lines = text.split("\n");
+    if (lines.pop() !== "") this.find("malformed", path, "its last line has no end");
+    let before = "";
+    lines.forEach((line, number) => {
+      const [, digest, name] = LINE.exec(line) ?? [];
+      if (!name || !belongs(name) || !isSafe(name)) this.find("malformed", path, `line ${number + 1} is no digest and path that belong here`);
+      else if (byCodePoints(before, name) >= 0) this.find("malformed", path, `line ${number + 1} is out of order or listed twice`);
+      else table.set((before = name), digest);
+    });
+    this.contents.delete(path);
+    return table;
+  }
+
+  /** Find out who signed the receipt: {state, key, receipt}; the receipt only where it may be relied on. */
+  async signature(trusted) {
+    for (const path of [RECEIPT, SIGNATURE, "RequestInfo.json", "ledger.json"]) {
+      if (this.entries.has(path)) await this.digest(path, { isKept: true });
+    }
+    const [content, signature] = [this.contents.get(RECEIPT), this.contents.get(SIGNATURE)];
+    if (!content || !signature) return { state: "missing", key: "" };
+    const receipt = parsed(content);
+    if (receipt?.format !== "rightful-receipt/1" || typeof receipt.documents !== "object") {
+      this.find("malformed", RECEIPT, "it is no receipt that is known here");
+      return { state: "bad", key: "" };
+    }
+    const key = String(receipt.key);
+    const good = await isSigned(content, signature, key);
+    if (good === null) return { state: "unknown", key };
+    if (!good) {
+      for (const path of [RECEIPT, SIGNATURE]) this.find("changed", path, "the signature is not of this receipt: one of the two was changed");
+      return { state: "bad", key };
+    }
+    if (this.strange(receipt)) return { state: "other", key };
+    const state = !trusted.length ? "good" : trusted.includes(key) ? "trusted" : "untrusted";
+    if (state === "untrusted") this.find("changed", RECEIPT, "it is signed by a key that is none of the controller's");
+    return { state, key, receipt };
+  }
+
+  /** Compare which package the documents say that they are of; the receipt is not relied on where it is of another one than most. */
+  strange(receipt) {
+    const ledger = parsed(this.contents.get("ledger.json")) ?? {};
+    const asked = parsed(this.contents.get("RequestInfo.json")) ?? {};
+    const claims = [
+      [RECEIPT, receipt.operationId, receipt.submittedAt, receipt.subjectId],
+      ["ledger.json", ledger.operationId, ledger.submittedAt, ledger.subjectId],
+      ["RequestInfo.json", asked.CommandId, asked.Timestamp, asked.Subject],
+    ].filter(([, id]) => id);
+    const usual = claims.find(([, id]) => claims.filter(([, other]) => other === id).length * 2 > claims.length) ?? claims[0];
+    for (const [path, id, at, subject] of claims.filter(([, id]) => id !== usual[1])) {
+      const kind = subject === usual[3] && at < usual[2] ? "older" : "swapped";
+      for (const each of path === RECEIPT ? [RECEIPT, SIGNATURE] : [path]) {
+        this.find(kind, each, `it is of operation ${id} of ${at}; this is ${usual[1]}`);
+        this.strangers.add(each);
+      }
+    }
+    return receipt.operationId !== usual[1];
+  }
+
+  /** Return what must lie beside data/: as the receipt says, else as the tag manifest does. */
+  tags(listed, { receipt }) {
+    if (!receipt) return listed;
+    const tags = new Map(Object.entries(receipt.documents));
+    tags.set(RECEIPT, this.digests.get(RECEIPT));
+    tags.set(SIGNATURE, listed?.get(SIGNATURE) ?? this.digests.get(SIGNATURE));
+    if (this.digests.has(TAG_MANIFEST) && this.digests.get(TAG_MANIFEST) !== digestOfLines(tags)) {
+      this.find("changed", TAG_MANIFEST, `${RECEIPT} says another content`);
+    }
+    return tags;
+  }
+
+  /** Compare what lies there with a table. */
+  async compare(table, belongs, source) {
+    if (!table) return;
+    const owners = new Map([...table].filter(([, digest]) => digest !== EMPTY).map(([path, digest]) => [digest, path]));
+    for (const path of this.entries.keys()) {
+      if (belongs(path) && !table.has(path)) this.find("extra", path, `${source} does not list it`);
+    }
+    for (const [path, expected] of table) {
+      if (!this.entries.has(path)) {
+        this.find("missing", path, `${source} lists it`);
+        continue;
+      }
+      const found = await this.digest(path);
+      if (found === null || found === expected || this.strangers.has(path)) continue;
+      const owner = owners.get(found);
+      this.find(owner ? "swapped" : "changed", path, owner ? `it is what ${owner} should be` : `its SHA-256 is ${found}; ${source} says ${expected}`);
+    }
+  }
+
+  root(payload, { receipt }) {
+    if (!receipt || this.findings.length) return;
+    const all = new Map([...payload, ...Object.entries(receipt.documents)]);
+    if (digestOfLines(all) !== receipt.rootSha256) this.find("malformed", RECEIPT, "its rootSha256 is not that of what it lists");
+  }
+}
+
+/** Say whether a minisign signature is of a content, by a key; null where this browser can't tell. */
+async function isSigned(content, signature, key) {
+  const [, first, third, fourth] = /^untrusted comment: [^\n]*\n([^\n]+)\ntrusted comment: ([^\n]*)\n([^\n]+)\n$/u.exec(new TextDecoder().decode(signature)) ?? [];
+  const [made, global, known] = [bytesOf(first), bytesOf(fourth), bytesOf(key)];
+  if (made?.length !== 74 || global?.length !== 64 || known?.length !== 42) return false;
+  const heads = new TextDecoder("latin1");
+  if (heads.decode(made.subarray(0, 2)) !== "ED" || heads.decode(known.subarray(0, 2)) !== "Ed") return false;
+  if (hex(made.subarray(2, 10)) !== hex(known.subarray(2, 10))) return false;
+  let verifying;
+  try {
+    verifying = await crypto.subtle.importKey("raw", known.subarray(10), { name: "Ed25519" }, false, ["verify"]);
+  } catch {
+    return null;
+  }
+  const comment = new TextEncoder().encode(third);
+  const of = made.subarray(10);
+  const signed = new Uint8Array([...of, ...comment]);
+  return (await crypto.subtle.verify("Ed25519", verifying, of, blake2b(content))) && crypto.subtle.verify("Ed25519", verifying, global, signed);
+}
+
+function digestOfLines(table) {
+  const hasher = new Sha256();
+  const encoder = new TextEncoder();
+  for (const [path, digest] of [...table].sort(([one], [other]) => byCodePoints(one, other))) hasher.update(encoder.encode(`${digest}  ${path}\n`));
+  return hasher.hex();
+}
+
+/** Order texts as their UTF-8 bytes are: surrogates come after everything else. */
+function byCodePoints(one, other) {
+  const length = Math.min(one.length, other.length);
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [one.charCodeAt(i), other.charCodeAt(i)];
+    if (x !== y) return rank(x) - rank(y);
+  }
+  return one.length - other.length;
+}
+
+function rank(unit) {
+  return unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit;
+}
+
+function isSafe(path) {
+  return !/[\u0000-\u001f\u007f-\u009f\u2028\u2029\\%]|\p{Cs}/u.test(path) && path.split("/").every((segment) => !["", ".", ".."].includes(segment));
+}
+
+function parsed(content) {
+  try {
+    const value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(content));
+    return value !== null && typeof value === "object" ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function hex(bytes) {
+  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function bytesOf(base64) {
+  try {
+    return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,73 @@
+// Reading ZIP files (APPNOTE 6.3) as they are, piece by piece: with sizes beyond 4 GiB, stored or deflated. Nothing is unpacked to disk.
+
+const END_OF_DIRECTORY = 0x06054b50;
+const WIDE_LOCATOR = 0x07064b50;
+const WIDE_END = 0x06064b50;
+const ENTRY = 0x02014b50;
+const LOCAL = 0x04034b50;
+const NARROW = 0xffffffff;
+
+/** Return [{path, size, stream()}] of the files in a ZIP file (a Blob); throws an Error that says why it can't be read. */
+async function listZip(blob) {
+  const tail = await viewOf(blob, Math.max(0, blob.size - 65557), blob.size);
+  let at = tail.byteLength - 22;
+  while (at >= 0 && tail.getUint32(at, true) !== END_OF_DIRECTORY) at--;
+  if (at < 0) throw new Error("this is no ZIP file, or its end is missing");
+  let count = tail.getUint16(at + 10, true);
+  let size = tail.getUint32(at + 12, true);
+  let start = tail.getUint32(at + 16, true);
+  if (at >= 20 && tail.getUint32(at - 20, true) === WIDE_LOCATOR) {
+    const end = await viewOf(blob, Number(tail.getBigUint64(at - 12, true)), Number(tail.getBigUint64(at - 12, true)) + 56);
+    if (end.byteLength < 56 || end.getUint32(0, true) !== WIDE_END) throw new Error("the ZIP file's directory is damaged");
+    count = Number(end.getBigUint64(32, true));
+    size = Number(end.getBigUint64(40, true));
+    start = Number(end.getBigUint64(48, true));
+  }
+  const directory = await viewOf(blob, start, start + size);
+  const entries = [];
+  for (let number = 0, place = 0; number < count; number++) {
+    if (place + 46 > directory.byteLength || directory.getUint32(place, true) !== ENTRY) throw new Error("the ZIP file's directory is damaged");
+    const [entry, length] = readEntry(directory, place, blob);
+    if (!entry.path.endsWith("/")) entries.push(entry);
+    place += length;
+  }
+  const paths = new Set(entries.map((entry) => entry.path));
+  if (paths.size !== entries.length) throw new Error("the ZIP file has entries twice, and programs differ on which of them counts");
+  return entries;
+}
+
+function readEntry(view, at, blob) {
+  const flags = view.getUint16(at + 8, true);
+  const method = view.getUint16(at + 10, true);
+  const nameBytes = view.getUint16(at + 28, true);
+  const extraBytes = view.getUint16(at + 30, true);
+  const fields = { packed: view.getUint32(at + 20, true), size: view.getUint32(at + 24, true), start: view.getUint32(at + 42, true) };
+  const path = new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at + 46, nameBytes));
+  for (let extra = at + 46 + nameBytes, end = extra + extraBytes; extra + 4 <= end; extra += 4 + view.getUint16(extra + 2, true)) {
+    if (view.getUint16(extra, true) !== 1) continue;
+    let wide = extra + 4;
+    for (const name of ["size", "packed", "start"]) {
+      if (fields[name] !== NARROW) continue;
+      fields[name] = Number(view.getBigUint64(wide, true));
+      wide += 8;
+    }
+  }
+  const isLink = ((view.getUint32(at + 38, true) >>> 16) & 0xf000) === 0xa000;
+  const stream = () => openEntry(blob, fields, method, flags, isLink);
+  return [{ path, size: fields.size, stream }, 46 + nameBytes + extraBytes + view.getUint16(at + 32, true)];
+}
+
+async function openEntry(blob, { packed, start }, method, flags, isLink) {
+  if (flags & 1) throw new Error("it is encrypted");
+  if (isLink) throw new Error("it is a link");
+  if (method !== 0 && method !== 8) throw new Error(`it is packed in a way that is not known here (${method})`);
+  const local = await viewOf(blob, start, start + 30);
+  if (local.byteLength < 30 || local.getUint32(0, true) !== LOCAL) throw new Error("it is damaged");
+  const first = start + 30 + local.getUint16(26, true) + local.getUint16(28, true);
+  const stream = blob.slice(first, first + packed).stream();
+  return method === 0 ? stream : stream.pipeThrough(new DecompressionStream("deflate-raw"));
+}
+
+async function viewOf(blob, start, end) {
+  return new DataView(await blob.slice(start, end).arrayBuffer());
+}

@@ -1,0 +1,227 @@
+"""VERIFY.html opened from disk in Chromium: the same verdicts and names as `rightful verify`, with no request to anywhere."""
+
+import hashlib
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.servers.chromium import Chromium
+
+from rightful.ids import OperationId
+from rightful.package.minisign import SigningKey
+from rightful.package.verifier import page
+from rightful.package.verify import verify
+from rightful.testing.package_builder import KEY, SUBMITTED_AT, MemoryReader, SampleSource, package_entries, resealed, write_package
+
+FILES = {f"{number}/é 日本 \U0001f600.txt": bytes([number]) * number for number in range(1, 12)} | {
+    "\uffee.txt": b"!",
+    "large": b"x" * (40 << 20),
+}
+SOURCES = (
+    SampleSource(name="drive", product="OneDrive", files=FILES),
+    SampleSource(name="orders", product="Shop", rows=tuple({"id": number} for number in range(30)), rows_per_part=10),
+)
+PART = "data/Shop/orders/part-00000-00001.jsonl"
+STRANGER = SigningKey(b"\x07" * 32)
+RESULT = """
+  await page.waitForFunction(() => document.querySelector('section') || document.querySelector('#status').textContent.startsWith('This can'));
+  return page.evaluate(() => ({
+    status: document.querySelector('#status').textContent, verdict: document.querySelector('h2')?.textContent.toLowerCase(),
+    signature: document.querySelector('.signature')?.className, text: document.querySelector('#result').innerText,
+    findings: [...document.querySelectorAll('tbody tr')].map((row) => [row.cells[0].textContent, row.cells[1].textContent]),
+  }));"""
+Entries = dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the controller's page, and the one of packages."""
+    folder = tmp_path_factory.mktemp("verify")
+    (folder / "VERIFY.html").write_bytes(page.format_page())
+    (folder / "ours.html").write_bytes(page.format_page([KEY.public]))
+    return folder
+
+
+def _zip(path: Path, entries: Mapping[str, bytes], *, prefix: str = "", method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method, compresslevel=1) as packed:
+        for name, content in entries.items():
+            packed.writestr(prefix + name, content)
+    return path
+
+
+def _choose(chromium: Chromium, home: Path, given: Path, *, file: str = "ours.html", **more: Any) -> dict[str, Any]:
+    where = "#folder" if given.is_dir() else "#zip"
+    answer = chromium.visit(
+        home, f"await page.setInputFiles('{where}', {msgspec.json.encode(str(given)).decode()});{RESULT}", file=file, **more
+    )
+    assert answer.errors == []
+    assert [address for address in answer.requests if not address.startswith(("file:", "blob:"))] == []
+    assert isinstance(answer.result, dict)
+    return answer.result
+
+
+@pytest.fixture(scope="module")
+def entries() -> Entries:
+    return package_entries(*SOURCES)
+
+
+@pytest.fixture(scope="module")
+def large() -> Entries:
+    """One file is hashed in pieces."""
+    return package_entries(SampleSource(name="drive", product="OneDrive", files=FILES | {"large": b"x" * (34 << 20)}))
+
+
+def test_folder_and_zip_files_of_it_are_whole(chromium: Chromium, home: Path, large: Entries, tmp_path: Path) -> None:
+    entries = large
+    given = [
+        write_package(tmp_path / "package", entries),
+        _zip(tmp_path / "1.zip", entries),
+        _zip(tmp_path / "2.zip", entries, prefix="package/", method=zipfile.ZIP_STORED),
+    ]
+    for each in given:
+        result = _choose(chromium, home, each)
+        assert (result["verdict"], result["signature"], result["findings"]) == ("whole", "signature trusted", [])
+        assert f"{len(entries)} entries" in result["status"]
+    plain = _choose(chromium, home, given[0], file="VERIFY.html")
+    assert plain["signature"] == "signature good"
+    assert KEY.public.text in plain["text"]
+
+
+def test_change_in_a_large_file_is_named(chromium: Chromium, home: Path, large: Entries, tmp_path: Path) -> None:
+    path = "data/OneDrive/drive/large"
+    assert _choose(chromium, home, _zip(tmp_path / "p.zip", large | _flipped(large, path)))["findings"] == [["changed", path]]
+
+
+def _older() -> Entries:
+    return package_entries(
+        SOURCES[1], operation_id=OperationId("0a000000-0000-4000-8000-000000000000"), submitted_at=SUBMITTED_AT - timedelta(days=1)
+    )
+
+
+def _flipped(entries: Entries, path: str) -> Entries:
+    return {path: entries[path][:-1] + bytes([entries[path][-1] ^ 1])}
+
+
+def _swapped(entries: Entries) -> Entries:
+    one, other = (f"data/OneDrive/drive/{number}/é 日本 \U0001f600.txt" for number in (5, 6))
+    return {one: entries[other], other: entries[one]}
+
+
+DAMAGES: dict[str, Callable[[Entries], Entries]] = {
+    "part": lambda entries: entries | _flipped(entries, PART),
+    "document": lambda entries: entries | _flipped(entries, "README.txt"),
+    "receipt": lambda entries: entries | _flipped(entries, "receipt.json"),
+    "tag manifest": lambda entries: entries | {"tagmanifest-sha256.txt": entries["tagmanifest-sha256.txt"].replace(b"README", b"READMY")},
+    "missing": lambda entries: {path: content for path, content in entries.items() if path != PART},
+    "extra": lambda entries: entries | {"data/\u202ex<b>.html": b"<script>", "note.txt": b""},
+    "swapped": lambda entries: entries | _swapped(entries),
+    "older": lambda entries: entries | {path: _older()[path] for path in ("receipt.json", "receipt.json.minisig")},
+    "unsigned": lambda entries: {path: content for path, content in entries.items() if not path.startswith("receipt")},
+    "forged": lambda entries: resealed(entries | {"README.txt": b"forged"}, key=STRANGER),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_each_damage_is_named_as_the_command_names_it(
+    chromium: Chromium, home: Path, entries: Entries, tmp_path: Path, damage: str
+) -> None:
+    damaged = DAMAGES[damage](entries)
+    expected = verify(MemoryReader(damaged), keys=[KEY.public])
+    result = _choose(chromium, home, _zip(tmp_path / "p.zip", damaged))
+    assert result["verdict"] == "damaged" == expected.state.value
+    named = {(kind, path) for kind, path in result["findings"]}
+    serious = {"missing", "extra", "changed", "swapped", "older"}
+    assert {(kind, path.replace("\\u202e", "\u202e").replace("\u202e", "\\u202e")) for kind, path in named if kind in serious} == {
+        (finding.kind.value, finding.path) for finding in expected.findings if finding.kind.value in serious
+    }
+
+
+def test_package_that_was_not_finished_is_called_so(chromium: Chromium, home: Path, entries: Entries, tmp_path: Path) -> None:
+    begun = {path: content for path, content in entries.items() if path.startswith("data/") or path == "RequestInfo.json"}
+    assert _choose(chromium, home, _zip(tmp_path / "p.zip", begun))["verdict"] == "incomplete"
+
+
+def test_what_is_no_package_or_no_zip_file_is_refused(chromium: Chromium, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(b"x" * 100)
+    assert "no ZIP file" in _choose(chromium, home, tmp_path / "x.zip")["status"]
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as packed:
+        packed.writestr("a", "1")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            packed.writestr("a", "2")
+    assert "twice" in _choose(chromium, home, tmp_path / "twice.zip")["status"]
+
+
+def test_zip_file_beyond_four_gib_is_read(chromium: Chromium, home: Path, entries: Entries, tmp_path: Path) -> None:
+    """Its directory lies behind 4 GiB of nothing, so that every place in it is wide."""
+    path = tmp_path / "p.zip"
+    with path.open("wb") as file:
+        file.truncate((4 << 30) + 10)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        for name, content in entries.items():
+            packed.writestr(name, content)
+    assert _choose(chromium, home, path)["verdict"] == "whole"
+
+
+def test_dropped_folder_is_read(chromium: Chromium, home: Path, entries: Entries) -> None:
+    """A drop cannot be made by a script: entries of a file system stand in for what a browser hands over."""
+    small = {path: content for path, content in entries.items() if len(content) < 1 << 20}
+    lacking = sorted((finding.kind.value, finding.path) for finding in verify(MemoryReader(small)).findings)
+    script = """
+      const contents = %s;
+      const tree = {};
+      for (const [path, text] of Object.entries(contents)) {
+        let node = tree;
+        const names = path.split('/');
+        for (const name of names.slice(0, -1)) node = node[name] ??= {};
+        node[names.at(-1)] = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+      }
+      await page.evaluate((tree) => {
+        const entry = (name, node) => node instanceof Uint8Array
+          ? { name, isFile: true, file: (done) => done(new File([node], name)) }
+          : { name, isDirectory: true, createReader: () => {
+              const inner = Object.entries(node).map(([each, below]) => entry(each, below));
+              return { readEntries: (done) => done(inner.splice(0, 3)) };
+            } };
+        const event = new Event('drop', { cancelable: true });
+        event.dataTransfer = { items: [{ webkitGetAsEntry: () => entry('package', tree) }], files: [] };
+        document.dispatchEvent(event);
+      }, tree);
+    """
+    answer = chromium.visit(home, script % msgspec.json.encode(small).decode() + RESULT, file="ours.html")
+    assert answer.errors == []
+    assert sorted((kind, path) for kind, path in answer.result["findings"]) == lacking
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_page_is_usable_by_everybody(chromium: Chromium, home: Path, entries: Entries, tmp_path: Path, width: int, *, dark: bool) -> None:
+    path = _zip(tmp_path / "p.zip", DAMAGES["part"](entries) | {"x" * 100: b""})
+    steps = f"await page.setInputFiles('#zip', '{path}'); await page.waitForSelector('section'); const found = await axe();"
+    steps += "return [found, await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)]"
+    assert chromium.visit(home, steps, file="ours.html", width=width, dark=dark).result == [[], True]
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
+def test_digests_are_those_that_everybody_computes() -> None:
+    folder = resources.files("rightful.package.verifier")
+    code = (folder / "sha256.js").read_text("utf-8") + (folder / "blake2b.js").read_text("utf-8")
+    lengths = [*range(0, 130, 7), 55, 56, 63, 64, 65, 111, 112, 127, 128, 129, 191, 192, 255, 256, 257, 1000, 65_537]
+    code += f"""
+      const content = (length) => Uint8Array.from({{ length }}, (_, i) => (i * 31 + length) & 255);
+      const hex = (bytes) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+      for (const length of {lengths}) {{
+        const hasher = new Sha256();
+        for (let at = 0; at < length; at += 1 + (length % 97)) hasher.update(content(length).subarray(at, at + 1 + (length % 97)));
+        console.log(hasher.hex(), hex(blake2b(content(length))));
+      }}"""
+    said = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True).stdout.splitlines()
+    for length, line in zip(lengths, said, strict=True):
+        content = bytes((i * 31 + length) & 255 for i in range(length))
+        assert line == f"{hashlib.sha256(content).hexdigest()} {hashlib.blake2b(content).hexdigest()}", length
