@@ -1,6 +1,6 @@
 // Searching the rows of a dataset for a text, in whatever column it stands.
 
-const TEXT_CHARACTERS = 64 * 1024 * 1024; // what is kept of texts made ready to be searched, over all datasets
+const TEXT_CHARACTERS = 32 * 1024 * 1024; // what is kept of texts made ready to be searched, over all datasets
 const BUSY_MS = 40;
 
 const ready = new Map(); // "number path": the searchable text of a block

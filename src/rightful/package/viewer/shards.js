@@ -1,6 +1,6 @@
 // Reading rows from shards: scripts beside this page, each loaded when its rows are asked for. A few are kept, the others dropped.
 
-const KEPT_SHARDS = 6;
+const KEPT_SHARDS = 3;
 const KEPT_BLOCKS = 8;
 
 const arrived = new WeakMap(); // script element: its blocks
