@@ -43,11 +43,11 @@ def command() -> None:
 def add(name: str, url: str, *, tables: tuple[str, ...], write: bool, tenant: str | None) -> None:
     """Look at a database, a lake or folders, and propose how to read it as sources.
 
-    URL is what `url` would be in the configuration: sqlite:///FILE, postgresql://…, mysql://…, FOLDER/**/*.parquet (.csv, .jsonl), the
-    folder of a Delta table, or one that has a folder for each person; ${NAME} in it is taken from the environment. Columns are compared
-    with the identifiers that the directory knows: what they have in common becomes `match`. Tables without such a column are reached
-    over others (`via`). A source is named NAME, or NAME_TABLE where there are several. Labels are guessed from columns' names. Look
-    through the proposal, then try it with `rightful source test`. No value is shown.
+    URL is what `url` would be in the configuration: sqlite:///FILE, postgresql://…, mysql://…, dialect+driver://…, FOLDER/**/*.parquet
+    (.csv, .jsonl), the folder of a Delta table, or one that has a folder for each person; ${NAME} in it is taken from the environment.
+    Columns are compared with the identifiers that the directory knows: what they have in common becomes `match`. Tables without such a
+    column are reached over others (`via`). A source is named NAME, or NAME_TABLE where there are several. Labels are guessed from
+    columns' names. Look through the proposal, then try it with `rightful source test`. No value is shown.
     """
     from rightful.sources import survey, writing  # noqa: PLC0415 - heavy
     from rightful.sources.adding import proposals_for  # noqa: PLC0415 - likewise

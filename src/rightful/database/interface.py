@@ -101,8 +101,11 @@ class Database(Protocol):
         """Build a query for `rows`."""
         ...
 
-    def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
-        """Run a query whose answer is small; rows hold subject index and wanted columns, in the query's own order."""
+    def rows(self, query: Query, values: Sequence[SlotValues], *, most: int = 0) -> list[tuple[object, ...]]:
+        """Run a query whose answer is small, or of which the first rows are enough: `most`, where it is not 0.
+
+        Rows hold subject index and wanted columns, in the query's own order.
+        """
         ...
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:

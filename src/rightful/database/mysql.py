@@ -173,11 +173,12 @@ class MysqlDatabase:
         """Build a query for `rows`."""
         return self.build(target, wanted)
 
-    def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
+    def rows(self, query: Query, values: Sequence[SlotValues], *, most: int = 0) -> list[tuple[object, ...]]:
         """Run a query whose answer is small."""
         if values and not any(slot.values for slot in values):
             return []
-        return self._ask(lambda connection: _run(connection, query, values))
+        limited = msgspec.structs.replace(query, sql=query.first(most))
+        return self._ask(lambda connection: _run(connection, limited, values))
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""

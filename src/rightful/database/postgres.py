@@ -195,11 +195,11 @@ class PostgresDatabase:
                 connection.cancel()
                 connection.close()
 
-    def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
+    def rows(self, query: Query, values: Sequence[SlotValues], *, most: int = 0) -> list[tuple[object, ...]]:
         """Run one statement with bound parameters; its answer comes in one piece."""
         if values and not any(slot.values for slot in values):
             return []
-        return self._ask(query.sql, _bound(values))
+        return self._ask(query.first(most), _bound(values))
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""

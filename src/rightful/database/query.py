@@ -81,6 +81,10 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     is_exact: bool = True
     """Whether the database itself finds what is meant, letter by letter, and no more."""
 
+    def first(self, most: int) -> str:
+        """Return its SQL for the first rows; for all of them where `most` is 0."""
+        return f"{self.sql} LIMIT {most:d}" if most else self.sql
+
 
 class Dialect(Protocol):
     """What differs between databases."""

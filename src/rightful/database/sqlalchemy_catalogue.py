@@ -42,7 +42,7 @@ class _Index(NamedTuple):
 def names(connection: SqlalchemyConnection) -> list[str]:
     """Return tables and views of the schema that the account starts in."""
     inspector = _inspector(connection)
-    return sorted({*inspector.get_table_names(), *_views(inspector, None)})[:_NAMED]
+    return sorted({_written(name) for name in (*inspector.get_table_names(), *_views(inspector, None))})[:_NAMED]
 
 
 def introspect(connection: SqlalchemyConnection, name: str, dialect: SqlalchemyDialect) -> Table | None:

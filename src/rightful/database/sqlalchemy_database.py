@@ -153,8 +153,8 @@ class SqlalchemyDatabase:
         """Build a query for `rows`."""
         return self.build(target, wanted)
 
-    def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
-        """Run a query whose answer is small."""
+    def rows(self, query: Query, values: Sequence[SlotValues], *, most: int = 0) -> list[tuple[object, ...]]:
+        """Run a query whose answer is small, or of which the first rows are fetched."""
         if values and not any(slot.values for slot in values):
             return []
 
@@ -162,7 +162,7 @@ class SqlalchemyDatabase:
             found: list[tuple[object, ...]] = []
             for some in _shares(values, self._dialect.values_at_once):
                 said = statement(self._dialect, query, some)
-                rows = connection.rows(said.sql, said.parameters, _LOOKUP_S)
+                rows = connection.rows(said.sql, said.parameters, _LOOKUP_S, most=most)
                 found += [(row[0], *map(_shown, row[1:])) for row in Meant(query, some).of(rows)]
             return found
 

@@ -22,6 +22,23 @@ def is_meant(url: str) -> bool:
     return found is not None and (bool(found[2]) or found[1].lower() not in _OURS)
 
 
+def has_dialect(url: str) -> bool:
+    """Say whether an address is one for SQLAlchemy, and it has a dialect for that; its driver may be missing."""
+    found = _SCHEME.match(url)
+    if found is None or not is_meant(url):
+        return False
+    try:
+        from sqlalchemy import exc  # noqa: PLC0415 -- loaded by who uses it
+        from sqlalchemy.dialects import registry  # noqa: PLC0415 -- likewise
+
+        registry.load(found[1].lower())
+    except ImportError as error:
+        return error.name != "sqlalchemy"
+    except exc.NoSuchModuleError:
+        return False
+    return True
+
+
 def parse(url: str, folder: Path) -> "URL":
     """Return the address of a database; its dialect and driver are installed, or `ConfigurationError` says what to install."""
     try:

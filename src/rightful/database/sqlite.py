@@ -218,13 +218,13 @@ class SqliteDatabase:
                 hint="trying again looks at them anew",
             ) from None
 
-    def rows(self, query: Query, values: Sequence[SlotValues]) -> list[tuple[object, ...]]:
+    def rows(self, query: Query, values: Sequence[SlotValues], *, most: int = 0) -> list[tuple[object, ...]]:
         """Run a query whose answer is small."""
         if values and not any(slot.values for slot in values):
             return []
         try:
             with self._lent() as connection:
-                return connection.execute(query.sql, _parameters(values)).fetchall()
+                return connection.execute(query.first(most), _parameters(values)).fetchall()
         except sqlite3.Error as error:
             raise self._translated(error) from None
 

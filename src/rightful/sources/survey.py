@@ -8,6 +8,7 @@ import msgspec
 
 from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.local_paths import has_wildcard, local_path
+from rightful.database import sqlalchemy_url
 from rightful.database.interface import Database
 from rightful.database.opening import open_database
 from rightful.database.query import Target, Wanted
@@ -40,6 +41,8 @@ def connector_of(url: str, folder: Path) -> str:
     scheme, separator, _ = url.partition("://")
     if separator and scheme in _SCHEMES:
         return _SCHEMES[scheme]
+    if separator and sqlalchemy_url.has_dialect(url):
+        return "sql"
     if separator and scheme != "file":
         raise ConfigurationError(
             f"nothing is known of how to look at {scheme[:20]}:// addresses",
@@ -85,7 +88,7 @@ def _samples(database: Database, table: Table, columns: tuple[TableColumn, ...])
     wanted = Wanted(columns=columns, is_ordered=False, as_text=True)
     query = database.build_lookup(Target(source_name=table.name, table=table, match=()), wanted)
     try:
-        rows = database.rows(msgspec.structs.replace(query, sql=f"{query.sql} LIMIT {_SAMPLED}"), [])
+        rows = database.rows(query, [], most=_SAMPLED)
     except SourceRefused:
         return {}  # a text that is none, mostly: names have to do
     return {column.name: [str(row[place]) for row in rows if row[place] is not None] for place, column in enumerate(columns, 1)}

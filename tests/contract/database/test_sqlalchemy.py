@@ -18,6 +18,7 @@ from tests.servers.postgres import PASSWORD, PostgresServer
 from rightful.connectors.interface import Cursor, Rows, estimate
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.package.serializer import Serializer
+from rightful.sources.survey import connector_of, look_at_database
 from rightful.testing.connector_suite import identified
 
 ANN = identified(name=("ann",), mail=("ann@c.example",))
@@ -282,9 +283,9 @@ def test_what_takes_too_long_is_broken_off(world: World) -> None:
 
 @on("world", [DUCKDB], indirect=True)
 def test_a_duckdb_file_is_locked_only_while_it_is_read(world: World) -> None:
-    world.execute("CREATE TABLE t (id int PRIMARY KEY, n varchar); INSERT INTO t SELECT i, 'ann' FROM range(200000) r(i)")
+    world.execute("CREATE TABLE t (id int PRIMARY KEY, n varchar); INSERT INTO t SELECT i, 'ann' FROM range(20000) r(i)")
     source = connector(world, source=settings(world, "t", match={"n": "name"}))
-    assert len(values(source, [ANN])[0]) == 200000
+    assert len(values(source, [ANN])[0]) == 20000
     path = world.folder / "test.duckdb"
     write = f"import duckdb; c = duckdb.connect({str(path)!r}); c.execute('DELETE FROM t WHERE id > 1')"
     subprocess.run([sys.executable, "-c", write], check=True, timeout=60)
@@ -312,6 +313,20 @@ def test_a_file_is_not_written_to_nor_made(world: World) -> None:
         connection.rows("DELETE FROM t", {}, 1.0)
     assert isinstance(refused.value.__cause__, sqlite3.OperationalError)
     connection.close()
+
+
+@on("world", [FIREBIRD], indirect=True)
+def test_a_database_is_looked_at_and_proposed(world: World) -> None:
+    world.execute(
+        "CREATE TABLE people (id int PRIMARY KEY, mail varchar(80) UNIQUE); INSERT INTO people VALUES (1, 'ann@c.example'), (2, 'ben@c.example');"
+        'CREATE TABLE "Odd.one" (id int PRIMARY KEY, owner int REFERENCES people (id), b blob); INSERT INTO "Odd.one" VALUES (7, 1, x\'00\')'
+    )
+    assert connector_of(world.url, world.folder) == "sql"
+    odd, people = sorted(look_at_database(world.url, world.folder, "source", ()), key=lambda found: found.name.lower())
+    assert people.samples["mail"] == ["ann@c.example", "ben@c.example"]
+    assert odd.name == '"Odd.one"'
+    assert odd.links == (("people", {"owner": "id"}),)
+    assert odd.key == people.key == ("id",)
 
 
 @on("world", [DUCKDB], indirect=True)
