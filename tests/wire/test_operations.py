@@ -559,6 +559,7 @@ ALLOWED = [
     ("/v1.0/dataPolicyOperations/$count", "GET, HEAD, OPTIONS"),
     (f"/v1.0/dataPolicyOperations/{ANN}", "GET, HEAD, DELETE, OPTIONS"),
     (f"/v1.0/dataPolicyOperations/{ANN}/resume", "POST, OPTIONS"),
+    (f"/v1.0/dataPolicyOperations/{ANN}/rightful.approve()", "POST, OPTIONS"),
     ("/beta/$batch", "POST, OPTIONS"),
 ]
 

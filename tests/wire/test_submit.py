@@ -60,6 +60,8 @@ def test_submit_is_accepted_with_the_headers_of_graph(shared: World) -> None:
         (f"/v1.0/users/{ANN}/microsoft.graph.exportPersonalData", ANN),
         (f"/v1.0/users('{ANN}')/microsoft.graph.exportPersonalData", ANN),
         (f"/v1.0/Users/{ANN}/exportpersonaldata", ANN),
+        (f"/v1.0/users/{ANN}/exportPersonalData()", ANN),
+        (f"/v1.0/users/{ANN}/microsoft.graph.exportPersonalData%28%29", ANN),
         (f"/v1.0/users/{ANN}/exportPersonalData/", ANN),
     ],
 )

@@ -118,6 +118,14 @@ def _segments(raw_path: bytes) -> list[str]:
     return found[1:] if found and not found[0] else found
 
 
+def _called(segment: str) -> str:
+    """Write an action that is called with empty parentheses without them, as the parser does that Graph is built on.
+
+    OData's grammar has none for actions (4.01 part 2, 4.6); Microsoft.OData.Core takes empty ones for no parameters at all.
+    """
+    return segment.lower().removesuffix("()")
+
+
 def _entities(segments: list[str]) -> list[str]:
     """Write `users('x')` and `users(id='x')` as `users/x`; a quote inside the key is doubled (OData ABNF, SQUOTE-in-string)."""
     found: list[str] = []
@@ -132,7 +140,7 @@ def _entities(segments: list[str]) -> list[str]:
 
 
 def _exports(rest: list[str], kind: RouteKind, version: str, key: str) -> Route:
-    if not rest or rest[0].lower() not in _EXPORTS:
+    if not rest or _called(rest[0]) not in _EXPORTS:
         raise _unknown(rest[0] if rest else key)
     if len(rest) > 1:
         raise _unknown(rest[1])
@@ -142,7 +150,7 @@ def _exports(rest: list[str], kind: RouteKind, version: str, key: str) -> Route:
 def _users(rest: list[str], version: str) -> Route:
     if len(rest) < 2:  # noqa: PLR2004 - an id and what is asked of it
         raise _unknown("users")
-    if _is_preview([segment.lower() for segment in rest[1:]]):
+    if _is_preview([_called(segment) for segment in rest[1:]]):
         return Route(kind=RouteKind.PREVIEW_USER, version=version, key=rest[0])
     return _exports(rest[1:], RouteKind.EXPORT_USER, version, rest[0])
 
@@ -151,7 +159,7 @@ def _is_preview(asked: list[str]) -> bool:
     match asked:
         case [export, "preview"]:
             return export in _EXPORTS
-        case ["rightful.preview" | "rightful.preview()"]:  # as OData calls a function of ours
+        case ["rightful.preview"]:  # as OData calls a function of ours
             return True
         case _:
             return False
@@ -171,7 +179,7 @@ def _operations(rest: list[str], version: str) -> Route:
             return Route(kind=RouteKind.OPERATIONS_COUNT, version=version)
         case [key]:
             return Route(kind=RouteKind.OPERATION, version=version, key=key)
-        case [key, action] if (ours := _ACTIONS.get(action.lower().removeprefix("rightful."))) is not None:
+        case [key, action] if (ours := _ACTIONS.get(_called(action).removeprefix("rightful."))) is not None:
             return Route(kind=ours, version=version, key=key)
         case _:
             raise _unknown(rest[-1])
@@ -186,7 +194,7 @@ def _directory(rest: list[str], version: str) -> Route:
             return Route(kind=RouteKind.PROFILES, version=version)
         case [key]:
             return Route(kind=RouteKind.PROFILE, version=version, key=key)
-        case [key, *actions] if _is_preview([segment.lower() for segment in actions]):
+        case [key, *actions] if _is_preview([_called(segment) for segment in actions]):
             return Route(kind=RouteKind.PREVIEW_PROFILE, version=version, key=key)
         case [key, *actions]:
             return _exports(actions, RouteKind.EXPORT_PROFILE, version, key)
