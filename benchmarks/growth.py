@@ -17,19 +17,21 @@ PEOPLE = (1, 10, 100, 1_000, 10_000)
 ROWS = (10_000, 100_000, 1_000_000, 10_000_000)
 _STRAIGHT = 1.2
 """The most that one costs among ten times as many, as a multiple of what it costs among the fewer."""
-_WARM = "rows1@example.com"
+_WARM = 1
 _MAKE = """
-CREATE TABLE growth_people (id text PRIMARY KEY, email text NOT NULL UNIQUE);
-CREATE UNLOGGED TABLE growth (id bigint PRIMARY KEY, owner text NOT NULL, at timestamptz NOT NULL, kind text NOT NULL,
+CREATE TABLE IF NOT EXISTS growth_people (id text PRIMARY KEY, upn text NOT NULL UNIQUE);
+INSERT INTO growth_people VALUES ('{rows}', 'rows{rows}@example.com');
+CREATE UNLOGGED TABLE growth_{rows} (id bigint, owner text NOT NULL, at timestamptz NOT NULL, kind text NOT NULL,
   amount numeric(10,2) NOT NULL, is_paid boolean NOT NULL, note text);
-"""
-_FILL = """
-INSERT INTO growth
-SELECT {first} + n, '{mail}', timestamptz '2020-01-01 00:00Z' + n * interval '1 second', (ARRAY['view', 'order', 'return'])[n % 3 + 1],
+INSERT INTO growth_{rows}
+SELECT n, '{rows}', timestamptz '2020-01-01 00:00Z' + n * interval '1 second', (ARRAY['view', 'order', 'return'])[n % 3 + 1],
   (n % 100000) / 100.0, n % 2 = 0, CASE WHEN n % 4 = 0 THEN 'Note ' || n || ': "said so", on the phone' END
 FROM generate_series(1, {rows}) n;
-INSERT INTO growth_people VALUES ('{rows}', '{mail}');
+ALTER TABLE growth_{rows} ADD PRIMARY KEY (id);
+CREATE INDEX ON growth_{rows} (owner, id);
+ANALYZE growth_{rows};
 """
+"""A table for each: in one of few owners PostgreSQL would rightly scan everybody's rows for the least of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +85,11 @@ def _people(cluster: Cluster, number: int) -> Point:
 
 
 def _rows(cluster: Cluster, number: int) -> Point:
-    with Service(_tenant(cluster.url)) as service:
+    with Service(_tenant(cluster.url, number)) as service:
         connection = service.connect()
-        connection.follow(connection.submit(_WARM))
+        connection.follow(connection.submit(_upn(_WARM)))
         before, began = service.cpu_s(), time.perf_counter()
-        operation = connection.follow(connection.submit(_mail(number)), pause_s=0.02)
+        operation = connection.follow(connection.submit(_upn(number)), pause_s=0.02)
         seconds = time.perf_counter() - began
         point = Point(amount=number, seconds=seconds, cpu_s=service.cpu_s() - before, peak_rss_mib=service.peak_rss_mib())
         connection.close()
@@ -96,29 +98,21 @@ def _rows(cluster: Cluster, number: int) -> Point:
     return point
 
 
-def _mail(rows: int) -> str:
+def _upn(rows: int) -> str:
     return f"rows{rows}@example.com"
 
 
 def _make(cluster: Cluster, amounts: Sequence[int]) -> None:
     """Make those people of so many rows that are not there yet; the cluster is kept."""
-    with psycopg.connect(cluster.url) as connection:
-        if not connection.execute("SELECT to_regclass('growth_people')").fetchone()[0]:  # type: ignore[index]  # one row, always
-            connection.execute(_MAKE)
-        there = {int(row[0]) for row in connection.execute("SELECT id FROM growth_people")}
-        missing = sorted({1, *amounts} - there)
-        if missing:
-            print(f"making people of {', '.join(f'{number:,}' for number in missing)} rows (once) …", file=sys.stderr)
-            for number in missing:
-                connection.execute(_FILL.format(first=number * 10, rows=number, mail=_mail(number)))
-            connection.execute("CREATE INDEX IF NOT EXISTS growth_owner ON growth (owner, id)")
-            connection.commit()
-            connection.autocommit = True
-            connection.execute("VACUUM ANALYZE growth")
+    with psycopg.connect(cluster.url, autocommit=True) as connection:
+        for number in (_WARM, *amounts):
+            if connection.execute("SELECT to_regclass(%s)", [f"growth_{number}"]).fetchone() == (None,):
+                print(f"making a person of {number:,} rows (once) …", file=sys.stderr)
+                connection.execute(_MAKE.format(rows=number))
 
 
-def _tenant(url: str) -> dict[str, object]:
+def _tenant(url: str, rows: int) -> dict[str, object]:
     return {
-        "directory": {"connector": "sql", "url": url, "table": "growth_people", "id": "id", "upn": "email"},
-        "sources": {"growth": {"connector": "sql", "url": url, "table": "growth", "match": {"owner": "upn"}, "key": "id"}},
+        "directory": {"connector": "sql", "url": url, "table": "growth_people", "id": "id", "upn": "upn"},
+        "sources": {"growth": {"connector": "sql", "url": url, "table": f"growth_{rows}", "match": {"owner": "id"}, "key": "id"}},
     }

@@ -36,6 +36,11 @@ def draw(panels: Sequence[Panel]) -> str:
     ]
     for number, panel in enumerate(panels):
         lines += [f'<g transform="translate({_LEFT + number * step} {_TOP})">', *_panel(panel), "</g>"]
+    legend = (
+        f'<tspan fill="{_TIME}">time, left</tspan>; <tspan fill="{_MEMORY}">peak memory of the service, right</tspan>; '
+        '<tspan fill="#777">dotted: as much for each as at the end</tspan>'
+    )
+    lines.append(f'<text x="{width / 2}" y="{height - 12}" text-anchor="middle">{legend}</text>')
     return "\n".join([*lines, "</svg>", ""])
 
 
