@@ -188,8 +188,11 @@ class EntrySharing:
         self._place = place
         self._owners = {attribute: tuple(kinds) for attribute, kinds in owners.items()}
 
-    def count(self, kind: str, columns: Sequence[str], values: Sequence[str]) -> list[int]:
-        """Count different owners, of whom an entry may have several; one that names none is somebody of its own."""
+    def count(self, kind: str, columns: Sequence[str], values: Sequence[str], *, is_given: bool = False) -> list[int]:
+        """Count different owners, of whom an entry may have several; one that names none is somebody of its own.
+
+        A server that shows an attribute and cannot be searched by it finds nobody, and not who else has a value: that is an error.
+        """
         people: dict[str, set[object]] = {normalise(kind, value): set() for value in values}
         match = [(column, kind) for column in columns]
         for entry in self._place.by(match, {kind: values}, list(self._owners)):
@@ -198,7 +201,13 @@ class EntrySharing:
                 for value in entry.values[column]:
                     if (held := people.get(normalise(kind, value))) is not None:
                         held.update(owners)
-        return [len(people[normalise(kind, value)]) for value in values]
+        counts = [len(people[normalise(kind, value)]) for value in values]
+        if is_given and 0 in counts:
+            named = ", ".join(map(repr, columns))
+            raise self._place.refused(
+                f"does not find an entry by its own {named}, so that nobody knows who else has it", self._place.advice.not_found
+            )
+        return counts
 
     def _owners_of(self, entry: Found) -> Iterator[object]:
         """Yield whose an entry is: several object ids or names are several people, several of anything else may be one person's."""

@@ -268,7 +268,7 @@ class PeopleDirectory:
         # Who shares a name is refused as a whole, a moment later.
         own = [each for each in reached if each[1].kind in OWN_KINDS]
         admit(own, lambda _, values: [1] * len(values), self._limits)
-        admit((each for each in reached if each[1].kind not in OWN_KINDS), self._sharing, self._limits)
+        admit((each for each in reached if each[1].kind not in OWN_KINDS), partial(self._sharing, giver=holdings), self._limits)
 
     def _refuse_namesakes(self, found: Sequence[Known | None], kind: SubjectKind, by_upn: Lookup) -> None:
         people = [known for known in found if known is not None and known.subject.kind is kind]
@@ -288,13 +288,13 @@ class PeopleDirectory:
                 for row, (kind, value) in rows
                 for each in more.holdings.identifiers([row])
             )
-            admit(found, self._sharing, self._limits)
+            admit(found, partial(self._sharing, giver=more.holdings), self._limits)
 
-    def _sharing(self, kind: str, values: Sequence[str]) -> Sequence[int]:
+    def _sharing(self, kind: str, values: Sequence[str], giver: "_Holdings | None" = None) -> Sequence[int]:
         """Say how many people have each value, by the place that gives it to the most: wherever it was found, it is the same value."""
         inbound = [] if self._inbound is None else [self._inbound.holdings]
         tables = [self._people, *inbound, *(more.holdings for more in self._more)]
-        counts = [each.sharing(kind, values) for each in tables if kind in each.by_kind]
+        counts = [each.sharing(kind, values, is_given=each is giver) for each in tables if kind in each.by_kind]
         return [max(several) for several in zip(*counts, strict=True)] if counts else [1] * len(values)
 
 
@@ -310,9 +310,9 @@ class _Holdings:
         self._leading = [self.columns.index(column) if column else None for column in leading]
         self._identifiers = [(kind, f"{place.name}.{column}", self.columns.index(column)) for kind, column in pairs]
 
-    def sharing(self, kind: str, values: Sequence[str]) -> Sequence[int]:
+    def sharing(self, kind: str, values: Sequence[str], *, is_given: bool = False) -> Sequence[int]:
         """Say how many people have each of these values."""
-        return self._owners.count(kind, self.by_kind[kind], values)
+        return self._owners.count(kind, self.by_kind[kind], values, is_given=is_given and kind not in OWN_KINDS)
 
     def leading(self, row: Row) -> list[str]:
         """Return the columns that describe a person; empty where the settings name none."""

@@ -48,8 +48,15 @@ class Lookup(Protocol):
 class Sharing(Protocol):
     """Says to how many people an identifier belongs."""
 
-    def count(self, kind: str, columns: Sequence[str], values: Sequence[str]) -> list[int]:
-        """Return to how many people each value belongs that any of the columns may hold; a row that is nobody's may be anybody's."""
+    def count(self, kind: str, columns: Sequence[str], values: Sequence[str], *, is_given: bool = False) -> list[int]:
+        """Return to how many people each value belongs that any of the columns may hold; a row that is nobody's may be anybody's.
+
+        Args:
+            kind: of the values.
+            columns: that may hold them.
+            values: of identifiers.
+            is_given: whether the place gave them itself, and is at fault where it does not find one of them.
+        """
         ...
 
 

@@ -25,8 +25,9 @@ class TableSharing:
         self._database = database
         self._owners = [Owner(column, FOLDED_KINDS.issuperset(kinds)) for column, kinds in owners.items()]
 
-    def count(self, kind: str, columns: Sequence[str], values: Sequence[str]) -> list[int]:
+    def count(self, kind: str, columns: Sequence[str], values: Sequence[str], *, is_given: bool = False) -> list[int]:
         """Return to how many people each value belongs that any of the columns may hold; a row that is nobody's may be anybody's."""
+        del is_given  # a database that can be asked for a column can be asked by it
         table = self._database.table(self.name)
         # A unique column may have a folded value in several spellings, of as many people.
         if len(columns) == 1 and kind not in FOLDED_KINDS and table.is_unique(frozenset(columns)):

@@ -157,6 +157,16 @@ def test_other_people_than_asked_for_are_left_aside(key: str) -> None:
         assert directory.subjects([]) == ()
 
 
+def test_who_else_has_an_identifier_is_known_or_refused() -> None:
+    blind = lambda query: page(query, [] if "emails" in query.get("filter", "") else matching(query))  # noqa: E731
+    with asked(blind) as (directory, _):
+        found = directory.find_user(ANN)
+        assert found is not None
+        with pytest.raises(SourceRefused, match=r"by its own 'emails\.value', so that nobody knows who else has it") as caught:
+            directory.identify([found])
+        assert "find_by: list" in caught.value.hint
+
+
 def test_groups_are_nobody() -> None:
     groups = [{"schemas": [GROUP], "id": "u1", "userName": ANN, "displayName": "Sales", "members": [{"value": "u2"}]}]
     with asked(lambda query: page(query, groups)) as (directory, _):

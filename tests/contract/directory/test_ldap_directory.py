@@ -179,6 +179,14 @@ def test_check_looks_further_for_an_attribute_that_few_have(start_slapd: StartSl
         directory.check()
 
 
+def test_who_else_has_an_identifier_is_known_or_refused(start_slapd: StartSlapd) -> None:
+    with opened(start_slapd(people(3, unsearchable="x@contoso.example")), identifiers={"mail": "unsearchable"}) as directory:
+        subject = directory.find_user(guid(1))
+        assert subject is not None
+        with pytest.raises(SourceRefused, match="nobody knows who else has it"):
+            directory.identify([subject])
+
+
 def test_guids_of_active_directory_are_text(start_slapd: StartSlapd) -> None:
     # MS-DTYP 2.3.4: 00112233-4455-6677-8899-aabbccddeeff is 33221100 5544 7766 8899 aabbccddeeff on the wire.
     raw = bytes.fromhex("33221100554477668899aabbccddeeff")
