@@ -371,9 +371,25 @@ def test_many_values_take_few_requests_and_none_that_is_too_long() -> None:
         assert [each.subject_id for each in found if each] == [each["id"] for each in everybody]
         assert len(api.asked) <= 200 / 20 + 1
         api.asked.clear()
-        long = directory.identify([each for each in found if each])
-        assert all(long)
+        assert all(directory.identify([each for each in found if each]))
+        assert max(each.target.count("%20or%20") for each in api.asked) == 19
+    with asked(lambda query: page(query, matching(query, everybody)), page_size=100, at_once=1000) as (directory, api):
+        assert all(directory.identify([each for each in found if each]))
+        assert max(each.target.count("%20or%20") for each in api.asked) > 19
         assert max(len(each.target) for each in api.asked) < 4096
+
+
+@pytest.mark.parametrize("find_by", ["filter", "list"])
+def test_what_no_server_can_hold_is_nobody(find_by: str) -> None:
+    with asked(right, find_by=find_by) as (directory, _):
+        assert directory.find_user("a\ud800@contoso.example") is None
+
+
+@pytest.mark.parametrize("find_by", ["filter", "list"])
+def test_who_has_no_object_id_is_nobody(find_by: str) -> None:
+    people = [user(1, ANN, externalId="e1"), user(2, BOB, externalId=None), user(3, "x@contoso.example")]
+    with asked(lambda query: page(query, matching(query, people)), find_by=find_by, id="externalId") as (directory, _):
+        assert directory.known(9)["upn"] == {ANN}
 
 
 def _without_filters(query: Query) -> Any:
