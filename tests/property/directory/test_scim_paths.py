@@ -125,3 +125,10 @@ def test_whatever_stands_there_is_texts_or_refused(path: str, found: object) -> 
 def test_these_are_no_paths(text: str) -> None:
     with pytest.raises(BadPath):
         parse(text)
+
+
+def test_a_condition_has_no_letter_case() -> None:
+    found = resource("a", "b", "c")
+    assert parse('roles[TYPE eq "wORK"].value').values(found) == ["b"]
+    assert parse("Roles[primary eq true]").values(found) == ["c"]
+    assert parse("roles.value").values(found) == ["b", "c"]
