@@ -4,6 +4,7 @@ import struct
 import tracemalloc
 import zipfile
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,8 @@ def _zip(path: Path, entries: Mapping[str, bytes], *, prefix: str = "", method: 
 
 
 def _verify(path: Path) -> Verification:
-    return verify(ZipReader(path, MARKS))
+    with closing(ZipReader(path, MARKS)) as reader:
+        return verify(reader)
 
 
 def _found(verification: Verification) -> set[tuple[str, str]]:
@@ -75,11 +77,22 @@ def test_link_is_not_followed(tmp_path: Path) -> None:
     assert _found(_verify(path)) == {("unreadable", ENTRY)}
 
 
-def test_bytes_that_do_not_unpack_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("method", "kind"), [(zipfile.ZIP_STORED, "changed"), (zipfile.ZIP_DEFLATED, "unreadable")])
+def test_damaged_bytes_are_named(tmp_path: Path, method: int, kind: str) -> None:
+    path = _zip(tmp_path / "p.zip", package_entries(FILES), method=method)
+    with zipfile.ZipFile(path) as packed:
+        info = packed.getinfo(ENTRY)
+    content = bytearray(path.read_bytes())
+    content[info.header_offset + 30 + len(ENTRY)] ^= 4
+    path.write_bytes(content)
+    assert _found(_verify(path)) == {(kind, ENTRY)}
+
+
+def test_entry_that_claims_more_than_there_is_is_named(tmp_path: Path) -> None:
     path = _zip(tmp_path / "p.zip", package_entries(FILES), method=zipfile.ZIP_STORED)
     content = bytearray(path.read_bytes())
-    at = content.index(b"two")
-    content[at] ^= 1
+    central = content.rindex(ENTRY.encode()) - 46
+    struct.pack_into("<II", content, central + 20, 1 << 30, 1 << 30)
     path.write_bytes(content)
     assert _found(_verify(path)) == {("unreadable", ENTRY)}
 
