@@ -1,5 +1,14 @@
-from rightful.package.ledger import SkippedEntry
-from rightful.testing.package_builder import SampleSource, package_entries
+from rightful.package.ledger import Ledger, SkippedEntry
+from rightful.package.readme import format_readme
+from rightful.testing.package_builder import (
+    COMPLETED_AT,
+    OPERATION_ID,
+    SUBJECT_ID,
+    SUBMITTED_AT,
+    TENANT_ID,
+    SampleSource,
+    package_entries,
+)
 
 
 def _readme(*sources: SampleSource, organization: str = "Contoso") -> str:
@@ -54,3 +63,19 @@ def test_how_to_check_it_is_there_for_each_system() -> None:
 def test_organization_keeps_to_one_line() -> None:
     assert "Contoso Ltd was asked for" in _readme(organization="Contoso\n  Ltd")
     assert "The controller was asked for" in _readme(organization=" ")
+
+
+def test_pages_are_named_only_where_they_are() -> None:
+    ledger = Ledger(
+        operation_id=OPERATION_ID,
+        tenant_id=TENANT_ID,
+        subject_id=SUBJECT_ID,
+        configured=(),
+        sources=(),
+        submitted_at=SUBMITTED_AT,
+        completed_at=COMPLETED_AT,
+    )
+    with_pages, without = (format_readme(ledger, organization="Contoso", has_pages=has_pages).decode() for has_pages in (True, False))
+    assert "VERIFY.html" in with_pages
+    assert "START-HERE.html" in with_pages
+    assert ".html" not in without
