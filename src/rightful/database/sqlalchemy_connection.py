@@ -26,6 +26,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "psycopg2": {"connect_timeout": 10},
     "pymssql": {"login_timeout": 10},
     "pyodbc": {"timeout": 10},
+    "pysqlite": {"check_same_thread": False},
     "duckdb": {"read_only": True},
 }
 """What connections are made with, by driver or dialect; an address may say otherwise."""
@@ -55,6 +56,10 @@ logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)  # it tells of e
 
 class Late(Exception):
     """A query took longer than it may."""
+
+
+class Gone(Exception):
+    """A connection that was kept is dead."""
 
 
 class Connections:
@@ -124,11 +129,17 @@ class SqlalchemyConnection:
         return self.name not in _UNKEPT
 
     def look(self) -> None:
-        """See whether it is alive, and begin anew."""
-        self.raw.rollback()
-        if not self._is_new:
-            self.dialect.do_ping(self.raw.connection.dbapi_connection)  # type: ignore[arg-type]  # a DB-API connection
+        """See whether it is alive, where it was kept."""
+        if not self._is_new and not self._is_alive():
+            raise Gone
         self._is_new = False
+
+    def _is_alive(self) -> bool:
+        try:
+            is_alive: bool = self.dialect.do_ping(self.raw.connection.dbapi_connection)  # type: ignore[arg-type]  # a DB-API connection
+        except Exception:  # noqa: BLE001 -- drivers raise what they like
+            return False
+        return is_alive
 
     def start(self) -> None:
         """Begin the moment that a transaction sees, which is that of its first query."""

@@ -18,8 +18,8 @@ from rightful.database.one_connection import OneConnection
 from rightful.database.pool import Pool
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.row_batches import batch_of, fetched, pieces
-from rightful.database.sqlalchemy_connection import Late, SqlalchemyConnection
-from rightful.database.sqlalchemy_errors import is_cancelled, is_connection_lost, late, translate
+from rightful.database.sqlalchemy_connection import Gone, Late, SqlalchemyConnection
+from rightful.database.sqlalchemy_errors import is_cancelled, late, translate
 from rightful.database.sqlalchemy_sql import Meant, SqlalchemyDialect, statement
 from rightful.database.sqlalchemy_values import Misfit, array_of, text_of
 from rightful.database.table import Link, Owner, Statistics, Table
@@ -225,7 +225,7 @@ class SqlalchemyDatabase:
     def _take(self) -> SqlalchemyConnection:
         """Return a connection that lives."""
         try:
-            connection, _ = self._pool.lend(SqlalchemyConnection.look, (Exception,), is_connection_lost)
+            connection, _ = self._pool.lend(SqlalchemyConnection.look, (Gone,), lambda _: True)
         except Exception as error:  # noqa: BLE001 -- drivers raise what they like
             raise self._translated(error) from None
         if self._known_dialect is None:

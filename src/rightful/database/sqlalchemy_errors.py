@@ -37,7 +37,7 @@ _CANCELLED = frozenset({"57014", "HY008", "70100"})
 _STATES = ("sqlstate", "pgcode")
 
 
-def is_connection_lost(error: Exception) -> bool:
+def _is_connection_lost(error: Exception) -> bool:
     """Say whether the connection itself is gone, so that another one may do."""
     return (isinstance(error, exc.DBAPIError) and error.connection_invalidated) or _state(error)[:2] == "08"
 
@@ -60,7 +60,7 @@ def translate(error: Exception, *, where: str, source_name: str) -> SourceError:
     kind = _state(error)[:2]
     if kind in _REFUSED:
         return SourceRefused(f"{where}: {_REFUSED[kind]} {named}", source_name=source_name, hint=_HINTS.get(kind, _HINT))
-    if is_connection_lost(error) or kind in _TRANSIENT:
+    if _is_connection_lost(error) or kind in _TRANSIENT:
         said = _TRANSIENT.get(kind, _TRANSIENT["08"])
         return SourceUnavailable(f"{where}: {said} {named}", source_name=source_name, hint="is it running, and can this machine reach it?")
     if isinstance(error, exc.OperationalError | exc.InternalError | exc.TimeoutError | OSError):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,25 @@ def test_a_moment_is_kept_nothing_is_written_and_no_query_left_behind(world: Wor
         "CREATE FUNCTION sly() RETURNS int LANGUAGE sql VOLATILE AS $$ INSERT INTO t VALUES (99999, 'ann', ''); SELECT 1 $$; CREATE VIEW v AS SELECT n, sly() AS s FROM t"
     )
     assert "25006" in str(_raised(lambda: rows(connector(world, source=settings(world, "v", match={"n": "name"})), [ANN])))
+
+
+@on("world", [DUCKDB, FIREBIRD, *TWICE], indirect=True)
+def test_a_connection_serves_one_thread_after_another(world: World) -> None:
+    world.execute("CREATE TABLE t (id bigint PRIMARY KEY, n varchar(9)); INSERT INTO t VALUES (1, 'ann'), (2, 'ann')")
+    source = connector(world, source=settings(world, "t", match={"n": "name"}))
+    assert values(source, [ANN]) == [[1, 2]]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: values(source, [ANN]), range(8))) == [[[1, 2]]] * 8
+    assert values(source, [ANN]) == [[1, 2]]
+
+
+@on("world", [POSTGRES], indirect=True)
+def test_kept_connections_that_died_are_replaced_without_an_error(world: World) -> None:
+    world.execute("CREATE TABLE t (id int PRIMARY KEY, n text); INSERT INTO t VALUES (1, 'ann')")
+    source = connector(world, source=settings(world, "t", match={"n": "name"}))
+    assert values(source, [ANN]) == [[1]]
+    world.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()")
+    assert values(source, [ANN]) == [[1]]
 
 
 @on("world", [DUCKDB, *TWICE[:1]], indirect=True)
