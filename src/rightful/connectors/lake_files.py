@@ -1,6 +1,7 @@
 """Which files a lake consists of, and how they are divided into partitions. Looks at names, sizes and times alone."""
 
 import os
+import stat
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -79,11 +80,15 @@ def split_glob(path: Path, folder: Path = Path()) -> Glob:
     return Glob(folder / Path(*parts[:first]), "/".join(parts[first:]))
 
 
+class NoRegularFile(Exception):
+    """Where a file of the lake should be stands a pipe, which is waited for when it is opened, a device, which may have no end, or a folder."""
+
+
 def list_files(glob: Glob) -> list[LakeFile]:
     """Return the files that fit, ordered by the bytes of their paths' segments.
 
     As in a shell, a wildcard matches no name that begins with a dot, and links are followed. Raises `OSError` where a folder cannot be
-    listed, and for a broken link.
+    listed, and for a broken link, and `NoRegularFile`.
     """
     if not has_wildcard(glob.pattern):
         return [_stat(glob.root, glob.pattern)] if (glob.root / glob.pattern).exists() else []
@@ -96,7 +101,7 @@ def is_unchanged(root: Path, files: Sequence[LakeFile]) -> bool:
     """Say whether files that were listed before are still the same: there, as large and as old."""
     try:
         return all(_stat(root, file.path) == file for file in files)
-    except OSError:
+    except (OSError, NoRegularFile):
         return False
 
 
@@ -162,4 +167,6 @@ def is_hidden(path: str, pattern: str) -> bool:
 
 def _stat(root: Path, path: str) -> LakeFile:
     found = (root / path).stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise NoRegularFile
     return LakeFile(path, found.st_size, found.st_mtime_ns)

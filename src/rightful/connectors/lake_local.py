@@ -1,10 +1,11 @@
 """Lakes on local disks."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from rightful.connectors.lake_files import LakeFile, is_unchanged, list_files, split_glob
+from rightful.connectors.lake_files import LakeFile, NoRegularFile, is_unchanged, list_files, split_glob
 from rightful.errors import SourceRefused, SourceUnavailable
 
 
@@ -23,6 +24,12 @@ class LocalLake:
         try:
             self._glob.root.stat()
             return list_files(self._glob)
+        except NoRegularFile:
+            raise SourceRefused(
+                "something that fits url is no regular file",
+                source_name=self._source_name,
+                hint="take the pipe, device or folder away, or narrow url down to files",
+            ) from None
         except PermissionError as error:
             raise SourceRefused(
                 "a folder of the lake may not be listed", source_name=self._source_name, hint="give the service's user the right to read it"
@@ -49,7 +56,8 @@ class LocalLake:
 
     def open(self, file: LakeFile) -> BinaryIO:
         """Open a file."""
-        return (self._glob.root / file.path).open("rb")
+        path = self._glob.root / file.path
+        return open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: PTH123 -- it may have become a pipe
 
     def tail(self, file: LakeFile, count: int) -> bytes:
         """Read a file's end."""

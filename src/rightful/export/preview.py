@@ -98,7 +98,7 @@ def _look(source: SourceConfig, tenant: TenantRuntime, subject: IdentifiedSubjec
         [amounts] = estimate(connector, [subject], limit_s=limit_s)
     except SourceError as error:
         return msgspec.structs.replace(found, problem=Failure(code=error.code, message=error.message, source_name=source.name))
-    except Exception as error:  # noqa: BLE001 - a connector may be anybody's code: its fault must not hide what the others know
+    except BaseException as error:  # noqa: BLE001 - anybody's code, and a panic in polars is no Exception: it must not hide what others know
         _log.warning("a connector failed in a preview", source=source.name, error=describe(error))
         said = f"the connector failed ({type(error).__name__})"
         return msgspec.structs.replace(found, problem=Failure(code="ConnectorFault", message=said, source_name=source.name))

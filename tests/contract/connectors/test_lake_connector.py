@@ -358,6 +358,22 @@ def test_no_files_are_refused_unless_allowed(tmp_path: Path) -> None:
     assert rows_of(connector) == ()
 
 
+@pytest.mark.parametrize("what", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_refused_and_never_opened(tmp_path: Path, what: str) -> None:
+    (tmp_path / "lake").mkdir()
+    path = tmp_path / "lake/a.parquet"
+    if what == "pipe":
+        os.mkfifo(path)
+    elif what == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    for url in (f"{tmp_path}/lake/a.parquet", *([] if what == "folder" else [f"{tmp_path}/lake/*.parquet"])):
+        connector = LakeConnector("lake", LakeSettings(url=url, match={"user_id": "upn"}), siblings={}, folder=tmp_path)
+        with pytest.raises(SourceRefused, match="no regular file"):
+            connector.check()
+
+
 @pytest.mark.parametrize("damage", ["short", "empty", "text", "middle"])
 def test_a_damaged_file_is_refused_by_name(tmp_path: Path, damage: str) -> None:
     for n in range(3):

@@ -85,8 +85,18 @@ def test_connector_that_breaks_does_not_hide_the_others(tmp_path: Path) -> None:
         def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
             raise ZeroDivisionError(subjects[0].values("mail"), limit_s)
 
-    broken, whole = World(tmp_path, PEOPLE, {"broken": Broken(), "rows": rows(3)}).service.preview(ANN).sources
+    class Panic(BaseException):
+        """As what polars raises is no Exception."""
+
+    class Panicking(Mute):
+        def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
+            raise Panic(subjects, limit_s)
+
+    sources = {"broken": Broken(), "panicking": Panicking(), "rows": rows(3)}
+    broken, panicking, whole = World(tmp_path, PEOPLE, sources).service.preview(ANN).sources
     assert broken.problem is not None
+    assert panicking.problem is not None
+    assert panicking.problem.message == "the connector failed (Panic)"
     assert broken.problem.message == "the connector failed (ZeroDivisionError)"
     assert whole.estimate.rows == Amount(3, is_exact=True)
 
