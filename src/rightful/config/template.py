@@ -193,6 +193,7 @@ tenants:
       @in directory.more[].url
       @in directory.more[].table
       @in directory.more[].from
+      @in directory.more[].caseless
       @in directory.more[].identifiers
       # more:
       #   - {url: "sqlite:///devices.db", table: devices, from: {upn: owner_upn}, identifiers: {device_id: id}}

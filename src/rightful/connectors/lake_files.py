@@ -81,7 +81,7 @@ def split_glob(path: Path, folder: Path = Path()) -> Glob:
 
 
 class NoRegularFile(Exception):
-    """Where a file of the lake should be stands a pipe, which is waited for when it is opened, a device, which may have no end, or a folder."""
+    """A pipe stands where a file should, which is waited for when it is opened, or a device, which may have no end, or a folder."""
 
 
 def list_files(glob: Glob) -> list[LakeFile]:

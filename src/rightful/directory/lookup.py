@@ -1,6 +1,6 @@
 """Looks subjects up in one table of a directory, a whole set in one query."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -14,16 +14,23 @@ from rightful.errors import SourceRefused
 from rightful.subject.matching import matches
 from rightful.subject.model import IdentifiedSubject
 
+_Case = tuple[bool, bool, bool]
+"""Whether columns are compared in lower case, whether ASCII letters alone are searched for, and for one subject."""
+
 
 class TableLookup:
     """A table, the columns that identifiers are found in, and those that are wanted; see `directory.place.Lookup`."""
 
-    def __init__(self, database: Database, table: str, match: Sequence[tuple[str, str]], columns: Sequence[str]) -> None:
+    def __init__(
+        self, database: Database, table: str, match: Sequence[tuple[str, str]], columns: Sequence[str], *, caseless: Collection[str] = ()
+    ) -> None:
+        """Take {column, kind} to match, columns to bring, and the columns that are always compared in lower case."""
         self._database = database
         self._table = table
         self._match = tuple(match)
         self._columns = tuple(columns)
-        self._built: tuple[Table, dict[tuple[bool, bool] | None, Query]] | None = None
+        self._caseless = tuple(column for column in caseless if any(column == name for name, _ in match))
+        self._built: tuple[Table, dict[_Case, Query]] | None = None
 
     def find(self, subjects: Sequence[IdentifiedSubject], *, caseless: bool = False) -> list[list[Row]]:
         """Return the rows of each subject, in an order that depends on their values alone.
@@ -37,7 +44,7 @@ class TableLookup:
     def trace(self, subjects: Sequence[IdentifiedSubject], *, caseless: bool = False) -> list[list[tuple[Row, Key]]]:
         """Do as `find`, and say by which identifier each row was found."""
         is_ascii = all(value.isascii() for subject in subjects for values in subject.identifiers.values() for value in values)
-        query = self._query((is_ascii, len(subjects) == 1) if caseless else None)
+        query = self._query((self._match[0][0],) if caseless else self._caseless, is_ascii=is_ascii, is_single=len(subjects) == 1)
         found: list[list[tuple[Row, Key]]] = [[] for _ in subjects]
         width = len(self._columns)
         for index, *values in self._database.rows(query, [fill(slot, subjects) for slot in query.slots]):
@@ -75,15 +82,16 @@ class TableLookup:
             hint="this is a fault of Rightful or of the database; nothing was exported",
         )
 
-    def _query(self, case: tuple[bool, bool] | None = None) -> Query:
+    def _query(self, caseless: Sequence[str] = (), *, is_ascii: bool = True, is_single: bool = True) -> Query:
         table = self._database.table(self._table)
         if self._built is None or self._built[0] is not table:
             self._require(table)
             self._built = table, {}
         built = self._built[1]
+        case = bool(caseless), is_ascii, is_single
         if case not in built:
-            if case is not None:
-                table = self._database.caseless(table, self._match[0][0], is_ascii=case[0], is_single=case[1])
+            for folded in caseless:
+                table = self._database.caseless(table, folded, is_ascii=is_ascii, is_single=is_single)
             names = [*self._columns, *(column for column, _ in self._match)]
             columns = tuple(column for name in names if (column := table.find(name)) is not None)
             wanted = Wanted(columns=columns, is_ordered=False, as_text=True)

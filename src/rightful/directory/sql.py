@@ -15,6 +15,7 @@ from rightful.directory.place import SOURCE_NAME
 from rightful.directory.sharing import TableSharing
 from rightful.ids import TenantId
 from rightful.setting_problem import SettingPath, SettingProblem
+from rightful.subject.matching import FOLDED_KINDS
 
 
 class MoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +27,8 @@ class MoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Table or view."""
     from_: dict[str, str] = msgspec.field(name="from")
     """Kind of a known identifier to the column that it is looked up in; of several, either."""
+    caseless: tuple[str, ...] = ()
+    """Columns of `from` whose mails or UPNs are compared in lower case: by an index on `lower(column)`, else all rows are read."""
     identifiers: Columns
     """Kind of identifier to the column, or columns, that hold it."""
 
@@ -82,13 +85,14 @@ class SqlDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
 class _Table:
     """A table as a place; see `directory.place.Place`."""
 
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(self, database: Database, name: str, *, caseless: Collection[str] = ()) -> None:
         self.name = name
         self._database = database
+        self._caseless = caseless
 
     def lookup(self, match: Sequence[tuple[str, str]], columns: Sequence[str]) -> TableLookup:
         """Look up by queries."""
-        return TableLookup(self._database, self.name, match, columns)
+        return TableLookup(self._database, self.name, match, columns, caseless=self._caseless)
 
     def sharing(self, owners: Mapping[str, Collection[str]]) -> TableSharing:
         """Count by queries."""
@@ -111,13 +115,13 @@ class SqlDirectory(PeopleDirectory):
             tenant_id,
             said,
             people=_Table(self._open(said.url), said.table),
-            more=[_Table(self._open(more.url or said.url), more.table) for more in said.more],
+            more=[_Table(self._open(more.url or said.url), more.table, caseless=more.caseless) for more in said.more],
             inbound=None if inbound is None else _Table(self._open(inbound.url or said.url), inbound.table),
         )
 
     @staticmethod
     def problems(settings: SqlDirectorySettings) -> Iterator[SettingProblem]:
-        """Yield what is wrong with the addresses of databases."""
+        """Yield what is wrong with the addresses of databases, and with columns that are compared in lower case."""
         urls: list[tuple[SettingPath, str]] = [(("url",), settings.url)]
         urls += [(("more", number, "url"), more.url) for number, more in enumerate(settings.more) if more.url]
         if settings.inbound_profiles is not None and settings.inbound_profiles.url:
@@ -125,6 +129,16 @@ class SqlDirectory(PeopleDirectory):
         for path, url in urls:
             if (wrong := url_problem(url)) is not None:
                 yield path, *wrong
+        for number, more in enumerate(settings.more):
+            for place, column in enumerate(more.caseless):
+                kinds = {kind for kind, found_in in more.from_.items() if found_in == column}
+                if not kinds or kinds - FOLDED_KINDS:
+                    what = "is not in `from`" if not kinds else f"is looked up by {min(kinds - FOLDED_KINDS)} too, whose letter case counts"
+                    yield (
+                        ("more", number, "caseless", place),
+                        what,
+                        f"name columns of `from` that only {' and '.join(sorted(FOLDED_KINDS))} are looked up in",
+                    )
 
     def close(self) -> None:
         """Release the databases."""

@@ -226,6 +226,22 @@ def test_several_kinds_may_lead_to_one_table(world: World) -> None:
     directory.close()
 
 
+def test_a_column_that_mixes_case_leads_further_where_it_is_caseless(world: World) -> None:
+    world.execute(
+        "CREATE TABLE cards (owner text, spare text, card text); INSERT INTO cards VALUES ('ANN@Contoso.example', NULL, 'c1'),"
+        " (NULL, 'aNN@contoso.example', 'c2'), ('BOB@contoso.EXAMPLE', 'Ann@contoso.example', 'c3'), ('ann@contoso.example.', NULL, 'c4')"
+    )
+    for caseless, expected in (((), []), (("owner", "spare"), ["c1", "c2", "c3"])):
+        more = MoreSettings(table="cards", from_={"upn": "owner", "mail": "spare"}, caseless=caseless, identifiers={"card": "card"})
+        directory = _directory(world, more=(more,))
+        directory.check()
+        for ids in ([ANN], [BOB, ANN]):
+            found = directory.identify([subject for subject in directory.subjects([SubjectId(each) for each in ids]) if subject])[-1]
+            assert found is not None
+            assert sorted(found.identifiers.get("card", ())) == expected
+        directory.close()
+
+
 def test_value_that_many_share_is_refused_rather_than_cut(world: World) -> None:
     shared = ", ".join(f"('x{n}', 'Ann@contoso.example', 's')" for n in range(1001))
     world.execute(f"INSERT INTO devices VALUES {shared}")
@@ -338,6 +354,15 @@ def test_names_that_nobody_can_be_asked_for_by_are_counted(world: World) -> None
     directory = _directory(world, id="upn", table="several")  # the name is the id: nobody shares it
     assert directory.ambiguous_names() == 0
     directory.close()
+
+
+@pytest.mark.parametrize(("caseless", "said"), [("other", "not in `from`"), ("who", "letter case counts")])
+def test_columns_whose_letter_case_counts_are_not_caseless(caseless: str, said: str) -> None:
+    more = MoreSettings(table="t", from_={"upn": "who", "login": "who"}, caseless=(caseless,), identifiers={"x": "x"})
+    [(path, what, hint)] = SqlDirectory.problems(SqlDirectorySettings(url="sqlite:///p.db", table="p", more=(more,)))
+    assert path == ("more", 0, "caseless", 0)
+    assert said in what
+    assert "mail and upn" in hint
 
 
 def test_kinds_of_its_own_are_not_given_twice() -> None:

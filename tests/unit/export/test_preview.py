@@ -92,7 +92,7 @@ def test_connector_that_breaks_does_not_hide_the_others(tmp_path: Path) -> None:
         def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
             raise Panic(subjects, limit_s)
 
-    sources = {"broken": Broken(), "panicking": Panicking(), "rows": rows(3)}
+    sources: dict[str, Connector] = {"broken": Broken(), "panicking": Panicking(), "rows": rows(3)}
     broken, panicking, whole = World(tmp_path, PEOPLE, sources).service.preview(ANN).sources
     assert broken.problem is not None
     assert panicking.problem is not None
