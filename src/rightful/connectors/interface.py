@@ -191,8 +191,8 @@ class Scanning(Protocol):
     """The ability to share: a read goes over the whole source, and costs about the same for many subjects as for one."""
 
     @property
-    def is_scan(self) -> bool:
-        """Whether it does so as it is configured; where that is not known yet, whether it may; quick to ask."""
+    def is_scan(self) -> bool | None:
+        """Whether it does so as it is configured; None where that is not known yet; quick to ask."""
         ...
 
 

@@ -83,7 +83,6 @@ class SqlConnector:
         )
         self._identity = identity(self._settings.url, folder)
         self._goes_over: bool | None = None
-        """Whether a read goes over a whole table that is large, as it was planned last."""
         self._lowered: dict[str, tuple[Table, Table]] = {}
         self._built: tuple[tuple[Table, ...], dict[bool, tuple[Query, ReadHeader]]] | None = None
 
@@ -139,9 +138,9 @@ class SqlConnector:
         return (Partition(number=0, rows=rows, size_bytes=None if rows is None or width is None else rows * width),)
 
     @property
-    def is_scan(self) -> bool:
-        """Whether reads are worth gathering; so that the first after a start are, those of which nothing is known yet are taken for it."""
-        return self._goes_over is not False
+    def is_scan(self) -> bool | None:
+        """Whether a read goes over a whole table that is large, as it was planned last; None where none was planned yet."""
+        return self._goes_over
 
     def read(
         self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
@@ -167,7 +166,7 @@ class SqlConnector:
         # A scan for many that dies starts again, for all of them at once. Each by itself, behind its last part, would be as many scans.
         if self._goes_over is None:  # it was planned before a restart
             self.plan(subjects)
-        is_one_pass = self.is_scan and len(subjects) > 1
+        is_one_pass = bool(self._goes_over) and len(subjects) > 1
         yield msgspec.structs.replace(header, has_key=False) if is_one_pass else header
         values = [fill(slot, subjects) for slot in query.slots]
         names = [_HIDDEN.key_part(number) for number in range(len(query.key))]

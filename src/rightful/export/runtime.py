@@ -21,6 +21,8 @@ from rightful.store.values import Scan
 
 _SCAN_SIZE = 10_000
 """How many share a scan: some kilobytes of memory each, and what is found for them in the spool."""
+_UNKNOWN_SIZE = 256
+"""How many share the first read after a start, which may be a scan: one by an index must not be the work of one thread for all."""
 
 
 class TenantRuntime:
@@ -111,11 +113,18 @@ def build(config: Config) -> dict[TenantId, TenantRuntime]:
 
 
 def scans(tenants: Mapping[TenantId, TenantRuntime]) -> Callable[[], tuple[Scan, ...]]:
-    """Return what names the sources whose reads are worth gathering, as far as their connectors know by then; it is quick to ask."""
+    """Return what names the sources whose reads are worth gathering, or may be, as far as is known by then; it is quick to ask."""
     able = [
         (connector, Scan(tenant_id=tenant_id, source_name=name, window_s=tenant.config.export.scan_window_s, limit=_SCAN_SIZE))
         for tenant_id, tenant in tenants.items()
         for name, connector in tenant.connectors.items()
         if isinstance(connector, Scanning)
     ]
-    return lambda: tuple(scan for connector, scan in able if connector.is_scan)
+
+    def known() -> tuple[Scan, ...]:
+        said = [(connector.is_scan, scan) for connector, scan in able]
+        return tuple(
+            scan if is_scan else msgspec.structs.replace(scan, limit=_UNKNOWN_SIZE) for is_scan, scan in said if is_scan is not False
+        )
+
+    return known

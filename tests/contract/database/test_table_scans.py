@@ -75,12 +75,14 @@ def test_the_first_reads_after_a_start_share_a_scan_and_of_an_index_only_if_they
     made = connector(world, t=settings(world, "t", match={"mail": "mail"}))
     running = Service(world.folder, PEOPLE, {"t": made})
     operations = [running.submit(number) for number in PEOPLE]
+    assert [scan.limit for scan in runtime.scans(running.tenants)()] == [256], "a read by an index must not be one thread's work for all"
     first = claim(running)
     assert len(first.reads) == 6
     running.work(first)
     running.run()
     assert [running.get(operation).status for operation in operations] == [OperationStatus.COMPLETE] * 6
     assert made.is_scan
+    assert [scan.limit for scan in runtime.scans(running.tenants)()] == [10_000]
     restarted = connector(world, t=settings(world, "t", match={"mail": "mail"}))
     header = next(iter(restarted.read(Partition(number=0), SUBJECTS)))
     assert isinstance(header, ReadHeader)
