@@ -365,6 +365,26 @@ def test_those_who_only_wait_make_room(issuer: SimulatedIssuer, begin: bytes) ->
             connection.close()
 
 
+def test_room_is_made_for_several_at_once(issuer: SimulatedIssuer) -> None:
+    # To look for who has waited longest takes as long as there are connections: not to be done for each of a crowd.
+    with listening(make_config({TENANT: [issuer]}, server=few(192)), MemoryExports(SUBJECTS)) as server:
+        held = [connect(server) for _ in range(192)]
+        until = time.monotonic() + PATIENCE_S
+        while len(connections(server)) < 192:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        time.sleep(0.7)
+        one_more = connect(server)
+        while len(connections(server)) > 189:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert len(connections(server)) == 189
+        assert [connection.recv(1) for connection in held[:4]] == [b""] * 4  # the oldest
+        for connection in (*held, one_more):
+            connection.close()
+
+
 class Gate(MemoryExports):
     """Finds nobody before the test lets it."""
 

@@ -20,6 +20,8 @@ _TLS_END_S = 5.0
 _PATIENCE_S = 0.5
 """Nobody has to make room who has not kept the service waiting for so long."""
 _PAUSE_S = 0.1
+_AT_ONCE = 64
+"""When room is made, one in so many may have to go: to look for who has waited longest takes as long as there are connections."""
 
 _log = structlog.get_logger(__name__)
 
@@ -42,6 +44,8 @@ class Accepting:
         """Those that speak HTTP."""
         self._context = context
         self._most = most
+        self._next_look_s = 0.0
+        """Nobody will have waited long enough to make room before then."""
         self._beginning: dict[Task[None], tuple[LimitedHttpProtocol, float]] = {}
         """Those that are not as far (or only just), oldest first, and when they came."""
         self._task = asyncio.create_task(self._accept())
@@ -81,13 +85,17 @@ class Accepting:
         return len(self._connections) + sum(protocol not in self._connections for protocol, _ in self._beginning.values())
 
     def _make_room(self, wanted: int, now_s: float) -> int:
-        """End those who have kept the service waiting longest, so many where there are; returns how many."""
+        """End those who have kept the service waiting longest, so many where there are, and some more; returns how many."""
+        if now_s < self._next_look_s:
+            return 0
         waiting: list[tuple[float, Callable[[], object]]] = [
             (each.waiting_since_s, each.drop) for each in self._connections if each.waiting_since_s is not None
         ]
         waiting += [(since_s, task.cancel) for task, (protocol, since_s) in self._beginning.items() if protocol not in self._connections]
-        longest = heapq.nsmallest(wanted, waiting, key=itemgetter(0))
+        longest = heapq.nsmallest(wanted + self._most // _AT_ONCE, waiting, key=itemgetter(0))
         ended = [end() for since_s, end in longest if now_s - since_s >= _PATIENCE_S]
+        if not ended:
+            self._next_look_s = min(longest[0][0] if longest else now_s, now_s) + _PATIENCE_S
         return len(ended)
 
     async def _begin(self, connection: socket.socket, protocol: LimitedHttpProtocol) -> None:
