@@ -164,12 +164,14 @@ class _Check:
     def tag_files(self, tags: dict[str, str] | None, contents: dict[str, bytes]) -> dict[str, bytes]:
         """Compare the tag files (but the manifest) with their digests; return the content of documents that are as delivered."""
         delivered: dict[str, bytes] = {}
+        others: dict[str, bytes] = {}
         for path, sha256 in sorted((tags or {}).items()):
             if path in contents:
                 if self._is_same(path, self._sha256s[path], sha256, TAG_MANIFEST_PATH):
                     delivered[path] = contents[path]
             elif path in self._sizes and path != MANIFEST_PATH and path not in self._sha256s:
-                self._compare([path], {path: bytes.fromhex(sha256)}, TAG_MANIFEST_PATH)
+                others[path] = bytes.fromhex(sha256)
+        self._compare(list(others), others, TAG_MANIFEST_PATH)
         return delivered
 
     def manifest(self, tags: dict[str, str] | None) -> dict[str, bytes] | None:
