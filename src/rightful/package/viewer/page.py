@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from rightful.package.viewer.catalogues import catalogues
+
 PATH = "START-HERE.html"
 
 _STYLES = ("base.css", "parts.css")
@@ -35,6 +37,7 @@ img-src data:; base-uri 'none'; form-action 'none'">
 <body>
 <noscript><p>Your personal data lies in the folder <a href="data/">data</a>, and <a href="README.txt">README.txt</a> says what is what.
 This page shows it in tables, and needs JavaScript for that. It loads nothing from the network.</p></noscript>
+<script type="application/json" id="catalogues">{catalogues}</script>
 <script type="application/json" id="overview">"""
 _TAIL = """\
 </script>
@@ -47,12 +50,16 @@ _TAIL = """\
 def format_page(overview: dict[str, Any]) -> Iterator[bytes]:
     """Write START-HERE.html; the same overview gives the same bytes."""
     head, tail = _frame()
-    text = msgspec.json.encode(overview).decode()
+    yield head
+    yield _json(overview).encode()
+    yield tail
+
+
+def _json(value: dict[str, Any]) -> str:
+    text = msgspec.json.encode(value).decode()
     for character, escape in _IN_HTML.items():
         text = text.replace(character, escape)
-    yield head
-    yield text.encode()
-    yield tail
+    return text
 
 
 @cache
@@ -60,7 +67,7 @@ def _frame() -> tuple[bytes, bytes]:
     """Return what stands before the data and after it, the same in every package."""
     style = _read(_STYLES)
     script = f'(() => {{\n"use strict";\n{_read(_SCRIPTS)}}})();\n'
-    head = _HEAD.format(style=style, style_hash=_csp_hash(style), script_hash=_csp_hash(script))
+    head = _HEAD.format(catalogues=_json(catalogues()), style=style, style_hash=_csp_hash(style), script_hash=_csp_hash(script))
     return head.encode(), _TAIL.format(script=script).encode()
 
 
