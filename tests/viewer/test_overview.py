@@ -1,5 +1,7 @@
 """START-HERE.html opened from disk in Chromium: what a person sees first."""
 
+import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,56 @@ def test_names_that_would_deceive_are_shown_as_they_are(chromium: Chromium, pack
         fragment=ONEDRIVE,
     )
     assert "b:c/éU+202Egpj.exe" in answer.result
+
+
+def _heard(server: socket.socket) -> bytes:
+    """Return what was said to a server; a browser may open a connection ahead of a request that it then refuses, and says nothing."""
+    said = b""
+    while True:
+        try:
+            connection, _ = server.accept()
+        except TimeoutError:
+            return said
+        with connection, suppress(TimeoutError, ConnectionError):
+            connection.settimeout(0.2)
+            said += connection.recv(100)
+
+
+def test_page_cannot_ask_the_network_for_anything_whatever_got_into_it(chromium: Chromium, package: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        place = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        answer = chromium.visit(
+            package,
+            f"""
+            return page.evaluate(async (place) => {{
+              for (const [tag, member] of [['img', 'src'], ['script', 'src'], ['iframe', 'src'], ['video', 'src'], ['embed', 'src'], ['object', 'data']]) {{
+                document.body.append(Object.assign(document.createElement(tag), {{ [member]: place }}));
+              }}
+              document.head.append(Object.assign(document.createElement('link'), {{ rel: 'stylesheet', href: place }}));
+              document.body.append(Object.assign(document.createElement('div'), {{ style: `background: url(${{place}})` }}));
+              const form = Object.assign(document.createElement('form'), {{ action: place, method: 'post' }});
+              document.body.append(form);
+              form.submit();
+              const inline = document.createElement('script');
+              inline.textContent = 'window.ran = 1';
+              document.body.append(inline);
+              navigator.sendBeacon(place, 'x');
+              const asked = await Promise.allSettled([fetch(place), new Promise((_, no) => {{ new WebSocket(place.replace('http', 'ws')).onerror = no; }})]);
+              await new Promise((resolve) => setTimeout(resolve, 300));
+              return [asked.map((each) => each.status), window.ran ?? null];
+            }}, '{place}');
+            """,
+        )
+        said = _heard(server)
+    assert answer.result == [["rejected", "rejected"], None]
+    assert said == b""
+
+
+@pytest.mark.parametrize("fragment", ["#source=%", "#source=%FF", "#source=nobody", "#x"])
+def test_address_that_names_nothing_shows_the_overview(chromium: Chromium, package: Path, fragment: str) -> None:
+    answer = chromium.visit(package, "return page.innerText('h1')", fragment=fragment)
+    assert (answer.result, answer.errors) == ("Your personal data", [])
 
 
 def test_missing_shard_is_said_and_not_silence(chromium: Chromium, tmp_path: Path) -> None:

@@ -46,8 +46,7 @@ function frame() {
 }
 
 function show({ focus }) {
-  const name = location.hash.startsWith("#source=") ? decodeURIComponent(location.hash.slice(8)) : null;
-  const source = view.sources.find((each) => each.name === name);
+  const source = view.sources.find((each) => location.hash === `#source=${encodeURIComponent(each.name)}`);
   main.replaceChildren(...(source ? sourcePage(view, source) : overviewPage(view)).flat(Infinity).filter(Boolean));
   document.title = source ? `${nameOf(source)} – ${t("Your personal data")}` : t("Your personal data");
   if (focus) {

@@ -96,7 +96,7 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
   function turnable() {
     const last = pages() - 1;
     const go = (page) => () => {
-      state.page = Math.min(Math.max(0, page), last);
+      state.page = Math.min(Math.max(0, Math.trunc(page) || 0), last);
       draw();
     };
     const step = (name, page, enabled) => h("button", { type: "button", onclick: go(page), "aria-disabled": enabled ? null : "true" }, name);
