@@ -144,7 +144,7 @@ def _place(inspector: Inspector, name: str) -> tuple[str | None, str]:
 
 def _written(name: str) -> str:
     """Write a name as the configuration has it."""
-    return f'"{name.replace(chr(34), chr(34) * 2)}"' if "." in name or '"' in name else name
+    return f'"{name.replace(chr(34), chr(34) * 2)}"' if "." in name or name.startswith('"') else name
 
 
 def _views(inspector: Inspector, schema: str | None) -> Iterable[str]:
