@@ -196,7 +196,7 @@ tenants:
       @in directory.more[].caseless
       @in directory.more[].identifiers
       # more:
-      #   - {url: "sqlite:///devices.db", table: devices, from: {upn: owner_upn}, identifiers: {device_id: id}}
+      #   - {url: "sqlite:///devices.db", table: devices, from: {upn: owner_upn}, caseless: [owner_upn], identifiers: {device_id: id}}
       @ directory.limits
       # limits:
       #   @ directory.limits.rounds
