@@ -85,10 +85,9 @@ def _accepted(request: Request, operation: DataPolicyOperation) -> tuple[headers
 
 
 def _place(location: object) -> str:
-    """Name what a storage location may keep waiting: the host of a URL, however it is spelled, else the account."""
-    account, is_url, rest = location.partition("://") if isinstance(location, str) else ("", "", "")
-    name = rest.partition("/")[0] if is_url else account
-    return name[:_LONGEST_PLACE].lower().removesuffix(":443").rstrip(".")
+    """Name the host that a storage location may wait for, however it is spelled; a named account is none: its syncs are shared by many."""
+    rest = location.partition("://")[2] if isinstance(location, str) else ""
+    return rest.partition("/")[0][:_LONGEST_PLACE].lower().removesuffix(":443").rstrip(".")
 
 
 async def _submit(service: Service, request: Request, subject: DataSubject, body: bodies.ExportBody) -> DataPolicyOperation:
