@@ -109,6 +109,13 @@ def _flipped(entries: Entries, path: str) -> Entries:
     return {path: entries[path][:-1] + bytes([entries[path][-1] ^ 1])}
 
 
+def _listed_anew(entries: Entries) -> Entries:
+    """Leave the receipt out and list the rest, as who forges a package may."""
+    kept = {path: content for path, content in entries.items() if not path.startswith("receipt") and path != "tagmanifest-sha256.txt"}
+    lines = [f"{hashlib.sha256(kept[path]).hexdigest()}  {path}\n" for path in sorted(kept) if not path.startswith("data/")]
+    return kept | {"tagmanifest-sha256.txt": "".join(lines).encode()}
+
+
 def _swapped(entries: Entries) -> Entries:
     one, other = (f"data/OneDrive/drive/{number}/é 日本 \U0001f600.txt" for number in (5, 6))
     return {one: entries[other], other: entries[one]}
@@ -124,6 +131,7 @@ DAMAGES: dict[str, Callable[[Entries], Entries]] = {
     "swapped": lambda entries: entries | _swapped(entries),
     "older": lambda entries: entries | {path: _older()[path] for path in ("receipt.json", "receipt.json.minisig")},
     "unsigned": lambda entries: {path: content for path, content in entries.items() if not path.startswith("receipt")},
+    "unsigned and listed anew": lambda entries: _listed_anew(entries | {"README.txt": b"forged"}),
     "forged": lambda entries: resealed(entries | {"README.txt": b"forged"}, key=STRANGER),
 }
 

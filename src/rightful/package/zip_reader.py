@@ -60,6 +60,8 @@ class ZipReader:
         info = self._entries.get(path)
         if info is None:
             raise FileNotFoundError(errno.ENOENT, "not in the ZIP file")
+        if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
+            raise OSError(errno.EIO, "can't be read: it says two sizes, and programs differ on which counts")
         if info.flag_bits & _ENCRYPTED:
             raise OSError(errno.EACCES, "encrypted")
         if stat.S_ISLNK(info.external_attr >> 16):
@@ -69,17 +71,37 @@ class ZipReader:
                 if info.compress_type == zipfile.ZIP_STORED:
                     yield from self._stored(info)
                     return
+                if info.compress_type == zipfile.ZIP_DEFLATED:
+                    yield from self._inflated(info)
+                    return
                 while chunk := entry.read(_CHUNK_BYTES):
                     yield chunk
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
             raise OSError(errno.EIO, f"can't be unpacked: {error}") from error
 
+    def _inflated(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
+        """Unpack all of an entry: what goes on after the size that it says is other programs' content, so it is ours."""
+        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+        read = 0
+        for piece in self._stored(info):
+            packed = piece
+            while chunk := inflater.decompress(packed, _CHUNK_BYTES):
+                packed = inflater.unconsumed_tail
+                read += len(chunk)
+                if read > info.file_size:
+                    raise EOFError("it is longer than it says")
+                yield chunk
+            if inflater.unused_data:
+                raise EOFError("something follows its content")
+        if not inflater.eof or read != info.file_size:
+            raise EOFError("it is shorter than it says")
+
     def _stored(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
-        """Read what is not packed where it lies: whoever compares a SHA-256 needs no CRC, which takes half as long again."""
+        """Read an entry's bytes where they lie: whoever compares a SHA-256 needs no CRC, which takes half as long again."""
         descriptor = self._file.fileno()
         header = os.pread(descriptor, _HEADER_BYTES, info.header_offset)
         at = info.header_offset + _HEADER_BYTES + sum(struct.unpack_from("<HH", header, _LENGTHS_AT))
-        end = at + info.file_size
+        end = at + info.compress_size
         while at < end:
             chunk = os.pread(descriptor, min(_CHUNK_BYTES, end - at), at)
             if not chunk:

@@ -3,6 +3,7 @@
 import struct
 import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -93,6 +94,18 @@ def test_entry_that_claims_more_than_there_is_is_named(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     central = content.rindex(ENTRY.encode()) - 46
     struct.pack_into("<II", content, central + 20, 1 << 30, 1 << 30)
+    path.write_bytes(content)
+    assert _found(_verify(path)) == {("unreadable", ENTRY)}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_entry_whose_content_goes_on_after_the_size_it_says_is_named(tmp_path: Path, method: int) -> None:
+    entries = package_entries(FILES)
+    path = _zip(tmp_path / "p.zip", entries | {ENTRY: entries[ENTRY] + b"FORGED TAIL"}, method=method)
+    content = bytearray(path.read_bytes())
+    for at in (content.index(ENTRY.encode()) - 30 + 14, content.rindex(ENTRY.encode()) - 46 + 16):
+        _, packed, _ = struct.unpack_from("<III", content, at)
+        struct.pack_into("<III", content, at, zlib.crc32(entries[ENTRY]), packed, len(entries[ENTRY]))
     path.write_bytes(content)
     assert _found(_verify(path)) == {("unreadable", ENTRY)}
 

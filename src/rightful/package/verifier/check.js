@@ -6,6 +6,7 @@ const TAG_MANIFEST = "tagmanifest-sha256.txt";
 const RECEIPT = "receipt.json";
 const SIGNATURE = "receipt.json.minisig";
 const PAYLOAD = "data/";
+const REQUIRED = ["RequestInfo.json", "datapackage.json", "ledger.json", "README.txt", MANIFEST, "bagit.txt", "bag-info.txt", RECEIPT, SIGNATURE];
 const WHOLE_BYTES = 1 << 25; // up to here the browser's own SHA-256 gets the content as a whole
 const LARGEST_DOCUMENT_BYTES = 1 << 28;
 const LINE = /^([0-9a-f]{64}) {2}(.+)$/u;
@@ -162,12 +163,21 @@ class Check {
 
   /** Return what must lie beside data/: as the receipt says, else as the tag manifest does. */
   tags(listed, { receipt }) {
-    if (!receipt) return listed;
+    if (!receipt) return listed && this.required(listed, TAG_MANIFEST);
     const tags = new Map(Object.entries(receipt.documents));
     tags.set(RECEIPT, this.digests.get(RECEIPT));
     tags.set(SIGNATURE, listed?.get(SIGNATURE) ?? this.digests.get(SIGNATURE));
+    this.required(tags, RECEIPT);
     if (this.digests.has(TAG_MANIFEST) && this.digests.get(TAG_MANIFEST) !== digestOfLines(tags)) {
       this.find("changed", TAG_MANIFEST, `${RECEIPT} says another content`);
+    }
+    return tags;
+  }
+
+  /** Every finished package has these, a receipt above all: else whoever forges one would leave it out. */
+  required(tags, source) {
+    for (const path of REQUIRED) {
+      if (!tags.has(path)) this.find("malformed", source, `it does not list ${path}, which every finished package has`);
     }
     return tags;
   }
