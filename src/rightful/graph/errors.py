@@ -55,8 +55,20 @@ class ServiceUnavailable(RequestError):
     http_status = 503
 
 
+class CutOff(RequestError):
+    """The service ended while the request was worked on: nobody can say what became of it."""
+
+    default_code = "InternalServerError"
+    http_status = 500
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The service stopped before it could say what became of the request", hint="look whether it was done before sending it again"
+        )
+
+
 def stopping() -> ServiceUnavailable:
-    """Say that the service ends before it has answered."""
+    """Say that the service ends before the request was begun."""
     return ServiceUnavailable("The service is stopping", hint="send it again later")
 
 
