@@ -1,7 +1,8 @@
 """Signing checkpoints of the audit chains while the service runs."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import structlog
 
@@ -70,17 +71,24 @@ class Checkpoints:
 
     def read(self) -> None:
         """Read on in the chains that were not read to their end yet; they are not signed before."""
-        for reader in self._readers.values():
+        for tenant_id, reader in self._readers.items():
             if not reader.is_at_end:
-                reader.read()
+                with self._guarded(tenant_id):
+                    reader.read()
 
     def sign(self) -> None:
         """Sign each chain that has grown since its last checkpoint."""
         for tenant_id, reader in self._readers.items():
-            try:
+            with self._guarded(tenant_id):
                 self._sign(tenant_id, reader)
-            except Exception as error:  # noqa: BLE001 - whatever lies in one chain must not keep the others from being signed
-                _log.error("an audit chain cannot be read, and is not signed", tenant=tenant_id, error=describe(error))
+
+    @contextmanager
+    def _guarded(self, tenant_id: TenantId) -> Iterator[None]:
+        """Let whatever lies in one chain keep no other from being signed."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - as said
+            _log.error("an audit chain cannot be read, and is not signed", tenant=tenant_id, error=describe(error))
 
     def _sign(self, tenant_id: TenantId, reader: _Reader) -> None:
         last = self._last[tenant_id] if tenant_id in self._last else self._store.last_chain_checkpoint(tenant_id)

@@ -394,6 +394,8 @@ def test_service_does_not_sign_on_over_a_chain_that_is_not_in_order(trail: Trail
         checkpoints.sign()
     trail.put(MOVED) if what == "moved" else trail.tamper(what)
     store.record([made(RECORDS + 1), made(4, OTHER_TENANT)])
+    with structlog.testing.capture_logs():
+        checkpoints.read()
     with structlog.testing.capture_logs() as logged:
         checkpoints.sign()
     store.close()
