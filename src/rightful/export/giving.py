@@ -66,16 +66,14 @@ class GivingSource:
     def people(self, kind: str, values: Sequence[str], *, most: int) -> list[int]:
         """Search by the values themselves; a row that is nobody's may be anybody's."""
         probes = [IdentifiedSubject(subject=_NOBODY, identifiers={kind: (value,)}) for value in values]
-        owners: list[set[tuple[str, ...]]] = [set() for _ in values]
+        owners: list[set[tuple[str, str]]] = [set() for _ in values]
         nobodys = [0] * len(values)
         for index, _, row in self._rows(self._by_kind[kind], probes, list(self._match)):
-            owner = tuple(
-                normalise(kind, value) if value is not None else "" for kind, value in zip(self._match.values(), row, strict=True)
-            )
-            if not any(owner):
+            named = {(of, normalise(of, value)) for of, value in zip(self._match.values(), row, strict=True) if value and value.strip()}
+            if not named:
                 nobodys[index] += 1
             elif len(owners[index]) <= most:
-                owners[index].add(owner)
+                owners[index] |= named  # of a row that names several, each: a message has a sender and a recipient
         return [len(several) + more for several, more in zip(owners, nobodys, strict=True)]
 
     def close(self) -> None:

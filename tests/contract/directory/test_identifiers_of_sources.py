@@ -140,6 +140,21 @@ def test_a_card_that_many_share_is_nobodys(folder: Path, tenant: TenantRuntime) 
     assert "79" not in ann.values("customer_id")
 
 
+def test_each_that_a_row_names_counts(folder: Path) -> None:
+    text = CONFIG.replace(
+        "match: {{mail: mail}}\n        identifiers: {{card: [card, old_card]}}",
+        "match: {{mail: mail, old_card: mail}}\n        identifiers: {{card: card}}",
+    )
+    assert text != CONFIG
+    (folder / "rightful.yaml").write_text(text.format(key="0" * 64))
+    _lake(folder, [("ann@mail.example", "thread", "bob@mail.example"), ("cat@mail.example", "thread", "ann@mail.example")])
+    config = load(folder / "rightful.yaml", {})
+    with closing(build_tenant(config.tenants[0], config.folder)) as tenant:
+        [ann] = _identify(tenant, ANN)
+    assert ann.values("card") == ()
+    assert [(each.value, each.people) for each in ann.refused if each.kind == "card"] == [("thread", 3)]
+
+
 def test_rows_that_are_nobodys_may_be_anybodys(folder: Path, tenant: TenantRuntime) -> None:
     _lake(folder, [("ann@mail.example", "c-1", None), (None, "c-1", None), (None, "c-1", None)])
 
