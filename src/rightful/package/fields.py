@@ -69,6 +69,8 @@ def _csv_schema(columns: Sequence[Column]) -> Descriptor:
         field["rightful:escape"] = column.kind in ESCAPED_KINDS
         if field["type"] == "any":
             field["type"] = "string"
+        if "missingValues" in field:
+            field["missingValues"] = ["", LATEST, EARLIEST]
     return {"fields": fields, "missingValues": [""]}
 
 

@@ -7,6 +7,7 @@ import uuid
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.property.package.hard_columns import batches
@@ -100,6 +101,18 @@ def test_no_cell_begins_a_formula_whichever_separator_is_guessed(texts: list[str
     for separator in ",;|\t":
         for row in csv.reader(io.StringIO(content, newline=""), delimiter=separator):
             assert not [cell for cell in row if cell.lstrip(" \u00a0")[:1] in {*"=+-@\uff1d"}]
+
+
+@pytest.mark.parametrize("kind", [ColumnKind.TIME, ColumnKind.UUID, ColumnKind.DECIMAL, ColumnKind.DATE])
+def test_text_of_another_kind_is_no_formula_either(kind: ColumnKind) -> None:
+    columns = [Column(name="c", kind=kind), Column(name="d", kind=ColumnKind.INT)]
+    batch = pa.RecordBatch.from_arrays([pa.array(['=HYPERLINK("http://x.example",1),x', "-Infinity"]), pa.array([1, 2])], ["c", "d"])
+    content = b"".join(write(Form.CSV, columns, [Serializer(columns).lines(batch)])).decode("utf-8-sig")
+
+    rows = list(csv.reader(io.StringIO(content, newline="")))
+
+    assert [len(row) for row in rows] == [2, 2, 2]
+    assert all(row[0][:1] == "'" for row in rows[1:])
 
 
 @given(BEGINNINGS)

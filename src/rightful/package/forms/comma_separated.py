@@ -18,6 +18,7 @@ _BEGINS = r"(\A|[;|\t\r\n])"
 _FOLLOWS = "(?='*[ \u00a0\"]*[=+\\-@\uff0b\uff0d\uff1d\uff20])"
 _FORMULA = re.compile(_BEGINS + _FOLLOWS)
 _ESCAPED = re.compile(f"{_BEGINS}'{_FOLLOWS}")
+_PLAIN = re.compile(r"-?[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?|[0-9:.]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|NaN|Infinity")
 _SPECIAL = re.compile(r'[",\r\n]')
 
 
@@ -54,9 +55,11 @@ def _quoted(text: str) -> str:
 
 
 def _literal(value: bytes) -> str:
-    """Write what is a number or a truth value, or a text that cannot hold what is special."""
+    """Write a number or a truth value as it stands, and so a text that looks like a number, a time or a UUID; any other as a text."""
     text = value.decode()
-    return text[1:-1] if text.startswith('"') else text
+    if not text.startswith('"'):
+        return text
+    return text[1:-1] if _PLAIN.fullmatch(text, 1, len(text) - 1) else _text(value)
 
 
 def _text(value: bytes) -> str:
@@ -74,5 +77,5 @@ _CELLS: Mapping[ColumnKind, Callable[[bytes], str]] = {
     ColumnKind.NESTED: _document,
 }
 
-ESCAPED_KINDS = frozenset(_CELLS)
+ESCAPED_KINDS = frozenset({*_CELLS, ColumnKind.TIME, ColumnKind.UUID, ColumnKind.DECIMAL})
 """Kinds whose cells are escaped."""
