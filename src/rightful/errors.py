@@ -8,7 +8,7 @@
     |  |- Conflict (409)  Throttled (429, .retry_after_s)  IssuerUnavailable (503, .retry_after_s)
     |  |- of the wire alone         graph.errors, graph.bodies: MethodNotAllowed (405)  TooSlow (408)  TooLarge (413)
     |  |                            UnsupportedMedia (415)  FailedDependency (424)  HeadTooLarge (431)  Unexpected (500)
-    |  |                            ServiceUnavailable (503)
+    |  |                            ServiceUnavailable (503)  CutOff (500)
     |- SourceError(source_name)
     |  |- SourceUnavailable         try again later
     |  |- SourceRefused             stop this source: credentials, a missing table or folder, a failed check
