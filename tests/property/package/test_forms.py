@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tracemalloc
 import uuid
 
 import msgspec
@@ -88,6 +89,48 @@ def test_the_array_of_graph_has_every_line(made: Made) -> None:
     found = [split_members(record.decode()) for record in records]
     assert [each["properties"].encode() for each in found] == lines.split(b"\n")[:-1]
     assert all(uuid.UUID(each["correlationId"].strip('"')).version == 5 for each in found)
+
+
+@given(batches(wrapped=True), st.sampled_from([Form.CSV, Form.JSON, Form.PARQUET]), st.integers(min_value=1, max_value=5))
+@settings(max_examples=100, deadline=None)
+def test_a_form_is_the_same_whatever_pieces_the_lines_come_in(made: Made, form: Form, size: int) -> None:
+    columns, batch = made
+    lines = Serializer(columns).lines(batch).splitlines(keepends=True) if batch.num_rows else []
+    pieces = [b"".join(lines[at : at + size]) for at in range(0, len(lines), size)]
+
+    assert b"".join(write(form, columns, pieces)) == b"".join(write(form, columns, [b"".join(lines)]))
+
+
+def test_a_column_has_one_type_though_only_its_last_value_refuses_the_first() -> None:
+    columns = [Column(name="n", kind=ColumnKind.INT), Column(name="t", kind=ColumnKind.TIMESTAMP), Column(name="d", kind=ColumnKind.DATE)]
+    columns.append(Column(name="h", kind=ColumnKind.TIME))
+    lines = b'{"n":1,"t":"2024-01-01T00:00:00.000000","d":"2024-01-01","h":"08:30:00.000001"}\n' * 5_000
+    lines += b'{"n":18446744073709551615,"t":"2024-01-01T00:00:00.000000001","d":"infinity","h":null}\n'
+
+    table = pq.read_table(io.BytesIO(b"".join(write(Form.PARQUET, columns, [lines]))))
+
+    assert [str(field.type) for field in table.schema] == ["uint64", "timestamp[ns]", "string", "time64[us]"]
+    assert table.num_rows == 5_001
+    assert table.column("d").to_pylist()[0] == "2024-01-01"
+
+
+@pytest.mark.parametrize("form", [Form.CSV, Form.JSON, Form.PARQUET])
+def test_memory_of_a_form_is_a_few_times_its_part(form: Form) -> None:
+    columns = [
+        Column(name="id", kind=ColumnKind.INT),
+        Column(name="at", kind=ColumnKind.TIMESTAMP),
+        Column(name="text", kind=ColumnKind.TEXT),
+    ]
+    lines = b"".join(b'{"id":%d,"at":"2024-01-01T00:00:00.000000","text":"some text, %d"}\n' % (n, n) for n in range(60_000))
+    write(form, columns, [lines[: lines.index(b"\n") + 1]])  # imports are no memory of a part's
+
+    tracemalloc.start()
+    before = pa.total_allocated_bytes()
+    write(form, columns, [lines])
+    peak = tracemalloc.get_traced_memory()[1] + pa.total_allocated_bytes() - before
+    tracemalloc.stop()
+
+    assert peak < 4 * len(lines)
 
 
 @given(st.lists(BEGINNINGS, min_size=1, max_size=4))

@@ -1,7 +1,7 @@
 """The forms that the records of a part are written in, side by side: each is made of the part's lines alone."""
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rightful.package.schema import Column
 
@@ -16,7 +16,7 @@ class Form(enum.StrEnum):
     PARQUET = "parquet"
 
 
-_Write = Callable[[Sequence[Column], bytes], bytes]
+_Write = Callable[[Sequence[Column], Sequence[bytes]], Iterator[bytes]]
 
 
 def write(form: Form, columns: Sequence[Column], content: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -25,11 +25,11 @@ def write(form: Form, columns: Sequence[Column], content: Sequence[bytes]) -> tu
     Args:
         form: which one.
         columns: of the dataset, as the lines have them.
-        content: whole lines of the serializer, in pieces.
+        content: whole lines of the serializer, in pieces, each of whole lines.
     """
     if form is Form.JSONL:
         return tuple(content)
-    return (_writers()[form](columns, b"".join(content)),)
+    return tuple(_writers()[form](columns, content))
 
 
 def _writers() -> Mapping[Form, _Write]:

@@ -5,9 +5,9 @@ we have none. So an apostrophe stands before such a beginning, wherever a spread
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from rightful.package.forms.written_cells import NULL, text_of, written_rows
+from rightful.package.forms.written_cells import NULL, slices, text_of, written_lines, written_rows
 from rightful.package.schema import Column, ColumnKind
 
 _BYTE_ORDER_MARK = "\ufeff"
@@ -22,20 +22,21 @@ _PLAIN = re.compile(r"-?[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?|[0-9:.]+|[0-9a-f]{8}(?:
 _SPECIAL = re.compile(r'[",\r\n]')
 
 
-def write_csv(columns: Sequence[Column], lines: bytes) -> bytes:
-    """Return a part as CSV: a header, then a row for each line, each ended by CR LF, in UTF-8 with a byte order mark.
+def write_csv(columns: Sequence[Column], content: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield a part as CSV, in pieces: a header, then a row for each line, each ended by CR LF, in UTF-8 with a byte order mark.
 
     NULL is an empty cell, the empty text is `""`, and so is NULL where it is all of a row: readers skip empty lines. A text always has
     quotation marks, and is what `unescape` makes of its cell.
     """
     null = "" if len(columns) > 1 else _quoted("")
     cells = [_CELLS.get(column.kind, _literal) for column in columns]
-    rows = [",".join(_quoted(escape(column.name)) for column in columns)]
-    rows += [
-        ",".join(null if value == NULL else cell(value) for cell, value in zip(cells, row, strict=True))
-        for row in written_rows(columns, lines)
-    ]
-    return (_BYTE_ORDER_MARK + "\r\n".join(rows) + "\r\n").encode()
+    yield (_BYTE_ORDER_MARK + ",".join(_quoted(escape(column.name)) for column in columns) + "\r\n").encode()
+    rows = (
+        ",".join(null if value == NULL else cell(value) for cell, value in zip(cells, row, strict=True)) + "\r\n"
+        for row in written_rows(columns, written_lines(content))
+    )
+    for some in slices(rows):
+        yield "".join(some).encode()
 
 
 def escape(text: str) -> str:

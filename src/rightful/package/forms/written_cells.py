@@ -1,6 +1,9 @@
 """A part's lines taken apart: each value as it is written there."""
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
 
 import msgspec
 
@@ -9,16 +12,32 @@ from rightful.package.schema import Column
 
 NULL = b"null"
 
+_SLICE_ROWS = 2_048
+"""Taken apart at once: a row taken apart needs ten times its line's memory and more."""
+
+_T = TypeVar("_T")
+
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def written_rows(columns: Sequence[Column], lines: bytes) -> Iterator[list[bytes]]:
+def written_lines(content: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield each line of pieces of whole lines, without its end."""
+    return (line[:-1] for piece in content for line in io.BytesIO(piece))
+
+
+def written_rows(columns: Sequence[Column], lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     """Yield each line's values in the columns' order, as JSON: `null`, `12`, `"a"`, `{"b":[1.50]}`."""
     names = [column.name for column in columns]
-    for line in lines.split(b"\n")[:-1]:
+    for line in lines:
         members = _members(line)
         yield [members[name] for name in names]
+
+
+def slices(rows: Iterable[_T]) -> Iterator[list[_T]]:
+    """Yield rows as lists of a bounded length, none of them empty."""
+    iterator = iter(rows)
+    return iter(lambda: list(islice(iterator, _SLICE_ROWS)), [])
 
 
 def text_of(value: bytes) -> str:
