@@ -9,7 +9,7 @@ import msgspec
 
 from rightful.package.contents import PayloadEntry
 from rightful.package.forms import Form
-from rightful.package.forms.comma_separated import ESCAPED_KINDS
+from rightful.package.forms.comma_separated import ESCAPED_KINDS, escape
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.values import EARLIEST, LATEST
 
@@ -67,6 +67,8 @@ def _csv_schema(columns: Sequence[Column]) -> Descriptor:
     fields = [_field(column) for column in columns]
     for column, field in zip(columns, fields, strict=True):
         field["rightful:escape"] = column.kind in ESCAPED_KINDS
+        if (heading := escape(column.name)) != column.name:
+            field |= {"name": heading, "rightful:name": column.name}
         if field["type"] == "any":
             field["type"] = "string"
         if "missingValues" in field:

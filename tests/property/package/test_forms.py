@@ -20,7 +20,8 @@ from rightful.package.schema import Column, ColumnKind
 from rightful.package.serializer import Serializer
 
 Made = tuple[list[Column], pa.RecordBatch]
-BEGINNINGS = st.text(alphabet="=+-@\uff1d'; |\t\r\n\u00a0\",a1", max_size=12)
+BEGINNINGS = st.text(alphabet="=+-@\uff1d'; |\t\r\n\x0b\x0c\x85\u2028\u00a0\u3000\u2003\u200b\ufeff\",a1", max_size=12)
+UNSEEN = " \x0b\x0c\x85\u2028\u00a0\u3000\u2003\u200b\ufeff"
 DOCUMENTS = {ColumnKind.JSON, ColumnKind.NESTED}
 
 
@@ -143,7 +144,7 @@ def test_no_cell_begins_a_formula_whichever_separator_is_guessed(texts: list[str
 
     for separator in ",;|\t":
         for row in csv.reader(io.StringIO(content, newline=""), delimiter=separator):
-            assert not [cell for cell in row if cell.lstrip(" \u00a0")[:1] in {*"=+-@\uff1d"}]
+            assert not [cell for cell in row if cell.lstrip(UNSEEN)[:1] in {*"=+-@\uff1d"}]
 
 
 @pytest.mark.parametrize("kind", [ColumnKind.TIME, ColumnKind.UUID, ColumnKind.DECIMAL, ColumnKind.DATE])

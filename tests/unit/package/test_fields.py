@@ -12,7 +12,7 @@ import pytest
 
 from rightful.package.contents import PayloadEntry
 from rightful.package.fields import frictionless_schema, part_resource
-from rightful.package.forms import Form
+from rightful.package.forms import Form, write
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.serializer import Serializer
 
@@ -132,3 +132,19 @@ def test_the_schema_says_what_the_standard_has_no_word_for() -> None:
         ],
         "missingValues": [],
     }
+
+
+def test_a_field_of_a_csv_part_is_called_as_its_heading_is(tmp_path: Path) -> None:
+    columns = [Column(name="=1+1", kind=K.TEXT), Column(name="plain", kind=K.INT)]
+    content = b"".join(write(Form.CSV, columns, [b'{"=1+1":"a","plain":1}\n']))
+    (tmp_path / "part.csv").write_bytes(content)
+    part = PayloadEntry(
+        path="part.csv", sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content), source_name="", rows=1, columns=tuple(columns)
+    )
+    descriptor = part_resource("part", part)
+
+    package = frictionless.Package.from_descriptor({"name": "p", "resources": [descriptor]}, basepath=str(tmp_path))
+
+    assert not errors(package)
+    fields = package.resources[0].schema.to_descriptor()["fields"]
+    assert [(field["name"], field.get("rightful:name")) for field in fields] == [("'=1+1", "=1+1"), ("plain", None)]

@@ -13,9 +13,11 @@ from rightful.package.schema import Column, ColumnKind
 _BYTE_ORDER_MARK = "\ufeff"
 """Without it spreadsheets take UTF-8 for something older."""
 
-_SEPARATOR = re.compile(r"[;|\t\r\n]")
-_BEGINS = r"(\A|[;|\t\r\n])"
-_FOLLOWS = "(?='*[ \u00a0\"]*[=+\\-@\uff0b\uff0d\uff1d\uff20])"
+_SEPARATORS = r";|\t\n\x0b\x0c\r\x85\u2028\u2029"
+_SEPARATOR = re.compile(f"[{_SEPARATORS}]")
+_BEGINS = rf"(\A|[{_SEPARATORS}])"
+_UNSEEN = r"""(?:[^\S\t\n\x0b\x0c\r\x85\u2028\u2029]|[\u200b-\u200f\u2060\ufeff"])*"""
+_FOLLOWS = rf"(?='*{_UNSEEN}[=+\-@\uff0b\uff0d\uff1d\uff20])"
 _FORMULA = re.compile(_BEGINS + _FOLLOWS)
 _ESCAPED = re.compile(f"{_BEGINS}'{_FOLLOWS}")
 _PLAIN = re.compile(r"-?[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?|[0-9:.]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|NaN|Infinity")
