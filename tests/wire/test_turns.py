@@ -4,6 +4,7 @@ import http.client
 import json
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -11,6 +12,7 @@ import pytest
 from tests.wire.running import SocketClient, listening
 from tests.wire.world import ANN, OTHER_ANN, OTHER_TENANT, SUBJECTS, TENANT, Answer, make_config
 
+from rightful.audit.record import Action
 from rightful.export.interface import SubmitRequest
 from rightful.graph.server import Listening
 from rightful.ids import SubjectId, TenantId
@@ -128,3 +130,8 @@ def test_request_that_a_stop_cuts_off_is_told_so_in_graphs_words() -> None:
             error = json.loads(body)["error"]
             assert (error["code"], error["innerError"]["client-request-id"]) == ("InternalServerError", "mine")
             assert "stopped before" in error["message"]
+    recorded = Counter((each.action, each.outcome, each.target_id, each.subject_id) for each in opened.exports.notes)
+    assert recorded == {
+        (Action.SUBMIT, "InternalServerError", ANN, ANN): FLOOD + 1,
+        (Action.CALL, "InternalServerError", "", ""): 1,
+    }

@@ -1,5 +1,6 @@
 """Errors on the wire: Graph's envelope (GRAPH-40) and the status that goes with each."""
 
+import asyncio
 from datetime import datetime
 
 from rightful.directory.interface import AMBIGUOUS_CODE
@@ -132,9 +133,11 @@ class Unexpected(RequestError):
         super().__init__("The service failed", hint="tell its operator the request-id")
 
 
-def told(error: Exception) -> RequestError:
+def told(error: Exception | asyncio.CancelledError) -> RequestError:
     """Return what is answered for an error, whatever it is."""
     match error:
+        case asyncio.CancelledError():
+            return CutOff()
         case RequestError():
             return error
         case SourceError():

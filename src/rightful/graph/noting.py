@@ -1,5 +1,6 @@
 """What of a call is recorded in the audit trail, by its route: reads and refusals (what changes something records itself)."""
 
+import asyncio
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -86,7 +87,7 @@ class Noting:
         if error is None:
             if self.request is not None and self._method != "OPTIONS" and (self.request.route.kind, self._method) not in _CHANGES:
                 self._note(OK, is_told=True)
-        elif isinstance(error, Exception) and not isinstance(error, Disconnected):
+        elif isinstance(error, Exception | asyncio.CancelledError) and not isinstance(error, Disconnected):
             refusal = errors.told(error)
             self._note(refusal.code, is_told=refusal.http_status not in _BUSY)
 
