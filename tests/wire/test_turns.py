@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 from tests.wire.running import SocketClient, listening
@@ -34,11 +35,15 @@ class HalfSilent(MemoryExports):
     def __init__(self) -> None:
         third = DataSubject(tenant_id=THIRD_TENANT, subject_id=THIRD_ANN, user_principal_name="ann@tailspin.example")
         super().__init__((*SUBJECTS, third))
+        self._guard = threading.Lock()
         self.answering = threading.Event()
         self.waiting = threading.Semaphore(0)
+        self.begun = 0
 
     def submit(self, request: SubmitRequest) -> DataPolicyOperation:
         if "silent" in str(request.storage_location):
+            with self._guard:
+                self.begun += 1
             self.waiting.release()
             self.answering.wait(30)
         return super().submit(request)
@@ -57,13 +62,13 @@ class Scene:
             """Another one has come."""
         return opened
 
-    def send(self, tenant_id: TenantId, path: str, said: object) -> socket.socket:
-        """Send a POST on a connection of its own."""
+    def send(self, tenant_id: TenantId, path: str, said: object, *, left_bytes: int = 0) -> socket.socket:
+        """Send a POST on a connection of its own, but for the last bytes."""
         body = json.dumps(said).encode()
         head = f"POST {path} HTTP/1.1\r\nHost: x.example\r\nclient-request-id: mine\r\n"
         head += f"Authorization: Bearer {self.issuers[tenant_id].token()}\r\nContent-Length: {len(body)}\r\n\r\n"
         connection = self._stack.enter_context(socket.create_connection(("127.0.0.1", self.port), timeout=20))
-        connection.sendall(head.encode() + body)
+        connection.sendall(head.encode() + body[: len(body) - left_bytes])
         return connection
 
     def ask(self, tenant_id: TenantId, method: str, path: str, body: object = None) -> Answer:
@@ -111,27 +116,54 @@ def test_silent_storage_holds_up_neither_other_storage_nor_a_cancel(tenants: tup
         assert not opened.exports.answering.is_set()
 
 
+def read(connection: socket.socket) -> tuple[http.client.HTTPResponse, Any]:
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    return answer, json.loads(answer.read())
+
+
 def test_request_that_a_stop_cuts_off_is_told_so_in_graphs_words() -> None:
-    # GRAPH-15, GRAPH-40: it may be done all the same, so no SDK may send it again by itself
+    # GRAPH-15, GRAPH-40: what was begun may be done all the same, so no SDK may send it again by itself; what was not, it may
     with scene(TENANT) as opened:
-        held = opened.flood(TENANT, "silent-a")  # at work, and waiting for a thread
-        path = f"/users/{ANN}/exportPersonalData"
-        requests = [{"id": "1", "method": "POST", "url": path, "body": {"storageLocation": location("silent-a", FLOOD)}}]
-        held.append(opened.send(TENANT, "/v1.0/$batch", {"requests": requests}))
-        assert opened.exports.waiting.acquire(timeout=0.5) is False
+        held = opened.flood(TENANT, "silent-a")
+        assert 0 < opened.exports.begun < FLOOD
+        path = f"/v1.0/users/{ANN}/exportPersonalData"
+        held.append(opened.send(TENANT, path, {"storageLocation": location("silent-a", FLOOD)}, left_bytes=1))
         opened.server.stop()
-        answers = []
-        for connection in held[::10]:  # the batch comes last
-            answer = http.client.HTTPResponse(connection)
-            answer.begin()
-            answers.append((answer, answer.read()))
-        for answer, body in answers:
-            assert (answer.status, answer.getheader("Retry-After"), answer.getheader("client-request-id")) == (500, None, "mine")
-            error = json.loads(body)["error"]
-            assert (error["code"], error["innerError"]["client-request-id"]) == ("InternalServerError", "mine")
-            assert "stopped before" in error["message"]
+        answers = Counter[tuple[object, ...]]()
+        for answer, body in map(read, held):
+            error = body["error"]
+            answers[answer.status, answer.getheader("Retry-After"), error["code"], "stopped before" in error["message"]] += 1
+            assert {answer.getheader("client-request-id"), error["innerError"]["client-request-id"]} == {"mine"}
+    begun = opened.exports.begun
+    assert answers == {(500, None, "InternalServerError", True): begun, (503, "5", "ServiceUnavailable", False): FLOOD + 1 - begun}
+    assert len(opened.exports.operations) == begun  # at most those who were told that it may be
     recorded = Counter((each.action, each.outcome, each.target_id, each.subject_id) for each in opened.exports.notes)
     assert recorded == {
-        (Action.SUBMIT, "InternalServerError", ANN, ANN): FLOOD + 1,
-        (Action.CALL, "InternalServerError", "", ""): 1,
+        (Action.SUBMIT, "InternalServerError", ANN, ANN): begun,
+        (Action.SUBMIT, "ServiceUnavailable", "", ""): FLOOD + 1 - begun,
     }
+
+
+def test_each_request_of_a_batch_that_a_stop_cuts_off_is_told_so() -> None:
+    with scene(TENANT) as opened:
+        names = ("quick", *["silent-a"] * 8, *["silent-b"] * 8)
+        url = f"/users/{ANN}/exportPersonalData"
+        requests: list[dict[str, object]] = [
+            {"id": str(number), "method": "POST", "url": url, "body": {"storageLocation": location(name, number)}}
+            for number, name in enumerate(names)
+        ]
+        requests.append({"id": "after", "method": "POST", "url": url, "body": {}, "dependsOn": ["16"]})
+        flooding = opened.flood(TENANT, "silent-b")
+        batch = opened.send(TENANT, "/v1.0/$batch", {"requests": requests})
+        while opened.exports.waiting.acquire(timeout=0.5):
+            """Another one has come."""
+        opened.server.stop()
+        answer, body = read(batch)
+        assert answer.status == 200
+        status = {each["id"]: each["status"] for each in body["responses"]}
+        assert status.pop("0") == 202
+        assert status.pop("after") in {424, 503}  # it was begun in no case
+        assert set(status.values()) == {500, 503}
+        begun = [each for each in status.values() if each == 500]
+        assert len(begun) == opened.exports.begun - sum(read(each)[0].status == 500 for each in flooding)

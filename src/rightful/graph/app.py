@@ -70,9 +70,7 @@ class GraphApp:
             answer = self._refuse(errors.translate(error), request_id, client_request_id)
         except asyncio.CancelledError:
             # The service stops, and has waited long enough. What this asked for may be done all the same, so it is nothing that SDKs send
-            # again by themselves (GRAPH-15). A batch is answered as a whole.
-            if batch_of is not None:
-                raise
+            # again by themselves (GRAPH-15). Where nothing was begun, the error is another one already.
             answer = self._refuse(errors.CutOff(), request_id, client_request_id)
         except Exception as error:  # noqa: BLE001 - outermost loop: whatever happens, the caller gets an answer and the log its place
             _log.error("request failed", request_id=request_id, error=describe(error))

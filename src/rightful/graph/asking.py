@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from rightful.graph.errors import ServiceUnavailable
+from rightful.graph.errors import ServiceUnavailable, stopping
 from rightful.graph.threads import Threads
 from rightful.identity.keys import Keys, refuse_key
 
@@ -30,7 +30,8 @@ class Asking:
     async def ask(self, keys: Keys) -> None:
         """Ask, or wait for the answer that others wait for.
 
-        Raises `ServiceUnavailable` where enough requests do so already, and the error of `refuse_key` where no answer comes in time.
+        Raises `ServiceUnavailable` where enough requests do so already, or the service stops meanwhile, and the error of `refuse_key` where
+        no answer comes in time.
         """
         question = self._questions.get(keys)
         if question is None:
@@ -41,6 +42,8 @@ class Asking:
         question.waiting += 1
         try:
             done, _ = await asyncio.wait([question.answered], timeout=self._wait_s)  # cancelled with one request, it goes on for the others
+        except asyncio.CancelledError:
+            raise stopping() from None  # nothing was done yet
         finally:
             question.waiting -= 1
         if not done:

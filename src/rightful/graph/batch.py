@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from rightful.errors import InvalidRequest
+from rightful.errors import InvalidRequest, RequestError
 from rightful.graph import bodies, errors, escapes, headers, reply, routes
 from rightful.graph.reply import Answer, Reply
 from rightful.graph.request import Message, Receive, Request, Scope
@@ -234,11 +234,19 @@ async def carry_out(request: Request) -> Reply:
     tasks: dict[str, asyncio.Task[Answer]] = {}
 
     async def answer(part: Part) -> Answer:
-        before = [await tasks[key] for key in part.depends_on]
-        refused = errors.FailedDependency() if any(each.status >= 400 for each in before) else None  # noqa: PLR2004 - RFC 9110 15
+        refused: RequestError | None = None
+        try:
+            if any([(await tasks[key]).status >= 400 for key in part.depends_on]):  # noqa: PLR2004 - RFC 9110 15
+                refused = errors.FailedDependency()
+        except asyncio.CancelledError:
+            refused = errors.stopping()
         return await answer_alone(_scope(part, request.scope), _receive(part), refused)
 
-    async with asyncio.TaskGroup() as group:
-        for part in parts:
-            tasks[part.key] = group.create_task(answer(part))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                tasks[part.key] = group.create_task(answer(part))
+    except asyncio.CancelledError:  # a stop: each is told what became of it
+        if any(task.cancelled() for task in tasks.values()):
+            raise
     return reply.json(bodies.encode({"responses": [_shown(part, tasks[part.key].result()) for part in parts]}))

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 from rightful.audit.record import Actor
 from rightful.errors import Forbidden, RequestError
 from rightful.graph import bodies, headers
-from rightful.graph.errors import TooSlow
+from rightful.graph.errors import TooSlow, stopping
 from rightful.graph.reply import Answer
 from rightful.graph.routes import Route
 from rightful.identity.model import Caller
@@ -74,7 +74,10 @@ class Request:
         return self.route.version == "beta"
 
     async def body(self, *, most_bytes: int = bodies.MAX_BODY_BYTES) -> bytes:
-        """Return the whole body, decoded; raises `RequestError` where it is too large, too slow, or not of a type that is read here."""
+        """Return the whole body, decoded.
+
+        Raises `RequestError` where it is too large, too slow, or not of a type that is read here, or where the service stops meanwhile.
+        """
         bodies.check_type(headers.value(self.headers, b"content-type"))
         encoding = headers.value(self.headers, b"content-encoding")
         length = headers.value(self.headers, b"content-length")
@@ -85,6 +88,8 @@ class Request:
                 raw = await self._read(most_bytes)
         except TimeoutError:
             raise TooSlow("The body did not come in time") from None
+        except asyncio.CancelledError:
+            raise stopping() from None  # bodies are read before anything is done
         return bodies.inflate(raw, encoding, most_bytes)
 
     async def _read(self, most_bytes: int) -> bytes:

@@ -26,12 +26,14 @@ _SWEEP_S = 0.5
 
 
 class _Call(Generic[_T]):
-    __slots__ = ("function", "future", "key", "since_s")
+    __slots__ = ("function", "future", "is_begun", "key", "since_s")
 
     def __init__(self, key: _Key, function: Callable[[], _T], future: "asyncio.Future[_T]") -> None:
         self.key = key
         self.function = function
         self.future = future
+        self.is_begun = False
+        """Whether a thread has taken it."""
         self.since_s = time.monotonic()
 
     def make(self) -> None:
@@ -130,7 +132,11 @@ class Threads:
         self._is_closed = False
 
     async def run(self, asker: str, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call a function in a thread; raises what it raises, or `Throttled` where too many wait already, or it waited for too long."""
+        """Call a function in a thread; raises what it raises, or `Throttled` where too many wait already, or it waited for too long.
+
+        Who is cancelled while the call is made learns so (`CancelledError`): it may be done all the same. If it still waits for a thread it
+        is never made, and what is raised says so (`ServiceUnavailable`).
+        """
         return await self._run((asker, ""), partial(function, *args, **kwargs))
 
     async def run_at(self, asker: str, place: str, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -150,6 +156,11 @@ class Threads:
                 self._is_sweeping = True
                 loop.call_later(_SWEEP_S, self._sweep, loop)
             return await future
+        except asyncio.CancelledError:
+            with self._guard:
+                if call.is_begun:
+                    raise
+            raise stopping() from None  # its future is cancelled, so that no thread makes it
         finally:
             self._calls.give_back(key)
 
@@ -239,6 +250,7 @@ class Threads:
             places = self._queues.pop(asker)
             queue = places.pop(place)
             call = queue.popleft()
+            call.is_begun = True
             if queue:
                 places[place] = queue  # behind the others, as below
             if places:

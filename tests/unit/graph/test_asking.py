@@ -95,6 +95,8 @@ def test_caller_that_goes_away_takes_the_answer_from_nobody() -> None:
         first.cancel()
         await asyncio.sleep(0)
         assert not second.done()
+        with pytest.raises(ServiceUnavailable, match="stopping"):  # nothing was done for it
+            await first
         silent.answer.set()
         await second
 

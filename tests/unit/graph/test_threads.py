@@ -199,15 +199,37 @@ def test_call_that_waits_when_it_is_closed_is_never_made() -> None:
         await asyncio.sleep(0)
         assert begun.wait(10)
         given_up.cancel()
+        with pytest.raises(ServiceUnavailable, match="stopping"):
+            await given_up
         threads.close()
         with pytest.raises(ServiceUnavailable, match="stopping"):
             await waiting
         gate.set()
         assert await held
-        await asyncio.gather(given_up, return_exceptions=True)
 
     asyncio.run(ask())
     assert made == []
+
+
+def test_who_gives_up_learns_whether_the_call_was_begun() -> None:
+    begun, gate = threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        begun.set()
+        return gate.wait(10)
+
+    async def ask() -> None:
+        threads = Threads("test", threads=1, waiting=10)
+        held = asyncio.create_task(threads.run("a", hold))
+        await asyncio.sleep(0)
+        assert begun.wait(10)
+        held.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await held
+        gate.set()
+        threads.close()
+
+    asyncio.run(ask())
 
 
 @contextmanager
