@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.wire.running import SocketClient, listening
 from tests.wire.world import ANN, OTHER_ANN, OTHER_TENANT, SUBJECTS, TENANT, Answer, make_config
 
@@ -122,9 +123,9 @@ def read(connection: socket.socket) -> tuple[http.client.HTTPResponse, Any]:
     return answer, json.loads(answer.read())
 
 
-def test_request_that_a_stop_cuts_off_is_told_so_in_graphs_words() -> None:
+def test_request_that_a_stop_cuts_off_is_told_so_in_graphs_words(caplog: pytest.LogCaptureFixture) -> None:
     # GRAPH-15, GRAPH-40: what was begun may be done all the same, so no SDK may send it again by itself; what was not, it may
-    with scene(TENANT) as opened:
+    with capture_logs() as logs, scene(TENANT) as opened:
         held = opened.flood(TENANT, "silent-a")
         assert 0 < opened.exports.begun < FLOOD
         path = f"/v1.0/users/{ANN}/exportPersonalData"
@@ -143,6 +144,8 @@ def test_request_that_a_stop_cuts_off_is_told_so_in_graphs_words() -> None:
         (Action.SUBMIT, "InternalServerError", ANN, ANN): begun,
         (Action.SUBMIT, "ServiceUnavailable", "", ""): FLOOD + 1 - begun,
     }
+    assert [each["log_level"] for each in logs] == ["warning"] * begun
+    assert [each.levelname for each in caplog.records if each.exc_info or "Exception" in each.getMessage()] == []
 
 
 def test_each_request_of_a_batch_that_a_stop_cuts_off_is_told_so() -> None:

@@ -4,6 +4,7 @@ There is no middleware: what every answer needs (ids, Date, the error envelope) 
 """
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -47,9 +48,8 @@ class GraphApp:
             answer = await self._answer(scope, receive)
         except Disconnected:
             return
-        await _send(send, answer)
-        if (task := asyncio.current_task()) is not None and task.cancelling():
-            raise asyncio.CancelledError
+        with suppress(asyncio.CancelledError):  # nobody waits for this task: uvicorn would log that it was cancelled, with a traceback
+            await _send(send, answer)
 
     async def _answer(
         self, scope: Scope, receive: Receive, refused: RequestError | None = None, *, batch_of: Caller | None = None
@@ -71,6 +71,7 @@ class GraphApp:
         except asyncio.CancelledError:
             # The service stops, and has waited long enough. What this asked for may be done all the same, so it is nothing that SDKs send
             # again by themselves (GRAPH-15). Where nothing was begun, the error is another one already.
+            _log.warning("request cut off by the stop: it may be done all the same", request_id=request_id)
             answer = self._refuse(errors.CutOff(), request_id, client_request_id)
         except Exception as error:  # noqa: BLE001 - outermost loop: whatever happens, the caller gets an answer and the log its place
             _log.error("request failed", request_id=request_id, error=describe(error))
