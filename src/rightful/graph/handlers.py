@@ -19,7 +19,7 @@ from rightful.graph.errors import Unexpected
 from rightful.graph.reply import Reply
 from rightful.graph.request import Request
 from rightful.graph.routes import RouteKind
-from rightful.graph.threads import Threads
+from rightful.graph.threads import Place, Threads
 from rightful.graph.throttle import Throttle
 from rightful.identity import permissions
 from rightful.identity.model import CallerKind
@@ -33,6 +33,10 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x20-\x7e]{0,255}")
 
 _LONGEST_PLACE = 261
 """A host name's 253 characters, and a port."""
+_HOST_TIMES = 0.5
+"""A third of what its tenant may have, while nobody else has any."""
+_ACCOUNT_TIMES = 3.0
+"""Three quarters of it: a folder's syncs are shared by the submits that meet, so fewer of them at a time make each dearer."""
 
 _OPERATION_NAMES = resources.OPERATION.names
 _PROFILE_NAMES = resources.PROFILE.names
@@ -84,10 +88,12 @@ def _accepted(request: Request, operation: DataPolicyOperation) -> tuple[headers
     return ((b"location", location), (b"operation-location", location), headers.retry_after(operation.retry_after_s))
 
 
-def _place(location: object) -> str:
-    """Name the host that a storage location may wait for, however it is spelled; a named account is none: its syncs are shared by many."""
-    rest = location.partition("://")[2] if isinstance(location, str) else ""
-    return rest.partition("/")[0][:_LONGEST_PLACE].lower().removesuffix(":443").rstrip(".")
+def _place(location: object) -> Place:
+    """Return what a storage location may keep waiting: the host of a URL, however it is spelled, else the account."""
+    account, is_url, rest = location.partition("://") if isinstance(location, str) else ("", "", "")
+    if not is_url:
+        return Place(account[:_LONGEST_PLACE], _ACCOUNT_TIMES)
+    return Place(rest.partition("/")[0][:_LONGEST_PLACE].lower().removesuffix(":443").rstrip("."), _HOST_TIMES)
 
 
 async def _submit(service: Service, request: Request, subject: DataSubject, body: bodies.ExportBody) -> DataPolicyOperation:

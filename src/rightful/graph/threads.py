@@ -7,6 +7,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -17,7 +18,19 @@ from rightful.graph.errors import ServiceUnavailable, stopping
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_Key = tuple[str, str]
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What calls may have to wait for, outside the service."""
+
+    name: str
+    times: float
+    """It gets more while it has less than so many times what it leaves to other places."""
+
+
+_NOWHERE = Place("", math.inf)
+
+_Key = tuple[str, Place]
 """Who asks, and the place that the call may have to wait for."""
 
 _LONGEST_WAIT_S = 20.0
@@ -67,7 +80,7 @@ class _Shares:
 
     Who has some gets more while that is less than so many times what is free (dynamic thresholds: Choudhury and Hahne, 1998), an eighth
     apart, which is for those who have none. So one has most, the next has much of what it leaves, and there is some for quite a number.
-    Of what one who asks may still have, no place gets more than half of what it leaves to others.
+    Of what one who asks may have, the same holds for places, each with its own times.
     """
 
     def __init__(self, most: int, *, times: int) -> None:
@@ -82,13 +95,14 @@ class _Shares:
     def room(self, asker: str) -> int:
         """Return how many more this one may have."""
         free, had = self._most - self._had, self._of[asker]
-        if not self._times:
+        if not self._times or not had:
             return free
-        return self._times * (free - self._kept) - had if had else free
+        left = self._times * (free - self._kept) - had
+        return -(-left // (self._times + 1))  # rounded up: each one more leaves so many times less, and is one more that is had
 
     def may_take(self, key: _Key, room: int) -> bool:
         """Say whether one more may be had for this place."""
-        return room > 0 and (not key[1] or not self._at[key] or 2 * self._at[key] < room)
+        return room > 0 and (not self._at[key] or self._at[key] < key[1].times * room)
 
     def take(self, key: _Key) -> None:
         """Note that one more is had."""
@@ -123,7 +137,7 @@ class Threads:
         self._guard = threading.Lock()
         """Over everything below."""
         self._made = _Shares(threads, times=3 if askers > 1 else 0)
-        self._queues: dict[str, dict[str, deque[_Call[Any]]]] = {}  # whose turn is next comes first, and so do places
+        self._queues: dict[str, dict[Place, deque[_Call[Any]]]] = {}  # whose turn is next comes first, and so do places
         self._threads = 0
         self._idle = 0
         """Threads that nobody has woken."""
@@ -137,9 +151,9 @@ class Threads:
         Who is cancelled while the call is made learns so (`CancelledError`): it may be done all the same. If it still waits for a thread it
         is never made, and what is raised says so (`ServiceUnavailable`).
         """
-        return await self._run((asker, ""), partial(function, *args, **kwargs))
+        return await self._run((asker, _NOWHERE), partial(function, *args, **kwargs))
 
-    async def run_at(self, asker: str, place: str, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    async def run_at(self, asker: str, place: Place, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Call a function that may have to wait for a place outside: if that keeps it waiting, calls for other places go on."""
         return await self._run((asker, place), partial(function, *args, **kwargs))
 
@@ -178,7 +192,7 @@ class Threads:
     def _waiting_with(self, key: _Key) -> Iterator[deque[_Call[Any]]]:
         asker, place = key
         for other, places in self._queues.items():
-            yield from (queue for name, queue in places.items() if other != asker or place in ("", name))
+            yield from (queue for name, queue in places.items() if other != asker or place in (_NOWHERE, name))
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Refuse the calls that have waited for too long."""
@@ -196,7 +210,7 @@ class Threads:
         if self._is_sweeping:
             loop.call_later(_SWEEP_S, self._sweep, loop)
 
-    def _keep(self, asker: str, place: str, queue: deque[_Call[Any]]) -> None:
+    def _keep(self, asker: str, place: Place, queue: deque[_Call[Any]]) -> None:
         """Forget a queue that is empty; under the guard."""
         if not queue:
             del self._queues[asker][place]

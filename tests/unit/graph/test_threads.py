@@ -12,7 +12,7 @@ import pytest
 
 from rightful.errors import Throttled
 from rightful.graph.errors import ServiceUnavailable
-from rightful.graph.threads import Threads
+from rightful.graph.threads import Place, Threads
 
 
 def test_call_over_the_limit_is_refused_and_the_others_are_made() -> None:
@@ -83,7 +83,8 @@ def test_several_who_flood_leave_threads_and_places_to_the_others() -> None:
     asyncio.run(ask())
 
 
-def test_slow_place_leaves_threads_and_places_to_calls_for_others() -> None:
+@pytest.mark.parametrize("times", [0.5, 3.0])
+def test_slow_place_leaves_threads_and_places_to_calls_for_others(times: float) -> None:
     gate = threading.Event()
 
     async def ask(askers: int) -> None:
@@ -91,9 +92,9 @@ def test_slow_place_leaves_threads_and_places_to_calls_for_others() -> None:
         threads = Threads("test", threads=16, waiting=100, askers=askers)
         held: list[asyncio.Task[bool]] = []
         for slow in ("slow", "slower"):
-            held += [asyncio.create_task(threads.run_at("a", slow, gate.wait, 10)) for _ in range(100)]
+            held += [asyncio.create_task(threads.run_at("a", Place(slow, times), gate.wait, 10)) for _ in range(100)]
             await spin()
-        assert [await threads.run_at("a", "quick", int, number) for number in range(5)] == [0, 1, 2, 3, 4]
+        assert [await threads.run_at("a", Place("quick", times), int, number) for number in range(5)] == [0, 1, 2, 3, 4]
         assert await threads.run("a", int, 6) == 6
         gate.set()
         await asyncio.gather(*held, return_exceptions=True)
@@ -101,6 +102,27 @@ def test_slow_place_leaves_threads_and_places_to_calls_for_others() -> None:
 
     asyncio.run(ask(1))
     asyncio.run(ask(2))
+
+
+@pytest.mark.parametrize(("askers", "times", "most"), [(1, 0.5, 16), (1, 3.0, 36), (3, 0.5, 11), (3, 3.0, 24)])
+def test_place_has_its_share_of_the_threads_that_whoever_asks_may_have(askers: int, times: float, most: int) -> None:
+    gate = threading.Event()
+    begun: list[int] = []
+
+    def hold(number: int) -> None:
+        begun.append(number)
+        gate.wait(10)
+
+    async def ask() -> None:
+        threads = Threads("test", threads=48, waiting=400, askers=askers)
+        held = [asyncio.create_task(threads.run_at("a", Place("slow", times), hold, number)) for number in range(60)]
+        await spin()
+        assert len(begun) == most
+        gate.set()
+        await asyncio.gather(*held)
+        threads.close()
+
+    asyncio.run(ask())
 
 
 def test_call_that_waits_for_too_long_is_refused_and_never_made() -> None:
@@ -129,10 +151,11 @@ def test_call_that_waits_for_too_long_is_refused_and_never_made() -> None:
 
 def test_every_call_is_made_however_many_ask_for_whatever_places() -> None:
     chance = random.Random(5)
-    running: Counter[tuple[str, str]] = Counter()
+    places = [Place("x", 0.5), Place("y", 3.0), Place("z", 0.5), Place("z", 3.0)]
+    running: Counter[tuple[str, Place]] = Counter()
     guard = threading.Lock()
 
-    def call(asker: str, place: str) -> None:
+    def call(asker: str, place: Place) -> None:
         with guard:
             running[asker, place] += 1
             assert sum(running.values()) <= 7
@@ -142,7 +165,7 @@ def test_every_call_is_made_however_many_ask_for_whatever_places() -> None:
 
     async def ask() -> None:
         threads = Threads("test", threads=7, waiting=100_000, askers=3)
-        calls = [(chance.choice("abc"), chance.choice(["", "x", "y", "z"])) for _ in range(3000)]
+        calls = [(chance.choice("abc"), chance.choice(places)) for _ in range(3000)]
         await asyncio.wait_for(asyncio.gather(*(threads.run_at(*key, call, *key) for key in calls)), 60)
         threads.close()
 
