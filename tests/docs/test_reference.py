@@ -36,7 +36,6 @@ def test_every_setting_is_described() -> None:
     ("path", "page"),
     [
         ("sources.NAME.time", "connector-sql.md"),
-        ("directory.language", "directory-sql.md"),
         ("export.leak_check", ""),
     ],
 )

@@ -85,6 +85,14 @@ def test_export_is_followed_until_it_is_complete(service: Service, capsys: pytes
     assert "51 rows, 4.0 KiB" in said.out
 
 
+def test_language_is_asked_for_and_shown(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
+    service.exports.moves = [service.exports.complete]
+    assert service.run("export", ANN, "--to", "LocalExports", "--language", "de-AT") == Exit.OK
+    assert "language   de\n" in capsys.readouterr().out
+    assert service.run("export", ANN, "--to", "LocalExports", "--language", "tlh") == Exit.FAILED
+    assert "zh-Hans" in capsys.readouterr().err
+
+
 def test_failed_export_exits_1_and_says_how_to_go_on(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     failure = Failure(code="SourceUnavailable", message="the shop does not answer", source_name="shop")
     service.exports.moves = [lambda operation_id: service.exports.fail(operation_id, failure)]

@@ -92,7 +92,8 @@ def opened() -> Any:
         running = one.exports.operations[third.operation_id]
         one.exports.put(
             type(running)(
-                **{name: getattr(running, name) for name in running.__struct_fields__} | {"waiting_for": waits, "sources": progress}
+                **{name: getattr(running, name) for name in running.__struct_fields__}
+                | {"waiting_for": waits, "sources": progress, "language": "de"}
             )
         )
         yield one

@@ -94,6 +94,34 @@ def test_me_with_an_application_token_is_400_and_403_without_the_permission(shar
     assert post(shared, "/v1.0/me/exportPersonalData", token=shared.issuer.token(roles=[])).status == 403
 
 
+@pytest.mark.parametrize(("asked", "language"), [("de", "de"), ("de-AT", "de"), ("ZH-cn", "zh-Hans"), (None, "")])
+def test_language_of_the_package_is_asked_for_in_the_body(shared: World, asked: str | None, language: str) -> None:
+    for name in ("language", "Language"):
+        answer = post(shared, f"/v1.0/users/{ANN}/exportPersonalData", {"storageLocation": new_location(), name: asked})
+        assert answer.status == 202
+        shown = shared.get(f"/v1.0/dataPolicyOperations/{answer.headers['request-id']}").json
+        assert shown.get("language", "") == language
+        assert (
+            shared.get(f"/v1.0/dataPolicyOperations/{answer.headers['request-id']}?$select=language").json.get("language", "") == language
+        )
+
+
+def test_language_of_who_calls_is_not_the_persons(shared: World) -> None:
+    path = f"/v1.0/users/{ANN}/exportPersonalData"
+    answer = post(shared, path, {"storageLocation": new_location()}, headers=[("Accept-Language", "de")])
+    assert "language" not in shared.get(f"/v1.0/dataPolicyOperations/{answer.headers['request-id']}").json
+
+
+@pytest.mark.parametrize("asked", ["pt-BR", "zh-TW", "", "German", 7, ["de"], {"de": 1}, True, "\ud800"])
+def test_language_that_packages_are_not_written_in_is_refused(shared: World, asked: object) -> None:
+    before = len(shared.exports.submitted)
+    answer = post(shared, f"/v1.0/users/{ANN}/exportPersonalData", {"storageLocation": new_location(), "language": asked})
+    error = answer.json["error"]
+    assert (answer.status, error["code"], error["target"]) == (400, "BadRequest", "language")
+    assert "zh-Hans" in error["message"]
+    assert len(shared.exports.submitted) == before
+
+
 def test_body_without_content_type_or_in_other_case_is_read(shared: World) -> None:
     # GRAPH-10
     for body in ({"storagelocation": LOCATION}, {"StorageLocation": LOCATION, "other": 1}):

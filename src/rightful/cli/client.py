@@ -127,10 +127,11 @@ class Client:
         self._connection.close()
 
     # -- what the service can do ----------------------------------------------------------------------------------------
-    def submit(self, subject: str, location: str, *, inbound: bool = False) -> str:
+    def submit(self, subject: str, location: str, *, inbound: bool = False, language: str = "") -> str:
         """Ask for an export; returns the operation's id."""
+        body = {"storageLocation": location} | ({"language": language} if language else {})
         try:
-            answer = self.call("POST", f"{_path_of(subject, inbound=inbound)}/exportPersonalData", {"storageLocation": location})
+            answer = self.call("POST", f"{_path_of(subject, inbound=inbound)}/exportPersonalData", body)
         except ServiceRefused as error:
             raise _unknown_subject(error, inbound=inbound) from error
         return answer.headers.get("location", "").rstrip("/").rpartition("/")[2]  # GRAPH-12

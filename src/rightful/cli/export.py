@@ -11,6 +11,7 @@ from rightful.cli.invocation import again, current, global_options
 from rightful.cli.output import emit, emit_json, say
 from rightful.cli.report import show, verdict
 from rightful.clock import SystemClock
+from rightful.language import OFFERED
 
 
 @click.command()
@@ -24,6 +25,12 @@ from rightful.clock import SystemClock
     " list of processes and the shell's history.",
 )
 @click.option("--inbound", is_flag=True, help="SUBJECT is the user id of an inbound shared user profile.")
+@click.option(
+    "--language",
+    default="",
+    metavar="TAG",
+    help=f"Language of the package: {', '.join(OFFERED)}, or a tag that one of them suits.  [default: the directory's, else the tenant's]",
+)
 @click.option("--no-wait", is_flag=True, help="Print the operation's id and return.")
 @connection_options
 @global_options
@@ -32,6 +39,7 @@ def command(
     location: str,
     *,
     inbound: bool,
+    language: str,
     no_wait: bool,
     server: str | None,
     token_file: Path | None,
@@ -45,7 +53,7 @@ def command(
     invocation = current()
     storage_location = read_location(location)
     with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
-        operation_id = client.submit(subject, storage_location, inbound=inbound)
+        operation_id = client.submit(subject, storage_location, inbound=inbound, language=language)
         if no_wait:
             emit_json({"id": operation_id}) if invocation.as_json else emit(operation_id)
             return Exit.OK

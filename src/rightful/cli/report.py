@@ -35,6 +35,7 @@ def show(operation: Operation, *, as_json: bool) -> None:
         ("submitted", operation.submitted_at),
         ("completed", operation.completed_at or ""),
         ("storage", operation.storage_location or ""),
+        ("language", operation.language or ""),
         ("failed", str(operation.failure or "")),
         ("waits for", str(operation.waiting_for or "")),
     ]

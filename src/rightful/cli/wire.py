@@ -58,6 +58,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     submitted_at: str = msgspec.field(name="submittedDateTime", default="")
     completed_at: str | None = msgspec.field(name="completedDateTime", default=None)
     storage_location: str | None = msgspec.field(name="storageLocation", default=None)
+    language: str | None = None
     failure: Reason | None = msgspec.field(name="failureReason", default=None)
     waiting_for: Reason | None = msgspec.field(name="waitingFor", default=None)
     approval: ApprovalLine | None = None

@@ -162,6 +162,9 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """One blob an entry."""
     viewer: Literal["on", "off"] = "on"
     """`on`: the package has START-HERE.html, which shows the person what is in it, in a browser, without a network."""
+    language: str = ""
+    """Language of packages where neither the request nor the directory says one that there is: `de`, `en`, `es`, `fr`, `ja` or `zh-Hans`.
+    Empty: English, and START-HERE.html opens in the browser's language."""
     attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     """How often a source that does not answer is tried before the operation fails."""
     retry_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 2.0

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from rightful import language
 from rightful.config.model import (
     DirectoryConfig,
     ExportSettings,
@@ -170,6 +171,9 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
         _check_storage(draft.storage, f"{draft.setting}.storage", complain)
     if draft.export is not None and len(set(draft.export.formats)) < len(draft.export.formats):
         complain(f"{draft.setting}.export.formats", "names a form twice", "write each once")
+    if draft.export is not None and draft.export.language and not language.lookup(draft.export.language):
+        hint = f"write one of {', '.join(language.OFFERED)}"
+        complain(f"{draft.setting}.export.language", "is no tag of a language that packages are written in", hint)
     sources = f"{draft.setting}.sources"
     _check_source_names(draft.source_names, sources, complain)
     kinds = None

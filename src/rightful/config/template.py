@@ -72,7 +72,8 @@ def _expanded(line: str) -> Iterator[str]:
     lead = found["lead"]
     for setting in _settings()[name]:
         if found["kind"] == "all":
-            yield from (*_comment(lead, setting.doc), f"{lead}# {setting.path}: {setting.default}")
+            written = '""' if setting.default == "empty" else setting.default  # lists that are empty stand in no section written whole
+            yield from (*_comment(lead, setting.doc), f"{lead}# {setting.path}: {written}")
         elif setting.path == path:
             key = path.rpartition(".")[2]
             yield from _comment(lead, f"`{key}`: {setting.doc}" if found["kind"] == "in" else setting.doc)

@@ -64,7 +64,7 @@ class LdapDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     display_name: str = ""
     """Attribute of the name to show."""
     language: str = ""
-    """Attribute of the preferred language (BCP 47). Not applied yet: packages are in English."""
+    """Attribute of the person's language, which packages are written in: `preferredLanguage`."""
     identifiers: Columns = {}
     """Kind of identifier to the attribute, or attributes, that hold it; `id` and `upn` are always there."""
     more: tuple[LdapMoreSettings, ...] = ()

@@ -78,7 +78,7 @@ class ScimDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     display_name: str = ""
     """Attribute of the name to show: `displayName`."""
     language: str = ""
-    """Attribute of the preferred language: `preferredLanguage`. Not applied yet: packages are in English."""
+    """Attribute of the person's language, which packages are written in: `preferredLanguage`, or `locale`."""
     identifiers: Columns = {}
     """Kind of identifier to the attribute, or attributes, that hold it: `{mail: emails.value}`; all values of each count."""
     more: tuple[ScimMoreSettings, ...] = ()

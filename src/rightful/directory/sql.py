@@ -67,7 +67,7 @@ class SqlDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     display_name: str = ""
     """Column of the name to show."""
     language: str = ""
-    """Column of the preferred language (BCP 47). Not applied yet: packages are in English."""
+    """Column of the person's language (BCP 47), which packages are written in."""
     identifiers: Columns = {}
     """Kind of identifier to the column, or columns, that hold it; `id` and `upn` are always there."""
     more: tuple[MoreSettings, ...] = ()

@@ -189,6 +189,7 @@ class Finisher:
             shards=tuple(shards),
             request_info=_request_info(entries),
             organization=tenant.config.name,
+            language=operation.language,
             titles=tuple(_title(source) for source in tenant.config.sources if source.name in outcomes),
             software_agent=f"Rightful {__version__}",
             bagged_at=ended_at,

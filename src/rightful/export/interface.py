@@ -27,6 +27,8 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     """As it came in the body; anything but a usable string is refused with StorageLocationInvalid."""
     client_request_id: str = ""
     """As the caller sent it; empty where it was made here (then it names no repeat)."""
+    language: str = ""
+    """Of the package, one of `language.OFFERED`; empty where the request does not say."""
     idempotency_key: str = ""
     actor: Actor = NOBODY
     """The caller in ids, and where the call came from, for the record."""

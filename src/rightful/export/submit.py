@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
+from rightful import language
 from rightful.audit.record import REPEATED, Action, Target
 from rightful.clock import Clock
 from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, StorageUnavailable, Throttled
@@ -68,7 +69,7 @@ class Submitter:
         Raises:
             InvalidRequest: the storage location can't be used; nothing is left behind.
             Throttled: too much is queued, or an equal request is still being tried.
-            Conflict: the idempotency key came with another request before.
+            Conflict: the idempotency key came with another request before, or what the request repeats has another language.
         """
         location = find_location(request.storage_location, tenant.policy)
         # What repeats an operation only names its location, which may have expired meanwhile: a refusal is for what would be new.
@@ -85,6 +86,7 @@ class Submitter:
                     return self._mark(intent, tenant, is_new=True), True
             operation = self._repeated(intent, repeat)
             if operation is not None:
+                _check_language(operation, request)
                 self._note_repeat(operation, request)
                 renewed = self._renew(operation, request, tenant)
                 return renewed or operation, renewed is not None
@@ -183,7 +185,8 @@ class Submitter:
             keys.append(RepeatKey(f"idempotency-key:{request.idempotency_key}", _IDEMPOTENCY_S, names_failed=True))
         if request.client_request_id:
             # Clients send one correlation id with many calls: only with the same request it names a repeat.
-            keys.append(RepeatKey(f"client-request-id:{digest}:{request.client_request_id}", _RESEND_S))
+            wish = f"{digest}:{request.language}" if request.language else digest
+            keys.append(RepeatKey(f"client-request-id:{wish}:{request.client_request_id}", _RESEND_S))
         return Intent(
             operation_id=operation_id,
             tenant_id=tenant.config.id,
@@ -198,6 +201,7 @@ class Submitter:
             storage_location=location.display,
             sealed_location=Sealed(self._sealer, tenant.config.id, operation_id).location(location.text),
             prefix="" if tenant.policy.checks == "strict" else f"{operation_id}/",
+            language=request.language or language.prefer(subject.language) or language.lookup(tenant.config.export.language),
             submitted_at=self._clock.now(),
             actor=msgspec.structs.replace(request.actor, request_id=operation_id),  # GRAPH-12: as the answer carries it
         )
@@ -260,6 +264,15 @@ class Submitter:
         """Whether an intent that may have marked its container is to be tried again; with a prefix of its own no mark is in the way."""
         is_young = (self._clock.now() - intent.submitted_at).total_seconds() < _KEPT_S
         return not intent.prefix and is_young and (is_new or isinstance(error, StorageUnavailable))
+
+
+def _check_language(operation: DataPolicyOperation, request: SubmitRequest) -> None:
+    """Refuse a language that the package of the operation which the request repeats won't have."""
+    if request.language and request.language != operation.language:
+        raise Conflict(
+            "the export that this request repeats was submitted with another language",
+            hint="leave language out, or cancel that export and submit it again",
+        )
 
 
 def _already_used() -> InvalidRequest:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from rightful import language
 from rightful.errors import InvalidRequest, RequestError
 from rightful.identity import strict_json
 from rightful.operation.model import OperationStatus
@@ -42,6 +43,7 @@ class ExportBody(msgspec.Struct, frozen=True, kw_only=True):
     storage_location: object = None
     """As it came; None where it is missing."""
     binding_parameter: object = None
+    language: object = None
 
     def __repr__(self) -> str:
         """Show nothing: it holds a signature."""
@@ -110,7 +112,16 @@ def parse_export(raw: bytes) -> ExportBody:
     location = folded.get("storagelocation")
     if has_lone_surrogates(location):
         raise InvalidRequest("storageLocation is no text", code="StorageLocationInvalid", target="storageLocation")
-    return ExportBody(storage_location=location, binding_parameter=folded.get("bindingparameter"))
+    return ExportBody(storage_location=location, binding_parameter=folded.get("bindingparameter"), language=folded.get("language"))
+
+
+def parse_language(tag: object) -> str:
+    """Return the language of the package that a body asks for; empty where it asks for none. Raises `InvalidRequest`."""
+    found = language.lookup(tag) if isinstance(tag, str) else ""
+    if tag is not None and not found:
+        hint = f"leave it out, or send one of {', '.join(language.OFFERED)}"
+        raise InvalidRequest("language is no tag of a language that packages are written in", hint=hint, target="language")
+    return found
 
 
 def check_binding(parameter: object, subject: DataSubject) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rightful import language
 from rightful.graph import resources
 from rightful.graph.routes import RouteKind
 from rightful.graph.shapes import Edm, Shape
@@ -65,6 +66,11 @@ _BINDING = Parameter(
     doc="The profile's userId, or an object with it; must name the profile in the path (GRAPH-20).",
     is_in_metadata=False,
 )
+_LANGUAGE = Parameter(
+    name="language",
+    doc=f"The language of the package (BCP 47), one of {', '.join(language.OFFERED)}, or one that these suit, as `de-AT`. Left out: the"
+    " directory's for this person, else the tenant's.",
+)
 _NEW_LOCATION = Parameter(name="storageLocation", doc="A new SAS URL of the same container; a named account needs none.")
 
 _USERS = "User.Export.All; a person's token also the role Global Administrator."
@@ -96,15 +102,20 @@ def _previewing(whose: str, needs: str) -> Endpoint:
 
 
 ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
-    (RouteKind.EXPORT_USER, "POST"): _accepting("Submit an export of a user's data", _USERS, _LOCATION),
+    (RouteKind.EXPORT_USER, "POST"): _accepting("Submit an export of a user's data", _USERS, _LOCATION, _LANGUAGE),
     (RouteKind.EXPORT_ME, "POST"): _accepting(
-        "Submit an export of the data of the person who calls", f"{_USERS} An application gets 400.", _LOCATION
+        "Submit an export of the data of the person who calls", f"{_USERS} An application gets 400.", _LOCATION, _LANGUAGE
     ),
     (RouteKind.EXPORT_PROFILE, "POST"): _accepting(
-        "Submit an export of an inbound shared user profile's data", _PROFILES, _LOCATION, _BINDING, has_accepted_body=True
+        "Submit an export of an inbound shared user profile's data", _PROFILES, _LOCATION, _BINDING, _LANGUAGE, has_accepted_body=True
     ),
     (RouteKind.EXPORT_PROFILE, "GET"): _accepting(
-        "The same as POST, body and all, as one of Graph's documents has it", _PROFILES, _LOCATION, _BINDING, has_accepted_body=True
+        "The same as POST, body and all, as one of Graph's documents has it",
+        _PROFILES,
+        _LOCATION,
+        _BINDING,
+        _LANGUAGE,
+        has_accepted_body=True,
     ),
     (RouteKind.PREVIEW_USER, "GET"): _previewing("a user's", _USERS),
     (RouteKind.PREVIEW_PROFILE, "GET"): _previewing("an inbound shared user profile's", _PROFILES),

@@ -105,6 +105,7 @@ async def _submit(service: Service, request: Request, subject: DataSubject, body
         subject=subject,
         storage_location=body.storage_location,
         client_request_id=headers.client_request_id(request.headers),
+        language=bodies.parse_language(body.language),
         idempotency_key=key,
         actor=request.actor,
     )

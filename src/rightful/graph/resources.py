@@ -132,6 +132,14 @@ OPERATION: Shape[DataPolicyOperation] = Shape(
             is_left_out=True,
         ),
         Property(
+            "language",
+            Edm.STRING,
+            lambda operation: operation.language or None,
+            "The language of the package (BCP 47).",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+        Property(
             "secondsLeft",
             Edm.DOUBLE,
             lambda operation: _rounded(operation.left_s),

@@ -106,6 +106,8 @@ class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
     """As the caller gave it, without its query string (GRAPH-34)."""
     prefix: str
     """Where the package lies in the container, with a `/` at the end; empty for the root."""
+    language: str = ""
+    """Of the package, one of `language.OFFERED`: as the request, the directory or the tenant says; empty where none does."""
     progress_percent: float = 0.0
     """0.0 to 100.0; 100.0 only when complete; never falls but by a resume."""
     failure: Failure | None = None

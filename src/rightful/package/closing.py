@@ -50,6 +50,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """Of RequestInfo.json, which was written first."""
     organization: str
     """The controller's name."""
+    language: str = ""
+    """Of what the person reads, one of `language.OFFERED`; empty: English, and the pages ask the browser."""
     titles: tuple[SourceTitle, ...] = ()
     """Of every source, in the configuration's order."""
     software_agent: str = "Rightful"
@@ -139,7 +141,12 @@ def _viewer(finished: Finished) -> Iterator[Document]:
     for file_list in (each for lists in file_lists.values() for each in lists):
         yield _document(file_list.path, partial(_shard, file_list))
     known = overview.overview(
-        finished.ledger, organization=finished.organization, titles=finished.titles, entries=entries, file_lists=file_lists
+        finished.ledger,
+        organization=finished.organization,
+        language=finished.language,
+        titles=finished.titles,
+        entries=entries,
+        file_lists=file_lists,
     )
     yield _document(page.PATH, lambda: page.format_page(known))
 

@@ -77,6 +77,7 @@ def operation(
         completed_at=None if row["completed_at"] is None else from_microseconds(row["completed_at"]),
         storage_location=row["storage_location"],
         prefix=row["prefix"],
+        language=row["language"],
         progress_percent=float(row["progress"]),
         failure=_failure(row["failure"]),
         waiting_for=_failure(row["waiting_for"]),
@@ -124,6 +125,7 @@ def intent(row: Row) -> Intent:
         storage_location=row["storage_location"],
         sealed_location=row["sealed_location"],
         prefix=row["prefix"],
+        language=row["language"],
         submitted_at=from_microseconds(row["submitted_at"]),
         actor=actor(row["actor"]),
     )
@@ -144,6 +146,7 @@ def claimed_operation(row: Row) -> ClaimedOperation:
         storage_location=row["storage_location"],
         sealed_location=row["sealed_location"],
         prefix=row["prefix"],
+        language=row["language"],
         submitted_at=from_microseconds(row["submitted_at"]),
         attempt=row["attempt"],
         previous_receipt=msgspec.json.decode(row["receipt_before"], type=PreviousReceipt) if row["receipt_before"] else None,

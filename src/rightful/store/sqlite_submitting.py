@@ -41,6 +41,7 @@ class Submitting(Looking):
                     "storage_location": intent.storage_location,
                     "sealed_location": intent.sealed_location,
                     "prefix": intent.prefix,
+                    "language": intent.language,
                     "submitted_at": to_microseconds(intent.submitted_at),
                     "actor": rows.to_json(intent.actor),
                 },

@@ -48,6 +48,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     storage_location: str
     sealed_location: bytes
     prefix: str
+    language: str = ""
+    """Of the package; empty where nobody says."""
     submitted_at: datetime
     actor: Actor = NOBODY
     """Who submits, for the record that `promote` makes."""
@@ -129,6 +131,8 @@ class ClaimedOperation(msgspec.Struct, frozen=True, kw_only=True):
     storage_location: str
     sealed_location: bytes
     prefix: str
+    language: str = ""
+    """Of the package; empty where nobody says."""
     submitted_at: datetime
     attempt: int
     """The fencing token of a finishing claim; 0 in a set of reads."""

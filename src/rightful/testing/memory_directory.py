@@ -17,7 +17,10 @@ class MemoryDirectory:
         *,
         inbound: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
     ) -> None:
-        """Take `{object id: {identifier kind: values}}` of users and of inbound profiles; `upn` is the user principal name."""
+        """Take `{object id: {identifier kind: values}}` of users and of inbound profiles.
+
+        `upn` is the user principal name; `name` and `language` are no identifiers, but what the directory says beside them.
+        """
         self._tenant_id = tenant_id
         self._people = {SubjectKind.USER: dict(people), SubjectKind.INBOUND_PROFILE: dict(inbound or {})}
         self.is_down = False
@@ -83,5 +86,6 @@ class MemoryDirectory:
             kind=kind,
             user_principal_name=next(iter(kinds.get("upn", ())), ""),
             display_name=next(iter(kinds.get("name", ())), ""),
+            language=next(iter(kinds.get("language", ())), ""),
             home_tenant_id="99999999-9999-9999-9999-999999999999" if kind is SubjectKind.INBOUND_PROFILE else "",
         )

@@ -16,6 +16,7 @@ from rightful.export.preview import Preview, SourcePreview
 from rightful.identity.model import Caller, CallerKind
 from rightful.identity.permissions import may_decide
 from rightful.ids import OperationId, TenantId, new_operation_id
+from rightful.language import prefer
 from rightful.operation.model import (
     Approval,
     ApprovalState,
@@ -245,6 +246,7 @@ class MemoryExports:
             submitted_at=now if latest is None or latest < now else latest + timedelta(microseconds=1),
             storage_location=location,
             prefix=f"{operation_id}/",
+            language=request.language or prefer(request.subject.language),
             retry_after_s=_BUSY_S,
         )
         self.operations[operation_id] = operation

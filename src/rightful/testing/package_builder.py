@@ -56,6 +56,7 @@ class SampleSource(msgspec.Struct, frozen=True, kw_only=True):
 def package_entries(
     *sources: SampleSource,
     organization: str = "Contoso",
+    language: str = "",
     operation_id: OperationId = OPERATION_ID,
     submitted_at: datetime = SUBMITTED_AT,
     key: SigningKey = KEY,
@@ -88,6 +89,7 @@ def package_entries(
         shards=tuple(shards),
         request_info=measure((info,)),
         organization=organization,
+        language=language,
         titles=tuple(SourceTitle(source_name=source.name, product=source.product) for source in sources),
         bagged_at=COMPLETED_AT,
         key=key,

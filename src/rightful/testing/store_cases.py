@@ -50,6 +50,7 @@ def intent(number: int, *, tenant_id: TenantId = TENANT, subject: str = "", cont
         storage_location="MyStorageAccount",
         sealed_location=b"sealed",
         prefix=f"{number}/",
+        language="ja",
         submitted_at=START + timedelta(seconds=number),
     )
 
@@ -73,6 +74,7 @@ def finishing(number: int) -> ClaimedOperation:
         storage_location=known.storage_location,
         sealed_location=known.sealed_location,
         prefix=known.prefix,
+        language=known.language,
         submitted_at=known.submitted_at,
         attempt=1,
     )

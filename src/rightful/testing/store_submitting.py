@@ -20,6 +20,7 @@ from rightful.store.listing import (
     place,
 )
 from rightful.store.values import (
+    FinishSet,
     Intent,
     ListQuery,
     NewRead,
@@ -27,7 +28,21 @@ from rightful.store.values import (
 )
 from rightful.subject.model import SubjectKind
 from rightful.testing.clock import ManualClock
-from rightful.testing.store_cases import BOTH, CANCELLED, KEY_VALID_S, OTHER_TENANT, START, TENANT, accept, complete_all, intent
+from rightful.testing.store_cases import (
+    BOTH,
+    CANCELLED,
+    KEY_VALID_S,
+    LEASE_S,
+    OTHER_TENANT,
+    OWNER,
+    START,
+    TENANT,
+    accept,
+    claim_reads,
+    complete_all,
+    done,
+    intent,
+)
 
 
 class SubmittingSuite:
@@ -47,6 +62,18 @@ class SubmittingSuite:
             "MyStorageAccount",
         )
         assert store.intents() == ()
+
+    def test_language_is_kept_with_the_operation_until_its_package_is_finished(self, store: Store) -> None:
+        wanted = msgspec.structs.replace(intent(1), language="zh-Hans")
+        store.begin(wanted)
+        assert [each.language for each in store.intents()] == ["zh-Hans"]
+        promoted = store.promote(wanted.operation_id, [NewRead(source_name="orders")], [])
+        claim = claim_reads(store)
+        store.checkpoint([done(claim.reads[0])], owner=OWNER)
+        last = store.claim(OWNER, lease_s=LEASE_S, limit=1)
+        assert isinstance(last, FinishSet)
+        seen = (promoted, store.get(TENANT, wanted.operation_id), *claim.operations, *last.operations)
+        assert [each and each.language for each in seen] == ["zh-Hans"] * 4
 
     def test_dropped_intent_leaves_nothing_and_can_come_again(self, store: Store) -> None:
         first = intent(1, subject="s", keys=("idempotency-key:k",))

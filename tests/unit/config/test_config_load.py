@@ -218,6 +218,7 @@ CHANGES = {
         "at least 1",
     ),
     "form twice": ("formats: [jsonl]", "formats: [jsonl, csv, jsonl]", "tenants[0].export.formats", "write each once"),
+    "language that there is none of": ("formats: [jsonl]", "language: pt-BR", "tenants[0].export.language", "zh-Hans"),
     "no form": ("formats: [jsonl]", "formats: []", "tenants[0].export.formats", "leave the line out"),
     "way out of the root": ('"{upn}/"', '"../{upn}/"', "tenants[0].sources.onedrive.path", "{upn}/"),
     "files url": ("file:///srv/onedrive", "smb://srv/onedrive", "tenants[0].sources.onedrive.url", "file:///"),

@@ -55,7 +55,7 @@ function show({ focus }) {
   }
 }
 
-speak(languageFor(navigator.languages));
+speak(view.language || languageFor(navigator.languages));
 frame();
 document.body.append(h("header", { "aria-label": t("Language") }, bar), main, footer);
 window.addEventListener("hashchange", () => show({ focus: true }));

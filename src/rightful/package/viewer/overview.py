@@ -65,6 +65,7 @@ def overview(
     ledger: Ledger,
     *,
     organization: str,
+    language: str,
     titles: Iterable[SourceTitle],
     entries: Mapping[str, Sequence[PayloadEntry]],
     file_lists: Mapping[str, Sequence[FileList]],
@@ -72,6 +73,7 @@ def overview(
     """Return the overview; `entries` and `file_lists` are by source."""
     labels = {title.source_name: title.label for title in titles}
     return {
+        "language": language,
         "organization": " ".join(organization.split()),
         "operationId": ledger.operation_id,
         "subjectId": ledger.subject_id,
