@@ -6,8 +6,10 @@ rewrites everything that follows as well makes a chain that fits again; that sho
 Records that go on with what stands before them are counted; where they don't is kept, at most MOST_SUSPECTS times, and judged in the end.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -126,11 +128,13 @@ class ChainCheck:
 
     def _rewritten(self, kept: Sequence[Stretch]) -> Iterator[Flaw]:
         """Compare the checkpoints of records that fit: where the hash is another, something was replaced since the last one that is met."""
-        others = {
-            number
-            for number, place in self._others
-            if any(number in piece.numbers and number - piece.number == place - piece.place for piece in kept)
-        }
+        placed = sorted(kept, key=attrgetter("place"))
+        places = [piece.place for piece in placed]
+        others: set[int] = set()
+        for number, place in self._others:
+            before = bisect_right(places, place)
+            if before and number in (piece := placed[before - 1]).numbers and number - piece.number == place - piece.place:
+                others.add(number)
         since, is_told = 0, False
         for seq in sorted(self._checkpoints):
             if seq not in others:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rightful.audit.finding import FindingKind
+from rightful.audit.numbers import Numbers
 from rightful.audit.record import link
 
 Flaw = tuple[FindingKind, int, int, str]
@@ -37,6 +38,8 @@ class Stretch:
     """A suspect's text."""
     is_linked: bool = True
     """False for a suspect that does not fit the hash before it, or cannot be read."""
+    is_recorded: bool = False
+    """Whether it holds what was recorded under its numbers, and no copy of it; found when the chain is judged."""
 
     @property
     def numbers(self) -> range:
@@ -49,13 +52,9 @@ def judge(stretches: Sequence[Stretch], hashes: Mapping[int, AbstractSet[bytes]]
 
     `hashes` were seen before and at the suspects, and at the end, by the numbers that they may belong to.
     """
-    pieces = list(_pieces(stretches))
-    owners: dict[int, Stretch] = {}
-    for piece in pieces:
-        if piece.suspect is None or _is_genuine(piece.suspect, piece.number, hashes):
-            owners.setdefault(piece.number, piece)
-    pieces.sort(key=lambda piece: piece.place)
-    flaws, kept, changed = _leftovers(pieces, owners)
+    pieces, taken = _pieces(stretches, hashes)
+    taken.add(range(1))
+    flaws, kept, changed = _leftovers(pieces, taken)
     there = [Stretch(0, 0, 1), *sorted([*kept, *changed], key=lambda piece: piece.number)]
     for before, piece in pairwise(there):
         if before.numbers.stop < piece.number:
@@ -65,13 +64,22 @@ def judge(stretches: Sequence[Stretch], hashes: Mapping[int, AbstractSet[bytes]]
     return flaws, kept, there[-1].numbers.stop - 1
 
 
-def _pieces(stretches: Sequence[Stretch]) -> Iterator[Stretch]:
-    """Cut stretches where others begin or end: two pieces hold the same numbers or none in common; those of long stretches come first."""
-    edges = {edge for each in stretches for edge in (each.number, each.numbers.stop)}
+def _pieces(stretches: Sequence[Stretch], hashes: Mapping[int, AbstractSet[bytes]]) -> tuple[list[Stretch], Numbers]:
+    """Cut stretches where they begin or cease to be what was recorded, long ones first; return them by their places, and their numbers.
+
+    A stretch is cut nowhere else, so that there are at most some four times as many pieces as stretches, however they overlap.
+    """
+    pieces: list[Stretch] = []
+    taken = Numbers()
     for each in sorted(stretches, key=lambda each: (each.suspect is not None, -each.count)):
-        inside = sorted({each.numbers.stop} | {edge for edge in edges if edge in each.numbers})
-        for first, after in pairwise(inside):
-            yield replace(each, place=each.place + first - each.number, number=first, count=after - first)
+        if each.suspect is not None and not _is_genuine(each.suspect, each.number, hashes):
+            pieces.append(each)
+            continue
+        for numbers, is_free in taken.parts(each.numbers):
+            place = each.place + numbers.start - each.number
+            pieces.append(replace(each, place=place, number=numbers.start, count=len(numbers), is_recorded=is_free))
+        taken.add(each.numbers)
+    return sorted(pieces, key=lambda piece: piece.place), taken
 
 
 def _is_genuine(text: bytes, number: int, hashes: Mapping[int, AbstractSet[bytes]]) -> bool:
@@ -79,20 +87,21 @@ def _is_genuine(text: bytes, number: int, hashes: Mapping[int, AbstractSet[bytes
     return not made.isdisjoint(hashes.get(number, ()))
 
 
-def _leftovers(pieces: Sequence[Stretch], owners: Mapping[int, Stretch]) -> tuple[list[Flaw], list[Stretch], list[Stretch]]:
+def _leftovers(pieces: Sequence[Stretch], taken: Numbers) -> tuple[list[Flaw], list[Stretch], list[Stretch]]:
     """Return the flaws of what does not fit, the pieces that are kept, and the changed ones with the numbers that they stand for."""
     flaws: list[Flaw] = []
     kept: list[Stretch] = []
     changed: list[Stretch] = []
-    taken = [range(1), *(piece.numbers for piece in owners.values())]
-    following = [piece for piece in reversed(pieces) if owners.get(piece.number) is piece]
+    following = [piece for piece in reversed(pieces) if piece.is_recorded]
     before: int = 0  # the number of the last record that has one
     adjacent: int | None = 0  # that of the record right before, None where it was inserted
+    was_standing_in = False  # whether the record right before is one that stands for another
     for piece in pieces:
         first, last = piece.place, piece.place + piece.count - 1
-        is_changed = False
-        if following and following[-1] is piece:
-            held = following.pop()
+        is_changed = is_standing_in = False
+        if piece.is_recorded:
+            following.pop()
+            held = piece
             is_changed = not piece.is_linked and adjacent == piece.number - 1
         else:
             number = _number(piece, before, following[-1].number if following else None, taken)
@@ -100,33 +109,33 @@ def _leftovers(pieces: Sequence[Stretch], owners: Mapping[int, Stretch]) -> tupl
                 if adjacent is None:
                     first = flaws.pop()[1]
                 flaws.append((FindingKind.INSERTED, first, last, "the service did not write it here; what comes after was renumbered"))
-                adjacent = None
+                adjacent, was_standing_in = None, False
                 continue
             held = replace(piece, number=number)
-            is_changed = not _is_free(range(number - 1, number), taken)
-            taken.append(held.numbers)
+            is_changed = not taken.are_free(range(number - 1, number))
+            is_standing_in = is_changed and number != piece.number
+            taken.add(held.numbers)
         if is_changed:
+            if is_standing_in and was_standing_in:
+                first = flaws.pop()[1]
             added = "" if following else " or added"
             neighbour = f"; or record {first - 1} was, with its hash" if first > 1 else ""
             flaws.append((FindingKind.CHANGED, first, last, f"it was changed{added} after it was recorded{neighbour}"))
         (kept if held is piece or not is_changed else changed).append(held)
         before = adjacent = held.numbers.stop - 1
+        was_standing_in = is_standing_in
     return flaws, kept, changed
 
 
-def _is_free(numbers: range, taken: Sequence[range]) -> bool:
-    return not any(each.start < numbers.stop and numbers.start < each.stop for each in taken)
-
-
-def _number(piece: Stretch, before: int, after: int | None, taken: Sequence[range]) -> int | None:
+def _number(piece: Stretch, before: int, after: int | None, taken: Numbers) -> int | None:
     """Return the number that a leftover piece stands for, None where it stands for none."""
     number = piece.number
-    if (after is None or number < after) and _is_free(piece.numbers, taken):
-        is_predecessor_there = not _is_free(range(number - 1, number), taken)
+    if (after is None or number < after) and taken.are_free(piece.numbers):
+        is_predecessor_there = not taken.are_free(range(number - 1, number))
         if is_predecessor_there or before < number:
             return number
     following = before + 1
-    return following if _is_free(range(following, following + piece.count), taken) else None
+    return following if taken.are_free(range(following, following + piece.count)) else None
 
 
 def _reordered(kept: Sequence[Stretch], *, is_complete: bool) -> Iterator[Flaw]:

@@ -109,6 +109,22 @@ def test_chain_that_fits_nowhere_is_told_in_bounds() -> None:
     assert len(named(renumbered(overlapping), genuine, 1000)) <= 2 * MOST_SUSPECTS + 2
 
 
+@pytest.mark.parametrize("at", [1000, 500])
+def test_copies_are_told_in_bounds_however_they_overlap(at: int) -> None:
+    genuine = built(1000)
+    copies = {
+        "one within the other": [row for first in range(120) for row in genuine[first : 1000 - first]],
+        "one beside the other": [row for first in range(120) for row in genuine[2 * first : 2 * first + 500]],
+        "all alike": genuine[100:900] * 120,
+    }
+    for name, rows in copies.items():
+        for signed_at in ((), (1000,)):
+            found = named(renumbered(genuine[:at] + rows + genuine[at:]), genuine, *signed_at)
+            assert 0 < len(found) <= MOST_SUSPECTS, (name, signed_at)
+            if at == 1000:  # what stands before them is blamed for nothing
+                assert [each[:3] for each in found] == [(FindingKind.CHANGED, 1001, 1000 + len(rows))]
+
+
 def tampered(rows: list[Row], chance: random.Random) -> list[Row]:
     """Do one of the things that somebody without the key can do."""
     one, other = sorted((chance.randrange(len(rows)), chance.randrange(len(rows))))
