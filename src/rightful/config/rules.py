@@ -25,7 +25,7 @@ from rightful.config.model import (
 from rightful.config.reading import join, show_key
 from rightful.config.scalar import did_you_mean
 from rightful.connectors.registry import ConnectorType, FindsBy, FindsProblems, UsesKinds
-from rightful.directory.people import OWN_KINDS
+from rightful.directory.people import OWN_KINDS, names_in
 from rightful.directory.registry import DirectoryType
 from rightful.identity.model import LOCAL_ISSUER
 from rightful.ids import PERSONAL_ACCOUNTS, is_guid
@@ -359,7 +359,7 @@ def _check_identifiers(source: SourceConfig, type_: ConnectorType, setting: str,
         if not named:
             complain(join(here, kind), "names no column", "write the column that holds it")
     excluded = set(getattr(source.settings, "exclude", ()))
-    named_in = (column for named in source.identifiers.values() for column in ((named,) if isinstance(named, str) else named))
+    named_in = (column for named in source.identifiers.values() for column in names_in(named))
     for column in sorted(excluded.intersection((*named_in, *(match or ())))):
         complain(here, f"needs column {show_key(column)}, which `exclude` leaves out", "take it out of `exclude`")
 

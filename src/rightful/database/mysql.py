@@ -1,7 +1,6 @@
 """MySQL and MariaDB: read through PyMySQL into Arrow, row by row as the server sends them, in transactions that only read."""
 
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from rightful.database import naming
 from rightful.database import query as queries
 from rightful.database.identifying import Form, SlotValues
 from rightful.database.interface import Snapshot
+from rightful.database.kept import Kept
 from rightful.database.mysql_address import Address, BadFile
 from rightful.database.mysql_connection import MysqlConnection
 from rightful.database.mysql_errors import TIMED_OUT, code_of, is_changed, is_connection_lost, late, translate
@@ -25,7 +25,7 @@ from rightful.database.pool import Pool
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.row_batches import Row, batch_of, fetched, pieces
 from rightful.database.table import Link, Owner, Statistics, Table
-from rightful.errors import SourceRefused, SourceUnavailable
+from rightful.errors import SourceUnavailable
 
 R = TypeVar("R")
 _TABLE_KEPT_S = 30.0
@@ -48,8 +48,7 @@ class MysqlDatabase:
         self._source_name = source_name
         self._stream_s = stream_s
         self._dialect = MysqlDialect()
-        self._lock = threading.Lock()
-        self._tables: dict[str, tuple[float, Table]] = {}
+        self._tables = Kept[Table](_TABLE_KEPT_S)
 
     @property
     def where(self) -> str:
@@ -58,23 +57,12 @@ class MysqlDatabase:
 
     def table(self, name: str) -> Table:
         """Ask the catalogue; kept for half a minute."""
-        now = time.monotonic()
-        with self._lock:
-            kept = self._tables.get(name)
-        if kept is not None and now - kept[0] < _TABLE_KEPT_S:
-            return kept[1]
+        return self._tables.get(name, lambda: self._table(name))
+
+    def _table(self, name: str) -> Table:
         table = self._ask(lambda connection: catalogue.introspect(connection, name))
         if table is None:
-            raise SourceRefused(
-                f"{self.where}: there is no table or view {name!r} (or this account may not see it)",
-                source_name=self._source_name,
-                hint=naming.did_you_mean(name, self.names()),
-            )
-        with self._lock:
-            known = self._tables.get(name)
-            if known is not None and known[1] == table:
-                table = known[1]  # so that what was built for it stays of use
-            self._tables[name] = now, table
+            raise naming.no_table(name, self.names(), self._source_name)
         return table
 
     def names(self) -> list[str]:
@@ -215,8 +203,7 @@ class MysqlDatabase:
 
     def forget(self) -> None:
         """Ask the catalogue again the next time."""
-        with self._lock:
-            self._tables.clear()
+        self._tables.forget()
 
     def close(self) -> None:
         """Leave the pool."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from rightful import spelling
-from rightful.errors import ConfigurationError
+from rightful.errors import ConfigurationError, SourceRefused
 
 
 def quote(name: str) -> str:
@@ -29,6 +29,15 @@ def split(name: str) -> tuple[str, ...]:
     if not all(parts) or len(parts) > 2:  # noqa: PLR2004 -- a schema and a table
         raise ConfigurationError(f"{name!r} does not name a table", hint='write `table` or `schema.table`; a name with a dot in it in ""')
     return tuple(parts)
+
+
+def no_table(name: str, known: Iterable[str], source_name: str) -> SourceRefused:
+    """Say that a table is not there, and what may be meant."""
+    return SourceRefused(
+        f"source {source_name!r}: there is no table or view {name!r} (or this account may not see it)",
+        source_name=source_name,
+        hint=did_you_mean(name, known),
+    )
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

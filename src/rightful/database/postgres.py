@@ -1,7 +1,5 @@
 """PostgreSQL: read through ADBC into Arrow, streaming, in read-only transactions."""
 
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -15,6 +13,7 @@ from rightful.database import naming
 from rightful.database import query as queries
 from rightful.database.identifying import Form, Slot, SlotValues
 from rightful.database.interface import Snapshot
+from rightful.database.kept import Kept
 from rightful.database.pool import Pool
 from rightful.database.postgres_connection import PostgresConnection
 from rightful.database.postgres_errors import is_connection_lost, translate
@@ -78,9 +77,8 @@ class PostgresDatabase:
         self._set = f"{_SETTINGS}; {_MEMORY}; SET LOCAL statement_timeout = '{stream_s}s'"
         self._streaming = PostgresDialect(bound=False)
         self._bound = PostgresDialect(bound=True)
-        self._lock = threading.Lock()
-        self._tables: dict[str, tuple[float, Table]] = {}
-        self._statistics: dict[str, tuple[float, Statistics]] = {}
+        self._tables = Kept[Table](_TABLE_KEPT_S)
+        self._statistics = Kept[Statistics](_STATISTICS_KEPT_S)
 
     @property
     def where(self) -> str:
@@ -89,26 +87,14 @@ class PostgresDatabase:
 
     def table(self, name: str) -> Table:
         """Ask the catalogue; kept for half a minute."""
-        now = time.monotonic()
-        with self._lock:
-            kept = self._tables.get(name)
-        if kept is not None and now - kept[0] < _TABLE_KEPT_S:
-            return kept[1]
+        return self._tables.get(name, lambda: self._table(name))
+
+    def _table(self, name: str) -> Table:
         quoted = ".".join(naming.quote(part) for part in naming.split(name))
         rows = self._ask(CATALOGUE, [quoted])
         if not rows:
-            raise SourceRefused(
-                f"{self._where}: there is no table or view {name!r} (or this account may not see it)",
-                source_name=self._source_name,
-                hint=naming.did_you_mean(name, self.names()),
-            )
-        table = table_of(name, rows[0][0])
-        with self._lock:
-            known = self._tables.get(name)
-            if known is not None and known[1] == table:
-                table = known[1]  # so that what was built for it stays of use
-            self._tables[name] = now, table
-        return table
+            raise naming.no_table(name, self.names(), self._source_name)
+        return table_of(name, rows[0][0])
 
     def names(self) -> list[str]:
         """Ask the catalogue."""
@@ -120,18 +106,14 @@ class PostgresDatabase:
 
     def statistics(self, table: Table) -> Statistics:
         """Ask for the planner's statistics; kept for five minutes."""
-        now = time.monotonic()
-        with self._lock:
-            kept = self._statistics.get(table.sql)
-        if kept is not None and now - kept[0] < _STATISTICS_KEPT_S:
-            return kept[1]
+        return self._statistics.get(table.sql, lambda: self._asked_statistics(table))
+
+    def _asked_statistics(self, table: Table) -> Statistics:
         rows = self._ask(STATISTICS, [table.sql])
         found = _statistics(rows[0][0]) if rows else Statistics()
         if found.rows is None:  # before the first ANALYZE, and of a view, the planner knows better: it looks at the size of files
             with suppress(SourceRefused):
                 found = msgspec.structs.replace(found, rows=self._planned(f"SELECT * FROM {table.sql}", ()))  # noqa: S608 -- quoted
-        with self._lock:
-            self._statistics[table.sql] = now, found
         return found
 
     def build(self, target: Target, wanted: Wanted) -> Query:
@@ -252,9 +234,8 @@ class PostgresDatabase:
 
     def forget(self) -> None:
         """Ask the catalogue again the next time."""
-        with self._lock:
-            self._tables.clear()
-            self._statistics.clear()
+        self._tables.forget()
+        self._statistics.forget()
 
     def close(self) -> None:
         """Leave the pool."""

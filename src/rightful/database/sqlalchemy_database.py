@@ -1,6 +1,5 @@
 """Any database that SQLAlchemy has a dialect for: read through its driver into Arrow, row by row where the driver brings them so."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from rightful.database import query as queries
 from rightful.database import sqlalchemy_catalogue as catalogue
 from rightful.database.identifying import TEXTS, Form, SlotValues
 from rightful.database.interface import Snapshot
+from rightful.database.kept import Kept
 from rightful.database.one_connection import OneConnection
 from rightful.database.pool import Pool
 from rightful.database.query import Query, Target, Wanted
@@ -40,9 +40,8 @@ class SqlalchemyDatabase:
         self._pool = pool.join()
         self._source_name = source_name
         self._stream_s = stream_s
-        self._lock = threading.Lock()
-        self._tables: dict[str, tuple[float, Table]] = {}
-        self._sizes: dict[str, tuple[float, Statistics]] = {}
+        self._tables = Kept[Table](_TABLE_KEPT_S)
+        self._sizes = Kept[Statistics](_COUNT_KEPT_S)
         self._known_dialect: SqlalchemyDialect | None = None
 
     @property
@@ -52,23 +51,12 @@ class SqlalchemyDatabase:
 
     def table(self, name: str) -> Table:
         """Ask the catalogue; kept for half a minute."""
-        now = time.monotonic()
-        with self._lock:
-            kept = self._tables.get(name)
-        if kept is not None and now - kept[0] < _TABLE_KEPT_S:
-            return kept[1]
+        return self._tables.get(name, lambda: self._table(name))
+
+    def _table(self, name: str) -> Table:
         table = self._ask(lambda connection: catalogue.introspect(connection, name, self._dialect))
         if table is None:
-            raise SourceRefused(
-                f"{self.where}: there is no table or view {name!r} (or this account may not see it)",
-                source_name=self._source_name,
-                hint=naming.did_you_mean(name, self.names()),
-            )
-        with self._lock:
-            known = self._tables.get(name)
-            if known is not None and known[1] == table:
-                table = known[1]  # so that what was built for it stays of use
-            self._tables[name] = now, table
+            raise naming.no_table(name, self.names(), self._source_name)
         return table
 
     def names(self) -> list[str]:
@@ -81,15 +69,9 @@ class SqlalchemyDatabase:
 
     def statistics(self, table: Table) -> Statistics:
         """Count up to a million rows, for some seconds at most; kept for ten minutes."""
-        now = time.monotonic()
-        with self._lock:
-            kept = self._sizes.get(table.sql)
-        if kept is not None and now - kept[0] < _COUNT_KEPT_S:
-            return kept[1]
-        found = self._within(lambda connection: catalogue.statistics(connection, table, _GLANCE_S)) or Statistics()
-        with self._lock:
-            self._sizes[table.sql] = now, found
-        return found
+        return self._sizes.get(
+            table.sql, lambda: self._within(lambda connection: catalogue.statistics(connection, table, _GLANCE_S)) or Statistics()
+        )
 
     def build(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `stream`."""
@@ -206,8 +188,7 @@ class SqlalchemyDatabase:
 
     def forget(self) -> None:
         """Ask the catalogue again the next time."""
-        with self._lock:
-            self._tables.clear()
+        self._tables.forget()
 
     def close(self) -> None:
         """Leave the pool."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from rightful.directory.closure import Limits
-from rightful.directory.people import Columns
+from rightful.directory.people import Columns, names_in
 from rightful.directory.sql import InboundSettings, MoreSettings, SqlDirectorySettings
 from rightful.subject.matching import FOLDED_KINDS
 
@@ -121,7 +121,7 @@ class Wanted:
         """Take columns by kind; returns them."""
         taken = []
         for kind, named in identifiers.items():
-            for column in (named,) if isinstance(named, str) else named:
+            for column in names_in(named):
                 self.kinds.setdefault(column, set()).add(kind)
                 taken.append(column)
         return taken

@@ -11,14 +11,13 @@ from itertools import islice
 
 import msgspec
 
+from rightful.directory.people import OWN_KINDS
 from rightful.directory.place import Key, Row
 from rightful.errors import SourceRefused
 from rightful.subject.matching import FOLDED_KINDS, is_usable, normalise
 from rightful.subject.model import IdentifiedSubject
 
 _SAMPLED = 20
-_APART = frozenset({"id", "upn"})
-"""Kinds of which nobody has several."""
 _LOOKED_THROUGH = 1_000
 """Entries in which one with an attribute is looked for that those have not."""
 
@@ -215,7 +214,7 @@ class EntrySharing:
         for attribute, kinds in self._owners.items():
             kind = "upn" if FOLDED_KINDS.issuperset(kinds) else kinds[0]
             texts = sorted({normalise(kind, value) for value in entry.values[attribute]})
-            named.append(list(texts) if _APART.issuperset(kinds) else [tuple(texts)])
+            named.append(list(texts) if OWN_KINDS.issuperset(kinds) else [tuple(texts)])
         if not any(any(values) for values in named):
             yield entry.name
             return

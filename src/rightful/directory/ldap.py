@@ -10,7 +10,7 @@ import msgspec
 from rightful.directory.entries import Advice, Entries, Found
 from rightful.directory.ldap_settings import LdapDirectorySettings
 from rightful.directory.ldap_values import decode, encode
-from rightful.directory.people import PeopleDirectory
+from rightful.directory.people import PeopleDirectory, names_in
 from rightful.directory.place import SOURCE_NAME
 from rightful.errors import SourceRefused
 from rightful.ids import TenantId
@@ -102,7 +102,7 @@ class LdapDirectory(PeopleDirectory):
             more=[_Entries(server, more.base or said.base, more.filter) for more in said.more],
             inbound=None if inbound is None else _Entries(server, inbound.base or said.base, inbound.filter, owner=inbound.user_id),
         )
-        named = [(kind, (columns,) if isinstance(columns, str) else columns) for kind, columns in said.identifiers.items()]
+        named = [(kind, names_in(columns)) for kind, columns in said.identifiers.items()]
         self._identified_by = people.lookup([(column, kind) for kind, columns in named for column in columns], [])
 
     @staticmethod
@@ -165,5 +165,5 @@ def _wrong_attributes(settings: LdapDirectorySettings) -> Iterator[SettingProble
 
 def _flat(identifiers: Mapping[str, str | tuple[str, ...]]) -> Iterator[tuple[str, str]]:
     for kind, named in identifiers.items():
-        for attribute in (named,) if isinstance(named, str) else named:
+        for attribute in names_in(named):
             yield kind, attribute

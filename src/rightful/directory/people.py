@@ -110,6 +110,11 @@ OWN_KINDS = frozenset({"id", "upn"})
 """Kinds that tell people apart: a namesake is refused, so nobody shares one."""
 
 
+def names_in(columns: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the columns of one kind, which settings give as one name or as several."""
+    return (columns,) if isinstance(columns, str) else tuple(columns)
+
+
 def refuse_own_kinds(identifiers: Columns) -> None:
     """Refuse kinds that are taken."""
     taken = OWN_KINDS & set(identifiers)
@@ -303,7 +308,7 @@ class _Holdings:
 
     def __init__(self, place: Place, owners: Mapping[str, Sequence[str]], leading: Sequence[str], identifiers: Columns) -> None:
         self._owners = place.sharing(owners)
-        self.by_kind = {kind: [columns] if isinstance(columns, str) else list(columns) for kind, columns in identifiers.items()}
+        self.by_kind = {kind: names_in(columns) for kind, columns in identifiers.items()}
         pairs = [(kind, column) for kind, columns in self.by_kind.items() for column in columns]
         self.columns = tuple(dict.fromkeys([*filter(None, leading), *(column for _, column in pairs)]))
         self.all = place.lookup([], self.columns)

@@ -8,7 +8,7 @@ import msgspec
 
 from rightful.directory import scim_settings
 from rightful.directory.entries import Entries
-from rightful.directory.people import Columns, PeopleDirectory
+from rightful.directory.people import Columns, PeopleDirectory, names_in
 from rightful.directory.place import SOURCE_NAME
 from rightful.directory.scim_listing import ListedResources
 from rightful.directory.scim_resources import Resources
@@ -73,4 +73,4 @@ class ScimDirectory(PeopleDirectory):
 
 def _flat(identifiers: Columns) -> list[tuple[str, str]]:
     """Return each kind with each of its attributes."""
-    return [(kind, each) for kind, named in identifiers.items() for each in ((named,) if isinstance(named, str) else named)]
+    return [(kind, each) for kind, named in identifiers.items() for each in names_in(named)]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from rightful.directory.closure import Limits
-from rightful.directory.people import Columns, refuse_own_kinds
+from rightful.directory.people import Columns, names_in, refuse_own_kinds
 from rightful.directory.scim_paths import BadPath, parse
 from rightful.setting_problem import SettingPath, SettingProblem
 from rightful.webapi import access
@@ -197,5 +197,5 @@ def _attributes(settings: ScimDirectorySettings) -> Iterator[tuple[SettingPath, 
 
 def _columns(place: SettingPath, identifiers: Mapping[str, str | tuple[str, ...]]) -> Iterator[tuple[SettingPath, str]]:
     for kind, named in identifiers.items():
-        for attribute in (named,) if isinstance(named, str) else named:
+        for attribute in names_in(named):
             yield (*place, kind), attribute

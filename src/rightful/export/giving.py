@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from rightful.config.model import SourceConfig
 from rightful.connectors.interface import SUBJECT_COLUMN, Connector, MatchColumn, ReadHeader, Rows
+from rightful.directory.people import names_in
 from rightful.errors import SourceRefused
 from rightful.export.check import foreign_data
 from rightful.ids import SubjectId, TenantId
@@ -28,7 +29,7 @@ class GivingSource:
         """Take a source whose rows are found by `match`, its connector, and for each kind that it gives one that finds rows by that."""
         self._name = source.name
         self._match = dict(match)
-        self._columns = {kind: [named] if isinstance(named, str) else list(named) for kind, named in source.identifiers.items()}
+        self._columns = {kind: names_in(named) for kind, named in source.identifiers.items()}
         self._connector = connector
         self._by_kind = dict(by_kind)
 

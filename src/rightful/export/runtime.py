@@ -12,6 +12,7 @@ from rightful.connectors.registry import FindsBy
 from rightful.directory import registry as directories
 from rightful.directory.closure import Limits
 from rightful.directory.interface import Directory
+from rightful.directory.people import names_in
 from rightful.directory.widened import WidenedDirectory
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.export.giving import GivingSource
@@ -89,8 +90,7 @@ def _giver(source: SourceConfig, folder: Path) -> GivingSource:
         return type_(source.name, settings, siblings={}, folder=folder)
 
     by_kind = {
-        kind: connector(type_.found_by(source.settings, dict.fromkeys((named,) if isinstance(named, str) else named, kind)))
-        for kind, named in source.identifiers.items()
+        kind: connector(type_.found_by(source.settings, dict.fromkeys(names_in(named), kind))) for kind, named in source.identifiers.items()
     }
     return GivingSource(source, match, connector(source.settings), by_kind)
 
