@@ -90,6 +90,8 @@ class AuditTrail:
         self._refused_s = clock.monotonic()
         self._unproven: dict[str, _Unproven] = {}
         self._noted = threading.Event()
+        self._flushed_s = clock.monotonic()
+        """When notes were written last."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
 
@@ -207,12 +209,10 @@ class AuditTrail:
         return f"digest:{self._sealer.digest(target_id.encode('utf-8', 'surrogatepass'))}"
 
     def _run(self) -> None:
-        signed_s = flushed_s = self._clock.monotonic()
+        signed_s = self._clock.monotonic()
         while not self._stopping.is_set():
             if self._noted.wait(_IDLE_S):
-                self._noted.clear()
-                self._stopping.wait(max(GATHER_S, flushed_s + FLUSH_S - self._clock.monotonic()))
-                flushed_s = self._clock.monotonic()
+                self._stopping.wait(max(GATHER_S, self._flushed_s + FLUSH_S - self._clock.monotonic()))
             now_s = self._clock.monotonic()
             is_due = now_s - signed_s >= SIGN_S
             signed_s = now_s if is_due else signed_s
@@ -220,12 +220,23 @@ class AuditTrail:
 
     def _work(self, *, is_due: bool) -> None:
         try:
-            self.flush(with_counts=is_due)
-            self._checkpoints.read()
+            self._write_waiting(with_counts=is_due)
+            self._checkpoints.read(self._write_in_time)
             if is_due:
-                self._checkpoints.sign()
+                self._checkpoints.sign(self._write_in_time)
         except Exception as error:  # noqa: BLE001 - the outermost loop of the thread: whatever happens, the next second is recorded
             _log.error("the audit trail failed", error=describe(error))
+
+    def _write_in_time(self) -> None:
+        """Write what has waited for long enough, while chains are read: there may be many, and long ones."""
+        if self._noted.is_set() and self._clock.monotonic() >= self._flushed_s + FLUSH_S:
+            self._write_waiting()
+
+    def _write_waiting(self, *, with_counts: bool = False) -> None:
+        if self._noted.is_set():
+            self._noted.clear()
+            self._flushed_s = self._clock.monotonic()
+        self.flush(with_counts=with_counts)
 
 
 def _key(note: Note) -> Hashable:

@@ -1,7 +1,7 @@
 """Signing checkpoints of the audit chains while the service runs."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -27,6 +27,13 @@ _SLICE = 20_000
 """Records that are read at once (some 50 ms): of a chain that this run has not read to its end yet, and again of one that it has."""
 _PAGE = 1000
 
+Between = Callable[[], None]
+"""Called after each page (some 3 ms), for what cannot wait until all chains are read. It raises nothing."""
+
+
+def _nothing() -> None:
+    """Let nothing be done."""
+
 
 class _Reader:
     """Reads a chain from its first record on, and checks it."""
@@ -39,13 +46,14 @@ class _Reader:
         self.is_at_end = False
         """Whether it has come to the end once."""
 
-    def read(self, most: int = _SLICE) -> bool:
+    def read(self, between: Between, most: int = _SLICE) -> bool:
         """Read on, and say whether nothing was found wrong so far."""
         while most > 0 and self.check.is_in_order:
             entries = self._store.chain(self._tenant_id, after_seq=self._after, limit=_PAGE)
             for entry in entries:
                 self.check.add(entry.seq, entry.canonical, entry.hash)
                 self._after = entry.seq
+            between()
             if len(entries) < _PAGE:
                 self.is_at_end = True
                 break
@@ -69,18 +77,18 @@ class Checkpoints:
         self._again: dict[TenantId, _Reader] = {}
         self._last: dict[TenantId, ChainCheckpoint | None] = {}
 
-    def read(self) -> None:
+    def read(self, between: Between = _nothing) -> None:
         """Read on in the chains that were not read to their end yet; they are not signed before."""
         for tenant_id, reader in self._readers.items():
             if not reader.is_at_end:
                 with self._guarded(tenant_id):
-                    reader.read()
+                    reader.read(between)
 
-    def sign(self) -> None:
+    def sign(self, between: Between = _nothing) -> None:
         """Sign each chain that has grown since its last checkpoint."""
         for tenant_id, reader in self._readers.items():
             with self._guarded(tenant_id):
-                self._sign(tenant_id, reader)
+                self._sign(tenant_id, reader, between)
 
     @contextmanager
     def _guarded(self, tenant_id: TenantId) -> Iterator[None]:
@@ -90,9 +98,9 @@ class Checkpoints:
         except Exception as error:  # noqa: BLE001 - as said
             _log.error("an audit chain cannot be read, and is not signed", tenant=tenant_id, error=describe(error))
 
-    def _sign(self, tenant_id: TenantId, reader: _Reader) -> None:
+    def _sign(self, tenant_id: TenantId, reader: _Reader, between: Between) -> None:
         last = self._last[tenant_id] if tenant_id in self._last else self._store.last_chain_checkpoint(tenant_id)
-        is_in_order = reader.read(sys.maxsize if reader.is_at_end else _SLICE) and self._is_still_in_order(tenant_id)
+        is_in_order = reader.read(between, sys.maxsize if reader.is_at_end else _SLICE) and self._is_still_in_order(tenant_id, between)
         if not is_in_order or (last is not None and not self._stands(last)):
             _log.error(
                 "the audit trail was tampered with, and is not signed any more: run `rightful audit verify`",
@@ -119,11 +127,11 @@ class Checkpoints:
             signature=made.signature,
         )
 
-    def _is_still_in_order(self, tenant_id: TenantId) -> bool:
+    def _is_still_in_order(self, tenant_id: TenantId, between: Between) -> bool:
         again = self._again.get(tenant_id)
         if again is None or again.is_at_end:
             again = self._again[tenant_id] = _Reader(self._store, tenant_id)
-        return again.read()
+        return again.read(between)
 
     def _stands(self, last: ChainCheckpoint) -> bool:
         found = self._store.chain(last.tenant_id, after_seq=last.seq - 1, limit=1)

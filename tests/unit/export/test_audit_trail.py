@@ -2,20 +2,25 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests.unit.export.world import CALLER, TENANT, World, stopped_worlds
 
+from rightful.audit.checkpoint import CheckpointKey
 from rightful.audit.record import NOBODY, REPEATED, SERVICE_CHAIN, Action, Actor, AuditRecord, Target, decode, link
 from rightful.errors import InvalidRequest
 from rightful.export import audit_trail
 from rightful.export.audit_trail import AuditTrail
+from rightful.export.checkpointing import Checkpoints
 from rightful.export.interface import Note
 from rightful.ids import TenantId
+from rightful.sealing import Sealer
 from rightful.store.sqlite import SqliteStore
-from rightful.store.values import StoreFault
+from rightful.store.values import ChainEntry, StoreFault
+from rightful.testing.clock import ManualClock
 from rightful.testing.memory_connector import MemoryConnector
 
 __all__ = ["stopped_worlds"]
@@ -248,6 +253,48 @@ def test_started_trail_writes_by_itself_and_a_stop_writes_the_rest(trail: AuditT
     trail.stop()
     assert len(recorded(store)) == 2
     assert len(recorded(store, SERVICE_CHAIN)) == 1
+
+
+class Slow(SqliteStore):
+    """Takes its time to give a page of a chain; meanwhile somebody looks at something."""
+
+    page_s = 0.1
+    trail: AuditTrail | None = None
+    clock: ManualClock
+    noted_s: float | None = None
+    waited_s: list[float]
+
+    def chain(self, tenant_id: TenantId, *, after_seq: int = 0, limit: int = 1000) -> Sequence[ChainEntry]:
+        if self.trail is not None:
+            if self.noted_s is None:
+                self.trail.note(note())
+                self.noted_s = self.clock.monotonic()
+            self.clock.advance(self.page_s)
+        return super().chain(tenant_id, after_seq=after_seq, limit=limit)
+
+    def record(self, records: Sequence[AuditRecord]) -> None:
+        super().record(records)
+        if self.noted_s is not None:
+            self.waited_s.append(self.clock.monotonic() - self.noted_s)
+            self.noted_s = None
+
+
+@pytest.mark.parametrize(("chains", "length"), [(50, 1), (1, 20_000)], ids=["many chains", "a long one"])
+def test_notes_do_not_wait_until_chains_were_read(world: World, chains: int, length: int) -> None:
+    world.stop()
+    world.start(Slow)
+    store = world.store
+    assert isinstance(store, Slow)
+    tenants = [TENANT, *(TenantId(f"22222222-2222-2222-2222-{number:012}") for number in range(1, chains))]
+    for tenant_id in tenants:
+        store.record([msgspec.structs.replace(record_of(0, step), tenant_id=tenant_id) for step in range(length)])
+    store.clock, store.waited_s = world.clock, []
+    store.trail = AuditTrail(store, Sealer(bytes(32)), world.clock, Checkpoints(store, CheckpointKey(bytes(32)), world.clock, tenants))
+    store.trail.stop()  # as each of its rounds: it writes, reads on in each chain, and signs
+    store.trail = None
+    assert len(store.waited_s) > 3  # all through the round
+    assert max(store.waited_s) <= audit_trail.FLUSH_S + Slow.page_s
+    assert all(store.last_chain_checkpoint(tenant_id) for tenant_id in tenants)
 
 
 def test_32_threads_make_one_chain_without_gaps_or_forks(world: World) -> None:
