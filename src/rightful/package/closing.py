@@ -26,8 +26,6 @@ _NOTHING_DELIVERED_PATH = f"{PAYLOAD}nothing-delivered.txt"
 """The one payload entry of a package without data. A bag needs a payload folder, which blobs alone don't make; `sha256sum -c` refuses
 an empty manifest, and a data package has at least one resource."""
 
-_NOTHING_DELIVERED = b"There is no record and no file to deliver. README.txt and ledger.json say what was searched, found and left out.\n"
-
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
     """An entry that the package itself brings."""
@@ -72,14 +70,22 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         PackageError: the ledger does not account for the entries, or a path can't stand in a manifest. Nothing may be called complete then.
     """
     ledger.check_ledger(finished.ledger, finished.entries)
-    first = () if finished.entries else (_document(_NOTHING_DELIVERED_PATH, lambda: iter((_NOTHING_DELIVERED,))),)
+    first = (
+        ()
+        if finished.entries
+        else (_document(_NOTHING_DELIVERED_PATH, lambda: iter((readme.format_nothing_delivered(finished.language),))),)
+    )
     payload = (*finished.entries, *(_own_payload(document) for document in first))
     payload = tuple(sorted(payload, key=lambda entry: entry.path))
     operation_id = finished.ledger.operation_id
     ledger_json = ledger.format_ledger(finished.ledger)
     forms = {Form(entry.path.rpartition(".")[2]) for entry in payload if entry.rows is not None}
     readme_txt = readme.format_readme(
-        finished.ledger, organization=finished.organization, forms=forms or {Form.JSONL}, has_pages=finished.has_viewer
+        finished.ledger,
+        organization=finished.organization,
+        language=finished.language,
+        forms=forms or {Form.JSONL},
+        has_pages=finished.has_viewer,
     )
     bag_info = bagit.format_bag_info(
         organization=finished.organization,

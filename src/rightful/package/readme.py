@@ -1,154 +1,249 @@
 """README.txt: what a package is, what is in it and how to check it, for a person who reads it without us."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import reduce
+from typing import assert_never
 
+from rightful.language import ENGLISH
 from rightful.operation.model import SourceState
 from rightful.package.bagit import MANIFEST_PATH, TAG_MANIFEST_PATH
 from rightful.package.forms import Form
-from rightful.package.ledger import WHY, Ledger, SourceRecord
+from rightful.package.ledger import Ledger, RedactedColumn, SourceRecord
+from rightful.package.texts import Texts, columns, texts
 from rightful.subject.matching import FOLDED_KINDS
 
 PATH = "README.txt"
+DOMAIN = "readme"
+"""Of its catalogues."""
+
+_ENGLISH_BELOW = "(English below)\n\n"
+_RULE = f"\n\n{'-' * 72}\n\n"
 
 
-def format_readme(ledger: Ledger, *, organization: str, forms: Iterable[Form] = (Form.JSONL,), has_pages: bool = True) -> bytes:
-    """Write README.txt in English; `forms` are those that there are records in."""
-    paragraphs = (
-        _opening(ledger, organization),
-        _contents(ledger),
-        _left_out(ledger),
-        _CHECKING,
-        _FILES.format(records=" ".join(_FORMS[form] for form in Form if form in set(forms)), pages=_PAGES if has_pages else ""),
+def format_readme(
+    ledger: Ledger, *, organization: str, language: str = "", forms: Iterable[Form] = (Form.JSONL,), has_pages: bool = True
+) -> bytes:
+    """Write README.txt in a language, and below in English, so that anybody can check a package.
+
+    `forms` are those that there are records in.
+    """
+    readmes = [
+        _Readme(texts(DOMAIN, each), ledger, organization, frozenset(forms), has_pages=has_pages).text()
+        for each in dict.fromkeys((language or ENGLISH, ENGLISH))
+    ]
+    return ((_ENGLISH_BELOW if len(readmes) > 1 else "") + _RULE.join(readmes)).encode()
+
+
+def format_nothing_delivered(language: str = "") -> bytes:
+    """Write the note that stands for what was found where nothing was delivered, as `format_readme`."""
+    said = dict.fromkeys(
+        texts(DOMAIN, each).say(
+            "There is no record and no file to deliver. README.txt and ledger.json say what was searched, found and left out."
+        )
+        for each in (language, ENGLISH)
     )
-    return "\n".join(paragraph for paragraph in paragraphs if paragraph).encode()
+    return "".join(f"{each}\n" for each in said).encode()
 
 
-def _opening(ledger: Ledger, organization: str) -> str:
-    return (
-        "YOUR PERSONAL DATA\n"
-        "\n"
-        f"{' '.join(organization.split()) or 'The controller'} was asked for the personal data that it holds on you.\n"
-        "This folder has what was found.\n"
-        "\n"
-        f"Asked on:    {_date(ledger.submitted_at)}\n"
-        f"Finished on: {_date(ledger.completed_at)}\n"
-        f"Reference:   {ledger.operation_id}\n"
-    )
+class _Readme:
+    """README.txt in one language."""
+
+    def __init__(self, said: Texts, ledger: Ledger, organization: str, forms: frozenset[Form], *, has_pages: bool) -> None:
+        self._said = said
+        self._ledger = ledger
+        self._organization = " ".join(organization.split())
+        self._forms = forms
+        self._has_pages = has_pages
+
+    def text(self) -> str:
+        """Write it."""
+        chapters = (self._opening(), self._contents(), self._left_out(), self._checking(), self._files())
+        return "\n".join("\n".join(chapter) + "\n" for chapter in chapters if chapter)
+
+    def _opening(self) -> list[str]:
+        said, ledger = self._said, self._ledger
+        organization = self._organization or said.say("The controller")
+        return [
+            said.say("YOUR PERSONAL DATA"),
+            "",
+            said.say("{organization} was asked for the personal data that it holds on you.", organization=organization),
+            said.say("This folder has what was found."),
+            "",
+            *columns(
+                (
+                    (said.say("Asked on:"), _date(ledger.submitted_at)),
+                    (said.say("Finished on:"), _date(ledger.completed_at)),
+                    (said.say("Reference:"), ledger.operation_id),
+                )
+            ),
+        ]
+
+    # -- what is in it ------------------------------------------------------------------------------------------------
+    def _contents(self) -> list[str]:
+        said, sources = self._said, self._ledger.sources
+        lines = [said.say("WHAT IS IN IT"), ""]
+        for record in sources:
+            lines += [_where(record), f"    {self._found(record)}"]
+            if record.rows or record.files:
+                lines.append("    " + said.say("in {folder}", folder=record.folder))
+        if all(record.state is SourceState.EMPTY for record in sources):
+            is_whole = not any(map(_is_unknown_there, sources))
+            nothing = said.say("Nothing was found on you.")
+            lines += ["", said.say("Every system was searched, and nothing was found on you.") if is_whole else nothing]
+        if any(not FOLDED_KINDS.isdisjoint(record.identifiers) for record in sources):
+            lines += [
+                "",
+                said.say(
+                    "Mail addresses and user names were searched as the controller has them, and in small letters; not in other spellings."
+                ),
+            ]
+        return lines
+
+    def _found(self, record: SourceRecord) -> str:
+        said = self._said
+        match record.state:
+            case SourceState.EMPTY if _is_unknown_there(record):
+                kinds = [kind.replace("_", " ") for kind in sorted(record.identifiers)]
+                either = reduce(lambda first, last: said.say("{first} or {last}", first=first, last=last), kinds)
+                return said.say("nothing to search for: this system knows people by {kinds}, and none of yours is known", kinds=either)
+            case SourceState.EMPTY:
+                return said.say("searched; nothing was found")
+            case SourceState.SKIPPED:
+                return said.say("not searched: {reason}", reason=record.reason)
+            case SourceState.FAILED:
+                return said.say("could not be searched: {reason}", reason=record.reason)
+            case _:
+                return self._amount(record)
+
+    def _amount(self, record: SourceRecord) -> str:
+        said = self._said
+        records = said.count("{n} record", "{n} records", record.rows)
+        files = said.count("{n} file", "{n} files", record.files)
+        size = self._size(record.size_bytes)
+        if record.rows and record.files:
+            return said.say("{records} and {files}, {size}", records=records, files=files, size=size)
+        if record.rows or record.files:
+            return said.say("{amount}, {size}", amount=records if record.rows else files, size=size)
+        return said.say("something is there, and nothing of it could be read")
+
+    def _size(self, size_bytes: int) -> str:
+        size, unit = float(size_bytes), ""
+        for larger in ("KiB", "MiB", "GiB"):
+            if size < 1024:  # noqa: PLR2004 - the step between the units
+                break
+            size, unit = size / 1024, larger
+        return f"{self._said.number(size, 1)} {unit}" if unit else self._said.count("{n} byte", "{n} bytes", size_bytes)
+
+    # -- what is not --------------------------------------------------------------------------------------------------
+    def _left_out(self) -> list[str]:
+        said = self._said
+        lines = [line for record in self._ledger.sources for line in self._left_out_of(record)]
+        heading = said.say("WHAT IS NOT IN IT, OR NOT WHOLE")
+        return [heading, "", *lines, "", said.say("The file ledger.json names each of them.")] if lines else []
+
+    def _left_out_of(self, record: SourceRecord) -> Iterator[str]:
+        said, where = self._said, _where(record)
+        if record.skipped:
+            items = said.count("{n} item could not be read", "{n} items could not be read", len(record.skipped))
+            reasons = "; ".join(sorted({entry.reason for entry in record.skipped}))
+            yield said.say("{where}: {what} ({reasons})", where=where, what=items, reasons=reasons)
+        if record.withheld:
+            yield said.say("{where}: left out by the controller's rules: {columns}", where=where, columns=", ".join(record.withheld))
+        for each in record.redacted:
+            if each.values:
+                values = said.count("{n} value", "{n} values", each.values)
+                yield said.say("{where}, {column}: {values}; {why}", where=where, column=each.column, values=values, why=self._why(each))
+        if record.superseded:
+            versions = said.count(
+                "{n} older version of what changed meanwhile; the newer one counts",
+                "{n} older versions of what changed meanwhile; the newer ones count",
+                len(record.superseded),
+            )
+            yield said.say("{where}: {what}", where=where, what=versions)
+
+    def _why(self, redacted: RedactedColumn) -> str:
+        said = self._said
+        match redacted.rule:
+            case "others":
+                return said.say("this column names other people: all but your own identifiers is withheld (GDPR Art. 15(4))")
+            case "mails_and_phones":
+                return said.say(
+                    "this column may mention other people: their mail addresses and telephone numbers are withheld (GDPR Art. 15(4))"
+                )
+            case "drop":
+                return said.say("this column is withheld as a whole by the controller's rule")
+            case "hash":
+                return said.say(
+                    "this column has a hash in the place of each value by the controller's rule,"
+                    " equal for equal values, in this package alone"
+                )
+            case never:
+                assert_never(never)
+
+    # -- what the files are -------------------------------------------------------------------------------------------
+    def _checking(self) -> list[str]:
+        said = self._said
+        return [
+            said.say("HOW TO CHECK THAT NOTHING IS MISSING OR CHANGED"),
+            "",
+            said.say("Open a terminal in this folder. Nothing needs to be installed."),
+            "",
+            "Linux:",
+            f"    sha256sum --quiet -c {MANIFEST_PATH} {TAG_MANIFEST_PATH}",
+            "macOS:",
+            f"    shasum -a 256 -c {MANIFEST_PATH} {TAG_MANIFEST_PATH}",
+            "Windows (PowerShell):",
+            f"    Get-Content {MANIFEST_PATH}, {TAG_MANIFEST_PATH} -Encoding UTF8 | ForEach-Object {{",
+            "      $digest, $path = $_ -split '  ', 2",
+            """      if ((Get-FileHash -LiteralPath $path -Algorithm SHA256).Hash -ne $digest) { "CHANGED: $path" } }""",
+            "",
+            said.say("A line that says FAILED or CHANGED names a file that is not as it was delivered."),
+        ]
+
+    def _files(self) -> list[str]:
+        said = self._said
+        records = said.say("; ").join(self._form(form) for form in Form if form in self._forms)
+        pages = (
+            ("START-HERE.html", said.say("shows all of it: open it in a browser; it loads view/, and nothing from the network")),
+            ("VERIFY.html", said.say("checks this folder: open it in a browser, and drop the folder on it")),
+        )
+        files = (
+            ("data/", said.say("what was found, by product and system; records are {records}", records=records)),
+            ("datapackage.json", said.say("what the records' columns are (Frictionless Data Package)")),
+            *(pages if self._has_pages else ()),
+            (
+                "receipt.json",
+                said.say("what was asked and delivered, signed by the controller (receipt.json.minisig, checked by minisign)"),
+            ),
+            ("ledger.json", said.say("which systems were searched, how, and what was found or could not be read")),
+            (MANIFEST_PATH, said.say("a digest (SHA-256) of each file under data/")),
+            (TAG_MANIFEST_PATH, said.say("a digest of each of the other files")),
+            ("bagit.txt, bag-info.txt", said.say("say that this folder is a BagIt bag (RFC 8493)")),
+            ("RequestInfo.json", said.say("the request")),
+        )
+        return [said.say("WHAT THE FILES ARE"), "", *columns(files)]
+
+    def _form(self, form: Form) -> str:
+        said = self._said
+        match form:
+            case Form.JSONL:
+                return said.say("in .jsonl files, one record a line")
+            case Form.CSV:
+                return said.say("in .csv files, for spreadsheets")
+            case Form.JSON:
+                return said.say("in .json files, as arrays")
+            case Form.PARQUET:
+                return said.say("in .parquet files, for programs that analyse data")
+
+
+def _where(record: SourceRecord) -> str:
+    return f"{record.product} / {record.source_name}"
 
 
 def _date(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _contents(ledger: Ledger) -> str:
-    lines = ["WHAT IS IN IT", ""]
-    for record in ledger.sources:
-        lines.append(f"{record.product} / {record.source_name}")
-        lines.append(f"    {_found(record)}")
-        if record.rows or record.files:
-            lines.append(f"    in {record.folder}")
-    if all(record.state is SourceState.EMPTY for record in ledger.sources):
-        whole = not any(map(_is_unknown_there, ledger.sources))
-        lines += ["", "Every system was searched, and nothing was found on you." if whole else "Nothing was found on you."]
-    if any(not FOLDED_KINDS.isdisjoint(record.identifiers) for record in ledger.sources):
-        lines += [
-            "",
-            "Mail addresses and user names were searched as the controller has them, and in small letters; not in other spellings.",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def _found(record: SourceRecord) -> str:
-    match record.state:
-        case SourceState.EMPTY if _is_unknown_there(record):
-            kinds = " or ".join(kind.replace("_", " ") for kind in sorted(record.identifiers))
-            return f"nothing to search for: this system knows people by {kinds}, and none of yours is known"
-        case SourceState.EMPTY:
-            return "searched; nothing was found"
-        case SourceState.SKIPPED:
-            return f"not searched: {record.reason}"
-        case SourceState.FAILED:
-            return f"could not be searched: {record.reason}"
-        case _:
-            counts = [_count(record.rows, "record"), _count(record.files, "file")]
-            found = " and ".join(count for count in counts if count)
-            return f"{found}, {_size(record.size_bytes)}" if found else "something is there, and nothing of it could be read"
-
-
 def _is_unknown_there(record: SourceRecord) -> bool:
     return bool(record.identifiers) and not any(record.identifiers.values())
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}" if number else ""
-
-
-def _size(size_bytes: int) -> str:
-    size = float(size_bytes)
-    for unit in ("bytes", "KiB", "MiB"):
-        if size < 1024:  # noqa: PLR2004 - the step between the units
-            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
-        size /= 1024
-    return f"{size:,.1f} GiB"
-
-
-def _left_out(ledger: Ledger) -> str:
-    lines = []
-    for record in ledger.sources:
-        where = f"{record.product} / {record.source_name}"
-        if record.skipped:
-            reasons = sorted({entry.reason for entry in record.skipped})
-            lines.append(f"{where}: {_count(len(record.skipped), 'item')} could not be read ({'; '.join(reasons)})")
-        if record.withheld:
-            lines.append(f"{where}: left out by the controller's rules: {', '.join(record.withheld)}")
-        lines += [
-            f"{where}, {each.column}: {_count(each.values, 'value')}; this column {WHY[each.rule]}"
-            for each in record.redacted
-            if each.values
-        ]
-        if record.superseded:
-            lines.append(f"{where}: {_count(len(record.superseded), 'older version')} of what changed meanwhile; the newer one counts")
-    if not lines:
-        return ""
-    return "\n".join(["WHAT IS NOT IN IT, OR NOT WHOLE", "", *lines, "", "The file ledger.json names each of them."]) + "\n"
-
-
-_CHECKING = f"""HOW TO CHECK THAT NOTHING IS MISSING OR CHANGED
-
-Open a terminal in this folder. Nothing needs to be installed.
-
-Linux:
-    sha256sum --quiet -c {MANIFEST_PATH} {TAG_MANIFEST_PATH}
-macOS:
-    shasum -a 256 -c {MANIFEST_PATH} {TAG_MANIFEST_PATH}
-Windows (PowerShell):
-    Get-Content {MANIFEST_PATH}, {TAG_MANIFEST_PATH} -Encoding UTF8 | ForEach-Object {{
-      $digest, $path = $_ -split '  ', 2
-      if ((Get-FileHash -LiteralPath $path -Algorithm SHA256).Hash -ne $digest) {{ "CHANGED: $path" }} }}
-
-A line that says FAILED or CHANGED names a file that is not as it was delivered.
-"""
-
-_FORMS: Mapping[Form, str] = {
-    Form.JSONL: "in .jsonl files, one record a line",
-    Form.CSV: "in .csv files, for spreadsheets",
-    Form.JSON: "in .json files, as arrays",
-    Form.PARQUET: "in .parquet files, for programs that analyse data",
-}
-
-_PAGES = """START-HERE.html           shows all of it: open it in a browser; it loads view/, and nothing from the network
-VERIFY.html               checks this folder: open it in a browser, and drop the folder on it
-"""
-
-_FILES = """WHAT THE FILES ARE
-
-data/                     what was found, by product and system; records are {records}
-datapackage.json          what the records' columns are (Frictionless Data Package)
-{pages}receipt.json              what was asked and delivered, signed by the controller (receipt.json.minisig, checked by minisign)
-ledger.json               which systems were searched, how, and what was found or could not be read
-manifest-sha256.txt       a digest (SHA-256) of each file under data/
-tagmanifest-sha256.txt    a digest of each of the other files
-bagit.txt, bag-info.txt   say that this folder is a BagIt bag (RFC 8493)
-RequestInfo.json          the request
-"""

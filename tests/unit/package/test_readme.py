@@ -1,3 +1,7 @@
+import re
+
+import pytest
+
 from rightful.package.ledger import Ledger, SkippedEntry
 from rightful.package.readme import format_readme
 from rightful.testing.package_builder import (
@@ -11,8 +15,8 @@ from rightful.testing.package_builder import (
 )
 
 
-def _readme(*sources: SampleSource, organization: str = "Contoso") -> str:
-    return package_entries(*sources, organization=organization)["README.txt"].decode()
+def _readme(*sources: SampleSource, organization: str = "Contoso", language: str = "") -> str:
+    return package_entries(*sources, organization=organization, language=language)["README.txt"].decode()
 
 
 def test_each_source_is_named_with_what_was_found() -> None:
@@ -79,3 +83,27 @@ def test_pages_are_named_only_where_they_are() -> None:
     assert "VERIFY.html" in with_pages
     assert "START-HERE.html" in with_pages
     assert ".html" not in without
+
+
+@pytest.mark.parametrize("language", ["de", "es", "fr", "ja", "zh-Hans"])
+def test_it_is_in_the_persons_language_and_below_in_english(language: str) -> None:
+    sources = (SampleSource(name="orders", product="Shop", rows=({"id": 1},)), SampleSource(name="hr"))
+    english = _readme(*sources)
+    text = _readme(*sources, language=language)
+    assert text.startswith("(English below)\n\n")
+    assert text.endswith(english)
+    own = text.removesuffix(english)
+    words = set(re.findall(r"[A-Za-z]{4,}", own)) & set(re.findall(r"[A-Za-z]{4,}", english))
+    assert not words & {"record", "records", "searched", "nothing", "folder", "file", "files", "what", "with", "this"}
+    assert "sha256sum --quiet -c manifest-sha256.txt tagmanifest-sha256.txt" in own
+
+
+def test_english_stands_there_once() -> None:
+    assert _readme(language="en") == _readme()
+    assert "below" not in _readme().splitlines()[0]
+
+
+def test_note_that_nothing_was_delivered_is_in_both_languages_too() -> None:
+    [note, english] = package_entries(language="de")["data/nothing-delivered.txt"].decode().splitlines()
+    assert note.startswith("Es gibt keinen Datensatz")
+    assert [english] == package_entries()["data/nothing-delivered.txt"].decode().splitlines()
