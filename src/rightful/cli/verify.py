@@ -53,23 +53,33 @@ def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
 
     PACKAGE is a folder, a ZIP file of one, a file:// address of either, the SAS URL of a container that may be read and listed, or - to
     read that URL from stdin. Exits with 0 where the package is whole, with 1 where it is damaged, with 3 where it is not finished. Where
-    --config names the service's configuration, its audit trail records the check.
+    --config names the service's configuration, its audit trail records the check, also one that breaks off.
     """
     trusted = [_parse_key(text) for text in keys]
     as_json = current().as_json
-    with _open(package, prefix) as reader, _progress(is_shown=not as_json and sys.stderr.isatty()) as on_progress:
-        found = verify(reader, keys=trusted, on_progress=on_progress)
-        if current().config_path is not None:
-            _record(reader, found)
+    is_recorded = current().config_path is not None
+    operation_id = ""
+    try:
+        with _open(package, prefix) as reader, _progress(is_shown=not as_json and sys.stderr.isatty()) as on_progress:
+            operation_id = _operation_id(reader) if is_recorded else ""
+            found = verify(reader, keys=trusted, on_progress=on_progress)
+    except click.UsageError:  # nothing was done
+        raise
+    except (Exception, KeyboardInterrupt) as error:  # whatever it is: somebody has looked
+        if is_recorded:
+            _record(operation_id, error)
+        raise
+    if is_recorded:
+        _record(operation_id, found.state)
     _show(found, as_json=as_json)
     return _EXITS[found.state]
 
 
-def _record(reader: PackageReader, found: Verification) -> None:
+def _record(operation_id: str, ended: PackageState | BaseException) -> None:
     """Record the check before anything is said of it: who cannot record it is told nothing."""
     from rightful.export.operator import record_verification  # noqa: PLC0415 - heavy, and seldom needed
 
-    record_verification(current().config, _operation_id(reader), found.state, SystemClock())
+    record_verification(current().config, operation_id, ended, SystemClock())
 
 
 def _operation_id(reader: PackageReader) -> str:

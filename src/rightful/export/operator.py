@@ -5,11 +5,14 @@ import os
 from rightful.audit.record import OK, Action, Actor, AuditRecord, Target, record
 from rightful.clock import Clock, to_microseconds
 from rightful.config.model import Config
+from rightful.errors import ExportError
 from rightful.ids import OperationId, SubjectId, TenantId, is_guid
 from rightful.package.verify import PackageState
 from rightful.store import audit_beside
 
 _OUTCOMES = {PackageState.WHOLE: OK, PackageState.DAMAGED: "PackageDamaged", PackageState.INCOMPLETE: "PackageIncomplete"}
+INTERRUPTED = "Interrupted"
+"""The outcome of what somebody broke off."""
 
 
 def operator() -> Actor:
@@ -19,8 +22,25 @@ def operator() -> Actor:
     return Actor(object_id=f"os:{int(behind) if behind.isdecimal() else number}")
 
 
-def record_verification(config: Config, operation_id: str, state: PackageState, clock: Clock) -> None:
-    """Record that a package was checked; `operation_id` is what the package says. Raises what `audit_beside.append` raises."""
+def _outcome(ended: PackageState | BaseException) -> str:
+    match ended:
+        case PackageState():
+            return _OUTCOMES[ended]
+        case KeyboardInterrupt():
+            return INTERRUPTED
+        case ExportError():
+            return ended.code
+        case OSError():
+            return "SystemRefused"
+        case _:
+            return "InternalError"
+
+
+def record_verification(config: Config, operation_id: str, ended: PackageState | BaseException, clock: Clock) -> None:
+    """Record that a package was checked, with what was found or what broke the check off.
+
+    `operation_id` is what the package says. Raises what `audit_beside.append` raises.
+    """
     known = operation_id.lower() if is_guid(operation_id.lower()) else ""
 
     def make(tenant_id: TenantId, subject_id: SubjectId) -> AuditRecord:
@@ -29,7 +49,7 @@ def record_verification(config: Config, operation_id: str, state: PackageState, 
             tenant_id=tenant_id,
             time_us=to_microseconds(clock.now()),
             action=Action.VERIFY,
-            outcome=_OUTCOMES[state],
+            outcome=_outcome(ended),
             target=Target.OPERATION,
             target_id=known,
             subject_id=subject_id,

@@ -4,7 +4,11 @@ import io
 import json
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -414,6 +418,44 @@ def test_check_is_recorded_where_the_configuration_is_named(
     said = capsys.readouterr()
     assert "there is no store" in said.err
     assert said.out == ""
+
+
+def test_check_that_breaks_off_is_recorded(home: Path, package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = load(home / "rightful.yaml", {})
+    SqliteStore(config.store_path, SystemClock()).close()
+    told = ("--config", str(home / "rightful.yaml"))
+    (home / "broken.zip").write_bytes(b"PK")
+    codes: list[str] = []
+    for refused in ("nothing", "broken.zip", "https://silent.invalid/c?sp=c&sig=SECRET"):
+        assert main(["verify", refused, *told, "--json"]) == Exit.FAILED
+        codes.append(json.loads(capsys.readouterr().err)["error"]["code"])
+    assert main(["verify", "", *told]) == Exit.USAGE
+
+    part = next(package.glob("data/Sample/orders/*"))
+    os.truncate(part, 1 << 40)  # sparse: it takes no room, and a while to read
+    process = subprocess.Popen([sys.executable, "-m", "rightful.cli", "verify", str(package), *told], stdout=subprocess.PIPE)
+    opened = Path(f"/proc/{process.pid}/fd")
+    try:
+        until_s = time.monotonic() + 60
+        while not any(os.path.realpath(each) == str(part) for each in opened.iterdir()):
+            assert process.poll() is None
+            assert time.monotonic() < until_s
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, out) == (Exit.INTERRUPTED, b"")
+
+    with closing(SqliteStore(config.store_path, SystemClock())) as store:
+        found = [decode(entry.canonical) for entry in store.chain(SERVICE_CHAIN)]
+    named = json.loads((package / "RequestInfo.json").read_bytes())["CommandId"]
+    assert [(each.action, each.outcome, each.target_id, each.object_id) for each in found] == [
+        *((Action.VERIFY, code, "", f"os:{os.getuid()}") for code in codes),
+        (Action.VERIFY, "Interrupted", named, f"os:{os.getuid()}"),
+    ]
+    assert set(codes) == {"PackageInvalid", "StorageLocationNotAzureBlob"}
 
 
 def test_operator_behind_sudo_is_who_called_it(monkeypatch: pytest.MonkeyPatch) -> None:
