@@ -32,4 +32,4 @@ def command() -> None:
     for name, key in signers.items():
         say(f"receipts of {name} so far were signed by {key}: write receipts: {{earlier_keys: [{key}]}}, and publish `rightful keys`")
     if earlier:
-        say(f"for `rightful audit verify` to trust what signed the audit trail so far, write audit: {{earlier_keys: [{earlier}]}}")
+        say(f"for the audit trail to be signed on, and what signed it so far to be trusted, write audit: {{earlier_keys: [{earlier}]}}")

@@ -247,4 +247,5 @@ def _key(note: Note) -> Hashable:
 def build(config: Config, store: Store, clock: Clock) -> AuditTrail:
     """Make the trail of a service."""
     chains = (SERVICE_CHAIN, *(tenant.id for tenant in config.tenants))
-    return AuditTrail(store, Sealer(config.seal_key), clock, Checkpoints(store, checkpoint_key(config), clock, chains))
+    checkpoints = Checkpoints(store, checkpoint_key(config), clock, chains, earlier_keys=config.audit.earlier_keys)
+    return AuditTrail(store, Sealer(config.seal_key), clock, checkpoints)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import structlog
 
 from rightful.audit.chain import ChainCheck
-from rightful.audit.checkpoint import ChainCheckpoint, CheckpointKey
+from rightful.audit.checkpoint import ChainCheckpoint, CheckpointKey, is_signed
 from rightful.clock import Clock, to_microseconds
 from rightful.config.model import Config
 from rightful.faults import describe
@@ -65,13 +65,16 @@ class Checkpoints:
     """Signs how far chains have come. Each checkpoint goes into the store and into the log: a log that is kept elsewhere proves the most.
 
     Otherwise the service would confirm what somebody else has written: a chain is signed only up to where this run has read it, from its
-    first record on, and found it in order, and only as long as the record of its last checkpoint is still the one that was signed. What
-    was read is read again, a slice each time.
+    first record on, and found it in order, and only as long as the record of its last checkpoint is still the one that was signed, by a
+    key that is trusted. What was read is read again, a slice each time.
     """
 
-    def __init__(self, store: Store, key: CheckpointKey, clock: Clock, tenants: Iterable[TenantId]) -> None:
+    def __init__(
+        self, store: Store, key: CheckpointKey, clock: Clock, tenants: Iterable[TenantId], *, earlier_keys: Iterable[str] = ()
+    ) -> None:
         self._store = store
         self._key = key
+        self._trusted = frozenset({key.public, *earlier_keys})
         self._clock = clock
         self._readers = {tenant_id: _Reader(store, tenant_id) for tenant_id in tenants}
         self._again: dict[TenantId, _Reader] = {}
@@ -100,6 +103,16 @@ class Checkpoints:
 
     def _sign(self, tenant_id: TenantId, reader: _Reader, between: Between) -> None:
         last = self._last[tenant_id] if tenant_id in self._last else self._store.last_chain_checkpoint(tenant_id)
+        if last is not None and not self._is_ours(last, tenant_id):
+            _log.error(
+                "the last checkpoint of an audit chain is signed by no key that is trusted here, and the chain is not signed any more: "
+                "where audit.key was replaced, or the seal key that it was made of, name the earlier one in audit.earlier_keys; "
+                "else run `rightful audit verify`",
+                tenant=tenant_id,
+                checkpoint=last.seq,
+                key=last.key[:64],
+            )
+            return
         is_in_order = reader.read(between, sys.maxsize if reader.is_at_end else _SLICE) and self._is_still_in_order(tenant_id, between)
         if not is_in_order or (last is not None and not self._stands(last)):
             _log.error(
@@ -132,6 +145,10 @@ class Checkpoints:
         if again is None or again.is_at_end:
             again = self._again[tenant_id] = _Reader(self._store, tenant_id)
         return again.read(between)
+
+    def _is_ours(self, last: ChainCheckpoint, tenant_id: TenantId) -> bool:
+        """Say whether a service made this checkpoint, and of this chain: who can write to the store can put another there."""
+        return last is self._last.get(tenant_id) or (last.tenant_id == tenant_id and is_signed(last, self._trusted))
 
     def _stands(self, last: ChainCheckpoint) -> bool:
         found = self._store.chain(last.tenant_id, after_seq=last.seq - 1, limit=1)

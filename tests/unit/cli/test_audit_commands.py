@@ -16,6 +16,7 @@ import structlog
 
 from rightful.audit.checkpoint import CheckpointKey, is_signed
 from rightful.audit.checkpoint import decode as decode_checkpoint
+from rightful.audit.checkpoint import encode as encode_checkpoint
 from rightful.audit.record import FIRST_HASH, OK, SERVICE_CHAIN, Action, Actor, AuditRecord, Target, decode, encode, link, record
 from rightful.cli.application import main
 from rightful.clock import to_microseconds
@@ -370,6 +371,37 @@ def test_service_does_not_sign_what_was_rewritten_under_it(trail: Trail) -> None
     store.close()
     assert [each["log_level"] for each in logged] == ["error"]
     assert trail.verify()[1] == [("rewritten", 1, RECORDS)]
+
+
+@pytest.mark.parametrize("seq", [RECORDS, RECORDS + 1, 1_000_000])
+@pytest.mark.parametrize("whose", ["a stranger's", "another chain's", "an earlier one"])
+def test_service_signs_on_only_after_a_checkpoint_of_its_own(trail: Trail, whose: str, seq: int) -> None:
+    store = trail.store()
+    store.record([made(RECORDS + 1)])
+    entry = store.chain(TENANT, after_seq=min(seq, RECORDS + 1) - 1)[0]
+    key = checkpoint_key(trail.config) if whose == "another chain's" else CheckpointKey(bytes(32))
+    tenant_id = OTHER_TENANT if whose == "another chain's" else TENANT
+    put = key.sign(tenant_id=tenant_id, seq=seq, hash_=entry.hash, time_us=1)
+    trail.tamper(
+        "DELETE FROM audit_checkpoint WHERE tenant_id = :tenant",
+        "INSERT INTO audit_checkpoint (tenant_id, seq, checkpoint) VALUES (:tenant, :seq, :text)",
+        seq=seq,
+        text=encode_checkpoint(put).decode(),
+    )
+    earlier = [key.public] if whose == "an earlier one" else []
+    for _ in range(2):
+        store.record([made(RECORDS + 2)])
+        checkpoints = Checkpoints(store, checkpoint_key(trail.config), ManualClock(START), (TENANT,), earlier_keys=earlier)
+        with structlog.testing.capture_logs() as logged:
+            checkpoints.sign()
+            checkpoints.sign()
+        if whose == "an earlier one" and seq < 1_000_000:
+            assert [each["event"] for each in logged] == ["audit checkpoint"]
+        else:
+            assert [each["log_level"] for each in logged] == ["error", "error"]
+            assert ("earlier_keys" in logged[0]["event"]) == (whose != "an earlier one")
+            assert logged[0]["checkpoint"] == seq
+    store.close()
 
 
 MOVED = (1, 2, 3, 6, 7, 4, 5, 8, 9, 10, 11, 12)
