@@ -43,6 +43,7 @@ def running(config: Config, *, clock: Clock | None = None, meters: Meters | None
     try:
         service.start()
         work.estimator.start()
+        work.keeper.start()
         trail.start()
         yield service
     finally:

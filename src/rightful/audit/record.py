@@ -34,6 +34,8 @@ class Action(enum.StrEnum):
     RESUME = "resume"
     APPROVE = "approve"
     REJECT = "reject"
+    FORGET_FINGERPRINTS = "forgetFingerprints"
+    """What was kept of an export to compare later ones with was erased on request."""
     PREVIEW = "preview"
     """Somebody looked at what an export would find."""
     READ_OPERATION = "readOperation"

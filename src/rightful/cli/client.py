@@ -127,9 +127,9 @@ class Client:
         self._connection.close()
 
     # -- what the service can do ----------------------------------------------------------------------------------------
-    def submit(self, subject: str, location: str, *, inbound: bool = False, language: str = "") -> str:
-        """Ask for an export; returns the operation's id."""
-        body = {"storageLocation": location} | ({"language": language} if language else {})
+    def submit(self, subject: str, location: str, *, since: str | None = None, inbound: bool = False, language: str = "") -> str:
+        """Ask for an export, or for the difference to an earlier one; returns the operation's id."""
+        body = {"storageLocation": location} | ({"language": language} if language else {}) | ({} if since is None else {"since": since})
         try:
             answer = self.call("POST", f"{_path_of(subject, inbound=inbound)}/exportPersonalData", body)
         except ServiceRefused as error:
@@ -174,6 +174,10 @@ class Client:
     def decide(self, operation_id: str, *, is_approved: bool) -> None:
         """Approve or reject an operation that waits for it."""
         self.call("POST", f"/v1.0/dataPolicyOperations/{quote(operation_id, safe='')}/{'approve' if is_approved else 'reject'}")
+
+    def forget(self, operation_id: str) -> None:
+        """Erase what is kept of an export to compare later ones with."""
+        self.call("POST", f"/v1.0/dataPolicyOperations/{quote(operation_id, safe='')}/forget")
 
     def resume(self, operation_id: str, location: str | None) -> None:
         """Lead a failed or waiting operation back to running."""

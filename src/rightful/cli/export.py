@@ -24,6 +24,7 @@ from rightful.language import OFFERED
     help="- for a container's SAS URL on the first line of stdin, or a named account. A SAS URL as LOCATION works too, and stands in the"
     " list of processes and the shell's history.",
 )
+@click.option("--since", metavar="ID", help="An earlier, complete export of the same person: bring only what is new or changed since.")
 @click.option("--inbound", is_flag=True, help="SUBJECT is the user id of an inbound shared user profile.")
 @click.option(
     "--language",
@@ -38,6 +39,7 @@ def command(
     subject: str,
     location: str,
     *,
+    since: str | None,
     inbound: bool,
     language: str,
     no_wait: bool,
@@ -53,7 +55,7 @@ def command(
     invocation = current()
     storage_location = read_location(location)
     with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
-        operation_id = client.submit(subject, storage_location, inbound=inbound, language=language)
+        operation_id = client.submit(subject, storage_location, since=since, inbound=inbound, language=language)
         if no_wait:
             emit_json({"id": operation_id}) if invocation.as_json else emit(operation_id)
             return Exit.OK

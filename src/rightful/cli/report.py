@@ -32,6 +32,7 @@ def show(operation: Operation, *, as_json: bool) -> None:
         ("operation", operation.id),
         ("status", f"{operation.status} ({operation.progress:.0f} %)"),
         ("subject", operation.subject_id),
+        ("since", operation.since or ""),
         ("submitted", operation.submitted_at),
         ("completed", operation.completed_at or ""),
         ("storage", operation.storage_location or ""),

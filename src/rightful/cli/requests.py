@@ -124,6 +124,25 @@ def _decide(operation_id: str, *, is_approved: bool, server: str | None, token_f
     return Exit.OK
 
 
+@command.command("forget")
+@_operation_id
+@connection_options
+@global_options
+def forget(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> int:
+    """Erase what is kept of a complete export to compare later ones with.
+
+    It takes what submitting the export took. The package itself is not touched; only --since cannot name it any more.
+    """
+    invocation = current()
+    with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
+        client.forget(operation_id)
+    if invocation.as_json:
+        emit_json({"id": operation_id, "forgotten": True})
+    else:
+        say(f"nothing is kept of {operation_id} to compare with")
+    return Exit.OK
+
+
 @command.command("resume")
 @_operation_id
 @click.option(

@@ -55,6 +55,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     progress: float = 0.0
     left_s: float | None = msgspec.field(name="secondsLeft", default=None)
     subject_id: str = msgspec.field(name="userId", default="")
+    since: str | None = None
     submitted_at: str = msgspec.field(name="submittedDateTime", default="")
     completed_at: str | None = msgspec.field(name="completedDateTime", default=None)
     storage_location: str | None = msgspec.field(name="storageLocation", default=None)

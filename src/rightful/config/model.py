@@ -179,6 +179,9 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     is read as of a moment of its own."""
     wait_h: Annotated[float, msgspec.Meta(ge=0, le=8760)] = 72.0
     """How long an operation waits for a storage location that refuses for a curable reason."""
+    compare_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] = 0
+    """How many days after an export fingerprints of what it held are kept, so that a later one can bring the difference alone (`since`); 0:
+    none are. Keyed hashes of personal data are personal data themselves: say so in the record of processing."""
     approval: Literal["none", "required"] = "none"
     """`required`: no source is read before a second administrator has approved the export."""
     approval_h: Annotated[float, msgspec.Meta(gt=0, le=8760)] = 72.0

@@ -68,6 +68,8 @@ class ReadHeader(msgspec.Struct, frozen=True, kw_only=True):
     """Whether all rows of a subject come before the first of the next one; else they are gathered in a spool."""
     has_key: bool = False
     """Whether batches carry KEY_COLUMN, so that the read can go on after a cursor."""
+    key: tuple[str, ...] = ()
+    """Visible columns whose values together name a record in the source, as long as it is there; none where nothing does."""
     is_cursor_lost: bool = False
     """Whether it cannot be told any more what comes after the cursor that was given: the read starts again, without one."""
 

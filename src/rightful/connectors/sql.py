@@ -269,12 +269,14 @@ class SqlConnector:
         if is_resumed not in built[1]:
             wanted = self._wanted(target.table, is_resumed=is_resumed)
             query = self._database.build(target, wanted)
+            names = tuple(key.name for key in wanted.key)
             header = ReadHeader(
                 columns=query.columns,
                 match=tuple(MatchColumn(batch_column=matched.output, identifier_kind=matched.kind) for matched in query.match),
-                searched=describe(target, [key.name for key in wanted.key]),
+                searched=describe(target, names),
                 in_subject_order=True,
                 has_key=bool(query.key),
+                key=names if {column.name for column in query.columns}.issuperset(names) else (),
             )
             built[1][is_resumed] = query, header
         return built[1][is_resumed]

@@ -82,15 +82,25 @@ class FileSender:
                 hint="make it readable and resume, or set on_unreadable_item: record",
             )
         self._outbox.skip(state, _origin(path), reason)
+        if state.tracker is not None:
+            state.tracker.unread(_origin(path))
 
     def _send(self, state: SubjectRead, item: FileItem) -> None:
         """Deliver a file; raises `_ContentFault` where it cannot be read, and nothing else for that."""
-        if item.size_bytes <= _HELD_BYTES:
-            content = tuple(_content(item))
-            self._outbox.add(state, self._draft(state, item, content, _digest(content)))
-        else:
-            digest = _digest(_content(item))
-            self._outbox.put_large(state, self._draft(state, item, (), digest), _same(_content(item), digest))
+        is_held = item.size_bytes <= _HELD_BYTES
+        content = tuple(_content(item)) if is_held else ()
+        digest = _digest(content if is_held else _content(item))
+        if state.tracker is not None and not state.tracker.file(_origin(item.path), digest):
+            return self._outbox.pass_over(state, _origin(item.path))
+        draft = self._draft(state, item, content, digest)
+        if is_held:
+            return self._outbox.add(state, draft)
+        try:
+            return self._outbox.put_large(state, draft, _same(_content(item), digest))
+        except BaseException:
+            if state.tracker is not None:
+                state.tracker.take_back()
+            raise
 
     def _draft(self, state: SubjectRead, item: FileItem, content: tuple[bytes, ...], sha256: str) -> Draft:
         state.next_part += 1
@@ -104,6 +114,7 @@ class FileSender:
             modified_ns=item.modified_ns,
             mode=item.mode,
             cursor=Cursor(origin),
+            fingerprints=None if state.tracker is None else state.tracker.count,
         )
 
     def _namer(self, state: SubjectRead) -> EntryNamer:

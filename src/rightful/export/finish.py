@@ -10,6 +10,7 @@ from rightful import __version__
 from rightful.clock import Clock
 from rightful.config.model import SourceConfig
 from rightful.errors import EntryConflict, OperationError
+from rightful.export.fingerprints import Compared, Fingerprints, Kept
 from rightful.export.identities import Identities
 from rightful.export.known import NOTHING
 from rightful.export.putting import Putter, sync_each
@@ -42,6 +43,9 @@ _THERE = frozenset({EntryState.DONE, EntryState.SUPERSEDED})
 """What lies in the storage location."""
 
 _Opened = tuple[Entry, EntryRecord]
+_Reads = dict[str, list[tuple[SourceOutcome, ReadRecord]]]
+
+_SOFTWARE = f"Rightful {__version__}"
 
 
 class _Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +57,10 @@ class _Ending(msgspec.Struct, frozen=True, kw_only=True):
     new_entries: tuple[Entry, ...]
     """To be put down before the documents are put; none where an earlier attempt put the same down."""
     totals: PackageTotals
+    sealed_fingerprints: bytes | None = None
+    """What is kept to compare later operations with, None where nothing is."""
+    has_fingerprints: bool = False
+    """Whether there are any of it in files."""
 
 
 class Finisher:
@@ -67,6 +75,7 @@ class Finisher:
         clock: Clock,
         identities: Identities,
         trouble: Trouble,
+        fingerprints: Fingerprints,
         owner: str,
         side_by_side: SideBySide,
         keys: Mapping[TenantId, SigningKey],
@@ -78,6 +87,7 @@ class Finisher:
         self._sealer = sealer
         self._identities = identities
         self._trouble = trouble
+        self._fingerprints = fingerprints
         self._owner = owner
         self._side_by_side = side_by_side
 
@@ -102,10 +112,17 @@ class Finisher:
             lambda ending: self._put(putter, ending, tenant), ours, is_remote=lambda ending: ending.storage.properties.is_remote
         )
         written = [ending for ending, is_there in zip(ours, was_put, strict=True) if is_there]
-        completions = [Completion(operation=ending.operation, package=ending.totals) for ending in self._sync(written, tenant)]
-        self._store.complete(completions, owner=self._owner)
-        for completion in completions:
-            self._identities.forget(completion.operation.operation_id)
+        ended = self._sync(written, tenant)
+        completions = [
+            Completion(operation=ending.operation, package=ending.totals, sealed_fingerprints=ending.sealed_fingerprints)
+            for ending in ended
+        ]
+        late = self._store.complete(completions, owner=self._owner)
+        for ending in ended:
+            operation_id = ending.operation.operation_id
+            self._identities.forget(operation_id)
+            if ending.has_fingerprints and operation_id not in late:
+                self._fingerprints.tidy(operation_id, is_kept=ending.sealed_fingerprints is not None)
 
     def _prepare(self, operation: ClaimedOperation, tenant: TenantRuntime) -> Iterator[_Ending]:
         """Yield what is to be put; nothing where the operation cannot be finished."""
@@ -113,8 +130,17 @@ class Finisher:
         try:
             storage = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
             entries = self._store.entries(operation.operation_id)
-            finished = self._finished(operation, tenant, sealed, entries)
-            yield _ending(operation, storage, finished, closing.documents(finished), entries)
+            reads = self._reads(operation, sealed)
+            kept = self._index(operation, tenant, reads, sealed.secret(entries))
+            compared = self._fingerprints.compare(operation, kept) if operation.since is not None and kept is not None else None
+            finished = self._finished(operation, tenant, sealed, entries, reads, compared)
+            ending = _ending(operation, storage, finished, closing.documents(finished), entries)
+            is_kept = kept is not None and tenant.config.export.compare_days > 0
+            yield msgspec.structs.replace(
+                ending,
+                sealed_fingerprints=self._fingerprints.seal(operation, kept) if kept is not None and is_kept else None,
+                has_fingerprints=kept is not None,
+            )
         except StoreFault:
             raise
         except Exception as error:  # noqa: BLE001 - one operation that cannot be finished must not keep the others of its set
@@ -149,14 +175,33 @@ class Finisher:
                 self._trouble.finishing(ending.operation, failed[id(ending.storage)], tenant.config.export)
         return [ending for ending in endings if id(ending.storage) not in failed]
 
-    def _finished(self, operation: ClaimedOperation, tenant: TenantRuntime, sealed: Sealed, entries: Sequence[Entry]) -> closing.Finished:
+    def _reads(self, operation: ClaimedOperation, sealed: Sealed) -> _Reads:
+        """Return what is known of the operation's reads, by source."""
+        found: _Reads = {}
+        for outcome in self._store.outcomes(operation.operation_id):
+            found.setdefault(outcome.source_name, []).append((outcome, sealed.open_read(outcome.sealed_outcome)))
+        return found
+
+    def _index(self, operation: ClaimedOperation, tenant: TenantRuntime, reads: _Reads, secret: bytes) -> Kept | None:
+        """Put the operation's fingerprints in order, where they are wanted."""
+        if operation.since is None and not tenant.config.export.compare_days:
+            return None
+        policy = policy_of(tenant.config, frozenset(reads))
+        return self._fingerprints.index(operation, reads, secret=secret, policy_sha256=policy, software=_SOFTWARE)
+
+    def _finished(  # noqa: PLR0917 - private, called once
+        self,
+        operation: ClaimedOperation,
+        tenant: TenantRuntime,
+        sealed: Sealed,
+        entries: Sequence[Entry],
+        outcomes: _Reads,
+        compared: Compared | None,
+    ) -> closing.Finished:
         opened: dict[str, list[_Opened]] = defaultdict(list)
         for entry in entries:
             if entry.source_name != PACKAGE:
                 opened[entry.source_name].append((entry, sealed.open_entry(entry.sealed)))
-        outcomes: dict[str, list[tuple[SourceOutcome, ReadRecord]]] = {}
-        for outcome in self._store.outcomes(operation.operation_id):
-            outcomes.setdefault(outcome.source_name, []).append((outcome, sealed.open_read(outcome.sealed_outcome)))
         payload: list[PayloadEntry] = []
         shards: list[PayloadEntry] = []
         records: list[ledger.SourceRecord] = []
@@ -184,14 +229,16 @@ class Finisher:
                 sources=tuple(records),
                 submitted_at=operation.submitted_at,
                 completed_at=ended_at,
+                since=compared.since if compared is not None else None,
             ),
+            named=compared.named if compared is not None else None,
             entries=tuple(payload),
             shards=tuple(shards),
             request_info=_request_info(entries),
             organization=tenant.config.name,
             language=operation.language,
             titles=tuple(_title(source) for source in tenant.config.sources if source.name in outcomes),
-            software_agent=f"Rightful {__version__}",
+            software_agent=_SOFTWARE,
             bagged_at=ended_at,
             has_viewer=tenant.config.export.viewer == "on",
             key=self._keys[operation.tenant_id],

@@ -25,6 +25,8 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     subject: DataSubject
     storage_location: object
     """As it came in the body; anything but a usable string is refused with StorageLocationInvalid."""
+    since: object = None
+    """The earlier operation to bring only the difference to, as it came in the body; None where all is to be brought."""
     client_request_id: str = ""
     """As the caller sent it; empty where it was made here (then it names no repeat)."""
     language: str = ""
@@ -87,7 +89,8 @@ class Exports(Protocol):
         """Accept an export: the operation is durable, and its storage location is marked, when this returns.
 
         A request that repeats an earlier one (GRAPH-15) returns that one's operation. Raises `InvalidRequest` with the codes of GRAPH's
-        table of storage locations, `Throttled` where too much is queued.
+        table of storage locations, with `SinceUnknown` or `SinceNotKept` where there is nothing to compare with, `Throttled` where too much
+        is queued, `Conflict` where an export of the subject to the container has not ended and was asked for with another `since`.
         """
         ...
 
@@ -130,6 +133,13 @@ class Exports(Protocol):
 
         Raises `Forbidden` where the caller is no person or asked for the export, `Conflict` where the operation waits for no approval,
         `NotFound` where there is none.
+        """
+        ...
+
+    def forget(self, tenant_id: TenantId, operation_id: OperationId, by: Actor = NOBODY) -> None:
+        """Erase what is kept of a complete operation to compare later ones with; nothing happens where nothing is.
+
+        Raises `NotFound` where there is no such operation, `Conflict` where one that has not ended is compared with it.
         """
         ...
 

@@ -4,7 +4,7 @@ For a group of entries, of one operation or of many: put their paths and digests
 Small entries of many operations share each of these steps.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rightful.clock import Clock
@@ -81,6 +81,23 @@ class Outbox:
             sealed=state.sealed.entry(record),
         )
         self._skips.append((state, entry))
+
+    def pass_over(self, state: SubjectRead, origin: bytes) -> None:
+        """Note a file that is there and need not be delivered; that it was skipped before counts no more."""
+        key = skip_key(origin)
+        number = state.replace_skip(key)
+        if number is not None:
+            record = EntryRecord(key=key, origin=origin)
+            entry = Entry(
+                operation_id=state.operation.operation_id,
+                source_name=state.read.source_name,
+                partition=state.read.partition,
+                number=number,
+                state=EntryState.VOID,
+                sealed=state.sealed.entry(record),
+            )
+            self._skips.append((state, entry))
+        state.unskip(key)
 
     def finish(self, state: SubjectRead) -> None:
         """Let a read be done with the next group."""
@@ -202,6 +219,7 @@ class Outbox:
                 state.keep_unmet_skips()
                 entries.setdefault(state, []).extend(left)
         done = set(finished)
+        _sync_fingerprints(entries, done)
         checkpoints = [self._checkpoint_of(state, new, is_done=state in done) for state, new in entries.items()]
         if checkpoints:
             self._drop(self._store.checkpoint(checkpoints, owner=self._owner), list(entries))
@@ -294,6 +312,15 @@ class _Lost(Exception):
     """The lease of a read is somebody else's: nothing more may be put for it."""
 
 
+def _sync_fingerprints(states: Iterable[SubjectRead], done: Collection[SubjectRead]) -> None:
+    """Make durable what checkpoints are about to rely on: of a read that is done, all that was put down."""
+    for state in states:
+        if state.tracker is not None:
+            state.tracker.sync()
+            if state in done:
+                state.count_fingerprints(state.tracker.count)
+
+
 def _now_done(each: Placed) -> Iterator[Entry]:
     """Count an entry that is durable, and yield what changed by it."""
     state, draft = each.owner, each.draft
@@ -304,6 +331,8 @@ def _now_done(each: Placed) -> Iterator[Entry]:
         state.unskip(skip_key(draft.origin))
     state.size_bytes += 0 if draft.is_shard else draft.size_bytes
     state.cursor = draft.cursor
+    if draft.fingerprints is not None:
+        state.count_fingerprints(draft.fingerprints)
     if each.standing is not Standing.DONE:
         yield each.done()
     yield from each.superseded_entries()

@@ -36,6 +36,8 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     mode: int | None = None
     cursor: Cursor | None = None
     """Where the read can go on once this entry is durable."""
+    fingerprints: int | None = None
+    """How many fingerprints are of what lies before that; None where none are put down, or the read cannot go on after the entry."""
     withheld: tuple[tuple[int, int], ...] = ()
     """(cells, values) that rules withheld from it, for each ruled column."""
 

@@ -11,7 +11,7 @@ from rightful.package.forms import Form
 from rightful.package.ledger import RedactedColumn
 from rightful.package.schema import Column
 from rightful.sealing import Sealer
-from rightful.store.values import ClaimedRead, NewRead
+from rightful.store.values import ClaimedRead, Entry, NewRead
 from rightful.subject.model import IdentifiedSubject
 
 PACKAGE = ""
@@ -61,6 +61,10 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of these kinds: how many identifiers were too weak to be searched for, by `subject.model.Weakness`."""
     searched_for: str = ""
     """Keyed digest of these identifiers (`Sealed.digest`); they may be others when the read goes on."""
+    key: tuple[str, ...] = ()
+    """The columns that name a record in its fingerprint; none where all that it holds does."""
+    fingerprints: int | None = None
+    """How many fingerprints in its log are of what lies before its cursor; None where none are put down."""
     moments: tuple[datetime, ...] = ()
     """The moments of the source that its rows are of, where it can tell: several where it went on later."""
     started_at: datetime | None = None
@@ -105,6 +109,11 @@ class Sealed:
     def open_entry(self, sealed: bytes) -> EntryRecord:
         """Open the names of an entry."""
         return msgspec.msgpack.decode(self._sealer.open(sealed, *self._place), type=EntryRecord)
+
+    def secret(self, entries: Iterable[Entry]) -> bytes:
+        """Return the secret of the operation; empty where a version accepted it that made none."""
+        own = (self.open_entry(entry.sealed) for entry in entries if entry.source_name == PACKAGE and entry.partition == 0)
+        return next((record.secret for record in own), b"")
 
     def digest(self, kinds: Iterable[str], subject: IdentifiedSubject) -> str:
         """Return what is equal where a subject has the same identifiers of these kinds (of all, where none is named), in whatever order."""

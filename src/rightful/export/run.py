@@ -10,6 +10,7 @@ from rightful.config.model import ExportSettings, SourceConfig
 from rightful.connectors.interface import Connector, Partition
 from rightful.errors import ExportError, OperationError, SourceUnavailable, StorageError
 from rightful.export.estimating import Estimator
+from rightful.export.fingerprints import Fingerprints
 from rightful.export.identities import Identities
 from rightful.export.moments import Moments, Share
 from rightful.export.outbox import Outbox
@@ -53,6 +54,7 @@ class ReadRunner:
         pace: Pace,
         moments: Moments,
         estimator: Estimator,
+        fingerprints: Fingerprints,
         owner: str,
         side_by_side: SideBySide,
         stopping: threading.Event,
@@ -66,6 +68,7 @@ class ReadRunner:
         self._pace = pace
         self._moments = moments
         self._estimator = estimator
+        self._fingerprints = fingerprints
         self._owner = owner
         self._side_by_side = side_by_side
         self._stopping = stopping
@@ -163,6 +166,7 @@ class ReadRunner:
         """Find the subjects and open the storage locations; operations for which that fails are dealt with and left out."""
         states: list[SubjectRead] = []
         hashes = "hash" in source.redact.values()
+        bases = self._fingerprints.bases()
         subjects = self._identities.of(claim.operations, tenant.directory)
         for operation, read, subject in zip(claim.operations, claim.reads, subjects, strict=True):
             sealed = Sealed(self._sealer, operation.tenant_id, operation.operation_id)
@@ -171,7 +175,9 @@ class ReadRunner:
                 continue
             try:
                 storage = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
-                secret = self._secret(operation, sealed) if hashes else b""
+                is_followed = operation.since is not None or tenant.config.export.compare_days > 0
+                secret = self._secret(operation, sealed) if hashes or is_followed else b""
+                tracker = self._fingerprints.tracker(operation, read, secret, bases) if is_followed else None
             except StorageError as error:
                 self._trouble.storage_of_read(operation, read, error, tenant.config.export)
                 continue
@@ -180,14 +186,22 @@ class ReadRunner:
                 continue
             known = self._store.entries(operation.operation_id, read.source_name, read.partition) if read.attempt > 1 else ()
             states.append(
-                SubjectRead(operation=operation, read=read, subject=subject, storage=storage, sealed=sealed, entries=known, secret=secret)
+                SubjectRead(
+                    operation=operation,
+                    read=read,
+                    subject=subject,
+                    storage=storage,
+                    sealed=sealed,
+                    entries=known,
+                    secret=secret,
+                    tracker=tracker,
+                )
             )
         return states
 
     def _secret(self, operation: ClaimedOperation, sealed: Sealed) -> bytes:
-        """Return the secret of an operation, which its package's hashes are made with."""
-        first = [sealed.open_entry(entry.sealed) for entry in self._store.entries(operation.operation_id, PACKAGE, 0)]
-        secret = next((record.secret for record in first), b"")
+        """Return the secret of an operation, which its package's hashes and fingerprints are made with."""
+        secret = sealed.secret(self._store.entries(operation.operation_id, PACKAGE, 0))
         if not secret:
             raise OperationError(
                 "the operation was accepted by a version that could not hash", code="CheckpointLost", hint="submit it again"

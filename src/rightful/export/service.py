@@ -66,7 +66,13 @@ class Service:
         self._trail = trail
         self._approvals = Approvals(store, self._sealer, clock)
         self._submitter = Submitter(
-            store=store, storages=storages, sealer=self._sealer, clock=clock, trail=self._trail, approvals=self._approvals
+            store=store,
+            storages=storages,
+            sealer=self._sealer,
+            clock=clock,
+            trail=self._trail,
+            approvals=self._approvals,
+            fingerprints=work.fingerprints,
         )
 
     def start(self) -> None:
@@ -208,6 +214,14 @@ class Service:
         if is_approved:
             self._engine.submit(operation_id)
         return decided
+
+    def forget(self, tenant_id: TenantId, operation_id: OperationId, by: Actor = NOBODY) -> None:
+        """Erase what is kept of an operation to compare later ones with."""
+        if self._store.get(tenant_id, operation_id) is None:
+            raise _unknown()
+        if self._store.forget_fingerprints(tenant_id, operation_id, by) is False:
+            raise Conflict("an export that has not ended is compared with this one", hint="wait for its end, or cancel it")
+        self._work.keeper.wake()
 
     def note(self, note: Note) -> None:
         """Record what a caller looked at or was refused."""

@@ -33,7 +33,8 @@ from rightful.export.placing import Draft
 from rightful.export.records import ReadRecord
 from rightful.export.spool import Spool, SpoolFull
 from rightful.export.subject_read import SubjectRead
-from rightful.export.withholding import Amounts, Withholding, amounts, cut
+from rightful.export.tracking import Kept
+from rightful.export.withholding import Amounts, Withholding, amounts, cut, pick
 from rightful.package import paths
 from rightful.package.digest import measure
 from rightful.package.forms import Form, write
@@ -97,7 +98,7 @@ class SetRead:
         """
         header, items = self._open()
         first = self._states[0]
-        if not _goes_on(first, header, self._plan, self._forms):
+        if not _goes_on(first, header, self._plan, self._forms) or not first.track(_names(header, self._plan)):
             _close(items)
             first.start_again()
             header, items = self._open()
@@ -150,7 +151,9 @@ class SetRead:
         self._withholding = Withholding(self._plan, self._states)
         now = self._clock.now()
         kinds = _kinds(header)
+        names = _names(header, self._plan)
         for state in self._states:
+            state.track(names)
             state.record = ReadRecord(
                 columns=self._plan.columns,
                 forms=self._forms,
@@ -159,6 +162,8 @@ class SetRead:
                 identifiers={kind: len(state.subject.values(kind)) for kind in kinds},
                 refused=_refused(state.subject, kinds),
                 searched_for=_searched_for(state, header, self._plan),
+                key=names,
+                fingerprints=None if state.tracker is None else state.tracker.count,
                 moments=_moments(state.record.moments, self._share.taken_at),
                 started_at=state.record.started_at or now,
             )
@@ -244,6 +249,10 @@ class SetRead:
         raise connector_fault(self._source.name, "gave something of a subject that it was not asked for")
 
     def _keep(self, subject: int, piece: bytes, rows: pa.RecordBatch, withheld: tuple[Counts, ...]) -> None:
+        tracker = self._states[subject].tracker
+        kept = None if tracker is None else tracker.lines(piece)
+        if kept is not None:
+            piece, withheld = kept.content, pick(withheld, kept.rows)
         if self._is_spooled:
             try:
                 self._spool.append(subject, piece)
@@ -260,7 +269,7 @@ class SetRead:
             self._finish_cutters()  # the rows of the subjects before this one are all there
             self._cutters[subject] = PartCutter(self._part_bytes)
         keys = rows.column(KEY_COLUMN) if self._header.has_key else None
-        for part in self._cutters[subject].feed(piece, keys):
+        for part in self._cutters[subject].feed(piece, keys if kept is None else _Marks(keys, kept)):
             self._add(self._states[subject], part, self._withholding.take(subject, part.rows))
 
     def _finish_cutters(self) -> None:
@@ -283,13 +292,14 @@ class SetRead:
     def _add(self, state: SubjectRead, part: Part, withheld: Amounts = ()) -> None:
         number = state.next_part
         state.next_part += 1
+        mark = part.last_key if isinstance(part.last_key, _Mark) else _Mark(part.last_key, None)
         # Part numbers and cursors go together: a part's checkpoint says both where to go on and what number comes next.
-        drafts = [self._draft(form, part, number, withheld if form is self._forms[0] else ()) for form in self._forms]
+        drafts = [self._draft(form, part, number, mark, withheld if form is self._forms[0] else ()) for form in self._forms]
         if self._has_viewer:
             drafts.append(_shard(drafts[0], part))
         self._outbox.add(state, *drafts)
 
-    def _draft(self, form: Form, part: Part, number: int, withheld: Amounts) -> Draft:
+    def _draft(self, form: Form, part: Part, number: int, mark: "_Mark", withheld: Amounts) -> Draft:
         content = write(form, self._plan.columns, part.content)
         digest = measure(content)
         return Draft(
@@ -299,7 +309,8 @@ class SetRead:
             size_bytes=digest.size_bytes,
             rows=part.rows,
             is_copy=form is not self._forms[0],
-            cursor=cursor_after(part.last_key),
+            cursor=cursor_after(mark.key),
+            fingerprints=mark.fingerprints,
             withheld=withheld,
         )
 
@@ -315,7 +326,30 @@ def _shard(draft: Draft, part: Part) -> Draft:
         size_bytes=digest.size_bytes,
         is_copy=True,
         cursor=draft.cursor,
+        fingerprints=draft.fingerprints,
     )
+
+
+class _Mark(msgspec.Struct, frozen=True):
+    """Where a read can go on after a line."""
+
+    key: object
+    fingerprints: int | None
+
+
+class _Marks:
+    """The marks of the lines that are delivered."""
+
+    def __init__(self, keys: pa.Array | None, kept: Kept) -> None:
+        self._keys = keys
+        self._kept = kept
+
+    def __len__(self) -> int:
+        return len(self._kept.rows)
+
+    def __getitem__(self, index: int) -> _Mark:
+        key = None if self._keys is None else self._keys[self._kept.rows[index]].as_py()
+        return _Mark(key, self._kept.counts[index])
 
 
 def connector_fault(source_name: str, what: str) -> SourceRefused:
@@ -336,7 +370,7 @@ def _goes_on(read: SubjectRead, header: ReadHeader, planned: Plan, forms: tuple[
     """
     before = read.record
     rules = [(each.column.name, each.rule) for each in planned.ruled]
-    if before.columns and before.forms != forms:
+    if before.columns and (before.forms != forms or before.key != _names(header, planned)):
         return False
     if before.columns not in {(), planned.columns} or (before.columns and [(each.column, each.rule) for each in before.redacted] != rules):
         return False
@@ -347,6 +381,12 @@ def _goes_on(read: SubjectRead, header: ReadHeader, planned: Plan, forms: tuple[
 def _searched_for(read: SubjectRead, header: ReadHeader, planned: Plan) -> str:
     """Return what is equal where the same identifiers make the same parts: of all kinds where a rule tells own from others'."""
     return read.sealed.digest(() if planned.needs_identifiers else _kinds(header), read.subject)
+
+
+def _names(header: ReadHeader, planned: Plan) -> tuple[str, ...]:
+    """Return the columns that name a record in the package: the source's, where each is delivered as it is, or as a hash."""
+    telling = {column.name for column in planned.columns if column.redaction in {None, "hash"}}
+    return header.key if telling.issuperset(header.key) else ()
 
 
 def _kinds(header: ReadHeader) -> list[str]:

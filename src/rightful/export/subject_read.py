@@ -8,6 +8,7 @@ import msgspec
 from rightful.connectors.interface import Cursor
 from rightful.export.known import Known, Standing
 from rightful.export.records import ReadRecord, Sealed
+from rightful.export.tracking import Tracker
 from rightful.storage.interface import Storage
 from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Entry, EntryState
 from rightful.subject.model import IdentifiedSubject
@@ -26,14 +27,16 @@ class SubjectRead:
         sealed: Sealed,
         entries: Sequence[Entry],
         secret: bytes = b"",
+        tracker: Tracker | None = None,
     ) -> None:
-        """`secret` is the operation's, where the source has a rule that needs it."""
+        """`secret` is the operation's, where the source has a rule that needs it; `tracker` where its fingerprints are wanted."""
         self.operation = operation
         self.read = read
         self.subject = subject
         self.storage = storage
         self.sealed = sealed
         self.secret = secret
+        self.tracker = tracker
         self.is_alive = True
         """Whether it is still ours, and its storage location takes entries."""
         self.record = sealed.open_read(read.sealed_outcome)
@@ -71,6 +74,19 @@ class SubjectRead:
         if amounts:
             redacted = tuple(each.plus(*amount) for each, amount in zip(self.record.redacted, amounts, strict=True))
             self.record = msgspec.structs.replace(self.record, redacted=redacted)
+
+    def track(self, names: Sequence[str]) -> bool:
+        """Follow the read from where it goes on, if it is to be followed; False where what earlier attempts put down is lost."""
+        if self.tracker is None:
+            return True
+        if self.record.fingerprints is None and not self.starts_again:
+            self.tracker = None  # nothing was put down of what earlier attempts brought
+            return True
+        return self.tracker.go_on(self.record.fingerprints or 0, names)
+
+    def count_fingerprints(self, count: int) -> None:
+        """Note how many fingerprints the next checkpoint may rely on."""
+        self.record = msgspec.structs.replace(self.record, fingerprints=count)
 
     @property
     def skipped(self) -> int:

@@ -14,6 +14,7 @@ from rightful.clock import Clock
 from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, StorageUnavailable, Throttled
 from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
+from rightful.export.fingerprints import Fingerprints, not_kept, parse_since
 from rightful.export.interface import Note, SubmitRequest
 from rightful.export.mark import Mark
 from rightful.export.records import PACKAGE, SECRET_BYTES, EntryRecord, Sealed
@@ -46,13 +47,24 @@ LEAST_VALID_S = 300.0
 class Submitter:
     """Accepts requests for one service."""
 
-    def __init__(self, *, store: Store, storages: Storages, sealer: Sealer, clock: Clock, trail: AuditTrail, approvals: Approvals) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        storages: Storages,
+        sealer: Sealer,
+        clock: Clock,
+        trail: AuditTrail,
+        approvals: Approvals,
+        fingerprints: Fingerprints,
+    ) -> None:
         self._store = store
         self._storages = storages
         self._sealer = sealer
         self._clock = clock
         self._trail = trail
         self._approvals = approvals
+        self._fingerprints = fingerprints
         self._trying: set[OperationId] = set()
         self._lock = threading.Lock()
         self._is_stopping = False
@@ -69,7 +81,7 @@ class Submitter:
         Raises:
             InvalidRequest: the storage location can't be used; nothing is left behind.
             Throttled: too much is queued, or an equal request is still being tried.
-            Conflict: the idempotency key came with another request before, or what the request repeats has another language.
+            Conflict: the idempotency key came with another request before, or what the request repeats has another language or since.
         """
         location = find_location(request.storage_location, tenant.policy)
         # What repeats an operation only names its location, which may have expired meanwhile: a refusal is for what would be new.
@@ -86,7 +98,7 @@ class Submitter:
                     return self._mark(intent, tenant, is_new=True), True
             operation = self._repeated(intent, repeat)
             if operation is not None:
-                _check_language(operation, request)
+                _check_same(operation, request)
                 self._note_repeat(operation, request)
                 renewed = self._renew(operation, request, tenant)
                 return renewed or operation, renewed is not None
@@ -161,8 +173,10 @@ class Submitter:
         return self._store.resume(tenant.config.id, operation.operation_id, sealed_location=sealed, by=request.actor)
 
     def _judge(self, request: SubmitRequest, tenant: TenantRuntime) -> InvalidRequest | None:
-        """Return why the storage location would not do for a new operation."""
+        """Return why the request would not do for a new operation."""
         try:
+            if request.since is not None:
+                self._fingerprints.check(request.since, request.subject)
             parse_location(request.storage_location, tenant.policy, now=self._clock.now(), needed_s=LEAST_VALID_S)
         except InvalidRequest as error:
             return error
@@ -185,7 +199,8 @@ class Submitter:
             keys.append(RepeatKey(f"idempotency-key:{request.idempotency_key}", _IDEMPOTENCY_S, names_failed=True))
         if request.client_request_id:
             # Clients send one correlation id with many calls: only with the same request it names a repeat.
-            wish = f"{digest}:{request.language}" if request.language else digest
+            since = f"since {parse_since(request.since)}" if request.since is not None else ""
+            wish = ":".join(filter(None, (digest, request.language, since)))
             keys.append(RepeatKey(f"client-request-id:{wish}:{request.client_request_id}", _RESEND_S))
         return Intent(
             operation_id=operation_id,
@@ -203,6 +218,7 @@ class Submitter:
             prefix="" if tenant.policy.checks == "strict" else f"{operation_id}/",
             language=request.language or language.prefer(subject.language) or language.lookup(tenant.config.export.language),
             submitted_at=self._clock.now(),
+            since=parse_since(request.since),
             actor=msgspec.structs.replace(request.actor, request_id=operation_id),  # GRAPH-12: as the answer carries it
         )
 
@@ -226,6 +242,7 @@ class Submitter:
         )
         mark: Mark | None = None
         try:
+            secret = self._secret(intent)
             storage = self._storages.open(sealed.open_location(intent.sealed_location), tenant.policy)
             mark = Mark(storage, self._clock, intent.prefix + request_info.PATH, content, may_be_ours=not is_new)
             is_append = not intent.prefix and isinstance(storage, Marking)
@@ -252,7 +269,7 @@ class Submitter:
             state=EntryState.DONE,
             sha256=hashlib.sha256(mark.content).hexdigest(),
             size_bytes=len(mark.content),
-            sealed=sealed.entry(EntryRecord(key=request_info.PATH, path=request_info.PATH, secret=os.urandom(SECRET_BYTES))),
+            sealed=sealed.entry(EntryRecord(key=request_info.PATH, path=request_info.PATH, secret=secret)),
         )
         reads = [NewRead(source_name=source.name) for source in tenant.config.sources]
         operation = self._store.promote(intent.operation_id, reads, [entry], approval=self._approvals.wish(intent, tenant))
@@ -260,14 +277,28 @@ class Submitter:
             raise Throttled("the request could not be kept", retry_after_s=1)
         return operation
 
+    def _secret(self, intent: Intent) -> bytes:
+        """Return the operation's secret, a new one; for a difference the earlier package's, so that the same has the same hash."""
+        if intent.since is None:
+            return os.urandom(SECRET_BYTES)
+        kept = self._fingerprints.kept(intent.tenant_id, intent.since)
+        if kept is None:
+            raise not_kept()
+        return kept.secret
+
     def _is_kept(self, intent: Intent, error: StorageError, *, is_new: bool) -> bool:
         """Whether an intent that may have marked its container is to be tried again; with a prefix of its own no mark is in the way."""
         is_young = (self._clock.now() - intent.submitted_at).total_seconds() < _KEPT_S
         return not intent.prefix and is_young and (is_new or isinstance(error, StorageUnavailable))
 
 
-def _check_language(operation: DataPolicyOperation, request: SubmitRequest) -> None:
-    """Refuse a language that the package of the operation which the request repeats won't have."""
+def _check_same(operation: DataPolicyOperation, request: SubmitRequest) -> None:
+    """Refuse what the package of the operation which the request repeats won't be: the difference to another one, in another language."""
+    if parse_since(request.since) != operation.since or (request.since is not None and operation.since is None):
+        raise Conflict(
+            "the export that this request repeats was submitted with another since, or without one",
+            hint="wait for its end, or cancel that export and submit it again",
+        )
     if request.language and request.language != operation.language:
         raise Conflict(
             "the export that this request repeats was submitted with another language",

@@ -63,3 +63,10 @@ def amounts(withheld: tuple[Counts, ...]) -> Amounts:
 def cut(withheld: tuple[Counts, ...], start: int, rows: int) -> tuple[Counts, ...]:
     """Return what was withheld in some of the rows."""
     return tuple(array("I", counts[start : start + rows]) for counts in withheld)
+
+
+def pick(withheld: tuple[Counts, ...], rows: Sequence[int]) -> tuple[Counts, ...]:
+    """Return what was withheld in these of the rows."""
+    if isinstance(rows, range):  # all of them
+        return withheld
+    return tuple(array("I", (counts[row] for row in rows)) for counts in withheld)

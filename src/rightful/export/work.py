@@ -8,8 +8,10 @@ import structlog
 from rightful.clock import Clock
 from rightful.config.model import Config
 from rightful.export.estimating import Estimator
+from rightful.export.fingerprints import Fingerprints
 from rightful.export.finish import Finisher
 from rightful.export.identities import Identities
+from rightful.export.keeping import Keeper
 from rightful.export.moments import Moments
 from rightful.export.pace import Pace
 from rightful.export.receipts import receipt_key
@@ -22,6 +24,7 @@ from rightful.ids import OperationId, TenantId
 from rightful.operation.model import Failure
 from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
+from rightful.store.fingerprint_folder import FingerprintFolder
 from rightful.store.interface import Store
 from rightful.store.values import ClaimedOperation, ClaimedRead, FinishSet, ReadSet
 
@@ -54,6 +57,10 @@ class Work:
         trouble = Trouble(store, clock, self._identities, owner)
         self._trouble = trouble
         side_by_side = SideBySide(_PUTS)
+        folder = FingerprintFolder(config.store_path)
+        self.fingerprints = Fingerprints(store, sealer, folder)
+        self.keeper = Keeper(store, folder, tenants, clock)
+        """Has to be started."""
         self._reads = ReadRunner(
             store=store,
             storages=storages,
@@ -64,6 +71,7 @@ class Work:
             pace=self.pace,
             estimator=self.estimator,
             moments=self._moments,
+            fingerprints=self.fingerprints,
             owner=owner,
             side_by_side=side_by_side,
             stopping=self._stopping,
@@ -75,6 +83,7 @@ class Work:
             clock=clock,
             identities=self._identities,
             trouble=trouble,
+            fingerprints=self.fingerprints,
             owner=owner,
             side_by_side=side_by_side,
             keys={tenant.id: receipt_key(config, tenant) for tenant in config.tenants},
@@ -100,6 +109,7 @@ class Work:
         """Let reads come to their next checkpoint; nothing waits for a storage location or an API any more."""
         self._stopping.set()
         self.estimator.stop()
+        self.keeper.stop()
         self._moments.end()
         for tenant in self._tenants.values():
             tenant.interrupt()

@@ -44,6 +44,8 @@ class ExportBody(msgspec.Struct, frozen=True, kw_only=True):
     """As it came; None where it is missing."""
     binding_parameter: object = None
     language: object = None
+    since: object = None
+    """As it came; None where it is missing."""
 
     def __repr__(self) -> str:
         """Show nothing: it holds a signature."""
@@ -112,7 +114,12 @@ def parse_export(raw: bytes) -> ExportBody:
     location = folded.get("storagelocation")
     if has_lone_surrogates(location):
         raise InvalidRequest("storageLocation is no text", code="StorageLocationInvalid", target="storageLocation")
-    return ExportBody(storage_location=location, binding_parameter=folded.get("bindingparameter"), language=folded.get("language"))
+    return ExportBody(
+        storage_location=location,
+        binding_parameter=folded.get("bindingparameter"),
+        language=folded.get("language"),
+        since=folded.get("since"),
+    )
 
 
 def parse_language(tag: object) -> str:

@@ -14,6 +14,8 @@ CODES: Mapping[int, tuple[str, ...]] = {
         "StorageLocationShouldNotAllowListAccess",
         "StorageLocationAlreadyUsed",
         "StorageLocationShouldSupportAppendBlobs",
+        "SinceUnknown",
+        "SinceNotKept",
     ),
     401: ("InvalidAuthenticationToken",),
     403: ("Authorization_RequestDenied",),

@@ -71,6 +71,10 @@ _LANGUAGE = Parameter(
     doc=f"The language of the package (BCP 47), one of {', '.join(language.OFFERED)}, or one that these suit, as `de-AT`. Left out: the"
     " directory's for this person, else the tenant's.",
 )
+_SINCE = Parameter(
+    name="since",
+    doc="An earlier, complete export of the same person: only what is new, changed or gone since is brought (ours, not Graph's).",
+)
 _NEW_LOCATION = Parameter(name="storageLocation", doc="A new SAS URL of the same container; a named account needs none.")
 
 _USERS = "User.Export.All; a person's token also the role Global Administrator."
@@ -102,12 +106,18 @@ def _previewing(whose: str, needs: str) -> Endpoint:
 
 
 ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
-    (RouteKind.EXPORT_USER, "POST"): _accepting("Submit an export of a user's data", _USERS, _LOCATION, _LANGUAGE),
+    (RouteKind.EXPORT_USER, "POST"): _accepting("Submit an export of a user's data", _USERS, _LOCATION, _LANGUAGE, _SINCE),
     (RouteKind.EXPORT_ME, "POST"): _accepting(
-        "Submit an export of the data of the person who calls", f"{_USERS} An application gets 400.", _LOCATION, _LANGUAGE
+        "Submit an export of the data of the person who calls", f"{_USERS} An application gets 400.", _LOCATION, _LANGUAGE, _SINCE
     ),
     (RouteKind.EXPORT_PROFILE, "POST"): _accepting(
-        "Submit an export of an inbound shared user profile's data", _PROFILES, _LOCATION, _BINDING, _LANGUAGE, has_accepted_body=True
+        "Submit an export of an inbound shared user profile's data",
+        _PROFILES,
+        _LOCATION,
+        _BINDING,
+        _LANGUAGE,
+        _SINCE,
+        has_accepted_body=True,
     ),
     (RouteKind.EXPORT_PROFILE, "GET"): _accepting(
         "The same as POST, body and all, as one of Graph's documents has it",
@@ -115,6 +125,7 @@ ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
         _LOCATION,
         _BINDING,
         _LANGUAGE,
+        _SINCE,
         has_accepted_body=True,
     ),
     (RouteKind.PREVIEW_USER, "GET"): _previewing("a user's", _USERS),
@@ -151,6 +162,13 @@ ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
     (RouteKind.REJECT, "POST"): Endpoint(
         summary="Reject an export that waits for a second administrator: it ends failed, with the code rejected",
         needs=_DECIDING,
+        status=204,
+        refuses=(404, 409),
+        is_graph=False,
+    ),
+    (RouteKind.FORGET, "POST"): Endpoint(
+        summary="Erase what is kept of an export to compare later ones with",
+        needs=_CHANGING,
         status=204,
         refuses=(404, 409),
         is_graph=False,

@@ -104,6 +104,7 @@ async def _submit(service: Service, request: Request, subject: DataSubject, body
         caller=request.caller,
         subject=subject,
         storage_location=body.storage_location,
+        since=body.since,
         client_request_id=headers.client_request_id(request.headers),
         language=bodies.parse_language(body.language),
         idempotency_key=key,
@@ -359,6 +360,14 @@ async def reject_operation(service: Service, request: Request) -> Reply:
     return reply.empty(204)
 
 
+async def forget_operation(service: Service, request: Request) -> Reply:
+    """Erase what is kept of an export to compare later ones with (ours, not Graph's)."""
+    operation = await _find_changeable(service, request)
+    forget = partial(service.exports.forget, request.tenant_id, operation.operation_id, request.actor)
+    await service.changes.run(request.tenant_id, forget)
+    return reply.empty(204)
+
+
 async def carry_out_batch(_service: Service, request: Request) -> Reply:
     """Carry out several requests, each of which is admitted by itself (GRAPH-50)."""
     return await batch.carry_out(request)
@@ -380,5 +389,6 @@ HANDLERS: dict[tuple[RouteKind, str], Handler] = {
     (RouteKind.RESUME, "POST"): resume_operation,
     (RouteKind.APPROVE, "POST"): approve_operation,
     (RouteKind.REJECT, "POST"): reject_operation,
+    (RouteKind.FORGET, "POST"): forget_operation,
     (RouteKind.BATCH, "POST"): carry_out_batch,
 }

@@ -44,6 +44,7 @@ _KEYS = {
     RouteKind.PROFILE: "The profile's userId.",
     RouteKind.OPERATION: "The operation's id.",
     RouteKind.RESUME: "The operation's id.",
+    RouteKind.FORGET: "The operation's id.",
     RouteKind.APPROVE: "The operation's id.",
     RouteKind.REJECT: "The operation's id.",
 }

@@ -116,6 +116,14 @@ OPERATION: Shape[DataPolicyOperation] = Shape(
         Property("submittedDateTime", Edm.DATE_TIME, lambda operation: format_time(operation.submitted_at), "When it was accepted."),
         Property("userId", Edm.STRING, lambda operation: operation.subject_id, "Whose data it is."),
         Property(
+            "since",
+            Edm.STRING,
+            lambda operation: operation.since,
+            "The earlier operation whose package this one brings the difference to.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+        Property(
             "failureReason",
             FAILURE,
             lambda operation: operation.failure and FAILURE.show(operation.failure),

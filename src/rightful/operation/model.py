@@ -108,6 +108,8 @@ class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
     """Where the package lies in the container, with a `/` at the end; empty for the root."""
     language: str = ""
     """Of the package, one of `language.OFFERED`: as the request, the directory or the tenant says; empty where none does."""
+    since: OperationId | None = None
+    """The earlier operation that this one is the difference to; None where it brings all there is."""
     progress_percent: float = 0.0
     """0.0 to 100.0; 100.0 only when complete; never falls but by a resume."""
     failure: Failure | None = None

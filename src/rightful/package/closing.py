@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from rightful.package import bagit, datapackage, ledger, readme, receipt, request_info
+from rightful.package import bagit, datapackage, difference, ledger, readme, receipt, request_info
 from rightful.package.contents import PAYLOAD, PayloadEntry
 from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import Digest, measure
@@ -59,6 +59,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     policy_sha256: str
     """Of the rules that the package was made by."""
     previous: PreviousReceipt | None = None
+    named: Callable[[], Iterator[bytes]] | None = None
+    """gone.jsonl of a difference; None where the package is whole."""
     has_viewer: bool = True
     """Whether the package has START-HERE.html."""
 
@@ -103,6 +105,7 @@ def documents(finished: Finished) -> tuple[Document, ...]:
                 operation_id=operation_id, organization=finished.organization, sources=finished.titles, entries=payload
             ),
         ),
+        *_differences(finished),
         _document(ledger.PATH, lambda: iter((ledger_json,))),
         _document(readme.PATH, lambda: iter((readme_txt,))),
         _document(bagit.MANIFEST_PATH, lambda: bagit.format_manifest((entry.path, entry.sha256) for entry in payload)),
@@ -131,6 +134,15 @@ def documents(finished: Finished) -> tuple[Document, ...]:
     )
     tags = sorted([*digests.items(), *((tag.path, tag.digest.sha256) for tag in signed)])
     return (*first, *described, *signed, _document(bagit.TAG_MANIFEST_PATH, lambda: bagit.format_manifest(tags)))
+
+
+def _differences(finished: Finished) -> Iterator[Document]:
+    """Yield what says of a difference what is new, changed and gone."""
+    since = finished.ledger.since
+    if since is not None and finished.named is not None:
+        changes_json = difference.format_changes(since, finished.ledger.operation_id)
+        yield _document(difference.PATH, lambda: iter((changes_json,)))
+        yield _document(difference.LIST_PATH, finished.named)
 
 
 def _pages(finished: Finished) -> Iterator[Document]:

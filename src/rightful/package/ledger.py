@@ -15,6 +15,7 @@ from rightful.errors import PackageError
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import SourceState
 from rightful.package.contents import PayloadEntry, Tally, tally
+from rightful.package.difference import Since, SourceChanges, format_counts, format_since
 from rightful.package.instant import format_instant, format_nanoseconds
 from rightful.package.schema import Redaction
 
@@ -164,6 +165,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[SourceRecord, ...]
     submitted_at: datetime
     completed_at: datetime
+    since: Since | None = None
+    """The earlier package that this one is the difference to; None where it is whole."""
 
     def __post_init__(self) -> None:
         """Refuse what would make `complete` a lie (DESIGN rule 1)."""
@@ -193,8 +196,16 @@ def check_ledger(ledger: Ledger, entries: Iterable[PayloadEntry]) -> None:
         superseded -= {entry.path for entry in record.superseded}
     folders = {record.source_name: record.folder for record in ledger.sources}
     strayed = any(not entry.path.startswith(folders.get(entry.source_name) or "\0") for entry in entries)
+    if ledger.since is not None:
+        changes = ledger.since.sources
+        if any((record.rows, record.files) != _sent(changes[record.source_name]) for record in ledger.sources):
+            raise PackageError("the ledger's counts of what is new or changed are not those of its entries", code="LedgerInvalid")
     if found or superseded or strayed:
         raise PackageError("there are entries that the ledger does not account for", code="LedgerInvalid")
+
+
+def _sent(changes: SourceChanges) -> tuple[int, int]:
+    return changes.records.sent, changes.files.sent
 
 
 def format_ledger(ledger: Ledger) -> bytes:
@@ -207,8 +218,9 @@ def format_ledger(ledger: Ledger) -> bytes:
         "complete": True,
         "submittedAt": format_instant(ledger.submitted_at),
         "completedAt": format_instant(ledger.completed_at),
+        **({"since": format_since(ledger.since)} if ledger.since is not None else {}),
         "totals": format_totals(ledger.sources),
-        "sources": {record.source_name: format_record(record) for record in ledger.sources},
+        "sources": {record.source_name: format_record(record, ledger.since) for record in ledger.sources},
     }
     return msgspec.json.format(msgspec.json.encode(members), indent=2) + b"\n"
 
@@ -228,8 +240,8 @@ def format_totals(records: tuple[SourceRecord, ...]) -> dict[str, int]:
     }
 
 
-def format_record(record: SourceRecord) -> dict[str, Any]:
-    """Return a source's record as ledger.json has it."""
+def format_record(record: SourceRecord, since: Since | None = None) -> dict[str, Any]:
+    """Return a source's record as ledger.json has it; in a difference with what became of the source."""
     members: dict[str, Any] = {
         "state": record.state,
         "connector": record.connector,
@@ -253,6 +265,9 @@ def format_record(record: SourceRecord) -> dict[str, Any]:
         "endedAt": format_instant(record.ended_at) if record.ended_at else None,
         "seconds": round(record.duration_s, 3),
     }
+    if since is not None:
+        changes = since.sources[record.source_name]
+        members["changes"] = {"records": format_counts(changes.records), "files": format_counts(changes.files)}
     if record.reason:
         members["reason"] = record.reason
     members["skipped"] = [format_text("path", entry.path) | {"reason": entry.reason} for entry in record.skipped]

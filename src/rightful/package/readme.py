@@ -8,6 +8,7 @@ from typing import assert_never
 from rightful.language import ENGLISH
 from rightful.operation.model import SourceState
 from rightful.package.bagit import MANIFEST_PATH, TAG_MANIFEST_PATH
+from rightful.package.difference import Counts
 from rightful.package.forms import Form
 from rightful.package.ledger import Ledger, RedactedColumn, SourceRecord
 from rightful.package.texts import Texts, columns, texts
@@ -68,7 +69,7 @@ class _Readme:
             said.say("YOUR PERSONAL DATA"),
             "",
             said.say("{organization} was asked for the personal data that it holds on you.", organization=organization),
-            said.say("This folder has what was found."),
+            *self._whole_or_not(),
             "",
             *columns(
                 (
@@ -79,6 +80,36 @@ class _Readme:
             ),
         ]
 
+    def _whole_or_not(self) -> list[str]:
+        """Say whether this is all, or the difference to an earlier package, and to which."""
+        said, since = self._said, self._ledger.since
+        if since is None:
+            return [said.say("This folder has what was found.")]
+        lines = [
+            said.say("This folder has only what is new or changed since an earlier package."),
+            said.say("That one has the reference {reference}: keep it, this one says little without it.", reference=since.operation_id),
+            "",
+            *columns(
+                (name, self._changes(each)) for name, each in zip((said.say("Records:"), said.say("Files:")), since.totals(), strict=True)
+            ),
+        ]
+        if not since.is_policy_same:
+            lines += ["", said.say("The controller's rules are others than then: a record that they changed counts as changed, too.")]
+        left = [name for name, each in since.sources.items() if not each.is_searched]
+        if left:
+            lines += ["", said.say("Searched then, and no longer: {systems}.", systems=", ".join(left))]
+        return lines
+
+    def _changes(self, counts: Counts) -> str:
+        said = self._said
+        return said.say(
+            "{new} new, {changed} changed, {gone} gone; {unchanged} as they were",
+            new=said.number(counts.new),
+            changed=said.number(counts.changed),
+            gone=said.number(counts.gone),
+            unchanged=said.number(counts.unchanged),
+        )
+
     # -- what is in it ------------------------------------------------------------------------------------------------
     def _contents(self) -> list[str]:
         said, sources = self._said, self._ledger.sources
@@ -87,7 +118,7 @@ class _Readme:
             lines += [_where(record), f"    {self._found(record)}"]
             if record.rows or record.files:
                 lines.append("    " + said.say("in {folder}", folder=record.folder))
-        if all(record.state is SourceState.EMPTY for record in sources):
+        if self._ledger.since is None and all(record.state is SourceState.EMPTY for record in sources):
             is_whole = not any(map(_is_unknown_there, sources))
             nothing = said.say("Nothing was found on you.")
             lines += ["", said.say("Every system was searched, and nothing was found on you.") if is_whole else nothing]
@@ -107,6 +138,8 @@ class _Readme:
                 kinds = [kind.replace("_", " ") for kind in sorted(record.identifiers)]
                 either = reduce(lambda first, last: said.say("{first} or {last}", first=first, last=last), kinds)
                 return said.say("nothing to search for: this system knows people by {kinds}, and none of yours is known", kinds=either)
+            case SourceState.EMPTY if self._ledger.since is not None:
+                return said.say("searched; nothing is new or changed")
             case SourceState.EMPTY:
                 return said.say("searched; nothing was found")
             case SourceState.SKIPPED:
@@ -208,10 +241,15 @@ class _Readme:
             ("START-HERE.html", said.say("shows all of it: open it in a browser; it loads view/, and nothing from the network")),
             ("VERIFY.html", said.say("checks this folder: open it in a browser, and drop the folder on it")),
         )
+        changes = (
+            ("changes.json", said.say("how much is new, changed, gone or as it was, system by system")),
+            ("gone.jsonl", said.say("which records and files are gone; they are in the earlier package")),
+        )
         files = (
             ("data/", said.say("what was found, by product and system; records are {records}", records=records)),
             ("datapackage.json", said.say("what the records' columns are (Frictionless Data Package)")),
             *(pages if self._has_pages else ()),
+            *(changes if self._ledger.since is not None else ()),
             (
                 "receipt.json",
                 said.say("what was asked and delivered, signed by the controller (receipt.json.minisig, checked by minisign)"),

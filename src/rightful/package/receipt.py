@@ -11,6 +11,7 @@ import msgspec
 
 from rightful.ids import OperationId
 from rightful.package import bagit
+from rightful.package.difference import format_since
 from rightful.package.digest import is_sha256, measure
 from rightful.package.instant import format_instant
 from rightful.package.ledger import Ledger, format_totals
@@ -79,6 +80,7 @@ def format_receipt(
         "policySha256": policy_sha256,
         "documents": dict(sorted(documents.items())),
         "rootSha256": root_sha256,
+        **({"since": format_since(ledger.since)} if ledger.since is not None else {}),
         "previous": previous,
         "software": software_agent,
         "key": key.public.text,

@@ -35,6 +35,7 @@ from rightful.store.values import (
     ClaimedRead,
     Completion,
     Entry,
+    FingerprintUse,
     FinishSet,
     Intent,
     ListQuery,
@@ -211,6 +212,23 @@ class Store(Protocol):
 
         One that waits for its approval goes on waiting, with this location. One whose approval was not given stays failed.
         """
+        ...
+
+    # -- fingerprints -------------------------------------------------------------------------------------------------
+    def fingerprints(self, tenant_id: TenantId, operation_id: OperationId) -> bytes | None:
+        """Return what is kept of a complete operation to compare later ones with; None where nothing is."""
+        ...
+
+    def forget_fingerprints(self, tenant_id: TenantId, operation_id: OperationId, by: Actor = NOBODY) -> bool | None:
+        """Erase that and record it; False where an operation that has not ended is compared with it, None where nothing is kept."""
+        ...
+
+    def forget_old_fingerprints(self, tenant_id: TenantId, before: datetime) -> int:
+        """Erase it of all operations that ended before, but for those that one is being compared with; return of how many."""
+        ...
+
+    def fingerprint_use(self, operation_id: OperationId) -> FingerprintUse | None:
+        """Say why files with fingerprints of an operation may be there; None for an operation that is not known."""
         ...
 
     def waiting_since(self, operation_id: OperationId) -> datetime | None:

@@ -15,9 +15,9 @@ WHERE tenant_id = :tenant_id AND caller_key = :caller_key AND subject_id = :subj
 
 -- name: add_intent
 INSERT INTO operation (id, tenant_id, subject_id, subject_kind, caller_key, by_application, container_key, request_digest, correlation_id,
-  storage_location, sealed_location, prefix, language, status, submitted_at, actor)
+  storage_location, sealed_location, prefix, language, status, submitted_at, actor, since)
 VALUES (:id, :tenant_id, :subject_id, :subject_kind, :caller_key, :by_application, :container_key, :request_digest, :correlation_id,
-  :storage_location, :sealed_location, :prefix, :language, 'intent', :submitted_at, :actor);
+  :storage_location, :sealed_location, :prefix, :language, 'intent', :submitted_at, :actor, :since);
 
 -- name: add_repeat_key
 INSERT OR REPLACE INTO repeat_key (caller_key, repeat_key, operation_id) VALUES (:caller_key, :repeat_key, :operation_id);
@@ -60,7 +60,7 @@ DELETE FROM operation WHERE id = :id AND status = 'intent';
 
 -- name: intents
 SELECT id, tenant_id, subject_id, subject_kind, caller_key, by_application, container_key, request_digest, correlation_id,
-  storage_location, sealed_location, prefix, language, submitted_at, actor
+  storage_location, sealed_location, prefix, language, submitted_at, actor, since
 FROM operation WHERE status = 'intent' ORDER BY seq;
 
 -- name: count_open
@@ -140,7 +140,8 @@ UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease
   WHERE b.tenant_id = operation.tenant_id AND b.subject_id = operation.subject_id AND b.status = 'complete'
     AND json_extract(b.package, '$.receipt_sha256') <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
 WHERE id = :id
-RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, submitted_at, attempt, receipt_before;
+RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, submitted_at, attempt, since,
+  receipt_before;
 
 -- name: next_tenant
 SELECT min(tenant_id) AS tenant_id FROM read WHERE state = 'pending' AND not_before = 0 AND tenant_id > :tenant_id;
@@ -172,7 +173,7 @@ RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attemp
 
 -- name: start_operation
 UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now) WHERE id = :id AND status IN ('not_started', 'running')
-RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, submitted_at,
+RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, submitted_at, since,
   0 AS attempt, NULL AS receipt_before;
 
 -- name: extend_reads
@@ -274,7 +275,7 @@ UPDATE operation SET owner = NULL, lease_until = NULL, not_before = :at WHERE id
 
 -- name: complete
 UPDATE operation SET status = 'complete', completed_at = :at, progress = 100, package = :package, sealed_location = NULL, owner = NULL,
-  lease_until = NULL, waiting_for = NULL, waiting_since = NULL
+  sealed_fingerprints = :sealed_fingerprints, lease_until = NULL, waiting_for = NULL, waiting_since = NULL
 WHERE id = :id AND owner = :owner AND attempt = :attempt AND status = 'running';
 
 -- name: forget_entries
@@ -327,11 +328,31 @@ SELECT min(tenant_id) FROM audit WHERE :after IS NULL OR tenant_id > :after;
 -- name: next_audit_checkpoint_tenant
 SELECT min(tenant_id) FROM audit_checkpoint WHERE :after IS NULL OR tenant_id > :after;
 
+-- name: fingerprints
+SELECT sealed_fingerprints FROM operation WHERE id = :id AND tenant_id = :tenant_id AND status = 'complete';
+
+-- name: forget_old_fingerprints
+-- Of what ended before a time; what an operation is being compared with stays until that has ended.
+UPDATE operation SET sealed_fingerprints = NULL
+WHERE sealed_fingerprints IS NOT NULL AND tenant_id = :tenant_id AND completed_at < :before
+  AND NOT EXISTS (SELECT 1 FROM operation later WHERE later.since = operation.id AND later.status IN ('intent', 'not_started', 'running'));
+
+-- name: forget_fingerprints
+UPDATE operation SET sealed_fingerprints = NULL WHERE id = :id AND tenant_id = :tenant_id AND sealed_fingerprints IS NOT NULL
+RETURNING tenant_id, subject_id;
+
+-- name: compared_with
+SELECT id FROM operation WHERE since = :id AND status IN ('intent', 'not_started', 'running') LIMIT 1;
+
+-- name: fingerprint_use
+SELECT tenant_id, status, completed_at, sealed_fingerprints IS NOT NULL AS is_kept FROM operation WHERE id = :id;
+
 -- name: sealed_operations
-SELECT id AS operation_id, tenant_id, sealed_location FROM operation WHERE sealed_location IS NOT NULL;
+SELECT id AS operation_id, tenant_id, sealed_location, sealed_fingerprints FROM operation
+WHERE sealed_location IS NOT NULL OR sealed_fingerprints IS NOT NULL;
 
 -- name: reseal_operation
-UPDATE operation SET sealed_location = :sealed_location WHERE id = :operation_id;
+UPDATE operation SET sealed_location = :sealed_location, sealed_fingerprints = :sealed_fingerprints WHERE id = :operation_id;
 
 -- name: sealed_reads
 SELECT operation_id, tenant_id, source_name, partition, sealed_spec, sealed_cursor, sealed_outcome FROM read

@@ -55,6 +55,10 @@ def bound(row: Row) -> BoundOperation:
     )
 
 
+def _since(row: Row) -> OperationId | None:
+    return None if row["since"] is None else OperationId(row["since"])
+
+
 def whose(row: Row) -> tuple[TenantId, SubjectId]:
     """Return the tenant and the subject of an operation's row."""
     return TenantId(row["tenant_id"]), SubjectId(row["subject_id"])
@@ -78,6 +82,7 @@ def operation(
         storage_location=row["storage_location"],
         prefix=row["prefix"],
         language=row["language"],
+        since=_since(row),
         progress_percent=float(row["progress"]),
         failure=_failure(row["failure"]),
         waiting_for=_failure(row["waiting_for"]),
@@ -127,6 +132,7 @@ def intent(row: Row) -> Intent:
         prefix=row["prefix"],
         language=row["language"],
         submitted_at=from_microseconds(row["submitted_at"]),
+        since=_since(row),
         actor=actor(row["actor"]),
     )
 
@@ -149,6 +155,7 @@ def claimed_operation(row: Row) -> ClaimedOperation:
         language=row["language"],
         submitted_at=from_microseconds(row["submitted_at"]),
         attempt=row["attempt"],
+        since=_since(row),
         previous_receipt=msgspec.json.decode(row["receipt_before"], type=PreviousReceipt) if row["receipt_before"] else None,
     )
 

@@ -2,8 +2,9 @@
 
 from rightful.store.sqlite_claiming import Claiming
 from rightful.store.sqlite_delivering import Delivering
+from rightful.store.sqlite_fingerprints import Fingerprints
 from rightful.store.sqlite_submitting import Submitting
 
 
-class SqliteStore(Submitting, Claiming, Delivering):
+class SqliteStore(Submitting, Claiming, Delivering, Fingerprints):
     """Keeps operations in a SQLite file; see `store.interface.Store` for what each method promises."""

@@ -196,6 +196,7 @@ class Delivering(Looking):
                     "owner": owner,
                     "attempt": completion.operation.attempt,
                     "package": rows.to_json(completion.package),
+                    "sealed_fingerprints": completion.sealed_fingerprints,
                     "at": at,
                 }
                 if not connection.run(self._sql["complete"], parameters):

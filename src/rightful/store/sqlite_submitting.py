@@ -44,6 +44,7 @@ class Submitting(Looking):
                     "language": intent.language,
                     "submitted_at": to_microseconds(intent.submitted_at),
                     "actor": rows.to_json(intent.actor),
+                    "since": intent.since,
                 },
             )
             self._add_repeat_keys(connection, intent, intent.operation_id)

@@ -51,6 +51,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     language: str = ""
     """Of the package; empty where nobody says."""
     submitted_at: datetime
+    since: OperationId | None = None
+    """The earlier operation that it is to be the difference to."""
     actor: Actor = NOBODY
     """Who submits, for the record that `promote` makes."""
 
@@ -136,6 +138,8 @@ class ClaimedOperation(msgspec.Struct, frozen=True, kw_only=True):
     submitted_at: datetime
     attempt: int
     """The fencing token of a finishing claim; 0 in a set of reads."""
+    since: OperationId | None = None
+    """The earlier operation that it is the difference to."""
     previous_receipt: PreviousReceipt | None = None
     """Of a finishing claim: the same in each attempt."""
 
@@ -235,6 +239,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
 
     operation: ClaimedOperation
     package: PackageTotals
+    sealed_fingerprints: bytes | None = None
+    """What is kept to compare later operations with: the secret of its fingerprints, and where they lie."""
 
 
 class SourceOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -250,6 +256,17 @@ class SourceOutcome(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     duration_s: float
     sealed_outcome: bytes | None
+
+
+class FingerprintUse(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the fingerprints of an operation are there."""
+
+    tenant_id: TenantId
+    is_ended: bool
+    is_complete: bool
+    completed_at: datetime | None
+    is_kept: bool
+    """Whether later operations can be compared with it."""
 
 
 class ListQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -135,6 +135,7 @@ class MemoryConnector:
             match=tuple(MatchColumn(batch_column=column, identifier_kind=kind) for column, kind in self._match.items()),
             searched="memory" if self._columns else f"{{{self._file_kind}}}/",
             has_key=self._key is not None,
+            key=() if self._key is None else (self._key,),
         )
         for count, item in enumerate(self._items(partition, subjects, cursor)):
             if count == self._faults.dies_after and self._take("deaths"):

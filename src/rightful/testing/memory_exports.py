@@ -163,6 +163,15 @@ class MemoryExports:
         self.changed_by.append((Action.APPROVE if is_approved else Action.REJECT, operation_id, by))
         return self.operations[operation_id]
 
+    def forget(self, tenant_id: TenantId, operation_id: OperationId, by: Actor = NOBODY) -> None:
+        """Note that what is kept of an operation was to be erased."""
+        operation = self.operations.get(operation_id)
+        if operation is None or operation.tenant_id != tenant_id:
+            raise NotFound("There is no such operation")
+        if any(other.since == operation_id and not other.is_ended for other in self.operations.values()):
+            raise Conflict("An export that has not ended is compared with this one")
+        self.changed_by.append((Action.FORGET_FINGERPRINTS, operation_id, by))
+
     def note(self, note: Note) -> None:
         """Record what a caller looked at or was refused."""
         self.notes.append(note)
@@ -226,6 +235,15 @@ class MemoryExports:
             raise self.refusals[container]
         return container
 
+    def _check_since(self, request: SubmitRequest) -> OperationId | None:
+        if request.since is None:
+            return None
+        earlier = self.operations.get(OperationId(str(request.since)))
+        whose = (request.caller.tenant_id, request.subject.subject_id, OperationStatus.COMPLETE)
+        if earlier is None or (earlier.tenant_id, earlier.subject_id, earlier.status) != whose:
+            raise InvalidRequest("since does not name a complete export of this person", code="SinceUnknown", target="since")
+        return earlier.operation_id
+
     @staticmethod
     def _is_repeated(operation: DataPolicyOperation, request: SubmitRequest, location: str) -> bool:
         same = (request.caller.key, request.subject.subject_id, location)
@@ -247,6 +265,7 @@ class MemoryExports:
             storage_location=location,
             prefix=f"{operation_id}/",
             language=request.language or prefer(request.subject.language),
+            since=self._check_since(request),
             retry_after_s=_BUSY_S,
         )
         self.operations[operation_id] = operation

@@ -146,7 +146,7 @@ def test_csdl_names_only_types_that_there_are_and_each_set_has_its_key(version: 
     assert sets == {"users", "me", "dataPolicyOperations"} | ({"directory"} if version == "beta" else set())
 
 
-OURS = {(name, "microsoft.graph.dataPolicyOperation") for name in ("resume", "approve", "reject")}
+OURS = {(name, "microsoft.graph.dataPolicyOperation") for name in ("resume", "approve", "reject", "forget")}
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_csdl_has_the_actions_of_its_root_and_their_names_lead_to_the_routes(ver
             binding, *taken = action.findall(f"{EDM}Parameter")
             bound_to = binding.attrib["Type"]
             found.add((action.attrib["Name"], bound_to))
-            expected_names = {"exportPersonalData": ["storageLocation", "language"], "resume": ["storageLocation"]}.get(
+            expected_names = {"exportPersonalData": ["storageLocation", "language", "since"], "resume": ["storageLocation"]}.get(
                 action.attrib["Name"], []
             )
             assert [each.attrib["Name"] for each in taken] == expected_names

@@ -28,9 +28,9 @@ function sourceLink(source) {
 function overviewPage(view) {
   const found = view.sources.filter((source) => source.state === "exported");
   return [
-    h("header", { class: "title" }, view.organization && h("p", { class: "organization" }, foreign(view.organization)), h("h1", { tabindex: "-1" }, t("Your personal data")), h("p", { class: "lead" }, lead(view, found))),
+    h("header", { class: "title" }, view.organization && h("p", { class: "organization" }, foreign(view.organization)), h("h1", { tabindex: "-1" }, t("Your personal data")), h("p", { class: "lead" }, lead(view, found)), view.since && difference(view.since)),
     figures(view, found),
-    found.length > 0 && foundSection(found),
+    found.length > 0 && foundSection(view, found),
     emptySection(view),
     missingSection(view),
     aboutSection(view),
@@ -39,8 +39,20 @@ function overviewPage(view) {
 
 function lead(view, found) {
   const organization = view.organization || t("The controller");
+  if (view.since && !found.length) return t("{organization} was asked what is new or changed since an earlier package. Nothing is.", { organization });
+  if (view.since) return t("{organization} was asked what is new or changed since an earlier package. This is only that.", { organization });
   if (!found.length) return t("{organization} was asked for the personal data that it holds on you. Nothing was found.", { organization });
   return t("{organization} was asked for the personal data that it holds on you. This is what was found.", { organization });
+}
+
+/** Say which package this one is the difference to, and what became of what is in that one. */
+function difference(since) {
+  const counts = ({ new: fresh, changed, gone, unchanged }) =>
+    t("{new} new, {changed} changed, {gone} gone; {unchanged} as they were", { new: number(fresh), changed: number(changed), gone: number(gone), unchanged: number(unchanged) });
+  return [
+    h("p", {}, t("The earlier package has the reference {reference}: keep it, this one says little without it.", { reference: since.operationId })),
+    h("ul", { class: "plain" }, h("li", {}, t("Records"), ": ", counts(since.records)), h("li", {}, t("Files"), ": ", counts(since.files))),
+  ];
 }
 
 function figures(view, found) {
@@ -56,11 +68,11 @@ function figures(view, found) {
   );
 }
 
-function foundSection(found) {
+function foundSection(view, found) {
   return h(
     "section",
     { "aria-labelledby": "found" },
-    h("h2", { id: "found" }, t("What was found")),
+    h("h2", { id: "found" }, view.since ? t("What is new or changed") : t("What was found")),
     h(
       "ul",
       { class: "cards" },
@@ -85,14 +97,14 @@ function emptySection(view) {
   const empty = view.sources.filter((source) => source.state === "empty");
   if (!empty.length) return null;
   const why = (source) => {
-    if (stateOf(source) !== UNKNOWN) return t("searched; nothing was found");
+    if (stateOf(source) !== UNKNOWN) return view.since ? t("searched; nothing is new or changed") : t("searched; nothing was found");
     const kinds = list(Object.keys(source.identifiers).map((kind) => kind.replaceAll("_", " ")));
     return t("nothing to search for: this system knows people by {kinds}, and none of yours is known", { kinds });
   };
   return h(
     "section",
     { "aria-labelledby": "empty" },
-    h("h2", { id: "empty" }, t("Searched, and nothing found")),
+    h("h2", { id: "empty" }, view.since ? t("Searched, and nothing new or changed") : t("Searched, and nothing found")),
     h("ul", { class: "plain" }, empty.map((source) => h("li", {}, sourceLink(source), " – ", why(source)))),
   );
 }

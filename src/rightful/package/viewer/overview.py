@@ -8,6 +8,7 @@ import msgspec
 from rightful.package import paths
 from rightful.package.contents import PayloadEntry
 from rightful.package.datapackage import Label, SourceTitle
+from rightful.package.difference import Since, format_counts
 from rightful.package.instant import format_instant, format_nanoseconds
 from rightful.package.ledger import Ledger, SourceRecord, format_record, format_text
 from rightful.package.schema import Column
@@ -79,11 +80,17 @@ def overview(
         "subjectId": ledger.subject_id,
         "submittedAt": format_instant(ledger.submitted_at),
         "completedAt": format_instant(ledger.completed_at),
+        "since": _since(ledger.since) if ledger.since is not None else None,
         "sources": [
             _source(record, labels.get(record.source_name), entries.get(record.source_name, ()), file_lists.get(record.source_name, ()))
             for record in ledger.sources
         ],
     }
+
+
+def _since(since: Since) -> dict[str, Any]:
+    records, files = since.totals()
+    return {"operationId": since.operation_id, "records": format_counts(records), "files": format_counts(files)}
 
 
 def _source(record: SourceRecord, label: Label | None, entries: Sequence[PayloadEntry], file_lists: Sequence[FileList]) -> dict[str, Any]:
