@@ -6,12 +6,22 @@ const BUSY_MS = 40;
 const ready = new Map(); // "number path": the searchable text of a block
 let readyCharacters = 0;
 
-/** Return a block's values in lower case, a line for each row, without the names of columns. */
+/**
+ * Return a text as it is compared: in lower case, full and half widths alike, accents and voiced sounds in one piece (Unicode's NFKC).
+ * Chinese and Japanese set no spaces between words, so that a part of the text is what is looked for in any language.
+ */
+function folded(text) {
+  return (/[^\x00-\x7f]/.test(text) ? text.normalize("NFKC") : text).toLowerCase();
+}
+
+const WIDE_ESCAPED = { "\uff02": '\\"', "\uff3c": "\\\\", "\ufe68": "\\\\" }; // what NFKC makes a quote or a backslash, as JSON has these
+
+/** Return a block's values as they are compared, a line for each row, without the names of columns. */
 function searchable(path, number, block, names) {
   const key = `${number} ${path}`;
   const known = ready.get(key);
   if (known !== undefined) return known;
-  const text = textOf(block).replace(names, "\u0001").replace(/\}\n/g, "\n").toLowerCase();
+  const text = folded(textOf(block).replace(names, "\u0001").replace(/\}\n/g, "\n").replace(/[\uff02\uff3c\ufe68]/g, (wide) => WIDE_ESCAPED[wide]));
   if (readyCharacters + text.length <= TEXT_CHARACTERS) {
     ready.set(key, text);
     readyCharacters += text.length;
@@ -47,7 +57,7 @@ function findIn(text, sought, firstRow, found) {
  * far, and stops as soon as it returns false.
  */
 async function search(dataset, query, tell) {
-  const sought = JSON.stringify(query).slice(1, -1).toLowerCase(); // as it is written in a line
+  const sought = folded(JSON.stringify(query.normalize("NFKC")).slice(1, -1)); // as it is written in a line
   const names = namesOf(dataset.columns);
   const found = [];
   let row = 0;

@@ -28,7 +28,7 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
   const status = h("p", { role: "status", class: "status" });
   const body = h("tbody");
   const pagers = h("nav", { class: "pager", "aria-label": t("Pages of {name}", { name: caption }) });
-  const box = h("input", { type: "search", id, autocomplete: "off", spellcheck: "false", oninput: () => begin(box.value), onfocus: () => warm(dataset).catch(() => {}) });
+  const box = h("input", { type: "search", id, autocomplete: "off", spellcheck: "false", oninput: (event) => event.isComposing || begin(box.value), oncompositionend: () => begin(box.value), onfocus: () => warm(dataset).catch(() => {}) });
   const heads = dataset.columns.map((column) =>
     h("th", { scope: "col", class: NUMBERS.has(column.kind) ? "number" : null }, foreign(column.title ?? column.name, "span")),
   );

@@ -104,18 +104,32 @@ function indented(text) {
 /** Mark what was searched for in an element's texts. */
 function marked(element, query) {
   if (!query) return element;
-  const sought = query.toLowerCase();
+  const sought = folded(query);
   for (const node of [...element.childNodes]) {
     if (node.nodeType !== Node.TEXT_NODE) continue;
-    const lower = node.data.toLowerCase();
-    if (lower.length !== node.data.length) continue; // a letter that has another length in lower case
+    const [text, places] = foldedWithPlaces(node.data);
     const parts = [];
     let end = 0;
-    for (let at = lower.indexOf(sought); at !== -1; at = lower.indexOf(sought, end)) {
-      parts.push(node.data.slice(end, at), h("mark", {}, node.data.slice(at, at + sought.length)));
-      end = at + sought.length;
+    let after = 0;
+    for (let at = text.indexOf(sought); at !== -1; at = text.indexOf(sought, after)) {
+      after = at + sought.length;
+      while (after < text.length && places[after] === places[after - 1]) after += 1; // the rest of a character that became several
+      parts.push(node.data.slice(end, places[at]), h("mark", {}, node.data.slice(places[at], places[after])));
+      end = places[after];
     }
     if (parts.length) node.replaceWith(...parts, node.data.slice(end));
   }
   return element;
+}
+
+/** Return a text as it is compared, and for each place in it, and for its end, where in the text that came from. */
+function foldedWithPlaces(text) {
+  const places = [];
+  let whole = "";
+  for (const { segment, index } of new Intl.Segmenter().segment(text)) {
+    const piece = folded(segment);
+    for (let at = 0; at < piece.length; at += 1) places.push(index);
+    whole += piece;
+  }
+  return [whole, [...places, text.length]];
 }
