@@ -1,6 +1,7 @@
 """VERIFY.html opened from disk in Chromium: the same verdicts and names as `rightful verify`, with no request to anywhere."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 import zipfile
@@ -233,3 +234,25 @@ def test_digests_are_those_that_everybody_computes() -> None:
     for length, line in zip(lengths, said, strict=True):
         content = bytes((i * 31 + length) & 255 for i in range(length))
         assert line == f"{hashlib.sha256(content).hexdigest()} {hashlib.blake2b(content).hexdigest()}", length
+
+
+@pytest.mark.parametrize("tag", ["de", "es", "fr", "ja", "zh-Hans"])
+def test_page_and_its_findings_are_in_each_language(chromium: Chromium, entries: Entries, tmp_path: Path, tag: str) -> None:
+    path = _zip(tmp_path / "p.zip", DAMAGES["older"](entries) | {"note.txt": b""})
+    (tmp_path / "VERIFY.html").write_bytes(page.format_page([KEY.public], language=tag))
+    steps = f"""
+      await page.setInputFiles('#zip', '{path}');
+      await page.waitForSelector('tbody tr');
+      const own = [await page.getAttribute('html', 'lang'), await page.innerText('body'), await axe(), await page.evaluate(() => document.documentElement.scrollWidth)];
+      await page.selectOption('#language', 'en');
+      return [...own, await page.innerText('body'), await page.evaluate(() => document.activeElement.id), await page.evaluate(() => document.querySelector('#zip').files.length)];
+    """
+    answer = chromium.visit(tmp_path, steps, file="VERIFY.html", width=320, language="en-GB")
+    lang, own, violations, needed, english, focused, kept = answer.result
+    assert answer.errors == []
+    assert (lang, violations, focused, kept) == (tag, [], "language", 1)
+    assert needed <= 320
+    words = set(re.findall(r"[A-Za-z]{4,}", own)) & set(re.findall(r"[A-Za-z]{4,}", english))
+    assert not words & {"Damaged", "entries", "Folder", "changed", "older", "extra", "list", "does", "this", "Entry", "with"}
+    assert "Damaged: do not rely on the entries named below." in english
+    assert "receipt.json does not list it" in english or "tagmanifest-sha256.txt does not list it" in english

@@ -147,7 +147,7 @@ def _differences(finished: Finished) -> Iterator[Document]:
 
 def _pages(finished: Finished) -> Iterator[Document]:
     yield from _viewer(finished)
-    yield _document(verifier.PATH, lambda: iter((verifier.format_page(),)))
+    yield _document(verifier.PATH, lambda: iter((verifier.format_page(language=finished.language),)))
 
 
 def _viewer(finished: Finished) -> Iterator[Document]:

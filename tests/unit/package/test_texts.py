@@ -1,49 +1,8 @@
-"""Plain text in the person's language: catalogues, numbers, columns."""
-
-import re
-from importlib import resources
+"""Plain text in the person's language: numbers, columns."""
 
 import pytest
-from tests.unit.package.said_in_code import said_in
 
-from rightful.language import OFFERED
-from rightful.package import readme
 from rightful.package.texts import columns, texts
-from rightful.package.viewer.catalogues import parse
-
-_LANGUAGES = tuple(language for language in OFFERED if language != "en")
-_FORMS = {"ja": 1, "zh-Hans": 1}
-SAID = {readme.DOMAIN: said_in(readme.__name__)}
-
-
-def _values(message: str) -> set[str]:
-    return set(re.findall(r"\{\w+\}", message))
-
-
-def test_every_text_is_said_through_a_catalogue() -> None:
-    assert all(said.unknown == 0 for said in SAID.values())
-    assert len(SAID["readme"].plain) > 40
-
-
-@pytest.mark.parametrize("domain", SAID)
-def test_there_is_a_catalogue_for_each_language(domain: str) -> None:
-    names = sorted(file.name for file in (resources.files("rightful") / "locale" / domain).iterdir())
-    assert names == [f"{language}.po" for language in _LANGUAGES]
-
-
-@pytest.mark.parametrize("language", _LANGUAGES)
-@pytest.mark.parametrize("domain", SAID)
-def test_catalogue_is_complete_and_says_nothing_else(domain: str, language: str) -> None:
-    said = SAID[domain]
-    text = (resources.files("rightful") / "locale" / domain / f"{language}.po").read_text(encoding="utf-8")
-    catalogue = parse(text)
-    assert catalogue.keys() == {*said.plain, *said.counted}
-    for message, translation in catalogue.items():
-        forms = translation if isinstance(translation, list) else [translation]
-        assert len(forms) == (_FORMS.get(language, 2) if message in said.counted else 1)
-        for form in forms:
-            assert form
-            assert _values(form) == _values(message)
 
 
 @pytest.mark.parametrize(

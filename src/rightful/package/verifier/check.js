@@ -51,6 +51,7 @@ class Check {
     this.count = 0;
   }
 
+  /** Note a finding; `detail` is a message for `told`. */
   find(kind, path, detail) {
     this.findings.push({ kind, path, detail });
   }
@@ -69,7 +70,7 @@ class Check {
       let read = 0;
       for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
         read += piece.value.length;
-        if (read > entry.size) throw new Error("it is longer than it says");
+        if (read > entry.size) throw new Refusal(later("it is longer than it says"));
         if (isWhole) pieces.push(piece.value);
         else hasher.update(piece.value);
         this.bytes += piece.value.length;
@@ -84,7 +85,7 @@ class Check {
       }
       this.count += 1;
     } catch (error) {
-      this.find("unreadable", path, String(error?.message || error));
+      this.find("unreadable", path, { message: "{reason}", values: { reason: reasonOf(error) } });
     }
     this.digests.set(path, digest);
     return digest;
@@ -93,23 +94,23 @@ class Check {
   /** Read a manifest: a Map of path to digest; null where there is none. */
   async table(path, belongs) {
     if (!this.entries.has(path)) {
-      if (path === TAG_MANIFEST) this.find("missing", path, "every finished package has it");
+      if (path === TAG_MANIFEST) this.find("missing", path, later("every finished package has it"));
       return null;
     }
     if ((await this.digest(path, { isKept: true })) === null) return null;
     if (!this.contents.has(path)) {
-      this.find("unreadable", path, "it is too large to be looked into here");
+      this.find("unreadable", path, later("it is too large to be looked into here"));
       return null;
     }
     const table = new Map();
     const text = new TextDecoder().decode(this.contents.get(path));
     const lines = text.split("\n");
-    if (lines.pop() !== "") this.find("malformed", path, "its last line has no end");
+    if (lines.pop() !== "") this.find("malformed", path, later("its last line has no end"));
     let before = "";
     lines.forEach((line, number) => {
       const [, digest, name] = LINE.exec(line) ?? [];
-      if (!name || !belongs(name) || !isSafe(name)) this.find("malformed", path, `line ${number + 1} is no digest and path that belong here`);
-      else if (byCodePoints(before, name) >= 0) this.find("malformed", path, `line ${number + 1} is out of order or listed twice`);
+      if (!name || !belongs(name) || !isSafe(name)) this.find("malformed", path, later("line {number} is no digest and path that belong here", { number: number + 1 }));
+      else if (byCodePoints(before, name) >= 0) this.find("malformed", path, later("line {number} is out of order or listed twice", { number: number + 1 }));
       else table.set((before = name), digest);
     });
     this.contents.delete(path);
@@ -125,19 +126,19 @@ class Check {
     if (!content || !signature) return { state: "missing", key: "" };
     const receipt = parsed(content);
     if (receipt?.format !== "rightful-receipt/1" || typeof receipt.documents !== "object") {
-      this.find("malformed", RECEIPT, "it is no receipt that is known here");
+      this.find("malformed", RECEIPT, later("it is no receipt that is known here"));
       return { state: "bad", key: "" };
     }
     const key = String(receipt.key);
     const good = await isSigned(content, signature, key);
     if (good === null) return { state: "unknown", key };
     if (!good) {
-      for (const path of [RECEIPT, SIGNATURE]) this.find("changed", path, "the signature is not of this receipt: one of the two was changed");
+      for (const path of [RECEIPT, SIGNATURE]) this.find("changed", path, later("the signature is not of this receipt: one of the two was changed"));
       return { state: "bad", key };
     }
     if (this.strange(receipt)) return { state: "other", key };
     const state = !trusted.length ? "good" : trusted.includes(key) ? "trusted" : "untrusted";
-    if (state === "untrusted") this.find("changed", RECEIPT, "it is signed by a key that is none of the controller's");
+    if (state === "untrusted") this.find("changed", RECEIPT, later("it is signed by a key that is none of the controller’s"));
     return { state, key, receipt };
   }
 
@@ -154,7 +155,7 @@ class Check {
     for (const [path, id, at, subject] of claims.filter(([, id]) => id !== usual[1])) {
       const kind = subject === usual[3] && at < usual[2] ? "older" : "swapped";
       for (const each of path === RECEIPT ? [RECEIPT, SIGNATURE] : [path]) {
-        this.find(kind, each, `it is of operation ${id} of ${at}; this is ${usual[1]}`);
+        this.find(kind, each, later("it is of operation {id} of {at}; this is {usual}", { id, at, usual: usual[1] }));
         this.strangers.add(each);
       }
     }
@@ -169,7 +170,7 @@ class Check {
     tags.set(SIGNATURE, listed?.get(SIGNATURE) ?? this.digests.get(SIGNATURE));
     this.required(tags, RECEIPT);
     if (this.digests.has(TAG_MANIFEST) && this.digests.get(TAG_MANIFEST) !== digestOfLines(tags)) {
-      this.find("changed", TAG_MANIFEST, `${RECEIPT} says another content`);
+      this.find("changed", TAG_MANIFEST, later("{source} says another content", { source: RECEIPT }));
     }
     return tags;
   }
@@ -177,7 +178,7 @@ class Check {
   /** Every finished package has these, a receipt above all: else whoever forges one would leave it out. */
   required(tags, source) {
     for (const path of REQUIRED) {
-      if (!tags.has(path)) this.find("malformed", source, `it does not list ${path}, which every finished package has`);
+      if (!tags.has(path)) this.find("malformed", source, later("it does not list {path}, which every finished package has", { path }));
     }
     return tags;
   }
@@ -187,24 +188,24 @@ class Check {
     if (!table) return;
     const owners = new Map([...table].filter(([, digest]) => digest !== EMPTY).map(([path, digest]) => [digest, path]));
     for (const path of this.entries.keys()) {
-      if (belongs(path) && !table.has(path)) this.find("extra", path, `${source} does not list it`);
+      if (belongs(path) && !table.has(path)) this.find("extra", path, later("{source} does not list it", { source }));
     }
     for (const [path, expected] of table) {
       if (!this.entries.has(path)) {
-        this.find("missing", path, `${source} lists it`);
+        this.find("missing", path, later("{source} lists it", { source }));
         continue;
       }
       const found = await this.digest(path);
       if (found === null || found === expected || this.strangers.has(path)) continue;
       const owner = owners.get(found);
-      this.find(owner ? "swapped" : "changed", path, owner ? `it is what ${owner} should be` : `its SHA-256 is ${found}; ${source} says ${expected}`);
+      this.find(owner ? "swapped" : "changed", path, owner ? later("it is what {owner} should be", { owner }) : later("its SHA-256 is {found}; {source} says {expected}", { found, source, expected }));
     }
   }
 
   root(payload, { receipt }) {
     if (!receipt || this.findings.length) return;
     const all = new Map([...payload, ...Object.entries(receipt.documents)]);
-    if (digestOfLines(all) !== receipt.rootSha256) this.find("malformed", RECEIPT, "its rootSha256 is not that of what it lists");
+    if (digestOfLines(all) !== receipt.rootSha256) this.find("malformed", RECEIPT, later("its rootSha256 is not that of what it lists"));
   }
 }
 

@@ -1,29 +1,92 @@
 // The page: takes a folder or a ZIP file, dropped or chosen, and says what the check found. Texts of a package are never parsed as HTML.
 
-const VERDICTS = {
-  whole: "Whole: everything is as it was delivered.",
-  damaged: "Damaged: do not rely on the entries named below.",
-  incomplete: "Not finished: the package was not written to its end, or has lost its last entry. Nothing can be said of what is missing.",
-};
-const SIGNATURES = {
-  trusted: "Signed by the controller, with a key that this page or you named.",
-  untrusted: "Signed with another key than the controller's: somebody else may have made this package.",
-  good: "Signed with the key below. Whoever forged a package signed it with a key of their own: compare it with the one that the controller publishes.",
-  bad: "The signature is not good.",
-  other: "The receipt is of another package.",
-  missing: "There is no signed receipt.",
-  unknown: "This browser can't check signatures (Ed25519), only digests. A newer one can, or minisign: see README.txt.",
-};
 const MOST_FINDINGS = 1000;
 
-const $ = (id) => document.getElementById(id);
-const known = JSON.parse($("keys").textContent);
+const settings = JSON.parse(document.getElementById("settings").textContent);
+const known = settings.keys;
+const folder = h("input", { id: "folder", type: "file", webkitdirectory: true });
+const zip = h("input", { id: "zip", type: "file", accept: ".zip,application/zip" });
+const key = h("input", { id: "key", type: "text", autocomplete: "off", spellcheck: "false", dir: "ltr" });
+const status = h("p", { id: "status", role: "status" });
+const result = h("div", { id: "result" });
+const bar = h("div", { class: "bar" });
+const main = h("main");
+let standing = () => ""; // what the status says, in whatever language
+let outcome = null;
 
-function element(name, text, attributes = {}) {
-  const made = document.createElement(name);
-  made.append(text ?? "");
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  return made;
+function verdicts() {
+  return {
+    whole: [t("Whole"), t("Whole: everything is as it was delivered.")],
+    damaged: [t("Damaged"), t("Damaged: do not rely on the entries named below.")],
+    incomplete: [
+      t("Incomplete"),
+      t("Not finished: the package was not written to its end, or has lost its last entry. Nothing can be said of what is missing."),
+    ],
+  };
+}
+
+function signatures() {
+  return {
+    trusted: t("Signed by the controller, with a key that this page or you named."),
+    untrusted: t("Signed with another key than the controller’s: somebody else may have made this package."),
+    good: t("Signed with the key below. Whoever forged a package signed it with a key of their own: compare it with the one that the controller publishes."),
+    bad: t("The signature is not good."),
+    other: t("The receipt is of another package."),
+    missing: t("There is no signed receipt."),
+    unknown: t("This browser can’t check signatures (Ed25519), only digests. A newer one can, or minisign: see README.txt."),
+  };
+}
+
+function kinds() {
+  return {
+    missing: t("missing"), extra: t("extra"), changed: t("changed"), swapped: t("swapped"), older: t("older"), unreadable: t("unreadable"), malformed: t("malformed"),
+  };
+}
+
+/** Draw all that stands there before anything was checked; inputs keep what they hold. */
+function frame() {
+  document.title = t("Check a package");
+  bar.replaceChildren(picker(redraw));
+  const field = (input, name) => [h("label", { for: input.id }, name), input];
+  main.replaceChildren(
+    h("h1", {}, t("Is this package whole, and unchanged?")),
+    h("p", {}, t("Drop the package’s folder, or the ZIP file of it, anywhere on this page. It is read in this browser and goes nowhere else: the page can’t reach any network.")),
+    h(
+      "div",
+      { id: "drop" },
+      field(folder, t("Folder")),
+      field(zip, t("or ZIP file")),
+      field(key, t("The controller’s public key (RW…), if you have it")),
+      h("p", { id: "known" }, known.length ? told(tn("The controller’s key: {keys}", "The controller’s keys: {keys}", known.length), { keys: known.join(", ") }) : null),
+    ),
+    status,
+    result,
+    h(
+      "p",
+      {},
+      h(
+        "small",
+        {},
+        t("It compares each entry with its SHA-256, and checks the signature (Ed25519) of receipt.json, which vouches for all of it."),
+        " ",
+        told(t("A forger could put a changed copy of this page into a package: whoever wants to be sure takes the page from the controller, or uses {command} or minisign."), {
+          command: h("code", { dir: "ltr" }, "rightful verify"),
+        }),
+      ),
+    ),
+  );
+}
+
+function redraw() {
+  frame();
+  status.replaceChildren(...[standing()].flat(Infinity));
+  if (outcome) show(outcome);
+}
+
+/** Say something in the status, in this language and in those that are chosen later. */
+function say(saying) {
+  standing = saying;
+  status.replaceChildren(...[saying()].flat(Infinity));
 }
 
 /** Characters that would act instead of being seen are written as escapes. */
@@ -35,62 +98,74 @@ let latest = 0;
 
 async function run(collect) {
   const run = ++latest;
-  $("result").replaceChildren();
-  $("status").textContent = "Looking at what there is …";
+  outcome = null;
+  result.replaceChildren();
+  say(() => t("Looking at what there is …"));
   try {
     const entries = await collect();
     const total = [...entries.values()].reduce((sum, { size }) => sum + size, 0);
-    let said = 0;
+    let last = 0;
     const onBytes = (bytes) => {
-      if (run !== latest || (performance.now() - said < 200 && bytes < total)) return;
-      said = performance.now();
-      $("status").textContent = `Checking: ${inUnits(bytes)} of ${inUnits(total)} …`;
+      if (run !== latest || (performance.now() - last < 200 && bytes < total)) return;
+      last = performance.now();
+      say(() => t("Checking: {done} of {all} …", { done: inUnits(bytes), all: inUnits(total) }));
     };
-    const typed = $("key").value.trim().split(/\s+/).filter(Boolean);
-    const result = await checkPackage(entries, { trusted: [...known, ...typed], onBytes });
-    if (run === latest) show(result);
+    const typed = key.value.trim().split(/\s+/).filter(Boolean);
+    const found = await checkPackage(entries, { trusted: [...known, ...typed], onBytes });
+    if (run === latest) show(found);
   } catch (error) {
-    if (run === latest) $("status").textContent = `This can't be checked: ${shown(String(error?.message || error))}`;
+    if (run === latest) say(() => told(t("This can’t be checked: {reason}"), { reason: reasonOf(error) }));
   }
 }
 
-function show({ state, findings, entries, bytes, signature, receipt }) {
-  $("status").textContent = `${VERDICTS[state]} ${entries.toLocaleString()} entries, ${inUnits(bytes)}.`;
-  const box = element("section", "", { class: state, "aria-label": "Result" });
-  box.append(element("h2", state[0].toUpperCase() + state.slice(1)), element("p", SIGNATURES[signature.state], { class: `signature ${signature.state}` }));
+function show(found) {
+  outcome = found;
+  const { state, findings, entries, bytes, signature, receipt } = found;
+  say(() => `${verdicts()[state][1]} ${tn("{n} entry, {size}.", "{n} entries, {size}.", entries, { size: inUnits(bytes) })}`);
   const facts = [
-    ["Key", signature.key], ["Controller", receipt?.controller], ["Request", receipt?.operationId], ["Asked on", receipt?.submittedAt],
-    ["Finished on", receipt?.completedAt], ["Records", receipt?.totals?.rows], ["Files", receipt?.totals?.files],
+    [t("Key"), signature.key], [t("Controller"), receipt?.controller], [t("Request"), receipt?.operationId],
+    [t("Asked on"), moment(String(receipt?.submittedAt ?? ""))], [t("Finished on"), moment(String(receipt?.completedAt ?? ""))],
+    [t("Records"), counted(receipt?.totals?.rows)], [t("Files"), counted(receipt?.totals?.files)],
   ].filter(([, value]) => value !== undefined && value !== "");
-  const list = element("dl");
-  for (const [term, value] of facts) list.append(element("dt", term), element("dd", shown(String(value))));
-  box.append(list);
-  if (findings.length) {
-    const table = element("table");
-    const head = element("tr");
-    for (const title of ["Finding", "Entry", "Why"]) head.append(element("th", title, { scope: "col" }));
-    const body = element("tbody");
-    for (const { kind, path, detail } of findings.slice(0, MOST_FINDINGS)) {
-      const row = element("tr");
-      row.append(element("td", kind), element("td", shown(path), { class: "path" }), element("td", shown(detail)));
-      body.append(row);
-    }
-    table.append(element("caption", `${findings.length.toLocaleString()} findings`), element("thead"), body);
-    table.tHead.append(head);
-    const scrolling = element("div", "", { class: "scrolling", tabindex: "0", role: "region", "aria-label": "Findings" });
-    scrolling.append(table);
-    box.append(scrolling);
-    if (findings.length > MOST_FINDINGS) box.append(element("p", `The first ${MOST_FINDINGS} are shown.`));
-  }
-  $("result").replaceChildren(box);
+  result.replaceChildren(
+    h(
+      "section",
+      { class: state, "aria-label": t("Result") },
+      h("h2", {}, verdicts()[state][0]),
+      h("p", { class: `signature ${signature.state}` }, signatures()[signature.state]),
+      h("dl", {}, facts.map(([term, value]) => [h("dt", {}, term), h("dd", {}, h("bdi", {}, shown(String(value))))])),
+      findings.length > 0 && findingsTable(findings),
+      findings.length > MOST_FINDINGS && h("p", {}, t("The first {n} are shown.", { n: number(MOST_FINDINGS) })),
+    ),
+  );
+}
+
+function counted(value) {
+  return typeof value === "number" ? number(value) : "";
+}
+
+function findingsTable(findings) {
+  const names = kinds();
+  return h(
+    "div",
+    { class: "scrolling", tabindex: "0", role: "region", "aria-label": t("Findings") },
+    h(
+      "table",
+      {},
+      h("caption", {}, tn("{n} finding", "{n} findings", findings.length)),
+      h("thead", {}, h("tr", {}, [t("Finding"), t("Entry"), t("Why")].map((title) => h("th", { scope: "col" }, title)))),
+      h("tbody", {}, findings.slice(0, MOST_FINDINGS).map(({ kind, path, detail }) =>
+        h("tr", {}, h("td", {}, names[kind]), h("td", { class: "path" }, h("bdi", { dir: "ltr" }, shown(path))), h("td", {}, told(detail))))),
+    ),
+  );
 }
 
 function inUnits(bytes) {
-  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  const units = ["", "KiB", "MiB", "GiB", "TiB"];
   let size = bytes;
   let unit = 0;
   while (size >= 1024 && unit < units.length - 1) [size, unit] = [size / 1024, unit + 1];
-  return `${size.toLocaleString(undefined, { maximumFractionDigits: unit ? 1 : 0 })} ${units[unit]}`;
+  return unit ? `${number(Math.round(size * 10) / 10)} ${units[unit]}` : tn("{n} byte", "{n} bytes", size);
 }
 
 // -- taking what is given -----------------------------------------------------------------------------------------------------
@@ -124,8 +199,8 @@ async function collectDropped(roots) {
   return found;
 }
 
-$("folder").addEventListener("change", ({ target }) => target.files.length && run(() => collectChosen(target.files)));
-$("zip").addEventListener("change", ({ target }) => target.files.length && run(() => collectZip(target.files[0])));
+folder.addEventListener("change", () => folder.files.length && run(() => collectChosen(folder.files)));
+zip.addEventListener("change", () => zip.files.length && run(() => collectZip(zip.files[0])));
 for (const kind of ["dragenter", "dragover"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();
@@ -141,4 +216,6 @@ document.addEventListener("drop", (event) => {
   if (roots.length === 1 && roots[0].isFile && file) run(() => collectZip(file));
   else if (roots.length) run(() => collectDropped(roots));
 });
-$("known").textContent = known.length ? `The controller's key${known.length > 1 ? "s" : ""}: ${known.join(", ")}` : "";
+speak(settings.language || languageFor(navigator.languages));
+frame();
+document.body.append(h("header", { "aria-label": t("Language") }, bar), main);

@@ -7,18 +7,31 @@ const ENTRY = 0x02014b50;
 const LOCAL = 0x04034b50;
 const NARROW = 0xffffffff;
 
-/** Return [{path, size, stream()}] of the files in a ZIP file (a Blob); throws an Error that says why it can't be read. */
+/** Why something can't be read, in words that are said where they are shown. */
+class Refusal extends Error {
+  constructor(reason) {
+    super(reason.message);
+    this.reason = reason;
+  }
+}
+
+/** Return why something failed: in our words, or in the browser's. */
+function reasonOf(error) {
+  return error?.reason ?? String(error?.message || error);
+}
+
+/** Return [{path, size, stream()}] of the files in a ZIP file (a Blob); throws a Refusal where it can't be read. */
 async function listZip(blob) {
   const tail = await viewOf(blob, Math.max(0, blob.size - 65557), blob.size);
   let at = tail.byteLength - 22;
   while (at >= 0 && tail.getUint32(at, true) !== END_OF_DIRECTORY) at--;
-  if (at < 0) throw new Error("this is no ZIP file, or its end is missing");
+  if (at < 0) throw new Refusal(later("this is no ZIP file, or its end is missing"));
   let count = tail.getUint16(at + 10, true);
   let size = tail.getUint32(at + 12, true);
   let start = tail.getUint32(at + 16, true);
   if (at >= 20 && tail.getUint32(at - 20, true) === WIDE_LOCATOR) {
     const end = await viewOf(blob, Number(tail.getBigUint64(at - 12, true)), Number(tail.getBigUint64(at - 12, true)) + 56);
-    if (end.byteLength < 56 || end.getUint32(0, true) !== WIDE_END) throw new Error("the ZIP file's directory is damaged");
+    if (end.byteLength < 56 || end.getUint32(0, true) !== WIDE_END) throw new Refusal(later("the ZIP file's directory is damaged"));
     count = Number(end.getBigUint64(32, true));
     size = Number(end.getBigUint64(40, true));
     start = Number(end.getBigUint64(48, true));
@@ -26,13 +39,13 @@ async function listZip(blob) {
   const directory = await viewOf(blob, start, start + size);
   const entries = [];
   for (let number = 0, place = 0; number < count; number++) {
-    if (place + 46 > directory.byteLength || directory.getUint32(place, true) !== ENTRY) throw new Error("the ZIP file's directory is damaged");
+    if (place + 46 > directory.byteLength || directory.getUint32(place, true) !== ENTRY) throw new Refusal(later("the ZIP file's directory is damaged"));
     const [entry, length] = readEntry(directory, place, blob);
     if (!entry.path.endsWith("/")) entries.push(entry);
     place += length;
   }
   const paths = new Set(entries.map((entry) => entry.path));
-  if (paths.size !== entries.length) throw new Error("the ZIP file has entries twice, and programs differ on which of them counts");
+  if (paths.size !== entries.length) throw new Refusal(later("the ZIP file has entries twice, and programs differ on which of them counts"));
   return entries;
 }
 
@@ -58,11 +71,11 @@ function readEntry(view, at, blob) {
 }
 
 async function openEntry(blob, { packed, start }, method, flags, isLink) {
-  if (flags & 1) throw new Error("it is encrypted");
-  if (isLink) throw new Error("it is a link");
-  if (method !== 0 && method !== 8) throw new Error(`it is packed in a way that is not known here (${method})`);
+  if (flags & 1) throw new Refusal(later("it is encrypted"));
+  if (isLink) throw new Refusal(later("it is a link"));
+  if (method !== 0 && method !== 8) throw new Refusal(later("it is packed in a way that is not known here ({method})", { method }));
   const local = await viewOf(blob, start, start + 30);
-  if (local.byteLength < 30 || local.getUint32(0, true) !== LOCAL) throw new Error("it is damaged");
+  if (local.byteLength < 30 || local.getUint32(0, true) !== LOCAL) throw new Refusal(later("it is damaged"));
   const first = start + 30 + local.getUint16(26, true) + local.getUint16(28, true);
   const stream = blob.slice(first, first + packed).stream();
   return method === 0 ? stream : stream.pipeThrough(new DecompressionStream("deflate-raw"));

@@ -1,4 +1,4 @@
-"""Translations of what START-HERE.html says: gettext catalogues (`rightful/locale/*.po`) as the page takes them."""
+"""Translations of what the pages of a package say: gettext catalogues (`rightful/locale/DOMAIN/*.po`) as the pages take them."""
 
 import json
 import re
@@ -12,9 +12,9 @@ _LINE = re.compile(r'(msgid|msgid_plural|msgstr(?:\[[0-9]\])?) ("(?:[^"\\]|\\.)*
 
 
 @cache
-def catalogues() -> dict[str, Catalogue]:
-    """Return every catalogue by its language tag (BCP 47)."""
-    files = sorted((resources.files("rightful") / "locale").iterdir(), key=lambda file: file.name)
+def catalogues(domain: str) -> dict[str, Catalogue]:
+    """Return every catalogue of a domain by its language tag (BCP 47)."""
+    files = sorted((resources.files("rightful") / "locale" / domain).iterdir(), key=lambda file: file.name)
     return {file.name.removesuffix(".po"): parse(file.read_text(encoding="utf-8")) for file in files if file.name.endswith(".po")}
 
 

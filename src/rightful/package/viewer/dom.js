@@ -28,6 +28,21 @@ function foreign(text, tag = "bdi") {
   return h(tag, { dir: "auto" }, parts, text.slice(end));
 }
 
+/**
+ * Return a text as what can be put into an element: what stands in the place of each `{name}` is set apart, so that its direction stays its
+ * own. Values are texts, elements, or messages that are said now.
+ */
+function told(text, values = {}) {
+  if (typeof text === "object") return told(language.messages[text.message] || text.message, text.values);
+  return text.split(/(\{\w+\})/).map((piece) => {
+    const name = piece.slice(1, -1);
+    if (!piece.startsWith("{") || !(name in values)) return piece;
+    const value = values[name];
+    if (value instanceof Node) return value;
+    return typeof value === "object" ? told(value) : foreign(String(value));
+  });
+}
+
 /** Return the address of an entry of the package. */
 function address(path) {
   return path.split("/").map(encodeURIComponent).join("/");

@@ -14,6 +14,11 @@ function tn(one, other, n, values = {}) {
   return fill(form, { n: number(n), ...values });
 }
 
+/** Return a message that is said where it is shown (`told`), in the language of then. Its values may be such messages, too. */
+function later(message, values = {}) {
+  return { message, values };
+}
+
 function fill(message, values) {
   return message.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
