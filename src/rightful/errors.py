@@ -5,10 +5,10 @@
     |  |- ConfigurationProblems     config.problem: all that is wrong with the file, at once
     |- RequestError                 the caller's fault; has .http_status
     |  |- InvalidRequest (400)  Unauthenticated (401)  Forbidden (403)  NotFound (404)
-    |  |- Conflict (409)  Throttled (429, .retry_after_s)  IssuerUnavailable (503, .retry_after_s)
+    |  |- Conflict (409)  Throttled (429, .retry_after_s)  IssuerUnavailable (503, .retry_after_s)  ServiceUnavailable (503)
     |  |- of the wire alone         graph.errors, graph.bodies: MethodNotAllowed (405)  TooSlow (408)  TooLarge (413)
     |  |                            UnsupportedMedia (415)  FailedDependency (424)  HeadTooLarge (431)  Unexpected (500)
-    |  |                            ServiceUnavailable (503)  CutOff (500)
+    |  |                            CutOff (500)
     |- SourceError(source_name)
     |  |- SourceUnavailable         try again later
     |  |- SourceRefused             stop this source: credentials, a missing table or folder, a failed check
@@ -125,6 +125,18 @@ class IssuerUnavailable(RequestError):
         self.retry_after_s = retry_after_s
 
 
+class ServiceUnavailable(RequestError):
+    """The service cannot take this request now, and has done nothing about it."""
+
+    default_code = "ServiceUnavailable"
+    http_status = 503
+
+
+def no_thread() -> ServiceUnavailable:
+    """Say that the system gives no thread to do in what was asked."""
+    return ServiceUnavailable("The system gives the service no thread to work in", hint="try again later")
+
+
 class SourceError(ExportError):
     """A source could not be read; `source_name` is its name in the configuration."""
 
@@ -158,9 +170,19 @@ class StorageUnavailable(StorageError):
 
     default_code = "StorageUnavailable"
 
-    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None, may_have_arrived: bool = True) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        retry_after_s: float | None = None,
+        may_have_arrived: bool = True,
+        was_asked: bool = True,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
+        self.was_asked = was_asked
+        """Whether it was tried at all: else it is this service that lacks something."""
         self.may_have_arrived = may_have_arrived
         """Whether what was asked may have been carried out all the same."""
 

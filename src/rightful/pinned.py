@@ -266,7 +266,15 @@ class PinnedHost:
             except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
                 found.set_exception(error)
 
-        threading.Thread(target=ask, name="resolve", daemon=True).start()
+        try:
+            threading.Thread(target=ask, name="resolve", daemon=True).start()
+        except RuntimeError as error:
+            raise StorageUnavailable(
+                f"{self.origin} is not looked up: the system gives no thread to do it in",
+                hint="it is tried again",
+                may_have_arrived=False,
+                was_asked=False,
+            ) from error
         return found.result(left_s)
 
     def _open(self, address: str, deadline_s: float) -> Connection:

@@ -12,7 +12,7 @@ import structlog
 
 from rightful.config.model import LabelSettings, SourceConfig
 from rightful.connectors.interface import Amount, Connector, Estimate, ReadHeader, estimate
-from rightful.errors import NotFound, SourceError
+from rightful.errors import NotFound, SourceError, no_thread
 from rightful.export.pace import Pace
 from rightful.export.runtime import TenantRuntime
 from rightful.faults import describe
@@ -79,12 +79,16 @@ def preview(subject: DataSubject, tenant: TenantRuntime, pace: Pace, *, limit_s:
     Raises:
         NotFound: the directory does not know the subject any more.
         SourceError: the directory does not answer, or cannot tell the subject from somebody else.
+        ServiceUnavailable: the system gives no threads to look in.
     """
     [identified] = tenant.directory.identify([subject])
     if identified is None:
         raise NotFound("the subject is no longer in the directory")
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="preview") as threads:
-        looked = [threads.submit(_look, source, tenant, identified, pace, limit_s) for source in tenant.config.sources]
+        try:
+            looked = [threads.submit(_look, source, tenant, identified, pace, limit_s) for source in tenant.config.sources]
+        except RuntimeError as error:
+            raise no_thread() from error
         return Preview(subject=identified, sources=tuple(each.result() for each in looked))
 
 

@@ -11,7 +11,7 @@ import msgspec
 from rightful import language
 from rightful.audit.record import REPEATED, Action, Target
 from rightful.clock import Clock
-from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, StorageUnavailable, Throttled
+from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, StorageUnavailable, Throttled, no_thread
 from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
 from rightful.export.fingerprints import Fingerprints, not_kept, parse_since
@@ -82,6 +82,7 @@ class Submitter:
             InvalidRequest: the storage location can't be used; nothing is left behind.
             Throttled: too much is queued, or an equal request is still being tried.
             Conflict: the idempotency key came with another request before, or what the request repeats has another language or since.
+            ServiceUnavailable: the system gives no thread to try the storage location in; nothing is left behind.
         """
         location = find_location(request.storage_location, tenant.policy)
         # What repeats an operation only names its location, which may have expired meanwhile: a refusal is for what would be new.
@@ -254,6 +255,8 @@ class Submitter:
                 # The container may be marked now, for this intent: the next equal request, or the next start, takes it up.
                 raise Throttled("the storage location did not answer", retry_after_s=_BUSY_RETRY_S, hint="submit again") from error
             self._store.drop(intent.operation_id)
+            if isinstance(error, StorageUnavailable) and not error.was_asked:
+                raise no_thread() from error
             raise probe_error(error, tenant.policy) from error
         except Exception:
             self._store.drop(intent.operation_id)

@@ -4,7 +4,8 @@ import asyncio
 
 import msgspec
 
-from rightful.graph.errors import ServiceUnavailable, stopping
+from rightful.errors import ServiceUnavailable
+from rightful.graph.errors import stopping
 from rightful.graph.threads import Threads
 from rightful.identity.keys import Keys, refuse_key
 

@@ -4,7 +4,16 @@ import asyncio
 from datetime import datetime
 
 from rightful.directory.interface import AMBIGUOUS_CODE
-from rightful.errors import Conflict, InvalidRequest, IssuerUnavailable, RequestError, SourceError, SourceUnavailable, Throttled
+from rightful.errors import (
+    Conflict,
+    InvalidRequest,
+    IssuerUnavailable,
+    RequestError,
+    ServiceUnavailable,
+    SourceError,
+    SourceUnavailable,
+    Throttled,
+)
 from rightful.graph import bodies, headers
 from rightful.graph.reply import Reply
 
@@ -47,13 +56,6 @@ class FailedDependency(RequestError):
 
     def __init__(self) -> None:
         super().__init__("A request that this one depends on failed", hint="see that one's answer; this one was not carried out")
-
-
-class ServiceUnavailable(RequestError):
-    """The service cannot take this request now, and has done nothing about it."""
-
-    default_code = "ServiceUnavailable"
-    http_status = 503
 
 
 class CutOff(RequestError):

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from rightful.clock import SystemClock
-from rightful.errors import InvalidRequest, RequestError
+from rightful.errors import InvalidRequest, RequestError, ServiceUnavailable
 from rightful.graph import errors, headers
 
 MAX_HEAD_BYTES = 32 * 1024
@@ -126,7 +126,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) + _LINE_BYTES for name, value in self.headers) > MAX_HEAD_BYTES:
             self._refusal = errors.HeadTooLarge()
         elif self.has_no_room or len(self.pipeline) >= MAX_PIPELINED:
-            self._refusal = errors.ServiceUnavailable("There are too many connections, or requests on this one", hint="try again later")
+            self._refusal = ServiceUnavailable("There are too many connections, or requests on this one", hint="try again later")
         elif self.parser.should_upgrade() and any(name in _BODY_HEADERS for name, _ in self.headers):
             # The parser takes what follows for the other protocol's, whatever the length says: a proxy would take it for a body.
             self._refusal = InvalidRequest("The request asks for another protocol and has a body", hint="leave the header Upgrade out")

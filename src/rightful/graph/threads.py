@@ -12,8 +12,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from rightful.errors import RequestError, Throttled
-from rightful.graph.errors import ServiceUnavailable, stopping
+from rightful.errors import RequestError, Throttled, no_thread
+from rightful.graph.errors import stopping
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -228,7 +228,7 @@ class Threads:
             if not self._threads:
                 queue.pop()
                 self._keep(asker, place, queue)
-                raise ServiceUnavailable("The system gives the service no thread to work in", hint="try again later")
+                raise no_thread()
 
     def _rouse(self) -> None:
         """Wake a thread, or start one; where there can't be another, calls wait for one of those there are. Under the guard."""

@@ -17,7 +17,9 @@ from tests.contract.storage.hostile_host import (
     sip,
     took_s,
 )
+from tests.unit.no_threads import no_more_threads
 
+from rightful.errors import StorageUnavailable
 from rightful.pinned import PinnedHost, connect_to
 
 ANSWERS = [drip_head, drip_body, drip_chunks, continue_for_ever, say_nothing]
@@ -70,6 +72,15 @@ def test_name_server_and_addresses_have_their_part_of_the_time() -> None:
     assert took_s(lambda: many.exchange("GET", "/", within_s=0.5), "cannot be connected: time-out") < 5
     assert 2 <= len(asked) <= 5
     assert max(asked) <= 0.5
+
+
+def test_host_is_looked_up_later_where_the_system_gives_no_thread() -> None:
+    host = PinnedHost("http", "contoso.example", 1, may_be_private=True, resolve=lambda _host, _port: ["127.0.0.1"])
+    with no_more_threads(), pytest.raises(StorageUnavailable, match="no thread") as error:
+        host.exchange("GET", "/", within_s=0.5)
+    assert not error.value.was_asked
+    assert not error.value.may_have_arrived
+    assert took_s(lambda: host.exchange("GET", "/", within_s=0.5), "cannot be connected") < 5
 
 
 def test_connection_of_an_exchange_that_was_in_time_has_the_usual_time_again() -> None:

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 from tests.unit.export.scripted import COLUMNS, PEOPLE
 from tests.unit.export.world import TENANT, World
+from tests.unit.no_threads import no_more_threads
 
 from rightful.config.model import LabelSettings
 from rightful.connectors.interface import Amount, Connector, Cursor, Estimate, Item, Partition, ReadHeader, Rows
-from rightful.errors import NotFound, SourceUnavailable
+from rightful.errors import NotFound, ServiceUnavailable, SourceUnavailable
 from rightful.export.pace import Pace
 from rightful.export.preview import preview, unlabelled
 from rightful.export.runtime import TenantRuntime
@@ -149,6 +150,8 @@ def test_who_is_gone_or_cannot_be_asked_for_is_an_error(tmp_path: Path) -> None:
     world = World(tmp_path, PEOPLE, {"rows": rows()})
     with pytest.raises(NotFound):
         world.service.preview(msgspec.structs.replace(ANN, subject_id=SubjectId("9")))
+    with no_more_threads(), pytest.raises(ServiceUnavailable, match="no thread"):
+        world.service.preview(ANN)
     world.directory.is_down = True
     with pytest.raises(SourceUnavailable):
         world.service.preview(ANN)

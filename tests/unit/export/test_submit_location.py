@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -9,10 +10,11 @@ from typing import Literal
 import pytest
 from tests.unit.export.scripted import PEOPLE, ROWS_HEADER, Scripted, batch, yields
 from tests.unit.export.world import TENANT, World
+from tests.unit.no_threads import no_more_threads
 
 from rightful.clock import SystemClock
 from rightful.config.model import StorageSettings
-from rightful.errors import Conflict, InvalidRequest, Throttled
+from rightful.errors import Conflict, InvalidRequest, ServiceUnavailable, Throttled
 from rightful.operation.model import OperationStatus
 from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
 
@@ -217,4 +219,18 @@ def test_idempotency_key_of_what_failed_gives_that_operation_in_both_modes(tmp_p
                 world.submit("1", sas, idempotency_key="l")
         else:
             assert world.submit("1", sas, idempotency_key="l").operation_id != operation.operation_id
+        world.stop()
+
+
+@pytest.mark.parametrize("checks", ["standard", "strict"])
+def test_request_for_which_the_system_gives_no_thread_is_to_come_again(tmp_path: Path, checks: Literal["standard", "strict"]) -> None:
+    # GRAPH-15: SDKs send it again, which is safe, since nothing was committed
+    with BlobSimulator() as simulator, ThreadPoolExecutor(1) as serving:  # the main thread alone takes another for what it commits
+        world = world_of(tmp_path, simulator, checks)
+        sas = simulator.sas_url("container", "aw")
+        serving.submit(int).result()
+        with no_more_threads(), pytest.raises(ServiceUnavailable, match="no thread"):
+            serving.submit(world.submit, "1", sas).result()
+        assert world.store.intents() == ()
+        assert world.submit("1", sas).status is OperationStatus.NOT_STARTED
         world.stop()

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from rightful.errors import IssuerUnavailable, RequestError, Unauthenticated
+from rightful.errors import IssuerUnavailable, RequestError, ServiceUnavailable, Unauthenticated
 from rightful.graph.asking import Asking
-from rightful.graph.errors import ServiceUnavailable
 from rightful.identity.jwks import PublicKey
 from rightful.identity.model import Algorithm
 

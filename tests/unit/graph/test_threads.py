@@ -5,13 +5,11 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
+from tests.unit.no_threads import no_more_threads
 
-from rightful.errors import Throttled
-from rightful.graph.errors import ServiceUnavailable
+from rightful.errors import ServiceUnavailable, Throttled
 from rightful.graph.threads import Place, Threads
 
 
@@ -253,15 +251,6 @@ def test_who_gives_up_learns_whether_the_call_was_begun() -> None:
         threads.close()
 
     asyncio.run(ask())
-
-
-@contextmanager
-def no_more_threads() -> Iterator[None]:
-    before = threading.stack_size(1 << 47)  # more than there are addresses
-    try:
-        yield
-    finally:
-        threading.stack_size(before)
 
 
 def test_call_waits_for_another_thread_where_the_system_gives_no_more() -> None:
