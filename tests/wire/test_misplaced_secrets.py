@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 import structlog
-from tests.wire.world import ANN, GUEST_PROFILE, World
+from tests.wire.world import ANN, BEN, GUEST_PROFILE, World
 
 SIGNATURE = "mRz9KvXtQeWjHbYcLpNsUaFdGoIiJkTq4u5w6x7y8z0"
 ACCOUNT, CONTAINER = "kanarienvogel", "voliere"
@@ -116,11 +116,54 @@ def test_no_segment_header_or_member_is_repeated(shared: World, secret: str) -> 
         silent((answer.headers, answer.body), logged, answer.body)
 
 
+@pytest.mark.parametrize(
+    "person",
+    [
+        ANN,
+        ANN.replace("-", ""),
+        f"microsoft.graph.{ANN}",
+        "ann@contoso.example",
+        "ann.smith",
+        "ann_smith",
+        "ben_fabrikam.example#EXT#@contoso.example",
+        "+442079460123",
+        "442079460123",
+        "tel442079460123",
+        "v442079460123",
+        "v44.2079460123",
+        "E1234567",
+        "microsoft.graph.E1234567",
+        f"{ACCOUNT}.blob.core.windows.net",
+        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.x",
+    ],
+)
+def test_nobody_is_named_by_what_is_repeated(shared: World, person: str) -> None:
+    coded = quote(person, safe="")
+    paths = [f"/{coded}", f"/{coded}/users", f"/v1.0/{coded}", f"/v1.0/{coded}/{ANN}", f"/v1.0/me/{coded}", f"/beta/directory/{coded}"]
+    paths += [f"/v1.0/users/{BEN}/{coded}", f"/v1.0/users/{BEN}/exportPersonalData/{coded}", f"/v1.0/dataPolicyOperations/{BEN}/{coded}"]
+    for option in (coded, f"$orderby={coded}", f"$select={coded}", f"$filter={coded}%20eq%201", f"$filter=status%20{coded}%201"):
+        paths += [f"/v1.0/dataPolicyOperations?{option}", f"/v1.0/dataPolicyOperations?${option}=1"]
+    for path in paths:
+        answer = shared.client.request("POST" if "?" not in path else "GET", path, token=shared.token)
+        assert person.casefold() not in answer.body.decode().casefold(), path
+
+
+@pytest.mark.parametrize(
+    "name", ["nonsense", "v2.0", "v1", "microsoft.graph.foo", "Microsoft.Graph.security.foo2", "rightful.export", "x15"]
+)
+def test_segments_that_are_names_are_repeated(shared: World, name: str) -> None:
+    for path in (f"/{name}/users", f"/v1.0/{name}", f"/v1.0/me/{name}", f"/v1.0/dataPolicyOperations/{BEN}/{name}"):
+        message = shared.client.request("POST", path, token=shared.token).json["error"]["message"]
+        assert message == f"Resource not found for the segment '{name}'."
+
+
 def test_names_are_repeated(shared: World) -> None:
     for query, said in (
         ("$orderby=nonsense", "'nonsense'"),
         ("$select=nonsense", "Could not find a property named 'nonsense' on type"),
         ("$expand=x", "'$expand'"),
+        ("$select=@odata.id", "'@odata.id'"),
+        ("$orderby=microsoft.graph.foo", "'microsoft.graph.foo'"),
         ("$filter=nonsense eq 1".replace(" ", "%20"), "'nonsense'"),
     ):
         assert said in shared.get(f"/v1.0/dataPolicyOperations?{query}").json["error"]["message"]

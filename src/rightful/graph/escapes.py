@@ -3,7 +3,13 @@
 import re
 from urllib.parse import unquote_to_bytes
 
-_NAME = re.compile(r"[$@]?[A-Za-z]{1,40}")
+_NAME = re.compile(
+    r"(?:[$@]?|@odata\.|rightful\.|microsoft\.graph\.(?:[a-z]{1,40}\.)?)[a-z]{1,40}[0-9]{0,2}|v[0-9]{1,2}(?:\.[0-9]{1,2})?",
+    re.ASCII | re.IGNORECASE,
+)
+"""What clients name here: a word, perhaps numbered, alone or in a namespace of the wire, and a version. Not all of OData's identifiers:
+`ann.smith`, a host, a token, and an id of hexadecimal digits or an employee's number are well-formed ones too.
+"""
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
