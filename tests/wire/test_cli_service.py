@@ -209,7 +209,7 @@ def test_approve_and_reject_take_another_persons_token(service: Service, capsys:
     assert service.run("--json", "requests", "reject", second, "--token-file", str(token)) == Exit.OK
     assert json.loads(capsys.readouterr().out) == {"id": second, "approved": False}
     assert service.run("requests", "watch", second) == Exit.FAILED
-    assert "submit it again" in capsys.readouterr().err
+    assert "submit the request again, with a new Idempotency-Key if you send one, and have it approved" in capsys.readouterr().err
     assert service.run("--json", "requests", "show", first) == Exit.OK
     assert json.loads(capsys.readouterr().out)["approval"]["state"] == "given"
 

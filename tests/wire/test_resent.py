@@ -162,6 +162,21 @@ def test_idempotency_key_names_one_operation_whatever_became_of_it(tmp_path: Pat
         assert served.location(headers) == newer
 
 
+@pytest.mark.parametrize("becomes", ["complete", "cancelled"])
+def test_new_idempotency_key_asks_for_a_new_export_whatever_the_client_request_id_says(tmp_path: Path, becomes: str) -> None:
+    headers = NAMED["client-request-id"] | NAMED["Idempotency-Key"]
+    with serving(tmp_path) as served:
+        first = served.location(headers)
+        if becomes == "complete":
+            served.world.run(patience_s=20)
+        else:
+            served.world.service.cancel(TENANT, OperationId(first.rpartition("/")[2]))
+        newer = served.location(headers | {"Idempotency-Key": "another"})
+        assert newer != first
+        assert served.location(headers) == first  # though the newer one has not ended
+        assert served.location(NAMED["client-request-id"]) == newer  # GRAPH-15: the same request, which has not ended
+
+
 def test_what_names_a_request_is_the_callers_own(tmp_path: Path) -> None:
     headers = NAMED["client-request-id"] | NAMED["Idempotency-Key"]
     with serving(tmp_path) as served:

@@ -11,6 +11,7 @@ from rightful.cli.follow import describe_source
 from rightful.cli.invocation import again, current
 from rightful.cli.output import emit, emit_json, emit_table, format_bytes, format_duration, say
 from rightful.cli.wire import Operation
+from rightful.operation.model import SUBMIT_AGAIN
 from rightful.redaction import printable
 from rightful.storage.location import AccountLocation
 from rightful.storage.registry import account_folder
@@ -101,7 +102,7 @@ def verdict(operation: Operation) -> Exit:
     reason = operation.failure
     say(f"error: the export failed: {reason}" if reason else "error: the export failed")
     if reason is not None and reason.code in _UNAPPROVED:
-        say("what to do: submit it again, and have it approved")
+        say(f"what to do: {SUBMIT_AGAIN}, and have it approved")
     elif reason is None or reason.code != "cancelled":
         say(f"what to do: mend the cause, then `{again('resume', operation.id)}` (with --to for a new SAS)")
     return Exit.FAILED

@@ -18,7 +18,7 @@ from rightful.export.runtime import TenantRuntime
 from rightful.identity import permissions
 from rightful.identity.model import Caller
 from rightful.ids import TenantId
-from rightful.operation.model import ApprovalState, DataPolicyOperation, Failure, OperationStatus
+from rightful.operation.model import SUBMIT_AGAIN, ApprovalState, DataPolicyOperation, Failure, OperationStatus
 from rightful.sealing import Sealer
 from rightful.storage.location import account_url
 from rightful.store.interface import Store
@@ -29,9 +29,9 @@ _log = structlog.get_logger(__name__)
 _REJECTED = Failure(code="rejected", message="a second administrator rejected the export")
 _CHANGED = Failure(
     code="requestChanged",
-    message="the tenant's sources, directory or storage account changed since the export was submitted; submit it again",
+    message=f"the tenant's sources, directory or storage account changed since the export was submitted; {SUBMIT_AGAIN}",
 )
-_AGAIN = "submit the export again, and have it approved"
+_AGAIN = f"{SUBMIT_AGAIN}, and have it approved"
 
 
 class Approvals:

@@ -10,7 +10,7 @@ from rightful.errors import ConfigurationError, InvalidRequest, OperationError
 from rightful.export.records import ReadRecord
 from rightful.export.tracking import Bases, Earlier, Tracker, lost
 from rightful.ids import OperationId, TenantId, is_guid
-from rightful.operation.model import OperationStatus
+from rightful.operation.model import SUBMIT_AGAIN, OperationStatus
 from rightful.package.difference import Comparison, Counts, Named, Since, SourceChanges, cut, format_list
 from rightful.package.fingerprint import fingerprint_key
 from rightful.sealing import Sealer
@@ -123,7 +123,7 @@ class Fingerprints:
                 raise OperationError(
                     "the fingerprints of what was read are no longer there: the difference cannot be told",
                     code="CheckpointLost",
-                    hint="submit the request again",
+                    hint=SUBMIT_AGAIN,
                 )
             _log.warning("no later export can be compared with this one: fingerprints are missing", operation=operation.operation_id)
             return None

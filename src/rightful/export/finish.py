@@ -20,7 +20,7 @@ from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
 from rightful.export.trouble import Trouble
 from rightful.ids import TenantId
-from rightful.operation.model import PackageTotals
+from rightful.operation.model import SUBMIT_AGAIN, PackageTotals
 from rightful.package import bagit, closing, ledger, paths, receipt
 from rightful.package.contents import PayloadEntry, Tally, tally
 from rightful.package.datapackage import Label, SourceTitle
@@ -270,13 +270,13 @@ def _ending(
     before = tuple(entry for entry in entries if entry.source_name == PACKAGE and entry.partition == _CLOSING_PARTITION)
     if any(not entry.sha256 for entry in before):
         raise EntryConflict(
-            "something else lies at the path of an entry that closes the package", hint="submit the request again, to an empty location"
+            "something else lies at the path of an entry that closes the package", hint=f"{SUBMIT_AGAIN}, to an empty location"
         )
     if before and before != new:
         raise OperationError(
             "the end of the package was begun with another version or configuration of the service and cannot be written again",
             code="PackageChanged",
-            hint="submit the request again",
+            hint=SUBMIT_AGAIN,
         )
     there = (*finished.entries, *finished.shards)
     return _Ending(
@@ -302,7 +302,7 @@ def _request_info(entries: Sequence[Entry]) -> Digest:
     for entry in entries:
         if entry.source_name == PACKAGE and entry.partition == 0:
             return Digest(sha256=entry.sha256, size_bytes=entry.size_bytes)
-    raise OperationError("the store lost the package's first entry", code="CheckpointLost", hint="submit the request again")
+    raise OperationError("the store lost the package's first entry", code="CheckpointLost", hint=SUBMIT_AGAIN)
 
 
 def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...] = (), shard: str = "") -> PayloadEntry:

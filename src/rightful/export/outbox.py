@@ -18,6 +18,7 @@ from rightful.export.side_by_side import SideBySide
 from rightful.export.subject_read import SubjectRead
 from rightful.export.trouble import Trouble
 from rightful.ids import OperationId
+from rightful.operation.model import SUBMIT_AGAIN
 from rightful.storage.interface import Put
 from rightful.store.interface import Store
 from rightful.store.values import Checkpoint, Entry, EntryState
@@ -277,7 +278,7 @@ class Outbox:
             "in the storage location",
             source_name=marking.entry.source_name,
             code="EntryUnknown",
-            hint="submit the request again",
+            hint=SUBMIT_AGAIN,
         )
 
     def _note(self, state: SubjectRead, known: Known) -> None:

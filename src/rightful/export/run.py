@@ -23,7 +23,7 @@ from rightful.export.stopping import Stopping
 from rightful.export.subject_read import SubjectRead
 from rightful.export.trouble import Trouble, failure_of
 from rightful.ids import OperationId
-from rightful.operation.model import Failure
+from rightful.operation.model import SUBMIT_AGAIN, Failure
 from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
 from rightful.store.interface import Store
@@ -203,9 +203,7 @@ class ReadRunner:
         """Return the secret of an operation, which its package's hashes and fingerprints are made with."""
         secret = sealed.secret(self._store.entries(operation.operation_id, PACKAGE, 0))
         if not secret:
-            raise OperationError(
-                "the operation was accepted by a version that could not hash", code="CheckpointLost", hint="submit it again"
-            )
+            raise OperationError("the operation was accepted by a version that could not hash", code="CheckpointLost", hint=SUBMIT_AGAIN)
         return secret
 
     def _partition(self, claim: ReadSet, states: list[SubjectRead], connector: Connector) -> Partition:
@@ -234,4 +232,4 @@ def _put(states: Sequence[SubjectRead]) -> tuple[int, int]:
     return sum(state.files for state in states), sum(state.size_bytes for state in states)
 
 
-_GONE = Failure(code="SubjectGone", message="the subject is no longer in the directory; submit the request again where that is wrong")
+_GONE = Failure(code="SubjectGone", message=f"the subject is no longer in the directory; where that is wrong, {SUBMIT_AGAIN}")

@@ -17,6 +17,7 @@ from rightful.directory.widened import WidenedDirectory
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.export.giving import GivingSource
 from rightful.ids import TenantId
+from rightful.operation.model import SUBMIT_AGAIN
 from rightful.storage.location import StoragePolicy
 from rightful.store.values import Scan
 
@@ -51,7 +52,7 @@ class TenantRuntime:
                 f"source {name!r} is no longer in the configuration",
                 source_name=name,
                 code="ConfigurationInvalid",
-                hint="put it back and resume, or submit the request again",
+                hint=f"put it back and resume, or {SUBMIT_AGAIN}",
             )
         return source, connector
 

@@ -22,7 +22,7 @@ from rightful.export.runtime import TenantRuntime
 from rightful.export.stopping import Stopping
 from rightful.identity.model import CallerKind
 from rightful.ids import OperationId, new_operation_id
-from rightful.operation.model import DataPolicyOperation, OperationStatus
+from rightful.operation.model import SUBMIT_AGAIN, DataPolicyOperation, OperationStatus
 from rightful.package import request_info
 from rightful.sealing import Sealer
 from rightful.storage.interface import Marking
@@ -195,11 +195,11 @@ class Submitter:
         subject = request.subject
         digest = hashlib.sha256(f"{subject.kind}\n{subject.subject_id}\n{location.container_key}".encode()).hexdigest()
         keys = []
-        if request.idempotency_key:  # first: it alone can name another request
-            # One request, whatever became of it: who wants another sends another key (draft-ietf-httpapi-idempotency-key-header 2.6).
-            keys.append(RepeatKey(f"idempotency-key:{request.idempotency_key}", _IDEMPOTENCY_S, names_failed=True))
-        if request.client_request_id:
-            # Clients send one correlation id with many calls: only with the same request it names a repeat.
+        if request.idempotency_key:
+            # One request, whatever became of it: who wants another sends another key.
+            keys.append(RepeatKey(f"idempotency-key:{request.idempotency_key}", _IDEMPOTENCY_S, is_binding=True))
+        elif request.client_request_id:
+            # Clients send one correlation id with many calls: it names a repeat only with the same request, without a key (ADR 0044).
             since = f"since {parse_since(request.since)}" if request.since is not None else ""
             wish = ":".join(filter(None, (digest, request.language, since)))
             keys.append(RepeatKey(f"client-request-id:{wish}:{request.client_request_id}", _RESEND_S))
@@ -300,12 +300,12 @@ def _check_same(operation: DataPolicyOperation, request: SubmitRequest) -> None:
     if parse_since(request.since) != operation.since or (request.since is not None and operation.since is None):
         raise Conflict(
             "the export that this request repeats was submitted with another since, or without one",
-            hint="wait for its end, or cancel that export and submit it again",
+            hint=f"wait for its end, or cancel that export, then {SUBMIT_AGAIN}",
         )
     if request.language and request.language != operation.language:
         raise Conflict(
             "the export that this request repeats was submitted with another language",
-            hint="leave language out, or cancel that export and submit it again",
+            hint=f"leave language out, or cancel that export and {SUBMIT_AGAIN}",
         )
 
 

@@ -21,7 +21,7 @@ from rightful.export.side_by_side import SideBySide
 from rightful.export.stopping import Stopping, StoppingClock
 from rightful.export.trouble import Trouble
 from rightful.ids import OperationId, TenantId
-from rightful.operation.model import Failure
+from rightful.operation.model import SUBMIT_AGAIN, Failure
 from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
 from rightful.store.fingerprint_folder import FingerprintFolder
@@ -34,7 +34,7 @@ _PUTS = 16
 """How many requests of one claim wait for storage locations at the same time."""
 
 _UNCONFIGURED = Failure(
-    code="ConfigurationInvalid", message="the tenant is no longer in the configuration; put it back and resume, or submit the request again"
+    code="ConfigurationInvalid", message=f"the tenant is no longer in the configuration; put it back and resume, or {SUBMIT_AGAIN}"
 )
 
 

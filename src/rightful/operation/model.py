@@ -8,6 +8,9 @@ import msgspec
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.subject.model import SubjectKind
 
+SUBMIT_AGAIN = "submit the request again, with a new Idempotency-Key if you send one"
+"""What to do about an operation that has ended and is of no use: its own key goes on naming it (ADR 0044)."""
+
 
 class OperationStatus(enum.StrEnum):
     """Where an operation stands; the rules are in `operation.status`."""

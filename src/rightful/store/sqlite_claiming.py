@@ -8,13 +8,13 @@ from typing import Any
 from rightful.audit.record import Action
 from rightful.clock import Clock
 from rightful.ids import TenantId
-from rightful.operation.model import Failure
+from rightful.operation.model import SUBMIT_AGAIN, Failure
 from rightful.store import rows
 from rightful.store.connection import Connection, Row
 from rightful.store.sqlite_records import Records
 from rightful.store.values import ClaimedOperation, ClaimedRead, FinishSet, ReadSet, Scan
 
-_EXPIRED = Failure(code="approvalExpired", message="nobody approved the export in time; submit it again")
+_EXPIRED = Failure(code="approvalExpired", message=f"nobody approved the export in time; {SUBMIT_AGAIN}")
 
 
 class Claiming(Records):

@@ -66,24 +66,29 @@ class Submitting(Looking):
             "find_repeat_key",
             caller_key=intent.caller_key,
             repeat_key=key.text,
-            even_failed=key.names_failed,
+            even_failed=key.is_binding,
             since=since,
         )
 
     def _find_repeat(self, connection: Connection, intent: Intent) -> Row | None:
-        for key in intent.repeat_keys:
-            found = self._find_named(connection, intent, key)
-            if found is not None:
-                return found
-        return self._one(
-            connection,
-            "find_open",
-            tenant_id=intent.tenant_id,
-            caller_key=intent.caller_key,
-            subject_id=intent.subject_id,
-            subject_kind=intent.subject_kind.value,
-            container_key=intent.container_key,
+        binding = [key for key in intent.repeat_keys if key.is_binding]
+        others = [key for key in intent.repeat_keys if not key.is_binding]
+        return (
+            self._find_first(connection, intent, binding)
+            or self._one(
+                connection,
+                "find_open",
+                tenant_id=intent.tenant_id,
+                caller_key=intent.caller_key,
+                subject_id=intent.subject_id,
+                subject_kind=intent.subject_kind.value,
+                container_key=intent.container_key,
+            )
+            or self._find_first(connection, intent, others)
         )
+
+    def _find_first(self, connection: Connection, intent: Intent, keys: Sequence[RepeatKey]) -> Row | None:
+        return next((found for key in keys if (found := self._find_named(connection, intent, key)) is not None), None)
 
     def promote(
         self, operation_id: OperationId, reads: Sequence[NewRead], entries: Sequence[Entry], *, approval: NewApproval | None = None

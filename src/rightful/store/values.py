@@ -24,8 +24,8 @@ class RepeatKey(msgspec.Struct, frozen=True):
     """`client-request-id:…` or `idempotency-key:…`."""
     valid_s: float
     """For how long after the operation has ended."""
-    names_failed: bool = False
-    """Whether it names an operation that failed, too."""
+    is_binding: bool = False
+    """Whether it names its operation however that ended, also while there is a newer one of the same request (ADR 0044)."""
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

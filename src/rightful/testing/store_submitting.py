@@ -131,7 +131,7 @@ class SubmittingSuite:
 
     def test_key_that_names_what_failed_does_so_for_its_time(self, store: Store, clock: ManualClock) -> None:
         def again(number: int) -> Intent:
-            return msgspec.structs.replace(intent(number, subject="s"), repeat_keys=(RepeatKey("k", KEY_VALID_S, names_failed=True),))
+            return msgspec.structs.replace(intent(number, subject="s"), repeat_keys=(RepeatKey("k", KEY_VALID_S, is_binding=True),))
 
         store.begin(again(1))
         store.promote(intent(1).operation_id, [NewRead(source_name="a")], [])
@@ -142,6 +142,24 @@ class SubmittingSuite:
         assert (repeat.operation_id, repeat.is_pending) == (intent(1).operation_id, False)
         clock.advance(1)
         assert store.begin(again(3)) is None
+
+    def test_binding_key_names_what_ended_though_a_newer_one_of_the_request_is_open(self, store: Store) -> None:
+        # GRAPH-15: other keys give way to what has not ended
+        for number, is_binding in ((1, True), (3, False)):
+            old, newer = (intent(each, subject=f"s{number}") for each in (number, number + 1))
+            named = msgspec.structs.replace(old, repeat_keys=(RepeatKey(f"k{number}", KEY_VALID_S, is_binding=is_binding),))
+            store.begin(named)
+            store.promote(old.operation_id, [NewRead(source_name="a")], [])
+            complete_all(store)
+            assert store.begin(newer) is None
+            repeat = store.begin(msgspec.structs.replace(named, operation_id=intent(9).operation_id))
+            assert repeat is not None
+            assert repeat.operation_id == (old if is_binding else newer).operation_id
+            store.promote(newer.operation_id, [NewRead(source_name="a")], [])
+            complete_all(store)
+            after = store.begin(msgspec.structs.replace(named, operation_id=intent(9).operation_id))
+            assert after is not None
+            assert after.operation_id == old.operation_id
 
     def test_key_of_what_was_complete_long_ago_names_nothing(self, store: Store, clock: ManualClock) -> None:
         store.begin(intent(1, subject="s", keys=("idempotency-key:k",)))
@@ -170,14 +188,18 @@ class SubmittingSuite:
         assert store.begin(intent(4, subject="s", keys=("idempotency-key:l",))) is None
 
     def test_key_of_another_request_goes_on_naming_that_one(self, store: Store) -> None:
+        def named(number: int, subject: str, key: str, *others: RepeatKey) -> Intent:
+            keys = (*others, RepeatKey(key, KEY_VALID_S, is_binding=True))
+            return msgspec.structs.replace(intent(number, subject=subject), repeat_keys=keys)
+
         for number, subject in ((1, "s"), (2, "t")):
-            store.begin(intent(number, subject=subject, keys=(f"idempotency-key:{subject}",)))
+            store.begin(named(number, subject, subject))
             store.promote(intent(number).operation_id, [NewRead(source_name="a")], [])
-        repeat = store.begin(intent(3, subject="t", keys=("idempotency-key:s",)))
+        repeat = store.begin(named(3, "t", "s"))
         assert repeat is not None
         assert repeat.operation_id == intent(1).operation_id
         assert repeat.request_digest != intent(3, subject="t").request_digest
-        again = store.begin(intent(4, subject="t", keys=("client-request-id:c", "idempotency-key:s")))
+        again = store.begin(named(4, "t", "s", RepeatKey("c", KEY_VALID_S)))
         assert again is not None
         assert again.operation_id == intent(1).operation_id
 
