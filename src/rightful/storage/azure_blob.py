@@ -91,6 +91,22 @@ class AzureBlobStorage:
         condition = ("x-ms-blob-condition-appendpos", str(at))
         return self._write(self._sas.target(path, "comp=appendblock"), (condition, _BINARY), (content,), len(content), is_append=True)
 
+    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> None:
+        """Put a block, which nobody sees; the service forgets it when the blob got none for a week."""
+        split_entry_path(path)
+        self._put_block(path, _block_id(name), chunks, sum(len(chunk) for chunk in chunks))
+
+    def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
+        """Name the blocks that a blob is made of; needs `w`."""
+        split_entry_path(path)
+        if len(names) > _MOST_BLOCKS or size_bytes > _LARGEST_BLOCK * _MOST_BLOCKS:
+            raise StorageRefused(
+                f"{self._sas.display} cannot take an entry of {len(names)} blocks",
+                refusal=Refusal.UNSUPPORTED,
+                hint=f"the blob service takes {_MOST_BLOCKS} at most: set export.layout: folder and submit the request again",
+            )
+        return self._commit(path, [_block_id(name) for name in names])
+
     def within(self, seconds: float) -> Self:
         """Return the same container, over the same connections, for calls that are over in time."""
         hurried = copy.copy(self)
@@ -119,9 +135,15 @@ class AzureBlobStorage:
             length = min(block_bytes, size_bytes - start)
             block_id = base64.b64encode(nonce + len(ids).to_bytes(4, "big")).decode()
             ids.append(block_id)
-            target = self._sas.target(path, f"comp=block&blockid={quote(block_id, safe='')}")
-            if self._write(target, (), blocks.take(length), length) is not Put.WRITTEN:
-                raise EntryConflict(f"{self._sas.display} has a blob of another kind at an entry's path", hint="use another container")
+            self._put_block(path, block_id, blocks.take(length), length)
+        return self._commit(path, ids)
+
+    def _put_block(self, path: str, block_id: str, body: Iterable[bytes | memoryview], size_bytes: int) -> None:
+        target = self._sas.target(path, f"comp=block&blockid={quote(block_id, safe='')}")
+        if self._write(target, (), body, size_bytes) is not Put.WRITTEN:
+            raise EntryConflict(f"{self._sas.display} has a blob of another kind at an entry's path", hint="use another container")
+
+    def _commit(self, path: str, ids: Sequence[str]) -> Put:
         names = "".join(f"<Latest>{block_id}</Latest>" for block_id in ids)
         content = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{names}</BlockList>'.encode()
         kind = ("x-ms-blob-content-type", "application/octet-stream")
@@ -209,6 +231,10 @@ def open_container(sas: SasUrl, host: PinnedHost, *, clock: Clock | None = None,
     """Return a container's storage with the abilities that the SAS does not deny; makes no request."""
     kind = _KINDS[sas.grants("r") is not False, sas.grants("l") is not False]
     return kind(sas, host, clock=clock, block_bytes=block_bytes)
+
+
+def _block_id(name: str) -> str:
+    return base64.b64encode(name.encode()).decode()
 
 
 def _code(answer: Answer) -> str:

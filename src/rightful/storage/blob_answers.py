@@ -54,6 +54,9 @@ _HINTS: Final = {
     Refusal.OTHER: "see the blob service's documentation of this code",
 }
 
+_FORGOTTEN: Final = "InvalidBlockList"
+"""A block that is to be named is not there: blocks that no blob names are kept for a week after the last one came (Put Block)."""
+
 _LONGEST_WAIT_S = 86_400.0
 _AGAIN: Final = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -88,6 +91,12 @@ def find_error(where: str, status: int, code: str, *, retry_after: str = "", req
     if 300 <= status < 400:  # noqa: PLR2004 - redirects
         return StorageRefused(
             f"{where} answered {said}: a redirect, which is never followed", refusal=Refusal.OTHER, hint="give the final URL"
+        )
+    if code == _FORGOTTEN:
+        return StorageRefused(
+            f"{where} answered {said}: it has forgotten what was put for the package, as it does after a week",
+            refusal=Refusal.OTHER,
+            hint="submit the request again",
         )
     refusal = _REFUSALS.get(code) or _BY_STATUS.get(status, Refusal.OTHER)
     if refusal is Refusal.SIGNATURE and expired:

@@ -5,12 +5,12 @@ Rules:
   at the path; an implementation that can read back tells a different content by raising `EntryConflict`.
 * An entry becomes visible whole or not at all. It is durable once `sync` has returned.
 * `StorageUnavailable` is worth another try of the same call; `StorageRefused` is not; nothing else is raised.
-* Reading and listing are abilities of their own: most SAS URLs can only write.
+* Reading, listing and deleting are abilities of their own: most SAS URLs can only write. So is joining.
 * Calls come from any thread, several at once.
 """
 
 import enum
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -70,6 +70,35 @@ class Listing(Protocol):
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield (path, size in bytes) of every entry whose path starts with the prefix, sorted by path."""
+        ...
+
+
+@runtime_checkable
+class Deleting(Protocol):
+    """The ability to delete what was put."""
+
+    def delete(self, folder: str) -> None:
+        """Delete all visible entries below a folder (without `/` at its end), durably; nothing happens where there is none."""
+        ...
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """The ability to make an entry of pieces that were put before: in any order, by several processes, and long ago."""
+
+    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> None:
+        """Put a piece, of at least one byte, for the entry at a path; it replaces what had its name. Nobody takes it for an entry.
+
+        It is durable once `sync` has returned. All names of one entry are hexadecimal and of one length.
+        """
+        ...
+
+    def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
+        """Create an entry of its pieces in this order, which have `size_bytes` together; pieces that are not named are dropped.
+
+        `ALREADY_THERE` where an entry lies at the path; the pieces may be gone then. `EntryConflict` where it can be told that it is
+        another one.
+        """
         ...
 
 

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -35,7 +36,7 @@ _NO_UNNAMED_FILES = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, err
 class LocalStorage:
     """Entries below one folder, which is made where it is missing. Safe to use from any thread and from several processes.
 
-    Also has the abilities `Reading` and `Listing`. Once a sync has failed, every later put and sync fails (`is_broken`).
+    Also has the abilities `Reading`, `Listing` and `Deleting`. Once a sync has failed, every later put and sync fails (`is_broken`).
     """
 
     def __init__(self, root: Path, *, unnamed_files: bool = True) -> None:
@@ -136,6 +137,21 @@ class LocalStorage:
                     yield path, size
         finally:
             os.close(base_fd)
+
+    def delete(self, folder: str) -> None:
+        """Delete a folder and what is in it; no link is followed."""
+        *parents, name = split_entry_path(folder)
+        try:
+            parent_fd = self._open_folder("/".join(parents))
+            try:
+                shutil.rmtree(name, dir_fd=parent_fd)
+                os.fsync(parent_fd)
+            finally:
+                os.close(parent_fd)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise translate(error) from error
 
     # -- one entry ----------------------------------------------------------------------------------------------------
     def _is_free(self, path: str) -> bool:

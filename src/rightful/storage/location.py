@@ -22,6 +22,8 @@ class StoragePolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Entries that `storage.allow` describes."""
     accounts: dict[str, str] = {}
     """Named accounts: `file:///absolute/path`."""
+    needs_write: bool = False
+    """Whether the right to create is too little: a package as one ZIP file is put together from pieces."""
 
 
 class ContainerLocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,6 +158,8 @@ def _check_permissions(sas: SasUrl, policy: StoragePolicy) -> None:
     if policy.checks == "standard":
         if sas.permissions.isdisjoint("cw"):
             raise refuse("the SAS can neither create nor write", code=_PERMISSIONS_CODE, hint="give it create or write (sp=c or sp=w)")
+        if policy.needs_write and "w" not in sas.permissions:
+            raise refuse("the SAS may only create", code=_PERMISSIONS_CODE, hint="give it write (sp=w): packages here are one ZIP file")
         return
     if not sas.permissions.issuperset("wa"):
         raise refuse("the SAS cannot both write and add", code=_PERMISSIONS_CODE, hint="give it write and add, and nothing else (sp=aw)")

@@ -3,35 +3,35 @@
 import math
 import random
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from rightful.clock import Clock
 from rightful.errors import StorageUnavailable
-from rightful.storage.interface import Marking, Put, Storage
+from rightful.storage.interface import Joining, Marking, Put, Storage
 
+T = TypeVar("T")
+
+_ATTEMPTS = 5
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
 
 
-class RetryingStorage:
-    """The `put` of a storage, tried again on `StorageUnavailable`, after a wait that doubles and is never shorter than was asked for.
+class _Retrying:
+    """Calls that are tried again on `StorageUnavailable`, after a wait that doubles and is never shorter than was asked for.
 
-    Only chunks that can be iterated again (a `Sequence`) are tried again; an iterator is tried once. After a try whose answer was lost
-    the next one may find the entry: `ALREADY_THERE`, and whoever knows its digest knows whose it is. Where the service asks for a wait
-    of more than half a minute the error passes, for the caller to come back later; so it does where a try would begin later than
-    `patience_s` after the first. `sync` is the storage's own, and never repeated: after a failed one there is nothing left to sync.
+    Where the service asks for a wait of more than half a minute the error passes, for the caller to come back later; so it does where a
+    try would begin later than `patience_s` after the first.
     """
 
     def __init__(
         self,
-        inner: Storage,
         clock: Clock,
         *,
-        attempts: int = 5,
+        attempts: int = _ATTEMPTS,
         first_wait_s: float = _FIRST_WAIT_S,
         patience_s: float = math.inf,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._inner = inner
         self._clock = clock
         self._attempts = attempts
         self._first_wait_s = first_wait_s
@@ -42,24 +42,7 @@ class RetryingStorage:
         self.may_have_arrived = False
         """Whether a try of the last call failed that may have been carried out."""
 
-    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
-        """Create an entry, in several tries where needed."""
-        attempts = self._attempts if isinstance(chunks, Sequence) else 1
-        return self._try(lambda: self._inner.put(path, chunks, size_bytes=size_bytes), attempts)
-
-    def put_append(self, path: str, content: bytes) -> Put:
-        """Create an append blob, in several tries where needed; only of a storage that is `Marking`."""
-        marking = self._inner
-        assert isinstance(marking, Marking)
-        return self._try(lambda: marking.put_append(path, content), self._attempts)
-
-    def append(self, path: str, content: bytes, *, at: int) -> Put:
-        """Append to an append blob, in several tries where needed; only of a storage that is `Marking`."""
-        marking = self._inner
-        assert isinstance(marking, Marking)
-        return self._try(lambda: marking.append(path, content, at=at), self._attempts)
-
-    def _try(self, call: Callable[[], Put], attempts: int) -> Put:
+    def _try(self, call: Callable[[], T], attempts: int) -> T:
         self.may_have_arrived = False
         last_begin = self._clock.monotonic() + self._patience_s
         attempt = 0
@@ -80,3 +63,58 @@ class RetryingStorage:
         backoff_s = min(self._first_wait_s * 2**attempt, _LONGEST_WAIT_S) * (0.5 + self._jitter() / 2)
         wait_s = max(backoff_s, error.retry_after_s or 0.0)
         return wait_s if wait_s <= _LONGEST_WAIT_S else None
+
+
+class RetryingStorage(_Retrying):
+    """The puts of a storage, tried again.
+
+    Only chunks that can be iterated again (a `Sequence`) are tried again; an iterator is tried once. After a try whose answer was lost
+    the next one may find the entry: `ALREADY_THERE`, and whoever knows its digest knows whose it is. `sync` is the storage's own, and
+    never repeated: after a failed one there is nothing left to sync.
+    """
+
+    def __init__(
+        self,
+        inner: Storage,
+        clock: Clock,
+        *,
+        attempts: int = _ATTEMPTS,
+        first_wait_s: float = _FIRST_WAIT_S,
+        patience_s: float = math.inf,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        super().__init__(clock, attempts=attempts, first_wait_s=first_wait_s, patience_s=patience_s, jitter=jitter)
+        self._inner = inner
+
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
+        """Create an entry, in several tries where needed."""
+        attempts = self._attempts if isinstance(chunks, Sequence) else 1
+        return self._try(lambda: self._inner.put(path, chunks, size_bytes=size_bytes), attempts)
+
+    def put_append(self, path: str, content: bytes) -> Put:
+        """Create an append blob, in several tries where needed; only of a storage that is `Marking`."""
+        marking = self._inner
+        assert isinstance(marking, Marking)
+        return self._try(lambda: marking.put_append(path, content), self._attempts)
+
+    def append(self, path: str, content: bytes, *, at: int) -> Put:
+        """Append to an append blob, in several tries where needed; only of a storage that is `Marking`."""
+        marking = self._inner
+        assert isinstance(marking, Marking)
+        return self._try(lambda: marking.append(path, content, at=at), self._attempts)
+
+
+class RetryingJoining(_Retrying):
+    """The ability `Joining`, tried again: a piece may be put twice, and an entry that is there after a lost answer may be this one."""
+
+    def __init__(self, inner: Joining, clock: Clock, *, attempts: int = _ATTEMPTS, patience_s: float = math.inf) -> None:
+        super().__init__(clock, attempts=attempts, patience_s=patience_s)
+        self._inner = inner
+
+    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> None:
+        """Put a piece, in several tries where needed."""
+        self._try(lambda: self._inner.put_piece(path, name, chunks), self._attempts)
+
+    def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
+        """Join pieces, in several tries where needed."""
+        return self._try(lambda: self._inner.join(path, names, size_bytes=size_bytes), self._attempts)

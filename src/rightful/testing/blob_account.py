@@ -116,6 +116,11 @@ class BlobAccount:
         with self._lock:
             del self._containers[container]
 
+    def forget_blocks(self, container: str) -> None:
+        """Drop all blocks that no blob names, as the service does with those that are a week old."""
+        with self._lock:
+            self._containers[container].blocks.clear()
+
     def carry_out(self, call: Call) -> Answer:
         """Do what a request asks for, if its SAS allows it."""
         with self._lock:

@@ -163,6 +163,10 @@ class BlobSimulator:
         """Delete a container."""
         self.account.delete_container(container)
 
+    def forget_blocks(self, container: str) -> None:
+        """Drop all blocks that no blob names, as the service does with those that are a week old."""
+        self.account.forget_blocks(container)
+
     # -- faults -------------------------------------------------------------------------------------------------------
     def fail(self, fault: Fault, *, after: int = 0, times: int = 1, path: str = "") -> None:
         """Let requests whose entry path holds `path` meet a fault: so many `times`, `after` so many of them.

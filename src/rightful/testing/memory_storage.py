@@ -92,6 +92,11 @@ class MemoryStorage:
             found = sorted((path, len(content)) for path, content in self.entries.items() if path.startswith(prefix))
         yield from found
 
+    def delete(self, folder: str) -> None:
+        """Delete what lies below a folder."""
+        with self._lock:
+            self.entries = {path: content for path, content in self.entries.items() if not path.startswith(f"{folder}/")}
+
     def _find(self, path: str) -> bytes | None:
         with self._lock:
             return self._pending.get(path, self.entries.get(path))

@@ -6,7 +6,8 @@ Subclass it, name it `Test…` and return a new, empty storage from `storage`:
         def storage(self) -> Storage:
             return MyStorage(...)
 
-A storage that cannot read its entries back also overrides `content`. What `storage` returns is closed after each test.
+A storage that cannot read its entries back also overrides `content`, one that cannot join pieces `can_join`. What `storage` returns is
+closed after each test.
 """
 
 import threading
@@ -14,14 +15,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from rightful.errors import EntryConflict
+from rightful.errors import EntryConflict, StorageRefused
 from rightful.storage.interface import Listing, Marking, Put, Reading, Storage
+from rightful.storage.pieces import joining
 
 _MIB = 1 << 20
 
 
 class StorageSuite:
     """Tests of the contract in `storage/interface.py`."""
+
+    can_join = True
+    """Whether entries can be joined of pieces; False for a location that lacks the right to."""
 
     def storage(self) -> Storage:
         """Return a new, empty storage."""
@@ -203,3 +208,59 @@ class StorageSuite:
         assert storage.append("RequestInfo.json", b" ", at=3) is Put.ALREADY_THERE
         assert storage.append("RequestInfo.json", b" ", at=2) is Put.WRITTEN
         assert self.content(storage, "RequestInfo.json") == b"{} "
+
+    # -- joining ------------------------------------------------------------------------------------------------------
+    def test_entry_is_joined_of_the_pieces_that_are_named_in_that_order(self) -> None:
+        """Whenever they were put; what is not named is left out, and nobody sees the entry before."""
+        storage = self._new()
+        if not self.can_join:
+            return
+        pieces = joining(storage)
+        for name, content in (("03", b"c"), ("01", b"a" * 3 * _MIB), ("04", b"no"), ("02", b"b")):
+            pieces.put_piece("a/b.zip", name, (content[:1], content[1:]))
+        storage.sync()
+        assert self.content(storage, "a/b.zip") is None
+        assert pieces.join("a/b.zip", ["01", "03", "02"], size_bytes=3 * _MIB + 2) is Put.WRITTEN
+        storage.sync()
+        assert self.content(storage, "a/b.zip") == b"a" * 3 * _MIB + b"cb"
+        if isinstance(storage, Listing):
+            assert [path for path, _ in storage.list("")] == ["a/b.zip"]
+
+    def test_piece_that_is_put_again_takes_the_place_of_its_name(self) -> None:
+        """So a put whose answer was lost can be repeated."""
+        storage = self._new()
+        if not self.can_join:
+            return
+        pieces = joining(storage)
+        for _ in range(2):
+            pieces.put_piece("a.zip", "00", (b"one",))
+            storage.sync()
+        assert pieces.join("a.zip", ["00"], size_bytes=3) is Put.WRITTEN
+        storage.sync()
+        assert self.content(storage, "a.zip") == b"one"
+
+    def test_joined_entry_is_never_replaced(self) -> None:
+        """A second join finds it there, though its pieces are gone, and other pieces were put meanwhile."""
+        storage = self._new()
+        if not self.can_join:
+            return
+        pieces = joining(storage)
+        pieces.put_piece("a.zip", "00", (b"one",))
+        pieces.join("a.zip", ["00"], size_bytes=3)
+        storage.sync()
+        pieces.put_piece("a.zip", "01", (b"two",))
+        assert pieces.join("a.zip", ["00", "01"], size_bytes=3) is Put.ALREADY_THERE
+        storage.sync()
+        assert self.content(storage, "a.zip") == b"one"
+
+    def test_piece_that_was_never_put_leaves_nothing(self) -> None:
+        """The entry cannot be made."""
+        storage = self._new()
+        if not self.can_join:
+            return
+        pieces = joining(storage)
+        pieces.put_piece("a.zip", "00", (b"one",))
+        with pytest.raises(StorageRefused):
+            pieces.join("a.zip", ["00", "01"], size_bytes=6)
+        storage.sync()
+        assert self.content(storage, "a.zip") is None

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from tests.servers.azurite import Azurite
 
+from rightful.errors import Refusal, StorageRefused
 from rightful.pinned import PinnedHost
 from rightful.storage.azure_blob import AzureBlobStorage, open_container
 from rightful.storage.interface import Storage
 from rightful.storage.local import LocalStorage
+from rightful.storage.pieces import joining
 from rightful.storage.sas import parse_sas_url
 from rightful.testing.blob_simulator import BlobSimulator
 from rightful.testing.memory_storage import MemoryStorage
@@ -68,6 +70,12 @@ class SimulatedWriteOnly(TestSimulatedContainer):
 
 class TestSimulatedCreateOnlyContainer(SimulatedWriteOnly):
     permissions = "ac"
+    can_join = False
+
+    def test_piece_is_refused(self) -> None:
+        with pytest.raises(StorageRefused) as caught:
+            joining(self._new()).put_piece("a.zip", "00", (b"one",))
+        assert caught.value.refusal is Refusal.PERMISSION
 
 
 class TestSimulatedWriteOnlyContainer(SimulatedWriteOnly):
@@ -93,6 +101,7 @@ class TestAzurite(StorageSuite):
 @pytest.mark.azurite
 class TestAzuriteCreateOnly(TestAzurite):
     permissions = "ac"
+    can_join = False
 
     def content(self, storage: Storage, path: str) -> bytes | None:
         return self.azurite.blob(self.containers[id(storage)], path)
@@ -101,3 +110,4 @@ class TestAzuriteCreateOnly(TestAzurite):
 @pytest.mark.azurite
 class TestAzuriteWriteOnly(TestAzuriteCreateOnly):
     permissions = "w"
+    can_join = True
