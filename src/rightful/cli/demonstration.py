@@ -35,7 +35,8 @@ from rightful.config.model import Config
 from rightful.errors import ExportError
 from rightful.identity.model import CallerKind
 from rightful.identity.permissions import USER_EXPORT
-from rightful.package.verify import FolderReader, PackageState, Verification, verify
+from rightful.package.opening import open_local
+from rightful.package.verify import PackageState, Verification, verify
 from rightful.sample import company as sample
 from rightful.sample.company import SampleCompany
 
@@ -189,7 +190,8 @@ def _export(company: SampleCompany, config: Config, talk: _Talk, *, as_json: boo
 
 def _verify(package: Path, talk: _Talk) -> Verification:
     started = time.monotonic()
-    found = verify(FolderReader(package))
+    with open_local(package) as reader:
+        found = verify(reader)
     if found.state is PackageState.WHOLE:
         text = f"verified: {found.entries} entries, {format_bytes(found.size_bytes)}, each with the SHA-256 that the manifest says"
         talk.done(text, time.monotonic() - started)

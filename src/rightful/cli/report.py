@@ -47,8 +47,8 @@ def show(operation: Operation, *, as_json: bool) -> None:
     if operation.package is not None:
         package = operation.package
         facts.append(("package", f"{package.prefix or '/'}: {package.entries} entries, {format_bytes(package.size_bytes)}"))
-        if (folder := _folder_of(operation)) is not None:
-            facts.append(("folder", str(folder)))
+        if (place := _place_of(operation)) is not None:
+            facts.append(("folder" if place.is_dir() else "file", str(place)))
         facts.append(("manifest", f"sha256 {package.manifest_sha256}"))
     for name, value in facts:
         if value:
@@ -62,15 +62,15 @@ def show(operation: Operation, *, as_json: bool) -> None:
     emit_table(("source", "state", "found", "took"), rows)
 
 
-def _folder_of(operation: Operation) -> Path | None:
+def _place_of(operation: Operation) -> Path | None:
     """Return where a package of a named account lies, where it lies on this machine and the command has read the configuration."""
     config, package = current().known_config, operation.package
     if config is None or package is None:
         return None
     name = operation.storage_location or ""
     accounts = [account for tenant in config.tenants if (account := tenant.storage.accounts.get(name)) is not None]
-    folders = {account_folder(AccountLocation(name=name, url=account.url)) / package.prefix for account in accounts}
-    there = [folder for folder in folders if folder.is_dir()]
+    places = {account_folder(AccountLocation(name=name, url=account.url)) / package.prefix for account in accounts}
+    there = [place for place in places if place.exists()]
     return there[0] if len(there) == 1 else None
 
 

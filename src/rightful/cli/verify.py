@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,13 +15,11 @@ from rightful.cli.output import emit, emit_json, emit_table, format_bytes, say
 from rightful.clock import SystemClock
 from rightful.errors import ConfigurationError, PackageError, Refusal, StorageError, StorageRefused
 from rightful.package import hashing
-from rightful.package.bagit import BAGIT_PATH, TAG_MANIFEST_PATH
 from rightful.package.minisign import PublicKey, parse_public_key
-from rightful.package.readers import FolderReader, PackageReader, ReadableStorage, StorageReader
+from rightful.package.opening import ROOT_MARKS, open_local, operation_of, packed_name
+from rightful.package.readers import PackageReader, ReadableStorage, StorageReader
 from rightful.package.request_info import PATH as REQUEST_INFO_PATH
-from rightful.package.request_info import operation_of
 from rightful.package.verify import PackageState, Verification, verify
-from rightful.package.zip_reader import ZipReader
 from rightful.storage.interface import Listing, Reading, Storage
 from rightful.storage.location import StoragePolicy
 from rightful.storage.registry import Storages
@@ -29,10 +27,8 @@ from rightful.storage.sas import SasUrl, parse_sas_url
 
 _FILE_URL = "file://"
 _LARGEST_LOCATION = 16_384
-_LARGEST_REQUEST_INFO = 65_536
 _EXITS = {PackageState.WHOLE: Exit.OK, PackageState.DAMAGED: Exit.FAILED, PackageState.INCOMPLETE: Exit.INCOMPLETE}
 _ABILITIES: tuple[tuple[str, Any], ...] = (("read", Reading), ("list", Listing))
-_ROOT_MARKS = (REQUEST_INFO_PATH, BAGIT_PATH, TAG_MANIFEST_PATH)
 
 
 @click.command()
@@ -51,9 +47,10 @@ _ROOT_MARKS = (REQUEST_INFO_PATH, BAGIT_PATH, TAG_MANIFEST_PATH)
 def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
     """Check a package: what is missing, extra or changed.
 
-    PACKAGE is a folder, a ZIP file of one, a file:// address of either, the SAS URL of a container that may be read and listed, or - to
-    read that URL from stdin. Exits with 0 where the package is whole, with 1 where it is damaged, with 3 where it is not finished. Where
-    --config names the service's configuration, its audit trail records the check, also one that breaks off.
+    PACKAGE is a folder, a ZIP file of one, the folder that a ZIP file was delivered to, a file:// address of these, the SAS URL of a
+    container that may be read and listed, or - to read that URL from stdin. Exits with 0 where the package is whole, with 1 where it is
+    damaged, with 3 where it is not finished. Where --config names the service's configuration, its audit trail records the check, also one
+    that breaks off.
     """
     trusted = [_parse_key(text) for text in keys]
     as_json = current().as_json
@@ -83,16 +80,10 @@ def _record(operation_id: str, ended: PackageState | BaseException) -> None:
 
 
 def _operation_id(reader: PackageReader) -> str:
-    """Return which operation a package says to be of; nothing where it cannot be read there, or is damaged."""
-    content = b""
     try:
-        for chunk in reader.read(REQUEST_INFO_PATH):
-            content += chunk
-            if len(content) > _LARGEST_REQUEST_INFO:
-                return ""
-    except (OSError, StorageError):
+        return operation_of(reader)
+    except StorageError:
         return ""
-    return operation_of(content)
 
 
 @contextmanager
@@ -103,18 +94,16 @@ def _open(package: str, prefix: str) -> Iterator[PackageReader]:
     if text.startswith(_FILE_URL):
         text = unquote(text.removeprefix(_FILE_URL)) or "/"
     if "://" not in text:
-        path = Path(text)
-        if not path.is_file():
-            yield FolderReader(path / prefix)
-            return
-        with closing(ZipReader(path, _ROOT_MARKS)) as packed:
-            yield packed
+        with open_local(Path(text) / prefix if prefix else Path(text)) as reader:
+            yield reader
         return
     sas = parse_sas_url(text)
     storages = Storages()
     try:
         storage = _readable(storages.open(text, StoragePolicy(allow=(_as_allowed(sas),))))
-        yield StorageReader(storage, prefix or _find_prefix(storage))
+        found = StorageReader(storage, prefix or _find_prefix(storage))
+        _refuse_packed(found)
+        yield found
     finally:
         storages.close()
 
@@ -149,14 +138,21 @@ def _as_allowed(sas: SasUrl) -> str:
     return f"{host}:{sas.port}"
 
 
+def _refuse_packed(reader: StorageReader) -> None:
+    """Refuse a package that lies there as a ZIP file: its directory is at its end, and a container is read from the beginning."""
+    packed = packed_name(operation_of(reader))
+    if any(path == packed for path, _ in reader.list()):
+        raise PackageError(f"the package is the ZIP file {packed} in the container", hint="download that file and give it instead")
+
+
 def _find_prefix(storage: ReadableStorage) -> str:
     """Return where the container's only package lies."""
     tops: dict[str, None] = {}
     for path, _ in storage.list(""):
-        if path in _ROOT_MARKS:
+        if path in ROOT_MARKS:
             return ""
         top, _, rest = path.partition("/")
-        if rest in _ROOT_MARKS:
+        if rest in ROOT_MARKS:
             tops[top] = None
     if len(tops) == 1:
         return next(iter(tops))
