@@ -158,8 +158,8 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Search of written parts for other people's identifiers. Not applied yet; that each row is the subject's is checked always."""
     formats: Annotated[tuple[Form, ...], msgspec.Meta(min_length=1)] = (Form.JSONL,)
     """Forms of the records: one or several of `jsonl`, `csv`, `json` and `parquet`, each once; what is counted is the first."""
-    layout: Literal["folder"] = "folder"
-    """One blob an entry."""
+    layout: Literal["folder", "zip"] = "folder"
+    """`folder`: one blob an entry. `zip`: one ZIP file a package, of the same entries; a SAS has to have the right to write."""
     viewer: Literal["on", "off"] = "on"
     """`on`: the package has START-HERE.html, which shows the person what is in it, in a browser, without a network."""
     language: str = ""

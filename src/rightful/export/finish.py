@@ -9,7 +9,8 @@ import msgspec
 from rightful import __version__
 from rightful.clock import Clock
 from rightful.config.model import SourceConfig
-from rightful.errors import EntryConflict, OperationError
+from rightful.errors import EntryConflict, OperationError, StorageError
+from rightful.export import layout, zipping
 from rightful.export.fingerprints import Compared, Fingerprints, Kept
 from rightful.export.identities import Identities
 from rightful.export.known import NOTHING
@@ -19,6 +20,7 @@ from rightful.export.records import PACKAGE, EntryRecord, ReadRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
 from rightful.export.trouble import Trouble
+from rightful.export.zipping import ZipStorage
 from rightful.ids import TenantId
 from rightful.operation.model import SUBMIT_AGAIN, PackageTotals
 from rightful.package import bagit, closing, ledger, paths, receipt
@@ -52,11 +54,15 @@ class _Ending(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one package, ready to be put."""
 
     operation: ClaimedOperation
+    location: Storage
     storage: Storage
+    """Where its entries are put: the location, or the ZIP file in it."""
     documents: tuple[closing.Document, ...]
     new_entries: tuple[Entry, ...]
     """To be put down before the documents are put; none where an earlier attempt put the same down."""
     totals: PackageTotals
+    begun: zipping.Begun | None = None
+    """What a ZIP file holds so far; None for a folder."""
     sealed_fingerprints: bytes | None = None
     """What is kept to compare later operations with, None where nothing is."""
     has_fingerprints: bool = False
@@ -109,7 +115,7 @@ class Finisher:
         putter = Putter(self._clock)
         ours = [ending for ending in endings if ending.operation.operation_id not in lost]
         was_put = self._side_by_side.map(
-            lambda ending: self._put(putter, ending, tenant), ours, is_remote=lambda ending: ending.storage.properties.is_remote
+            lambda ending: self._put(putter, ending, tenant), ours, is_remote=lambda ending: ending.location.properties.is_remote
         )
         written = [ending for ending, is_there in zip(ours, was_put, strict=True) if is_there]
         ended = self._sync(written, tenant)
@@ -128,16 +134,19 @@ class Finisher:
         """Yield what is to be put; nothing where the operation cannot be finished."""
         sealed = Sealed(self._sealer, operation.tenant_id, operation.operation_id)
         try:
-            storage = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
+            location = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
+            storage = zipping.opened(location, operation.prefix, self._clock)
             entries = self._store.entries(operation.operation_id)
             reads = self._reads(operation, sealed)
             kept = self._index(operation, tenant, reads, sealed.secret(entries))
             compared = self._fingerprints.compare(operation, kept) if operation.since is not None and kept is not None else None
             finished = self._finished(operation, tenant, sealed, entries, reads, compared)
-            ending = _ending(operation, storage, finished, closing.documents(finished), entries)
+            ending = _ending(operation, location, finished, closing.documents(finished), entries)
             is_kept = kept is not None and tenant.config.export.compare_days > 0
             yield msgspec.structs.replace(
                 ending,
+                storage=storage,
+                begun=_begun(entries, sealed) if isinstance(storage, ZipStorage) else None,
                 sealed_fingerprints=self._fingerprints.seal(operation, kept) if kept is not None and is_kept else None,
                 has_fingerprints=kept is not None,
             )
@@ -165,11 +174,25 @@ class Finisher:
                 self._store.stage(unknown, owner=self._owner, finishing=[ending.operation])
             self._trouble.finishing(ending.operation, unput.error, tenant.config.export)
             return False
+        return self._join(ending, tenant)
+
+    def _join(self, ending: _Ending, tenant: TenantRuntime) -> bool:
+        """Make the ZIP file, where the package is one; nothing of it can be seen before."""
+        file = ending.storage
+        if not isinstance(file, ZipStorage) or ending.begun is None:
+            return True
+        try:
+            documents = [(document.path, document.digest.size_bytes) for document in ending.documents]
+            if not file.end(ending.begun, documents, may_be_there=not ending.new_entries):
+                raise EntryConflict("something else lies at the path of the package", hint="use a storage location that is empty")
+        except StorageError as error:
+            self._trouble.finishing(ending.operation, error, tenant.config.export)
+            return False
         return True
 
     def _sync(self, endings: Sequence[_Ending], tenant: TenantRuntime) -> list[_Ending]:
         """Make what was put durable; return what is."""
-        failed = sync_each(ending.storage for ending in endings)
+        failed = sync_each((ending.storage for ending in endings), self._side_by_side)
         for ending in endings:
             if id(ending.storage) in failed:
                 self._trouble.finishing(ending.operation, failed[id(ending.storage)], tenant.config.export)
@@ -249,7 +272,7 @@ class Finisher:
 
 def _ending(
     operation: ClaimedOperation,
-    storage: Storage,
+    location: Storage,
     finished: closing.Finished,
     documents: tuple[closing.Document, ...],
     entries: Sequence[Entry],
@@ -281,17 +304,33 @@ def _ending(
     there = (*finished.entries, *finished.shards)
     return _Ending(
         operation=operation,
-        storage=storage,
+        location=location,
+        storage=location,
         documents=documents,
         new_entries=() if before else new,
         totals=PackageTotals(
-            prefix=operation.prefix,
+            prefix=layout.shown(operation.prefix),
             entries=len(there) + len(documents) + 1,
             size_bytes=sum(entry.size_bytes for entry in there) + sum(document.digest.size_bytes for document in documents),
             manifest_sha256=_sha256(documents, bagit.MANIFEST_PATH),
             receipt_sha256=_sha256(documents, receipt.PATH),
         ),
     )
+
+
+def _begun(entries: Sequence[Entry], sealed: Sealed) -> zipping.Begun:
+    """Return what a package's ZIP file holds so far, in the order of the store's entries."""
+    content = b""
+    members: list[zipping.Member] = []
+    for entry in entries:
+        if entry.state not in _THERE or (entry.source_name == PACKAGE and entry.partition == _CLOSING_PARTITION):
+            continue
+        record = sealed.open_entry(entry.sealed)
+        if entry.source_name == PACKAGE:
+            content = record.content
+        else:
+            members.append(zipping.member(record.path, entry.size_bytes, record.packed))
+    return zipping.Begun(request_info=content, members=tuple(members))
 
 
 def _sha256(documents: Sequence[closing.Document], path: str) -> str:

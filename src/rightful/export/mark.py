@@ -9,9 +9,12 @@ import hashlib
 from collections.abc import Callable
 
 from rightful.clock import Clock
+from rightful.errors import Refusal, StorageRefused
+from rightful.export.zipping import PIECE_NAME_LENGTH
 from rightful.ids import OperationId
 from rightful.storage.interface import Hurrying, Put, Storage
-from rightful.storage.retrying import RetryingStorage
+from rightful.storage.pieces import joining
+from rightful.storage.retrying import RetryingJoining, RetryingStorage
 
 _ATTEMPTS = 3
 _PATIENCE_S = 5.0
@@ -21,6 +24,8 @@ _LONGEST_S = 15.0
 _CONFIRMATIONS = 3
 """How many confirmations may have gone astray."""
 _LENGTHS = 4096
+_TRIAL = "0" * PIECE_NAME_LENGTH
+"""Names a piece that is put to see whether it can be."""
 
 
 class Mark:
@@ -32,11 +37,29 @@ class Mark:
         """Take what is to lie at the path; `may_be_ours` where an earlier attempt may have put it. The time begins now."""
         self._storage = storage.within(longest_s) if isinstance(storage, Hurrying) else storage
         self._retrying = RetryingStorage(self._storage, clock, attempts=_ATTEMPTS, patience_s=_PATIENCE_S)
+        self._clock = clock
         self._path = path
         self.content = content
         """What lies there once it is ours."""
         self.may_be_ours = may_be_ours
         """Whether what lies there already may be this mark."""
+
+    def try_pieces(self, path: str) -> None:
+        """See whether a ZIP file can be put there, before anything is marked: a SAS with a stored access policy does not say so.
+
+        Raises:
+            StorageError: it cannot. Else a piece lies there that no file names, and that nobody sees.
+        """
+        pieces = joining(self._storage)
+        if not self._storage.properties.is_remote:
+            return
+        try:
+            RetryingJoining(pieces, self._clock, attempts=_ATTEMPTS, patience_s=_PATIENCE_S).put_piece(path, _TRIAL, (b"-",))
+        except StorageRefused as error:
+            if error.refusal is not Refusal.PERMISSION:
+                raise
+            hint = "give it write (sp=w), which a package as one ZIP file needs"
+            raise StorageRefused(error.message, refusal=error.refusal, hint=hint) from error
 
     def put(self) -> bool:
         """Put it at a path that is this request's alone, or that can be compared; return whether it lies there."""

@@ -17,6 +17,7 @@ from rightful.export.records import EntryRecord
 from rightful.export.side_by_side import SideBySide
 from rightful.export.subject_read import SubjectRead
 from rightful.export.trouble import Trouble
+from rightful.export.zipping import ZipStorage
 from rightful.ids import OperationId
 from rightful.operation.model import SUBMIT_AGAIN
 from rightful.storage.interface import Put
@@ -191,7 +192,7 @@ class Outbox:
         )
 
     def _sync(self, states: Sequence[SubjectRead]) -> None:
-        failed = sync_each(state.storage for state in states if state.is_alive)
+        failed = sync_each((state.storage for state in states if state.is_alive), self._side_by_side)
         for state in states:
             if id(state.storage) in failed:
                 self._give_up(state, failed[id(state.storage)])
@@ -335,5 +336,5 @@ def _now_done(each: Placed) -> Iterator[Entry]:
     if draft.fingerprints is not None:
         state.count_fingerprints(draft.fingerprints)
     if each.standing is not Standing.DONE:
-        yield each.done()
+        yield each.done(state.storage.take(state.operation.prefix + each.path) if isinstance(state.storage, ZipStorage) else None)
     yield from each.superseded_entries()

@@ -12,8 +12,9 @@ from rightful.connectors.interface import Cursor
 from rightful.errors import EntryConflict
 from rightful.export.known import MARKER_SHA256, NOTHING, Known, Standing
 from rightful.export.putting import read_digest
-from rightful.export.records import EntryRecord
+from rightful.export.records import EntryRecord, Packed
 from rightful.export.subject_read import SubjectRead
+from rightful.export.zipping import ZipStorage
 from rightful.package import paths
 from rightful.store.values import Entry, EntryState
 
@@ -92,11 +93,11 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
         """Return it as the store keeps it when it certainly did not arrive."""
         return self._entry(EntryState.VOID)
 
-    def done(self) -> Entry:
-        """Return it as the store keeps it when it counts."""
-        return self._entry(EntryState.DONE)
+    def done(self, packed: Packed | None = None) -> Entry:
+        """Return it as the store keeps it when it counts, and where it lies in a ZIP file."""
+        return self._entry(EntryState.DONE, packed=packed)
 
-    def _entry(self, state: EntryState, standing: Standing = Standing.STAGED) -> Entry:
+    def _entry(self, state: EntryState, standing: Standing = Standing.STAGED, packed: Packed | None = None) -> Entry:
         draft = self.draft
         record = EntryRecord(
             key=draft.path,
@@ -106,6 +107,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
             reason=standing.value,
             modified_ns=draft.modified_ns,
             mode=draft.mode,
+            packed=packed,
         )
         return Entry(
             operation_id=self.owner.operation.operation_id,
@@ -181,7 +183,7 @@ def _present(state: SubjectRead, several: Iterable[Known], probe: Probe) -> Iter
     for known in several:
         if known.is_there:
             yield known
-        else:
+        elif not isinstance(state.storage, ZipStorage):  # what lies in a ZIP file is what the store says that it does
             yield from _arrived(state, known, probe)
 
 

@@ -7,7 +7,9 @@ import msgspec
 
 from rightful.clock import Clock
 from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.export.side_by_side import SideBySide
 from rightful.export.stopping import Stopping
+from rightful.export.zipping import ZipStorage
 from rightful.storage.interface import Put, Reading, Storage
 from rightful.storage.retrying import RetryingStorage
 from rightful.store.values import ClaimedOperation
@@ -87,7 +89,7 @@ class Putter:
         down = self.down(operation, storage)
         if down is not None:
             return Try(error=down)
-        retrying = RetryingStorage(storage, self._clock, attempts=_ATTEMPTS)
+        retrying = RetryingStorage(storage, self._clock, attempts=1 if isinstance(storage, ZipStorage) else _ATTEMPTS)
         try:
             outcome = retrying.put(operation.prefix + path, chunks, size_bytes=size_bytes)
         except (StorageError, Stopping) as error:
@@ -126,15 +128,29 @@ def _is_ours(storage: Storage, path: str, sha256: str, *, guess: bool) -> bool:
     return guess if found is None else found == sha256
 
 
-def sync_each(storages: Iterable[Storage]) -> dict[int, StorageError]:
+def sync_each(storages: Iterable[Storage], side_by_side: SideBySide) -> dict[int, StorageError]:
     """Sync storages, each once; return what went wrong, by the storage's `id`."""
+    distinct = list({id(storage): storage for storage in storages}.values())
     failed: dict[int, StorageError] = {}
-    for storage in {id(storage): storage for storage in storages}.values():
+    files = [storage for storage in distinct if isinstance(storage, ZipStorage)]
+    flushed = side_by_side.map(_flush, files, is_remote=lambda file: file.location.properties.is_remote)
+    failed |= {id(file): error for file, error in zip(files, flushed, strict=True) if error is not None}
+    # Of many files in one folder, the folder is synced once.
+    locations = {id(each): each.location if isinstance(each, ZipStorage) else each for each in distinct if id(each) not in failed}
+    for location in {id(each): each for each in locations.values()}.values():
         try:
-            storage.sync()
+            location.sync()
         except StorageError as error:
-            failed[id(storage)] = error
+            failed |= {number: error for number, each in locations.items() if each is location}
     return failed
+
+
+def _flush(file: ZipStorage) -> StorageError | None:
+    try:
+        file.flush()
+    except StorageError as error:
+        return error
+    return None
 
 
 def read_digest(storage: Storage, path: str) -> str | None:

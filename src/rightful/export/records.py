@@ -25,6 +25,23 @@ PLAN = OperationId("plan")
 SECRET_BYTES = 32
 
 
+class Packed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How an entry lies in the pieces of a ZIP file."""
+
+    crc32: int
+    packed_bytes: int
+    is_deflated: bool = False
+    writer: str
+    """Names who put the pieces: two that put the same entry never replace each other's."""
+    piece: int
+    """The number of the piece that has the entry's header."""
+    piece_bytes: int
+    offset: int = 0
+    """Where in that piece the header begins."""
+    blocks: int = 0
+    """How many pieces follow that hold nothing but the entry's content, numbered just before `piece`; none where the piece has that too."""
+
+
 class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Names of one entry or skipped item; they may be personal."""
 
@@ -41,6 +58,10 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     modified_ns: int | None = None
     """When the file was last changed, as its source said; as `mode` for the ledger alone."""
     mode: int | None = None
+    packed: Packed | None = None
+    """Where it lies, once it counts, in a package that is a ZIP file."""
+    content: bytes = b""
+    """Of RequestInfo.json alone, for such a package: it lies in the ZIP file too."""
     secret: bytes = b""
     """Random, of the operation: kept with its first entry, RequestInfo.json, and forgotten with all entries when it is complete."""
 

@@ -9,6 +9,7 @@ from rightful.clock import Clock
 from rightful.config.model import ExportSettings, SourceConfig
 from rightful.connectors.interface import Connector, Partition
 from rightful.errors import ExportError, OperationError, SourceUnavailable, StorageError
+from rightful.export import zipping
 from rightful.export.estimating import Estimator
 from rightful.export.fingerprints import Fingerprints
 from rightful.export.identities import Identities
@@ -174,7 +175,8 @@ class ReadRunner:
                 self._trouble.fail(operation, _GONE, read)
                 continue
             try:
-                storage = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
+                location = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
+                storage = zipping.opened(location, operation.prefix, self._clock)
                 is_followed = operation.since is not None or tenant.config.export.compare_days > 0
                 secret = self._secret(operation, sealed) if hashes or is_followed else b""
                 tracker = self._fingerprints.tracker(operation, read, secret, bases) if is_followed else None

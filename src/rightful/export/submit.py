@@ -12,6 +12,7 @@ from rightful import language
 from rightful.audit.record import REPEATED, Action, Target
 from rightful.clock import Clock
 from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError, StorageUnavailable, Throttled, no_thread
+from rightful.export import layout
 from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
 from rightful.export.fingerprints import Fingerprints, not_kept, parse_since
@@ -216,7 +217,7 @@ class Submitter:
             correlation_id=request.client_request_id or operation_id,
             storage_location=location.display,
             sealed_location=Sealed(self._sealer, tenant.config.id, operation_id).location(location.text),
-            prefix="" if tenant.policy.checks == "strict" else f"{operation_id}/",
+            prefix=layout.prefix_of(operation_id, tenant.config.export.layout, is_at_root=tenant.policy.checks == "strict"),
             language=request.language or language.prefer(subject.language) or language.lookup(tenant.config.export.language),
             submitted_at=self._clock.now(),
             since=parse_since(request.since),
@@ -245,8 +246,10 @@ class Submitter:
         try:
             secret = self._secret(intent)
             storage = self._storages.open(sealed.open_location(intent.sealed_location), tenant.policy)
-            mark = Mark(storage, self._clock, intent.prefix + request_info.PATH, content, may_be_ours=not is_new)
-            is_append = not intent.prefix and isinstance(storage, Marking)
+            mark = Mark(storage, self._clock, layout.request_info_path(intent.prefix), content, may_be_ours=not is_new)
+            if is_new and layout.zip_path(intent.prefix):
+                mark.try_pieces(layout.zip_path(intent.prefix))
+            is_append = layout.is_at_root(intent.prefix) and isinstance(storage, Marking)
             is_ours = mark.append(intent.operation_id) if is_append else mark.put()
         except StorageError as error:
             if isinstance(error, StorageUnavailable) and self._is_stopping:
@@ -272,7 +275,14 @@ class Submitter:
             state=EntryState.DONE,
             sha256=hashlib.sha256(mark.content).hexdigest(),
             size_bytes=len(mark.content),
-            sealed=sealed.entry(EntryRecord(key=request_info.PATH, path=request_info.PATH, secret=secret)),
+            sealed=sealed.entry(
+                EntryRecord(
+                    key=request_info.PATH,
+                    path=request_info.PATH,
+                    content=mark.content if layout.zip_path(intent.prefix) else b"",
+                    secret=secret,
+                )
+            ),
         )
         reads = [NewRead(source_name=source.name) for source in tenant.config.sources]
         operation = self._store.promote(intent.operation_id, reads, [entry], approval=self._approvals.wish(intent, tenant))
@@ -292,7 +302,7 @@ class Submitter:
     def _is_kept(self, intent: Intent, error: StorageError, *, is_new: bool) -> bool:
         """Whether an intent that may have marked its container is to be tried again; with a prefix of its own no mark is in the way."""
         is_young = (self._clock.now() - intent.submitted_at).total_seconds() < _KEPT_S
-        return not intent.prefix and is_young and (is_new or isinstance(error, StorageUnavailable))
+        return layout.is_at_root(intent.prefix) and is_young and (is_new or isinstance(error, StorageUnavailable))
 
 
 def _check_same(operation: DataPolicyOperation, request: SubmitRequest) -> None:

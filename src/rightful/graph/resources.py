@@ -81,7 +81,7 @@ PACKAGE: Shape[PackageTotals] = Shape(
     name="package",
     doc="What a complete package holds.",
     properties=(
-        Property("prefix", Edm.STRING, lambda package: package.prefix, "Where it lies in the container."),
+        Property("prefix", Edm.STRING, lambda package: package.prefix, "Where it lies in the container: a folder, or a ZIP file."),
         Property("entries", Edm.INT64, lambda package: package.entries, "Blobs or files."),
         Property("bytes", Edm.INT64, lambda package: package.size_bytes, "Of all entries."),
         Property("manifestSha256", Edm.STRING, lambda package: package.manifest_sha256, "Digest of manifest-sha256.txt."),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pytest
@@ -60,13 +61,15 @@ class KilledStore(SqliteStore):
 class Export:
     """One export of ann's from one scripted source."""
 
-    def __init__(self, folder: Path, *scripts: Script, storages_type: type[Storages] = Storages) -> None:
+    def __init__(
+        self, folder: Path, *scripts: Script, storages_type: type[Storages] = Storages, layout: Literal["folder", "zip"] = "folder"
+    ) -> None:
         self.connector = Scripted(*scripts)
         self.world = World(
             folder,
             PEOPLE,
             {"source": self.connector},
-            export=ExportSettings(part_mib=1, retry_s=1.0, attempts=9),
+            export=ExportSettings(part_mib=1, retry_s=1.0, attempts=9, layout=layout),
             store_type=KilledStore,
             storages_type=storages_type,
         )

@@ -1,6 +1,7 @@
 """A whole service of memory parts and a local folder, run step by step in the test's own thread."""
 
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from rightful.config.model import (
     TenantConfig,
 )
 from rightful.connectors.interface import Connector
-from rightful.export import audit_trail
+from rightful.export import audit_trail, layout
 from rightful.export.interface import SubmitRequest
 from rightful.export.runtime import TenantRuntime
 from rightful.export.service import Service
@@ -29,7 +30,7 @@ from rightful.export.work import Work
 from rightful.identity.model import Caller, CallerKind
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation
-from rightful.package.readers import FolderReader
+from rightful.package.opening import open_local
 from rightful.package.schema import Redaction
 from rightful.package.verify import Verification, verify
 from rightful.storage.registry import Storages
@@ -175,7 +176,15 @@ class World:
         return found
 
     def package(self, operation: DataPolicyOperation) -> Path:
-        return self.exports / operation.prefix
+        """Return the package's folder; of a ZIP file, what it unpacks to."""
+        packed = self.exports / layout.zip_path(operation.prefix)
+        if packed == self.exports:
+            return self.exports / operation.prefix
+        folder = self.config.folder / "unpacked" / operation.operation_id
+        if not folder.exists():
+            with zipfile.ZipFile(packed) as file:
+                file.extractall(folder)
+        return folder
 
     def rows(self, operation: DataPolicyOperation, source: str) -> list[int]:
         """Return the ids of the rows of a source that count, in the order of its parts."""
@@ -191,4 +200,5 @@ class World:
         return sources
 
     def verify(self, operation: DataPolicyOperation) -> Verification:
-        return verify(FolderReader(self.package(operation)))
+        with open_local(self.exports / layout.shown(operation.prefix)) as reader:
+            return verify(reader)
