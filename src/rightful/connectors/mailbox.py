@@ -87,6 +87,7 @@ class MailboxConnector:
                 match=match_columns(kinds_in(self._settings.template)) if is_index else (),
                 searched=self._settings.template + ("" if self._settings.messages else _WITHHELD),
                 in_subject_order=True,
+                key=("file",) if is_index else (),
                 is_cursor_lost=lost,
             )
             for index, subject in enumerate(subjects):
