@@ -178,7 +178,7 @@ def _operations(rest: list[str], version: str) -> Route:
     match rest:
         case []:
             return Route(kind=RouteKind.OPERATIONS, version=version)
-        case ["$count"]:
+        case [count] if count.lower() == "$count":
             return Route(kind=RouteKind.OPERATIONS_COUNT, version=version)
         case [key]:
             return Route(kind=RouteKind.OPERATION, version=version, key=key)
