@@ -76,3 +76,8 @@ def test_every_code_that_an_error_of_the_wire_is_given_is_in_the_closed_list() -
         if not any(known == code or (code.endswith("*") and known.startswith(code[:-1])) for known in CODES.get(status, ()))
     }
     assert unlisted == set()
+
+
+def test_who_is_told_to_submit_again_is_told_of_the_key() -> None:
+    found = {path.name for path in SOURCES if "submit the request again" in path.read_text(encoding="utf-8")}
+    assert found == {"model.py"}, "say operation.model.SUBMIT_AGAIN: an old Idempotency-Key goes on naming what it named (ADR 0044)"

@@ -16,6 +16,7 @@ from rightful.clock import Clock
 from rightful.errors import OperationError, StorageError
 from rightful.export import layout
 from rightful.export.records import Packed
+from rightful.operation.model import SUBMIT_AGAIN
 from rightful.package import request_info
 from rightful.package.packing import Packer
 from rightful.package.zip_format import ZipEntry, directory, local_header
@@ -227,7 +228,7 @@ def opened(location: Storage, prefix: str, clock: Clock) -> Storage:
 def member(path: str, size_bytes: int, packed: Packed | None) -> Member:
     """Return an entry that counts; raises `OperationError` where the store does not say where it lies."""
     if packed is None:
-        raise OperationError("the store lost where an entry lies", code="CheckpointLost", hint="submit the request again")
+        raise OperationError("the store lost where an entry lies", code="CheckpointLost", hint=SUBMIT_AGAIN)
     return Member(path=path, size_bytes=size_bytes, packed=packed)
 
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from rightful.clock import Clock, SystemClock
 from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.operation.model import SUBMIT_AGAIN
 from rightful.pinned import Answer, PinnedHost
 from rightful.storage.blob_answers import find_error, find_outcome, is_past
 from rightful.storage.blob_listing import parse_listing
@@ -103,7 +104,7 @@ class AzureBlobStorage:
             raise StorageRefused(
                 f"{self._sas.display} cannot take an entry of {len(names)} blocks",
                 refusal=Refusal.UNSUPPORTED,
-                hint=f"the blob service takes {_MOST_BLOCKS} at most: set export.layout: folder and submit the request again",
+                hint=f"the blob service takes {_MOST_BLOCKS} at most: set export.layout: folder and {SUBMIT_AGAIN}",
             )
         return self._commit(path, [_block_id(name) for name in names])
 

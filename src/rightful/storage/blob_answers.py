@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from rightful.errors import Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.operation.model import SUBMIT_AGAIN
 from rightful.storage.interface import Put
 
 _ALREADY_THERE: Final = frozenset(
@@ -96,7 +97,7 @@ def find_error(where: str, status: int, code: str, *, retry_after: str = "", req
         return StorageRefused(
             f"{where} answered {said}: it has forgotten what was put for the package, as it does after a week",
             refusal=Refusal.OTHER,
-            hint="submit the request again",
+            hint=SUBMIT_AGAIN,
         )
     refusal = _REFUSALS.get(code) or _BY_STATUS.get(status, Refusal.OTHER)
     if refusal is Refusal.SIGNATURE and expired:

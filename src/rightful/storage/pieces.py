@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from rightful.errors import EntryConflict, Refusal, StorageRefused
+from rightful.operation.model import SUBMIT_AGAIN
 from rightful.storage.interface import Deleting, Joining, Listing, Put, Reading, Storage
 
 PIECES = ".pieces"
@@ -50,7 +51,7 @@ class PiecesBeside:
                 raise StorageRefused(
                     "a piece of the package is gone from the storage location",
                     refusal=Refusal.OTHER,
-                    hint=f"somebody deleted what lay in the package's {PIECES} folder: submit the request again",
+                    hint=f"somebody deleted what lay in the package's {PIECES} folder: {SUBMIT_AGAIN}",
                 ) from None
 
 
