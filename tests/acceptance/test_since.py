@@ -3,6 +3,7 @@
 import json
 import mailbox
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -164,6 +165,11 @@ def test_by_command_and_after_a_kill(company: SampleCompany, service: RunningSer
     package = company.exports / operation_id
     for name in ("gone.jsonl", "manifest-sha256.txt"):
         assert (package / name).read_bytes() == (undisturbed / name).read_bytes()
+    told = service.command("diff", str(company.exports / first.name), str(package), "--json")
+    assert told.returncode == 0, told.stderr
+    changes = Counter((each["source"], each["change"]) for each in map(json.loads, told.stdout.splitlines()))
+    assert {kind: changes["readings", kind] for kind in ("new", "changed", "gone")} == {"new": 1, "changed": 5, "gone": 5}
+    assert changes["onedrive", "gone"] == changes["mail", "new"] - 1 == 1
     shown = service.command("requests", "show", operation_id, *_to(service)[2:])
     assert json.loads(shown.stdout)["since"] == first.name
     forgotten = service.command("requests", "forget", first.name, *_to(service)[2:])

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("export", "Export a person's data and follow it until it is done."),
     "requests": ("requests", "List, show, watch, cancel, resume, approve and reject exports."),
     "verify": ("verify", "Check a package: what is missing, extra or changed."),
+    "diff": ("diff", "Show what is new, changed and gone, of a package and the difference to it."),
     "keys": ("keys", "Show the public keys of the tenants' receipts."),
     "audit": ("audit", "Check and export the record of who did what with whose data."),
     "token": ("token", "Make a token of the built-in issuer."),

@@ -18,8 +18,10 @@ from rightful.connectors.interface import Connector, SkippedItem
 from rightful.errors import Conflict, InvalidRequest
 from rightful.export.runtime import TenantRuntime
 from rightful.operation.model import DataPolicyOperation, OperationStatus
+from rightful.package.opening import open_local
 from rightful.package.schema import Column, ColumnKind, Redaction
-from rightful.package.verify import PackageState
+from rightful.package.telling import tell
+from rightful.package.verify import PackageState, verify
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.memory_connector import MemoryConnector
 
@@ -343,6 +345,18 @@ def test_difference_comes_in_the_forms_that_are_configured(tmp_path: Path, forma
     assert document(world, second, "changes.json")["records"] == COUNTS
     assert {path.suffix[1:] for path in (world.package(second) / "data" / "Product" / "table").iterdir()} == set(formats)
     assert world.ledger(second)["table"]["rows"] == 16
+
+
+def test_difference_in_one_zip_file_is_the_same(tmp_path: Path) -> None:
+    world = World(tmp_path, PEOPLE, {"table": table(THEN)}, export=msgspec.structs.replace(EXPORT, layout="zip"))
+    first = world.submit("1")
+    world.run()
+    now(world, table=table(NOW))
+    second = world.submit("1", since=first.operation_id)
+    world.run()
+    with open_local(world.package(first)) as old, open_local(world.package(second)) as new:
+        assert verify(new).state is PackageState.WHOLE
+        assert Counter(each.change for each in tell(old, new)) == {"new": 10, "changed": 6, "gone": 5}
 
 
 def test_hashes_stay_the_same_and_key_columns_may_be_hashed(tmp_path: Path) -> None:
