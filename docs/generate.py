@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from rightful.cli import reference as cli
+from rightful.config import labels
 from rightful.config import reference as config
 from rightful.operation.status import diagram
 
@@ -17,7 +18,12 @@ def _states() -> str:
     return re.sub(r"(?s)(?<=```mermaid\n).*?(?=```)", lambda _: diagram(), page)
 
 
-PAGES = {"reference/settings.md": config.format_page, "reference/cli.md": cli.format_page, STATES: _states}
+PAGES = {
+    "reference/settings.md": config.format_page,
+    "reference/labels.md": labels.format_page,
+    "reference/cli.md": cli.format_page,
+    STATES: _states,
+}
 
 if __name__ == "__main__":
     for name, format_page in PAGES.items():

@@ -10,13 +10,19 @@ from typing import Any
 import msgspec
 import pytest
 
+from rightful.package.label import Decision, Label, Transfer
 from rightful.package.ledger import SkippedEntry
 from rightful.package.verify import REQUIRED
 from rightful.testing.package_builder import SampleSource, build_package, package_entries
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/package-format.md").read_text()
+LABEL = Label(
+    category="user.contact",
+    transfers=(Transfer(to="Japan", safeguards="adequacy"),),
+    decisions=(Decision(what="a limit", logic="invoices", consequences="none"),),
+)
 SOURCES = (
-    SampleSource(name="orders", product="Shop", rows=({"id": 1}, {"id": 2}), superseded_rows=({"id": 0},)),
+    SampleSource(name="orders", product="Shop", rows=({"id": 1}, {"id": 2}), superseded_rows=({"id": 0},), label=LABEL),
     SampleSource(
         name="drive",
         product="OneDrive",
@@ -25,7 +31,7 @@ SOURCES = (
     ),
     SampleSource(name="archive", product="HR", skip_reason="switched off by the operator"),
 )
-NAMED_BY_OTHERS = {"schema", "dialect", "rightful:sources", "sources", "identifiers"}
+NAMED_BY_OTHERS = {"schema", "dialect", "rightful:sources", "sources", "identifiers", "categories"}
 """Members whose own members are somebody else's: a standard's, or names of sources and identifier kinds."""
 
 
@@ -43,11 +49,15 @@ def _members(value: Any) -> Iterator[str]:
 def test_every_member_is_described() -> None:
     entries = package_entries(*SOURCES)
     ledger = msgspec.json.decode(entries["ledger.json"])
+    statement = msgspec.json.decode(entries["statement.json"])
     written = [
         *_members(ledger),
         *(name for source in ledger["sources"].values() for name in _members(source)),
         *_members(msgspec.json.decode(entries["datapackage.json"])),
         *_members(msgspec.json.decode(entries["RequestInfo.json"])),
+        *_members(statement),
+        *(name for source in statement["sources"] for name in _members(source)),
+        *statement["rights"],
         *(line.partition(":")[0] for line in entries["bag-info.txt"].decode().splitlines()),
         *REQUIRED,
     ]

@@ -32,6 +32,7 @@ def test_a_preview_says_what_the_service_found(opened: World) -> None:
     assert (found["userId"], found["rows"], found["files"], found["bytes"], found["isExact"]) == (ANN, 3, 0, 300, False)
     orders, mails = found["sources"]
     assert (orders["rows"], orders["isExact"], orders["files"], orders["unlabelledColumns"]) == (3, True, None, ["note"])
+    assert (found["unstated"], orders["unstated"], mails["unstated"]) == (["contact"], ["retention"], [])
     assert (mails["rows"], mails["problem"]["code"]) == (None, "SourceUnavailable")
     assert found["identifiers"][1] == {
         "kind": "device_id", "value": "d1", "place": "devices.id", "round": 1, "fromKind": "id", "fromValue": ANN

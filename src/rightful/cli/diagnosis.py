@@ -22,6 +22,7 @@ from rightful.errors import ExportError, SourceError
 from rightful.export import rotation
 from rightful.export.preview import check_redaction
 from rightful.export.runtime import build_connector, build_directory
+from rightful.package.label import unstated
 from rightful.redaction import redact
 from rightful.storage.location import AccountLocation
 from rightful.storage.registry import account_folder
@@ -77,6 +78,7 @@ def _tenant_checks(config: Config, tenant: TenantConfig) -> Iterator[tuple[str, 
     yield f"{tenant.name}: directory", lambda: _directory(config, tenant)
     for source in tenant.sources:
         yield f"{tenant.name}: source {source.name}", lambda source=source: _source(config, tenant, source)  # type: ignore[misc]  # bound now
+    yield f"{tenant.name}: statement", lambda: _statement(tenant)
     for name, account in tenant.storage.accounts.items():
         folder = account_folder(AccountLocation(name=name, url=account.url))
         yield f"{tenant.name}: account {name}", lambda folder=folder: _writable(folder)  # type: ignore[misc]  # bound now
@@ -101,6 +103,16 @@ def _source(config: Config, tenant: TenantConfig, source: SourceConfig) -> str:
     slow = f", slowly: all rows are looked at, until there is an index ({'; '.join(advice)})" if advice else ""
     doubtful = f"; but {'; '.join(doubts)}" if doubts else ""
     return f"{source.connector} can be read{slow}{doubtful}"
+
+
+def _statement(tenant: TenantConfig) -> str:
+    """Say what the statement in packages leaves open; packages are delivered all the same."""
+    missing = [f"statement.{name}" for name in tenant.statement.unstated]
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for source in tenant.sources:
+        lacking.setdefault(unstated(tenant.label(source)), []).append(source.name)
+    missing += [f"{', '.join(f'label.{name}' for name in names)} of {', '.join(of)}" for names, of in lacking.items() if names]
+    return f"leaves open what is not in the configuration: {'; '.join(missing)}" if missing else "says all that it has to"
 
 
 @contextmanager

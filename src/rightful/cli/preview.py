@@ -26,9 +26,9 @@ def command(subject: str, *, inbound: bool, server: str | None, token_file: Path
     """Show what an export would find, without reading it.
 
     SUBJECT is a user principal name or an object id. Shows by which identifiers the person is searched for and how each was
-    reached, what was refused, and for each source how much there is, how long it will take, and which columns have no label.
-    Nothing is written, and no content is read; it needs the rights of an export, and is recorded. ~ stands before what was not
-    counted. Exits with 1 where a source does not answer.
+    reached, what was refused, for each source how much there is, how long it will take and which columns have no label, and what
+    the statement in the package will leave open. Nothing is written, and no content is read; it needs the rights of an export,
+    and is recorded. ~ stands before what was not counted. Exits with 1 where a source does not answer.
     """
     invocation = current()
     with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
@@ -56,6 +56,20 @@ def _show(found: PreviewOf) -> None:
             emit(f"redacted   {printable(source.name)}: {printable(rules)}")
     heads = ("source", "searched by", "rows", "files", "bytes", "takes", "without a label")
     emit_table(heads, [_row(source) for source in found.sources])
+    _show_unstated(found)
+
+
+def _show_unstated(found: PreviewOf) -> None:
+    """Show what the statement in the package cannot say; sources that lack the same are in one line."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for source in found.sources:
+        if source.unstated:
+            alike.setdefault(source.unstated, []).append(source.name)
+    lines = [(", ".join(names), ", ".join(f"label.{each}" for each in missing)) for missing, names in alike.items()]
+    lines += [("the organization", ", ".join(f"statement.{each}" for each in found.unstated))] if found.unstated else []
+    if lines:
+        emit("")
+        emit_table(("the statement says nothing of", "until there is"), lines)
 
 
 def _is_known(source: PreviewLine) -> bool:

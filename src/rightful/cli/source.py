@@ -15,8 +15,9 @@ from rightful.cli.output import emit, emit_json, emit_table, format_bytes, forma
 from rightful.config.model import SourceConfig, TenantConfig
 from rightful.connectors.interface import Amount, Estimate
 from rightful.errors import ConfigurationError, ExportError, NotFound
-from rightful.export.preview import check_redaction, header_of, unlabelled
+from rightful.export.preview import check_redaction, header_of
 from rightful.export.runtime import build_connector, build_directory
+from rightful.package.label import unlabelled
 from rightful.redaction import printable, redact
 from rightful.spelling import did_you_mean
 
@@ -210,7 +211,7 @@ def _look(tenant: TenantConfig, source: SourceConfig, folder: Path, now: dict[st
     except ExportError as error:
         return line | {"state": redact(f"{error.message} [{error.code}]")}
     now[source.name] = columns
-    return line | {"columns": len(columns), "unlabelled": len(unlabelled(columns, source.label))}
+    return line | {"columns": len(columns), "unlabelled": len(unlabelled(columns, tenant.label(source)))}
 
 
 def _drifted(drift: Any) -> str:

@@ -107,6 +107,7 @@ class PreviewLine(msgspec.Struct, frozen=True, kw_only=True):
     columns: int = 0
     redacted: tuple[RedactedLine, ...] = msgspec.field(name="redactedColumns", default=())
     unlabelled: tuple[str, ...] = msgspec.field(name="unlabelledColumns", default=())
+    unstated: tuple[str, ...] = ()
     problem: Reason | None = None
 
 
@@ -121,6 +122,7 @@ class PreviewOf(msgspec.Struct, frozen=True, kw_only=True):
     duration_s: float = msgspec.field(name="seconds", default=0.0)
     identifiers: tuple[IdentifierLine, ...] = ()
     refused: tuple[IdentifierLine, ...] = msgspec.field(name="refusedIdentifiers", default=())
+    unstated: tuple[str, ...] = ()
     sources: tuple[PreviewLine, ...] = ()
 
 

@@ -31,6 +31,7 @@ from rightful.connectors import registry as connectors
 from rightful.directory import registry as directories
 from rightful.errors import ConfigurationError
 from rightful.ids import TenantId
+from rightful.package.label import StatementSettings
 
 Find = Callable[[str], Any]
 """From a connector's name to its class; raises `ConfigurationError` where there is none."""
@@ -41,6 +42,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "export": ExportSettings,
     "receipts": ReceiptSettings,
     "storage": StorageSettings,
+    "statement": StatementSettings,
 }
 _SOURCE_KEYS = ("connector", "product", "label", "on_unreadable_item", "identifiers", "redact")
 
@@ -175,6 +177,7 @@ class _Loader:
         draft.name = self._text(node, "name", setting)
         sections: dict[str, Any] = {key: self._section(node, cls, key, setting) for key, cls in _SECTIONS.items()}
         draft.identity, draft.storage, draft.export = sections["identity"], sections["storage"], sections["export"]
+        draft.statement = sections["statement"]
         draft.directory = self._directory(node, setting, draft)
         sources = self._sources(node, setting, draft)
         draft.source_names = tuple(sources)

@@ -14,6 +14,7 @@ from rightful.identity.model import Algorithm
 from rightful.ids import TenantId
 from rightful.package import minisign
 from rightful.package.forms import Form
+from rightful.package.label import Label, StatementSettings
 from rightful.package.schema import Redaction
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -207,19 +208,6 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Named accounts."""
 
 
-class LabelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a source's data is, by the keys of the fideslang taxonomy; for the statement in the package."""
-
-    category: str = ""
-    """Data category, for instance `user.contact`."""
-    purpose: str = ""
-    """Data use, for instance `essential.service`."""
-    retention: str = ""
-    """How long it is kept, in words."""
-    recipients: tuple[str, ...] = ()
-    """Who else gets it."""
-
-
 class DirectoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The tenant's directory."""
 
@@ -241,7 +229,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`files`, `sql`, `lake`, or one that a package of a third party brings."""
     product: str
     """The folder under `data/` that groups sources; the source's name where the file does not say."""
-    label: LabelSettings | None = None
+    label: Label | None = None
     on_unreadable_item: Literal["record", "fail"] = "record"
     """What an unreadable item does: a line in the ledger, or the operation's failure."""
     identifiers: dict[str, str | tuple[str, ...]] = {}
@@ -270,12 +258,17 @@ class TenantConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     export: ExportSettings = ExportSettings()
     receipts: ReceiptSettings = ReceiptSettings()
     storage: StorageSettings = StorageSettings()
+    statement: StatementSettings = StatementSettings()
     directory: DirectoryConfig
     sources: tuple[SourceConfig, ...]
 
     def source(self, name: str) -> SourceConfig | None:
         """Return a source by name."""
         return next((source for source in self.sources if source.name == name), None)
+
+    def label(self, source: SourceConfig) -> Label:
+        """Return what is said of a source, by itself or by what holds for all of them."""
+        return self.statement.label_of(source.label)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -24,11 +24,13 @@ from rightful.config.model import (
 )
 from rightful.config.reading import join, show_key
 from rightful.config.scalar import did_you_mean
+from rightful.config.statement import check_label, check_statement
 from rightful.connectors.registry import ConnectorType, FindsBy, FindsProblems, UsesKinds
 from rightful.directory.people import OWN_KINDS, names_in
 from rightful.directory.registry import DirectoryType
 from rightful.identity.model import LOCAL_ISSUER
 from rightful.ids import PERSONAL_ACCOUNTS, is_guid
+from rightful.package.label import StatementSettings
 from rightful.redaction import printable, redact
 from rightful.setting_problem import SettingPath, SettingProblem
 from rightful.storage.allow import parse_rule
@@ -59,6 +61,7 @@ class TenantDraft:
     identity: IdentitySettings | None = None
     storage: StorageSettings | None = None
     export: ExportSettings | None = None
+    statement: StatementSettings | None = None
     directory: DirectoryConfig | None = None
     sources: list[SourceConfig] = field(default_factory=list)
     source_names: tuple[str, ...] = ()
@@ -174,6 +177,8 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
     if draft.export is not None and draft.export.language and not language.lookup(draft.export.language):
         hint = f"write one of {', '.join(language.OFFERED)}"
         complain(f"{draft.setting}.export.language", "is no tag of a language that packages are written in", hint)
+    if draft.statement is not None:
+        check_statement(draft.statement, f"{draft.setting}.statement", complain)
     sources = f"{draft.setting}.sources"
     _check_source_names(draft.source_names, sources, complain)
     kinds = None
@@ -328,6 +333,9 @@ def _check_source(source: SourceConfig, draft: TenantDraft, kinds: frozenset[str
     if not source.product.strip():
         complain(f"{setting}.product", "is empty", "leave it out, or write the folder's name")
     _check_redaction(source, setting, complain)
+    if source.label is not None:
+        check_label(source.label, f"{setting}.label", complain)
+        _check_labelled_columns(source, setting, complain)
     _check_identifiers(source, draft.connectors[source.connector], setting, complain)
     type_ = draft.connectors[source.connector]
     if isinstance(type_, FindsProblems):
@@ -362,6 +370,18 @@ def _check_identifiers(source: SourceConfig, type_: ConnectorType, setting: str,
     named_in = (column for named in source.identifiers.values() for column in names_in(named))
     for column in sorted(excluded.intersection((*named_in, *(match or ())))):
         complain(here, f"needs column {show_key(column)}, which `exclude` leaves out", "take it out of `exclude`")
+
+
+def _check_labelled_columns(source: SourceConfig, setting: str, complain: Complain) -> None:
+    """Refuse labels of columns that are not read; whether the others are there is seen at the source."""
+    here = f"{setting}.label.columns"
+    excluded = getattr(source.settings, "exclude", ()) if hasattr(source.settings, "match") else ()
+    for column in source.label.columns if source.label is not None else ():
+        if source.connector == "files":
+            complain(here, "is for columns, and this connector reads files", "write `category`")
+            return
+        if column in excluded:
+            complain(join(here, column), "is in `exclude`, and is not read", "take it out here")
 
 
 def _check_redaction(source: SourceConfig, setting: str, complain: Complain) -> None:

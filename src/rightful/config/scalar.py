@@ -122,7 +122,11 @@ def describe(type_: inspect.Type) -> str:
     if isinstance(type_, inspect.Metadata):
         return describe(type_.type)
     if isinstance(type_, inspect.UnionType):
-        return " or ".join(describe(kind) for kind in type_.types if not isinstance(kind, inspect.NoneType))
+        return (
+            "a text, or one for each language"
+            if _is_of_languages(type_)
+            else " or ".join(describe(kind) for kind in type_.types if not isinstance(kind, inspect.NoneType))
+        )
     if isinstance(type_, inspect.LiteralType | inspect.EnumType):
         values = sorted(map(str, type_.values)) if isinstance(type_, inspect.LiteralType) else [str(item.value) for item in type_.cls]
         return values[0] if len(values) == 1 else f"one of {', '.join(values)}"
@@ -130,8 +134,14 @@ def describe(type_: inspect.Type) -> str:
         return f"names, each with {describe(type_.value_type)}"
     if type(type_) in COLLECTIONS:
         item = type_.item_type  # type: ignore[attr-defined]  # every collection of msgspec.inspect has one
-        return f"a list of {_PLURALS.get(type(item)) or describe(item)}"
+        plural = "texts, each perhaps in several languages" if _is_of_languages(item) else _PLURALS.get(type(item))
+        return f"a list of {plural or describe(item)}"
     return _WORDS.get(type(type_), "a value")
+
+
+def _is_of_languages(type_: inspect.Type) -> bool:
+    """Say whether a type is that of `package.label.Words`."""
+    return isinstance(type_, inspect.UnionType) and {type(kind) for kind in type_.types} == {inspect.StrType, inspect.DictType}
 
 
 _WORDS: dict[type[inspect.Type], str] = {

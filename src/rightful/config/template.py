@@ -18,6 +18,7 @@ from rightful.config import model
 from rightful.config.reference import Setting, settings_of
 from rightful.connectors import registry as connectors
 from rightful.directory import registry as directories
+from rightful.package.label import StatementSettings
 
 AUDIENCE = "api://rightful"
 _WIDTH = 118
@@ -55,6 +56,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "export": model.ExportSettings,
         "receipts": model.ReceiptSettings,
         "storage": model.StorageSettings,
+        "statement": StatementSettings,
         "source": model.SourceConfig,
         "directory": directories.find("sql").Settings,
         **{name: directories.find(name).Settings for name in ("csv", "ldap", "scim")},
@@ -169,6 +171,38 @@ tenants:
       @in storage.accounts.NAME.url
       accounts:
         LocalExports: {url: <exports>}
+
+    @ tenant.statement
+    statement:
+      @ statement.contact
+      # contact: privacy@contoso.example
+      @ statement.officer
+      # officer: "Data protection officer, dpo@contoso.example"
+      @ statement.authority
+      # authority: {en: The supervisory authority of Exampleland, de: Die Aufsichtsbehörde von Exampleland}
+      @ statement.laws
+      # laws: [gdpr]
+      @ statement.label
+      # label:
+      #   @in statement.label.purpose
+      #   purpose: operations
+      #   @in statement.label.legal_basis
+      #   legal_basis: contract
+      #   @in statement.label.retention
+      #   retention: as long as the account
+      #   @in statement.label.recipients
+      #   recipients: []
+      #   @in statement.label.origin
+      #   origin: [person]
+      #   @in statement.label.transfers
+      #   @in statement.label.transfers[].to
+      #   @in statement.label.transfers[].safeguards
+      #   transfers: [{to: Japan, safeguards: adequacy}]
+      #   @in statement.label.decisions
+      #   @in statement.label.decisions[].what
+      #   @in statement.label.decisions[].logic
+      #   @in statement.label.decisions[].consequences
+      #   decisions: [{what: A limit for purchases on account, logic: unpaid invoices, consequences: else payment is in advance}]
 
     # Who your people are: a table or view with a row for each: SQLite, or postgresql:// and mysql://USER:${PASSWORD}@HOST/DATABASE.
     directory:
@@ -335,12 +369,7 @@ tenants:
         product: Files
         @ source.on_unreadable_item
         # on_unreadable_item: record
-        @ source.label
-        @in source.label.category
-        @in source.label.purpose
-        @in source.label.retention
-        @in source.label.recipients
-        # label: {category: user.contact, purpose: essential.service, retention: 2 years, recipients: [Mail provider]}
+        # label: {category: user.content, purpose: essential.service, retention: 2 years, recipients: [], origin: [person]}
 
       # The same in an object store.
       # archive:
@@ -485,6 +514,33 @@ tenants:
       #   exclude: [risk_score]
       #   @ source.identifiers
       #   identifiers: {customer_id: customer_no}
+      #   @ source.label
+      #   label:
+      #     @ source.label.category
+      #     category: user.behavior.purchase_history
+      #     @ source.label.columns
+      #     columns: {ship_to: user.contact.address}
+      #     @ source.label.purpose
+      #     purpose: [essential.service, finance]
+      #     @ source.label.legal_basis
+      #     legal_basis: contract
+      #     @ source.label.retention
+      #     retention: 10 years
+      #     @ source.label.recipients
+      #     recipients: [Parcel services, {en: Tax office, de: Finanzamt}]
+      #     @ source.label.origin
+      #     origin: [person, observed]
+      #     @ source.label.transfers
+      #     transfers:
+      #       @ source.label.transfers[].to
+      #       @ source.label.transfers[].safeguards
+      #       - {to: Japan, safeguards: adequacy}
+      #     @ source.label.decisions
+      #     decisions:
+      #       @ source.label.decisions[].what
+      #       @ source.label.decisions[].logic
+      #       @ source.label.decisions[].consequences
+      #       - {what: Purchase on account, logic: unpaid invoices of the last year, consequences: else payment is in advance}
       #   @ source.redact
       #   redact: {gift_recipient: others, remarks: mails_and_phones}
       #   @ sql.time

@@ -25,7 +25,7 @@ from rightful.ids import TenantId
 from rightful.operation.model import SUBMIT_AGAIN, PackageTotals
 from rightful.package import bagit, closing, ledger, paths, receipt
 from rightful.package.contents import PayloadEntry, Tally, tally
-from rightful.package.datapackage import Label, SourceTitle
+from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import Digest
 from rightful.package.minisign import SigningKey
 from rightful.package.schema import Column
@@ -260,7 +260,12 @@ class Finisher:
             request_info=_request_info(entries),
             organization=tenant.config.name,
             language=operation.language,
-            titles=tuple(_title(source) for source in tenant.config.sources if source.name in outcomes),
+            titles=tuple(
+                SourceTitle(source_name=source.name, product=source.product, label=source.label)
+                for source in tenant.config.sources
+                if source.name in outcomes
+            ),
+            statement=tenant.config.statement,
             software_agent=_SOFTWARE,
             bagged_at=ended_at,
             has_viewer=tenant.config.export.viewer == "on",
@@ -417,17 +422,6 @@ def _redacted(reads: Sequence[ReadRecord]) -> tuple[ledger.RedactedColumn, ...]:
         key = (each.column, each.rule)
         sums[key] = sums[key].plus(each.cells, each.values) if key in sums else each
     return tuple(sums.values())
-
-
-def _title(source: SourceConfig) -> SourceTitle:
-    label = source.label
-    return SourceTitle(
-        source_name=source.name,
-        product=source.product,
-        label=None
-        if label is None
-        else Label(category=label.category, purpose=label.purpose, retention=label.retention, recipients=label.recipients),
-    )
 
 
 def _text(origin: bytes) -> str:

@@ -4,19 +4,19 @@ Nothing is written, no operation is made, and no value of a source is read: each
 for its columns. A source that does not answer is named with its error, and the others are told all the same.
 """
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import structlog
 
-from rightful.config.model import LabelSettings, SourceConfig
+from rightful.config.model import SourceConfig
 from rightful.connectors.interface import Amount, Connector, Estimate, ReadHeader, estimate
 from rightful.errors import NotFound, SourceError, no_thread
 from rightful.export.pace import Pace
 from rightful.export.runtime import TenantRuntime
 from rightful.faults import describe
 from rightful.operation.model import Failure
+from rightful.package.label import unlabelled, unstated
 from rightful.package.redacting import RuledColumn, plan
 from rightful.subject.folders import kinds_of
 from rightful.subject.matching import is_usable
@@ -50,6 +50,8 @@ class SourcePreview(msgspec.Struct, frozen=True, kw_only=True):
     """Columns that a rule withholds, or others' names in them."""
     unlabelled: tuple[str, ...] = ()
     """Columns whose data nobody has labelled."""
+    unstated: tuple[str, ...] = ()
+    """Settings of its label without which the statement says too little of it."""
     problem: Failure | None = None
     """Why nothing is known of it."""
 
@@ -58,6 +60,8 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """What an export of one subject would be."""
 
     subject: IdentifiedSubject
+    unstated: tuple[str, ...] = ()
+    """Settings of `statement` without which the statement says too little of the organization."""
     sources: tuple[SourcePreview, ...] = ()
 
     def total(self, name: str) -> Amount:
@@ -89,11 +93,13 @@ def preview(subject: DataSubject, tenant: TenantRuntime, pace: Pace, *, limit_s:
             looked = [threads.submit(_look, source, tenant, identified, pace, limit_s) for source in tenant.config.sources]
         except RuntimeError as error:
             raise no_thread() from error
-        return Preview(subject=identified, sources=tuple(each.result() for each in looked))
+        sources = tuple(each.result() for each in looked)
+        return Preview(subject=identified, unstated=tenant.config.statement.unstated, sources=sources)
 
 
 def _look(source: SourceConfig, tenant: TenantRuntime, subject: IdentifiedSubject, pace: Pace, limit_s: float) -> SourcePreview:
-    found = SourcePreview(source_name=source.name, connector=source.connector, product=source.product)
+    label = tenant.config.label(source)
+    found = SourcePreview(source_name=source.name, connector=source.connector, product=source.product, unstated=unstated(label))
     try:
         connector = tenant.source(source.name)[1]
         header = header_of(connector)
@@ -115,7 +121,7 @@ def _look(source: SourceConfig, tenant: TenantRuntime, subject: IdentifiedSubjec
         seconds=_seconds(source, tenant, amounts, pace),
         columns=len(planned.columns),
         redacted=planned.ruled,
-        unlabelled=unlabelled([column.name for column in planned.columns], source.label),
+        unlabelled=unlabelled([column.name for column in planned.columns], label),
     )
 
 
@@ -133,11 +139,6 @@ def header_of(connector: Connector) -> ReadHeader:
     if close is not None:
         close()
     return header if isinstance(header, ReadHeader) else ReadHeader()
-
-
-def unlabelled(columns: Sequence[str], label: LabelSettings | None) -> tuple[str, ...]:
-    """Return the columns that no label speaks of: a source's label speaks of all of its columns."""
-    return () if label is not None and label.category else tuple(columns)
 
 
 def _seconds(source: SourceConfig, tenant: TenantRuntime, amounts: Estimate, pace: Pace) -> float | None:

@@ -15,11 +15,11 @@ def receipt_key(config: Config, tenant: TenantConfig) -> SigningKey:
 
 def policy_of(tenant: TenantConfig, source_names: frozenset[str]) -> str:
     """Return the digest of the rules for these sources."""
-    sources = (_source(source) for source in tenant.sources if source.name in source_names)
-    return policy_digest(sources, formats=tenant.export.formats)
+    sources = (_source(source, tenant) for source in tenant.sources if source.name in source_names)
+    return policy_digest(sources, formats=tenant.export.formats, statement=tenant.statement)
 
 
-def _source(source: SourceConfig) -> SourcePolicy:
+def _source(source: SourceConfig, tenant: TenantConfig) -> SourcePolicy:
     given = {name: getattr(source.settings, name) for name in SETTINGS if hasattr(source.settings, name)}
     return SourcePolicy(
         name=source.name,
@@ -27,5 +27,6 @@ def _source(source: SourceConfig) -> SourcePolicy:
         product=source.product,
         redact=source.redact,
         unreadable=source.on_unreadable_item,
+        label=tenant.label(source),
         settings=given,
     )

@@ -274,6 +274,13 @@ PREVIEWED: Shape[SourcePreview] = Shape(
         ),
         Property("unlabelledColumns", Edm.STRING, lambda it: list(it.unlabelled), "Columns that no label speaks of.", is_list=True),
         Property(
+            "unstated",
+            Edm.STRING,
+            lambda it: list(it.unstated),
+            "Settings of its label without which the statement says too little of it.",
+            is_list=True,
+        ),
+        Property(
             "problem",
             FAILURE,
             lambda it: it.problem and FAILURE.show(it.problem),
@@ -312,6 +319,13 @@ PREVIEW: Shape[Preview] = Shape(
             REFUSED,
             lambda it: [REFUSED.show(each) for each in it.subject.refused],
             "What is not searched for.",
+            is_list=True,
+        ),
+        Property(
+            "unstated",
+            Edm.STRING,
+            lambda it: list(it.unstated),
+            "Settings of `statement` without which the statement says too little of the organization.",
             is_list=True,
         ),
         Property("sources", PREVIEWED, lambda it: [PREVIEWED.show(each) for each in it.sources], "Source by source.", is_list=True),

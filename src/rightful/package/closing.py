@@ -5,20 +5,23 @@ again any number of times: the same values give the same bytes.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
 import msgspec
 
+from rightful.language import ENGLISH
 from rightful.package import bagit, datapackage, difference, ledger, readme, receipt, request_info
 from rightful.package.contents import PAYLOAD, PayloadEntry
 from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import Digest, measure
 from rightful.package.forms import Form
+from rightful.package.label import StatementSettings
 from rightful.package.ledger import Ledger
 from rightful.package.minisign import SigningKey
 from rightful.package.receipt import PreviousReceipt
+from rightful.package.statement import document, model, text
 from rightful.package.verifier import page as verifier
 from rightful.package.viewer import overview, page, shards
 
@@ -52,6 +55,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """Of what the person reads, one of `language.OFFERED`; empty: English, and the pages ask the browser."""
     titles: tuple[SourceTitle, ...] = ()
     """Of every source, in the configuration's order."""
+    statement: StatementSettings = StatementSettings()
+    """What the organization states of itself, and on every source."""
     software_agent: str = "Rightful"
     bagged_at: datetime
     key: SigningKey
@@ -97,8 +102,12 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         payload_bytes=sum(entry.size_bytes for entry in payload),
         payload_entries=len(payload),
     )
+    statement = _statement(finished)
+    sections = document.document(statement)
+    statement_json = model.format_statement(statement)
+    statement_txt = text.format_text(sections, language=finished.language or ENGLISH)
     described = (
-        *(_pages(finished) if finished.has_viewer else ()),
+        *(_pages(finished, sections) if finished.has_viewer else ()),
         _document(
             datapackage.PATH,
             lambda: datapackage.format_datapackage(
@@ -108,6 +117,8 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         *_differences(finished),
         _document(ledger.PATH, lambda: iter((ledger_json,))),
         _document(readme.PATH, lambda: iter((readme_txt,))),
+        _document(model.PATH, lambda: iter((statement_json,))),
+        _document(text.PATH, lambda: iter((statement_txt,))),
         _document(bagit.MANIFEST_PATH, lambda: bagit.format_manifest((entry.path, entry.sha256) for entry in payload)),
         _document(bagit.BAGIT_PATH, lambda: iter((bagit.BAGIT,))),
         _document(bagit.BAG_INFO_PATH, lambda: iter((bag_info,))),
@@ -145,16 +156,31 @@ def _differences(finished: Finished) -> Iterator[Document]:
         yield _document(difference.LIST_PATH, finished.named)
 
 
-def _pages(finished: Finished) -> Iterator[Document]:
-    yield from _viewer(finished)
+def _by_source(entries: Iterable[PayloadEntry]) -> dict[str, list[PayloadEntry]]:
+    found: dict[str, list[PayloadEntry]] = defaultdict(list)
+    for entry in entries:
+        found[entry.source_name].append(entry)
+    return found
+
+
+def _statement(finished: Finished) -> model.Statement:
+    return model.state(
+        finished.ledger,
+        organization=finished.organization,
+        settings=finished.statement,
+        labels={title.source_name: finished.statement.label_of(title.label) for title in finished.titles},
+        entries=_by_source(finished.entries),
+    )
+
+
+def _pages(finished: Finished, sections: Sequence[document.Section]) -> Iterator[Document]:
+    yield from _viewer(finished, sections)
     yield _document(verifier.PATH, lambda: iter((verifier.format_page(language=finished.language),)))
 
 
-def _viewer(finished: Finished) -> Iterator[Document]:
+def _viewer(finished: Finished, sections: Sequence[document.Section]) -> Iterator[Document]:
     """Yield START-HERE.html, and before it what it loads besides the parts' own shards."""
-    entries: dict[str, list[PayloadEntry]] = defaultdict(list)
-    for entry in finished.entries:
-        entries[entry.source_name].append(entry)
+    entries = _by_source(finished.entries)
     file_lists = {record.source_name: overview.list_files(record, entries[record.source_name]) for record in finished.ledger.sources}
     for file_list in (each for lists in file_lists.values() for each in lists):
         yield _document(file_list.path, partial(_shard, file_list))
@@ -162,7 +188,8 @@ def _viewer(finished: Finished) -> Iterator[Document]:
         finished.ledger,
         organization=finished.organization,
         language=finished.language,
-        titles=finished.titles,
+        labels={title.source_name: finished.statement.label_of(title.label) for title in finished.titles},
+        sections=sections,
         entries=entries,
         file_lists=file_lists,
     )

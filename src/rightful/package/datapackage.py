@@ -14,21 +14,13 @@ import msgspec
 from rightful.ids import OperationId
 from rightful.package.contents import PayloadEntry
 from rightful.package.fields import part_resource
+from rightful.package.label import Label
 
 PATH = "datapackage.json"
 
 _CHUNK_BYTES = 64 * 1024
 _READ_DIFFERENTLY = re.compile(r"\$|\.\./|\.(zip|gz|bz2|xz)$", re.IGNORECASE)
 """Paths that frictionless-py refuses as unsafe, or decompresses before it looks at hash and size."""
-
-
-class Label(msgspec.Struct, frozen=True, kw_only=True):
-    """What a source's data is, by the keys of the fideslang taxonomy."""
-
-    category: str = ""
-    purpose: str = ""
-    retention: str = ""
-    recipients: tuple[str, ...] = ()
 
 
 class SourceTitle(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +139,4 @@ def _format_file(entry: PayloadEntry, names: _ResourceNames) -> dict[str, Any]:
 
 
 def _format_title(title: SourceTitle) -> dict[str, Any]:
-    label = title.label
-    described = msgspec.to_builtins(label) if label else {}
-    return {"product": title.product, **{key: value for key, value in described.items() if value}}
+    return {"product": title.product, **(msgspec.to_builtins(title.label) if title.label else {})}

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from rightful.package.label import Label, StatementSettings
+
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 SETTINGS = ("table", "match", "caseless", "via", "include", "exclude", "time")
@@ -20,11 +22,14 @@ class SourcePolicy(msgspec.Struct, frozen=True, kw_only=True):
     product: str
     redact: Mapping[str, str]
     unreadable: str
+    label: Label
+    """What is stated on its data, by itself or by what holds for every source."""
     settings: Mapping[str, Any]
     """Those of `SETTINGS` that the source has."""
 
 
-def policy_digest(sources: Iterable[SourcePolicy], *, formats: Iterable[str]) -> str:
+def policy_digest(sources: Iterable[SourcePolicy], *, formats: Iterable[str], statement: StatementSettings) -> str:
     """Return the SHA-256 of the policy as JSON without white space, members ascending: 64 hex digits."""
-    policy = {"formats": list(formats), "sources": list(sources)}
+    own = {name: getattr(statement, name) for name in ("contact", "officer", "authority", "laws")}
+    policy = {"formats": list(formats), "sources": list(sources), "statement": own}
     return hashlib.sha256(_encode(policy)).hexdigest()

@@ -249,6 +249,7 @@ class _Readme:
             ("data/", said.say("what was found, by product and system; records are {records}", records=records)),
             ("datapackage.json", said.say("what the records' columns are (Frictionless Data Package)")),
             *(pages if self._has_pages else ()),
+            ("STATEMENT.txt", said.say("why this data is held, who receives it, and what your rights are (statement.json: for programs)")),
             *(changes if self._ledger.since is not None else ()),
             (
                 "receipt.json",

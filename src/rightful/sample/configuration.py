@@ -46,6 +46,19 @@ tenants:
     storage:
       accounts:
         {account}: {{url: {exports}}}
+    # What every package's statement says of the company, and of every source that does not say otherwise itself.
+    statement:
+      contact: "privacy@contoso.example, Contoso, 1 Example Street, 00000 Exampletown"
+      officer: "dpo@contoso.example"
+      authority:
+        en: "Data Protection Authority of Exampleland, dpa.example"
+        de: "Datenschutzbehörde von Exampleland, dpa.example"
+        fr: "Autorité de protection des données d'Exampleland, dpa.example"
+        es: "Autoridad de Protección de Datos de Exampleland, dpa.example"
+        ja: "Exampleland データ保護機関, dpa.example"
+        zh-Hans: "Exampleland 数据保护局, dpa.example"
+      laws: [gdpr, ccpa]
+      label: {{recipients: [], transfers: [], decisions: []}}
 
     directory:
       connector: sql
@@ -72,13 +85,36 @@ tenants:
         url: systems/onedrive
         path: "{{folder}}/"
         product: OneDrive
-        label: {{category: user.content, purpose: essential.service, retention: as long as the account}}
+        label:
+          category: user.content
+          purpose: essential.service
+          legal_basis: contract
+          retention:
+            en: as long as the account
+            de: solange das Konto besteht
+            fr: tant que le compte existe
+            es: mientras exista la cuenta
+            ja: アカウントが存在する間
+            zh-Hans: 账户存续期间
+          origin: [person]
       profile:
         connector: sql
         url: sqlite:///systems/people.db
         table: people
         match: {{object_id: id}}
         product: Directory
+        label:
+          category: user.contact
+          columns:
+            object_id: user.unique_id
+            employee_no: user.professional_information
+            customer_no: user.unique_id
+            preferred_language: user.demographic.language
+            display_name: user.name
+          purpose: [operations, essential.service.authentication]
+          legal_basis: legitimate_interests
+          retention: 1 year
+          origin: [person, derived]
       employees:
         connector: sql
         url: sqlite:///systems/hr.db
@@ -86,7 +122,13 @@ tenants:
         match: {{employee_no: employee_id}}
         key: id
         product: HR
-        label: {{category: user.workplace, purpose: employment, retention: 10 years}}
+        label:
+          category: user.professional_information
+          columns: {{full_name: user.name, born: user.demographic.date_of_birth, salary: user.financial, photo: user.content.self_image}}
+          purpose: employment
+          legal_basis: contract
+          retention: 10 years
+          origin: [person]
       absences:
         connector: sql
         url: sqlite:///systems/hr.db
@@ -94,6 +136,20 @@ tenants:
         via: {{employees: {{employee_no: employee_no}}}}
         key: id
         product: HR
+        label:
+          category: user.professional_information
+          columns: {{reason: user.health}}
+          purpose: [employment, essential.legal_obligation]
+          legal_basis: legal_obligation
+          retention: 3 years
+          recipients:
+            - en: Health insurer
+              de: Krankenkasse
+              fr: Assurance maladie
+              es: Seguro médico
+              ja: 健康保険組合
+              zh-Hans: 医疗保险机构
+          origin: [person]
       reviews:
         connector: sql
         url: sqlite:///systems/hr.db
@@ -101,6 +157,18 @@ tenants:
         match: {{employee_no: employee_id, reviewer_no: employee_id}}
         key: id
         product: HR
+        label:
+          category: user.professional_information
+          purpose: employment
+          legal_basis: contract
+          retention: 5 years
+          origin:
+            - en: from your manager
+              de: von Ihrer Führungskraft
+              fr: de votre responsable
+              es: de su responsable
+              ja: 上司
+              zh-Hans: 来自您的主管
       calls:
         connector: sql
         url: sqlite:///systems/hr.db
@@ -108,6 +176,12 @@ tenants:
         match: {{caller: telephone, called: telephone}}
         key: id
         product: HR
+        label:
+          category: user.contact.phone_number
+          purpose: operations
+          legal_basis: legitimate_interests
+          retention: 90 days
+          origin: [observed]
       customers:
         connector: sql
         url: sqlite:///systems/shop.db
@@ -115,7 +189,41 @@ tenants:
         match: {{customer_no: customer_id}}
         key: id
         product: Shop
-        label: {{category: user.account, purpose: essential.service, retention: 6 years}}
+        label:
+          category: user.account
+          columns:
+            name: user.name
+            contact_mail: user.contact.email
+            phone: user.contact.phone_number
+            born: user.demographic.date_of_birth
+            credit: user.financial
+            preferences: user.settings
+          purpose: essential.service
+          legal_basis: contract
+          retention: 6 years
+          origin: [person]
+          decisions:
+            - what:
+                en: Whether you may pay on account
+                de: Ob Sie auf Rechnung zahlen können
+                fr: Si vous pouvez payer sur facture
+                es: Si puede pagar contra factura
+                ja: 請求書払いができるかどうか
+                zh-Hans: 您是否可以先用后付
+              logic:
+                en: by invoices of the last two years that were paid late
+                de: nach Rechnungen der letzten zwei Jahre, die zu spät bezahlt wurden
+                fr: d'après les factures payées en retard ces deux dernières années
+                es: según las facturas pagadas con retraso en los últimos dos años
+                ja: 過去 2 年間に支払いが遅れた請求書によります
+                zh-Hans: 根据过去两年内逾期支付的账单
+              consequences:
+                en: else you pay in advance
+                de: sonst zahlen Sie im Voraus
+                fr: sinon vous payez d'avance
+                es: si no, paga por adelantado
+                ja: できない場合は前払いとなります
+                zh-Hans: 否则您需预先付款
       orders:
         connector: sql
         url: sqlite:///systems/shop.db
@@ -123,6 +231,20 @@ tenants:
         via: {{customers: {{customer_id: id}}}}
         key: id
         product: Shop
+        label:
+          category: user.behavior.purchase_history
+          columns: {{note: user.content}}
+          purpose: [essential.service, finance]
+          legal_basis: contract
+          retention: 10 years
+          recipients:
+            - en: Parcel service
+              de: Paketdienst
+              fr: Service de colis
+              es: Servicio de paquetería
+              ja: 配送業者
+              zh-Hans: 快递公司
+          origin: [person]
       order_lines:
         connector: sql
         url: sqlite:///systems/shop.db
@@ -130,6 +252,12 @@ tenants:
         via: {{orders: {{order_id: id}}}}
         key: id
         product: Shop
+        label:
+          category: user.behavior.purchase_history
+          purpose: [essential.service, finance]
+          legal_basis: contract
+          retention: 10 years
+          origin: [person]
       messages:
         connector: sql
         url: sqlite:///systems/shop.db
@@ -138,20 +266,53 @@ tenants:
         exclude: [spam_score]
         key: id
         product: Shop
-        label: {{category: user.contact, purpose: essential.service, retention: 2 years, recipients: [Mail provider]}}
+        label:
+          category: user.content.private
+          columns: {{sender: user.contact.email, recipient: user.contact.email}}
+          purpose: essential.service.operations.support
+          legal_basis: contract
+          retention: 2 years
+          recipients:
+            - en: Mail provider
+              de: Mailanbieter
+              fr: Fournisseur de messagerie
+              es: Proveedor de correo
+              ja: メール事業者
+              zh-Hans: 邮件服务商
+          origin: [person]
+          transfers:
+            - safeguards: standard_clauses
+              to:
+                en: United States
+                de: USA
+                fr: États-Unis
+                es: Estados Unidos
+                ja: アメリカ合衆国
+                zh-Hans: 美国
       activity:
         connector: lake
         url: "systems/activity/**/*.parquet"
         match: {{user_id: upn}}
         time: ts
         product: Activity
-        label: {{category: user.behavior, purpose: essential.service, retention: 1 year}}
+        label:
+          category: user.behavior
+          purpose: [analytics, functional.service.improve]
+          legal_basis: consent
+          retention: 1 year
+          origin: [observed]
       device_reports:
         connector: lake
         url: "systems/devices/*.parquet"
         match: {{device_id: device_id}}
         time: reported_at
         product: Activity
+        label:
+          category: user.device.telemetry
+          purpose: essential.service.security
+          legal_basis: legitimate_interests
+          retention: 6 months
+          origin: [observed]
 
   # A second tenant: its people are called like some of Contoso's, and share one lake with them.
   - id: {fabrikam}
@@ -171,6 +332,8 @@ tenants:
       display_name: display_name
       language: preferred_language
       identifiers: {{mail: mail, employee_id: employee_no, customer_id: customer_no, folder: drive_folder}}
+    statement:
+      contact: "privacy@fabrikam.example"
     sources:
       onedrive: {{connector: files, url: fabrikam/onedrive, path: "{{folder}}/", product: OneDrive}}
       employees:

@@ -108,10 +108,11 @@ class MemoryExports:
             seconds=0.1,
             columns=2,
             unlabelled=("note",),
+            unstated=("retention",),
         )
         down = Failure(code="SourceUnavailable", message="it does not answer", source_name="mails")
         mails = SourcePreview(source_name="mails", connector="http", product="Mail", problem=down)
-        return Preview(subject=identified, sources=(orders, mails))
+        return Preview(subject=identified, unstated=("contact",), sources=(orders, mails))
 
     def get(self, tenant_id: TenantId, operation_id: OperationId, visible: frozenset[SubjectKind]) -> DataPolicyOperation | None:
         """Return an operation, None where there is none that this caller may see."""

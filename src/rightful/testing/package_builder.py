@@ -16,6 +16,7 @@ from rightful.package.contents import PAYLOAD, PayloadEntry, Tally, tally
 from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import measure
 from rightful.package.forms import Form, write
+from rightful.package.label import Label, StatementSettings
 from rightful.package.ledger import Ledger, OriginalName, SkippedEntry, SourceRecord, SupersededEntry, state_of
 from rightful.package.minisign import SigningKey
 from rightful.package.paths import EntryNamer, part_path, shard_path
@@ -28,6 +29,7 @@ TENANT_ID = TenantId("11111111-1111-1111-1111-111111111111")
 SUBJECT_ID = SubjectId("7a1e9d20-33c4-4b6f-8f5e-6a0b2c4d8e9f")
 SUBMITTED_AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 KEY = SigningKey(bytes(range(32)))
+STATEMENT = StatementSettings()
 COMPLETED_AT = datetime(2026, 3, 1, 9, 30, 2, tzinfo=UTC)
 
 _KINDS: dict[type, ColumnKind] = {bool: ColumnKind.BOOL, int: ColumnKind.INT, float: ColumnKind.FLOAT, str: ColumnKind.TEXT}
@@ -51,6 +53,7 @@ class SampleSource(msgspec.Struct, frozen=True, kw_only=True):
     skip_reason: str = ""
     """Where given, the source was not searched for this reason."""
     identifiers: Mapping[str, int] = msgspec.field(default_factory=lambda: {"mail": 1, "upn": 1})
+    label: Label | None = None
 
 
 def package_entries(
@@ -61,6 +64,7 @@ def package_entries(
     submitted_at: datetime = SUBMITTED_AT,
     key: SigningKey = KEY,
     previous: PreviousReceipt | None = None,
+    statement: StatementSettings = STATEMENT,
 ) -> dict[str, bytes]:
     """Return a finished package: content by path, in the order in which it is written."""
     info = request_info.request_info(operation_id=operation_id, subject_id=SUBJECT_ID, correlation_id="sample", submitted_at=submitted_at)
@@ -90,7 +94,8 @@ def package_entries(
         request_info=measure((info,)),
         organization=organization,
         language=language,
-        titles=tuple(SourceTitle(source_name=source.name, product=source.product) for source in sources),
+        titles=tuple(SourceTitle(source_name=source.name, product=source.product, label=source.label) for source in sources),
+        statement=statement,
         bagged_at=COMPLETED_AT,
         key=key,
         policy_sha256="0" * 64,
@@ -202,9 +207,9 @@ def write_package(folder: Path, entries: Mapping[str, bytes]) -> Path:
     return folder
 
 
-def build_package(folder: Path, *sources: SampleSource) -> Path:
+def build_package(folder: Path, *sources: SampleSource, statement: StatementSettings = STATEMENT) -> Path:
     """Build a finished package in a folder."""
-    return write_package(folder, package_entries(*sources))
+    return write_package(folder, package_entries(*sources, statement=statement))
 
 
 class MemoryReader:

@@ -182,6 +182,21 @@ def test_doctor_finds_everything_in_order_and_changes_nothing(home: Path, capsys
     assert sorted(home.rglob("*")) == before
 
 
+def test_doctor_names_what_the_statement_leaves_open_and_calls_it_no_problem(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, checks = doctor(capsys)
+    detail = str(checks["My organization: statement"]["detail"])
+    assert (code, checks["My organization: statement"]["ok"]) == (Exit.OK, True)
+    for name in ("statement.contact", "statement.authority", "label.category", "label.retention", "label.decisions of files"):
+        assert name in detail
+    path = home / "rightful.yaml"
+    label = "{category: user.content, purpose: essential.service, retention: 2 years, recipients: [], origin: [person]}"
+    common = "    statement: {contact: us, authority: them, label: {transfers: [], decisions: []}}\n    # Who your people are"
+    text = path.read_text().replace('        path: "{upn}/"\n', f'        path: "{{upn}}/"\n        label: {label}\n', 1)
+    text = text.replace("    statement:\n", "", 1).replace("    # Who your people are", common, 1)
+    path.write_text(text)
+    assert doctor(capsys)[1]["My organization: statement"]["detail"] == "says all that it has to"
+
+
 def test_doctor_tells_every_problem_with_what_to_do(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "people.db").unlink()
     shutil.rmtree(home / "files")

@@ -9,13 +9,13 @@ from tests.unit.export.scripted import COLUMNS, PEOPLE
 from tests.unit.export.world import TENANT, World
 from tests.unit.no_threads import no_more_threads
 
-from rightful.config.model import LabelSettings
 from rightful.connectors.interface import Amount, Connector, Cursor, Estimate, Item, Partition, ReadHeader, Rows
 from rightful.errors import NotFound, ServiceUnavailable, SourceUnavailable
 from rightful.export.pace import Pace
-from rightful.export.preview import preview, unlabelled
+from rightful.export.preview import preview
 from rightful.export.runtime import TenantRuntime
 from rightful.ids import SubjectId
+from rightful.package.label import CommonLabel, Label, StatementSettings
 from rightful.subject.model import DataSubject, IdentifiedSubject
 from rightful.testing.memory_connector import Faults, MemoryConnector
 
@@ -46,10 +46,10 @@ class Mute:
             yield item
 
 
-def labelled(world: World, source: str, **label: str) -> TenantRuntime:
+def labelled(world: World, source: str, **label: object) -> TenantRuntime:
     tenant = world.tenants[TENANT]
     sources = tuple(
-        msgspec.structs.replace(each, label=LabelSettings(**label)) if each.name == source else each  # type: ignore[arg-type]
+        msgspec.structs.replace(each, label=Label(**label)) if each.name == source else each  # type: ignore[arg-type]
         for each in tenant.config.sources
     )
     return TenantRuntime(msgspec.structs.replace(tenant.config, sources=sources), tenant.directory, tenant.connectors)
@@ -122,7 +122,18 @@ def test_columns_without_a_label_are_named(tmp_path: Path) -> None:
     world = World(tmp_path, PEOPLE, {"rows": rows(1), "other": rows(1)})
     found = preview(ANN, labelled(world, "rows", category="user.contact"), Pace())
     assert [source.unlabelled for source in found.sources] == [(), ("id", "mail")]
-    assert unlabelled(["a"], LabelSettings(purpose="essential.service")) == ("a",)
+
+
+def test_what_the_statement_leaves_open_is_named(tmp_path: Path) -> None:
+    world = World(tmp_path, PEOPLE, {"rows": rows(1), "other": rows(1)})
+    tenant = labelled(world, "rows", category="user.contact", retention="2 years")
+    common = StatementSettings(authority="Somebody", label=CommonLabel(recipients=(), transfers=(), decisions=(), origin=("person",)))
+    stated = TenantRuntime(msgspec.structs.replace(tenant.config, statement=common), tenant.directory, tenant.connectors)
+    found = preview(ANN, stated, Pace())
+    assert found.unstated == ("contact",)
+    assert [source.unstated for source in found.sources] == [("purpose",), ("category", "purpose", "retention")]
+    found = preview(ANN, labelled(world, "other", columns={"id": "user.unique_id"}), Pace())
+    assert [source.unlabelled for source in found.sources] == [("id", "mail"), ("mail",)]
 
 
 def test_time_is_what_the_source_took_lately(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from tests.unit.package.said_in_code import said_in, said_in_scripts
 
 from rightful.language import OFFERED
-from rightful.package import readme
+from rightful.package import readme, taxonomy
+from rightful.package.statement import words as statement
 from rightful.package.verifier import page as verifier
 from rightful.package.viewer import page as viewer
 from rightful.package.viewer.catalogues import catalogues, parse
@@ -53,7 +54,7 @@ def test_catalogue_is_complete_and_says_nothing_else(domain: str, language: str)
 
 
 @pytest.mark.parametrize("language", _LANGUAGES)
-@pytest.mark.parametrize("domain", SAID)
+@pytest.mark.parametrize("domain", [*SAID, statement.DOMAIN, taxonomy.DOMAIN])
 def test_catalogue_keeps_to_the_typography_of_its_language(domain: str, language: str) -> None:
     folder = resources.files("rightful") / "locale" / domain
     translations = re.findall(r"^msgstr(?:\[[01]\])? (.*)$", (folder / f"{language}.po").read_text(encoding="utf-8"), re.MULTILINE)[1:]

@@ -46,6 +46,8 @@ def test_documents_come_in_the_order_in_which_they_are_written() -> None:
         "datapackage.json",
         "ledger.json",
         "README.txt",
+        "statement.json",
+        "STATEMENT.txt",
         "manifest-sha256.txt",
         "bagit.txt",
         "bag-info.txt",

@@ -4,7 +4,8 @@ import msgspec
 
 from rightful.ids import OperationId
 from rightful.package.contents import PayloadEntry
-from rightful.package.datapackage import Label, SourceTitle, format_datapackage
+from rightful.package.datapackage import SourceTitle, format_datapackage
+from rightful.package.label import Label
 from rightful.package.schema import Column, ColumnKind
 
 COLUMNS = (Column(name="id", kind=ColumnKind.INT, source_type="int8"),)

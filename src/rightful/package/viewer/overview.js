@@ -33,6 +33,7 @@ function overviewPage(view) {
     found.length > 0 && foundSection(view, found),
     emptySection(view),
     missingSection(view),
+    statementSections(view),
     aboutSection(view),
   ];
 }
@@ -77,20 +78,14 @@ function foundSection(view, found) {
       "ul",
       { class: "cards" },
       found.map((source) =>
-        h("li", {}, h("h3", {}, sourceLink(source)), h("p", {}, amount(source)), h("p", { class: "quiet" }, size(source.bytes), labelOf(source))),
+        h("li", {}, h("h3", {}, sourceLink(source)), h("p", {}, amount(source)), h("p", { class: "quiet" }, size(source.bytes), purposeOf(source))),
       ),
     ),
   );
 }
 
-function labelOf(source) {
-  const { purpose } = source.label;
-  return purpose ? [" · ", foreign(words(purpose))] : null;
-}
-
-/** Return a key of a taxonomy as words: `essential.service` → `essential: service`. */
-function words(key) {
-  return key.split(".").join(": ").replaceAll("_", " ");
+function purposeOf(source) {
+  return source.purpose ? [" · ", said(source.purpose)] : null;
 }
 
 function emptySection(view) {
@@ -156,6 +151,7 @@ function aboutSection(view) {
       "ul",
       { class: "plain" },
       h("li", {}, entryLink("README.txt"), " – ", t("what is what, and how to check that nothing is missing or changed")),
+      h("li", {}, entryLink("STATEMENT.txt"), " – ", t("why this data is held and what your rights are, in plain text")),
       h("li", {}, entryLink("ledger.json"), " – ", t("how each system was searched, and every item that could not be read")),
       h("li", {}, entryLink("datapackage.json"), " – ", t("what the columns are, for programs")),
       h("li", {}, entryLink("manifest-sha256.txt"), " – ", t("a digest of each file")),

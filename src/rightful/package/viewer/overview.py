@@ -1,17 +1,20 @@
 """What START-HERE.html knows when it opens: the ledger in short, each dataset's columns and parts, and where the lists of files lie."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from rightful.package import paths
 from rightful.package.contents import PayloadEntry
-from rightful.package.datapackage import Label, SourceTitle
 from rightful.package.difference import Since, format_counts
 from rightful.package.instant import format_instant, format_nanoseconds
+from rightful.package.label import Label
 from rightful.package.ledger import Ledger, SourceRecord, format_record, format_text
 from rightful.package.schema import Column
+from rightful.package.statement.document import Section, messages, purposes, stated_facts
+from rightful.package.statement.model import Stated, stated
+from rightful.package.statement.words import excerpt
 
 _FILES_PER_SHARD = 10_000
 _ITEMS_SHOWN = 200
@@ -67,12 +70,18 @@ def overview(
     *,
     organization: str,
     language: str,
-    titles: Iterable[SourceTitle],
+    labels: Mapping[str, Label],
+    sections: Sequence[Section],
     entries: Mapping[str, Sequence[PayloadEntry]],
     file_lists: Mapping[str, Sequence[FileList]],
 ) -> dict[str, Any]:
-    """Return the overview; `entries` and `file_lists` are by source."""
-    labels = {title.source_name: title.label for title in titles}
+    """Return the overview; `labels`, `entries` and `file_lists` are by source, `sections` are the statement's."""
+    sources = []
+    for record in ledger.sources:
+        label, own = labels.get(record.source_name), entries.get(record.source_name, ())
+        about = stated(record, label, own, since=ledger.since) if label is not None else None
+        sources.append(_source(record, about, own, file_lists.get(record.source_name, ())))
+    said = [*sections, *(source["facts"] for source in sources)]
     return {
         "language": language,
         "organization": " ".join(organization.split()),
@@ -81,10 +90,9 @@ def overview(
         "submittedAt": format_instant(ledger.submitted_at),
         "completedAt": format_instant(ledger.completed_at),
         "since": _since(ledger.since) if ledger.since is not None else None,
-        "sources": [
-            _source(record, labels.get(record.source_name), entries.get(record.source_name, ()), file_lists.get(record.source_name, ()))
-            for record in ledger.sources
-        ],
+        "sources": sources,
+        "statement": sections,
+        "words": excerpt(message for each in said for message in messages(each)),
     }
 
 
@@ -93,12 +101,13 @@ def _since(since: Since) -> dict[str, Any]:
     return {"operationId": since.operation_id, "records": format_counts(records), "files": format_counts(files)}
 
 
-def _source(record: SourceRecord, label: Label | None, entries: Sequence[PayloadEntry], file_lists: Sequence[FileList]) -> dict[str, Any]:
+def _source(record: SourceRecord, about: Stated | None, entries: Sequence[PayloadEntry], file_lists: Sequence[FileList]) -> dict[str, Any]:
     of_ledger = format_record(msgspec.structs.replace(record, skipped=record.skipped[:_ITEMS_SHOWN], names=(), attributes=()))
     return {
         "name": record.source_name,
         **{member: of_ledger[member] for member in _OF_A_SOURCE if member in of_ledger},
-        "label": msgspec.to_builtins(label) if label else {},
+        "facts": stated_facts(about) if about else (),
+        "purpose": about and purposes(about),
         "skipped": {"count": len(record.skipped), "items": of_ledger["skipped"]},
         "superseded": len(record.superseded),
         "datasets": _datasets(entries),

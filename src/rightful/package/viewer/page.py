@@ -25,6 +25,7 @@ SCRIPTS = tuple(
         "values.js",
         "search.js",
         "table.js",
+        "statement.js",
         "overview.js",
         "source.js",
         "main.js",

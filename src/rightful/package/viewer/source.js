@@ -10,7 +10,7 @@ function sourcePage(view, source) {
   return [
     h("nav", { "aria-label": t("Where you are"), class: "crumbs" }, h("a", { href: "#" }, t("Overview"))),
     h("header", { class: "title" }, h("h1", { tabindex: "-1" }, foreign(nameOf(source))), h("p", { class: "lead" }, sourceLead(source))),
-    labelFacts(source),
+    source.facts.length > 0 && factList(source.facts),
     missingOf(source),
     source.datasets.map((dataset, index) => datasetSection(source, dataset, index)),
     source.fileLists.length > 0 && filesSection(source),
@@ -23,17 +23,6 @@ function sourceLead(source) {
   if (state === "exported") return `${amount(source)}, ${size(source.bytes)}`;
   if (state === "skipped") return t("This system was not searched: {reason}", { reason: source.reason });
   return state === UNKNOWN ? t("There was nothing to search for: none of what this system knows people by is known of you.") : t("This system was searched, and nothing was found.");
-}
-
-function labelFacts(source) {
-  const { category, purpose, retention, recipients } = source.label;
-  const shown = facts([
-    [t("Kind of data"), category && foreign(words(category))],
-    [t("What it is used for"), purpose && foreign(words(purpose))],
-    [t("How long it is kept"), retention && foreign(retention)],
-    [t("Who receives it"), recipients?.length ? foreign(list(recipients)) : null],
-  ]);
-  return shown.childElementCount ? shown : null;
 }
 
 function missingOf(source) {

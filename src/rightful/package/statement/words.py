@@ -1,0 +1,32 @@
+"""What the statement says, in each language there is: catalogues of messages, and of the taxonomy's keys."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from rightful.language import ENGLISH, OFFERED
+from rightful.package import taxonomy
+from rightful.package.label import Words
+from rightful.package.viewer.catalogues import catalogues
+
+DOMAIN = "statement"
+"""Of its catalogues."""
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
+    """Return what messages and keys are in a language; a message that is not there is said as it is."""
+    found = {**catalogues(DOMAIN).get(language, {}), **taxonomy.names(language)}
+    return {message: said for message, said in found.items() if isinstance(said, str)}
+
+
+def excerpt(messages: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return these messages in every language, where they are said otherwise than they are written."""
+    wanted = sorted(set(messages))
+    return {language: {each: found[each] for each in wanted if each in found} for language in OFFERED if (found := catalogue(language))}
+
+
+def choose(words: Words, language: str) -> str:
+    """Return an operator's text in a language, else in English, else in the first that there is."""
+    if isinstance(words, str):
+        return words
+    return words.get(language) or words.get(ENGLISH) or next(iter(words.values()), "")
