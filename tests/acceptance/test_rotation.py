@@ -70,11 +70,19 @@ def fill(config: Config, operations: int, entries: int) -> None:
         if number % 3 == 0:
             store.fail(wanted.operation_id, Failure(code="x", message="x"))
     store.close()
+    with closing(sqlite3.connect(config.store_path)) as connection, connection:
+        for number in range(0, operations, 5):
+            operation_id = intent(number).operation_id
+            kept = sealer.seal(b"FINGERPRINTS", TENANT, operation_id)
+            connection.execute("UPDATE operation SET sealed_fingerprints = ? WHERE id = ?", (kept, operation_id))
 
 
 def sealed_values(config: Config) -> list[tuple[bytes, TenantId, OperationId, str]]:
     with closing(sqlite3.connect(config.store_path)) as connection:
         found = connection.execute("SELECT sealed_location, id, 'LOCATION' FROM operation WHERE sealed_location IS NOT NULL").fetchall()
+        found += connection.execute(
+            "SELECT sealed_fingerprints, id, 'FINGERPRINTS' FROM operation WHERE sealed_fingerprints <> x''"
+        ).fetchall()
         found += connection.execute("SELECT sealed_spec, 'plan', 'PLAN' FROM read WHERE sealed_spec <> x''").fetchall()
         found += connection.execute("SELECT sealed, operation_id, 'ENTRY' FROM entry").fetchall()
     return [(value, TENANT, OperationId(operation_id), begins) for value, operation_id, begins in found]
@@ -130,7 +138,7 @@ def test_killed_at_any_moment_and_run_again_nothing_is_unreadable(config: Config
 def test_nothing_is_left_that_the_old_key_opens(config: Config) -> None:
     fill(config, 20, 20)
     before = [value for value, *_ in sealed_values(config)]
-    assert rotation.rotate(config) == 13 + 20 + 20 * 20
+    assert rotation.rotate(config) == 13 + 2 + 20 + 20 * 20  # two have failed, and have no location any more
     content = b"".join(path.read_bytes() for path in config.store_path.parent.iterdir())
     assert [value for value in before if value in content] == []
     assert rotation.rotate(load(config.folder / "rightful.yaml", {})) == 13 + 20 + 20 * 20

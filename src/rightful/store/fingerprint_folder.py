@@ -90,8 +90,9 @@ class FingerprintLog:
         if not self._held and not (is_durable and self._written):
             return
         with _guarded():
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._path.open("ab") as file:
+            for folder in (self._path.parent.parent, self._path.parent):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(self._path, "ab", opener=_open_private) as file:
                 file.write(self._held)
                 if is_durable:
                     file.flush()
@@ -221,6 +222,10 @@ def _guarded() -> Iterator[None]:
         raise
     except OSError as error:
         raise StoreFault(f"the fingerprints beside the store cannot be read or written: {error.strerror}") from error
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _sync(folder: Path) -> None:
