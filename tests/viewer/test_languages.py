@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from tests.servers.chromium import Chromium
 
-from rightful.testing.package_builder import SampleSource, build_package
+from rightful.language import OFFERED, lookup
+from rightful.package.texts import texts
+from rightful.testing.package_builder import SampleSource, build_package, package_entries, write_package
 
 ROWS = tuple({"id": number, "note": "東京都"} for number in range(1_234))
 
@@ -20,10 +22,10 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("asked", "tag", "title", "many", "one"),
     [
         ("en-GB", "en", "Your personal data", "1,234 records", "1 record"),
-        ("de-AT", "de", "Ihre persönlichen Daten", "Datensätze", "1 Datensatz"),
+        ("de-AT", "de", "Ihre personenbezogenen Daten", "Datensätze", "1 Datensatz"),
         ("fr", "fr", "Vos données personnelles", "enregistrements", "1 enregistrement"),
         ("es-MX", "es", "Sus datos personales", "registros", "1 registro"),
-        ("ja", "ja", "あなたの個人データ", "1,234 件のレコード", "1 件のレコード"),
+        ("ja", "ja", "あなたの個人データ", "レコード 1,234 件", "レコード 1 件"),
         ("zh-CN", "zh-Hans", "您的个人数据", "1,234 条记录", "1 条记录"),
         ("zh-TW", "en", "Your personal data", "1,234 records", "1 record"),
         ("pt-BR", "en", "Your personal data", "1,234 records", "1 record"),
@@ -65,3 +67,57 @@ def test_language_can_be_changed_and_keeps_the_place(chromium: Chromium, package
     answer = chromium.visit(package, steps, fragment="#source=orders")
     assert answer.result == ["Shop · orders", "これらのレコードを検索", "language"]
     assert answer.errors == []
+
+
+@pytest.mark.parametrize("tag", OFFERED)
+def test_plain_text_writes_numbers_as_browsers_do(chromium: Chromium, package: Path, tag: str) -> None:
+    numbers = [0, 1, 999, 1_000, 1_234, 9_999, 10_000, 123_456, 1_234_567]
+    steps = f"return {numbers}.map((n) => [new Intl.NumberFormat('{tag}').format(n), new Intl.NumberFormat('{tag}', {{ minimumFractionDigits: 1 }}).format(n)])"
+    said = texts("readme", tag)
+    assert chromium.visit(package, steps).result == [[said.number(n), said.number(n, 1)] for n in numbers]
+
+
+@pytest.mark.parametrize("tag", OFFERED)
+def test_number_has_the_same_form_in_plain_text_as_in_a_browser(chromium: Chromium, package: Path, tag: str) -> None:
+    """A catalogue's first form is the browser's `one`; what is said of millions in French and Spanish has the form of several."""
+    numbers = [0, 1, 2, 3, 11, 21, 101, 1_000_000, 1_000_001]
+    steps = f"return {numbers}.map((n) => new Intl.PluralRules('{tag}').select(n) === 'one')"
+    said = texts("readme", tag)
+    forms = [said.count("{n} record", "{n} records", n).replace(said.number(n), "#") for n in numbers]
+    one, other = said.count("{n} record", "{n} records", 1).replace("1", "#"), forms[3]
+    assert chromium.visit(package, steps).result == [form == one and one != other for form in forms]
+
+
+def test_package_opens_in_its_own_language_whatever_the_browsers(chromium: Chromium, tmp_path: Path) -> None:
+    write_package(tmp_path, package_entries(SampleSource(name="hr"), language="ja"))
+    steps = "return [await page.getAttribute('html', 'lang'), await page.innerText('h1'), await page.inputValue('#language')]"
+    assert chromium.visit(tmp_path, steps, language="de").result == ["ja", "あなたの個人データ", "ja"]
+
+
+def test_browser_without_scripts_is_told_in_the_language_too() -> None:
+    page = package_entries(SampleSource(name="hr"), language="fr")["START-HERE.html"].decode()
+    assert '<html lang="fr">' in page
+    assert "<title>Vos données personnelles</title>" in page
+    assert 'se trouvent dans le dossier <a href="data/">data</a>' in page
+
+
+def test_readme_opens_in_a_browser_as_it_is(chromium: Chromium, tmp_path: Path) -> None:
+    write_package(tmp_path, package_entries(SampleSource(name="hr"), language="ja"))
+    assert "【あなたの個人データ】" in chromium.visit(tmp_path, "return page.innerText('body')", file="README.txt").result
+
+
+def test_server_and_browser_take_the_same_language_for_a_tag(chromium: Chromium, package: Path) -> None:
+    tags = [
+        "de-AT",
+        "en-GB",
+        "es-419",
+        "fr-CA",
+        "ja-JP",
+        "pt-BR",
+        "it",
+        *(f"zh-{region}" for region in ("CN", "SG", "MY", "TW", "HK", "MO")),
+    ]
+    tags += ["zh", "zh-Hans-TW", "zh-Hant-CN", "zh-AU", "zh-US", "zh-ID", "zh-VN", "cmn-CN"]
+    for tag in tags:
+        taken = chromium.visit(package, "return page.getAttribute('html', 'lang')", language=tag).result
+        assert taken == (lookup(tag) or "en"), tag

@@ -121,7 +121,8 @@ async function run(collect) {
 function show(found) {
   outcome = found;
   const { state, findings, entries, bytes, signature, receipt } = found;
-  say(() => `${verdicts()[state][1]} ${tn("{n} entry, {size}.", "{n} entries, {size}.", entries, { size: inUnits(bytes) })}`);
+  const amount = () => tn("{n} entry, {size}.", "{n} entries, {size}.", entries, { size: inUnits(bytes) });
+  say(() => t("{verdict} {amount}", { verdict: verdicts()[state][1], amount: amount() }));
   const facts = [
     [t("Key"), signature.key], [t("Controller"), receipt?.controller], [t("Request"), receipt?.operationId],
     [t("Asked on"), moment(String(receipt?.submittedAt ?? ""))], [t("Finished on"), moment(String(receipt?.completedAt ?? ""))],

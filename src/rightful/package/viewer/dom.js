@@ -30,7 +30,7 @@ function foreign(text, tag = "bdi") {
 
 /**
  * Return a text as what can be put into an element: what stands in the place of each `{name}` is set apart, so that its direction stays its
- * own. Values are texts, elements, or messages that are said now.
+ * own. Values are texts, elements (or several), or messages that are said now.
  */
 function told(text, values = {}) {
   if (typeof text === "object") return told(language.messages[text.message] || text.message, text.values);
@@ -38,9 +38,15 @@ function told(text, values = {}) {
     const name = piece.slice(1, -1);
     if (!piece.startsWith("{") || !(name in values)) return piece;
     const value = values[name];
-    if (value instanceof Node) return value;
+    if (value instanceof Node || Array.isArray(value)) return value;
     return typeof value === "object" ? told(value) : foreign(String(value));
   });
+}
+
+/** Return several things as a list in a sentence, each set apart. */
+function listed(things, show = foreign) {
+  const parts = new Intl.ListFormat(language.tag, { type: "conjunction" }).formatToParts(things.map((_, index) => String(index)));
+  return parts.map(({ type, value }) => (type === "element" ? show(things[Number(value)]) : value));
 }
 
 /** Return the address of an entry of the package. */

@@ -40,10 +40,10 @@ function overviewPage(view) {
 
 function lead(view, found) {
   const organization = view.organization || t("The controller");
-  if (view.since && !found.length) return t("{organization} was asked what is new or changed since an earlier package. Nothing is.", { organization });
-  if (view.since) return t("{organization} was asked what is new or changed since an earlier package. This is only that.", { organization });
-  if (!found.length) return t("{organization} was asked for the personal data that it holds on you. Nothing was found.", { organization });
-  return t("{organization} was asked for the personal data that it holds on you. This is what was found.", { organization });
+  if (view.since && !found.length) return told(t("{organization} was asked what is new or changed since an earlier package. Nothing is."), { organization });
+  if (view.since) return told(t("{organization} was asked what is new or changed since an earlier package. This is only that."), { organization });
+  if (!found.length) return told(t("{organization} was asked for the personal data that it holds on you. Nothing was found."), { organization });
+  return told(t("{organization} was asked for the personal data that it holds on you. This is what was found."), { organization });
 }
 
 /** Say which package this one is the difference to, and what became of what is in that one. */
@@ -51,8 +51,8 @@ function difference(since) {
   const counts = ({ new: fresh, changed, gone, unchanged }) =>
     t("{new} new, {changed} changed, {gone} gone; {unchanged} as they were", { new: number(fresh), changed: number(changed), gone: number(gone), unchanged: number(unchanged) });
   return [
-    h("p", {}, t("The earlier package has the reference {reference}: keep it, this one says little without it.", { reference: since.operationId })),
-    h("ul", { class: "plain" }, h("li", {}, t("Records"), ": ", counts(since.records)), h("li", {}, t("Files"), ": ", counts(since.files))),
+    h("p", {}, told(t("The earlier package has the reference {reference}: keep it, this one says little without it."), { reference: since.operationId })),
+    h("ul", { class: "plain" }, h("li", {}, t("{name}: {what}", { name: t("Records"), what: counts(since.records) })), h("li", {}, t("{name}: {what}", { name: t("Files"), what: counts(since.files) }))),
   ];
 }
 
@@ -93,8 +93,8 @@ function emptySection(view) {
   if (!empty.length) return null;
   const why = (source) => {
     if (stateOf(source) !== UNKNOWN) return view.since ? t("searched; nothing is new or changed") : t("searched; nothing was found");
-    const kinds = list(Object.keys(source.identifiers).map((kind) => kind.replaceAll("_", " ")));
-    return t("nothing to search for: this system knows people by {kinds}, and none of yours is known", { kinds });
+    const kinds = listed(Object.keys(source.identifiers).map((kind) => kind.replaceAll("_", " ")));
+    return told(t("nothing to search for: this system knows people by {kinds}, and none of yours is known"), { kinds });
   };
   return h(
     "section",
@@ -107,20 +107,27 @@ function emptySection(view) {
 /** Return sentences on what of a source is not in the package, or not whole. */
 function missing(source) {
   const said = [];
-  if (source.state === "skipped") said.push(t("This system was not searched: {reason}", { reason: source.reason }));
+  if (source.state === "skipped") said.push(told(t("This system was not searched: {reason}"), { reason: source.reason }));
   if (source.skipped.count) said.push(tn("{n} item could not be read", "{n} items could not be read", source.skipped.count));
-  if (source.withheld.length) said.push(t("Left out by the controller’s rules: {columns}", { columns: list(source.withheld) }));
+  if (source.withheld.length) said.push(told(t("Left out by the controller’s rules: {columns}"), { columns: listed(source.withheld) }));
   for (const each of source.redacted) if (each.values) said.push(redacted(each));
   if (source.superseded) said.push(tn("{n} older version of what changed while it was read; the newer one counts", "{n} older versions of what changed while it was read; the newer ones count", source.superseded));
   return said;
 }
 
 function redacted({ column, rule, values }) {
-  const count = tn("{n} value", "{n} values", values);
-  if (rule === "others") return t("{column}: {count} withheld, since this column names other people (GDPR Art. 15(4))", { column, count });
-  if (rule === "mails_and_phones") return t("{column}: {count} withheld, mail addresses and telephone numbers of other people (GDPR Art. 15(4))", { column, count });
-  if (rule === "drop") return t("{column}: {count} withheld by the controller’s rule", { column, count });
-  return t("{column}: {count} replaced by a hash by the controller’s rule; equal values have equal hashes", { column, count });
+  return told(redactedBy(rule, values), { column });
+}
+
+function redactedBy(rule, values) {
+  if (rule === "others") {
+    return tn("{column}: {n} value withheld, since this column names other people (GDPR Art. 15(4))", "{column}: {n} values withheld, since this column names other people (GDPR Art. 15(4))", values);
+  }
+  if (rule === "mails_and_phones") {
+    return tn("{column}: mail addresses and telephone numbers of other people withheld in {n} place (GDPR Art. 15(4))", "{column}: mail addresses and telephone numbers of other people withheld in {n} places (GDPR Art. 15(4))", values);
+  }
+  if (rule === "drop") return tn("{column}: {n} value withheld by the controller’s rule", "{column}: {n} values withheld by the controller’s rule", values);
+  return tn("{column}: {n} value replaced by a hash by the controller’s rule", "{column}: {n} values replaced by hashes by the controller’s rule; equal values have equal hashes", values);
 }
 
 function missingSection(view) {
@@ -130,7 +137,7 @@ function missingSection(view) {
     { "aria-labelledby": "missing" },
     h("h2", { id: "missing" }, t("What is not in it, or not whole")),
     said.length
-      ? h("dl", { class: "missing" }, said.map(([source, sentences]) => h("div", {}, h("dt", {}, sourceLink(source)), sentences.map((sentence) => h("dd", {}, foreign(sentence))))))
+      ? h("dl", { class: "missing" }, said.map(([source, sentences]) => h("div", {}, h("dt", {}, sourceLink(source)), sentences.map((sentence) => h("dd", {}, sentence)))))
       : h("p", {}, t("Nothing was left out, and nothing could not be read.")),
   );
 }

@@ -21,7 +21,7 @@ function sourcePage(view, source) {
 function sourceLead(source) {
   const state = stateOf(source);
   if (state === "exported") return `${amount(source)}, ${size(source.bytes)}`;
-  if (state === "skipped") return t("This system was not searched: {reason}", { reason: source.reason });
+  if (state === "skipped") return told(t("This system was not searched: {reason}"), { reason: source.reason });
   return state === UNKNOWN ? t("There was nothing to search for: none of what this system knows people by is known of you.") : t("This system was searched, and nothing was found.");
 }
 
@@ -33,7 +33,7 @@ function missingOf(source) {
     "section",
     { "aria-labelledby": "missing", class: "note" },
     h("h2", { id: "missing" }, t("What is not in it, or not whole")),
-    h("ul", {}, said.map((sentence) => h("li", {}, foreign(sentence)))),
+    h("ul", {}, said.map((sentence) => h("li", {}, sentence))),
     count > 0 &&
       h(
         "details",
@@ -109,10 +109,11 @@ function filesSection(source) {
 }
 
 function searchedSection(source) {
-  const searched = Object.entries(source.identifiers).map(([kind, count]) => `${kind.replaceAll("_", " ")}: ${number(count)}`);
+  const name = (kind) => foreign(kind.replaceAll("_", " "));
+  const searched = Object.entries(source.identifiers).map(([kind, count]) => told(t("{name}: {what}"), { name: name(kind), what: [number(count)] }));
   const why = { empty: t("empty"), too_short: t("too short"), shared: t("shared by several people") };
   const refused = Object.entries(source.refused).flatMap(([kind, counts]) =>
-    Object.entries(counts).map(([weakness, count]) => `${kind.replaceAll("_", " ")}: ${number(count)} (${why[weakness] ?? weakness})`),
+    Object.entries(counts).map(([weakness, count]) => told(t("{name}: {n} ({why})"), { name: name(kind), n: [number(count)], why: [why[weakness] ?? weakness] })),
   );
   return h(
     "section",
@@ -120,9 +121,9 @@ function searchedSection(source) {
     h("h2", { id: "searched" }, t("How it was searched")),
     facts([
       [t("Search"), source.searched && foreign(source.searched, "code")],
-      [t("Searched for"), searched.length ? list(searched) : null],
-      [t("Not searched for"), refused.length ? list(refused) : null],
-      [t("State of the data"), source.asOf.length ? list(source.asOf.map(moment)) : null],
+      [t("Searched for"), searched.length ? listed(searched, (each) => each) : null],
+      [t("Not searched for"), refused.length ? listed(refused, (each) => each) : null],
+      [t("State of the data"), source.asOf.length ? listed(source.asOf, (at) => h("time", { datetime: at }, moment(at))) : null],
       [t("Folder"), (source.rows || source.files) && foreign(source.folder, "code")],
     ]),
   );
