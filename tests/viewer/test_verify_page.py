@@ -19,7 +19,16 @@ from rightful.ids import OperationId
 from rightful.package.minisign import SigningKey
 from rightful.package.verifier import page
 from rightful.package.verify import verify
-from rightful.testing.package_builder import KEY, SUBMITTED_AT, MemoryReader, SampleSource, package_entries, resealed, write_package
+from rightful.testing.package_builder import (
+    KEY,
+    SUBMITTED_AT,
+    MemoryReader,
+    SampleSource,
+    package_entries,
+    resealed,
+    write_package,
+    write_zip,
+)
 
 FILES = {f"{number}/é 日本 \U0001f600.txt": bytes([number]) * number for number in range(1, 12)} | {
     "\uffee.txt": b"!",
@@ -85,6 +94,7 @@ def test_folder_and_zip_files_of_it_are_whole(chromium: Chromium, home: Path, la
         write_package(tmp_path / "package", entries),
         _zip(tmp_path / "1.zip", entries),
         _zip(tmp_path / "2.zip", entries, prefix="package/", method=zipfile.ZIP_STORED),
+        write_zip(tmp_path / "3.zip", entries),
     ]
     for each in given:
         result = _choose(chromium, home, each)

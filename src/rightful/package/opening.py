@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from rightful.ids import is_guid
 from rightful.package import request_info
 from rightful.package.bagit import BAGIT_PATH, TAG_MANIFEST_PATH
 from rightful.package.readers import FolderReader, PackageReader
@@ -49,4 +50,4 @@ def _packed(folder: Path) -> Path | None:
         return None
     operation_id = operation_of(FolderReader(folder))
     packed = folder / packed_name(operation_id)
-    return packed if operation_id and packed.parent == folder and packed.is_file() else None
+    return packed if is_guid(operation_id) and packed.is_file() else None

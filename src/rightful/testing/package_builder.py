@@ -19,10 +19,12 @@ from rightful.package.forms import Form, write
 from rightful.package.label import Label, StatementSettings
 from rightful.package.ledger import Ledger, OriginalName, SkippedEntry, SourceRecord, SupersededEntry, state_of
 from rightful.package.minisign import SigningKey
+from rightful.package.packing import Packer
 from rightful.package.paths import EntryNamer, part_path, shard_path
 from rightful.package.receipt import PreviousReceipt
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.viewer.shards import encode_shard
+from rightful.package.zip_format import ZipEntry, directory, local_header
 
 OPERATION_ID = OperationId("0d6f3c51-5b0e-4f0e-9c8a-2f7d1a3b4c5d")
 TENANT_ID = TenantId("11111111-1111-1111-1111-111111111111")
@@ -205,6 +207,22 @@ def write_package(folder: Path, entries: Mapping[str, bytes]) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
     return folder
+
+
+def write_zip(path: Path, entries: Mapping[str, bytes]) -> Path:
+    """Write entries into a ZIP file as the service does; returns the file."""
+    placed: list[tuple[ZipEntry, int]] = []
+    with path.open("wb") as file:
+        for name, content in entries.items():
+            packer = Packer(name)
+            packed = b"".join(packer.pack((content,)))
+            entry = ZipEntry(
+                path=name, crc32=packer.crc32, size_bytes=len(content), packed_bytes=len(packed), is_deflated=packer.is_deflated
+            )
+            placed.append((entry, file.tell()))
+            file.write(local_header(entry) + packed)
+        file.writelines(directory(placed, file.tell()))
+    return path
 
 
 def build_package(folder: Path, *sources: SampleSource, statement: StatementSettings = STATEMENT) -> Path:
