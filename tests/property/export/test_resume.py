@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.unit.export.world import TENANT, World
+from tests.unit.export.world import TENANT, World, brought
 
 from rightful.config.model import ExportSettings
 from rightful.connectors.interface import Connector
+from rightful.export.layout import Layout, shown
 from rightful.export.runtime import TenantRuntime
 from rightful.operation.model import OperationStatus
 from rightful.package.forms import Form
@@ -30,6 +32,7 @@ _sizes = st.lists(st.sampled_from([1, 100, 400_000, 700_000]), max_size=8)
 _MANY = [700_000] * 40
 _forms = st.sampled_from([(Form.JSONL,), tuple(Form), (Form.PARQUET, Form.CSV)])
 _viewer = st.sampled_from(["on", "off"])
+_layout: st.SearchStrategy[Layout] = st.sampled_from(["folder", "zip"])
 _trees = st.dictionaries(st.sampled_from(["a", "A", "b/c", "b/C", "d e", "é", "e\u0301", "x" * 300, "con", "z."]), st.binary(max_size=20))
 
 
@@ -46,8 +49,8 @@ def _sources(sizes: list[int], tree: Mapping[str, bytes], *, has_key: bool, dies
     }
 
 
-def _written_in(forms: tuple[Form, ...], viewer: Literal["on", "off"] = "on") -> ExportSettings:
-    return ExportSettings(part_mib=1, retry_s=0.0, formats=forms, viewer=viewer)
+def _written_in(forms: tuple[Form, ...], viewer: Literal["on", "off"] = "on", layout: Layout = "folder") -> ExportSettings:
+    return ExportSettings(part_mib=1, retry_s=0.0, formats=forms, viewer=viewer, layout=layout)
 
 
 def _restart(world: World, sources: Mapping[str, Connector], *, export: ExportSettings | None = None) -> None:
@@ -71,18 +74,20 @@ def _shards(package: Path) -> bytes:
     return b"".join(path.name.encode() + path.read_bytes() for path in sorted((package / "view").glob("*/*/part-*.js")))
 
 
+@pytest.mark.timeout(300)
 @settings(max_examples=40, deadline=None)
-@example(sizes=_MANY, tree={}, deaths=[38], has_key=True, forms=(Form.JSONL, Form.CSV))
-@given(sizes=_sizes, tree=_trees, deaths=_deaths, has_key=st.booleans(), forms=_forms)
+@example(sizes=_MANY, tree={}, deaths=[38], has_key=True, forms=(Form.JSONL, Form.CSV), layout="folder")
+@example(sizes=_MANY, tree={}, deaths=[38], has_key=True, forms=(Form.JSONL, Form.CSV), layout="zip")
+@given(sizes=_sizes, tree=_trees, deaths=_deaths, has_key=st.booleans(), forms=_forms, layout=_layout)
 def test_interrupted_export_equals_one_that_was_not(
-    sizes: list[int], tree: dict[str, bytes], deaths: list[int], *, has_key: bool, forms: tuple[Form, ...]
+    sizes: list[int], tree: dict[str, bytes], deaths: list[int], *, has_key: bool, forms: tuple[Form, ...], layout: Layout
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         manifests, asked = [], []
         for interruptions, part in (((), "whole"), (deaths, "broken")):
             (folder / part).mkdir()
-            world = World(folder / part, _PEOPLE, _sources(sizes, tree, has_key=has_key), export=_written_in(forms))
+            world = World(folder / part, _PEOPLE, _sources(sizes, tree, has_key=has_key), export=_written_in(forms, layout=layout))
             operation = world.submit("1")
             for dies_after in interruptions:
                 _restart(world, sources := _sources(sizes, tree, has_key=has_key, dies_after=dies_after))
@@ -95,8 +100,10 @@ def test_interrupted_export_equals_one_that_was_not(
             assert world.get(operation).status is OperationStatus.COMPLETE, world.get(operation).failure
             assert world.verify(operation).state is PackageState.WHOLE
             manifests.append((world.package(operation) / "manifest-sha256.txt").read_bytes() + _shards(world.package(operation)))
+            if layout == "zip":
+                manifests.append(brought(world.exports / shown(operation.prefix)))
             world.stop()
-        assert manifests[0] == manifests[1]
+        assert manifests[: len(manifests) // 2] == manifests[len(manifests) // 2 :]
         assert sizes != _MANY or any(each.cursor is not None for each in asked), "the example goes on in the middle"
 
 
@@ -109,6 +116,7 @@ def test_interrupted_export_equals_one_that_was_not(
     dies_after=st.integers(1, 8),
     forms=st.tuples(_forms, _forms),
     viewer=st.tuples(_viewer, _viewer),
+    layout=_layout,
 )
 def test_source_or_forms_that_change_in_between_still_give_a_whole_package(
     before: list[int],
@@ -119,11 +127,11 @@ def test_source_or_forms_that_change_in_between_still_give_a_whole_package(
     dies_after: int,
     forms: tuple[tuple[Form, ...], tuple[Form, ...]],
     viewer: tuple[Literal["on", "off"], Literal["on", "off"]],
+    layout: Layout,
 ) -> None:
     with tempfile.TemporaryDirectory() as name:
-        world = World(
-            Path(name), _PEOPLE, _sources(before, first, has_key=False, dies_after=dies_after), export=_written_in(forms[0], viewer[0])
-        )
+        sources = _sources(before, first, has_key=False, dies_after=dies_after)
+        world = World(Path(name), _PEOPLE, sources, export=_written_in(forms[0], viewer[0], layout))
         operation = world.submit("1")
         world.step()
         world.step()

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from tests.unit.export.interrupted import FIRST, HEADER, SECOND, Export, dies, large, row
 from tests.unit.export.scripted import FILES_HEADER, PEOPLE, ROWS_HEADER, Scripted, WriteOnlyStorages, batch, file, yields
-from tests.unit.export.world import TENANT, World
+from tests.unit.export.world import TENANT, World, brought
 
 from rightful.clock import SystemClock
 from rightful.config.model import ExportSettings, StorageSettings
@@ -63,17 +63,6 @@ def remote(folder: Path, simulator: BlobSimulator, checks: Literal["standard", "
 
 def packed(world: World, operation: DataPolicyOperation) -> Path:
     return world.exports / operation.operation_id / f"{operation.operation_id}.zip"
-
-
-def payload(path: Path) -> bytes:
-    """Return the bytes from the first entry that a source brought to the last, headers too."""
-    with zipfile.ZipFile(path) as read:
-        entries = read.infolist()
-        assert [info.header_offset for info in entries] == sorted(info.header_offset for info in entries)
-        brought = [number for number, info in enumerate(entries) if info.filename.startswith(("data/", "view/"))]
-        assert brought == list(range(1, len(brought) + 1))
-        assert entries[0].filename == "RequestInfo.json"
-        return path.read_bytes()[entries[1].header_offset : entries[len(brought) + 1].header_offset]
 
 
 def complete(world: World, operation: DataPolicyOperation) -> DataPolicyOperation:
@@ -128,7 +117,7 @@ def test_killed_in_between_the_bytes_are_those_of_one_that_was_not(tmp_path: Pat
     for export in (whole, killed):
         complete(export.world, export.operation)
         assert export.world.verify(export.operation).findings == ()
-    assert payload(packed(whole.world, whole.operation)) == payload(packed(killed.world, killed.operation))
+    assert brought(packed(whole.world, whole.operation)) == brought(packed(killed.world, killed.operation))
 
 
 def test_part_that_changed_is_superseded_in_the_zip_file(tmp_path: Path) -> None:
@@ -263,7 +252,7 @@ def test_request_that_meets_a_fault_is_made_again(tmp_path: Path, fault: Fault, 
         clean = remote(tmp_path / "clean", simulator)
         alone = complete(clean, clean.submit("1", simulator.sas_url("clean", "w")))
         (tmp_path / "c.zip").write_bytes(simulator.blobs("clean")[f"{alone.operation_id}/{alone.operation_id}.zip"])
-        assert payload(tmp_path / "p.zip") == payload(tmp_path / "c.zip")
+        assert brought(tmp_path / "p.zip") == brought(tmp_path / "c.zip")
         clean.stop()
         world.stop()
 

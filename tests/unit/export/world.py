@@ -202,3 +202,14 @@ class World:
     def verify(self, operation: DataPolicyOperation) -> Verification:
         with open_local(self.exports / layout.shown(operation.prefix)) as reader:
             return verify(reader)
+
+
+def brought(path: Path) -> bytes:
+    """Return the bytes of a ZIP file from the first entry that a source brought to the last, with their headers."""
+    with zipfile.ZipFile(path) as read:
+        entries = read.infolist()
+    assert [info.header_offset for info in entries] == sorted(info.header_offset for info in entries)
+    numbers = [number for number, info in enumerate(entries) if info.filename.startswith(("data/", "view/"))]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert entries[0].filename == "RequestInfo.json"
+    return path.read_bytes()[entries[1].header_offset : entries[len(numbers) + 1].header_offset]
