@@ -126,10 +126,10 @@ def test_statement_comes_out_whole_on_paper(chromium: Chromium, package: Path) -
     steps = """
         await page.emulateMedia({ media: 'print' });
         const cut = await page.$$eval('section.statement *', (all) => all.filter((each) => each.scrollWidth > each.clientWidth + 1 && getComputedStyle(each).display !== 'inline').length);
-        const kept = await page.$eval('.stated .facts div', (each) => getComputedStyle(each).breakInside);
+        const kept = await page.$eval('.stated', (each) => [getComputedStyle(each).breakInside, getComputedStyle(each).borderLeftStyle]);
         return [cut, kept, await page.locator('.stated').first().isVisible()];
     """
-    assert chromium.visit(package, steps).result == [0, "avoid", True]
+    assert chromium.visit(package, steps).result == [0, ["avoid", "none"], True]
 
 
 def test_hostile_words_of_an_operator_are_text(chromium: Chromium, tmp_path: Path) -> None:
