@@ -146,7 +146,7 @@ class Finisher:
             yield msgspec.structs.replace(
                 ending,
                 storage=storage,
-                begun=_begun(entries, sealed) if isinstance(storage, ZipStorage) else None,
+                begun=zipping.begin(_there(entries), sealed) if isinstance(storage, ZipStorage) else None,
                 sealed_fingerprints=self._fingerprints.seal(operation, kept) if kept is not None and is_kept else None,
                 has_fingerprints=kept is not None,
             )
@@ -323,19 +323,9 @@ def _ending(
     )
 
 
-def _begun(entries: Sequence[Entry], sealed: Sealed) -> zipping.Begun:
-    """Return what a package's ZIP file holds so far, in the order of the store's entries."""
-    content = b""
-    members: list[zipping.Member] = []
-    for entry in entries:
-        if entry.state not in _THERE or (entry.source_name == PACKAGE and entry.partition == _CLOSING_PARTITION):
-            continue
-        record = sealed.open_entry(entry.sealed)
-        if entry.source_name == PACKAGE:
-            content = record.content
-        else:
-            members.append(zipping.member(record.path, entry.size_bytes, record.packed))
-    return zipping.Begun(request_info=content, members=tuple(members))
+def _there(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Yield the entries that lie in the storage location, but for what closes the package."""
+    return (entry for entry in entries if entry.state in _THERE and (entry.source_name, entry.partition) != (PACKAGE, _CLOSING_PARTITION))
 
 
 def _sha256(documents: Sequence[closing.Document], path: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from rightful.clock import Clock
 from rightful.errors import OperationError, StorageError
 from rightful.export import layout
-from rightful.export.records import Packed
+from rightful.export.records import PACKAGE, Packed, Sealed
 from rightful.operation.model import SUBMIT_AGAIN
 from rightful.package import request_info
 from rightful.package.packing import Packer
@@ -24,6 +24,7 @@ from rightful.storage.body import exactly
 from rightful.storage.interface import Properties, Put, Storage
 from rightful.storage.pieces import joining
 from rightful.storage.retrying import RetryingJoining
+from rightful.store.values import Entry
 
 _MIB = 1 << 20
 _PIECE_BYTES = 8 * _MIB
@@ -225,11 +226,23 @@ def opened(location: Storage, prefix: str, clock: Clock) -> Storage:
     return ZipStorage(location, path, clock) if path else location
 
 
-def member(path: str, size_bytes: int, packed: Packed | None) -> Member:
-    """Return an entry that counts; raises `OperationError` where the store does not say where it lies."""
-    if packed is None:
-        raise OperationError("the store lost where an entry lies", code="CheckpointLost", hint=SUBMIT_AGAIN)
-    return Member(path=path, size_bytes=size_bytes, packed=packed)
+def begin(entries: Iterable[Entry], sealed: Sealed) -> Begun:
+    """Return what a package's ZIP file holds of these entries of the store's, in their order.
+
+    Raises:
+        OperationError: the store does not say where one of them lies.
+    """
+    content = b""
+    members: list[Member] = []
+    for entry in entries:
+        record = sealed.open_entry(entry.sealed)
+        if entry.source_name == PACKAGE:
+            content = record.content
+        elif record.packed is None:
+            raise OperationError("the store lost where an entry lies", code="CheckpointLost", hint=SUBMIT_AGAIN)
+        else:
+            members.append(Member(path=record.path, size_bytes=entry.size_bytes, packed=record.packed))
+    return Begun(request_info=content, members=tuple(members))
 
 
 def _gathered(chunks: Iterable[bytes], least_bytes: int) -> Iterator[list[bytes]]:
