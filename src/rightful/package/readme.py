@@ -138,7 +138,7 @@ class _Readme:
                 kinds = [kind.replace("_", " ") for kind in sorted(record.identifiers)]
                 either = reduce(lambda first, last: said.say("{first} or {last}", first=first, last=last), kinds)
                 return said.say("nothing to search for: this system knows people by {kinds}, and none of yours is known", kinds=either)
-            case SourceState.EMPTY if self._ledger.since is not None:
+            case SourceState.EMPTY | SourceState.EXPORTED if self._ledger.since is not None and not (record.rows or record.files):
                 return said.say("searched; nothing is new or changed")
             case SourceState.EMPTY:
                 return said.say("searched; nothing was found")

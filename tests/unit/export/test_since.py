@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -198,6 +199,13 @@ def test_files_are_sent_where_they_are_new_or_their_content_is(tmp_path: Path) -
     }
     assert document(world, second, "changes.json")["files"] == {"new": 2, "changed": 2, "gone": 1, "unchanged": 3, "unread": 2}
     assert len(gone(world, second)) == 1
+    again = export(world, since=second)
+    assert world.ledger(again)["drive"]["state"] == "exported"  # what could not be read is not nothing
+    assert "nothing is new or changed" in (world.package(again) / "README.txt").read_text()
+    [overview] = re.findall(r'id="overview"[^>]*>(.*?)</script>', (world.package(again) / "START-HERE.html").read_text(), re.DOTALL)
+    shown = json.loads(overview)
+    assert [(each["state"], each["skipped"]["count"]) for each in shown["sources"]] == [("empty", 2)]
+    assert shown["since"]["operationId"] == second.operation_id
     # What could not be read is not forgotten: once it can, it is new.
     now(world, drive=tree({**files, "dark.txt": b"light", "unread.txt": b"u"}, skipped=("darker.txt",)))
     third = export(world, since=second)

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from rightful.operation.model import SourceState
 from rightful.package import paths
 from rightful.package.contents import PayloadEntry
 from rightful.package.difference import Since, format_counts
@@ -80,7 +81,10 @@ def overview(
     for record in ledger.sources:
         label, own = labels.get(record.source_name), entries.get(record.source_name, ())
         about = stated(record, label, own, since=ledger.since) if label is not None else None
-        sources.append(_source(record, about, own, file_lists.get(record.source_name, ())))
+        shown = _source(record, about, own, file_lists.get(record.source_name, ()))
+        if ledger.since is not None and not (record.rows or record.files) and record.state is SourceState.EXPORTED:
+            shown["state"] = SourceState.EMPTY  # nothing is new, whatever could not be read besides
+        sources.append(shown)
     said = [*sections, *(source["facts"] for source in sources)]
     return {
         "language": language,
