@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign test-office
+.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age test-office
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -68,6 +68,10 @@ minisign: # Debian's package, where minisign is not installed yet
 	@command -v minisign >/dev/null || { \
 	  echo "Installing minisign (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y minisign >/dev/null; }
 
+age: # Debian's package, where age is not installed yet
+	@command -v age >/dev/null || { \
+	  echo "Installing age (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y age >/dev/null; }
+
 .venv-sdk/done: requirements/uv.lock requirements/sdk.lock # 660 MB: Microsoft's Graph SDKs for Python, in an environment of their own
 	@echo "Installing Microsoft's Graph SDKs for Python (once) …" >&2
 	@$(PYTHON) -m venv .venv-sdk
@@ -80,7 +84,7 @@ setup: .venv/runtime ## Install Rightful into .venv
 demo: .venv/runtime ## Do the main job on a sample company, start to verified package
 	@$(BIN)/rightful demo
 
-test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot firebird openssh slapd chromium minisign ## Run all tests, on real servers
+test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot firebird openssh slapd chromium minisign age ## Run all tests, on real servers
 	@$(BIN)/pytest -n 2 $(ARGS)
 
 test-sdk: .venv/dev .venv-sdk/done ## Run what Microsoft's Graph SDKs for Python do (660 MB, once; then `make test` does too)
