@@ -29,18 +29,23 @@ def forms(sas_url: str) -> Iterator[bytes]:
     query = urlsplit(sas_url).query
     signature = parse_qs(query)["sig"][0]
     for secret in {query, unquote(query), signature, quote(signature, safe=""), quote(quote(signature, safe=""), safe="")}:
-        plain = secret.encode()
-        yield plain
-        yield plain.hex().encode()
-        yield plain.hex().upper().encode()
-        yield json.dumps(secret)[1:-1].replace("/", "\\/").encode()
-        yield "".join(character if character.isalnum() else f"\\u{ord(character):04x}" for character in secret).encode()
-        for shift in range(3):
-            encoded = base64.b64encode(b"\0" * shift + plain)
-            yield encoded[4 if shift else 0 : -4]
-            yield encoded[4 if shift else 0 : -4].replace(b"+", b"-").replace(b"/", b"_")
+        yield from text_forms(secret)
     yield max(re.findall("[A-Za-z0-9]+", signature), key=len).encode()  # the same, however often the rest is encoded
     yield base64.b64decode(signature)
+
+
+def text_forms(secret: str) -> Iterator[bytes]:
+    """Yield what a text looks like: as it is, in JSON, in base64 wherever that begins, in hex."""
+    plain = secret.encode()
+    yield plain
+    yield plain.hex().encode()
+    yield plain.hex().upper().encode()
+    yield json.dumps(secret)[1:-1].replace("/", "\\/").encode()
+    yield "".join(character if character.isalnum() else f"\\u{ord(character):04x}" for character in secret).encode()
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + plain)
+        yield encoded[4 if shift else 0 : -4]
+        yield encoded[4 if shift else 0 : -4].replace(b"+", b"-").replace(b"/", b"_")
 
 
 def found_in(content: bytes, secrets: list[bytes]) -> bool:

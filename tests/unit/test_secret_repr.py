@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rightful.age.keys import Identity
 from rightful.config.model import Config, DirectoryConfig, IdentitySettings, IssuerSettings, TenantConfig
 from rightful.export.interface import SubmitRequest
 from rightful.graph.bodies import parse_export
@@ -14,7 +15,9 @@ from rightful.sealing import Sealer
 from rightful.storage.location import StoragePolicy, find_location
 from rightful.storage.registry import Storages
 from rightful.storage.sas import parse_sas_url
+from rightful.storage.sealing import sealing
 from rightful.subject.model import DataSubject
+from rightful.testing.memory_storage import MemoryStorage
 
 URL = "https://acct.blob.core.windows.net/exports?sv=2024-11-04&sr=c&sp=cw&se=2099-01-01&sig=Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2FuYXJ5Y2E%3D"
 POLICY = StoragePolicy(allow=("*.blob.core.windows.net",))
@@ -26,6 +29,15 @@ HOLDERS: dict[str, object] = {
     "location": find_location(URL, POLICY),
     "storage": Storages().open(find_location(URL, POLICY).text, POLICY),
     "body": parse_export(b'{"storageLocation": "%b"}' % URL.encode()),
+    "passphrase body": parse_export(b'{"passphrase": "canary passphrase"}'),
+    "identity": Identity(KEY),
+    "passphrase": SubmitRequest(
+        caller=CALLER,
+        subject=DataSubject(tenant_id=TenantId("t"), subject_id=SubjectId("s")),
+        storage_location="Local",
+        passphrase="canary passphrase",
+    ),
+    "sealing": sealing(MemoryStorage(), prefix="", recipient=Identity(KEY).recipient, secret=KEY),
     "submit": SubmitRequest(caller=CALLER, subject=DataSubject(tenant_id=TenantId("t"), subject_id=SubjectId("s")), storage_location=URL),
     "sealer": Sealer(KEY),
     "config": Config(

@@ -93,6 +93,25 @@ def test_language_is_asked_for_and_shown(service: Service, capsys: pytest.Captur
     assert "zh-Hans" in capsys.readouterr().err
 
 
+def test_package_is_sealed_to_a_key_or_by_a_passphrase_that_no_argument_holds(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipient = "age14g70hls6h8xn682kg4s67397nu5ktr8ffyrljhu8e8n5nfpnmcks4qfujy"
+    service.exports.moves = [service.exports.complete]
+    assert service.run("export", ANN, "--to", "LocalExports", "--recipient", recipient) == Exit.OK
+    assert f"sealed to  {recipient}\n" in capsys.readouterr().out
+    (tmp_path / "passphrase").write_text("correct horse battery\nnot this\n", encoding="utf-8")
+    for options in (["--passphrase-file", str(tmp_path / "passphrase")], ["--passphrase"]):
+        monkeypatch.setenv("RIGHTFUL_PASSPHRASE", "correct horse battery")
+        service.exports.moves = [service.exports.complete]
+        assert service.run("export", ANN, "--to", "LocalExports", *options) == Exit.OK
+        assert "sealed to  passphrase\n" in capsys.readouterr().out
+        assert service.exports.submitted[-1].passphrase == "correct horse battery"
+    assert service.run("export", ANN, "--to", "LocalExports", "--passphrase", "--recipient", recipient) == Exit.USAGE
+    assert service.run("export", ANN, "--to", "LocalExports", "--recipient", "age1") == Exit.FAILED
+    assert "age-keygen" in capsys.readouterr().err
+
+
 def test_failed_export_exits_1_and_says_how_to_go_on(service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     failure = Failure(code="SourceUnavailable", message="the shop does not answer", source_name="shop")
     service.exports.moves = [lambda operation_id: service.exports.fail(operation_id, failure)]

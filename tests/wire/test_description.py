@@ -93,7 +93,7 @@ def opened() -> Any:
         one.exports.put(
             type(running)(
                 **{name: getattr(running, name) for name in running.__struct_fields__}
-                | {"waiting_for": waits, "sources": progress, "language": "de"}
+                | {"waiting_for": waits, "sources": progress, "language": "de", "recipient": "age1"}
             )
         )
         yield one

@@ -122,6 +122,52 @@ def test_language_that_packages_are_not_written_in_is_refused(shared: World, ask
     assert len(shared.exports.submitted) == before
 
 
+RECIPIENT = "age14g70hls6h8xn682kg4s67397nu5ktr8ffyrljhu8e8n5nfpnmcks4qfujy"
+
+
+@pytest.mark.parametrize(
+    ("wish", "sealed_to"),
+    [
+        ({"recipient": RECIPIENT}, RECIPIENT),
+        ({"Recipient": f" {RECIPIENT.upper()} "}, RECIPIENT),
+        ({"passphrase": "correct horse"}, "passphrase"),
+        ({"passphrase": None, "recipient": None}, None),
+    ],
+)
+def test_recipient_and_passphrase_of_the_package_are_in_the_body(shared: World, wish: dict[str, object], sealed_to: str | None) -> None:
+    answer = post(shared, f"/v1.0/users/{ANN}/exportPersonalData", {"storageLocation": new_location()} | wish)
+    assert answer.status == 202
+    shown = shared.get(f"/v1.0/dataPolicyOperations/{answer.headers['request-id']}").json
+    assert shown.get("sealedTo") == sealed_to
+    assert "correct" not in str(shown)
+
+
+@pytest.mark.parametrize(
+    ("wish", "target"),
+    [
+        ({"recipient": RECIPIENT[:-1]}, "recipient"),
+        ({"recipient": ""}, "recipient"),
+        ({"recipient": 7}, "recipient"),
+        ({"recipient": "\ud800"}, "recipient"),
+        ({"recipient": [RECIPIENT]}, "recipient"),
+        ({"passphrase": ""}, "passphrase"),
+        ({"passphrase": "correct hor"}, "passphrase"),
+        ({"passphrase": "correct\nhorse battery"}, "passphrase"),
+        ({"passphrase": "correct horse \ud800"}, "passphrase"),
+        ({"passphrase": 123456789012}, "passphrase"),
+        ({"passphrase": "correct horse", "recipient": RECIPIENT}, "passphrase"),
+    ],
+)
+def test_what_cannot_seal_a_package_is_refused_and_not_repeated(shared: World, wish: dict[str, object], target: str) -> None:
+    before = len(shared.exports.submitted)
+    answer = post(shared, f"/v1.0/users/{ANN}/exportPersonalData", {"storageLocation": new_location()} | wish)
+    error = answer.json["error"]
+    assert (answer.status, error["code"], error["target"]) == (400, "BadRequest", target)
+    assert "correct" not in str(error)
+    assert RECIPIENT[:-1] not in str(error)
+    assert len(shared.exports.submitted) == before
+
+
 def test_body_without_content_type_or_in_other_case_is_read(shared: World) -> None:
     # GRAPH-10
     for body in ({"storagelocation": LOCATION}, {"StorageLocation": LOCATION, "other": 1}):

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "requests": ("requests", "List, show, watch, cancel, resume, approve and reject exports."),
     "verify": ("verify", "Check a package: what is missing, extra or changed."),
     "diff": ("diff", "Show what is new, changed and gone, of a package and the difference to it."),
+    "unseal": ("unseal", "Open a sealed package, and check what is in it."),
     "keys": ("keys", "Show the public keys of the tenants' receipts."),
     "audit": ("audit", "Check and export the record of who did what with whose data."),
     "token": ("token", "Make a token of the built-in issuer."),

@@ -127,9 +127,9 @@ class Client:
         self._connection.close()
 
     # -- what the service can do ----------------------------------------------------------------------------------------
-    def submit(self, subject: str, location: str, *, since: str | None = None, inbound: bool = False, language: str = "") -> str:
-        """Ask for an export, or for the difference to an earlier one; returns the operation's id."""
-        body = {"storageLocation": location} | ({"language": language} if language else {}) | ({} if since is None else {"since": since})
+    def submit(self, subject: str, location: str, *, inbound: bool = False, **wishes: str | None) -> str:
+        """Ask for an export; returns the operation's id. `wishes` are further properties of the request, left out where they are None."""
+        body = {"storageLocation": location} | {name: value for name, value in wishes.items() if value is not None}
         try:
             answer = self.call("POST", f"{_path_of(subject, inbound=inbound)}/exportPersonalData", body)
         except ServiceRefused as error:

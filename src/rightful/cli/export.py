@@ -9,6 +9,7 @@ from rightful.cli.exits import Exit
 from rightful.cli.follow import follow
 from rightful.cli.invocation import again, current, global_options
 from rightful.cli.output import emit, emit_json, say
+from rightful.cli.passphrase import passphrase_options, read_passphrase
 from rightful.cli.report import show, verdict
 from rightful.clock import SystemClock
 from rightful.language import OFFERED
@@ -32,6 +33,8 @@ from rightful.language import OFFERED
     metavar="TAG",
     help=f"Language of the package: {', '.join(OFFERED)}, or a tag that one of them suits.  [default: the directory's, else the tenant's]",
 )
+@click.option("--recipient", metavar="KEY", help="Seal the package to this public key of age (age1…).  [default: the directory's, if any]")
+@passphrase_options("Seal the package by a passphrase")
 @click.option("--no-wait", is_flag=True, help="Print the operation's id and return.")
 @connection_options
 @global_options
@@ -42,6 +45,9 @@ def command(
     since: str | None,
     inbound: bool,
     language: str,
+    recipient: str | None,
+    passphrase: bool,
+    passphrase_file: Path | None,
     no_wait: bool,
     server: str | None,
     token_file: Path | None,
@@ -54,8 +60,19 @@ def command(
     """
     invocation = current()
     storage_location = read_location(location)
+    chosen = read_passphrase(ask=passphrase, path=passphrase_file, confirm=True)
+    if chosen is not None and recipient is not None:
+        raise click.UsageError("Write --recipient or a passphrase, not both.")
     with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
-        operation_id = client.submit(subject, storage_location, since=since, inbound=inbound, language=language)
+        operation_id = client.submit(
+            subject,
+            storage_location,
+            inbound=inbound,
+            since=since,
+            language=language or None,
+            recipient=recipient,
+            passphrase=chosen,
+        )
         if no_wait:
             emit_json({"id": operation_id}) if invocation.as_json else emit(operation_id)
             return Exit.OK

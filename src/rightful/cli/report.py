@@ -38,6 +38,7 @@ def show(operation: Operation, *, as_json: bool) -> None:
         ("completed", operation.completed_at or ""),
         ("storage", operation.storage_location or ""),
         ("language", operation.language or ""),
+        ("sealed to", operation.sealed_to or ""),
         ("failed", str(operation.failure or "")),
         ("waits for", str(operation.waiting_for or "")),
     ]

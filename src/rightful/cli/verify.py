@@ -27,7 +27,12 @@ from rightful.storage.sas import SasUrl, parse_sas_url
 
 _FILE_URL = "file://"
 _LARGEST_LOCATION = 16_384
-_EXITS = {PackageState.WHOLE: Exit.OK, PackageState.DAMAGED: Exit.FAILED, PackageState.INCOMPLETE: Exit.INCOMPLETE}
+EXITS = {
+    PackageState.WHOLE: Exit.OK,
+    PackageState.DAMAGED: Exit.FAILED,
+    PackageState.SEALED: Exit.OK,
+    PackageState.INCOMPLETE: Exit.INCOMPLETE,
+}
 _ABILITIES: tuple[tuple[str, Any], ...] = (("read", Reading), ("list", Listing))
 
 
@@ -52,12 +57,12 @@ def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
     damaged, with 3 where it is not finished. Where --config names the service's configuration, its audit trail records the check, also one
     that breaks off.
     """
-    trusted = [_parse_key(text) for text in keys]
+    trusted = [parse_key(text) for text in keys]
     as_json = current().as_json
     is_recorded = current().config_path is not None
     operation_id = ""
     try:
-        with _open(package, prefix) as reader, _progress(is_shown=not as_json and sys.stderr.isatty()) as on_progress:
+        with open_package(package, prefix) as reader, progress_bar(is_shown=not as_json and sys.stderr.isatty()) as on_progress:
             operation_id = _operation_id(reader) if is_recorded else ""
             found = verify(reader, keys=trusted, on_progress=on_progress)
     except click.UsageError:  # nothing was done
@@ -68,8 +73,8 @@ def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
         raise
     if is_recorded:
         _record(operation_id, found.state)
-    _show(found, as_json=as_json)
-    return _EXITS[found.state]
+    show(found, as_json=as_json)
+    return EXITS[found.state]
 
 
 def _record(operation_id: str, ended: PackageState | BaseException) -> None:
@@ -87,7 +92,8 @@ def _operation_id(reader: PackageReader) -> str:
 
 
 @contextmanager
-def _open(package: str, prefix: str) -> Iterator[PackageReader]:
+def open_package(package: str, prefix: str) -> Iterator[PackageReader]:
+    """Open what a person names as a package: a folder, a ZIP file, the address of one, or a container."""
     text = sys.stdin.readline(_LARGEST_LOCATION).strip() if package == "-" else package
     if not text.strip():
         raise click.BadParameter("write a folder, a ZIP file or a SAS URL; . is the folder you are in", param_hint="'PACKAGE'")
@@ -108,7 +114,8 @@ def _open(package: str, prefix: str) -> Iterator[PackageReader]:
         storages.close()
 
 
-def _parse_key(text: str) -> PublicKey:
+def parse_key(text: str) -> PublicKey:
+    """Read a public key of receipts, or a file with one."""
     if not text.startswith("RW"):
         try:
             text = Path(text).read_text(encoding="utf-8")
@@ -164,7 +171,8 @@ def _find_prefix(storage: ReadableStorage) -> str:
 
 
 @contextmanager
-def _progress(*, is_shown: bool) -> Iterator[hashing.Progress | None]:
+def progress_bar(*, is_shown: bool) -> Iterator[hashing.Progress | None]:
+    """Show how far a check has come, where somebody looks."""
     if not is_shown:
         yield None
         return
@@ -177,7 +185,8 @@ def _progress(*, is_shown: bool) -> Iterator[hashing.Progress | None]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def _show(found: Verification, *, as_json: bool) -> None:
+def show(found: Verification, *, as_json: bool) -> None:
+    """Say what a check found."""
     if as_json:
         findings = [{"kind": item.kind.value, "path": item.path, "detail": item.detail} for item in found.findings]
         emit_json(
@@ -202,6 +211,9 @@ def _show(found: Verification, *, as_json: bool) -> None:
         say("what to do: give the folder that RequestInfo.json lies in")
     elif found.state is PackageState.INCOMPLETE:
         say("what to do: wait until its operation is complete, or resume it with `rightful requests resume`")
+    elif found.state is PackageState.SEALED:
+        say("names and sizes are as they were delivered; what is in the entries can be checked only with the key")
+        say("what to do: open the package with `rightful unseal`, which checks what it has opened")
     elif found.state is PackageState.DAMAGED:
         say("what to do: do not rely on the entries named; copy the package again, or export anew")
 

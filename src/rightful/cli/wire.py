@@ -60,6 +60,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: str | None = msgspec.field(name="completedDateTime", default=None)
     storage_location: str | None = msgspec.field(name="storageLocation", default=None)
     language: str | None = None
+    sealed_to: str | None = msgspec.field(name="sealedTo", default=None)
     failure: Reason | None = msgspec.field(name="failureReason", default=None)
     waiting_for: Reason | None = msgspec.field(name="waitingFor", default=None)
     approval: ApprovalLine | None = None

@@ -163,6 +163,9 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """`folder`: one blob an entry. `zip`: one ZIP file a package, of the same entries; a SAS has to have the right to write."""
     viewer: Literal["on", "off"] = "on"
     """`on`: the package has START-HERE.html, which shows the person what is in it, in a browser, without a network."""
+    sealed: Literal["off", "age"] = "off"
+    """`age`: each package is sealed to the person's public key, of the request or the directory, or by a passphrase, and a request with
+    neither is refused. `off`: only where the request says to whom."""
     language: str = ""
     """Language of packages where neither the request nor the directory says one that there is: `de`, `en`, `es`, `fr`, `ja` or `zh-Hans`.
     Empty: English, and START-HERE.html opens in the browser's language."""

@@ -219,6 +219,8 @@ tenants:
       display_name: name
       @ directory.language
       # language: preferred_language
+      @ directory.recipient
+      # recipient: age_key
       @ directory.identifiers
       # The names on the left are what `match` and `path` of the sources use.
       identifiers:
@@ -275,6 +277,7 @@ tenants:
     @in ldap.upn
     @in ldap.display_name
     @in ldap.language
+    @in ldap.recipient
     @in ldap.identifiers
     @in ldap.more
     @in ldap.more[].base
@@ -316,6 +319,7 @@ tenants:
     @in scim.upn
     @in scim.display_name
     @in scim.language
+    @in scim.recipient
     @in scim.identifiers
     @in scim.more
     @in scim.more[].resources

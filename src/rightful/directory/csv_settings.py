@@ -55,6 +55,8 @@ class CsvDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Column of the name to show."""
     language: str = ""
     """Column of the person's language (BCP 47), which packages are written in."""
+    recipient: str = ""
+    """Column of the person's public key of age (`age1…`), which packages are sealed to where `export.sealed` is `age`."""
     identifiers: Columns = {}
     """Kind of identifier to the column, or columns, that hold it; `id` and `upn` are always there."""
     more: tuple[CsvMoreSettings, ...] = ()
@@ -86,6 +88,7 @@ def as_tables(settings: CsvDirectorySettings) -> SqlDirectorySettings:
         upn=settings.upn,
         display_name=settings.display_name,
         language=settings.language,
+        recipient=settings.recipient,
         identifiers=settings.identifiers,
         more=tuple(more),
         limits=settings.limits,
@@ -138,7 +141,9 @@ def wanted(settings: CsvDirectorySettings) -> dict[str, Wanted]:
     found: dict[str, Wanted] = {}
     people = found[settings.file] = Wanted()
     people.unique = settings.id
-    people.show({"id": settings.id, "upn": settings.upn, **settings.identifiers}, settings.display_name, settings.language)
+    people.show(
+        {"id": settings.id, "upn": settings.upn, **settings.identifiers}, settings.display_name, settings.language, settings.recipient
+    )
     for more in settings.more:
         file = found.setdefault(more.file, Wanted())
         file.look_up(more.from_)

@@ -143,7 +143,7 @@ def _wrong_filters(settings: LdapDirectorySettings) -> Iterator[SettingProblem]:
 
 def _wrong_attributes(settings: LdapDirectorySettings) -> Iterator[SettingProblem]:
     named: list[tuple[SettingPath, str]] = [
-        ((name,), getattr(settings, name)) for name in ("id", "upn", "display_name", "language") if getattr(settings, name)
+        ((name,), getattr(settings, name)) for name in ("id", "upn", "display_name", "language", "recipient") if getattr(settings, name)
     ]
     if not settings.id or not settings.upn:
         yield ("id" if not settings.id else "upn",), "is empty", "name an attribute"

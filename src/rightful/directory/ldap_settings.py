@@ -65,6 +65,8 @@ class LdapDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     """Attribute of the name to show."""
     language: str = ""
     """Attribute of the person's language, which packages are written in: `preferredLanguage`."""
+    recipient: str = ""
+    """Attribute of the person's public key of age (`age1…`), which packages are sealed to where `export.sealed` is `age`."""
     identifiers: Columns = {}
     """Kind of identifier to the attribute, or attributes, that hold it; `id` and `upn` are always there."""
     more: tuple[LdapMoreSettings, ...] = ()

@@ -86,6 +86,11 @@ class PeopleColumns(Protocol):
         ...
 
     @property
+    def recipient(self) -> str:
+        """Column of the person's public key of age; may be empty."""
+        ...
+
+    @property
     def identifiers(self) -> Columns:
         """Further kinds."""
         ...
@@ -133,7 +138,10 @@ class PeopleDirectory:
         self._limits = settings.limits
         identifiers = {"id": settings.id, "upn": settings.upn, **settings.identifiers}
         self._people = _Holdings(
-            people, {settings.id: ["id"]}, [settings.id, settings.upn, settings.display_name, settings.language], identifiers
+            people,
+            {settings.id: ["id"]},
+            [settings.id, settings.upn, settings.display_name, settings.language, settings.recipient],
+            identifiers,
         )
         self._by_id = people.lookup([(settings.id, "id")], self._people.columns)
         self._by_upn = people.lookup([(settings.upn, "upn")], self._people.columns)
@@ -240,9 +248,14 @@ class PeopleDirectory:
         return IdentifiedSubject(subject=subject, identifiers={kind: values})
 
     def _user(self, row: Row) -> DataSubject:
-        subject_id, upn, name, language = self._people.leading(row)
+        subject_id, upn, name, language, recipient = self._people.leading(row)
         return DataSubject(
-            tenant_id=self._tenant_id, subject_id=SubjectId(subject_id), user_principal_name=upn, display_name=name, language=language
+            tenant_id=self._tenant_id,
+            subject_id=SubjectId(subject_id),
+            user_principal_name=upn,
+            display_name=name,
+            language=language,
+            recipient=recipient,
         )
 
     def _profile(self, row: Row) -> DataSubject:

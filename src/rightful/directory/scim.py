@@ -32,7 +32,7 @@ class ScimDirectory(PeopleDirectory):
             SOURCE_NAME, scim_settings.access_of(said), base, page_size=said.page_size, is_post=said.ask_by == "post"
         )
         self._users = Resources(server, said, said.resources, said.filter, schema=said.schema, owner=said.id)
-        people = self._place(self._users, [said.id, said.upn, said.display_name, said.language], said.identifiers)
+        people = self._place(self._users, [said.id, said.upn, said.display_name, said.language, said.recipient], said.identifiers)
         more = [
             self._place(Resources(server, said, each.resources, each.filter), list(each.from_.values()), each.identifiers)
             for each in said.more

@@ -79,6 +79,8 @@ class ScimDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     """Attribute of the name to show: `displayName`."""
     language: str = ""
     """Attribute of the person's language, which packages are written in: `preferredLanguage`, or `locale`."""
+    recipient: str = ""
+    """Attribute of the person's public key of age (`age1…`), which packages are sealed to where `export.sealed` is `age`."""
     identifiers: Columns = {}
     """Kind of identifier to the attribute, or attributes, that hold it: `{mail: emails.value}`; all values of each count."""
     more: tuple[ScimMoreSettings, ...] = ()
@@ -180,7 +182,7 @@ def _is_balanced(text: str) -> bool:
 
 
 def _attributes(settings: ScimDirectorySettings) -> Iterator[tuple[SettingPath, str]]:
-    for name in ("id", "upn", "display_name", "language"):
+    for name in ("id", "upn", "display_name", "language", "recipient"):
         if (given := getattr(settings, name)) or name in {"id", "upn"}:
             yield (name,), given
     yield from _columns(("identifiers",), settings.identifiers)

@@ -68,6 +68,8 @@ class SqlDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     """Column of the name to show."""
     language: str = ""
     """Column of the person's language (BCP 47), which packages are written in."""
+    recipient: str = ""
+    """Column of the person's public key of age (`age1…`), which packages are sealed to where `export.sealed` is `age`."""
     identifiers: Columns = {}
     """Kind of identifier to the column, or columns, that hold it; `id` and `upn` are always there."""
     more: tuple[MoreSettings, ...] = ()

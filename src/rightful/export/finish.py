@@ -16,6 +16,7 @@ from rightful.export.identities import Identities
 from rightful.export.known import NOTHING
 from rightful.export.putting import Putter, sync_each
 from rightful.export.receipts import policy_of
+from rightful.export.recipients import sealed_for
 from rightful.export.records import PACKAGE, EntryRecord, ReadRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
@@ -32,6 +33,7 @@ from rightful.package.schema import Column
 from rightful.sealing import Sealer
 from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
+from rightful.storage.sealing import SealingStorage
 from rightful.store.interface import Store
 from rightful.store.values import ClaimedOperation, Completion, Entry, EntryState, FinishSet, SourceOutcome, StoreFault
 
@@ -135,13 +137,16 @@ class Finisher:
         sealed = Sealed(self._sealer, operation.tenant_id, operation.operation_id)
         try:
             location = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
-            storage = zipping.opened(location, operation.prefix, self._clock)
             entries = self._store.entries(operation.operation_id)
+            storage = sealed_for(operation, zipping.opened(location, operation.prefix, self._clock), lambda: entries, sealed)
             reads = self._reads(operation, sealed)
             kept = self._index(operation, tenant, reads, sealed.secret(entries))
             compared = self._fingerprints.compare(operation, kept) if operation.since is not None and kept is not None else None
             finished = self._finished(operation, tenant, sealed, entries, reads, compared)
-            ending = _ending(operation, location, finished, closing.documents(finished), entries)
+            documents = closing.documents(finished)
+            if isinstance(storage, SealingStorage):
+                documents = (*documents, *_sealed_documents(operation, storage, finished, documents))
+            ending = _ending(operation, location, finished, documents, entries)
             is_kept = kept is not None and tenant.config.export.compare_days > 0
             yield msgspec.structs.replace(
                 ending,
@@ -273,6 +278,18 @@ class Finisher:
             policy_sha256=policy_of(tenant.config, frozenset(outcomes)),
             previous=operation.previous_receipt,
         )
+
+
+def _sealed_documents(
+    operation: ClaimedOperation, storage: SealingStorage, finished: closing.Finished, documents: Sequence[closing.Document]
+) -> tuple[closing.Document, ...]:
+    """Return what ends a sealed package, after all that ends any."""
+    return closing.sealed_documents(
+        finished,
+        documents,
+        name_of=storage.name_of,
+        key_file=operation.key_file,
+    )
 
 
 def _ending(

@@ -31,6 +31,10 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     """As the caller sent it; empty where it was made here (then it names no repeat)."""
     language: str = ""
     """Of the package, one of `language.OFFERED`; empty where the request does not say."""
+    recipient: str = ""
+    """The public key of age to seal the package to; empty where the request names none."""
+    passphrase: str = ""
+    """What is to open the package; a secret, kept nowhere."""
     idempotency_key: str = ""
     actor: Actor = NOBODY
     """The caller in ids, and where the call came from, for the record."""

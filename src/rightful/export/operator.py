@@ -10,7 +10,12 @@ from rightful.ids import OperationId, SubjectId, TenantId, is_guid
 from rightful.package.verify import PackageState
 from rightful.store import audit_beside
 
-_OUTCOMES = {PackageState.WHOLE: OK, PackageState.DAMAGED: "PackageDamaged", PackageState.INCOMPLETE: "PackageIncomplete"}
+_OUTCOMES = {
+    PackageState.WHOLE: OK,
+    PackageState.DAMAGED: "PackageDamaged",
+    PackageState.SEALED: OK,
+    PackageState.INCOMPLETE: "PackageIncomplete",
+}
 INTERRUPTED = "Interrupted"
 """The outcome of what somebody broke off."""
 

@@ -64,6 +64,8 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Of RequestInfo.json alone, for such a package: it lies in the ZIP file too."""
     secret: bytes = b""
     """Random, of the operation: kept with its first entry, RequestInfo.json, and forgotten with all entries when it is complete."""
+    sealing: bytes = b""
+    """Likewise: what the names and keys of a sealed package are made from. In no other package, unlike `secret`."""
 
 
 class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -135,6 +137,11 @@ class Sealed:
         """Return the secret of the operation; empty where a version accepted it that made none."""
         own = (self.open_entry(entry.sealed) for entry in entries if entry.source_name == PACKAGE and entry.partition == 0)
         return next((record.secret for record in own), b"")
+
+    def sealing(self, entries: Iterable[Entry]) -> bytes:
+        """Return the operation's sealing secret; empty where its package is not sealed."""
+        own = (self.open_entry(entry.sealed) for entry in entries if entry.source_name == PACKAGE and entry.partition == 0)
+        return next((record.sealing for record in own), b"")
 
     def digest(self, kinds: Iterable[str], subject: IdentifiedSubject) -> str:
         """Return what is equal where a subject has the same identifiers of these kinds (of all, where none is named), in whatever order."""

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from functools import partial
 
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings, SourceConfig
@@ -16,6 +17,7 @@ from rightful.export.identities import Identities
 from rightful.export.moments import Moments, Share
 from rightful.export.outbox import Outbox
 from rightful.export.pace import Pace
+from rightful.export.recipients import sealed_for
 from rightful.export.records import PACKAGE, Sealed, SealedPlans
 from rightful.export.runtime import TenantRuntime
 from rightful.export.set_read import SetRead, connector_fault
@@ -28,7 +30,7 @@ from rightful.operation.model import SUBMIT_AGAIN, Failure
 from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
 from rightful.store.interface import Store
-from rightful.store.values import ClaimedOperation, ClaimedRead, ReadSet, StoreFault
+from rightful.store.values import ClaimedOperation, ClaimedRead, Entry, ReadSet, StoreFault
 
 _MIB = 1 << 20
 _GROUP_BYTES = 8 * _MIB
@@ -176,7 +178,8 @@ class ReadRunner:
                 continue
             try:
                 location = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
-                storage = zipping.opened(location, operation.prefix, self._clock)
+                opened = zipping.opened(location, operation.prefix, self._clock)
+                storage = sealed_for(operation, opened, partial(self._first, operation), sealed)
                 is_followed = operation.since is not None or tenant.config.export.compare_days > 0
                 secret = self._secret(operation, sealed) if hashes or is_followed else b""
                 tracker = self._fingerprints.tracker(operation, read, secret, bases) if is_followed else None
@@ -203,10 +206,13 @@ class ReadRunner:
 
     def _secret(self, operation: ClaimedOperation, sealed: Sealed) -> bytes:
         """Return the secret of an operation, which its package's hashes and fingerprints are made with."""
-        secret = sealed.secret(self._store.entries(operation.operation_id, PACKAGE, 0))
+        secret = sealed.secret(self._first(operation))
         if not secret:
             raise OperationError("the operation was accepted by a version that could not hash", code="CheckpointLost", hint=SUBMIT_AGAIN)
         return secret
+
+    def _first(self, operation: ClaimedOperation) -> Sequence[Entry]:
+        return self._store.entries(operation.operation_id, PACKAGE, 0)
 
     def _partition(self, claim: ReadSet, states: list[SubjectRead], connector: Connector) -> Partition:
         """Return the partition to read; the first read of a source plans it and makes reads of the other partitions."""

@@ -18,6 +18,7 @@ from rightful.export.audit_trail import AuditTrail
 from rightful.export.fingerprints import Fingerprints, not_kept, parse_since
 from rightful.export.interface import Note, SubmitRequest
 from rightful.export.mark import Mark
+from rightful.export.recipients import Recipients, SealedTo, sealing_of
 from rightful.export.records import PACKAGE, SECRET_BYTES, EntryRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.stopping import Stopping
@@ -66,6 +67,7 @@ class Submitter:
         self._trail = trail
         self._approvals = approvals
         self._fingerprints = fingerprints
+        self._recipients = Recipients()
         self._trying: set[OperationId] = set()
         self._lock = threading.Lock()
         self._is_stopping = False
@@ -82,15 +84,21 @@ class Submitter:
         Raises:
             InvalidRequest: the storage location can't be used; nothing is left behind.
             Throttled: too much is queued, or an equal request is still being tried.
-            Conflict: the idempotency key came with another request before, or what the request repeats has another language or since.
+            Conflict: the idempotency key came with another request before, or what the request repeats has another language, since
+                or recipient.
             ServiceUnavailable: the system gives no thread to try the storage location in; nothing is left behind.
         """
         location = find_location(request.storage_location, tenant.policy)
         # What repeats an operation only names its location, which may have expired meanwhile: a refusal is for what would be new.
         refusal = self._judge(request, tenant)
+        sealed_to = SealedTo()
+        try:
+            sealed_to = self._recipients.choose(request, tenant.config.export)
+        except InvalidRequest as error:
+            refusal = refusal or error
         waited_s = 0.0
         while True:
-            intent = self._intent(request, tenant, location)
+            intent = self._intent(request, tenant, location, sealed_to)
             with self._try(intent.operation_id):
                 repeat = self._store.begin(intent, may_be_new=refusal is None)
                 if repeat is None:
@@ -101,6 +109,7 @@ class Submitter:
             operation = self._repeated(intent, repeat)
             if operation is not None:
                 _check_same(operation, request)
+                self._recipients.check_same(operation, request)
                 self._note_repeat(operation, request)
                 renewed = self._renew(operation, request, tenant)
                 return renewed or operation, renewed is not None
@@ -191,7 +200,7 @@ class Submitter:
             self._store.drop(intent.operation_id)
             raise Throttled("too many operations of this tenant have not ended", retry_after_s=_BUSY_RETRY_S, hint="submit again later")
 
-    def _intent(self, request: SubmitRequest, tenant: TenantRuntime, location: Location) -> Intent:
+    def _intent(self, request: SubmitRequest, tenant: TenantRuntime, location: Location, sealed_to: SealedTo) -> Intent:
         operation_id = new_operation_id()
         subject = request.subject
         digest = hashlib.sha256(f"{subject.kind}\n{subject.subject_id}\n{location.container_key}".encode()).hexdigest()
@@ -202,8 +211,9 @@ class Submitter:
         elif request.client_request_id:
             # Clients send one correlation id with many calls: it names a repeat only with the same request, without a key (ADR 0044).
             since = f"since {parse_since(request.since)}" if request.since is not None else ""
-            wish = ":".join(filter(None, (digest, request.language, since)))
+            wish = ":".join(filter(None, (digest, request.language, since, request.recipient)))
             keys.append(RepeatKey(f"client-request-id:{wish}:{request.client_request_id}", _RESEND_S))
+        form = "folder" if sealed_to.recipient else tenant.config.export.layout  # ADR 0048: sealed entries are never packed
         return Intent(
             operation_id=operation_id,
             tenant_id=tenant.config.id,
@@ -217,8 +227,10 @@ class Submitter:
             correlation_id=request.client_request_id or operation_id,
             storage_location=location.display,
             sealed_location=Sealed(self._sealer, tenant.config.id, operation_id).location(location.text),
-            prefix=layout.prefix_of(operation_id, tenant.config.export.layout, is_at_root=tenant.policy.checks == "strict"),
+            prefix=layout.prefix_of(operation_id, form, is_at_root=tenant.policy.checks == "strict"),
             language=request.language or language.prefer(subject.language) or language.lookup(tenant.config.export.language),
+            recipient=sealed_to.recipient,
+            key_file=sealed_to.key_file,
             submitted_at=self._clock.now(),
             since=parse_since(request.since),
             actor=msgspec.structs.replace(request.actor, request_id=operation_id),  # GRAPH-12: as the answer carries it
@@ -281,6 +293,7 @@ class Submitter:
                     path=request_info.PATH,
                     content=mark.content if layout.zip_path(intent.prefix) else b"",
                     secret=secret,
+                    sealing=sealing_of(intent),
                 )
             ),
         )

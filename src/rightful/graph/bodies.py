@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 import msgspec
 
 from rightful import language
+from rightful.age import keys
 from rightful.errors import InvalidRequest, RequestError
 from rightful.identity import strict_json
 from rightful.operation.model import OperationStatus
 from rightful.subject.model import DataSubject
 
 MAX_BODY_BYTES = 64 * 1024
+LEAST_PASSPHRASE = 12
 
 # GRAPH-03: SDKs parse any other word to None, and a poll loop then never ends.
 STATUS_WORDS: dict[OperationStatus, str] = {
@@ -45,6 +47,8 @@ class ExportBody(msgspec.Struct, frozen=True, kw_only=True):
     binding_parameter: object = None
     language: object = None
     since: object = None
+    recipient: object = None
+    passphrase: object = None
     """As it came; None where it is missing."""
 
     def __repr__(self) -> str:
@@ -119,6 +123,8 @@ def parse_export(raw: bytes) -> ExportBody:
         binding_parameter=folded.get("bindingparameter"),
         language=folded.get("language"),
         since=folded.get("since"),
+        recipient=folded.get("recipient"),
+        passphrase=folded.get("passphrase"),
     )
 
 
@@ -129,6 +135,29 @@ def parse_language(tag: object) -> str:
         hint = f"leave it out, or send one of {', '.join(language.OFFERED)}"
         raise InvalidRequest("language is no tag of a language that packages are written in", hint=hint, target="language")
     return found
+
+
+def parse_recipient(text: object) -> str:
+    """Return the public key that a body asks to seal the package to; empty where it names none. Raises `InvalidRequest`."""
+    if text is None:
+        return ""
+    try:
+        return str(keys.parse_recipient(text if isinstance(text, str) else ""))
+    except ValueError as error:
+        hint = "make a key with `age-keygen`, and send its public half (age1…)"
+        raise InvalidRequest(f"recipient is no public key of age: {error}", hint=hint, target="recipient") from None
+
+
+def parse_passphrase(text: object, *, recipient: str) -> str:
+    """Return the passphrase that a body asks to seal the package by; empty where it has none. Raises `InvalidRequest`."""
+    if text is None:
+        return ""
+    if recipient:
+        raise InvalidRequest("recipient and passphrase stand side by side", hint="send one of them", target="passphrase")
+    if not isinstance(text, str) or has_lone_surrogates(text) or not text.isprintable() or len(text) < LEAST_PASSPHRASE:
+        hint = f"send a text of at least {LEAST_PASSPHRASE} characters, without line breaks: whoever has the package can try many"
+        raise InvalidRequest("passphrase is not one that protects a package", hint=hint, target="passphrase")
+    return text
 
 
 def check_binding(parameter: object, subject: DataSubject) -> None:

@@ -75,6 +75,15 @@ _SINCE = Parameter(
     name="since",
     doc="An earlier, complete export of the same person: only what is new, changed or gone since is brought (ours, not Graph's).",
 )
+_RECIPIENT = Parameter(
+    name="recipient",
+    doc="The public key of age (`age1…`) that the package is sealed to: only its secret half opens it (ours, not Graph's).",
+)
+_PASSPHRASE = Parameter(
+    name="passphrase",
+    doc="Instead of recipient: what opens the package, 12 characters or more (ours, not Graph's). It is kept nowhere.",
+)
+_SEALED = (_RECIPIENT, _PASSPHRASE)
 _NEW_LOCATION = Parameter(name="storageLocation", doc="A new SAS URL of the same container; a named account needs none.")
 
 _USERS = "User.Export.All; a person's token also the role Global Administrator."
@@ -106,9 +115,9 @@ def _previewing(whose: str, needs: str) -> Endpoint:
 
 
 ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
-    (RouteKind.EXPORT_USER, "POST"): _accepting("Submit an export of a user's data", _USERS, _LOCATION, _LANGUAGE, _SINCE),
+    (RouteKind.EXPORT_USER, "POST"): _accepting("Submit an export of a user's data", _USERS, _LOCATION, _LANGUAGE, _SINCE, *_SEALED),
     (RouteKind.EXPORT_ME, "POST"): _accepting(
-        "Submit an export of the data of the person who calls", f"{_USERS} An application gets 400.", _LOCATION, _LANGUAGE, _SINCE
+        "Submit an export of the data of the person who calls", f"{_USERS} An application gets 400.", _LOCATION, _LANGUAGE, _SINCE, *_SEALED
     ),
     (RouteKind.EXPORT_PROFILE, "POST"): _accepting(
         "Submit an export of an inbound shared user profile's data",
@@ -117,6 +126,7 @@ ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
         _BINDING,
         _LANGUAGE,
         _SINCE,
+        *_SEALED,
         has_accepted_body=True,
     ),
     (RouteKind.EXPORT_PROFILE, "GET"): _accepting(
@@ -126,6 +136,7 @@ ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
         _BINDING,
         _LANGUAGE,
         _SINCE,
+        *_SEALED,
         has_accepted_body=True,
     ),
     (RouteKind.PREVIEW_USER, "GET"): _previewing("a user's", _USERS),

@@ -100,6 +100,7 @@ async def _submit(service: Service, request: Request, subject: DataSubject, body
     key = headers.value(request.headers, b"idempotency-key")
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidRequest("The header Idempotency-Key is longer than 255 characters, or not ASCII")
+    recipient = bodies.parse_recipient(body.recipient)
     submitted = SubmitRequest(
         caller=request.caller,
         subject=subject,
@@ -107,6 +108,8 @@ async def _submit(service: Service, request: Request, subject: DataSubject, body
         since=body.since,
         client_request_id=headers.client_request_id(request.headers),
         language=bodies.parse_language(body.language),
+        recipient=recipient,
+        passphrase=bodies.parse_passphrase(body.passphrase, recipient=recipient),
         idempotency_key=key,
         actor=request.actor,
     )

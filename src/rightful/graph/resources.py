@@ -148,6 +148,14 @@ OPERATION: Shape[DataPolicyOperation] = Shape(
             is_left_out=True,
         ),
         Property(
+            "sealedTo",
+            Edm.STRING,
+            lambda operation: "passphrase" if operation.key_file is not None else operation.recipient or None,
+            "What the package is sealed to: a public key of age, or the word passphrase.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+        Property(
             "secondsLeft",
             Edm.DOUBLE,
             lambda operation: _rounded(operation.left_s),

@@ -111,6 +111,10 @@ class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
     """Where the package lies in the container, with a `/` at the end; empty for the root."""
     language: str = ""
     """Of the package, one of `language.OFFERED`: as the request, the directory or the tenant says; empty where none does."""
+    recipient: str = ""
+    """The public key of age that the package is sealed to; empty where it is not sealed."""
+    key_file: bytes | None = None
+    """The secret half of that key, sealed by a passphrase, where one opens the package."""
     since: OperationId | None = None
     """The earlier operation that this one is the difference to; None where it brings all there is."""
     progress_percent: float = 0.0

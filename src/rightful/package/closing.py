@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 
 from rightful.language import ENGLISH
-from rightful.package import bagit, datapackage, difference, ledger, readme, receipt, request_info
+from rightful.package import bagit, datapackage, difference, ledger, readme, receipt, request_info, sealed
 from rightful.package.contents import PAYLOAD, PayloadEntry
 from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import Digest, measure
@@ -171,6 +171,36 @@ def _statement(finished: Finished) -> model.Statement:
         labels={title.source_name: finished.statement.label_of(title.label) for title in finished.titles},
         entries=_by_source(finished.entries),
     )
+
+
+def sealed_documents(
+    finished: Finished, documents: Sequence[Document], *, name_of: Callable[[str], str], key_file: bytes | None
+) -> tuple[Document, ...]:
+    """Return what ends a sealed package, in the order in which it is written, after the documents that end any.
+
+    Args:
+        finished: what those were made from.
+        documents: those.
+        name_of: gives the name that an entry lies under.
+        key_file: what a passphrase opens the package's key with, where one does.
+    """
+    sizes = {entry.path: entry.size_bytes for entry in (*finished.entries, *finished.shards)}
+    sizes |= {document.path: document.digest.size_bytes for document in documents}
+    index = sealed.format_index((name_of(path), path) for path in sizes)
+    how_to_open = sealed.format_how_to_open(
+        language=finished.language, organization=finished.organization, is_by_passphrase=key_file is not None
+    )
+    listed = [sealed.SealedEntry(name_of(path), sealed.sealed_bytes(size)) for path, size in sizes.items()]
+    listed.append(sealed.SealedEntry(sealed.INDEX_PATH, sealed.sealed_bytes(len(index))))
+    listed.append(sealed.SealedEntry(request_info.PATH, finished.request_info.size_bytes))
+    ends = [(sealed.INDEX_PATH, index), (sealed.HOW_TO_OPEN_PATH, how_to_open), *(((sealed.KEY_PATH, key_file),) if key_file else ())]
+    listed += [sealed.SealedEntry(path, len(content)) for path, content in ends[1:]]
+    ends.append((sealed.LIST_PATH, sealed.format_list(listed)))
+    return tuple(_document(path, partial(_once, content)) for path, content in ends)
+
+
+def _once(content: bytes) -> Iterator[bytes]:
+    return iter((content,))
 
 
 def _pages(finished: Finished, sections: Sequence[document.Section]) -> Iterator[Document]:

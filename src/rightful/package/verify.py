@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import msgspec
 
-from rightful.package import agreement, bagit, datapackage, ledger, proof, readme, receipt, request_info
+from rightful.package import agreement, bagit, datapackage, ledger, proof, readme, receipt, request_info, sealed
 from rightful.package.bagit import BAG_INFO_PATH, BAGIT_PATH, MANIFEST_PATH, TAG_MANIFEST_PATH
 from rightful.package.contents import PAYLOAD
 from rightful.package.finding import Finding, FindingKind, shown
@@ -52,6 +52,8 @@ class PackageState(enum.StrEnum):
 
     WHOLE = "whole"
     DAMAGED = "damaged"
+    SEALED = "sealed"
+    """It is sealed, and all that it lists is there; what that is can be told only with its key."""
     INCOMPLETE = "incomplete"
     """There is no tag manifest: the package was not finished, or has lost it."""
 
@@ -86,6 +88,8 @@ def verify(package: PackageReader, *, keys: Iterable[PublicKey] = (), on_progres
         StorageError: the storage location does not answer, or does not let us read.
     """
     sizes = dict(package.list())
+    if sealed.is_sealed(sizes):
+        return _verify_sealed(package, sizes)
     check = _Check(package, sizes, Meter(on_progress, sum(sizes.values())))
     listed = check.tag_manifest()
     contents = check.documents()
@@ -95,6 +99,27 @@ def verify(package: PackageReader, *, keys: Iterable[PublicKey] = (), on_progres
     check.root(payload)
     check.consistency(payload, delivered)
     return check.verdict()
+
+
+def _verify_sealed(package: PackageReader, sizes: dict[str, int]) -> Verification:
+    """Check what can be checked without the key: names and sizes."""
+    state = PackageState.SEALED
+    findings: list[Finding] = []
+    size_bytes = 0
+    if sealed.LIST_PATH not in sizes:
+        state = PackageState.INCOMPLETE
+        findings.append(Finding(FindingKind.MISSING, sealed.LIST_PATH, "every finished sealed package has it"))
+    else:
+        try:
+            content = b"".join(package.read(sealed.LIST_PATH)) if sizes[sealed.LIST_PATH] <= _LARGEST_DOCUMENT_BYTES else b""
+            size_bytes = len(content)
+            findings += sealed.check_list(sizes, sealed.parse_list(content))
+        except ValueError as error:
+            findings.append(Finding(FindingKind.MALFORMED, sealed.LIST_PATH, str(error)))
+        except OSError as error:
+            findings.append(Finding(FindingKind.UNREADABLE, sealed.LIST_PATH, error.strerror or type(error).__name__))
+        state = PackageState.DAMAGED if findings else state
+    return Verification(state=state, findings=tuple(sorted(findings)), entries=len(sizes), size_bytes=size_bytes)
 
 
 class _Check:

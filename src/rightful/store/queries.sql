@@ -15,9 +15,9 @@ WHERE tenant_id = :tenant_id AND caller_key = :caller_key AND subject_id = :subj
 
 -- name: add_intent
 INSERT INTO operation (id, tenant_id, subject_id, subject_kind, caller_key, by_application, container_key, request_digest, correlation_id,
-  storage_location, sealed_location, prefix, language, status, submitted_at, actor, since)
+  storage_location, sealed_location, prefix, language, recipient, key_file, status, submitted_at, actor, since)
 VALUES (:id, :tenant_id, :subject_id, :subject_kind, :caller_key, :by_application, :container_key, :request_digest, :correlation_id,
-  :storage_location, :sealed_location, :prefix, :language, 'intent', :submitted_at, :actor, :since);
+  :storage_location, :sealed_location, :prefix, :language, :recipient, :key_file, 'intent', :submitted_at, :actor, :since);
 
 -- name: add_repeat_key
 INSERT OR REPLACE INTO repeat_key (caller_key, repeat_key, operation_id) VALUES (:caller_key, :repeat_key, :operation_id);
@@ -60,7 +60,7 @@ DELETE FROM operation WHERE id = :id AND status = 'intent';
 
 -- name: intents
 SELECT id, tenant_id, subject_id, subject_kind, caller_key, by_application, container_key, request_digest, correlation_id,
-  storage_location, sealed_location, prefix, language, submitted_at, actor, since
+  storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at, actor, since
 FROM operation WHERE status = 'intent' ORDER BY seq;
 
 -- name: count_open
@@ -140,8 +140,8 @@ UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease
   WHERE b.tenant_id = operation.tenant_id AND b.subject_id = operation.subject_id AND b.status = 'complete'
     AND json_extract(b.package, '$.receipt_sha256') <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
 WHERE id = :id
-RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, submitted_at, attempt, since,
-  receipt_before;
+RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+  attempt, since, receipt_before;
 
 -- name: next_tenant
 SELECT min(tenant_id) AS tenant_id FROM read WHERE state = 'pending' AND not_before = 0 AND tenant_id > :tenant_id;
@@ -173,8 +173,8 @@ RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attemp
 
 -- name: start_operation
 UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now) WHERE id = :id AND status IN ('not_started', 'running')
-RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, submitted_at, since,
-  0 AS attempt, NULL AS receipt_before;
+RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+  since, 0 AS attempt, NULL AS receipt_before;
 
 -- name: extend_reads
 UPDATE read SET lease_until = :lease_until WHERE owner = :owner AND state = 'leased';

@@ -42,6 +42,8 @@ class Submitting(Looking):
                     "sealed_location": intent.sealed_location,
                     "prefix": intent.prefix,
                     "language": intent.language,
+                    "recipient": intent.recipient,
+                    "key_file": intent.key_file,
                     "submitted_at": to_microseconds(intent.submitted_at),
                     "actor": rows.to_json(intent.actor),
                     "since": intent.since,

@@ -50,6 +50,10 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str
     language: str = ""
     """Of the package; empty where nobody says."""
+    recipient: str = ""
+    """The public key of age that the package is sealed to; empty where it is not sealed."""
+    key_file: bytes | None = None
+    """The secret half of that key, sealed by a passphrase, where one opens the package."""
     submitted_at: datetime
     since: OperationId | None = None
     """The earlier operation that it is to be the difference to."""
@@ -135,6 +139,10 @@ class ClaimedOperation(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str
     language: str = ""
     """Of the package; empty where nobody says."""
+    recipient: str = ""
+    """The public key of age that the package is sealed to; empty where it is not sealed."""
+    key_file: bytes | None = None
+    """The secret half of that key, sealed by a passphrase, where one opens the package."""
     submitted_at: datetime
     attempt: int
     """The fencing token of a finishing claim; 0 in a set of reads."""

@@ -25,6 +25,8 @@ class DataSubject(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str = ""
     language: str = ""
     """BCP 47, or empty where the directory does not say."""
+    recipient: str = ""
+    """The person's public key of age, or empty where the directory does not say."""
     home_tenant_id: str = ""
     """Of an inbound profile; empty for users."""
 

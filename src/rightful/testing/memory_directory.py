@@ -19,7 +19,7 @@ class MemoryDirectory:
     ) -> None:
         """Take `{object id: {identifier kind: values}}` of users and of inbound profiles.
 
-        `upn` is the user principal name; `name` and `language` are no identifiers, but what the directory says beside them.
+        `upn` is the user principal name; `name`, `language` and `recipient` are no identifiers, but what the directory says beside them.
         """
         self._tenant_id = tenant_id
         self._people = {SubjectKind.USER: dict(people), SubjectKind.INBOUND_PROFILE: dict(inbound or {})}
@@ -87,5 +87,6 @@ class MemoryDirectory:
             user_principal_name=next(iter(kinds.get("upn", ())), ""),
             display_name=next(iter(kinds.get("name", ())), ""),
             language=next(iter(kinds.get("language", ())), ""),
+            recipient=next(iter(kinds.get("recipient", ())), ""),
             home_tenant_id="99999999-9999-9999-9999-999999999999" if kind is SubjectKind.INBOUND_PROFILE else "",
         )

@@ -267,6 +267,8 @@ class MemoryExports:
             prefix=f"{operation_id}/",
             language=request.language or prefer(request.subject.language),
             since=self._check_since(request),
+            recipient=request.recipient or request.subject.recipient,
+            key_file=b"sealed" if request.passphrase else None,
             retry_after_s=_BUSY_S,
         )
         self.operations[operation_id] = operation

@@ -51,6 +51,8 @@ def intent(number: int, *, tenant_id: TenantId = TENANT, subject: str = "", cont
         sealed_location=b"sealed",
         prefix=f"{number}/",
         language="ja",
+        recipient="age1qyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqszqgpqyqs3290gq",
+        key_file=b"sealed",
         submitted_at=START + timedelta(seconds=number),
     )
 
@@ -75,6 +77,8 @@ def finishing(number: int) -> ClaimedOperation:
         sealed_location=known.sealed_location,
         prefix=known.prefix,
         language=known.language,
+        recipient=known.recipient,
+        key_file=known.key_file,
         submitted_at=known.submitted_at,
         attempt=1,
     )

@@ -75,6 +75,17 @@ class SubmittingSuite:
         seen = (promoted, store.get(TENANT, wanted.operation_id), *claim.operations, *last.operations)
         assert [each and each.language for each in seen] == ["zh-Hans"] * 4
 
+    def test_recipient_is_kept_with_the_operation_until_its_package_is_finished(self, store: Store) -> None:
+        wanted = intent(1)
+        store.begin(wanted)
+        promoted = store.promote(wanted.operation_id, [NewRead(source_name="orders")], [])
+        claim = claim_reads(store)
+        store.checkpoint([done(claim.reads[0])], owner=OWNER)
+        last = store.claim(OWNER, lease_s=LEASE_S, limit=1)
+        assert isinstance(last, FinishSet)
+        seen = (promoted, store.get(TENANT, wanted.operation_id), *claim.operations, *last.operations)
+        assert [each and (each.recipient, each.key_file) for each in seen] == [(wanted.recipient, wanted.key_file)] * 4
+
     def test_dropped_intent_leaves_nothing_and_can_come_again(self, store: Store) -> None:
         first = intent(1, subject="s", keys=("idempotency-key:k",))
         store.begin(first)

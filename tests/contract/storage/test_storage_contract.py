@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.servers.azurite import Azurite
 
+from rightful.age.keys import Identity
 from rightful.errors import Refusal, StorageRefused
 from rightful.pinned import PinnedHost
 from rightful.storage.azure_blob import AzureBlobStorage, open_container
@@ -13,9 +14,12 @@ from rightful.storage.interface import Storage
 from rightful.storage.local import LocalStorage
 from rightful.storage.pieces import joining
 from rightful.storage.sas import parse_sas_url
+from rightful.storage.sealing import sealing
 from rightful.testing.blob_simulator import BlobSimulator
 from rightful.testing.memory_storage import MemoryStorage
 from rightful.testing.storage_suite import StorageSuite
+
+SEALED_TO = Identity(bytes(range(32))).recipient
 
 
 def open_url(url: str) -> AzureBlobStorage:
@@ -111,3 +115,26 @@ class TestAzuriteCreateOnly(TestAzurite):
 class TestAzuriteWriteOnly(TestAzuriteCreateOnly):
     permissions = "w"
     can_join = True
+
+
+class TestSealedLocalStorage(TestLocalStorage):
+    """What is put sealed reads back as it was, and keeps every promise of the storage beneath."""
+
+    def storage(self) -> Storage:
+        self.inner = super().storage()
+        return sealing(self.inner, prefix="", recipient=SEALED_TO, secret=bytes(32))
+
+    @pytest.fixture(autouse=True)
+    def _closing_inner(self, world: None) -> Iterator[None]:
+        del world
+        yield
+        self.inner.close()
+
+
+@pytest.mark.azurite
+class TestSealedAzurite(TestAzurite):
+    permissions = "cwr"
+
+    def storage(self) -> Storage:
+        self.inner = super().storage()
+        return sealing(self.inner, prefix="", recipient=SEALED_TO, secret=bytes(32))

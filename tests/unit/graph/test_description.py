@@ -177,9 +177,10 @@ def test_csdl_has_the_actions_of_its_root_and_their_names_lead_to_the_routes(ver
             binding, *taken = action.findall(f"{EDM}Parameter")
             bound_to = binding.attrib["Type"]
             found.add((action.attrib["Name"], bound_to))
-            expected_names = {"exportPersonalData": ["storageLocation", "language", "since"], "resume": ["storageLocation"]}.get(
-                action.attrib["Name"], []
-            )
+            expected_names = {
+                "exportPersonalData": ["storageLocation", "language", "since", "recipient", "passphrase"],
+                "resume": ["storageLocation"],
+            }.get(action.attrib["Name"], [])
             assert [each.attrib["Name"] for each in taken] == expected_names
             path = f"/{version}/{sets[bound_to]}('x')/{schema.attrib['Namespace']}.{action.attrib['Name']}"
             assert routes.match(path.encode()).key == "x"
