@@ -87,7 +87,7 @@ def test_every_link_leads_to_what_it_names(chromium: Chromium, package: Path) ->
     )
     start = (package / "START-HERE.html").as_uri()
     files = {link for link in answer.result if not link.startswith(start)}
-    assert len(files) == len([path for path in (package / "data").rglob("*") if path.is_file()]) + 5
+    assert len(files) == len([path for path in (package / "data").rglob("*") if path.is_file()]) + 6
     there = {path.as_uri() for path in package.rglob("*")}
     assert files - there == set()
 

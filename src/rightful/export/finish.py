@@ -238,10 +238,10 @@ class Finisher:
             columns = {outcome.partition: record.columns for outcome, record in reads}
             brought = [each for each in opened[name] if not paths.is_shard(each[1].path)]
             shown = [each for each in opened[name] if paths.is_shard(each[1].path)]
-            counting = {record.key: record.path for entry, record in shown if entry.state is EntryState.DONE}
+            counting = {record.key: record for entry, record in shown if entry.state is EntryState.DONE}
             shards += (_payload(entry, record) for entry, record in shown if entry.state in _THERE)
             own = [
-                _payload(entry, record, columns.get(entry.partition, ()), counting.get(paths.shard_path(record.key), ""))
+                _payload(entry, record, columns.get(entry.partition, ()), counting.get(paths.shard_path(record.key)))
                 for entry, record in brought
                 if entry.state in _THERE
             ]
@@ -356,7 +356,7 @@ def _request_info(entries: Sequence[Entry]) -> Digest:
     raise OperationError("the store lost the package's first entry", code="CheckpointLost", hint=SUBMIT_AGAIN)
 
 
-def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...] = (), shard: str = "") -> PayloadEntry:
+def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...] = (), shard: EntryRecord | None = None) -> PayloadEntry:
     return PayloadEntry(
         path=record.path,
         sha256=entry.sha256,
@@ -365,7 +365,8 @@ def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...] = ()
         rows=None if record.origin else entry.rows,
         is_copy=record.is_copy,
         columns=() if record.origin else columns,
-        shard=shard,
+        shard=shard.path if shard is not None else "",
+        activity=shard.activity if shard is not None else None,
         superseded_by=record.reason if entry.state is EntryState.SUPERSEDED else "",
     )
 

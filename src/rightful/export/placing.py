@@ -16,6 +16,7 @@ from rightful.export.records import EntryRecord, Packed
 from rightful.export.subject_read import SubjectRead
 from rightful.export.zipping import ZipStorage
 from rightful.package import paths
+from rightful.package.activity import Activity
 from rightful.store.values import Entry, EntryState
 
 
@@ -41,6 +42,8 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     """How many fingerprints are of what lies before that; None where none are put down, or the read cannot go on after the entry."""
     withheld: tuple[tuple[int, int], ...] = ()
     """(cells, values) that rules withheld from it, for each ruled column."""
+    activity: Activity | None = None
+    """When its records are from; of a shard, where a column says so."""
 
     @property
     def is_shard(self) -> bool:
@@ -107,6 +110,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
             reason=standing.value,
             modified_ns=draft.modified_ns,
             mode=draft.mode,
+            activity=draft.activity,
             packed=packed,
         )
         return Entry(

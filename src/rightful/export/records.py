@@ -7,6 +7,7 @@ import msgspec
 
 from rightful.connectors.interface import Cursor, Partition
 from rightful.ids import OperationId, TenantId
+from rightful.package.activity import Activity
 from rightful.package.forms import Form
 from rightful.package.ledger import RedactedColumn
 from rightful.package.schema import Column
@@ -58,6 +59,8 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     modified_ns: int | None = None
     """When the file was last changed, as its source said; as `mode` for the ledger alone."""
     mode: int | None = None
+    activity: Activity | None = None
+    """When the records are from that a shard has; None where no column says so."""
     packed: Packed | None = None
     """Where it lies, once it counts, in a package that is a ZIP file."""
     content: bytes = b""

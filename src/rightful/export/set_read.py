@@ -36,6 +36,7 @@ from rightful.export.subject_read import SubjectRead
 from rightful.export.tracking import Kept
 from rightful.export.withholding import Amounts, Withholding, amounts, cut, pick
 from rightful.package import paths
+from rightful.package.activity import Activity, activity_of
 from rightful.package.digest import measure
 from rightful.package.forms import Form, write
 from rightful.package.parts import Part, PartCutter
@@ -296,7 +297,7 @@ class SetRead:
         # Part numbers and cursors go together: a part's checkpoint says both where to go on and what number comes next.
         drafts = [self._draft(form, part, number, mark, withheld if form is self._forms[0] else ()) for form in self._forms]
         if self._has_viewer:
-            drafts.append(_shard(drafts[0], part))
+            drafts.append(_shard(drafts[0], part, activity_of(self._plan.columns, part.content)))
         self._outbox.add(state, *drafts)
 
     def _draft(self, form: Form, part: Part, number: int, mark: "_Mark", withheld: Amounts) -> Draft:
@@ -315,7 +316,7 @@ class SetRead:
         )
 
 
-def _shard(draft: Draft, part: Part) -> Draft:
+def _shard(draft: Draft, part: Part, activity: Activity | None) -> Draft:
     """Return what START-HERE.html shows a part from: made of its lines alone, so that it is the same whenever they are."""
     content = encode_shard(part.content)
     digest = measure(content)
@@ -327,6 +328,7 @@ def _shard(draft: Draft, part: Part) -> Draft:
         is_copy=True,
         cursor=draft.cursor,
         fingerprints=draft.fingerprints,
+        activity=activity,
     )
 
 

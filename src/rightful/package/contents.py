@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from rightful.package.activity import Activity
 from rightful.package.schema import Column
 
 PAYLOAD = "data/"
@@ -25,6 +26,8 @@ class PayloadEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Of a part of a dataset."""
     shard: str = ""
     """The path of what START-HERE.html shows a part from, where there is such an entry."""
+    activity: Activity | None = None
+    """Of a part with a shard: when its records are from, where a column says so."""
     superseded_by: str = ""
     """The path of the revision that counts instead, because the source changed while it was read; empty for what counts."""
 

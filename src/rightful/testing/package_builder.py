@@ -11,6 +11,7 @@ import msgspec
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import SourceState
 from rightful.package import bagit, receipt, request_info
+from rightful.package.activity import activity_of
 from rightful.package.closing import Finished, documents
 from rightful.package.contents import PAYLOAD, PayloadEntry, Tally, tally
 from rightful.package.datapackage import SourceTitle
@@ -132,7 +133,9 @@ def _parts(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:
             content = b"".join(write(form, columns, (_lines(rows),)))
             in_form = path.removesuffix(Form.JSONL) + form
             is_copy = form is not source.forms[0]
-            yield _entry(source, in_form, content, rows=len(rows), columns=columns, is_copy=is_copy, shard=shard_path(in_form))
+            activity = activity_of(columns, (_lines(rows),))
+            members = {"rows": len(rows), "columns": columns, "is_copy": is_copy, "shard": shard_path(in_form), "activity": activity}
+            yield _entry(source, in_form, content, **members)
 
 
 def _shards(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:

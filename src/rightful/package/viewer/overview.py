@@ -1,18 +1,21 @@
 """What START-HERE.html knows when it opens: the ledger in short, each dataset's columns and parts, and where the lists of files lie."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 import msgspec
 
 from rightful.operation.model import SourceState
 from rightful.package import paths
+from rightful.package.activity import Activity, activity_of_files, column_of
 from rightful.package.contents import PayloadEntry
 from rightful.package.difference import Since, format_counts
 from rightful.package.instant import format_instant, format_nanoseconds
 from rightful.package.label import Label
 from rightful.package.ledger import Ledger, SourceRecord, format_record, format_text
-from rightful.package.schema import Column
+from rightful.package.schema import Column, ColumnKind
 from rightful.package.statement.document import Section, messages, purposes, stated_facts
 from rightful.package.statement.model import Stated, stated
 from rightful.package.statement.words import excerpt
@@ -115,6 +118,7 @@ def _source(record: SourceRecord, about: Stated | None, entries: Sequence[Payloa
         "skipped": {"count": len(record.skipped), "items": of_ledger["skipped"]},
         "superseded": len(record.superseded),
         "datasets": _datasets(entries),
+        "activity": _format_activity(activity_of_files(_modified(record)), "Z"),
         "fileLists": [{"view": each.path, "rows": len(each.entries)} for each in file_lists],
     }
 
@@ -132,6 +136,25 @@ def _datasets(entries: Sequence[PayloadEntry]) -> list[dict[str, Any]]:
             ],
             "parts": [{"view": entry.shard, "rows": entry.rows} for entry in several if not entry.is_copy],
             "files": [{"path": entry.path, "rows": entry.rows, "bytes": entry.size_bytes} for entry in several],
+            "activity": _activity(columns, several),
         }
         for columns, several in parts.items()
     ]
+
+
+def _modified(record: SourceRecord) -> Iterator[int]:
+    return (each.modified_ns for each in record.attributes if each.modified_ns is not None)
+
+
+def _activity(columns: Sequence[Column], parts: Iterable[PayloadEntry]) -> dict[str, Any] | None:
+    found = [entry.activity for entry in parts if entry.activity is not None and not entry.is_copy]
+    column = column_of(columns)
+    zone = "Z" if column is not None and column.kind is ColumnKind.TIMESTAMP_TZ else ""
+    return _format_activity(reduce(add, found) if found else None, zone)
+
+
+def _format_activity(activity: Activity | None, zone: str) -> dict[str, Any] | None:
+    """Return when things are from as the page has it; None where nothing is from any time."""
+    if activity is None or not activity.months:
+        return None
+    return {"column": activity.column, "zone": zone, "months": activity.months, "weekdays": activity.weekdays, "hours": activity.hours}

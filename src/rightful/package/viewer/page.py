@@ -14,7 +14,7 @@ PATH = "START-HERE.html"
 DOMAIN = "viewer"
 """Of its catalogues."""
 
-_STYLES = ("base.css", "parts.css")
+_STYLES = ("base.css", "parts.css", "charts.css")
 SCRIPTS = tuple(
     (__package__, name)
     for name in (
@@ -26,6 +26,8 @@ SCRIPTS = tuple(
         "search.js",
         "table.js",
         "statement.js",
+        "chart.js",
+        "activity.js",
         "overview.js",
         "source.js",
         "main.js",

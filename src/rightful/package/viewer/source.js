@@ -54,6 +54,7 @@ function datasetSection(source, dataset, index) {
     { "aria-labelledby": id },
     h("h2", { id }, t("Records")),
     canShow && rows > 0 && table({ ...dataset, rows }, t("Records of {name}", { name: nameOf(source) }), (column, written, query) => cell(column.kind, written, query)),
+    activityOf(dataset.activity, rows, tn("{n} record", "{n} records", rows)),
     h("details", {}, h("summary", {}, t("Columns")), columnList(dataset.columns)),
     h(
       "details",
@@ -105,7 +106,7 @@ function filesSection(source) {
     if (column.name === "bytes") return size(Number(written));
     return cell(column.kind, written, query);
   };
-  return h("section", { "aria-labelledby": "files" }, h("h2", { id: "files" }, t("Files")), table(dataset, t("Files of {name}", { name: nameOf(source) }), show, { detail: false, noun: FILES }));
+  return h("section", { "aria-labelledby": "files" }, h("h2", { id: "files" }, t("Files")), table(dataset, t("Files of {name}", { name: nameOf(source) }), show, { detail: false, noun: FILES }), activityOf(source.activity, source.files, tn("{n} file", "{n} files", source.files)));
 }
 
 function searchedSection(source) {
