@@ -37,13 +37,15 @@ def files() -> list[FileItem]:
     ]
 
 
-def world_of(folder: Path, *, sealed: str = "off", recipient: str = "", storages_type: type[Storages] = Storages) -> World:
+def world_of(
+    folder: Path, *, sealed: str = "off", recipient: str = "", storages_type: type[Storages] = Storages, layout: str = "folder"
+) -> World:
     folder.mkdir(exist_ok=True)
     return World(
         folder,
         {"1": {"upn": (MAIL,), "mail": (MAIL,), "recipient": (recipient,)}},
         {"files": Scripted(yields(FILES_HEADER, *files())), "orders": Scripted(yields(ROWS_HEADER, batch((1, MAIL, 0), (2, MAIL, 0))))},
-        export=ExportSettings(sealed=sealed, retry_s=1.0),  # type: ignore[arg-type]
+        export=ExportSettings(sealed=sealed, layout=layout, retry_s=1.0),  # type: ignore[arg-type]
         store_type=KilledStore,
         storages_type=storages_type,
     )
@@ -147,6 +149,14 @@ def test_killed_before_a_checkpoint_it_goes_on_with_the_same_names(tmp_path: Pat
     assert opened(package, tmp_path / "opened", [KEY]) == []
     assert verify(FolderReader(tmp_path / "opened")).state is PackageState.WHOLE
     assert len(payload(tmp_path / "opened")) == 4
+
+
+def test_sealed_package_is_a_folder_where_others_are_zip_files(tmp_path: Path) -> None:
+    world = world_of(tmp_path / "world", layout="zip")
+    package = finish(world, world.submit("1", recipient=RECIPIENT))
+    assert "sealed.json" in contents(package)
+    assert opened(package, tmp_path / "opened", [KEY]) == []
+    assert verify(FolderReader(tmp_path / "opened")).state is PackageState.WHOLE
 
 
 def test_secret_of_the_names_is_forgotten_at_the_end(tmp_path: Path) -> None:
