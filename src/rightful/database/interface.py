@@ -73,7 +73,7 @@ class Database(Protocol):
     def stream(
         self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = (), *, snapshot: Snapshot | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Run a query and yield batches of at most about 4 MiB, with columns as in `query.outputs`. Not one value: not one query.
+        """Run a query and yield batches of at most about 4 MiB, with columns as in `query.outputs`. Slots without one value: not one query.
 
         Args:
             query: made by `build`.

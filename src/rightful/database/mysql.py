@@ -94,7 +94,7 @@ class MysqlDatabase:
         self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = (), *, snapshot: Snapshot | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Yield batches out of one snapshot."""
-        if not any(slot.values for slot in values):
+        if values and not any(slot.values for slot in values):
             return
         schema = pa.schema([(output.name, output.arrow) for output in query.outputs])
         begun = time.monotonic()

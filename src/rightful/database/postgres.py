@@ -149,7 +149,7 @@ class PostgresDatabase:
         self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = (), *, snapshot: Snapshot | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Yield batches out of one read-only transaction; values go into its settings, since ADBC does not stream with bound parameters."""
-        if not any(slot.values for slot in values):
+        if values and not any(slot.values for slot in values):
             return
         settings = _settings(values, after)
         configure = f"SELECT {', '.join(f'set_config({name!r}, ${n + 1}, true)' for n, name in enumerate(settings))}"
@@ -158,7 +158,8 @@ class PostgresDatabase:
         shared = snapshot if isinstance(snapshot, PostgresSnapshot) else None
         connection, _ = self._retried(lambda connection: self._begin(connection, shared))
         try:
-            connection.run_bound(configure, list(settings.values()))
+            if settings:
+                connection.run_bound(configure, list(settings.values()))
             for batch in connection.stream(query.sql):
                 if batch.num_rows:
                     yield self._shaped(batch, query, schema)

@@ -96,7 +96,7 @@ class SqlalchemyDatabase:
         self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = (), *, snapshot: Snapshot | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Yield batches, out of one transaction: of several queries, where there are more identifiers than one of them holds."""
-        if not any(slot.values for slot in values):
+        if values and not any(slot.values for slot in values):
             return
         schema = pa.schema([(output.name, output.arrow) for output in query.outputs])
         shown = {column.name: column.kind for column in query.columns}

@@ -192,7 +192,7 @@ class SqliteDatabase:
         self, query: Query, values: Sequence[SlotValues], after: Sequence[int | str | bytes] = (), *, snapshot: Snapshot | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Yield batches out of one read transaction."""
-        if not any(slot.values for slot in values):
+        if values and not any(slot.values for slot in values):
             return
         schema = pa.schema([(output.name, output.arrow) for output in query.outputs])
         kinds = _kinds(query)

@@ -3,7 +3,7 @@
 import os
 import stat
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import ClassVar, cast
@@ -15,6 +15,7 @@ from rightful.clock import Clock, SystemClock
 from rightful.database.memory import MemoryTables
 from rightful.directory.csv_settings import CsvDirectorySettings, as_tables, table_name, wanted
 from rightful.directory.csv_text import read_rows, refuse_repeated, refused
+from rightful.directory.interface import Everybody
 from rightful.directory.place import SOURCE_NAME
 from rightful.directory.sql import SqlDirectory
 from rightful.errors import SourceError, SourceUnavailable
@@ -149,6 +150,14 @@ class CsvDirectory:
         """Find users by id."""
         with self._people() as people:
             return people.subjects(ids)
+
+    def everybody(self, kinds: Collection[str]) -> Everybody | None:
+        """List everybody, all out of files of one moment; see `directory.interface.ListsEverybody`."""
+        return self._everybody(kinds)
+
+    def _everybody(self, kinds: Collection[str]) -> Everybody:
+        with self._people() as people:
+            yield from people.everybody(kinds) or ()
 
     def known(self, limit: int) -> dict[str, frozenset[str]]:
         """Return some of the values; see `directory.interface.KnowsIdentifiers`."""

@@ -18,6 +18,8 @@ from rightful.subject.matching import FOLDED_KINDS, is_usable, normalise
 from rightful.subject.model import IdentifiedSubject
 
 _SAMPLED = 20
+_PIECE = 1_000
+"""Rows at a time, of all of them."""
 _LOOKED_THROUGH = 1_000
 """Entries in which one with an attribute is looked for that those have not."""
 
@@ -121,6 +123,13 @@ class EntryLookup:
     def list(self) -> list[Row]:
         """Return the rows of all entries."""
         return sorted(row for entry in self._place.all(self._columns) for row in self._rows(entry))
+
+    def every(self) -> Iterator[Sequence[Sequence[str]]]:
+        """Yield the rows of all entries as they come, column by column; see `directory.place.Lookup`."""
+        with closing(self._place.all(self._columns)) as entries:
+            rows = (row for entry in entries for row in self._rows(entry))
+            while piece := list(islice(rows, _PIECE)):
+                yield list(zip(*piece, strict=True))
 
     def some(self, limit: int) -> Sequence[Row]:
         """Return the rows of the first entries."""

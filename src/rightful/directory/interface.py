@@ -1,6 +1,6 @@
 """The contract of a directory: who a data subject is, and under which identifiers they are known."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from rightful.ids import SubjectId
@@ -58,6 +58,19 @@ class KnowsIdentifiers(Protocol):
 
     def columns(self) -> dict[str, tuple[str, ...]]:
         """Return the names of the columns that each kind is found in."""
+        ...
+
+
+Everybody = Iterator[tuple[str, Sequence[str]]]
+"""(kind, values of it as they stand there), piece by piece; a value may come more than once, and be empty."""
+
+
+@runtime_checkable
+class ListsEverybody(Protocol):
+    """The ability to list the identifiers of all people: to tell whether a text names somebody else, not for a request."""
+
+    def everybody(self, kinds: Collection[str]) -> Everybody | None:
+        """Yield all identifiers of these kinds, inbound profiles' too; no more than a piece is in memory. None where it cannot be told."""
         ...
 
 

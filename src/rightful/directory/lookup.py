@@ -1,6 +1,6 @@
 """Looks subjects up in one table of a directory, a whole set in one query."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
@@ -57,6 +57,12 @@ class TableLookup:
     def list(self) -> list[Row]:
         """Return all rows of the table; for a lookup without match columns."""
         return sorted(_row(values) for _, *values in self._database.rows(self._query(), []))
+
+    def every(self) -> Iterator[Sequence[Sequence[str]]]:
+        """Yield all rows as they come, column by column; see `directory.place.Lookup`."""
+        query = self._query()
+        for batch in self._database.stream(query, []):
+            yield [[value or "" for value in batch.column(place).to_pylist()] for place in range(len(self._columns))]
 
     def some(self, limit: int) -> Sequence[Row]:
         """Return the first rows of the table, whichever these are; for a lookup without match columns."""

@@ -1,13 +1,13 @@
 """Finds people in rows, wherever these are: what every directory of places has in common."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 import msgspec
 
 from rightful.directory.closure import Known, Limits, admit, close_over
-from rightful.directory.interface import AMBIGUOUS_CODE
+from rightful.directory.interface import AMBIGUOUS_CODE, Everybody
 from rightful.directory.place import SOURCE_NAME, Lookup, Place, Row
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.ids import SubjectId, TenantId, is_guid, spellings
@@ -173,6 +173,10 @@ class PeopleDirectory:
         pairs = ((row[0], normalise("upn", row[-1])) for row in self._names.list())
         return len({upn for subject_id, upn in pairs if is_usable("upn", upn) and first.setdefault(upn, subject_id) != subject_id})
 
+    def everybody(self, kinds: Collection[str]) -> Everybody | None:
+        """Go over all places once; see `directory.interface.ListsEverybody`."""
+        return (pair for holdings in self._all_holdings(with_inbound=True) for pair in holdings.everybody(kinds))
+
     def known(self, limit: int) -> dict[str, frozenset[str]]:
         """Read the beginning of each table; see `directory.interface.KnowsIdentifiers`."""
         found: dict[str, set[str]] = {}
@@ -190,8 +194,9 @@ class PeopleDirectory:
                 found.setdefault(kind, []).extend(columns)
         return {kind: tuple(dict.fromkeys(columns)) for kind, columns in found.items()}
 
-    def _all_holdings(self) -> "list[_Holdings]":
-        return [self._people, *(more.holdings for more in self._more)]
+    def _all_holdings(self, *, with_inbound: bool = False) -> "list[_Holdings]":
+        inbound = [self._inbound.holdings] if with_inbound and self._inbound is not None else []
+        return [self._people, *inbound, *(more.holdings for more in self._more)]
 
     def find_user(self, key: str) -> DataSubject | None:
         """Find by exact value first, which an index serves; a UPN then without case, over all rows if there is no index on lower().
@@ -320,6 +325,7 @@ class _Holdings:
     """Which columns a lookup brings, and what is in each."""
 
     def __init__(self, place: Place, owners: Mapping[str, Sequence[str]], leading: Sequence[str], identifiers: Columns) -> None:
+        self._place, self._owned_by = place, tuple(owners)
         self._owners = place.sharing(owners)
         self.by_kind = {kind: names_in(columns) for kind, columns in identifiers.items()}
         pairs = [(kind, column) for kind, columns in self.by_kind.items() for column in columns]
@@ -331,6 +337,13 @@ class _Holdings:
     def sharing(self, kind: str, values: Sequence[str], *, is_given: bool = False) -> Sequence[int]:
         """Say how many people have each of these values."""
         return self._owners.count(kind, self.by_kind[kind], values, is_given=is_given and kind not in OWN_KINDS)
+
+    def everybody(self, kinds: Collection[str]) -> Everybody:
+        """Yield what the columns of these kinds hold, all of it; beside these only whose a row is is read, which makes it somebody's."""
+        pairs = [(kind, column) for kind, columns in self.by_kind.items() if kind in kinds for column in columns]
+        columns = list(dict.fromkeys([*(column for _, column in pairs), *self._owned_by]))
+        for piece in self._place.lookup([], columns).every() if pairs else ():
+            yield from ((kind, piece[columns.index(column)]) for kind, column in pairs)
 
     def leading(self, row: Row) -> list[str]:
         """Return the columns that describe a person; empty where the settings name none."""

@@ -3,7 +3,7 @@
 A place has named columns, and a row holds one value for each. Somebody with several values in a column has several rows.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from rightful.subject.model import IdentifiedSubject
@@ -34,6 +34,13 @@ class Lookup(Protocol):
 
     def list(self) -> list[Row]:
         """Return all rows, sorted; for a lookup without match columns."""
+        ...
+
+    def every(self) -> Iterator[Sequence[Sequence[str]]]:
+        """Yield all rows, piece by piece and in any order, as a sequence of values for each column; for a lookup without match columns.
+
+        No more than a piece is in memory, however many rows there are.
+        """
         ...
 
     def some(self, limit: int) -> Sequence[Row]:

@@ -1,12 +1,12 @@
 """A directory that finds further identifiers of people in the organization's sources, not in its own places alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
 from rightful.directory.closure import Known, Limits, admit, too_many_rounds
-from rightful.directory.interface import Directory, FindsAmbiguity, KnowsIdentifiers
+from rightful.directory.interface import Directory, Everybody, FindsAmbiguity, KnowsIdentifiers, ListsEverybody
 from rightful.ids import SubjectId
 from rightful.subject.model import DataSubject, IdentifiedSubject, Reached, Refused
 
@@ -86,6 +86,10 @@ class WidenedDirectory:
             for several, more in zip(gathered, new, strict=True):
                 several.extend(more)
         raise too_many_rounds(self._limits)
+
+    def everybody(self, kinds: Collection[str]) -> Everybody | None:
+        """List what the directory has; what sources give is theirs to know. See `directory.interface.ListsEverybody`."""
+        return self._directory.everybody(kinds) if isinstance(self._directory, ListsEverybody) else None
 
     def known(self, limit: int) -> dict[str, frozenset[str]]:
         """Return what the directory knows; see `directory.interface.KnowsIdentifiers`."""

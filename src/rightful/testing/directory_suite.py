@@ -17,7 +17,7 @@ from functools import partial
 import msgspec
 import pytest
 
-from rightful.directory.interface import AMBIGUOUS_CODE, Directory
+from rightful.directory.interface import AMBIGUOUS_CODE, Directory, ListsEverybody
 from rightful.errors import SourceError, SourceRefused
 from rightful.ids import SubjectId, TenantId
 from rightful.subject.matching import normalise
@@ -131,6 +131,13 @@ class DirectorySuite:
         assert found[0] is None
         assert found[1] is not None
 
+    def test_everybody_is_listed_by_a_directory_that_can(self, directory: Directory) -> None:
+        if isinstance(directory, ListsEverybody):
+            for kinds in (("upn",), ("id", "employee_id", "no_such_kind"), ()):
+                pairs = {(kind, value) for kind, values in directory.everybody(kinds) or () for value in values if value}
+                expected = {(kind, value) for person in PEOPLE for kind in kinds for value in _values(person, kind) if value}
+                assert {(kind, value.lower()) for kind, value in expected} <= {(kind, value.lower()) for kind, value in pairs}
+
     def test_two_of_one_name_are_refused(self, directory: Directory) -> None:
         for twin in _subjects(directory, TWIN, TWIN2):
             with pytest.raises(SourceRefused) as caught:
@@ -142,6 +149,10 @@ class DirectorySuite:
         with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(directory.find_user, [person.id for person in (ANN, BOB, ODD)] * 8))
         assert [each.subject_id.lower() if each else "" for each in found] == [ANN.id, BOB.id, ODD.id] * 8
+
+
+def _values(person: Listed, kind: str) -> Sequence[str]:
+    return {"id": (person.id,), "upn": (person.upn,), "employee_id": (person.employee_id,)}.get(kind, ())
 
 
 def _subjects(directory: Directory, *people: Listed) -> list[DataSubject]:

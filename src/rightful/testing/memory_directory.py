@@ -1,7 +1,8 @@
 """A directory in memory: for tests of what stands above directories."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from rightful.directory.interface import Everybody
 from rightful.errors import SourceUnavailable
 from rightful.ids import SubjectId, TenantId
 from rightful.subject.model import DataSubject, IdentifiedSubject, Reached, SubjectKind
@@ -63,6 +64,12 @@ class MemoryDirectory:
         """Return users by object id."""
         self.check()
         return tuple(self._subject(SubjectKind.USER, each) for each in ids)
+
+    def everybody(self, kinds: Collection[str]) -> Everybody | None:
+        """List users and inbound profiles; see `directory.interface.ListsEverybody`."""
+        self.check()
+        people = [{"id": (object_id,), **found} for each in self._people.values() for object_id, found in each.items()]
+        return iter([(kind, values) for found in people for kind, values in found.items() if kind in kinds])
 
     def close(self) -> None:
         """Do nothing."""

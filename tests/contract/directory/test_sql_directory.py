@@ -10,7 +10,7 @@ import pytest
 from tests.contract.database.world import DUCKDB, ENGINES, World, make
 
 from rightful.directory import registry
-from rightful.directory.interface import FindsAmbiguity
+from rightful.directory.interface import FindsAmbiguity, ListsEverybody
 from rightful.directory.sql import InboundSettings, MoreSettings, SqlDirectory, SqlDirectorySettings
 from rightful.errors import ConfigurationError, SourceError, SourceRefused, SourceUnavailable
 from rightful.ids import SubjectId, TenantId
@@ -288,6 +288,22 @@ def test_two_people_with_one_upn_letter_case_apart_are_refused(world: World) -> 
     assert directory.identify([bob])[0] is not None
     assert directory.ambiguous_names() == 1
     directory.close()
+
+
+def test_everybody_is_listed_from_all_tables_in_pieces(world: World, directory: SqlDirectory) -> None:
+    assert isinstance(directory, ListsEverybody)
+    pairs = [(kind, value) for kind, values in directory.everybody({"id", "upn", "serial", "phone"}) or () for value in values]
+    assert {pair for pair in pairs if pair[1]} == {
+        *(("id", each) for each in (ANN, BOB, EVE, "p1", "p2")),
+        *(("upn", each) for each in ("Ann@contoso.example", "bob@contoso.example", "éve_x#EXT#@contoso.example")),
+        *(("upn", each) for each in ("guest@fabrikam.example", "first@fabrikam.example")),
+        *(("serial", each) for each in ("s1", "s3", "s4", "s5")),
+        *(("phone", each) for each in ("+0", "+1", "+2", "+3", "+9")),
+    }
+    rows = ",".join(f"('many{number}', 'many{number}@contoso.example')" for number in range(20_000))
+    world.execute(f"INSERT INTO people (object_id, upn) VALUES {rows}")
+    pieces = [len(values) for kind, values in directory.everybody({"id"}) or ()]
+    assert sum(pieces) == 20_000 + 5
 
 
 def test_two_inbound_profiles_with_one_upn_are_refused(world: World, directory: SqlDirectory) -> None:
