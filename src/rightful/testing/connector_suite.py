@@ -43,7 +43,8 @@ from rightful.connectors.interface import (
     cursor_after,
     estimate,
 )
-from rightful.errors import SourceError
+from rightful.errors import SourceError, SourceRefused
+from rightful.export.check import check_rows
 from rightful.ids import SubjectId, TenantId
 from rightful.subject.folders import is_folder_of
 from rightful.subject.matching import matches
@@ -296,6 +297,21 @@ class ConnectorSuite:
                 elif isinstance(item, FileItem):
                     assert is_folder_of(header.searched, item.root, self.subjects[item.subject])
 
+    @pytest.mark.parametrize("owner", LOOKALIKES, ids=lambda person: person.name)
+    def test_the_independent_check_refuses_what_is_somebody_elses(
+        self, connector: Connector, expected: Mapping[str, Found], owner: Person
+    ) -> None:
+        """Match columns and roots say whose something is, not who was asked for: what one has is refused for another, item by item."""
+        for other in (person for person in LOOKALIKES if person is not owner):
+            shared = _as_set(expected[other.name])[0]
+            for partition in connector.plan(self.subjects):
+                header, items = read_all(connector, partition, [owner.subject])
+                for item in items:
+                    if isinstance(item, Rows):
+                        self._check_refused(header, item.batch, other, shared)
+                    elif isinstance(item, FileItem):
+                        assert not is_folder_of(header.searched, item.root, other.subject)
+
     def test_batches_and_chunks_are_bounded(self, connector: Connector) -> None:
         """At most 8 MiB a batch, unless it is one row; no empty batches; at most 1 MiB a chunk."""
         for partition in connector.plan(self.subjects):
@@ -377,6 +393,15 @@ class ConnectorSuite:
         for row in batch.to_pylist():
             subject = self.subjects[row[SUBJECT_COLUMN]]
             assert any(matches(m.identifier_kind, row[m.batch_column], subject.values(m.identifier_kind)) for m in header.match)
+
+    def _check_refused(self, header: ReadHeader, batch: pa.RecordBatch, other: Person, shared: Mapping[str, int]) -> None:
+        own = {value.casefold() for values in other.subject.identifiers.values() for value in values}
+        named = [{str(row[match.batch_column]).casefold() for match in header.match} for row in batch.to_pylist()]
+        for number, (_, row) in enumerate(visible_rows(batch)):
+            # A source may tell letters apart that the check does not: then it finds less than belongs to somebody.
+            if not own & named[number] and not shared.keys() & _as_set(Found(rows=(row,)))[0].keys():
+                with pytest.raises(SourceRefused, match="none of the subject's identifiers"):
+                    check_rows(batch.slice(number, 1), header.match, other.subject, source_name="source")
 
     def _check_resume(
         self,
