@@ -30,6 +30,9 @@ Messages say what failed, on which thing and what to do next. They never hold pe
 import enum
 from typing import ClassVar
 
+LEAK_FOUND_CODE = "LeakFound"
+"""The code of the `SourceRefused` that says that records name others where nobody said so."""
+
 
 class ExportError(Exception):
     """Base of all errors; `code` is stable and documented, `hint` says what to do."""

@@ -48,6 +48,9 @@ class Meters:
     def skipped(self, source: str, items: int) -> None:
         """Note that items of a source could not be read."""
 
+    def leak_found(self, source: str) -> None:
+        """Note that records of a source named others, and were withheld."""
+
     def retried(self, source: str) -> None:
         """Note that a read is tried again."""
 

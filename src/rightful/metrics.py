@@ -74,6 +74,9 @@ class PrometheusMeters(Meters):
         self._rows = Counter("rightful_source_rows", "Rows written to storage locations, in each form", ["source"], registry=registry)
         self._bytes = Counter("rightful_source_bytes", "Bytes written to storage locations", ["source"], registry=registry)
         self._skipped = Counter("rightful_source_items_skipped", "Items that could not be read", ["source"], registry=registry)
+        self._leaks = Counter(
+            "rightful_source_leaks_found", "Exports that failed since records named others", ["source"], registry=registry
+        )
         self._retried = Counter("rightful_source_retries", "Reads that are tried again", ["source"], registry=registry)
         self._waited = Counter("rightful_storage_waits", "Times that a storage location was waited for", ["code"], registry=registry)
         # Looking a child up by its labels costs more than counting.
@@ -119,6 +122,10 @@ class PrometheusMeters(Meters):
     def skipped(self, source: str, items: int) -> None:
         """Count items."""
         self._skipped.labels(source).inc(items)
+
+    def leak_found(self, source: str) -> None:
+        """Count a finding."""
+        self._leaks.labels(source).inc()
 
     def retried(self, source: str) -> None:
         """Count a retry."""

@@ -19,6 +19,7 @@ def test_every_metric_is_described_and_no_other() -> None:
     meters.packaged(1, 1)
     meters.written("orders", entries=1, rows=1, size_bytes=1)
     meters.skipped("orders", 1)
+    meters.leak_found("orders")
     meters.retried("orders")
     meters.waited("StorageRefused")
     found = {}

@@ -36,7 +36,6 @@ def test_every_setting_is_described() -> None:
     ("path", "page"),
     [
         ("sources.NAME.time", "connector-sql.md"),
-        ("export.leak_check", ""),
     ],
 )
 def test_what_is_read_and_not_applied_says_so(path: str, page: str) -> None:

@@ -22,6 +22,9 @@ from rightful.redaction import printable, redact
 from rightful.spelling import did_you_mean
 
 _ROWS = 100
+_KNOWN = 20_000
+"""Rows of the directory whose people are looked for in what was read."""
+_NAMES_OTHERS = "an export fails with LeakFound; declare it in third_parties or redact where that is right, else correct the match"
 
 
 @click.group()
@@ -95,7 +98,8 @@ def test(name: str, subject: str, *, most: int, show: bool, tenant: str | None) 
     SUBJECT is a user principal name or an object id. Nothing is written, and without --show no content is printed. Exits with 1 where
     the source cannot be read or brings what is not the person's.
     """
-    from rightful.sources.trying import try_out  # noqa: PLC0415 - heavy
+    from rightful.export.everybody import some_of  # noqa: PLC0415 - heavy
+    from rightful.sources.trying import try_out  # noqa: PLC0415 - likewise
 
     invocation = current()
     config = invocation.config
@@ -104,10 +108,11 @@ def test(name: str, subject: str, *, most: int, show: bool, tenant: str | None) 
     with closing(build_directory(chosen, config.folder)) as directory:
         found = directory.find_user(subject)
         [identified] = directory.identify([found]) if found is not None else [None]
+        listed = some_of(directory, chosen.export.leak_kinds, _KNOWN) if identified is not None else None
     if identified is None:
         raise NotFound("the directory knows nobody by this name or id", hint="give the user principal name or the object id as it has it")
     with closing(build_connector(chosen, source, config.folder)) as connector:
-        trial = try_out(source, connector, identified, most=most, is_shown=show)
+        trial = try_out(source, connector, identified, most=most, is_shown=show, listed=listed)
     if invocation.as_json:
         emit_json(_trial_data(trial))
         return
@@ -121,6 +126,10 @@ def test(name: str, subject: str, *, most: int, show: bool, tenant: str | None) 
         ("read", f"{_counted(trial)}{'' if trial.is_whole else ' (stopped there)'} in {format_duration(trial.seconds)}"),
         ("proven", f"all {trial.rows} rows hold an identifier of this person" if trial.rows else ""),
         ("withheld", ", ".join(f"{rule} ({count})" for rule, count in trial.redacted.items())),
+        *(
+            ("names", f"others in column {column} ({', '.join(f'{kind} in {rows}' for kind, rows in kinds.items())}): {_NAMES_OTHERS}")
+            for column, kinds in trial.names_others.items()
+        ),
         ("skipped", f"{trial.skipped}: {', '.join(trial.reasons)}" if trial.skipped else ""),
         *(("doubtful", doubt) for doubt in trial.doubts),
     ]

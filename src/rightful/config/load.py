@@ -44,7 +44,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "storage": StorageSettings,
     "statement": StatementSettings,
 }
-_SOURCE_KEYS = ("connector", "product", "label", "on_unreadable_item", "identifiers", "redact")
+_SOURCE_KEYS = ("connector", "product", "label", "on_unreadable_item", "identifiers", "redact", "third_parties")
 
 
 def load(path: Path, environ: AbstractMapping[str, str]) -> Config:

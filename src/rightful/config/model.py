@@ -15,6 +15,7 @@ from rightful.ids import TenantId
 from rightful.package import minisign
 from rightful.package.forms import Form
 from rightful.package.label import Label, StatementSettings
+from rightful.package.ledger import LeakMode
 from rightful.package.schema import Redaction
 
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -155,8 +156,11 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     part_mib: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
     """The largest part of a dataset, MiB (1 to 64)."""
-    leak_check: Literal["off", "sample", "full"] = "sample"
-    """Search of written parts for other people's identifiers. Not applied yet; that each row is the subject's is checked always."""
+    leak_check: LeakMode = "sample"
+    """Search of records, before they are written, for what names others: in a `sample` of them (of each 4,096 of a person the first 64, and
+    one in eight of the rest), in all (`full`), or `off`. A finding fails the export. That each row is the person's is checked always."""
+    leak_kinds: tuple[str, ...] = ("id", "upn", "employee_id")
+    """Kinds of identifiers that `leak_check` looks for: such as name one person. `id` is always among them."""
     formats: Annotated[tuple[Form, ...], msgspec.Meta(min_length=1)] = (Form.JSONL,)
     """Forms of the records: one or several of `jsonl`, `csv`, `json` and `parquet`, each once; what is counted is the first."""
     layout: Literal["folder", "zip"] = "folder"
@@ -241,6 +245,9 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     redact: dict[str, Redaction] = {}
     """Column: what is done with its values before they are delivered: `others` keeps the person's own identifiers alone, `mails_and_phones`
     withholds others' addresses and numbers in free text, `hash` and `drop` all of it. Not for files."""
+    third_parties: tuple[str, ...] = ()
+    """Columns that rightly name others, so that `export.leak_check` does not look into them: of JSON columns `COLUMN/MEMBER` is one member.
+    The further columns of a `match` of several, and those that `redact` clears by `others`, `hash` or `drop`, need not be named."""
     settings: msgspec.Struct
     """The connector's own settings (in the file they stand beside `connector`)."""
 

@@ -185,8 +185,16 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
     if draft.directory is not None and draft.directory_type is not None:
         found = frozenset(kind for source in draft.sources for kind in source.identifiers)
         kinds = _check_directory(draft.directory_type, draft.directory.settings, found, f"{draft.setting}.directory", complain)
+    _check_leak_kinds(draft, kinds, complain)
     for source in draft.sources:
         _check_source(source, draft, kinds, join(sources, source.name), complain)
+
+
+def _check_leak_kinds(draft: TenantDraft, kinds: frozenset[str] | None, complain: Complain) -> None:
+    """Refuse kinds that nobody has; those of the default may be missing."""
+    if kinds is not None and draft.export is not None and draft.export.leak_kinds != ExportSettings().leak_kinds:
+        named = ((("leak_kinds", number), kind) for number, kind in enumerate(draft.export.leak_kinds))
+        _told(lambda: _unknown_kinds(named, kinds), f"{draft.setting}.export", complain)
 
 
 def _check_tenant_id(tenant_id: str, setting: str, complain: Complain) -> None:
@@ -336,6 +344,7 @@ def _check_source(source: SourceConfig, draft: TenantDraft, kinds: frozenset[str
     if source.label is not None:
         check_label(source.label, f"{setting}.label", complain)
         _check_labelled_columns(source, setting, complain)
+    _check_third_parties(source, setting, complain)
     _check_identifiers(source, draft.connectors[source.connector], setting, complain)
     type_ = draft.connectors[source.connector]
     if isinstance(type_, FindsProblems):
@@ -382,6 +391,18 @@ def _check_labelled_columns(source: SourceConfig, setting: str, complain: Compla
             return
         if column in excluded:
             complain(join(here, column), "is in `exclude`, and is not read", "take it out here")
+
+
+def _check_third_parties(source: SourceConfig, setting: str, complain: Complain) -> None:
+    """Refuse columns that the file alone shows to be none; whether the others are there is seen at the source."""
+    here = f"{setting}.third_parties"
+    if source.third_parties and source.connector == "files":
+        complain(here, "is for columns, and this connector reads files, whose content is not looked into", "leave it out")
+        return
+    excluded = getattr(source.settings, "exclude", ()) if hasattr(source.settings, "match") else ()
+    for column in source.third_parties:
+        if column in excluded:
+            complain(here, f"has {show_key(column)}, which is in `exclude` too", "leave it out: what is not read is not looked into")
 
 
 def _check_redaction(source: SourceConfig, setting: str, complain: Complain) -> None:

@@ -547,6 +547,8 @@ tenants:
       #       - {what: Purchase on account, logic: unpaid invoices of the last year, consequences: else payment is in advance}
       #   @ source.redact
       #   redact: {gift_recipient: others, remarks: mails_and_phones}
+      #   @ source.third_parties
+      #   third_parties: [packed_by]
       #   @ sql.time
       #   time: ordered_at
       #   product: Shop

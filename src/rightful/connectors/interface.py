@@ -64,6 +64,8 @@ class ReadHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What the independent check compares, for rows. Empty only for sources of files."""
     searched: str = ""
     """What was searched, for the ledger: a query with placeholders, a path template. No identifier values."""
+    third_parties: tuple[str, ...] = ()
+    """Columns that name others by their nature, as a message's sender and recipients: these are not looked through for others."""
     in_subject_order: bool = False
     """Whether all rows of a subject come before the first of the next one; else they are gathered in a spool."""
     has_key: bool = False

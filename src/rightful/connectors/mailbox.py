@@ -85,6 +85,9 @@ class MailboxConnector:
             yield ReadHeader(
                 columns=self._columns if is_index else (),
                 match=match_columns(kinds_in(self._settings.template)) if is_index else (),
+                third_parties=tuple(column.name for column in self._columns)
+                if is_index
+                else (),  # a message names whoever it is from and to
                 searched=self._settings.template + ("" if self._settings.messages else _WITHHELD),
                 in_subject_order=True,
                 key=("file",) if is_index else (),

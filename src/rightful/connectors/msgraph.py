@@ -100,7 +100,13 @@ class MsgraphConnector:
         del partition
         is_rows = self._settings.what in {"profile", "calendar"}
         match = (MatchColumn(batch_column=MATCH_PREFIX + "owner", identifier_kind=self._settings.user),)
-        yield ReadHeader(columns=COLUMNS if is_rows else (), match=match if is_rows else (), searched=self._searched, in_subject_order=True)
+        yield ReadHeader(
+            columns=COLUMNS if is_rows else (),
+            match=match if is_rows else (),
+            searched=self._searched,
+            third_parties=tuple(column.name for column in COLUMNS) if self._settings.what == "calendar" else (),  # who is invited
+            in_subject_order=True,
+        )
         items = {"profile": self._profile, "calendar": self._calendar, "mail": self._mail, "drive": self._drive}[self._settings.what]
         for index, subject in enumerate(subjects):
             users = self._users(subject)

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import reduce
 
 import msgspec
 
@@ -395,6 +396,7 @@ def _source_record(
         refused=next((record.refused for _, record in reads if record.refused), {}),
         withheld=tuple(getattr(source.settings, "exclude", ())),
         redacted=_redacted([record for _, record in reads]),
+        leak_check=_leak_check([record.leaks for _, record in reads if record.leaks is not None]),
         rows=found.rows,
         parts=found.parts,
         files=found.files,
@@ -430,6 +432,11 @@ def _redacted(reads: Sequence[ReadRecord]) -> tuple[ledger.RedactedColumn, ...]:
         key = (each.column, each.rule)
         sums[key] = sums[key].plus(each.cells, each.values) if key in sums else each
     return tuple(sums.values())
+
+
+def _leak_check(checks: Sequence[ledger.LeakCheck]) -> ledger.LeakCheck | None:
+    """Add the partitions up: of all that is true which is of each."""
+    return reduce(lambda sum_, each: each.after(sum_), checks) if checks else None
 
 
 def _text(origin: bytes) -> str:

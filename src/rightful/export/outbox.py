@@ -111,6 +111,10 @@ class Outbox:
             state.is_alive = False
             self._trouble.source([state.operation], [state.read], error, self._settings, is_shared=True)
 
+    def give_up(self, state: SubjectRead, error: SourceRefused) -> None:
+        """Fail what one of a set asked for: reading it alone would show the same. Of it nothing more is put, the others go on."""
+        self._give_up(state, error)
+
     def deliver(self) -> None:
         """Stage, put, sync and put the checkpoint down for all that is held."""
         self._putter = Putter(self._clock)
@@ -328,6 +332,7 @@ def _now_done(each: Placed) -> Iterator[Entry]:
     state, draft = each.owner, each.draft
     state.rows += 0 if draft.is_copy else draft.rows
     state.count_withheld(draft.withheld)
+    state.count_looked_at(draft.looked_at)
     if draft.origin:
         state.files += 1
         state.unskip(skip_key(draft.origin))

@@ -40,6 +40,8 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     """Where the read can go on once this entry is durable."""
     fingerprints: int | None = None
     """How many fingerprints are of what lies before that; None where none are put down, or the read cannot go on after the entry."""
+    looked_at: int = 0
+    """Of its rows, how many were looked through for what names others."""
     withheld: tuple[tuple[int, int], ...] = ()
     """(cells, values) that rules withheld from it, for each ruled column."""
     activity: Activity | None = None

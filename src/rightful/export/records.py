@@ -9,7 +9,7 @@ from rightful.connectors.interface import Cursor, Partition
 from rightful.ids import OperationId, TenantId
 from rightful.package.activity import Activity
 from rightful.package.forms import Form
-from rightful.package.ledger import RedactedColumn
+from rightful.package.ledger import LeakCheck, RedactedColumn
 from rightful.package.schema import Column
 from rightful.sealing import Sealer
 from rightful.store.values import ClaimedRead, Entry, NewRead
@@ -80,6 +80,8 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """In which its rows are delivered."""
     redacted: tuple[RedactedColumn, ...] = ()
     """What the operator's rules withheld, in the entries that are done."""
+    leaks: LeakCheck | None = None
+    """What the rows in these entries were looked through for; None of a source without rows."""
     searched: str = ""
     identifiers: dict[str, int] = {}
     """How many identifiers of each kind were searched for."""

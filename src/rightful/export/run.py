@@ -1,7 +1,7 @@
 """Runs a claimed set of reads: one pass over a source for all the subjects that wait for it."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
@@ -25,6 +25,7 @@ from rightful.export.side_by_side import SideBySide
 from rightful.export.stopping import Stopping
 from rightful.export.subject_read import SubjectRead
 from rightful.export.trouble import Trouble, failure_of
+from rightful.export.watch import Unwatched, Watch
 from rightful.ids import OperationId
 from rightful.operation.model import SUBMIT_AGAIN, Failure
 from rightful.sealing import Sealer
@@ -75,6 +76,8 @@ class ReadRunner:
         self._owner = owner
         self._side_by_side = side_by_side
         self._stopping = stopping
+        self._making = threading.Lock()
+        self._watches: Callable[[SourceConfig, TenantRuntime, Sequence[SubjectRead]], Watch] | None = None
 
     def run(self, claim: ReadSet, tenant: TenantRuntime) -> None:
         """Read for every operation of the set; what goes wrong is put down, nothing is raised but `Stopping` and `StoreFault`."""
@@ -140,10 +143,21 @@ class ReadRunner:
             clock=self._clock,
             pause=self._raise_if_stopping,
             share=share,
+            watch=self._watch(source, tenant, states),
         ).run()
         (files, size_bytes), seconds = _put(states), self._clock.monotonic() - began_s
         name = (claim.tenant_id, claim.source_name)
         self._pace.note(name, size_bytes=size_bytes - before[1], files=files - before[0], seconds=seconds)
+
+    def _watch(self, source: SourceConfig, tenant: TenantRuntime, states: Sequence[SubjectRead]) -> Watch:
+        if tenant.config.export.leak_check == "off":
+            return Unwatched(states)
+        with self._making:
+            if self._watches is None:
+                from rightful.export.leak_check import Watches  # noqa: PLC0415 - with polars, which takes 0.2 to 0.5 s to import
+
+                self._watches = Watches(self._clock)
+        return self._watches(source, tenant, states)
 
     @contextmanager
     def _giving_back(self, claim: ReadSet, states: Sequence[SubjectRead], settings: ExportSettings) -> Iterator[None]:

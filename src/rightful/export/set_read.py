@@ -34,6 +34,7 @@ from rightful.export.records import ReadRecord
 from rightful.export.spool import Spool, SpoolFull
 from rightful.export.subject_read import SubjectRead
 from rightful.export.tracking import Kept
+from rightful.export.watch import Watch
 from rightful.export.withholding import Amounts, Withholding, amounts, cut, pick
 from rightful.package import paths
 from rightful.package.activity import Activity, activity_of
@@ -66,12 +67,14 @@ class SetRead:
         clock: Clock,
         pause: Callable[[], None],
         share: Share,
+        watch: Watch,
     ) -> None:
         """Take at least one read that is alive, and the moment that they are of.
 
         `pause` is called between items and raises where the pass must be broken off.
         """
         self._share = share
+        self._watch = watch
         self._source = source
         self._connector = connector
         self._partition = partition
@@ -150,15 +153,17 @@ class SetRead:
         self._files.template = header.searched
         self._serializer = Serializer(self._plan.columns)
         self._withholding = Withholding(self._plan, self._states)
+        checks = self._watch.begin(header, self._plan)
         now = self._clock.now()
         kinds = _kinds(header)
         names = _names(header, self._plan)
-        for state in self._states:
+        for state, check in zip(self._states, checks, strict=True):
             state.track(names)
             state.record = ReadRecord(
                 columns=self._plan.columns,
                 forms=self._forms,
                 redacted=self._withholding.begin(state),
+                leaks=check,
                 searched=header.searched,
                 identifiers={kind: len(state.subject.values(kind)) for kind in kinds},
                 refused=_refused(state.subject, kinds),
@@ -202,6 +207,7 @@ class SetRead:
             if self._states[subject].is_alive:
                 self._keep(subject, piece, ordered.slice(start, count), cut(withheld, start, count))
             start += count
+        self._watch.go_on(counts)
 
     def _check(self, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> None:
         """Let nothing be kept that cannot be shown to be its subject's; those that are dropped get nothing anyway."""
@@ -242,6 +248,8 @@ class SetRead:
 
     def _written(self, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> tuple[Sequence[bytes], tuple[Counts, ...]]:
         redacted, withheld = self._withholding.apply(batch, counts)
+        for subject, error in self._watch.look(redacted, counts).items():
+            self._outbox.give_up(self._states[subject], error)
         return self._serializer.lines_by(redacted, [count for _, count in counts]), withheld
 
     def _state(self, subject: object) -> SubjectRead:
@@ -254,6 +262,7 @@ class SetRead:
         kept = None if tracker is None else tracker.lines(piece)
         if kept is not None:
             piece, withheld = kept.content, pick(withheld, kept.rows)
+        self._watch.keep(subject, rows.num_rows, None if kept is None else kept.rows)
         if self._is_spooled:
             try:
                 self._spool.append(subject, piece)
@@ -271,36 +280,38 @@ class SetRead:
             self._cutters[subject] = PartCutter(self._part_bytes)
         keys = rows.column(KEY_COLUMN) if self._header.has_key else None
         for part in self._cutters[subject].feed(piece, keys if kept is None else _Marks(keys, kept)):
-            self._add(self._states[subject], part, self._withholding.take(subject, part.rows))
+            self._add(subject, part, self._withholding.take(subject, part.rows))
 
     def _finish_cutters(self) -> None:
         for subject, cutter in self._cutters.items():
             last = cutter.finish()
             if last is not None:
-                self._add(self._states[subject], last, self._withholding.take(subject, last.rows))
+                self._add(subject, last, self._withholding.take(subject, last.rows))
         self._cutters.clear()
 
     def _empty_spool(self) -> None:
         for subject, state in enumerate(self._states):
             for part in _cut(self._spool.take(subject), self._part_bytes):
-                self._add(state, part)
+                self._add(subject, part)
             self._finish(state)
 
     def _finish(self, state: SubjectRead) -> None:
         state.record = msgspec.structs.replace(state.record, ended_at=self._clock.now())
         self._outbox.finish(state)
 
-    def _add(self, state: SubjectRead, part: Part, withheld: Amounts = ()) -> None:
+    def _add(self, subject: int, part: Part, withheld: Amounts = ()) -> None:
+        state, looked_at = self._states[subject], self._watch.looked_at(subject, part.rows)
         number = state.next_part
         state.next_part += 1
         mark = part.last_key if isinstance(part.last_key, _Mark) else _Mark(part.last_key, None)
         # Part numbers and cursors go together: a part's checkpoint says both where to go on and what number comes next.
-        drafts = [self._draft(form, part, number, mark, withheld if form is self._forms[0] else ()) for form in self._forms]
+        drafts = [self._draft(form, part, number, mark) for form in self._forms]
+        drafts[0] = msgspec.structs.replace(drafts[0], withheld=withheld, looked_at=looked_at)
         if self._has_viewer:
             drafts.append(_shard(drafts[0], part, activity_of(self._plan.columns, part.content)))
         self._outbox.add(state, *drafts)
 
-    def _draft(self, form: Form, part: Part, number: int, mark: "_Mark", withheld: Amounts) -> Draft:
+    def _draft(self, form: Form, part: Part, number: int, mark: "_Mark") -> Draft:
         content = write(form, self._plan.columns, part.content)
         digest = measure(content)
         return Draft(
@@ -312,7 +323,6 @@ class SetRead:
             is_copy=form is not self._forms[0],
             cursor=cursor_after(mark.key),
             fingerprints=mark.fingerprints,
-            withheld=withheld,
         )
 
 

@@ -88,6 +88,11 @@ class SubjectRead:
         """Note how many fingerprints the next checkpoint may rely on."""
         self.record = msgspec.structs.replace(self.record, fingerprints=count)
 
+    def count_looked_at(self, rows: int) -> None:
+        """Add rows that were looked through for what names others."""
+        if rows and self.record.leaks is not None:
+            self.record = msgspec.structs.replace(self.record, leaks=self.record.leaks.plus(rows))
+
     @property
     def skipped(self) -> int:
         """How many items this read could not bring, those of earlier attempts included where it goes on after them."""

@@ -7,7 +7,7 @@ out, and a complete one has no failed source.
 import base64
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -84,6 +84,44 @@ WHY: Mapping[Redaction, str] = {
 }
 
 
+LeakMode = Literal["off", "sample", "full"]
+MODES: tuple[LeakMode, ...] = ("off", "sample", "full")
+"""What is looked through, from nothing to everything."""
+
+
+class LeakCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What a source's records were looked through for what names others, and for whom."""
+
+    mode: LeakMode
+    rows: int = 0
+    """How many were looked through."""
+    kinds: dict[str, int] = {}
+    """Identifiers that were looked for, by kind."""
+    weak: dict[str, int] = {}
+    """The same, of those that were looked for in columns alone that are called what they are called."""
+    people: int = 0
+    """How many people these name."""
+    is_everybody: bool = False
+    """Whether that is everybody in the directory."""
+    listed_at: datetime | None = None
+    """When these were listed."""
+    third_parties: tuple[str, ...] = ()
+    """Columns, and members of JSON columns, that rightly name others and were not looked into."""
+
+    def plus(self, rows: int) -> "LeakCheck":
+        """Return it with more rows looked through."""
+        return msgspec.structs.replace(self, rows=self.rows + rows)
+
+    def after(self, before: "LeakCheck | None") -> "LeakCheck":
+        """Return it as what is true of the rows that another one looked through, too, and of none where there was none."""
+        first = before or LeakCheck(mode="off")
+        mode = min(self.mode, first.mode, key=MODES.index)
+        is_everybody = self.is_everybody and first.is_everybody
+        return msgspec.structs.replace(
+            self, mode=mode, rows=first.rows + self.rows, people=min(self.people, first.people), is_everybody=is_everybody
+        )
+
+
 class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one configured source."""
 
@@ -103,6 +141,8 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Columns that are not read at all."""
     redacted: tuple[RedactedColumn, ...] = ()
     """Columns that the operator's rules change or withhold."""
+    leak_check: LeakCheck | None = None
+    """None where it has no records."""
     rows: int = 0
     parts: int = 0
     files: int = 0
@@ -255,6 +295,7 @@ def format_record(record: SourceRecord, since: Since | None = None) -> dict[str,
             {"column": each.column, "rule": each.rule, "cells": each.cells, "values": each.values, "why": WHY[each.rule]}
             for each in record.redacted
         ],
+        "leakCheck": _format_leak_check(record.leak_check),
         "rows": record.rows,
         "parts": record.parts,
         "files": record.files,
@@ -277,6 +318,21 @@ def format_record(record: SourceRecord, since: Since | None = None) -> dict[str,
     members["names"] = [{"entry": name.entry} | format_text("original", name.original) for name in record.names]
     members["attributes"] = [_format_attributes(each) for each in record.attributes]
     return members
+
+
+def _format_leak_check(check: LeakCheck | None) -> dict[str, Any] | None:
+    if check is None or check.mode == "off":
+        return None if check is None else {"mode": check.mode, "rows": check.rows}
+    return {
+        "mode": check.mode,
+        "rows": check.rows,
+        "people": check.people,
+        "everybody": check.is_everybody,
+        "listedAt": format_instant(check.listed_at) if check.listed_at else None,
+        "identifiers": dict(sorted(check.kinds.items())),
+        "weakIdentifiers": dict(sorted(check.weak.items())),
+        "thirdParties": check.third_parties,
+    }
 
 
 def _format_attributes(attributes: FileAttributes) -> dict[str, str]:

@@ -187,6 +187,8 @@ tenants:
         url: sqlite:///systems/shop.db
         table: customers
         match: {{customer_no: customer_id}}
+        # What was somebody's address then may be somebody else's by now.
+        third_parties: [contact_mail]
         key: id
         product: Shop
         label:
@@ -229,6 +231,7 @@ tenants:
         url: sqlite:///systems/shop.db
         table: orders
         via: {{customers: {{customer_id: id}}}}
+        third_parties: [placed_by]
         key: id
         product: Shop
         label:

@@ -11,7 +11,10 @@ from rightful.config.model import SourceConfig
 from rightful.connectors.interface import Connector, Doubting, Estimate, FileItem, Item, ReadHeader, Rows, SkippedItem, estimate
 from rightful.errors import SourceRefused
 from rightful.export.check import check_rows
+from rightful.export.everybody import Listed
+from rightful.export.leak_check import Aside, search
 from rightful.export.records import SECRET_BYTES
+from rightful.package.leaks import LeakSearch
 from rightful.package.redacting import Owner, Plan, Redactor, plan
 from rightful.package.serializer import Serializer
 from rightful.subject.folders import is_folder_of, kinds_of
@@ -33,6 +36,8 @@ class Trial(msgspec.Struct, kw_only=True):
     """As they are delivered."""
     redacted: dict[str, int] = {}
     """How many values the source's rules withhold, by `column: rule`."""
+    names_others: dict[str, dict[str, int]] = {}
+    """Columns that name others where nobody has said so: {column: {kind: in how many rows}}; an export would fail."""
     rows: int = 0
     """Read, each of them proven to be the person's."""
     files: int = 0
@@ -49,7 +54,15 @@ class Trial(msgspec.Struct, kw_only=True):
     """The rows, or the paths of files: personal, only for whoever asked to see them."""
 
 
-def try_out(source: SourceConfig, connector: Connector, subject: IdentifiedSubject, *, most: int, is_shown: bool) -> Trial:
+def try_out(
+    source: SourceConfig,
+    connector: Connector,
+    subject: IdentifiedSubject,
+    *,
+    most: int,
+    is_shown: bool,
+    listed: Listed | None = None,
+) -> Trial:
     """Check, estimate and read one source for one person; raises `SourceError`, `ForeignData` where a row is not the person's.
 
     Args:
@@ -58,6 +71,7 @@ def try_out(source: SourceConfig, connector: Connector, subject: IdentifiedSubje
         subject: whose data is read.
         most: rows to stop after, and files.
         is_shown: whether their content is kept.
+        listed: people that rows are looked through for.
     """
     started_s = time.monotonic()
     connector.check()
@@ -71,12 +85,13 @@ def try_out(source: SourceConfig, connector: Connector, subject: IdentifiedSubje
                 raise SourceRefused("the connector did not begin with what it searched", source_name=source.name, code="ConnectorFault")
             redactor = Redactor(plan(header.columns, source.redact, source_name=source.name), owners)
             _begin(trial, header, redactor.plan, subject)
+            looking = _search(source, header, redactor.plan, subject, listed)
             left = most - (trial.rows if header.columns else trial.files)
             if left <= 0:
                 trial.is_whole = False
                 continue
             for item in _until(items, trial, left):
-                _take(trial, header, redactor, item, subject, source_name=source.name, is_shown=is_shown)
+                _take(trial, header, redactor, item, subject, looking=looking, source_name=source.name, is_shown=is_shown)
         finally:
             close = getattr(items, "close", None)
             if close is not None:
@@ -109,13 +124,28 @@ def _until(items: Iterator[ReadHeader | Item], trial: Trial, left: int) -> Itera
             yield item
 
 
+def _search(
+    source: SourceConfig, header: ReadHeader, planned: Plan, subject: IdentifiedSubject, listed: Listed | None
+) -> LeakSearch | None:
+    aside = Aside.of(source, header, planned)  # which refuses columns that are not there, too
+    return None if listed is None or listed.index is None else search(planned, listed.index, listed, aside, [subject])
+
+
 def _take(
-    trial: Trial, header: ReadHeader, redactor: Redactor, item: Item, subject: IdentifiedSubject, *, source_name: str, is_shown: bool
+    trial: Trial,
+    header: ReadHeader,
+    redactor: Redactor,
+    item: Item,
+    subject: IdentifiedSubject,
+    *,
+    looking: LeakSearch | None,
+    source_name: str,
+    is_shown: bool,
 ) -> None:
     match item:
         case Rows(batch=batch):
             check_rows(batch, header.match, subject, source_name=source_name)
-            _take_rows(trial, redactor, batch, is_shown=is_shown)
+            _take_rows(trial, redactor, looking, batch, is_shown=is_shown)
         case FileItem():
             if not is_folder_of(header.searched, item.root, subject):
                 raise SourceRefused("a file lies in a folder that is not the person's", source_name=source_name, code="ForeignData")
@@ -138,8 +168,12 @@ def _open(trial: Trial, item: FileItem) -> None:
         trial.reasons = (*trial.reasons, f"the first file cannot be read: {error.strerror or type(error).__name__}")
 
 
-def _take_rows(trial: Trial, redactor: Redactor, batch: pa.RecordBatch, *, is_shown: bool) -> None:
-    redacted, withheld = redactor.apply(batch, [(0, batch.num_rows)])
+def _take_rows(trial: Trial, redactor: Redactor, looking: LeakSearch | None, batch: pa.RecordBatch, *, is_shown: bool) -> None:
+    whole = [(0, batch.num_rows)]
+    redacted, withheld = redactor.apply(batch, whole)
+    for finding in looking.find(redacted, whole) if looking is not None else ():
+        of_column = trial.names_others.setdefault(finding.column, {})
+        of_column[finding.kind] = of_column.get(finding.kind, 0) + finding.rows
     lines = Serializer(redactor.plan.columns).lines(redacted)
     for each, counts in zip(redactor.plan.ruled, withheld, strict=True):
         trial.redacted[f"{each.column.name}: {each.rule}"] += sum(counts)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rightful.audit.record import NOBODY, Actor
 from rightful.clock import Clock
+from rightful.errors import LEAK_FOUND_CODE
 from rightful.ids import OperationId, TenantId
 from rightful.meters import Backlog, Meters
 from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
@@ -102,6 +103,8 @@ class MeteredStore(SqliteStore):
         has_failed = super().fail(operation_id, failure, owner=owner, claimed=claimed, by=by)
         if has_failed:
             self._meters.ended(OperationStatus.FAILED, failure.code)
+            if failure.code == LEAK_FOUND_CODE:
+                self._meters.leak_found(failure.source_name)
         return has_failed
 
     def backlog(self) -> Backlog:

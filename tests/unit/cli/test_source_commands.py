@@ -59,6 +59,18 @@ def test_a_shop_is_proposed_written_and_tried(company: Path, run: Run, capsys: p
     assert "already" in capsys.readouterr().err
 
 
+def test_a_trial_says_which_columns_name_others_and_not_whom(company: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(sqlite3.connect(company / "systems" / "shop.db")) as shop, shop:
+        shop.execute("UPDATE orders SET note = 'ask E10@contoso.example' WHERE placed_by = ?", [ANN])
+    assert run("source", "test", "orders", ANN) == Exit.OK
+    said = capsys.readouterr().out
+    assert "others in column note (upn in " in said
+    assert "LeakFound" in said
+    assert "e10@" not in said.lower()
+    assert run("source", "test", "customers", ANN) == Exit.OK
+    assert "LeakFound" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("name", "url", "expected"),
     [

@@ -59,6 +59,7 @@ CHANGES = {
     "huge number": ("queued: 100000", "queued: " + "9" * 5000, "tenants[0].limits.queued", "whole number"),
     "zero": ("queued: 100000", "queued: 0", "tenants[0].limits.queued", "at least 1"),
     "choice": ("leak_check: sample", "leak_check: smaple", "tenants[0].export.leak_check", "did you mean 'sample'?"),
+    "kind of leaks": ("leak_check: sample", "leak_kinds: [upn, maill]", "tenants[0].export.leak_kinds[1]", "did you mean 'mail'?"),
     "yes": ("user_read_all_exports: false", "user_read_all_exports: yes", "graph.user_read_all_exports", "write true"),
     "number choice": ("beta_submit_status: 202", "beta_submit_status: 201", "graph.beta_submit_status", "one of 200, 202"),
     "unknown key": ("checks: standard", "chekcs: standard", "tenants[0].storage", "did you mean 'checks'?"),

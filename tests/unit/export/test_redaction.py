@@ -40,6 +40,8 @@ COLUMNS = tuple(
     )
 )
 MATCH = {"sender": "mail", "recipient": "mail"}
+NAMED = ("body", "meta/cc")
+"""Where others are named, in packages that no rule clears of them."""
 RULES: Mapping[str, Redaction] = {
     "sender": "others",
     "recipient": "others",
@@ -163,7 +165,8 @@ def hashes(tmp_path: Path, name: str) -> tuple[World, DataPolicyOperation, list[
     folder.mkdir()
     sources: dict[str, Connector] = {"messages": messages(), "more": messages()}
     rule: Mapping[str, Redaction] = {"recipient": "hash", "id": "hash"}
-    world = World(folder, PEOPLE, sources, redact={"messages": rule, "more": rule})
+    named = {"messages": NAMED, "more": NAMED}
+    world = World(folder, PEOPLE, sources, redact={"messages": rule, "more": rule}, third_parties=named)
     operation = world.submit("1")
     done(world, operation)
     return world, operation, records(world, operation)
@@ -228,7 +231,9 @@ def test_parts_and_ledger_of_rules_without_a_key_of_their_own_are_equal_bytes(tm
 
 def test_rule_that_changes_in_between_begins_anew(tmp_path: Path) -> None:
     source = messages(60, text="x" * 200_000)
-    world = World(tmp_path, PEOPLE, {"messages": source}, export=ExportSettings(part_mib=1, retry_s=1.0), store_type=KilledStore)
+    settings = ExportSettings(part_mib=1, retry_s=1.0)
+    named = {"messages": NAMED}
+    world = World(tmp_path, PEOPLE, {"messages": source}, export=settings, third_parties=named, store_type=KilledStore)
     operation = world.submit("1")
     assert isinstance(world.store, KilledStore)
     world.store.left = 2

@@ -89,6 +89,7 @@ class World:
         on_unreadable_item: str = "record",
         queued: int = 100,
         redact: Mapping[str, Mapping[str, Redaction]] | None = None,
+        third_parties: Mapping[str, tuple[str, ...]] | None = None,
         store_type: type[SqliteStore] = SqliteStore,
         storages_type: type[Storages] = Storages,
     ) -> None:
@@ -113,6 +114,7 @@ class World:
                     settings=NoSettings(),
                     on_unreadable_item="fail" if on_unreadable_item == "fail" else "record",
                     redact=dict((redact or {}).get(name, {})),
+                    third_parties=(third_parties or {}).get(name, ()),
                 )
                 for name in sources
             ),

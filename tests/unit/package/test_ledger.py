@@ -11,6 +11,7 @@ from rightful.package.contents import PayloadEntry, Tally, tally
 from rightful.package.ledger import (
     WHY,
     FileAttributes,
+    LeakCheck,
     Ledger,
     OriginalName,
     RedactedColumn,
@@ -126,6 +127,11 @@ def test_written_ledger_says_everything() -> None:
         refused={"mail": {"shared": 1, "empty": 2}},
         withheld=("spam_score",),
         redacted=(RedactedColumn(column="recipient", rule="others", cells=1).plus(2, 5),),
+        leak_check=LeakCheck(
+            mode="full", kinds={"upn": 5, "id": 6}, weak={"no": 1}, people=6, is_everybody=True, listed_at=AT, third_parties=("cc",)
+        )
+        .plus(1)
+        .after(LeakCheck(mode="sample", rows=2, people=5, is_everybody=True)),
         rows=3,
         parts=1,
         size_bytes=30,
@@ -164,6 +170,16 @@ def test_written_ledger_says_everything() -> None:
         "refused": {"mail": {"empty": 2, "shared": 1}},
         "withheld": ["spam_score"],
         "redacted": [{"column": "recipient", "rule": "others", "cells": 3, "values": 5, "why": WHY["others"]}],
+        "leakCheck": {
+            "mode": "sample",
+            "rows": 3,
+            "people": 5,
+            "everybody": True,
+            "listedAt": "2026-03-01T09:30:00.000000Z",
+            "identifiers": {"id": 6, "upn": 5},
+            "weakIdentifiers": {"no": 1},
+            "thirdParties": ["cc"],
+        },
         "rows": 3,
         "parts": 1,
         "files": 0,

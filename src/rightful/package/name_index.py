@@ -1,0 +1,150 @@
+"""What names the people of a directory, as a set of keyed hashes that texts are looked up in, thousands at once.
+
+A name is an identifier of a kind that names one person: an object id, a user principal name, an employee number. Of each an index holds a
+hash of 64 bits, by a key that is drawn for it, so that nobody reads a name back. Names have one form, in which they are hashed: a GUID is
+32 digits, anything else is in lower case after NFC. That is looser than `subject.matching`, where letter case may count: whoever is found
+by it is named all the same. A name is weak where it is met by chance: no GUID, no address, and short, or of letters or of digits alone.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+
+import polars as pl
+
+MOST_NAMES = 30_000_000
+"""Names that an index takes, some eleven bytes each; where there are more, it does not know everybody."""
+GUID = r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}"
+"""In lower case."""
+LEAST_STRONG = 6
+"""Characters, a letter and a digit among them, of a name that is looked for wherever it is a whole cell."""
+
+_WHOLE_GUID = rf"\A\{{?{GUID}\}}?\z"
+_ADDRESS = r"\S@\S+\.\S"
+_LEAST = 2
+_WEAK = 1
+_NAMED = {"text": pl.String, "hash": pl.UInt64, "kind": pl.String, "is_weak": pl.Boolean}
+_MARKED = 3
+_PIECE = 1 << 20
+_SHARES = 16
+_MOST_KINDS = 127
+"""The kind of a name and whether it is weak are one byte."""
+
+
+class NameIndex:
+    """Hashes of names in order, and of what kind each is; `build` makes one, and nothing changes it."""
+
+    def __init__(self, key: int, kinds: Sequence[str], names: pl.DataFrame, *, is_everybody: bool) -> None:
+        self._key = key
+        self._kinds = tuple(kinds)
+        self._hashes, self._sorts = names["hash"], names["sort"]
+        self._marks = _marks(self._hashes)
+        """Whether a name's hash ends in these bits: of what is no name, most is known by one look."""
+        self.is_everybody = is_everybody
+        """Whether it knows all names of the directory."""
+        self._counts = dict(self._sorts.value_counts().iter_rows())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it knows nobody."""
+        return not len(self._hashes)
+
+    @property
+    def people(self) -> int:
+        """How many people it knows: each has an object id."""
+        return sum(self.counts(is_weak=is_weak).get("id", 0) for is_weak in (False, True))
+
+    def counts(self, *, is_weak: bool) -> dict[str, int]:
+        """Return how many names of each kind it has, weak or others."""
+        counts = {kind: self._counts.get(2 * number + is_weak, 0) for number, kind in enumerate(self._kinds)}
+        return {kind: count for kind, count in counts.items() if count}
+
+    def named(self, forms: pl.DataFrame) -> pl.DataFrame:
+        """Return (text, hash, kind, is_weak) of the rows of (text, form) whose form is a name."""
+        hashes = forms["form"].hash(self._key)
+        likely = self._marks.gather(hashes & (len(self._marks) - 1))
+        if not likely.any():
+            return pl.DataFrame(schema=_NAMED)
+        found, hashes = forms.select("text").filter(likely), hashes.filter(likely)
+        places = self._hashes.search_sorted(hashes).clip(0, len(self._hashes) - 1)
+        is_name = self._hashes.gather(places) == hashes
+        found, sorts = found.filter(is_name), self._sorts.gather(places.filter(is_name))
+        kinds = pl.Series(self._kinds, dtype=pl.String).gather(sorts // 2)
+        return found.with_columns(hashes.filter(is_name).alias("hash"), kinds.alias("kind"), (sorts % 2 == _WEAK).alias("is_weak"))
+
+    def own(self, identifiers: Sequence[Mapping[str, Iterable[str]]]) -> pl.DataFrame:
+        """Return (number of the owner, hash) of all that names somebody, whatever its kind."""
+        pairs = [(number, value) for number, kinds in enumerate(identifiers) for values in kinds.values() for value in values]
+        frame = pl.DataFrame(pairs, schema={"owner": pl.Int32, "text": pl.String}, orient="row")
+        frame = frame.with_columns(plain_forms(frame["text"]).alias("text"))
+        return pl.concat([frame.select("owner", self._hash(form).alias("hash")) for form in (pl.col("text"), _name_form())]).unique()
+
+    def _hash(self, forms: pl.Expr) -> pl.Expr:
+        return forms.hash(self._key)
+
+    def __repr__(self) -> str:
+        """Name nobody."""
+        return "NameIndex()"
+
+
+def build(pairs: Iterable[tuple[str, Sequence[str]]], *, is_everybody: bool = True, most: int = MOST_NAMES) -> NameIndex:
+    """Make an index of (kind, values); besides it a few thousand values are in memory at once."""
+    key = secrets.randbits(63)
+    kinds: dict[str, int] = {}
+    pieces: list[pl.DataFrame] = [pl.DataFrame(schema={"hash": pl.UInt64, "sort": pl.UInt8})]
+    left = most
+    for kind, values in pairs:
+        number = kinds.setdefault(kind, len(kinds))
+        if left <= 0 or number >= _MOST_KINDS:
+            is_everybody = False
+            break
+        pieces.append(_hashed(values, number, key).head(left))
+        left -= pieces[-1].height
+    return NameIndex(key, tuple(kinds), _in_order(pieces), is_everybody=is_everybody)
+
+
+def _in_order(pieces: list[pl.DataFrame]) -> pl.DataFrame:
+    """Return names by their hashes, each once; a share at a time, since sorting takes four times the memory. Pieces are used up."""
+    names = pl.concat(pieces, rechunk=True)
+    pieces.clear()
+    shares = []
+    for share in range(_SHARES):
+        of_share = names.filter(pl.col("hash") // (2**64 // _SHARES) == share).sort("hash", maintain_order=True)
+        shares.append(of_share.filter(of_share["hash"].ne_missing(of_share["hash"].shift(1))))  # of a name of two kinds the first counts
+    del names
+    return pl.concat(shares, rechunk=True)
+
+
+def _marks(hashes: pl.Series) -> pl.Series:
+    """Return which last bits hashes have, of so many bits that most are not set: a byte or two for each hash."""
+    size = 1 << (len(hashes).bit_length() + _MARKED)
+    marks = pl.repeat(value=False, n=size, eager=True)
+    for start in range(0, len(hashes), _PIECE):
+        marks = marks.scatter(hashes.slice(start, _PIECE) & (size - 1), values=True)
+    return marks
+
+
+def plain_forms(texts: pl.Series) -> pl.Series:
+    """Return texts as they are compared: NFC, in lower case, without blanks around them."""
+    forms = texts.str.strip_chars().str.to_lowercase()
+    is_other = forms.str.len_bytes() != forms.str.len_chars()
+    if not is_other.any():
+        return forms
+    return forms.scatter(is_other.arg_true(), forms.filter(is_other).str.normalize("NFC"))  # which takes longer than all the rest
+
+
+def guid_form(guids: pl.Expr) -> pl.Expr:
+    """Return GUIDs in lower case as their digits."""
+    return guids.str.replace_all("-", "", literal=True).str.strip_chars("{}")
+
+
+def _name_form() -> pl.Expr:
+    return pl.when(pl.col("text").str.contains(_WHOLE_GUID)).then(guid_form(pl.col("text"))).otherwise(pl.col("text"))
+
+
+def _hashed(values: Sequence[str], number: int, key: int) -> pl.DataFrame:
+    text = pl.col("text")
+    is_long = (text.str.len_chars() >= LEAST_STRONG) & text.str.contains(r"\d") & text.str.contains(r"\p{L}")
+    is_strong = is_long | text.str.contains(_ADDRESS) | text.str.contains(_WHOLE_GUID)
+    texts = pl.LazyFrame({"text": plain_forms(pl.Series(values, dtype=pl.String))})
+    sort = pl.when(is_strong).then(2 * number).otherwise(2 * number + _WEAK).cast(pl.UInt8)
+    return texts.filter(text.str.len_chars() >= _LEAST).select(_name_form().hash(key).alias("hash"), sort.alias("sort")).collect()

@@ -1,0 +1,220 @@
+"""What names others in rows, in whatever form, and what does not."""
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pytest
+
+from rightful.package.leaks import Finding, LeakSearch
+from rightful.package.name_index import build
+from rightful.package.schema import Column, ColumnKind
+
+ANN = {
+    "id": ("aaaaaaaa-0000-4000-8000-000000000001",),
+    "upn": ("ann@contoso.example",),
+    "mail": ("shared@contoso.example",),
+    "no": ("E10001",),
+}
+BOB = {"id": ("bbbbbbbb-0000-4000-8000-000000000002",), "upn": ("Bob.O'Brien@contoso.example",), "no": ("1002",)}
+CAT = {"id": ("cccccccc-0000-4000-8000-000000000003",), "upn": ("shared@contoso.example",), "no": ("E10003", "cat")}
+ASA = {"id": ("user-0004",), "upn": ("a\u030asa_fabrikam.example#EXT#@contoso.example",), "no": ("anna",)}
+PEOPLE: Sequence[Mapping[str, Sequence[str]]] = (ANN, BOB, CAT, ASA)
+INDEX = build((kind, values) for person in PEOPLE for kind, values in person.items() if kind != "mail")
+BOBS_ID = UUID(BOB["id"][0])
+
+
+def search(
+    columns: Mapping[str, tuple[ColumnKind, pa.Array]], *, owners: Sequence[Mapping[str, Sequence[str]]] = (ANN,), **said: Any
+) -> list[Finding]:
+    batch = pa.RecordBatch.from_arrays([array for _, array in columns.values()], names=list(columns))
+    said_columns = [Column(name=name, kind=kind) for name, (kind, _) in columns.items()]
+    rows = batch.num_rows // len(owners)
+    return LeakSearch(said_columns, INDEX, owners, **said).find(batch, [(number, rows) for number in range(len(owners))])
+
+
+def texts(*values: str | None, **said: Any) -> list[tuple[str, int]]:
+    return [(each.kind, each.row) for each in search({"c": (ColumnKind.TEXT, pa.array(values, pa.string()))}, **said)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOB["id"][0],
+        BOB["id"][0].upper(),
+        BOB["id"][0].replace("-", ""),
+        f"{{{BOB['id'][0]}}}",
+        f"urn:uuid:{BOB['id'][0]}",
+        f"https://graph.example/users/{BOB['id'][0]}/messages?x=1",
+        f"see {BOB['id'][0].upper()}, please",
+    ],
+)
+def test_object_id_is_found_wherever_it_stands(text: str) -> None:
+    assert texts(None, "", text) == [("id", 2)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bob.o'brien@contoso.example",
+        "BOB.O'BRIEN@CONTOSO.EXAMPLE",
+        " bob.o'brien@contoso.example\n",
+        "mailto:Bob.O'Brien@contoso.example?subject=x",
+        "Bob <bob.o'brien@contoso.example>",
+        "ask 'bob.o'brien@contoso.example'.",
+        "ann@contoso.example;bob.o'brien@contoso.example;x@y.example",
+        "bob.o'brien%40contoso.example",
+        "bob.o'brien&#64;contoso.example",
+        "bob.o'brien\uff20contoso.example",
+        "请联系 bob.o'brien@contoso.example。",
+    ],
+)
+def test_address_is_found_wherever_it_stands(text: str) -> None:
+    assert texts(None, text, "") == [("upn", 1)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u00e5sa_fabrikam.example#ext#@contoso.example",
+        "a\u030asa_fabrikam.example#EXT#@contoso.example",
+        "https://x.example/?u=%C3%A5sa_fabrikam.example%23EXT%23%40contoso.example".replace("%C3%A5", "\u00e5"),
+        "(\u00c5SA_fabrikam.example#EXT#@contoso.example)",
+    ],
+)
+def test_address_of_a_guest_is_found(text: str) -> None:
+    assert texts(text) == [("upn", 0)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ann <ann@contoso.example>, shared@contoso.example",  # her own, the latter a mail of hers that is somebody's name too
+        f"{ANN['id'][0].upper()} E10001 e10001",
+        "xbob.o'brien@contoso.example.org",
+        "the number E10003 in a text",
+        "cat",
+        "1002",
+        "bbbbbbbb-0000-4000-8000-000000000003",
+        "b" * 32,
+    ],
+)
+def test_what_is_ones_own_or_nobodys_is_no_finding(text: str) -> None:
+    assert texts(text) == []
+
+
+def test_other_names_are_found_where_they_are_whole_cells() -> None:
+    assert texts("E10003", " e10003 ", "user-0004", "E100030", "-E10003") == [("no", 0), ("id", 2)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (ColumnKind.TEXT, pa.array(["1002", " cat", None, "x"])),
+        (ColumnKind.INT, pa.array([1002, 1003], pa.int32())),
+        (ColumnKind.DECIMAL, pa.array([Decimal(1002), None], pa.decimal128(30, 0))),
+        (ColumnKind.DECIMAL, pa.array([Decimal(1002), None], pa.decimal256(60, 0))),
+        (ColumnKind.DECIMAL, pa.array(["1002", "7.5"])),
+    ],
+)
+def test_weak_names_are_found_in_columns_that_are_called_so(kind: ColumnKind, values: pa.Array) -> None:
+    assert search({"c": (kind, values)}) == []
+    assert [each.kind for each in search({"c": (kind, values)}, called={"c": ["no"]})] == ["no"]
+    assert search({"c": (kind, values)}, called={"c": ["upn"]}) == []
+
+
+_BOB = "bob.o'brien@contoso.example"
+_PAIR = pa.map_(pa.string(), pa.string())
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (ColumnKind.UUID, pa.array([None, BOBS_ID.bytes], pa.binary(16))),
+        (ColumnKind.UUID, pa.array([None, str(BOBS_ID).upper()])),
+        (ColumnKind.BYTES, pa.array([None, BOBS_ID.bytes], pa.binary_view())),
+        (ColumnKind.UUID, pa.ExtensionArray.from_storage(pa.uuid(), pa.array([None, BOBS_ID.bytes], pa.binary(16)))),
+        (ColumnKind.BYTES, pa.array([b"x" * 16, BOBS_ID.bytes])),
+        (ColumnKind.TEXT, pa.array([None, _BOB]).dictionary_encode()),
+        (ColumnKind.TEXT, pa.array([None, _BOB], pa.string_view())),
+        (ColumnKind.JSON, pa.array(["{}", json.dumps({"a": [1, {"b": f"to {_BOB}"}]})])),
+        (ColumnKind.JSON, pa.array(["[]", json.dumps({_BOB: 1})])),
+        (ColumnKind.JSON, pa.array(["null", '["bob.o\\u0027brien\\u0040contoso.example"]'])),
+        (ColumnKind.JSON, pa.array(["1", json.dumps('a "quoted" \\ ' + _BOB)])),
+        (ColumnKind.JSON, pa.array(["1", '{"no": "E10003"}'])),
+        (ColumnKind.NESTED, pa.array([[], ["x", _BOB]])),
+        (ColumnKind.NESTED, pa.array([[], [None, _BOB]], pa.large_list(pa.string()))),
+        (ColumnKind.NESTED, pa.array([["x", "y"], ["x", _BOB]], pa.list_(pa.string(), 2))),
+        (ColumnKind.NESTED, pa.array([None, {"a": {"b": [_BOB]}}, {"a": None}])),
+        (ColumnKind.NESTED, pa.array([[], [("k", _BOB)]], _PAIR)),
+        (ColumnKind.NESTED, pa.array([None, [(_BOB, None)]], _PAIR)),
+        (ColumnKind.NESTED, pa.array([[{"x": [[]]}], [{"x": [["a"], [_BOB]]}]])),
+        (ColumnKind.NESTED, pa.array([[b"y"], [BOBS_ID.bytes]])),
+    ],
+)
+def test_names_are_found_in_every_kind_of_column(kind: ColumnKind, values: pa.Array) -> None:
+    for piece in (values, pa.concat_arrays([values, values]).slice(1, len(values))):
+        [found] = search({"n": (ColumnKind.INT, pa.array(range(len(piece)))), "c": (kind, piece)})
+        assert (found.column, found.rows, piece[found.row].as_py()) == ("c", 1, values[1].as_py())
+
+
+def test_nobody_is_named_in_columns_of_other_kinds() -> None:
+    columns = {
+        "f": (ColumnKind.FLOAT, pa.array([1002.0])),
+        "b": (ColumnKind.BOOL, pa.array([True])),
+        "e": (ColumnKind.NESTED, pa.array([{}], pa.struct([]))),
+        "u": (ColumnKind.TEXT, pa.array([None], pa.null())),
+        "l": (ColumnKind.NESTED, pa.array([None], pa.list_(pa.int8()))),
+    }
+    assert search(columns) == []
+    assert search({"a": (ColumnKind.TEXT, pa.array([], pa.string()))}) == []
+
+
+def test_each_owner_has_own_names_and_others_are_found() -> None:
+    values = [_BOB, ANN["upn"][0], _BOB, ANN["upn"][0], "x", _BOB]
+    found = search({"c": (ColumnKind.TEXT, pa.array(values)), "d": (ColumnKind.TEXT, pa.array(values))}, owners=(ANN, BOB))
+    assert [(each.owner, each.column, each.row, each.rows) for each in found] == [
+        (0, "c", 0, 2),
+        (0, "d", 0, 2),
+        (1, "c", 3, 1),
+        (1, "d", 3, 1),
+    ]
+
+
+def test_columns_and_members_that_rightly_name_others_are_not_looked_into() -> None:
+    document = {"to": [{"who": _BOB}, {"who": "x"}], "from": {"who": _BOB}}
+    columns = {"to": (ColumnKind.TEXT, pa.array([_BOB])), "record": (ColumnKind.JSON, pa.array([json.dumps(document)]))}
+    assert len(search(columns)) == 2
+    assert [each.column for each in search(columns, aside={"to"})] == ["record"]
+    assert [each.column for each in search(columns, aside={"to"}, parts_aside={"record": [("to", "who")]})] == ["record"]
+    assert [each.column for each in search(columns, aside={"to"}, parts_aside={"record": [("to",), ("from", "who", "x")]})] == ["record"]
+    assert search(columns, aside={"to"}, parts_aside={"record": [("to", "who"), ("from",), ("no", "such")]}) == []
+
+
+def test_text_that_is_no_json_is_looked_into_all_the_same() -> None:
+    columns = {"c": (ColumnKind.JSON, pa.array([f'["{_BOB}", "\\q', None]))}
+    assert len(search(columns)) == 1
+    assert len(search(columns, parts_aside={"c": [("to",)]})) == 1
+
+
+def test_index_says_how_much_it_knows_and_names_nobody() -> None:
+    assert (INDEX.people, INDEX.is_everybody) == (4, True)
+    assert (INDEX.counts(is_weak=False), INDEX.counts(is_weak=True)) == ({"id": 4, "upn": 4, "no": 2}, {"no": 3})
+    assert repr(INDEX) == "NameIndex()"
+    empty = build([])
+    assert (empty.people, empty.is_empty, empty.counts(is_weak=False)) == (0, True, {})
+    column = [Column(name="c", kind=ColumnKind.TEXT)]
+    assert LeakSearch(column, empty, [ANN]).find(pa.RecordBatch.from_pydict({"c": [_BOB]}), [(0, 1)]) == []
+
+
+def test_index_is_full_at_its_bound_and_says_so() -> None:
+    few = build((("id", [f"user-{number:04}" for number in range(start, start + 10)]) for start in range(0, 50, 10)), most=25)
+    assert (few.people, few.is_everybody) == (25, False)
+
+
+def test_name_of_two_people_or_kinds_is_known_once() -> None:
+    index = build([("id", ["a@x.example", "A@X.example", "", " ", "?"]), ("upn", ["a@x.example"])])
+    assert (index.people, index.counts(is_weak=False)) == (1, {"id": 1})
