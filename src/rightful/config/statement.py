@@ -25,6 +25,11 @@ def check_label(label: Label, setting: str, complain: _Complain) -> None:
     _check_key(label.category, taxonomy.categories(), f"{setting}.category", complain)
     for column, key in label.columns.items():
         _check_key(key, taxonomy.categories(), join(f"{setting}.columns", column), complain, may_be_empty=False)
+    for column, title in label.titles.items():
+        _check_words(title, join(f"{setting}.titles", column), complain, may_be_empty=False)
+    for column, meanings in label.values.items():
+        for code, meaning in meanings.items():
+            _check_words(meaning, join(join(f"{setting}.values", column), code), complain, may_be_empty=False)
     _check_common(label, setting, complain)
 
 

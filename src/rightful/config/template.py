@@ -524,6 +524,10 @@ tenants:
       #     category: user.behavior.purchase_history
       #     @ source.label.columns
       #     columns: {ship_to: user.contact.address}
+      #     @ source.label.titles
+      #     titles: {ship_to: {en: Where it was sent, de: Wohin es geschickt wurde}}
+      #     @ source.label.values
+      #     values: {status: {1: open, 2: {en: paid, de: bezahlt}}}
       #     @ source.label.purpose
       #     purpose: [essential.service, finance]
       #     @ source.label.legal_basis

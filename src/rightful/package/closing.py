@@ -111,7 +111,11 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         _document(
             datapackage.PATH,
             lambda: datapackage.format_datapackage(
-                operation_id=operation_id, organization=finished.organization, sources=finished.titles, entries=payload
+                operation_id=operation_id,
+                organization=finished.organization,
+                sources=finished.titles,
+                entries=payload,
+                language=finished.language,
             ),
         ),
         *_differences(finished),

@@ -13,8 +13,8 @@ import msgspec
 
 from rightful.ids import OperationId
 from rightful.package.contents import PayloadEntry
-from rightful.package.fields import part_resource
-from rightful.package.label import Label
+from rightful.package.fields import Explained, part_resource
+from rightful.package.label import Label, choose
 
 PATH = "datapackage.json"
 
@@ -32,7 +32,7 @@ class SourceTitle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def format_datapackage(
-    *, operation_id: OperationId, organization: str, sources: Iterable[SourceTitle], entries: Iterable[PayloadEntry]
+    *, operation_id: OperationId, organization: str, sources: Iterable[SourceTitle], entries: Iterable[PayloadEntry], language: str = ""
 ) -> Iterator[bytes]:
     """Write datapackage.json, one resource a line.
 
@@ -41,6 +41,8 @@ def format_datapackage(
         organization: the controller's name, for the title.
         sources: every source, in the configuration's order.
         entries: the payload in ascending order of paths; what was superseded is left out.
+
+        language: of columns' titles and of what codes mean, where there are several; empty: English.
 
     Yields:
         Chunks of about 64 KiB.
@@ -58,7 +60,7 @@ def format_datapackage(
     yield msgspec.json.encode(head)[:-1] + b',\n"rightful:files":[\n'
     yield from _joined(_format_file(entry, names) for entry in others)
     yield b'\n],\n"resources":[\n'
-    yield from _joined(_format_entry(entry, names, titles) for entry in described)
+    yield from _joined(_format_entry(entry, names, titles, language) for entry in described)
     yield b"\n]}\n"
 
 
@@ -116,14 +118,27 @@ class _ResourceNames:
         return slug
 
 
-def _format_entry(entry: PayloadEntry, names: _ResourceNames, titles: Mapping[str, SourceTitle]) -> dict[str, Any]:
+def _format_entry(entry: PayloadEntry, names: _ResourceNames, titles: Mapping[str, SourceTitle], language: str) -> dict[str, Any]:
     if entry.rows is None:
         return _format_file(entry, names)
     title = titles.get(entry.source_name)
     return {
-        **part_resource(names.part(entry), entry),
+        **part_resource(names.part(entry), entry, _explained(title.label if title else None, language)),
         "title": f"{title.product}: {entry.source_name}" if title else entry.source_name,
         "rightful:source": entry.source_name,
+    }
+
+
+def _explained(label: Label | None, language: str) -> dict[str, Explained]:
+    """Return what an operator says of columns and codes, in one language."""
+    if label is None:
+        return {}
+    return {
+        column: Explained(
+            title=choose(label.titles.get(column, ""), language),
+            labels={code: choose(meaning, language) for code, meaning in label.values.get(column, {}).items()},
+        )
+        for column in {*label.titles, *label.values}
     }
 
 

@@ -34,18 +34,28 @@ _TYPES: Mapping[ColumnKind, Descriptor] = {
 }
 
 
+class Explained(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator says of a column, in one language."""
+
+    title: str = ""
+    labels: Mapping[str, str] = {}
+    """By code: what it means."""
+
+
 def frictionless_schema(columns: Sequence[Column]) -> Descriptor:
     """Return the Table Schema of a dataset; `rightful:kind` and `rightful:sourceType` say what the standard's types cannot."""
     return {"fields": [_field(column) for column in columns], "missingValues": []}  # by default "" would count as missing
 
 
-def part_resource(name: str, part: PayloadEntry) -> Descriptor:
+def part_resource(name: str, part: PayloadEntry, explained: Mapping[str, Explained] | None = None) -> Descriptor:
     """Return the Frictionless resource of one part; `name` is a slug (`[-a-z0-9._/]+`), unique in its package.
 
     Of the forms that readers of data packages don't take for tables, rows and schema stand in members of our own.
     """
     form = Form(part.path.rpartition(".")[2])
     schema = _csv_schema(part.columns) if form is Form.CSV else frictionless_schema(part.columns)
+    if explained:
+        _explain(schema, part.columns, explained)
     as_table: Descriptor = {"type": "table", "encoding": "utf-8", "rows": part.rows, "schema": schema}
     as_file: Descriptor = {"type": "file", "rightful:rows": part.rows, "rightful:schema": schema}
     return {
@@ -60,6 +70,16 @@ def part_resource(name: str, part: PayloadEntry) -> Descriptor:
         **({"rightful:notes": _NOTES[form]} if form in _NOTES else {}),
         **({"rightful:copy": True} if part.is_copy else {}),
     }
+
+
+def _explain(schema: Descriptor, columns: Sequence[Column], explained: Mapping[str, Explained]) -> None:
+    """Add to fields what an operator says of them; `enumLabels` is a pattern of the standard, and need not name every value."""
+    fields = schema["fields"]
+    assert isinstance(fields, list)
+    for column, field in zip(columns, fields, strict=True):
+        said = explained.get(column.name)
+        if said is not None:
+            field.update(({"title": said.title} if said.title else {}) | ({"enumLabels": dict(said.labels)} if said.labels else {}))
 
 
 def _csv_schema(columns: Sequence[Column]) -> Descriptor:

@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from rightful.language import ENGLISH
+
 Words = str | dict[str, str]
 """A text, or one for each language by its tag."""
 
@@ -71,6 +73,10 @@ class Label(CommonLabel, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """Data category, for instance `user.contact`."""
     columns: dict[str, str] = {}
     """Column to data category, of those columns whose data is of another one."""
+    titles: dict[str, Words] = {}
+    """Column to what it is, where its name does not say so: `ts` is `when it happened`. Shown beside the name."""
+    values: dict[str, dict[str, Words]] = {}
+    """Column to what its codes mean: `status` to `{1: open, 2: paid}`. Shown beside the code, and found when it is searched for."""
 
 
 class StatementSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,6 +103,13 @@ class StatementSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     def unstated(self) -> tuple[str, ...]:
         """Settings without which the statement says too little of the organization."""
         return tuple(name for name in ("contact", "authority") if not getattr(self, name))
+
+
+def choose(words: Words, language: str) -> str:
+    """Return an operator's text in a language, else in English, else in the first that there is."""
+    if isinstance(words, str):
+        return words
+    return words.get(language) or words.get(ENGLISH) or next(iter(words.values()), "")
 
 
 def unstated(label: Label) -> tuple[str, ...]:

@@ -79,3 +79,18 @@ def test_large_package_comes_in_bounded_chunks_one_resource_a_line() -> None:
     assert len(chunks) > 5
     assert max(map(len, chunks)) < 70_000
     assert len(b"".join(chunks).splitlines()) == 3000 + 6
+
+
+def test_columns_and_codes_are_explained_in_the_packages_language() -> None:
+    label = Label(titles={"id": {"en": "order number", "de": "Bestellnummer"}}, values={"id": {"1": "first"}, "other": {"x": "y"}})
+    titles = (SourceTitle(source_name="orders", product="Shop", label=label),)
+    for language, said in (("", "order number"), ("de", "Bestellnummer"), ("ja", "order number")):
+        chunks = format_datapackage(
+            operation_id=OperationId("op-1"),
+            organization="Contoso",
+            sources=titles,
+            entries=(_part("data/Shop/orders/part-00000-00000.jsonl", "orders"),),
+            language=language,
+        )
+        (field,) = msgspec.json.decode(b"".join(chunks))["resources"][0]["schema"]["fields"]
+        assert (field["name"], field["title"], field["enumLabels"]) == ("id", said, {"1": "first"})

@@ -13,11 +13,11 @@ from rightful.language import OFFERED
 from rightful.operation.model import SourceState
 from rightful.package import taxonomy
 from rightful.package.difference import Counts, Since, SourceChanges
-from rightful.package.label import CommonLabel, Decision, Label, StatementSettings, Transfer, unstated
+from rightful.package.label import CommonLabel, Decision, Label, StatementSettings, Transfer, choose, unstated
 from rightful.package.ledger import Ledger, SkippedEntry, SourceRecord
 from rightful.package.statement.document import SEPARATOR
 from rightful.package.statement.model import state
-from rightful.package.statement.words import catalogue, choose
+from rightful.package.statement.words import catalogue
 from rightful.package.viewer.catalogues import parse
 from rightful.sources.labels import category_of
 from rightful.testing.package_builder import COMPLETED_AT, SUBJECT_ID, SUBMITTED_AT, TENANT_ID, SampleSource, package_entries

@@ -5,8 +5,9 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from rightful.package.label import choose
 from rightful.package.statement.document import SEPARATOR, Bullets, Facts, Listing, Message, Paragraph, Quote, Said, Section
-from rightful.package.statement.words import catalogue, choose
+from rightful.package.statement.words import catalogue
 from rightful.redaction import printable
 
 PATH = "STATEMENT.txt"

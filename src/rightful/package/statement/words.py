@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from rightful.language import ENGLISH, OFFERED
+from rightful.language import OFFERED
 from rightful.package import taxonomy
-from rightful.package.label import Words
 from rightful.package.viewer.catalogues import catalogues
 
 DOMAIN = "statement"
@@ -23,10 +22,3 @@ def excerpt(messages: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return these messages in every language, where they are said otherwise than they are written."""
     wanted = sorted(set(messages))
     return {language: {each: found[each] for each in wanted if each in found} for language in OFFERED if (found := catalogue(language))}
-
-
-def choose(words: Words, language: str) -> str:
-    """Return an operator's text in a language, else in English, else in the first that there is."""
-    if isinstance(words, str):
-        return words
-    return words.get(language) or words.get(ENGLISH) or next(iter(words.values()), "")

@@ -84,7 +84,7 @@ def overview(
     for record in ledger.sources:
         label, own = labels.get(record.source_name), entries.get(record.source_name, ())
         about = stated(record, label, own, since=ledger.since) if label is not None else None
-        shown = _source(record, about, own, file_lists.get(record.source_name, ()))
+        shown = _source(record, label or Label(), about, own, file_lists.get(record.source_name, ()))
         if ledger.since is not None and not (record.rows or record.files) and record.state is SourceState.EXPORTED:
             shown["state"] = SourceState.EMPTY  # nothing is new, whatever could not be read besides
         sources.append(shown)
@@ -108,7 +108,9 @@ def _since(since: Since) -> dict[str, Any]:
     return {"operationId": since.operation_id, "records": format_counts(records), "files": format_counts(files)}
 
 
-def _source(record: SourceRecord, about: Stated | None, entries: Sequence[PayloadEntry], file_lists: Sequence[FileList]) -> dict[str, Any]:
+def _source(
+    record: SourceRecord, label: Label, about: Stated | None, entries: Sequence[PayloadEntry], file_lists: Sequence[FileList]
+) -> dict[str, Any]:
     of_ledger = format_record(msgspec.structs.replace(record, skipped=record.skipped[:_ITEMS_SHOWN], names=(), attributes=()))
     return {
         "name": record.source_name,
@@ -117,13 +119,13 @@ def _source(record: SourceRecord, about: Stated | None, entries: Sequence[Payloa
         "purpose": about and purposes(about),
         "skipped": {"count": len(record.skipped), "items": of_ledger["skipped"]},
         "superseded": len(record.superseded),
-        "datasets": _datasets(entries),
+        "datasets": _datasets(entries, label),
         "activity": _format_activity(activity_of_files(_modified(record)), "Z"),
         "fileLists": [{"view": each.path, "rows": len(each.entries)} for each in file_lists],
     }
 
 
-def _datasets(entries: Sequence[PayloadEntry]) -> list[dict[str, Any]]:
+def _datasets(entries: Sequence[PayloadEntry], label: Label) -> list[dict[str, Any]]:
     """Gather the parts that have the same columns, as they do unless an operator changed a rule between two of them."""
     parts: dict[tuple[Column, ...], list[PayloadEntry]] = {}
     for entry in sorted(entries, key=lambda entry: entry.path):
@@ -131,15 +133,20 @@ def _datasets(entries: Sequence[PayloadEntry]) -> list[dict[str, Any]]:
             parts.setdefault(entry.columns, []).append(entry)
     return [
         {
-            "columns": [
-                {"name": column.name, "kind": column.kind, "type": column.source_type, "rule": column.redaction or ""} for column in columns
-            ],
+            "columns": [_column(column, label) for column in columns],
             "parts": [{"view": entry.shard, "rows": entry.rows} for entry in several if not entry.is_copy],
             "files": [{"path": entry.path, "rows": entry.rows, "bytes": entry.size_bytes} for entry in several],
             "activity": _activity(columns, several),
         }
         for columns, several in parts.items()
     ]
+
+
+def _column(column: Column, label: Label) -> dict[str, Any]:
+    """Return a column; `said` and `values`, where the operator explains it, are in every language that they are given in."""
+    known: dict[str, Any] = {"name": column.name, "kind": column.kind, "type": column.source_type, "rule": column.redaction or ""}
+    said = {"said": label.titles.get(column.name), "values": label.values.get(column.name)}
+    return known | {name: value for name, value in said.items() if value}
 
 
 def _modified(record: SourceRecord) -> Iterator[int]:

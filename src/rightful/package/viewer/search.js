@@ -17,11 +17,11 @@ function folded(text) {
 const WIDE_ESCAPED = { "\uff02": '\\"', "\uff3c": "\\\\", "\ufe68": "\\\\" }; // what NFKC makes a quote or a backslash, as JSON has these
 
 /** Return a block's values as they are compared, a line for each row, without the names of columns. */
-function searchable(path, number, block, names) {
-  const key = `${number} ${path}`;
+function searchable(path, number, block, { names, explained, language: spoken }) {
+  const key = `${number} ${spoken} ${path}`;
   const known = ready.get(key);
   if (known !== undefined) return known;
-  const text = folded(textOf(block).replace(names, "\u0001").replace(/\}\n/g, "\n").replace(/[\uff02\uff3c\ufe68]/g, (wide) => WIDE_ESCAPED[wide]));
+  const text = folded(explained(textOf(block)).replace(names, "\u0001").replace(/\}\n/g, "\n").replace(/[\uff02\uff3c\ufe68]/g, (wide) => WIDE_ESCAPED[wide]));
   if (readyCharacters + text.length <= TEXT_CHARACTERS) {
     ready.set(key, text);
     readyCharacters += text.length;
@@ -29,10 +29,21 @@ function searchable(path, number, block, names) {
   return text;
 }
 
-/** Return an expression for the names of columns where they stand before their values. */
-function namesOf(columns) {
-  const names = columns.map((column) => JSON.stringify(column.name).replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&"));
-  return new RegExp(`[{,](?:${names.join("|")}):`, "g");
+/** Return how columns are searched: where their names stand before their values, and what writes behind codes what these mean. */
+function ways(columns) {
+  const names = new RegExp(`[{,](?:${columns.map(named).join("|")}):`, "g");
+  const coded = columns.filter((column) => column.values).map((column) => [column, new RegExp(`[{,]${named(column)}:("(?:[^"\\\\]|\\\\.)*"|[^,}\\n]*)`, "g")]);
+  const explain = (text, [column, pattern]) =>
+    text.replace(pattern, (member, written) => {
+      const text = meaning(column, written);
+      return text === null ? member : `${member}\u0001${JSON.stringify(text).slice(1, -1)}`;
+    });
+  return { names, explained: (text) => coded.reduce(explain, text), language: coded.length ? language.tag : "" };
+}
+
+/** Return an expression for a column's name as it is written. */
+function named(column) {
+  return JSON.stringify(column.name).replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 }
 
 /** Add the numbers of rows that hold a text, of one block. */
@@ -58,13 +69,13 @@ function findIn(text, sought, firstRow, found) {
  */
 async function search(dataset, query, tell) {
   const sought = folded(JSON.stringify(query.normalize("NFKC")).slice(1, -1)); // as it is written in a line
-  const names = namesOf(dataset.columns);
+  const how = ways(dataset.columns);
   const found = [];
   let row = 0;
   let since = performance.now();
   for (const part of dataset.parts) {
     for (const [number, block] of (await loadShard(part.view)).entries()) {
-      findIn(searchable(part.view, number, block, names), sought, row, found);
+      findIn(searchable(part.view, number, block, how), sought, row, found);
       row += block[0];
       if (performance.now() - since > BUSY_MS) {
         if (!tell(found, row)) return;
@@ -78,10 +89,10 @@ async function search(dataset, query, tell) {
 
 /** Make the first texts ready, before somebody types. */
 async function warm(dataset) {
-  const names = namesOf(dataset.columns);
+  const how = ways(dataset.columns);
   for (const part of dataset.parts.slice(0, 4)) {
     for (const [number, block] of (await loadShard(part.view)).entries()) {
-      searchable(part.view, number, block, names);
+      searchable(part.view, number, block, how);
       await new Promise((resolve) => setTimeout(resolve));
     }
   }

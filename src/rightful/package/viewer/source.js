@@ -53,7 +53,7 @@ function datasetSection(source, dataset, index) {
     "section",
     { "aria-labelledby": id },
     h("h2", { id }, t("Records")),
-    canShow && rows > 0 && table({ ...dataset, rows }, t("Records of {name}", { name: nameOf(source) }), (column, written, query) => cell(column.kind, written, query)),
+    canShow && rows > 0 && table({ ...dataset, rows }, t("Records of {name}", { name: nameOf(source) }), (column, written, query) => [cell(column.kind, written, query), meant(column, written, query)].filter(Boolean)),
     activityOf(dataset.activity, rows, tn("{n} record", "{n} records", rows)),
     h("details", {}, h("summary", {}, t("Columns")), columnList(dataset.columns)),
     h(
@@ -73,9 +73,15 @@ function columnList(columns) {
       "table",
       {},
       h("thead", {}, h("tr", {}, [t("Column"), t("What it holds"), t("Type in the system")].map((head) => h("th", { scope: "col" }, head)))),
-      h("tbody", {}, columns.map((column) => h("tr", {}, h("th", { scope: "row" }, foreign(column.name)), h("td", {}, kindName(column.kind)), h("td", {}, foreign(column.type))))),
+      h("tbody", {}, columns.map((column) => h("tr", {}, h("th", { scope: "row" }, heading(column)), h("td", {}, kindName(column.kind), codes(column)), h("td", {}, foreign(column.type))))),
     ),
   );
+}
+
+/** Return what a column's codes mean, as a list. */
+function codes(column) {
+  const known = Object.entries(column.values ?? {});
+  return known.length ? h("ul", {}, known.map(([code, words]) => h("li", {}, foreign(code, "code"), " – ", foreign(inLanguage(words))))) : null;
 }
 
 function kindName(kind) {

@@ -30,7 +30,7 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
   const pagers = h("nav", { class: "pager", "aria-label": t("Pages of {name}", { name: caption }) });
   const box = h("input", { type: "search", id, autocomplete: "off", spellcheck: "false", oninput: (event) => event.isComposing || begin(box.value), oncompositionend: () => begin(box.value), onfocus: () => warm(dataset).catch(() => {}) });
   const heads = dataset.columns.map((column) =>
-    h("th", { scope: "col", class: NUMBERS.has(column.kind) ? "number" : null }, foreign(column.title ?? column.name, "span")),
+    h("th", { scope: "col", class: NUMBERS.has(column.kind) ? "number" : null }, heading(column)),
   );
 
   const count = () => (state.found ? state.found.length : dataset.rows);
@@ -90,7 +90,7 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
 
   function record(values) {
     return h("dl", { class: "values" }, dataset.columns.map((column) =>
-      h("div", {}, h("dt", {}, foreign(column.title ?? column.name, "span")), h("dd", {}, whole(column.kind, values.get(column.name))))));
+      h("div", {}, h("dt", {}, heading(column)), h("dd", {}, whole(column.kind, values.get(column.name)), meant(column, values.get(column.name))))));
   }
 
   function turnable() {

@@ -47,6 +47,24 @@ function plain(kind, written) {
   return !DOCUMENTS.has(kind) && written.startsWith('"') ? JSON.parse(written) : written;
 }
 
+/** Return what the organization says that a code means; null where it says nothing. */
+function meaning(column, written) {
+  const text = column.values ? plain(column.kind, written) : null;
+  return text !== null && Object.hasOwn(column.values, text) ? inLanguage(column.values[text]) : null;
+}
+
+/** Return a code's meaning as it is shown beside it. */
+function meant(column, written, query = "") {
+  const text = meaning(column, written);
+  return text === null ? null : h("span", { class: "meaning" }, " ", marked(foreign(text), query));
+}
+
+/** Return a column's name with what the organization says that it is. */
+function heading(column) {
+  if (!column.said) return foreign(column.title ?? column.name, "span");
+  return [foreign(inLanguage(column.said), "span"), h("span", { class: "name" }, " ", foreign(column.name, "code"))];
+}
+
 const CELL_CHARACTERS = 240;
 
 /** Return what a table shows of a value. */
