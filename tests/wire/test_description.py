@@ -93,7 +93,13 @@ def opened() -> Any:
         one.exports.put(
             type(running)(
                 **{name: getattr(running, name) for name in running.__struct_fields__}
-                | {"waiting_for": waits, "sources": progress, "language": "de", "recipient": "age1"}
+                | {
+                    "waiting_for": waits,
+                    "sources": progress,
+                    "language": "de",
+                    "recipient": "age1",
+                    "since": "e0000000-0000-4000-8000-000000000000",
+                }
             )
         )
         yield one
