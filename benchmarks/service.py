@@ -46,7 +46,7 @@ def subjects_config(url: str) -> dict[str, Any]:
             "users": {**sql, "table": "users", "match": {"id": "id"}},
             "orders": {**sql, "table": "orders", "match": {"user_id": "id"}},
             "logins": {**sql, "table": "logins", "match": {"user_id": "id"}},
-            "messages": {**sql, "table": "messages", "match": {"sender_email": "mail"}},
+            "messages": {**sql, "table": "messages", "match": {"sender_email": "mail"}, "third_parties": ["recipient_email"]},
         },
     }
 
