@@ -118,7 +118,9 @@ class TestAzuriteWriteOnly(TestAzuriteCreateOnly):
 
 
 class TestSealedLocalStorage(TestLocalStorage):
-    """What is put sealed reads back as it was, and keeps every promise of the storage beneath."""
+    """What is put sealed reads back as it was, and keeps every promise of the storage beneath but that of joining pieces."""
+
+    can_join = False
 
     def storage(self) -> Storage:
         self.inner = super().storage()
@@ -134,6 +136,7 @@ class TestSealedLocalStorage(TestLocalStorage):
 @pytest.mark.azurite
 class TestSealedAzurite(TestAzurite):
     permissions = "cwr"
+    can_join = False
 
     def storage(self) -> Storage:
         self.inner = super().storage()

@@ -72,7 +72,7 @@ def state(
     sources = tuple(
         stated(record, labels.get(record.source_name, settings.label_of(None)), entries.get(record.source_name, ()), since=ledger.since)
         for record in ledger.sources
-        if _is_held(record, ledger.since)
+        if is_held(record, ledger.since)
     )
     categories: dict[str, tuple[str, ...]] = {}
     for source in sources:
@@ -98,7 +98,7 @@ def format_statement(statement: Statement) -> bytes:
     return msgspec.json.format(msgspec.json.encode(statement), indent=2) + b"\n"
 
 
-def _is_held(record: SourceRecord, since: Since | None) -> bool:
+def is_held(record: SourceRecord, since: Since | None) -> bool:
     """Say whether something was found: in a difference also what is as it was, and therefore not in the package."""
     changes = since.sources.get(record.source_name) if since is not None else None
     return record.state is SourceState.EXPORTED or (changes is not None and bool(changes.records.unchanged or changes.files.unchanged))
@@ -129,6 +129,7 @@ def _categories(label: Label, record: SourceRecord, entries: Sequence[PayloadEnt
     columns = {column.name for entry in entries for column in entry.columns}
     columns |= {each.column for each in record.redacted if each.values}  # withheld as a whole, it is there all the same
     columns |= label.columns.keys() if is_kept else set()  # which those of records were that are not sent again is not known here
+    columns |= set(record.withheld) if columns else set()  # what is not delivered is held nevertheless
     own = [category for column, category in label.columns.items() if column in columns]
     is_whole = not is_kept and bool(columns) and columns <= label.columns.keys() and all(entry.rows is not None for entry in entries)
     found = own if is_whole or not label.category else [label.category, *own]

@@ -17,7 +17,7 @@ from rightful.package.label import Label
 from rightful.package.ledger import Ledger, SourceRecord, format_record, format_text
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.statement.document import Section, messages, purposes, stated_facts
-from rightful.package.statement.model import Stated, stated
+from rightful.package.statement.model import Stated, is_held, stated
 from rightful.package.statement.words import excerpt
 
 _FILES_PER_SHARD = 10_000
@@ -83,7 +83,7 @@ def overview(
     sources = []
     for record in ledger.sources:
         label, own = labels.get(record.source_name), entries.get(record.source_name, ())
-        about = stated(record, label, own, since=ledger.since) if label is not None else None
+        about = stated(record, label, own, since=ledger.since) if label is not None and is_held(record, ledger.since) else None
         shown = _source(record, label or Label(), about, own, file_lists.get(record.source_name, ()))
         if ledger.since is not None and not (record.rows or record.files) and record.state is SourceState.EXPORTED:
             shown["state"] = SourceState.EMPTY  # nothing is new, whatever could not be read besides

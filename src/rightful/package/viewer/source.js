@@ -9,7 +9,7 @@ const FILE_COLUMNS = [
 function sourcePage(view, source) {
   return [
     h("nav", { "aria-label": t("Where you are"), class: "crumbs" }, h("a", { href: "#" }, t("Overview"))),
-    h("header", { class: "title" }, h("h1", { tabindex: "-1" }, foreign(nameOf(source))), h("p", { class: "lead" }, sourceLead(source))),
+    h("header", { class: "title" }, h("h1", { tabindex: "-1" }, foreign(nameOf(source))), h("p", { class: "lead" }, sourceLead(view, source))),
     source.facts.length > 0 && factList(source.facts),
     missingOf(source),
     source.datasets.map((dataset, index) => datasetSection(source, dataset, index)),
@@ -18,10 +18,11 @@ function sourcePage(view, source) {
   ];
 }
 
-function sourceLead(source) {
+function sourceLead(view, source) {
   const state = stateOf(source);
   if (state === "exported") return `${amount(source)}, ${size(source.bytes)}`;
   if (state === "skipped") return told(t("This system was not searched: {reason}"), { reason: source.reason });
+  if (view.since && state !== UNKNOWN) return t("This system was searched, and nothing is new or changed.");
   return state === UNKNOWN ? t("There was nothing to search for: none of what this system knows people by is known of you.") : t("This system was searched, and nothing was found.");
 }
 
