@@ -44,7 +44,8 @@ SOURCES = (
 PAGES = ("", "#source=orders", "#source=drive", "#source=csv", "#source=tickets", "#source=hr", "#source=crm")
 
 UNTRANSLATED = """
-  const data = '[dir=auto], bdi, code, pre, time, mark, option, script, style, noscript, .control';
+  const periods = '.bars rect title, .axis span, .charts tbody th, .activity tbody th, .strip tbody th'; // as Intl calls them
+  const data = `[dir=auto], bdi, code, pre, time, mark, option, script, style, noscript, .control, ${periods}`;
   const left = [];
   const check = (text, where) => {
     let rest = text;

@@ -54,8 +54,8 @@ def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
 
     PACKAGE is a folder, a ZIP file of one, the folder that a ZIP file was delivered to, a file:// address of these, the SAS URL of a
     container that may be read and listed, or - to read that URL from stdin. Exits with 0 where the package is whole, with 1 where it is
-    damaged, with 3 where it is not finished. Where --config names the service's configuration, its audit trail records the check, also one
-    that breaks off.
+    damaged, with 3 where it is not finished, or sealed and a key was given: who signed it shows only once it is opened. Where --config
+    names the service's configuration, its audit trail records the check, also one that breaks off.
     """
     trusted = [parse_key(text) for text in keys]
     as_json = current().as_json
@@ -74,6 +74,8 @@ def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
     if is_recorded:
         _record(operation_id, found.state)
     show(found, as_json=as_json)
+    if trusted and found.state is PackageState.SEALED:
+        return Exit.INCOMPLETE  # whose it is was asked, and could not be told
     return EXITS[found.state]
 
 
@@ -212,7 +214,7 @@ def show(found: Verification, *, as_json: bool) -> None:
     elif found.state is PackageState.INCOMPLETE:
         say("what to do: wait until its operation is complete, or resume it with `rightful requests resume`")
     elif found.state is PackageState.SEALED:
-        say("names and sizes are as they were delivered; what is in the entries can be checked only with the key")
+        say("names and sizes are as sealed.json says, which nobody has signed; what is in the entries can be checked only with the key")
         say("what to do: open the package with `rightful unseal`, which checks what it has opened")
     elif found.state is PackageState.DAMAGED:
         say("what to do: do not rely on the entries named; copy the package again, or export anew")

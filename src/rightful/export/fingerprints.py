@@ -11,7 +11,7 @@ from rightful.export.records import ReadRecord
 from rightful.export.tracking import Bases, Earlier, Tracker, lost
 from rightful.ids import OperationId, TenantId, is_guid
 from rightful.operation.model import SUBMIT_AGAIN, OperationStatus
-from rightful.package.difference import Comparison, Counts, Named, Since, SourceChanges, cut, format_list
+from rightful.package.difference import Comparison, Counts, Named, Since, SourceChanges, cut, format_list, may_hide
 from rightful.package.fingerprint import fingerprint_key
 from rightful.sealing import Sealer
 from rightful.store.fingerprint_folder import FingerprintFolder, FingerprintsLost, Section
@@ -194,7 +194,7 @@ class Fingerprints:
             after = self._folder.read_section(operation.operation_id, now.section)
         except FingerprintsLost:
             raise lost() from None
-        yield from comparison.run(cut(before), cut(after))
+        yield from comparison.run(cut(before), cut(after), is_partial=may_hide(cut(before), cut(after)))
 
 
 def parse_since(since: object) -> OperationId | None:

@@ -105,11 +105,23 @@ class Comparison:
         """What became of files."""
         return Counts(**self._counts[1])
 
-    def run(self, then: Iterable[bytes], now: Iterable[bytes]) -> Iterator[Named]:
-        """Compare, both in ascending order; yield what is gone and what is there again, in ascending order."""
+    def run(self, then: Iterable[bytes], now: Iterable[bytes], *, is_partial: bool = False) -> Iterator[Named]:
+        """Compare, both in ascending order; yield what is gone and what is there again, in ascending order.
+
+        `is_partial`: what is missing now may be there, unread (`may_hide`), and is not called gone.
+        """
         for before, after in _matched(then, now):
             counts = self._counts[is_file((before or after)[0])]
-            yield from _compare(counts, before, after)
+            if is_partial and not after:
+                counts["unread"] = counts.get("unread", 0) + len(before)
+            else:
+                yield from _compare(counts, before, after)
+
+
+def may_hide(then: Iterable[bytes], now: Iterable[bytes]) -> bool:
+    """Say whether something could not be read now that was no file then: a folder, or a whole mailbox, with what is in it."""
+    unread = {each[:WHICH] for each in now if is_file(each) and each.endswith(UNREAD)}
+    return bool(unread) and not unread <= {each[:WHICH] for each in then}
 
 
 def _matched(then: Iterable[bytes], now: Iterable[bytes]) -> Iterator[tuple[Sequence[bytes], Sequence[bytes]]]:

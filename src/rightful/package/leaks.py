@@ -8,6 +8,7 @@ Nothing of this is shared with the queries that found the rows, nor with the che
 columns, this one at all others.
 """
 
+import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
@@ -184,7 +185,11 @@ def _texts(values: pa.Array, rows: pa.Array) -> _Cells:
         return _NONE
     wanted = pc.equal(pc.binary_length(values), _GUID_BYTES) if is_binary else values.is_valid()
     values, rows = values.filter(wanted), rows.filter(wanted)
-    return pa.array([value.hex() for value in values.to_pylist()], pa.large_string()) if is_binary else values, rows
+    if not is_binary:
+        return values, rows
+    guids = values.to_pylist()  # in network order, or as Windows and its directories write them
+    both = [guid.hex() for guid in guids] + [uuid.UUID(bytes_le=guid).hex for guid in guids]
+    return pa.array(both, pa.large_string()), pa.concat_arrays([rows, rows])
 
 
 def _strings(documents: pa.Array, rows: pa.Array) -> _Cells:

@@ -19,7 +19,7 @@ LEAST_STRONG = 6
 """Characters, a letter and a digit among them, of a name that is looked for wherever it is a whole cell."""
 
 _WHOLE_GUID = rf"\A\{{?{GUID}\}}?\z"
-_ADDRESS = r"\S@\S+\.\S"
+_ADDRESS = r"\S@\S"
 _LEAST = 2
 _WEAK = 1
 _NAMED = {"text": pl.String, "hash": pl.UInt64, "kind": pl.String, "is_weak": pl.Boolean}
@@ -97,7 +97,9 @@ def build(pairs: Iterable[tuple[str, Sequence[str]]], *, is_everybody: bool = Tr
         if left <= 0 or number >= _MOST_KINDS:
             is_everybody = False
             break
-        pieces.append(_hashed(values, number, key).head(left))
+        hashed = _hashed(values, number, key)
+        is_everybody = is_everybody and hashed.height <= left
+        pieces.append(hashed.head(left))
         left -= pieces[-1].height
     return NameIndex(key, tuple(kinds), _in_order(pieces), is_everybody=is_everybody)
 

@@ -114,15 +114,23 @@ def is_sealed(paths: Iterable[str]) -> bool:
 
 
 def check_list(there: dict[str, int], listed: Iterable[SealedEntry]) -> Iterator[Finding]:
-    """Compare what lies there with the list: all that can be checked without the key."""
+    """Compare what lies there with the list: all that can be checked without the key.
+
+    Nobody has signed the list: it makes no sealed package of one with entries that anybody can read.
+    """
     expected = {entry.name: entry.size_bytes for entry in listed}
+    if INDEX_PATH not in expected:
+        yield Finding(FindingKind.MISSING, INDEX_PATH, "every finished sealed package has it")
     for name, size_bytes in expected.items():
         if name not in there:
             yield Finding(FindingKind.MISSING, shown(name), f"{LIST_PATH} lists it")
         elif there[name] != size_bytes:
             yield Finding(FindingKind.CHANGED, shown(name), f"has {there[name]} bytes, {LIST_PATH} says {size_bytes}")
-    for path in there.keys() - expected.keys() - {LIST_PATH}:
-        yield Finding(FindingKind.EXTRA, shown(path), f"{LIST_PATH} does not list it")
+    for path in there.keys() - {LIST_PATH}:
+        if not (_NAME.fullmatch(path) or path == INDEX_PATH or path in IN_THE_OPEN):
+            yield Finding(FindingKind.EXTRA, shown(path), "no sealed package has it")
+        elif path not in expected:
+            yield Finding(FindingKind.EXTRA, shown(path), f"{LIST_PATH} does not list it")
 
 
 def format_how_to_open(*, language: str, organization: str, is_by_passphrase: bool) -> bytes:

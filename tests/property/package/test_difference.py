@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightful.package.difference import Comparison, Named, cut
+from rightful.package.difference import Comparison, Named, cut, may_hide
 from rightful.package.fingerprint import SIZE, UNREAD, WHICH, Fingerprinter, fingerprint_key, is_file
 
 KEY = fingerprint_key(b"s" * 32)
@@ -119,3 +119,16 @@ def test_key_is_read_where_a_document_is_one_that_only_the_grammar_allows() -> N
     one, two = Fingerprinter(KEY, ["id"]).lines(lines)
     assert one[:WHICH] == two[:WHICH]
     assert one != two
+
+
+def test_what_lies_in_a_folder_that_cannot_be_read_now_is_not_gone() -> None:
+    files = Fingerprinter(KEY, ())
+    then = sorted([files.file(b"Documents/a", "0" * 64), files.file(b"Documents/b", "0" * 64), files.file(b"c", "0" * 64)])
+    now = sorted([files.unread(b"Documents"), files.file(b"c", "0" * 64)])
+    comparison = Comparison()
+
+    named = list(comparison.run(then, now, is_partial=may_hide(then, now)))
+
+    assert not named
+    assert (comparison.files.gone, comparison.files.unchanged, comparison.files.unread) == (0, 1, 3)
+    assert not may_hide(then, sorted([files.unread(b"c")]))  # a file then, which hides nothing

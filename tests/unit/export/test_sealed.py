@@ -17,6 +17,7 @@ from rightful.connectors.interface import FileItem
 from rightful.errors import Conflict, InvalidRequest
 from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package.readers import FolderReader, PackageReader
+from rightful.package.sealed import SealedEntry, format_list
 from rightful.package.unseal import open_key, unseal
 from rightful.package.verify import PackageState, verify
 from rightful.storage.local import LocalStorage
@@ -98,6 +99,19 @@ def test_sealed_package_shows_nothing_and_opens_to_the_whole_one(tmp_path: Path)
 
 
 @pytest.mark.skipif(not shutil.which("age"), reason="age is not installed")
+def test_list_that_anybody_can_write_makes_no_sealed_package_of_another(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    package = finish(world, world.submit("1"))
+    (package / "data" / "forged.txt").write_text("forged")
+    listed = [SealedEntry(path, len(content)) for path, content in contents(package).items()]
+    (package / "sealed.json").write_bytes(format_list(listed))
+
+    found = verify(FolderReader(package))
+
+    assert found.state is PackageState.DAMAGED
+    assert "data/forged.txt" in {each.path for each in found.findings}
+
+
 def test_stock_age_opens_the_index_and_each_entry(tmp_path: Path) -> None:
     world = world_of(tmp_path / "world")
     package = finish(world, world.submit("1", recipient=RECIPIENT))

@@ -138,6 +138,7 @@ _PAIR = pa.map_(pa.string(), pa.string())
         (ColumnKind.BYTES, pa.array([None, BOBS_ID.bytes], pa.binary_view())),
         (ColumnKind.UUID, pa.ExtensionArray.from_storage(pa.uuid(), pa.array([None, BOBS_ID.bytes], pa.binary(16)))),
         (ColumnKind.BYTES, pa.array([b"x" * 16, BOBS_ID.bytes])),
+        (ColumnKind.BYTES, pa.array([b"x" * 16, BOBS_ID.bytes_le])),
         (ColumnKind.TEXT, pa.array([None, _BOB]).dictionary_encode()),
         (ColumnKind.TEXT, pa.array([None, _BOB], pa.string_view())),
         (ColumnKind.JSON, pa.array(["{}", json.dumps({"a": [1, {"b": f"to {_BOB}"}]})])),
@@ -213,6 +214,14 @@ def test_index_says_how_much_it_knows_and_names_nobody() -> None:
 def test_index_is_full_at_its_bound_and_says_so() -> None:
     few = build((("id", [f"user-{number:04}" for number in range(start, start + 10)]) for start in range(0, 50, 10)), most=25)
     assert (few.people, few.is_everybody) == (25, False)
+    assert not build([("id", [f"user-{number:04}" for number in range(10)])], most=4).is_everybody
+
+
+def test_address_without_a_dot_is_found_wherever_it_stands() -> None:
+    index = build([("upn", ["anna@corp"])])
+    batch = pa.RecordBatch.from_pydict({"c": ["mail to anna@corp please", "anna@corp"]})
+    [found] = LeakSearch([Column(name="c", kind=ColumnKind.TEXT)], index, [{}]).find(batch, [(0, 2)])
+    assert (found.kind, found.rows) == ("upn", 2)
 
 
 def test_name_of_two_people_or_kinds_is_known_once() -> None:
