@@ -53,8 +53,6 @@ class SlapdServer:
     """One server process."""
 
     def __init__(self, program: str, folder: Path, ldif: str, config: str) -> None:
-        self.port = free_port()
-        self.tls_port = free_port()
         self._program = program
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,6 +88,8 @@ access to * by dn.exact="{READER}" read by * none
         command = [program, "-T", "add", "-q", "-f", str(folder / "slapd.conf"), "-l", str(folder / "data.ldif")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        self.port = free_port()  # last of all: whoever chooses one early leaves it to others meanwhile
+        self.tls_port = free_port()
 
     @property
     def url(self) -> str:

@@ -142,7 +142,7 @@ def test_request_that_a_stop_cuts_off_is_told_so_in_graphs_words(caplog: pytest.
             assert {answer.getheader("client-request-id"), error["innerError"]["client-request-id"]} == {"mine"}
     begun = opened.exports.begun
     assert answers == {(500, None, "InternalServerError", True): begun, (503, "5", "ServiceUnavailable", False): FLOOD + 1 - begun}
-    assert len(opened.exports.operations) == begun  # at most those who were told that it may be
+    assert len(opened.exports.operations) <= begun  # at most those who were told that it may be; threads go on meanwhile
     recorded = Counter((each.action, each.outcome, each.target_id, each.subject_id) for each in opened.exports.notes)
     assert recorded == {
         (Action.SUBMIT, "InternalServerError", ANN, ANN): begun,
