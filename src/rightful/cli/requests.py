@@ -79,14 +79,9 @@ def watch(operation_id: str, *, server: str | None, token_file: Path | None, ten
 @global_options
 def cancel(operation_id: str, *, server: str | None, token_file: Path | None, tenant: str | None) -> int:
     """End an export; it counts as failed, with the reason `cancelled`."""
-    invocation = current()
-    with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
+    with open_client(current(), server=server, token_file=token_file, tenant=tenant) as client:
         client.cancel(operation_id)
-    if invocation.as_json:
-        emit_json({"id": operation_id, "cancelled": True})
-    else:
-        say(f"{operation_id} is cancelled; what was written stays in the storage location")
-    return Exit.OK
+    return _done(operation_id, "cancelled", f"{operation_id} is cancelled; what was written stays in the storage location")
 
 
 @command.command("approve")
@@ -114,14 +109,10 @@ def reject(operation_id: str, *, server: str | None, token_file: Path | None, te
 
 
 def _decide(operation_id: str, *, is_approved: bool, server: str | None, token_file: Path | None, tenant: str | None) -> int:
-    invocation = current()
-    with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
+    with open_client(current(), server=server, token_file=token_file, tenant=tenant) as client:
         client.decide(operation_id, is_approved=is_approved)
-    if invocation.as_json:
-        emit_json({"id": operation_id, "approved": is_approved})
-    else:
-        say(f"{operation_id} is {'approved; it begins' if is_approved else 'rejected'}")
-    return Exit.OK
+    said = f"{operation_id} is {'approved; it begins' if is_approved else 'rejected'}"
+    return _done(operation_id, "approved", said, is_so=is_approved)
 
 
 @command.command("forget")
@@ -133,13 +124,17 @@ def forget(operation_id: str, *, server: str | None, token_file: Path | None, te
 
     It takes what submitting the export took. The package itself is not touched; only --since cannot name it any more.
     """
-    invocation = current()
-    with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
+    with open_client(current(), server=server, token_file=token_file, tenant=tenant) as client:
         client.forget(operation_id)
-    if invocation.as_json:
-        emit_json({"id": operation_id, "forgotten": True})
+    return _done(operation_id, "forgotten", f"nothing is kept of {operation_id} to compare with")
+
+
+def _done(operation_id: str, member: str, said: str, *, is_so: bool = True) -> int:
+    """Tell what became of an operation."""
+    if current().as_json:
+        emit_json({"id": operation_id, member: is_so})
     else:
-        say(f"nothing is kept of {operation_id} to compare with")
+        say(said)
     return Exit.OK
 
 
