@@ -83,7 +83,8 @@ _PASSPHRASE = Parameter(
     name="passphrase",
     doc="Instead of recipient: what opens the package, 12 characters or more (ours, not Graph's). It is kept nowhere.",
 )
-_SEALED = (_RECIPIENT, _PASSPHRASE)
+_FURTHER = (_LANGUAGE, _SINCE, _RECIPIENT, _PASSPHRASE)
+"""What each submit takes beside a location."""
 _NEW_LOCATION = Parameter(name="storageLocation", doc="A new SAS URL of the same container; a named account needs none.")
 
 _USERS = "User.Export.All; a person's token also the role Global Administrator."
@@ -115,18 +116,16 @@ def _previewing(whose: str, needs: str) -> Endpoint:
 
 
 ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
-    (RouteKind.EXPORT_USER, "POST"): _accepting("Submit an export of a user's data", _USERS, _LOCATION, _LANGUAGE, _SINCE, *_SEALED),
+    (RouteKind.EXPORT_USER, "POST"): _accepting("Submit an export of a user's data", _USERS, _LOCATION, *_FURTHER),
     (RouteKind.EXPORT_ME, "POST"): _accepting(
-        "Submit an export of the data of the person who calls", f"{_USERS} An application gets 400.", _LOCATION, _LANGUAGE, _SINCE, *_SEALED
+        "Submit an export of the data of the person who calls", f"{_USERS} An application gets 400.", _LOCATION, *_FURTHER
     ),
     (RouteKind.EXPORT_PROFILE, "POST"): _accepting(
         "Submit an export of an inbound shared user profile's data",
         _PROFILES,
         _LOCATION,
         _BINDING,
-        _LANGUAGE,
-        _SINCE,
-        *_SEALED,
+        *_FURTHER,
         has_accepted_body=True,
     ),
     (RouteKind.EXPORT_PROFILE, "GET"): _accepting(
@@ -134,9 +133,7 @@ ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
         _PROFILES,
         _LOCATION,
         _BINDING,
-        _LANGUAGE,
-        _SINCE,
-        *_SEALED,
+        *_FURTHER,
         has_accepted_body=True,
     ),
     (RouteKind.PREVIEW_USER, "GET"): _previewing("a user's", _USERS),
