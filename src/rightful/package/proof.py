@@ -11,12 +11,22 @@ from typing import Any
 
 import msgspec
 
-from rightful.package import bagit, datapackage, ledger, receipt, request_info
+from rightful.package import bagit, datapackage, difference, ledger, receipt, request_info
 from rightful.package.finding import Finding, FindingKind
 from rightful.package.minisign import PublicKey, is_signed, parse_public_key, parse_signature
 from rightful.package.receipt import Receipt
+from rightful.package.statement import model as statement
 
-DOCUMENTS = (request_info.PATH, datapackage.PATH, ledger.PATH, bagit.BAG_INFO_PATH, receipt.PATH, receipt.SIGNATURE_PATH)
+DOCUMENTS = (
+    request_info.PATH,
+    datapackage.PATH,
+    difference.PATH,
+    ledger.PATH,
+    statement.PATH,
+    bagit.BAG_INFO_PATH,
+    receipt.PATH,
+    receipt.SIGNATURE_PATH,
+)
 """What is read for it, in the order in which it is written."""
 
 
@@ -132,7 +142,7 @@ class _Descriptor(msgspec.Struct, frozen=True):
 
 
 def _claims(contents: Mapping[str, bytes]) -> Iterator[Claim]:
-    for path in (ledger.PATH, receipt.PATH):
+    for path in (difference.PATH, ledger.PATH, statement.PATH, receipt.PATH):
         said = _decode(contents.get(path), _Of)
         if said is not None:
             yield Claim(path=path, operation_id=said.operation_id, subject_id=said.subject_id, submitted_at=said.submitted_at)

@@ -9,6 +9,17 @@ const PAYLOAD = "data/";
 const REQUIRED = ["RequestInfo.json", "datapackage.json", "ledger.json", "README.txt", MANIFEST, "bagit.txt", "bag-info.txt", RECEIPT, SIGNATURE];
 const WHOLE_BYTES = 1 << 25; // up to here the browser's own SHA-256 gets the content as a whole
 const LARGEST_DOCUMENT_BYTES = 1 << 28;
+/** What says of which package it is, in the order in which it is written, and how: [operation, when it was asked for, of whom]. */
+const CLAIMS = {
+  "RequestInfo.json": (content) => membersOf(content, "CommandId", "Timestamp", "Subject"),
+  "datapackage.json": (content) => membersOf(content, "id"),
+  "changes.json": (content) => membersOf(content, ...CLAIMED),
+  "ledger.json": (content) => membersOf(content, ...CLAIMED),
+  "statement.json": (content) => membersOf(content, ...CLAIMED),
+  "bag-info.txt": (content) => [/^External-Identifier: *([^\r\n]*?) *$/mu.exec(new TextDecoder().decode(content))?.[1]],
+  [RECEIPT]: (content) => membersOf(content, ...CLAIMED),
+};
+const CLAIMED = ["operationId", "submittedAt", "subjectId"];
 const LINE = /^([0-9a-f]{64}) {2}(.+)$/u;
 const EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -46,7 +57,7 @@ class Check {
     this.findings = [];
     this.digests = new Map();
     this.contents = new Map();
-    this.strangers = new Set();
+    this.strangers = new Map();
     this.bytes = 0;
     this.count = 0;
   }
@@ -119,10 +130,12 @@ class Check {
 
   /** Find out who signed the receipt: {state, key, receipt}; the receipt only where it may be relied on. */
   async signature(trusted) {
-    for (const path of [RECEIPT, SIGNATURE, "RequestInfo.json", "ledger.json"]) {
+    for (const path of [...Object.keys(CLAIMS), SIGNATURE]) {
       if (this.entries.has(path)) await this.digest(path, { isKept: true });
     }
     const [content, signature] = [this.contents.get(RECEIPT), this.contents.get(SIGNATURE)];
+    this.strange();
+    for (const path of Object.keys(CLAIMS)) this.contents.delete(path);
     if (!content || !signature) return { state: "missing", key: "" };
     const receipt = parsed(content);
     if (receipt?.format !== "rightful-receipt/1" || typeof receipt.documents !== "object") {
@@ -136,30 +149,34 @@ class Check {
       for (const path of [RECEIPT, SIGNATURE]) this.find("changed", path, later("the signature is not of this receipt: one of the two was changed"));
       return { state: "bad", key };
     }
-    if (this.strange(receipt)) return { state: "other", key };
+    if (this.strangers.has(RECEIPT)) {
+      this.stranger(SIGNATURE, this.strangers.get(RECEIPT));
+      return { state: "other", key };
+    }
     const state = !trusted.length ? "good" : trusted.includes(key) ? "trusted" : "untrusted";
     if (state === "untrusted") this.find("changed", RECEIPT, later("it is signed by a key that is none of the controller’s"));
     return { state, key, receipt };
   }
 
-  /** Compare which package the documents say that they are of; the receipt is not relied on where it is of another one than most. */
-  strange(receipt) {
-    const ledger = parsed(this.contents.get("ledger.json")) ?? {};
-    const asked = parsed(this.contents.get("RequestInfo.json")) ?? {};
-    const claims = [
-      [RECEIPT, receipt.operationId, receipt.submittedAt, receipt.subjectId],
-      ["ledger.json", ledger.operationId, ledger.submittedAt, ledger.subjectId],
-      ["RequestInfo.json", asked.CommandId, asked.Timestamp, asked.Subject],
-    ].filter(([, id]) => id);
-    const usual = claims.find(([, id]) => claims.filter(([, other]) => other === id).length * 2 > claims.length) ?? claims[0];
-    for (const [path, id, at, subject] of claims.filter(([, id]) => id !== usual[1])) {
-      const kind = subject === usual[3] && at < usual[2] ? "older" : "swapped";
-      for (const each of path === RECEIPT ? [RECEIPT, SIGNATURE] : [path]) {
-        this.find(kind, each, later("it is of operation {id} of {at}; this is {usual}", { id, at, usual: usual[1] }));
-        this.strangers.add(each);
-      }
+  /** Compare which package the documents say that they are of: it is the one that most name. */
+  strange() {
+    const claims = Object.entries(CLAIMS)
+      .map(([path, claim]) => [path, ...claim(this.contents.get(path)).map((each) => each ?? "")])
+      .filter(([, id]) => id);
+    const named = (id) => claims.filter(([, other]) => other === id);
+    const [first] = claims.map(([, id]) => id).sort((one, other) => named(other).length - named(one).length || (one < other ? 1 : -1));
+    const usual = named(first).find(([, , at]) => at) ?? named(first)[0];
+    for (const [path, id, at, subject] of claims.filter(([, id]) => id !== first)) {
+      const isSamePerson = !subject || !usual[3] || subject === usual[3];
+      const detail = at ? later("it is of operation {id} of {at}; this is {usual}", { id, at, usual: first }) : later("it is of operation {id}; this is {usual}", { id, usual: first });
+      this.stranger(path, { kind: isSamePerson && at && at < usual[2] ? "older" : "swapped", detail });
     }
-    return receipt.operationId !== usual[1];
+  }
+
+  /** Note a document of another package. */
+  stranger(path, { kind, detail }) {
+    this.find(kind, path, detail);
+    this.strangers.set(path, { kind, detail });
   }
 
   /** Return what must lie beside data/: as the receipt says, else as the tag manifest does. */
@@ -252,6 +269,11 @@ function rank(unit) {
 
 function isSafe(path) {
   return !/[\u0000-\u001f\u007f-\u009f\u2028\u2029\\%]|\p{Cs}/u.test(path) && path.split("/").every((segment) => !["", ".", ".."].includes(segment));
+}
+
+function membersOf(content, ...names) {
+  const document = parsed(content) ?? {};
+  return names.map((name) => document[name]).map((value) => (typeof value === "string" ? value : ""));
 }
 
 function parsed(content) {
