@@ -102,6 +102,7 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         payload_bytes=sum(entry.size_bytes for entry in payload),
         payload_entries=len(payload),
     )
+    titles = [msgspec.structs.replace(title, label=finished.statement.label_of(title.label)) for title in finished.titles]
     statement = _statement(finished)
     sections = document.document(statement)
     statement_json = model.format_statement(statement)
@@ -113,7 +114,7 @@ def documents(finished: Finished) -> tuple[Document, ...]:
             lambda: datapackage.format_datapackage(
                 operation_id=operation_id,
                 organization=finished.organization,
-                sources=finished.titles,
+                sources=titles,
                 entries=payload,
                 language=finished.language,
             ),

@@ -5,8 +5,9 @@ import msgspec
 from rightful.ids import OperationId
 from rightful.package.contents import PayloadEntry
 from rightful.package.datapackage import SourceTitle, format_datapackage
-from rightful.package.label import Label
+from rightful.package.label import CommonLabel, Label, StatementSettings
 from rightful.package.schema import Column, ColumnKind
+from rightful.testing.package_builder import SampleSource, package_entries
 
 COLUMNS = (Column(name="id", kind=ColumnKind.INT, source_type="int8"),)
 
@@ -94,3 +95,14 @@ def test_columns_and_codes_are_explained_in_the_packages_language() -> None:
         )
         (field,) = msgspec.json.decode(b"".join(chunks))["resources"][0]["schema"]["fields"]
         assert (field["name"], field["title"], field["enumLabels"]) == ("id", said, {"1": "first"})
+
+
+def test_label_that_is_shown_is_completed_by_what_holds_for_every_source() -> None:
+    common = CommonLabel(retention="1 year", recipients=())
+    label = Label(category="user.contact", retention="2 years")
+    sources = (SampleSource(name="own", rows=({"id": 1},), label=label), SampleSource(name="none"))
+    written = msgspec.json.decode(package_entries(*sources, statement=StatementSettings(label=common))["datapackage.json"])
+    assert written["rightful:sources"] == {
+        "own": {"product": "Sample", "category": "user.contact", "retention": "2 years", "recipients": []},
+        "none": {"product": "Sample", "retention": "1 year", "recipients": []},
+    }
