@@ -72,7 +72,12 @@ def _change(overview: Any) -> None:
     orders = overview["sources"][0]
     rules = ("others", "mails_and_phones", "drop", "hash")
     orders["redacted"] = [{"column": "c_text", "rule": rule, "values": number} for rule in rules for number in (1, 2)]
-    orders |= {"withheld": ["secret", "password"], "superseded": 2, "asOf": ["2026-03-01T09:30:00Z", "2026-03-01T09:31:00Z"]}
+    orders |= {
+        "withheld": ["secret", "password"],
+        "withheldPaths": ["*.tmp"],
+        "superseded": 2,
+        "asOf": ["2026-03-01T09:30:00Z", "2026-03-01T09:31:00Z"],
+    }
     orders["refused"] = {"mail": {"empty": 1, "too_short": 2, "shared": 3}}
     overview["sources"][1]["skipped"]["count"] = 300
 

@@ -251,6 +251,16 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     settings: msgspec.Struct
     """The connector's own settings (in the file they stand beside `connector`)."""
 
+    @property
+    def unread_columns(self) -> tuple[str, ...]:
+        """Columns that are not read at all."""
+        return tuple(getattr(self.settings, "exclude", ())) if hasattr(self.settings, "match") else ()
+
+    @property
+    def unread_paths(self) -> tuple[str, ...]:
+        """Patterns of files and folders that are not read at all."""
+        return () if hasattr(self.settings, "match") else tuple(getattr(self.settings, "exclude", ()))
+
     def __repr__(self) -> str:
         """Name the source only: its settings may hold a password."""
         return f"SourceConfig({self.name}, {self.connector})"

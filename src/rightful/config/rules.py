@@ -375,7 +375,7 @@ def _check_identifiers(source: SourceConfig, type_: ConnectorType, setting: str,
             complain(join(here, kind), "is what the directory alone gives", "give the kind another name")
         if not named:
             complain(join(here, kind), "names no column", "write the column that holds it")
-    excluded = set(getattr(source.settings, "exclude", ()))
+    excluded = set(source.unread_columns)
     named_in = (column for named in source.identifiers.values() for column in names_in(named))
     for column in sorted(excluded.intersection((*named_in, *(match or ())))):
         complain(here, f"needs column {show_key(column)}, which `exclude` leaves out", "take it out of `exclude`")
@@ -383,7 +383,6 @@ def _check_identifiers(source: SourceConfig, type_: ConnectorType, setting: str,
 
 def _check_labelled_columns(source: SourceConfig, setting: str, complain: Complain) -> None:
     """Refuse labels of columns that are not read; whether the others are there is seen at the source."""
-    excluded = getattr(source.settings, "exclude", ()) if hasattr(source.settings, "match") else ()
     for name in ("columns", "titles", "values") if source.label is not None else ():
         here = f"{setting}.label.{name}"
         columns = getattr(source.label, name)
@@ -391,7 +390,7 @@ def _check_labelled_columns(source: SourceConfig, setting: str, complain: Compla
             complain(here, "is for columns, and this connector reads files", "write `category`" if name == "columns" else "take it out")
             continue
         for column in columns:
-            if column in excluded:
+            if column in source.unread_columns:
                 complain(join(here, column), "is in `exclude`, and is not read", "take it out here")
 
 
@@ -401,9 +400,8 @@ def _check_third_parties(source: SourceConfig, setting: str, complain: Complain)
     if source.third_parties and source.connector == "files":
         complain(here, "is for columns, and this connector reads files, whose content is not looked into", "leave it out")
         return
-    excluded = getattr(source.settings, "exclude", ()) if hasattr(source.settings, "match") else ()
     for column in source.third_parties:
-        if column in excluded:
+        if column in source.unread_columns:
             complain(here, f"has {show_key(column)}, which is in `exclude` too", "leave it out: what is not read is not looked into")
 
 
@@ -416,7 +414,6 @@ def _check_redaction(source: SourceConfig, setting: str, complain: Complain) -> 
         hint = "write `messages: false` beside it: then the index alone is delivered"
         complain(f"{setting}.redact", "is for columns, and the messages would name everybody all the same", hint)
         return
-    excluded = getattr(source.settings, "exclude", ()) if hasattr(source.settings, "match") else ()  # else it is no columns' names
     for column in source.redact:
-        if column in excluded:
+        if column in source.unread_columns:
             complain(join(f"{setting}.redact", column), "is in `exclude` too", "write it in one of the two")

@@ -139,6 +139,8 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How many identifiers of each kind were too weak to be searched for: {kind: {empty, too_short, shared: how many}}."""
     withheld: tuple[str, ...] = ()
     """Columns that are not read at all."""
+    withheld_paths: tuple[str, ...] = ()
+    """Patterns of files and folders that are not read at all."""
     redacted: tuple[RedactedColumn, ...] = ()
     """Columns that the operator's rules change or withhold."""
     leak_check: LeakCheck | None = None
@@ -291,6 +293,7 @@ def format_record(record: SourceRecord, since: Since | None = None) -> dict[str,
         "identifiers": dict(sorted(record.identifiers.items())),
         "refused": {kind: dict(sorted(counts.items())) for kind, counts in sorted(record.refused.items())},
         "withheld": record.withheld,
+        "withheldPaths": record.withheld_paths,
         "redacted": [
             {"column": each.column, "rule": each.rule, "cells": each.cells, "values": each.values, "why": WHY[each.rule]}
             for each in record.redacted

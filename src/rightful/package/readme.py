@@ -181,8 +181,9 @@ class _Readme:
             items = said.count("{n} item could not be read", "{n} items could not be read", len(record.skipped))
             reasons = "; ".join(sorted({entry.reason for entry in record.skipped}))
             yield said.say("{where}: {what} ({reasons})", where=where, what=items, reasons=reasons)
-        if record.withheld:
-            yield said.say("{where}: left out by the controller's rules: {columns}", where=where, columns=", ".join(record.withheld))
+        withheld = ", ".join((*record.withheld, *record.withheld_paths))
+        if withheld:
+            yield said.say("{where}: left out by the controller's rules: {columns}", where=where, columns=withheld)
         for each in record.redacted:
             if each.values:
                 values = said.count("{n} value", "{n} values", each.values)

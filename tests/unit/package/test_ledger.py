@@ -126,6 +126,7 @@ def test_written_ledger_says_everything() -> None:
         identifiers={"upn": 1, "mail": 2},
         refused={"mail": {"shared": 1, "empty": 2}},
         withheld=("spam_score",),
+        withheld_paths=("*.tmp",),
         redacted=(RedactedColumn(column="recipient", rule="others", cells=1).plus(2, 5),),
         leak_check=LeakCheck(
             mode="full", kinds={"upn": 5, "id": 6}, weak={"no": 1}, people=6, is_everybody=True, listed_at=AT, third_parties=("cc",)
@@ -169,6 +170,7 @@ def test_written_ledger_says_everything() -> None:
         "identifiers": {"mail": 2, "upn": 1},
         "refused": {"mail": {"empty": 2, "shared": 1}},
         "withheld": ["spam_score"],
+        "withheldPaths": ["*.tmp"],
         "redacted": [{"column": "recipient", "rule": "others", "cells": 3, "values": 5, "why": WHY["others"]}],
         "leakCheck": {
             "mode": "sample",

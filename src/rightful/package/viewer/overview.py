@@ -25,8 +25,8 @@ _ITEMS_SHOWN = 200
 """Items that could not be read, of each source; ledger.json has them all."""
 
 _OF_A_SOURCE = (
-    "state", "connector", "product", "folder", "searched", "identifiers", "refused", "withheld", "redacted", "rows", "files", "bytes",
-    "asOf", "reason",
+    "state", "connector", "product", "folder", "searched", "identifiers", "refused", "withheld", "withheldPaths", "redacted", "rows",
+    "files", "bytes", "asOf", "reason",
 )  # fmt: skip
 """Members of a source's record in ledger.json that the overview has too."""
 
