@@ -30,7 +30,7 @@ from rightful.sample.tables import Row, Table, fill_sqlite
 OnProgress = Callable[[float], None]
 """Gets how much of the company stands, 0.0 to 1.0, from any thread."""
 
-_VERSION = "1"
+_VERSION = "2"
 _MARK = ".sample-company"
 _PREFERRED_PORT = 8443
 _LISTEN = re.compile(r"^  listen: .*$", re.MULTILINE)

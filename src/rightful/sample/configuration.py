@@ -162,13 +162,15 @@ tenants:
           purpose: employment
           legal_basis: contract
           retention: 5 years
+          # Reviews about somebody, and those that they wrote.
           origin:
-            - en: from your manager
-              de: von Ihrer Führungskraft
-              fr: de votre responsable
-              es: de su responsable
-              ja: 上司
-              zh-Hans: 来自您的主管
+            - person
+            - en: from those who review your work
+              de: von denen, die Ihre Arbeit beurteilen
+              fr: de ceux qui évaluent votre travail
+              es: de quienes evalúan su trabajo
+              ja: あなたの仕事を評価する人
+              zh-Hans: 评价您工作的人
       calls:
         connector: sql
         url: sqlite:///systems/hr.db

@@ -13,9 +13,9 @@ from rightful.errors import ConfigurationError
 from rightful.sample.chance import choice, content, number, words
 from rightful.sample.people import Person
 
-_MODIFIED_S = 1_767_225_600  # 2026-01-01T00:00:00Z
+_MODIFIED_S = 1_735_689_600  # 2025-01-01T00:00:00Z
 _MIB = 1 << 20
-_FOLDERS = ("Documents", "Documents/Projects/2026", "Pictures", "Recordings", "Notebooks", "Desktop")
+_FOLDERS = ("Documents", "Documents/Projects/2025", "Pictures", "Recordings", "Notebooks", "Desktop")
 _KINDS = ("docx", "xlsx", "txt", "md", "png", "json")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rightful.sample.chance import choice, content, happens, number, words
 from rightful.sample.moments import day, moment
-from rightful.sample.people import Device, Person
+from rightful.sample.people import Device, Person, born
 from rightful.sample.tables import Row, Table
 
 EMPLOYEES = Table(
@@ -62,14 +62,14 @@ def _employees(staff: Sequence[Person]) -> Iterator[Row]:
             place,
             person.employee_no,
             person.display_name,
-            day(*key, "born", first=1955, years=45),
+            born(person),
             moment(*key, "hired"),
             f"{number(*key, 'salary', below=9_000_000)}.{number(*key, 'cents', below=100):02d}",
             choice((38.5, 40.0, 20.25, 0.1), *key, "hours"),
             number(*key, "grade", below=12) if happens(*key, "graded", percent=80) else None,
             _BIGGEST - number(*key, "ref", below=1000),
             content(64 + number(*key, "photo", below=400), *key, "photo") if happens(*key, "has photo", percent=60) else None,
-            json.dumps({"kind": choice(("fixed", "open"), *key, "kind"), "pay": [{"year": 2026, "steps": [1, 2.5, None]}]}),
+            json.dumps({"kind": choice(("fixed", "open"), *key, "kind"), "pay": [{"year": 2025, "steps": [1, 2.5, None]}]}),
             # Empty is not the same as unknown.
             choice((None, "", words(1, *key, "nick")), *key, "nickname"),
             choice((7, "7", 7.5, None, "old-7"), *key, "code"),

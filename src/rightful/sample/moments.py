@@ -4,8 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from rightful.sample.chance import number
 
-BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-"""The company's records begin here and go on for a year."""
+YEAR = 2025
+BEGIN = datetime(YEAR, 1, 1, tzinfo=UTC)
+"""The company's records begin here and go on for a year. It is over whenever the service runs: nobody did anything tomorrow."""
 _YEAR_MICROSECONDS = 365 * 24 * 3600 * 1_000_000
 
 
@@ -19,6 +20,6 @@ def moment(*labels: object) -> str:
     return written(BEGIN + timedelta(microseconds=number("moment", *labels, below=_YEAR_MICROSECONDS)))
 
 
-def day(*labels: object, first: int = 2026, years: int = 1) -> str:
+def day(*labels: object, first: int = YEAR, years: int = 1) -> str:
     """Return a day of the years from `first` on, decided by the labels."""
     return (date(first, 1, 1) + timedelta(days=number("day", *labels, below=365 * years))).isoformat()

@@ -11,6 +11,7 @@ from functools import cache
 
 from rightful.ids import SubjectId, TenantId
 from rightful.sample.chance import choice, happens, number
+from rightful.sample.moments import day
 
 CONTOSO = TenantId("11111111-1111-4111-8111-111111111111")
 FABRIKAM = TenantId("22222222-2222-4222-8222-222222222222")
@@ -66,6 +67,11 @@ class Profile:
     upn: str
     display_name: str
     home_tenant_id: str
+
+
+def born(person: Person) -> str:
+    """Return somebody's birthday, the same in every system that has it."""
+    return day("born", person.tenant_id, person.key, first=1955, years=45)
 
 
 _LONG_NAME = "Wilhelmina " + "van den Berg-Sørensen " * 11 + "Junior"

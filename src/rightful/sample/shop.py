@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rightful.sample.chance import choice, content, happens, number, words
-from rightful.sample.moments import day, moment
-from rightful.sample.people import Person, contoso
+from rightful.sample.moments import moment
+from rightful.sample.people import Person, born, contoso
 from rightful.sample.tables import Row, Table, fill_postgres
 
 CUSTOMERS = Table(
@@ -100,7 +100,7 @@ def _customers(people: Sequence[Person]) -> Iterator[Row]:
             choice((None, "", f"+99{number(*key, 'phone', below=10**9):09d}"), *key, "has phone"),
             f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}",
             moment(*key),
-            day(*key, "born", first=1955, years=45) if happens(*key, "born", percent=70) else None,
+            born(person) if happens(*key, "born", percent=70) else None,
             f"-{number(*key, 'credit', below=10**12)}.{number(*key, 'part', below=10**6):06d}",
             number(*key, "points", below=2**62),
             number(*key, "newsletter", below=2) if happens(*key, "asked", percent=80) else None,

@@ -1,7 +1,10 @@
 """The sample company: the same every time, kept when it stands, with the look-alikes that it promises."""
 
 import hashlib
+import re
 import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -140,3 +143,31 @@ def test_trees_hold_awkward_names_and_links(built: SampleCompany) -> None:
     assert (root / "link to somebody else.txt").read_bytes().startswith(built.person("ANN").canary.encode())
     assert {"CON", "-rf", "two\nlines.txt", "Report.txt", "report.txt", "caf\udce9.txt"} <= {path.name for path in root.iterdir()}
     assert drives.body(built.person("ann"), drives.File("x", 0)) == b""
+
+
+def test_nothing_is_from_the_future(built: SampleCompany) -> None:
+    """Whatever day the demo runs, this version's own at the earliest."""
+    released = datetime(2026, 1, 1, tzinfo=UTC)
+    reports = pl.read_parquet(built.systems / "devices" / "*.parquet")["reported_at"]
+    assert (reports.min().year, reports.max() < released) == (2025, True)  # type: ignore[union-attr, operator]  # moments
+    assert pl.read_parquet(built.systems / "activity" / "**" / "*.parquet")["ts"].max() < released  # type: ignore[operator]
+    for database in ("people", "hr", "shop"):
+        with closing(sqlite3.connect(built.systems / f"{database}.db")) as connection:
+            text = "\n".join(connection.iterdump())
+        moments = re.findall(r"'([12][0-9]{3}-[0-9]{2}-[0-9]{2}(?:T[^']*)?)'", text)
+        assert all(moment < "2026" for moment in moments), database
+    files = [path for path in (built.systems / "onedrive").rglob("*") if path.is_file() and not path.is_symlink()]
+    assert all(path.stat().st_mtime < released.timestamp() for path in files)
+
+
+def test_somebody_has_one_birthday(built: SampleCompany) -> None:
+    with closing(sqlite3.connect(built.systems / "shop.db")) as shop, closing(sqlite3.connect(built.systems / "hr.db")) as hr:
+        customers = dict(shop.execute("SELECT customer_no, born FROM customers WHERE born IS NOT NULL"))
+        employees = dict(hr.execute("SELECT employee_no, born FROM employees WHERE born IS NOT NULL"))
+    both = [
+        (customers[one.customer_no], employees[one.employee_no])
+        for one in built.people
+        if one.customer_no in customers and one.employee_no in employees
+    ]
+    assert len(both) > 100
+    assert all(one == other for one, other in both)
