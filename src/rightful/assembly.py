@@ -17,7 +17,8 @@ from rightful.export.work import Work
 from rightful.meters import Meters
 from rightful.storage.registry import Storages
 from rightful.store.metering import MeteredStore
-from rightful.store.sqlite import SqliteStore
+from rightful.store.sql_store import SqlStore
+from rightful.store.sqlite_file import SqliteFile
 
 _FILES = 512
 """What the service opens beside connections: databases, parts, spools."""
@@ -27,7 +28,8 @@ _FILES = 512
 def running(config: Config, *, clock: Clock | None = None, meters: Meters | None = None) -> Iterator[Service]:
     """Run the service while the block lasts: settle what a stop left behind, work, and come to a checkpoint at the end."""
     clock = clock or SystemClock()
-    store = SqliteStore(config.store_path, clock) if meters is None else MeteredStore(config.store_path, clock, meters)
+    file = SqliteFile(config.store_path)
+    store = SqlStore(file, clock) if meters is None else MeteredStore(file, clock, meters)
     try:
         rotation.check_settled(config)  # it keeps the store locked while it lasts: now nobody rotates any more
         tenants = runtime.build(config)

@@ -11,18 +11,19 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-import apsw
 import msgspec
 import pytest
 
 from rightful.errors import ConfigurationError
 from rightful.graph import options
 from rightful.operation.model import Failure
-from rightful.store import queries, sqlite_listing
+from rightful.store import listing_sql, queries
 from rightful.store.audit_file import AuditFile
-from rightful.store.connection import Connection
+from rightful.store.connection import ConstraintBroken
 from rightful.store.listing import place
 from rightful.store.sqlite import SqliteStore
+from rightful.store.sqlite_connection import SqliteConnection
+from rightful.store.sqlite_file import SqliteFile
 from rightful.store.values import Completion, FinishSet, ListQuery, NewRead, StoreFault
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_approvals import ApprovalSuite
@@ -65,6 +66,7 @@ def test_check_writes_what_changes_nothing_and_fails_where_nothing_can_be_writte
     before = wal.stat().st_size
     store.check()
     assert wal.stat().st_size > before
+    assert isinstance(store._file, SqliteFile)
     store._file._writer.run("PRAGMA query_only = ON")  # as on a file system that was mounted again, read-only
     with pytest.raises(StoreFault):
         store.check()
@@ -142,7 +144,7 @@ def test_many_threads_share_commits_and_lose_nothing(store: SqliteStore) -> None
 
 def test_task_that_fails_is_undone_alone(store: SqliteStore) -> None:
     accept(store, 1, "a")
-    with pytest.raises(apsw.ConstraintError):
+    with pytest.raises(ConstraintBroken):
         accept(store, 1, "b", subject="other")
     accept(store, 2, "a")
     assert store.count_open(TENANT) == 2
@@ -176,9 +178,9 @@ def test_list_looks_into_an_index_for_the_usual_questions(
     operation_id = accept(store, 1, "a")
     operation = store.get(TENANT, operation_id)
     assert operation is not None
-    connection = Connection(tmp_path / "store.db", busy_s=0)
+    connection = SqliteConnection(tmp_path / "store.db", busy_s=0)
     for after in (None, place(operation, found.order)):
-        statement, values = sqlite_listing.page(msgspec.structs.replace(query, after=after))
+        statement, values = listing_sql.page(msgspec.structs.replace(query, after=after))
         plan = " ".join(row["detail"] for row in connection.rows(f"EXPLAIN QUERY PLAN {statement}", values))
         assert f"INDEX {index if after is None else index.rstrip(')')}" in plan
         assert ("TEMP B-TREE" not in plan) == is_sorted, plan
@@ -208,7 +210,7 @@ def test_list_looks_into_an_index_for_the_usual_questions(
 def test_claim_looks_at_no_more_rows_than_it_takes(tmp_path: Path, name: str, index: str) -> None:
     statement = queries.load()[name]
     parameters = dict.fromkeys(re.findall(r":(\w+)", statement), 1)
-    connection = Connection(tmp_path / "store.db", busy_s=0)
+    connection = SqliteConnection(tmp_path / "store.db", busy_s=0)
     plan = " ".join(row["detail"] for row in connection.rows(f"EXPLAIN QUERY PLAN {statement}", parameters))
     connection.close()
     assert f"INDEX {index}" in plan
@@ -254,7 +256,7 @@ def test_sealed_locations_that_are_erased_are_in_no_file_of_the_store(tmp_path: 
 def test_file_is_not_called_rewritten_while_somebody_reads_it(store: SqliteStore, tmp_path: Path) -> None:
     accept(store, 1, "a")
     (path,) = tmp_path.rglob("*.db")
-    with closing(Connection(path, busy_s=0)) as reader:
+    with closing(SqliteConnection(path, busy_s=0)) as reader:
         reader.run("BEGIN")
         reader.run("SELECT count(*) FROM operation")
         with pytest.raises(StoreFault, match="somebody reads it"):

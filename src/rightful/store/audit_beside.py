@@ -10,7 +10,7 @@ from rightful.audit.record import SERVICE_CHAIN, AuditRecord
 from rightful.errors import ConfigurationError
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.store import audit_chain, queries
-from rightful.store.connection import Connection
+from rightful.store.sqlite_connection import SqliteConnection
 from rightful.store.values import StoreFault
 
 _BUSY_S = 10.0
@@ -26,7 +26,7 @@ def append(path: Path, operation_id: OperationId, make: Callable[[TenantId, Subj
         raise ConfigurationError(f"there is no store {path}", hint="has the service run with this configuration?")
     sql = queries.load()
     try:
-        with closing(Connection(path, busy_s=_BUSY_S)) as connection:
+        with closing(SqliteConnection(path, busy_s=_BUSY_S)) as connection:
             connection.run("PRAGMA synchronous = FULL")
             connection.run("BEGIN IMMEDIATE")
             found = connection.rows(sql["whose_operation"], {"id": operation_id})

@@ -1,67 +1,41 @@
-"""A connection to a SQLite file whose statements hold the interpreter up as little as can be (ADR 0027)."""
+"""What a store's statements run on, whichever database it is; what they may raise."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TypeAlias
-
-import apsw
+from typing import Any, Protocol, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
 """The values of a row by the names of its columns, in the statement's order."""
 
 Parameters: TypeAlias = Mapping[str, object] | Sequence[object]
-
-_STATEMENTS = 256
-"""How many statements are kept prepared; lists have as many forms as callers have filters."""
+"""By name for `:name` in a statement, by place for `?`."""
 
 
-class Connection:
-    """Runs statements; outside of a transaction that was begun by one, each is a transaction of its own. For one thread at a time.
+class ConstraintBroken(Exception):
+    """A constraint of the schema does not allow what a statement would do."""
 
-    Raises `apsw.Error`: `apsw.ConstraintError` where a constraint is broken, `apsw.BusyError` where a lock was waited for too long.
+
+class Unstorable(ValueError):
+    """A value that the database cannot hold, or that is missing."""
+
+
+class Connection(Protocol):
+    """Runs statements; outside of a transaction that was begun, each is a transaction of its own. For one thread at a time.
+
+    Raises `ConstraintBroken` and `Unstorable`; what the database itself cannot do is raised as its driver says it.
     """
-
-    def __init__(self, path: Path, *, busy_s: float) -> None:
-        self._connection = apsw.Connection(str(path), statementcachesize=_STATEMENTS)
-        self._connection.set_busy_timeout(int(busy_s * 1000))
-        self._names: dict[str, tuple[str, ...]] = {}
 
     def run(self, statement: str, parameters: Parameters = ()) -> int:
         """Run a statement to its end; return how many rows it changed, where it is one that changes rows."""
-        for _ in self._connection.execute(statement, parameters):
-            pass
-        return self._connection.changes()
+        ...
 
     def run_each(self, statement: str, parameters: Iterable[Parameters]) -> None:
         """Run a statement to its end with each of the parameters in turn."""
-        for _ in self._connection.executemany(statement, parameters):
-            pass
+        ...
 
     def rows(self, statement: str, parameters: Parameters = ()) -> list[Row]:
         """Run a statement to its end; return its rows."""
-        return list(self.each_row(statement, parameters))
+        ...
 
     def each_row(self, statement: str, parameters: Parameters = ()) -> Iterator[Row]:
-        """Run a statement as its rows are asked for; until the last one it reads the file as it was at the first."""
-        cursor = self._connection.execute(statement, parameters)
-        names: tuple[str, ...] = ()
-        for row in cursor:
-            names = names or self._names_of(statement, cursor)
-            yield dict(zip(names, row, strict=True))
-
-    def _names_of(self, statement: str, cursor: apsw.Cursor) -> tuple[str, ...]:
-        names = self._names.get(statement)
-        if names is None:
-            if len(self._names) >= _STATEMENTS:
-                self._names.clear()
-            names = self._names[statement] = tuple(column[0] for column in cursor.get_description())
-        return names
-
-    @property
-    def is_in_transaction(self) -> bool:
-        """Whether one was begun and has not ended."""
-        return self._connection.in_transaction
-
-    def close(self) -> None:
-        """Release the file; what was begun and not committed is undone. Again, it does nothing."""
-        self._connection.close(force=True)
+        """Run a statement as its rows are asked for, for what may be too much to hold; until the last one nothing else may run."""
+        ...

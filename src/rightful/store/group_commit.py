@@ -2,22 +2,59 @@
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Generic, TypeVar, cast
+from typing import Generic, Protocol, TypeVar, cast
 
-import apsw
-
+from rightful.ids import TenantId
 from rightful.store.connection import Connection
 from rightful.uninterrupted import uninterrupted
 
 T = TypeVar("T")
 
 
-class _Job(Generic[T]):
-    __slots__ = ("error", "is_done", "result", "task", "turn")
+class Writer(Protocol):
+    """The one connection that writes, and how its transactions begin and end."""
 
-    def __init__(self, task: Callable[[Connection], T]) -> None:
+    @property
+    def faults(self) -> tuple[type[Exception], ...]:
+        """What it raises where a transaction cannot be begun, gone on with or committed."""
+        ...
+
+    @property
+    def connection(self) -> Connection:
+        """What tasks run on, within a transaction."""
+        ...
+
+    def begin(self) -> None:
+        """Begin a transaction that no other writer has at the same time."""
+        ...
+
+    def begin_job(self, tenant_id: TenantId | None) -> None:
+        """Begin a part of it that can be undone alone, for one tenant or for all."""
+        ...
+
+    def undo_job(self) -> None:
+        """Undo what the part did so far."""
+        ...
+
+    def end_job(self) -> None:
+        """End the part."""
+        ...
+
+    def commit(self) -> None:
+        """Make all of it durable; what this raises was not committed."""
+        ...
+
+    def undo(self) -> None:
+        """Undo all of it, as far as that is still to be done; raises none of `faults`."""
+        ...
+
+
+class _Job(Generic[T]):
+    __slots__ = ("error", "is_done", "result", "task", "tenant_id", "turn")
+
+    def __init__(self, task: Callable[[Connection], T], tenant_id: TenantId | None) -> None:
         self.task = task
+        self.tenant_id = tenant_id
         self.turn = threading.Lock()
         """Held until the job is done, or its thread is the one to commit."""
         self.turn.acquire()
@@ -34,21 +71,20 @@ class GroupCommit:
     have to get it.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
         self._guard = threading.Lock()
         self._is_led = False
         self._waiting: list[_Job[object]] = []
 
-    def run(self, task: Callable[[Connection], T]) -> T:
+    def run(self, task: Callable[[Connection], T], tenant_id: TenantId | None = None) -> T:
         """Run a task in a transaction; what it did is durable when this returns. What it raises is raised here.
 
         Whoever is interrupted meanwhile does not know what became of the task.
         """
-        return uninterrupted(lambda: self._run(task))
+        return uninterrupted(lambda: self._run(_Job(task, tenant_id)))
 
-    def _run(self, task: Callable[[Connection], T]) -> T:
-        job = _Job(task)
+    def _run(self, job: _Job[T]) -> T:
         with self._guard:
             self._waiting.append(cast("_Job[object]", job))
             leads, self._is_led = not self._is_led, True
@@ -78,27 +114,25 @@ class GroupCommit:
 
     def _commit(self, group: list[_Job[object]]) -> None:
         try:
-            self._connection.run("BEGIN IMMEDIATE")
+            self._writer.begin()
             for job in group:
-                self._run_in_savepoint(job)
-            self._connection.run("COMMIT")
+                self._run_alone(job)
+            self._writer.commit()
         except BaseException as error:
             for job in group:  # first of all: whatever follows, nobody may take this for a commit
                 job.error = job.error or error
-            with suppress(apsw.Error):
-                if self._connection.is_in_transaction:
-                    self._connection.run("ROLLBACK")
-            if not isinstance(error, apsw.Error):
+            self._writer.undo()
+            if not isinstance(error, self._writer.faults):
                 raise
         finally:
             for job in group:
                 job.is_done = True
 
-    def _run_in_savepoint(self, job: _Job[object]) -> None:
-        self._connection.run("SAVEPOINT job")
+    def _run_alone(self, job: _Job[object]) -> None:
+        self._writer.begin_job(job.tenant_id)
         try:
-            job.result = job.task(self._connection)
+            job.result = job.task(self._writer.connection)
         except Exception as error:  # noqa: BLE001 - handed to the caller who brought the task
             job.error = error
-            self._connection.run("ROLLBACK TO job")
-        self._connection.run("RELEASE job")
+            self._writer.undo_job()
+        self._writer.end_job()

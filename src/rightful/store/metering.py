@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 
 from rightful.audit.record import NOBODY, Actor
 from rightful.clock import Clock
@@ -10,15 +9,16 @@ from rightful.errors import LEAK_FOUND_CODE
 from rightful.ids import OperationId, TenantId
 from rightful.meters import Backlog, Meters
 from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
-from rightful.store.sqlite import SqliteStore
+from rightful.store.sql_store import SqlStore
+from rightful.store.transactions import Transactions
 from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Completion, Entry, EntryState, NewApproval, NewRead
 
 
-class MeteredStore(SqliteStore):
+class MeteredStore(SqlStore):
     """Does what the store does, and counts what came of it."""
 
-    def __init__(self, path: Path, clock: Clock, meters: Meters) -> None:
-        super().__init__(path, clock)
+    def __init__(self, file: Transactions, clock: Clock, meters: Meters) -> None:
+        super().__init__(file, clock)
         self._meters = meters
         meters.watch(self.backlog)
 

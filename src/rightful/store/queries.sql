@@ -1,4 +1,6 @@
--- Every statement of the store, by name. `:x` are parameters.
+-- Every statement of the store, by name, as both SQLite and PostgreSQL take it; those few that PostgreSQL takes in another form stand in
+-- queries_postgres.sql as well. `:x` are parameters. Whole numbers everywhere, no truth values in columns; sums are cast, since PostgreSQL's
+-- are of another type.
 
 -- name: find_repeat_key
 -- The operation that an equal repeat key of this caller named before; none that ended long ago, and one that failed only where asked for.
@@ -20,7 +22,8 @@ VALUES (:id, :tenant_id, :subject_id, :subject_kind, :caller_key, :by_applicatio
   :storage_location, :sealed_location, :prefix, :language, :recipient, :key_file, 'intent', :submitted_at, :actor, :since);
 
 -- name: add_repeat_key
-INSERT OR REPLACE INTO repeat_key (caller_key, repeat_key, operation_id) VALUES (:caller_key, :repeat_key, :operation_id);
+INSERT INTO repeat_key (caller_key, repeat_key, operation_id) VALUES (:caller_key, :repeat_key, :operation_id)
+ON CONFLICT (caller_key, repeat_key) DO UPDATE SET operation_id = excluded.operation_id;
 
 -- name: promote
 UPDATE operation SET status = 'not_started', open_reads = :open_reads, approval = CASE WHEN :waiting_for IS NULL THEN NULL ELSE 'waiting' END,
@@ -102,13 +105,14 @@ SELECT tenant_id, subject_id FROM operation WHERE id = :id;
 
 -- name: first_waiting
 -- Acceptance number of the oldest operation that has not begun, and may.
-SELECT min(seq) AS seq FROM operation WHERE status = 'not_started' AND approval IS NOT 'waiting';
+SELECT min(seq) AS seq FROM operation WHERE status = 'not_started' AND approval IS DISTINCT FROM 'waiting';
 
 -- name: sources_of
 -- Progress by source, in the configuration's order.
-SELECT source_name, sum(state <> 'done') AS open, sum(state = 'held' AND failures > 0) AS failed,
-  sum(state = 'held') AS held, sum(attempt) AS attempts,
-  sum(rows) AS rows, sum(files) AS files, sum(size_bytes) AS size_bytes, sum(skipped) AS skipped, sum(earlier_s + duration_s) AS duration_s
+SELECT source_name, count(CASE WHEN state <> 'done' THEN 1 END) AS open, count(CASE WHEN state = 'held' AND failures > 0 THEN 1 END) AS failed,
+  count(CASE WHEN state = 'held' THEN 1 END) AS held, CAST(sum(attempt) AS BIGINT) AS attempts,
+  CAST(sum(rows) AS BIGINT) AS rows, CAST(sum(files) AS BIGINT) AS files, CAST(sum(size_bytes) AS BIGINT) AS size_bytes,
+  CAST(sum(skipped) AS BIGINT) AS skipped, sum(earlier_s + duration_s) AS duration_s
 FROM read WHERE operation_id = :operation_id GROUP BY source_name ORDER BY min(position);
 
 -- name: free_expired_reads
@@ -203,8 +207,8 @@ SELECT 1 FROM read WHERE operation_id = :operation_id AND source_name = :source_
 -- name: set_plan
 -- What the subject itself has, where that is known already, counts more than what one has on average; it is shared out once.
 UPDATE read SET spec_digest = :spec_digest, sealed_spec = :sealed_spec,
-  estimated_rows = CASE WHEN own_estimate THEN estimated_rows / (CASE WHEN spec_digest = '' THEN :partitions ELSE 1 END) ELSE :estimated_rows END,
-  estimated_bytes = CASE WHEN own_estimate THEN estimated_bytes / (CASE WHEN spec_digest = '' THEN :partitions ELSE 1 END) ELSE :estimated_bytes END
+  estimated_rows = CASE WHEN own_estimate = 1 THEN estimated_rows / (CASE WHEN spec_digest = '' THEN :partitions ELSE 1 END) ELSE :estimated_rows END,
+  estimated_bytes = CASE WHEN own_estimate = 1 THEN estimated_bytes / (CASE WHEN spec_digest = '' THEN :partitions ELSE 1 END) ELSE :estimated_bytes END
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = 0 AND owner = :owner AND attempt = :attempt
 RETURNING position, operation_seq, tenant_id, estimated_rows, estimated_bytes, own_estimate;
 
@@ -232,9 +236,9 @@ ORDER BY source_name, partition, number, revision;
 
 -- name: checkpoint
 UPDATE read SET next_part = :next_part, sealed_cursor = :sealed_cursor,
-  rows = CASE WHEN :is_done THEN :rows ELSE max(rows, :rows) END, files = CASE WHEN :is_done THEN :files ELSE max(files, :files) END,
-  size_bytes = CASE WHEN :is_done THEN :size_bytes ELSE max(size_bytes, :size_bytes) END,
-  skipped = CASE WHEN :is_done THEN :skipped ELSE max(skipped, :skipped) END, duration_s = :duration_s,
+  rows = CASE WHEN :is_done OR :rows > rows THEN :rows ELSE rows END, files = CASE WHEN :is_done OR :files > files THEN :files ELSE files END,
+  size_bytes = CASE WHEN :is_done OR :size_bytes > size_bytes THEN :size_bytes ELSE size_bytes END,
+  skipped = CASE WHEN :is_done OR :skipped > skipped THEN :skipped ELSE skipped END, duration_s = :duration_s,
   sealed_outcome = coalesce(:sealed_outcome, sealed_outcome),
   failures = CASE WHEN :is_ahead OR :is_done THEN 0 ELSE failures END,
   state = CASE WHEN :is_done THEN 'done' ELSE state END, owner = CASE WHEN :is_done THEN NULL ELSE owner END
@@ -248,14 +252,14 @@ SELECT state = 'done' AS is_done, rows, estimated_rows, size_bytes, estimated_by
 UPDATE operation SET progress_at = CASE WHEN :progress > progress THEN :now ELSE progress_at END,
   progress_from = CASE WHEN coalesce(progress_from, 0) = 0 AND :progress > 0 THEN :progress ELSE progress_from END,
   progress_from_at = CASE WHEN coalesce(progress_from, 0) = 0 AND :progress > 0 THEN :now ELSE progress_from_at END,
-  progress = max(progress, :progress), open_reads = open_reads - :done,
+  progress = CASE WHEN :progress > progress THEN :progress ELSE progress END, open_reads = open_reads - :done,
   waiting_for = CASE WHEN :was_put THEN NULL ELSE waiting_for END, waiting_since = CASE WHEN :was_put THEN NULL ELSE waiting_since END
 WHERE id = :id;
 
 -- name: retry_read
 UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, not_before = :at, failures = failures + :failed,
   given_back = given_back + :unread,
-  alone = CASE WHEN :group THEN :group ELSE alone END, earlier_s = earlier_s + duration_s, duration_s = 0
+  alone = CASE WHEN :group <> 0 THEN :group ELSE alone END, earlier_s = earlier_s + duration_s, duration_s = 0
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition AND owner = :owner AND attempt = :attempt
   AND state = 'leased';
 
@@ -282,7 +286,7 @@ WHERE id = :id AND owner = :owner AND attempt = :attempt AND status = 'running';
 DELETE FROM entry WHERE operation_id = :operation_id;
 
 -- name: forget_reads
-UPDATE read SET sealed_spec = x'', sealed_outcome = NULL, sealed_cursor = NULL WHERE operation_id = :operation_id;
+UPDATE read SET sealed_spec = :nothing, sealed_outcome = NULL, sealed_cursor = NULL WHERE operation_id = :operation_id;
 
 -- name: fail
 UPDATE operation SET status = 'failed', completed_at = :at, failure = :failure, sealed_location = NULL, owner = NULL, lease_until = NULL,
@@ -290,7 +294,7 @@ UPDATE operation SET status = 'failed', completed_at = :at, failure = :failure, 
 WHERE id = :id AND status IN ('not_started', 'running') RETURNING tenant_id, subject_id;
 
 -- name: hold_reads
-UPDATE read SET state = 'held', owner = NULL, lease_until = NULL, failures = (source_name = :source_name),
+UPDATE read SET state = 'held', owner = NULL, lease_until = NULL, failures = CASE WHEN source_name = :source_name THEN 1 ELSE 0 END,
   earlier_s = earlier_s + duration_s, duration_s = 0
 WHERE operation_id = :operation_id AND state <> 'done';
 
@@ -298,17 +302,17 @@ WHERE operation_id = :operation_id AND state <> 'done';
 UPDATE operation SET status = 'running', completed_at = NULL, failure = NULL, sealed_location = :sealed_location, waiting_for = NULL,
   waiting_since = NULL, not_before = 0, started_at = :now, progress_from = progress, progress_from_at = :now, progress_at = NULL
 WHERE id = :id AND tenant_id = :tenant_id AND (status = 'failed' OR (status = 'running' AND waiting_for IS NOT NULL))
-  AND approval IS NOT 'not_given' RETURNING tenant_id, subject_id;
+  AND approval IS DISTINCT FROM 'not_given' RETURNING tenant_id, subject_id;
 
 -- name: resume_reads
 UPDATE read SET state = CASE WHEN state = 'held' THEN 'pending' ELSE state END, failures = 0, not_before = 0, alone = 0
 WHERE operation_id = :operation_id AND state IN ('held', 'pending');
 
 -- name: append_audit
-INSERT INTO audit (tenant_id, seq, record, hash) VALUES (?, ?, ?, ?);
+INSERT INTO audit (tenant_id, seq, record, hash) VALUES (:tenant_id, :seq, :record, :hash);
 
 -- name: audit_head
-SELECT seq, hash FROM audit WHERE tenant_id = ? ORDER BY seq DESC LIMIT 1;
+SELECT seq, hash FROM audit WHERE tenant_id = :tenant_id ORDER BY seq DESC LIMIT 1;
 
 -- name: audit_page
 SELECT seq, record, hash FROM audit WHERE tenant_id = :tenant_id AND seq > :after_seq ORDER BY seq LIMIT :limit;
@@ -323,10 +327,10 @@ SELECT checkpoint FROM audit_checkpoint WHERE tenant_id = :tenant_id ORDER BY se
 SELECT checkpoint FROM audit_checkpoint WHERE tenant_id = :tenant_id ORDER BY seq;
 
 -- name: next_audit_tenant
-SELECT min(tenant_id) FROM audit WHERE :after IS NULL OR tenant_id > :after;
+SELECT min(tenant_id) AS tenant_id FROM audit WHERE :after IS NULL OR tenant_id > :after;
 
 -- name: next_audit_checkpoint_tenant
-SELECT min(tenant_id) FROM audit_checkpoint WHERE :after IS NULL OR tenant_id > :after;
+SELECT min(tenant_id) AS tenant_id FROM audit_checkpoint WHERE :after IS NULL OR tenant_id > :after;
 
 -- name: fingerprints
 SELECT sealed_fingerprints FROM operation WHERE id = :id AND tenant_id = :tenant_id AND status = 'complete';
@@ -356,7 +360,7 @@ UPDATE operation SET sealed_location = :sealed_location, sealed_fingerprints = :
 
 -- name: sealed_reads
 SELECT operation_id, tenant_id, source_name, partition, sealed_spec, sealed_cursor, sealed_outcome FROM read
-WHERE sealed_spec <> x'' OR sealed_cursor IS NOT NULL OR sealed_outcome IS NOT NULL;
+WHERE length(sealed_spec) > 0 OR sealed_cursor IS NOT NULL OR sealed_outcome IS NOT NULL;
 
 -- name: reseal_read
 UPDATE read SET sealed_spec = :sealed_spec, sealed_cursor = :sealed_cursor, sealed_outcome = :sealed_outcome

@@ -1,10 +1,14 @@
 """The store in one SQLite file; a service has it for itself."""
 
-from rightful.store.sqlite_claiming import Claiming
-from rightful.store.sqlite_delivering import Delivering
-from rightful.store.sqlite_fingerprints import Fingerprints
-from rightful.store.sqlite_submitting import Submitting
+from pathlib import Path
+
+from rightful.clock import Clock
+from rightful.store.sql_store import SqlStore
+from rightful.store.sqlite_file import SqliteFile
 
 
-class SqliteStore(Submitting, Claiming, Delivering, Fingerprints):
-    """Keeps operations in a SQLite file; see `store.interface.Store` for what each method promises."""
+class SqliteStore(SqlStore):
+    """Keeps operations in a SQLite file."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        super().__init__(SqliteFile(path), clock)

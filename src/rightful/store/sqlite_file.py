@@ -3,7 +3,7 @@
 import fcntl
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
@@ -11,9 +11,12 @@ from typing import TypeVar
 import apsw
 
 from rightful.errors import ConfigurationError
+from rightful.ids import TenantId
 from rightful.store import queries
-from rightful.store.connection import Connection
+from rightful.store.connection import Connection, ConstraintBroken
 from rightful.store.group_commit import GroupCommit
+from rightful.store.listing_sql import SQLITE, Hints
+from rightful.store.sqlite_connection import SqliteConnection
 from rightful.store.values import StoreFault
 
 T = TypeVar("T")
@@ -22,16 +25,15 @@ _ERASE_BUSY_S = 0.5
 
 
 class SqliteFile:
-    """Runs tasks on connections to one file, whose schema it brings up to date. Safe to use from any thread.
+    """Runs tasks on connections to one file, whose schema it brings up to date; see `store.transactions.Transactions`.
 
-    What the database itself cannot do becomes `StoreFault`; what a task itself does wrong stays
-    `apsw.ConstraintError` or `apsw.BindingsError`.
+    A file knows no tenants: a task is held to one by what its statements ask for alone.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
-        self._readers: list[Connection] = []
+        self._readers: list[SqliteConnection] = []
         with ExitStack() as undo:
             try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,25 +49,41 @@ class SqliteFile:
                     f"the store {path.name} cannot be opened: {error}", hint="is it a Rightful store, and may this account write there?"
                 ) from error
             undo.pop_all()
-        self._commits = GroupCommit(self._writer)
+        self._commits = GroupCommit(SqliteWriter(self._writer))
 
-    def write(self, task: Callable[[Connection], T]) -> T:
+    @property
+    def sql(self) -> Mapping[str, str]:
+        """The statements as they are written."""
+        return queries.load()
+
+    @property
+    def hints(self) -> Hints:
+        """SQLite has no statistics."""
+        return SQLITE
+
+    def write(self, task: Callable[[Connection], T], tenant_id: TenantId | None = None) -> T:
         """Run a task in a transaction that is durable when this returns; tasks that meet share one commit."""
         try:
-            return self._commits.run(task)
-        except (apsw.ConstraintError, apsw.BindingsError):
-            raise
+            return self._commits.run(task, tenant_id)
         except apsw.Error as error:
             raise StoreFault(f"the store {self._path.name} cannot be written: {error}") from error
 
-    def read(self, task: Callable[[Connection], T]) -> T:
+    def read(self, task: Callable[[Connection], T], tenant_id: TenantId | None = None) -> T:
         """Run a task that only reads, on a connection of this thread; it never waits for a writer."""
+        del tenant_id
         try:
             return task(self._reader())
-        except apsw.BindingsError:
-            raise
         except apsw.Error as error:
             raise StoreFault(f"the store {self._path.name} cannot be read: {error}") from error
+
+    def check(self) -> None:
+        """Write the schema's number again: a page of the file, as any commit writes."""
+
+        def task(connection: Connection) -> None:
+            version = connection.rows("PRAGMA user_version")[0]["user_version"]
+            connection.run(f"PRAGMA user_version = {int(version)}")
+
+        self.write(task)
 
     def erase(self) -> None:
         """Bring the write-ahead log into the file and empty it: until then it holds what was erased in the file.
@@ -97,16 +115,16 @@ class SqliteFile:
             os.close(self._lock)
             self._lock = None
 
-    def _reader(self) -> Connection:
-        connection: Connection | None = getattr(self._local, "connection", None)
+    def _reader(self) -> SqliteConnection:
+        connection: SqliteConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._connect()
             self._local.connection = connection
             self._readers.append(connection)
         return connection
 
-    def _connect(self, busy_s: float = _BUSY_S) -> Connection:
-        connection = Connection(self._path, busy_s=busy_s)
+    def _connect(self, busy_s: float = _BUSY_S) -> SqliteConnection:
+        connection = SqliteConnection(self._path, busy_s=busy_s)
         try:
             connection.run("PRAGMA journal_mode = WAL")
             connection.run("PRAGMA synchronous = FULL")
@@ -115,6 +133,45 @@ class SqliteFile:
             connection.close()
             raise
         return connection
+
+
+class SqliteWriter:
+    """The transactions of the connection that writes."""
+
+    def __init__(self, connection: SqliteConnection) -> None:
+        self.connection = connection
+
+    @property
+    def faults(self) -> tuple[type[Exception], ...]:
+        """A constraint may be deferred to the commit."""
+        return apsw.Error, ConstraintBroken
+
+    def begin(self) -> None:
+        """Begin, and have the file for writing."""
+        self.connection.run("BEGIN IMMEDIATE")
+
+    def begin_job(self, tenant_id: TenantId | None) -> None:
+        """Remember where the job began."""
+        del tenant_id
+        self.connection.run("SAVEPOINT job")
+
+    def undo_job(self) -> None:
+        """Go back there."""
+        self.connection.run("ROLLBACK TO job")
+
+    def end_job(self) -> None:
+        """Forget it."""
+        self.connection.run("RELEASE job")
+
+    def commit(self) -> None:
+        """Sync the file."""
+        self.connection.run("COMMIT")
+
+    def undo(self) -> None:
+        """Undo what SQLite has not undone by itself."""
+        with suppress(apsw.Error):
+            if self.connection.is_in_transaction:
+                self.connection.run("ROLLBACK")
 
 
 def _lock_alone(path: Path) -> int:

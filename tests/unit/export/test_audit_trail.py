@@ -18,6 +18,7 @@ from rightful.export.checkpointing import Checkpoints
 from rightful.export.interface import Note
 from rightful.ids import TenantId
 from rightful.sealing import Sealer
+from rightful.store.sql_store import SqlStore
 from rightful.store.sqlite import SqliteStore
 from rightful.store.values import ChainEntry, StoreFault
 from rightful.testing.clock import ManualClock
@@ -52,7 +53,7 @@ def note(target_id: str = ANN, *, by: Actor = BY, outcome: str = "ok", tenant_id
     )
 
 
-def recorded(store: SqliteStore, tenant_id: TenantId = TENANT) -> list[AuditRecord]:
+def recorded(store: SqlStore, tenant_id: TenantId = TENANT) -> list[AuditRecord]:
     return [decode(entry.canonical) for entry in store.chain(tenant_id, limit=1_000_000)]
 
 

@@ -23,6 +23,7 @@ from rightful.package.redacting import plan
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.verify import PackageState
 from rightful.store.metering import MeteredStore
+from rightful.store.sqlite_file import SqliteFile
 from rightful.testing.clock import ManualClock
 from rightful.testing.memory_connector import Faults, MemoryConnector
 from rightful.testing.memory_directory import MemoryDirectory
@@ -125,7 +126,7 @@ def test_others_of_the_set_go_on_and_it_is_counted(tmp_path: Path) -> None:
     world = World(tmp_path, PEOPLE, {"orders": connector}, export=FULL)
     meters = PrometheusMeters()
     world.stop()
-    world.start(lambda path, clock: MeteredStore(path, clock, meters=meters))  # type: ignore[arg-type]  # made with what is counted
+    world.start(lambda path, clock: MeteredStore(SqliteFile(path), clock, meters=meters))
     operations = {person: world.submit(person) for person in PEOPLE}
     world.run()
     failed(world, operations[BOB])

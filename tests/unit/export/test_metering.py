@@ -11,6 +11,7 @@ from rightful.config.model import ExportSettings
 from rightful.errors import SourceUnavailable
 from rightful.metrics import PrometheusMeters
 from rightful.store.metering import MeteredStore
+from rightful.store.sqlite_file import SqliteFile
 
 ANN = "ann@contoso.example"
 
@@ -20,7 +21,7 @@ class Counting(MeteredStore):
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.counted = PrometheusMeters()
-        super().__init__(path, clock, self.counted)
+        super().__init__(SqliteFile(path), clock, self.counted)
 
 
 def value(world: World, name: str, **labels: str) -> float:

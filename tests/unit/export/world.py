@@ -2,13 +2,14 @@
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from rightful.clock import Clock
 from rightful.config.model import (
     AccountSettings,
     Config,
@@ -34,6 +35,7 @@ from rightful.package.opening import open_local
 from rightful.package.schema import Redaction
 from rightful.package.verify import Verification, verify
 from rightful.storage.registry import Storages
+from rightful.store.sql_store import SqlStore
 from rightful.store.sqlite import SqliteStore
 from rightful.subject.model import SubjectKind
 from rightful.testing.clock import ManualClock
@@ -90,7 +92,7 @@ class World:
         queued: int = 100,
         redact: Mapping[str, Mapping[str, Redaction]] | None = None,
         third_parties: Mapping[str, tuple[str, ...]] | None = None,
-        store_type: type[SqliteStore] = SqliteStore,
+        store_type: Callable[[Path, Clock], SqlStore] = SqliteStore,
         storages_type: type[Storages] = Storages,
     ) -> None:
         self._storages_type = storages_type
@@ -124,7 +126,7 @@ class World:
         self.tenants = {TENANT: TenantRuntime(tenant, self.directory, dict(sources))}
         self.start(store_type)
 
-    def start(self, store_type: type[SqliteStore] = SqliteStore) -> None:
+    def start(self, store_type: Callable[[Path, Clock], SqlStore] = SqliteStore) -> None:
         """Start the service on what is there, as after a stop."""
         self.store = store_type(self.config.folder / "store.db", self.clock)
         self.storages = self._storages_type(clock=self.clock)

@@ -10,16 +10,18 @@ import apsw
 import pytest
 from tests.unit.interrupting import interrupted, interrupted_everywhere
 
-from rightful.store.connection import Connection
+from rightful.store.connection import Connection, ConstraintBroken
 from rightful.store.group_commit import GroupCommit
+from rightful.store.sqlite_connection import SqliteConnection
+from rightful.store.sqlite_file import SqliteWriter
 
 PATIENCE_S = 20
 Task = Callable[[Connection], object]
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    connection = Connection(tmp_path / "x.db", busy_s=0)
+def connection(tmp_path: Path) -> Iterator[SqliteConnection]:
+    connection = SqliteConnection(tmp_path / "x.db", busy_s=0)
     connection.run("PRAGMA foreign_keys = ON")
     connection.run("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
     connection.run("CREATE TABLE child (parent INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)")
@@ -66,36 +68,36 @@ def parents(connection: Connection) -> list[int]:
     return [row["id"] for row in connection.rows("SELECT id FROM parent ORDER BY id")]
 
 
-def test_task_that_raises_is_undone_alone(connection: Connection) -> None:
+def test_task_that_raises_is_undone_alone(connection: SqliteConnection) -> None:
     def fail(connection: Connection) -> None:
         insert(2)(connection)
         raise ValueError("no")
 
-    first, second, third = together(GroupCommit(connection), insert(1), fail, insert(3))
+    first, second, third = together(GroupCommit(SqliteWriter(connection)), insert(1), fail, insert(3))
     assert (first, third) == (1, 1)
     assert isinstance(second, ValueError)
     assert parents(connection) == [1, 3]
 
 
-def test_commit_that_fails_is_told_to_everyone_and_the_next_one_works(connection: Connection) -> None:
+def test_commit_that_fails_is_told_to_everyone_and_the_next_one_works(connection: SqliteConnection) -> None:
     def orphan(connection: Connection) -> None:
         connection.run("INSERT INTO child VALUES (99)")  # noticed by COMMIT
 
-    commits = GroupCommit(connection)
-    assert [type(outcome) for outcome in together(commits, insert(1), orphan, insert(3))] == [apsw.ConstraintError] * 3
+    commits = GroupCommit(SqliteWriter(connection))
+    assert [type(outcome) for outcome in together(commits, insert(1), orphan, insert(3))] == [ConstraintBroken] * 3
     assert parents(connection) == []
     assert commits.run(insert(4)) == 1
     assert parents(connection) == [4]
 
 
-def test_full_disk_fails_all_of_its_group_that_it_undid(connection: Connection) -> None:
+def test_full_disk_fails_all_of_its_group_that_it_undid(connection: SqliteConnection) -> None:
     connection.run("PRAGMA max_page_count = 8")
     connection.run("CREATE TABLE big (content BLOB)")
 
     def fill(connection: Connection) -> None:
         connection.run("INSERT INTO big VALUES (zeroblob(1000000))")
 
-    commits = GroupCommit(connection)
+    commits = GroupCommit(SqliteWriter(connection))
     first, second, third = together(commits, insert(1), fill, insert(3))
     assert isinstance(second, apsw.FullError)
     kept = [number for number, outcome in ((1, first), (3, third)) if outcome == 1]
@@ -103,16 +105,16 @@ def test_full_disk_fails_all_of_its_group_that_it_undid(connection: Connection) 
     assert commits.run(insert(4)) == 1
 
 
-def test_connection_that_cannot_even_roll_back_commits_for_nobody(connection: Connection) -> None:
-    def close(connection: Connection) -> None:
+def test_connection_that_cannot_even_roll_back_commits_for_nobody(connection: SqliteConnection) -> None:
+    def close(_connection: Connection) -> None:
         connection.close()
 
-    outcomes = together(GroupCommit(connection), insert(1), close, insert(3))
+    outcomes = together(GroupCommit(SqliteWriter(connection)), insert(1), close, insert(3))
     assert all(isinstance(outcome, apsw.Error) for outcome in outcomes), outcomes
 
 
-def test_waiting_thread_that_is_interrupted_leaves_nobody_waiting(connection: Connection) -> None:
-    commits, held, began = GroupCommit(connection), threading.Event(), threading.Event()
+def test_waiting_thread_that_is_interrupted_leaves_nobody_waiting(connection: SqliteConnection) -> None:
+    commits, held, began = GroupCommit(SqliteWriter(connection)), threading.Event(), threading.Event()
 
     def hold(_connection: Connection) -> None:
         began.set()
@@ -131,8 +133,8 @@ def test_waiting_thread_that_is_interrupted_leaves_nobody_waiting(connection: Co
     assert parents(connection) == [1, 2]
 
 
-def test_thread_that_is_interrupted_at_any_line_leaves_nobody_waiting(connection: Connection) -> None:
-    commits, ids = GroupCommit(connection), itertools.count(1)
+def test_thread_that_is_interrupted_at_any_line_leaves_nobody_waiting(connection: SqliteConnection) -> None:
+    commits, ids = GroupCommit(SqliteWriter(connection)), itertools.count(1)
     for number in interrupted_everywhere(lambda: commits.run(insert(next(ids)))):
         following = threading.Thread(target=commits.run, args=(insert(-number),), daemon=True)
         following.start()

@@ -1,25 +1,24 @@
-"""What every part of the SQLite store rests on: the file, its queries, and the audit trail."""
+"""What every part of a store rests on: its database, the statements, and the audit trail."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.record import NOBODY, Action, Actor, AuditRecord, Target, record
 from rightful.clock import Clock, to_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
-from rightful.store import audit_chain, queries
+from rightful.store import audit_chain
 from rightful.store.connection import Connection, Row
-from rightful.store.sqlite_file import SqliteFile
+from rightful.store.transactions import Transactions
 from rightful.store.values import ChainEntry, NewRead
 
 
 class Records:
-    """Holds the file and its queries; writes audit records, in the transaction of what they record or by themselves."""
+    """Holds the database and its statements; writes audit records, in the transaction of what they record or by themselves."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, file: Transactions, clock: Clock) -> None:
         self._clock = clock
-        self._sql = queries.load()
-        self._file = SqliteFile(path)
+        self._sql = file.sql
+        self._file = file
 
     def _now(self) -> int:
         return to_microseconds(self._clock.now())
@@ -71,7 +70,9 @@ class Records:
 
     def chain(self, tenant_id: TenantId, *, after_seq: int = 0, limit: int = 1000) -> Sequence[ChainEntry]:
         """Return entries of a tenant's chain."""
-        return self._file.read(lambda connection: audit_chain.page(connection, self._sql, tenant_id, after_seq=after_seq, limit=limit))
+        return self._file.read(
+            lambda connection: audit_chain.page(connection, self._sql, tenant_id, after_seq=after_seq, limit=limit), tenant_id or None
+        )
 
     def add_chain_checkpoint(self, checkpoint: ChainCheckpoint) -> None:
         """Keep a signed checkpoint of a chain."""
@@ -79,17 +80,12 @@ class Records:
 
     def last_chain_checkpoint(self, tenant_id: TenantId) -> ChainCheckpoint | None:
         """Return the checkpoint of the latest record that has one."""
-        return self._file.read(lambda connection: audit_chain.last_checkpoint(connection, self._sql, tenant_id))
+        return self._file.read(lambda connection: audit_chain.last_checkpoint(connection, self._sql, tenant_id), tenant_id or None)
 
     def check(self) -> None:
-        """Write the schema's number again: a page of the file, as any commit writes."""
-
-        def task(connection: Connection) -> None:
-            version = connection.rows("PRAGMA user_version")[0]["user_version"]
-            connection.run(f"PRAGMA user_version = {int(version)}")
-
-        self._file.write(task)
+        """Write what changes nothing."""
+        self._file.check()
 
     def close(self) -> None:
-        """Close the file and give up its lock."""
+        """Let another service have the database."""
         self._file.close()

@@ -4,9 +4,9 @@ from rightful.clock import to_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
 from rightful.operation.model import ApprovalState, DataPolicyOperation, OperationStatus
-from rightful.store import rows, sqlite_listing
+from rightful.store import listing_sql, rows
 from rightful.store.connection import Connection, Row
-from rightful.store.sqlite_records import Records
+from rightful.store.records import Records
 from rightful.store.values import ListQuery
 
 
@@ -15,13 +15,13 @@ class Looking(Records):
 
     def get(self, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
         """Return an operation with its sources' progress."""
-        return self._file.read(lambda connection: self._get(connection, tenant_id, operation_id))
+        return self._file.read(lambda connection: self._get(connection, tenant_id, operation_id), tenant_id)
 
     def _get(self, connection: Connection, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
         row = self._one(connection, "get_operation", id=operation_id, tenant_id=tenant_id)
         if row is None:
             return None
-        sources = tuple(rows.source(each) for each in connection.each_row(self._sql["sources_of"], {"operation_id": operation_id}))
+        sources = tuple(rows.source(each) for each in connection.rows(self._sql["sources_of"], {"operation_id": operation_id}))
         return rows.operation(row, sources, *self._left(connection, row))
 
     def _left(self, connection: Connection, row: Row) -> tuple[int, float | None]:
@@ -51,17 +51,18 @@ class Looking(Records):
         """Return operations, without their sources."""
         if not query.subject_kinds:
             return ()
-        text, values = sqlite_listing.page(query)
+        text, values = listing_sql.page(query, self._file.hints)
 
         def task(connection: Connection) -> tuple[DataPolicyOperation, ...]:
             found = connection.rows(text, values)
             return tuple(rows.operation(row, (), *self._left(connection, row)) for row in found)
 
-        return self._file.read(task)
+        return self._file.read(task, query.tenant_id)
 
     def count(self, query: ListQuery) -> int:
         """Count what a query finds."""
         if not query.subject_kinds:
             return 0
-        text, values = sqlite_listing.selection(query)
-        return int(self._file.read(lambda connection: connection.rows(f"SELECT count(*) AS found {text}", values)[0]["found"]))
+        text, values = listing_sql.selection(query, self._file.hints)
+        found = self._file.read(lambda connection: connection.rows(f"SELECT count(*) AS found {text}", values), query.tenant_id)
+        return int(found[0]["found"])

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from rightful.audit.record import Action
@@ -11,7 +10,8 @@ from rightful.ids import TenantId
 from rightful.operation.model import SUBMIT_AGAIN, Failure
 from rightful.store import rows
 from rightful.store.connection import Connection, Row
-from rightful.store.sqlite_records import Records
+from rightful.store.records import Records
+from rightful.store.transactions import Transactions
 from rightful.store.values import ClaimedOperation, ClaimedRead, FinishSet, ReadSet, Scan
 
 _EXPIRED = Failure(code="approvalExpired", message=f"nobody approved the export in time; {SUBMIT_AGAIN}")
@@ -20,8 +20,8 @@ _EXPIRED = Failure(code="approvalExpired", message=f"nobody approved the export 
 class Claiming(Records):
     """Hands work out, and takes it back."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        super().__init__(path, clock)
+    def __init__(self, file: Transactions, clock: Clock) -> None:
+        super().__init__(file, clock)
         self._last_tenant = ""
         """Whose turn it was; tenants take turns."""
 

@@ -1,7 +1,9 @@
-"""Filters and orders of lists as SQL for SQLite: the text is made of literals of this module alone, every value is a parameter. Pure."""
+"""Filters and orders of lists as SQL: the text is made of literals of this module alone, every value is a parameter. Pure."""
 
 from collections.abc import Iterator
 from typing import assert_never
+
+import msgspec
 
 from rightful.clock import to_microseconds
 from rightful.operation.model import OperationStatus
@@ -37,15 +39,26 @@ _OPEN = frozenset({OperationStatus.NOT_STARTED, OperationStatus.RUNNING})
 Values = list[object]
 
 
-def selection(query: ListQuery) -> tuple[str, Values]:
+class Hints(msgspec.Struct, frozen=True):
+    """How a database is told which index to take."""
+
+    is_told: bool
+    """Whether it has to be: it has no statistics, and would rather read the list in order than the few that match."""
+
+
+SQLITE = Hints(is_told=True)
+POSTGRES = Hints(is_told=False)
+
+
+def selection(query: ListQuery, hints: Hints = SQLITE) -> tuple[str, Values]:
     """Return `FROM … WHERE …` for what a query finds, wherever its page begins, and the values of its parameters."""
-    writer = _Writer(query.where)
+    writer = _Writer(query.where, hints)
     return writer.selection(query), writer.values
 
 
-def page(query: ListQuery) -> tuple[str, Values]:
+def page(query: ListQuery, hints: Hints = SQLITE) -> tuple[str, Values]:
     """Return the statement that reads one page of what a query finds, and the values of its parameters."""
-    writer = _Writer(query.where)
+    writer = _Writer(query.where, hints)
     text = writer.selection(query)
     if query.after is not None:
         text += f" AND {writer.after(query.order, query.after)}"
@@ -66,7 +79,7 @@ def _conjunction(term: Filter) -> Iterator[Filter]:
 
 
 def _looked_up(where: Filter | None) -> frozenset[Field]:
-    """Return what may be looked up in an index: SQLite has no statistics, and would rather read the list in order than the few that match.
+    """Return what may be looked up in an index.
 
     One value has its rows in the list's order; those of several are sorted.
     """
@@ -83,9 +96,10 @@ def _looked_up(where: Filter | None) -> frozenset[Field]:
 class _Writer:
     """Writes conditions, and gathers their values in the same order."""
 
-    def __init__(self, where: Filter | None) -> None:
+    def __init__(self, where: Filter | None, hints: Hints) -> None:
         self.values: Values = []
-        looked_up = _looked_up(where)
+        self._hints = hints
+        looked_up = _looked_up(where) if hints.is_told else frozenset(_COLUMNS)
         # `+` before a column: SQLite does not look for an index of it.
         self.columns = {field: name if field in looked_up else f"+{name}" for field, name in _COLUMNS.items()}
 
@@ -122,19 +136,22 @@ class _Writer:
             case Not(term=inner):
                 return f"NOT ({self._condition(inner)})"
             case All(terms=terms):
-                return "(" + " AND ".join([self._condition(each) for each in terms] or ["1"]) + ")"
+                return "(" + " AND ".join([self._condition(each) for each in terms] or ["1 = 1"]) + ")"
             case Any(terms=terms):
-                return "(" + " OR ".join([self._condition(each) for each in terms] or ["0"]) + ")"
+                return "(" + " OR ".join([self._condition(each) for each in terms] or ["1 = 0"]) + ")"
             case _:  # pragma: no cover - the type checker sees that there is no other
                 assert_never(term)
 
     def _in(self, field: Field, found: tuple[object, ...]) -> str:
+        if not found:
+            return "1 = 0"
         self.values += found
         # One value by `=`: SQLite then reads an index in the list's order, which it does not for IN.
         if len(found) != 1:
             return f"{self.columns[field]} IN ({_marks(found)})"
         # A status narrows more than a span of time does, which SQLite would otherwise prefer where it has two ends.
-        return f"likelihood({self.columns[field]} = ?, 0.001)" if field is Field.STATUS else f"{self.columns[field]} = ?"
+        is_rare = field is Field.STATUS and self._hints.is_told
+        return f"likelihood({self.columns[field]} = ?, 0.001)" if is_rare else f"{self.columns[field]} = ?"
 
     def _time(self, term: TimeCompared) -> str:
         column = self.columns[term.field]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import apsw
 import msgspec
 
 from rightful.audit.record import NOBODY, OK, Action, Actor
@@ -13,8 +12,8 @@ from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store import rows
-from rightful.store.connection import Connection
-from rightful.store.sqlite_looking import Looking
+from rightful.store.connection import Connection, ConstraintBroken
+from rightful.store.looking import Looking
 from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Completion, Entry, NewRead, SourceOutcome
 
 
@@ -87,7 +86,7 @@ class Delivering(Looking):
     def entries(self, operation_id: OperationId, source_name: str | None = None, partition: int | None = None) -> tuple[Entry, ...]:
         """Return entries, ordered by source, partition, number and revision."""
         parameters = {"operation_id": operation_id, "source_name": source_name, "partition": partition}
-        return self._file.read(lambda connection: tuple(map(rows.entry, connection.each_row(self._sql["entries"], parameters))))
+        return self._file.read(lambda connection: tuple(map(rows.entry, connection.rows(self._sql["entries"], parameters))))
 
     def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
         """Put down how far reads are."""
@@ -124,7 +123,7 @@ class Delivering(Looking):
                 size_bytes=row["size_bytes"],
                 estimated_bytes=row["estimated_bytes"],
             )
-            for row in connection.each_row(self._sql["reads_of"], {"operation_id": operation_id})
+            for row in connection.rows(self._sql["reads_of"], {"operation_id": operation_id})
         ]
         parameters = {
             "id": operation_id,
@@ -171,7 +170,7 @@ class Delivering(Looking):
     def outcomes(self, operation_id: OperationId) -> tuple[SourceOutcome, ...]:
         """Return what is known of each read."""
         parameters = {"operation_id": operation_id}
-        return self._file.read(lambda connection: tuple(map(rows.outcome, connection.each_row(self._sql["outcomes"], parameters))))
+        return self._file.read(lambda connection: tuple(map(rows.outcome, connection.rows(self._sql["outcomes"], parameters))))
 
     def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
         """Give an operation back that could not be finished now."""
@@ -203,7 +202,7 @@ class Delivering(Looking):
                     lost.append(operation_id)
                     continue
                 connection.run(self._sql["forget_entries"], {"operation_id": operation_id})
-                connection.run(self._sql["forget_reads"], {"operation_id": operation_id})
+                connection.run(self._sql["forget_reads"], {"operation_id": operation_id, "nothing": b""})
                 operation = completion.operation
                 self._record(connection, Action.COMPLETE, OK, operation_id, (operation.tenant_id, operation.subject_id))
             return tuple(lost)
@@ -245,7 +244,7 @@ class Delivering(Looking):
             if resumed is None:
                 try:
                     resumed = self._one(connection, "resume_operation", **parameters)
-                except apsw.ConstraintError:  # a newer operation of the same caller, subject and container has not ended
+                except ConstraintBroken:  # a newer operation of the same caller, subject and container has not ended
                     return None
                 if resumed is None:
                     return None
@@ -253,7 +252,7 @@ class Delivering(Looking):
             self._record(connection, Action.RESUME, OK, operation_id, rows.whose(resumed), by=by)
             return self._get(connection, tenant_id, operation_id)
 
-        return self._file.write(task)
+        return self._file.write(task, tenant_id)
 
 
 def _fence(read: ClaimedRead, owner: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from rightful.ids import OperationId, TenantId
 from rightful.operation.model import OperationStatus
 from rightful.store import rows
 from rightful.store.connection import Connection
-from rightful.store.sqlite_records import Records
+from rightful.store.records import Records
 from rightful.store.values import FingerprintUse
 
 _ENDED = frozenset({OperationStatus.COMPLETE, OperationStatus.FAILED})
@@ -19,7 +19,7 @@ class Fingerprints(Records):
 
     def fingerprints(self, tenant_id: TenantId, operation_id: OperationId) -> bytes | None:
         """Return what is kept of a complete operation."""
-        row = self._file.read(lambda connection: self._one(connection, "fingerprints", id=operation_id, tenant_id=tenant_id))
+        row = self._file.read(lambda connection: self._one(connection, "fingerprints", id=operation_id, tenant_id=tenant_id), tenant_id)
         return None if row is None else row["sealed_fingerprints"]
 
     def forget_fingerprints(self, tenant_id: TenantId, operation_id: OperationId, by: Actor = NOBODY) -> bool | None:
@@ -34,12 +34,12 @@ class Fingerprints(Records):
             self._record(connection, Action.FORGET_FINGERPRINTS, OK, operation_id, rows.whose(forgotten), by=by)
             return True
 
-        return self._file.write(task)
+        return self._file.write(task, tenant_id)
 
     def forget_old_fingerprints(self, tenant_id: TenantId, before: datetime) -> int:
         """Erase what is kept of operations that ended before."""
         parameters = {"tenant_id": tenant_id, "before": to_microseconds(before)}
-        return self._file.write(lambda connection: connection.run(self._sql["forget_old_fingerprints"], parameters))
+        return self._file.write(lambda connection: connection.run(self._sql["forget_old_fingerprints"], parameters), tenant_id)
 
     def fingerprint_use(self, operation_id: OperationId) -> FingerprintUse | None:
         """Say why there may be files with fingerprints of an operation."""

@@ -8,7 +8,7 @@ from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store import rows
 from rightful.store.connection import Connection, Row
-from rightful.store.sqlite_looking import Looking
+from rightful.store.looking import Looking
 from rightful.store.values import BoundOperation, Entry, Intent, NewApproval, NewRead, Repeat, RepeatKey
 
 
@@ -34,7 +34,7 @@ class Submitting(Looking):
                     "subject_id": intent.subject_id,
                     "subject_kind": intent.subject_kind.value,
                     "caller_key": intent.caller_key,
-                    "by_application": intent.is_by_application,
+                    "by_application": int(intent.is_by_application),
                     "container_key": intent.container_key,
                     "request_digest": intent.request_digest,
                     "correlation_id": intent.correlation_id,
@@ -52,7 +52,7 @@ class Submitting(Looking):
             self._add_repeat_keys(connection, intent, intent.operation_id)
             return None
 
-        return self._file.write(task)
+        return self._file.write(task, intent.tenant_id)
 
     def _add_repeat_keys(self, connection: Connection, intent: Intent, operation_id: OperationId) -> None:
         """Let an intent's keys name an operation, where they name none that counts."""
@@ -129,11 +129,11 @@ class Submitting(Looking):
 
     def intents(self) -> tuple[Intent, ...]:
         """Return the intents that were never promoted."""
-        return self._file.read(lambda connection: tuple(map(rows.intent, connection.each_row(self._sql["intents"]))))
+        return self._file.read(lambda connection: tuple(map(rows.intent, connection.rows(self._sql["intents"]))))
 
     def count_open(self, tenant_id: TenantId) -> int:
         """Return how many operations have not ended, which the database counts as they begin and end."""
-        row = self._file.read(lambda connection: self._one(connection, "count_open", tenant_id=tenant_id))
+        row = self._file.read(lambda connection: self._one(connection, "count_open", tenant_id=tenant_id), tenant_id)
         return int(row["number"]) if row is not None else 0
 
     def decide(
@@ -158,8 +158,8 @@ class Submitting(Looking):
             self._record(connection, action, OK, operation_id, rows.whose(decided), by=by)
             return self._get(connection, tenant_id, operation_id)
 
-        return self._file.write(task)
+        return self._file.write(task, tenant_id)
 
     def bound(self) -> tuple[BoundOperation, ...]:
         """Return the operations that have not ended and have to do with an approval."""
-        return self._file.read(lambda connection: tuple(map(rows.bound, connection.each_row(self._sql["bound"]))))
+        return self._file.read(lambda connection: tuple(map(rows.bound, connection.rows(self._sql["bound"]))))

@@ -1,15 +1,14 @@
-"""Every sealed value of a SQLite store sealed anew, while no service works on it."""
+"""Every sealed value of a store sealed anew, while no service works on it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from pathlib import Path
 
 from rightful.audit.record import AuditRecord
 from rightful.ids import OperationId, TenantId
-from rightful.store import audit_chain, queries
+from rightful.store import audit_chain
 from rightful.store.connection import Connection, Row
-from rightful.store.sqlite_file import SqliteFile
+from rightful.store.transactions import Transactions
 
 Reseal = Callable[[str, bytes, TenantId, OperationId], bytes]
 """Gets a column and what is sealed in it; returns what to put there, the same bytes where they may stay."""
@@ -18,12 +17,12 @@ _BATCH = 500
 _TABLES = (("sealed_operations", "reseal_operation"), ("sealed_reads", "reseal_read"), ("sealed_entries", "reseal_entry"))
 
 
-class SqliteResealing:
-    """Holds a store's lock, which no service then gets, until it is closed; raises `ConfigurationError` where one has it."""
+class Resealing:
+    """Has a store's database, which no service then gets, until it is closed."""
 
-    def __init__(self, path: Path) -> None:
-        self._sql = queries.load()
-        self._file = SqliteFile(path)
+    def __init__(self, file: Transactions) -> None:
+        self._sql = file.sql
+        self._file = file
 
     def reseal(self, reseal: Reseal) -> int:
         """Give every sealed value to a function and put back what it returns; returns how many rows were changed.

@@ -1,0 +1,73 @@
+"""A connection to a SQLite file whose statements hold the interpreter up as little as can be (ADR 0027)."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import apsw
+
+from rightful.store.connection import ConstraintBroken, Parameters, Row, Unstorable
+
+_STATEMENTS = 256
+"""How many statements are kept prepared; lists have as many forms as callers have filters."""
+
+
+class SqliteConnection:
+    """See `store.connection.Connection`; raises `apsw.Error` besides, `apsw.BusyError` where a lock was waited for too long."""
+
+    def __init__(self, path: Path, *, busy_s: float) -> None:
+        self._connection = apsw.Connection(str(path), statementcachesize=_STATEMENTS)
+        self._connection.set_busy_timeout(int(busy_s * 1000))
+        self._names: dict[str, tuple[str, ...]] = {}
+
+    def run(self, statement: str, parameters: Parameters = ()) -> int:
+        """Run a statement to its end."""
+        try:
+            for _ in self._connection.execute(statement, parameters):
+                pass
+        except (apsw.ConstraintError, apsw.BindingsError) as error:
+            raise _translated(error) from error
+        return self._connection.changes()
+
+    def run_each(self, statement: str, parameters: Iterable[Parameters]) -> None:
+        """Run a statement to its end with each of the parameters in turn."""
+        try:
+            for _ in self._connection.executemany(statement, parameters):
+                pass
+        except (apsw.ConstraintError, apsw.BindingsError) as error:
+            raise _translated(error) from error
+
+    def rows(self, statement: str, parameters: Parameters = ()) -> list[Row]:
+        """Run a statement to its end; return its rows."""
+        return list(self.each_row(statement, parameters))
+
+    def each_row(self, statement: str, parameters: Parameters = ()) -> Iterator[Row]:
+        """Run a statement as its rows are asked for; until the last one it reads the file as it was at the first."""
+        try:
+            cursor = self._connection.execute(statement, parameters)
+            names: tuple[str, ...] = ()
+            for row in cursor:
+                names = names or self._names_of(statement, cursor)
+                yield dict(zip(names, row, strict=True))
+        except (apsw.ConstraintError, apsw.BindingsError) as error:
+            raise _translated(error) from error
+
+    def _names_of(self, statement: str, cursor: apsw.Cursor) -> tuple[str, ...]:
+        names = self._names.get(statement)
+        if names is None:
+            if len(self._names) >= _STATEMENTS:
+                self._names.clear()
+            names = self._names[statement] = tuple(column[0] for column in cursor.get_description())
+        return names
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether one was begun and has not ended."""
+        return self._connection.in_transaction
+
+    def close(self) -> None:
+        """Release the file; what was begun and not committed is undone. Again, it does nothing."""
+        self._connection.close(force=True)
+
+
+def _translated(error: apsw.Error) -> ConstraintBroken | Unstorable:
+    return ConstraintBroken(str(error)) if isinstance(error, apsw.ConstraintError) else Unstorable(str(error))
