@@ -41,11 +41,22 @@ def running(config: Config, *, clock: Clock | None = None, meters: Meters | None
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
     engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock, scans=runtime.scans(tenants))
     trail = audit_trail.build(config, store, clock)
-    service = Service(config=config, tenants=tenants, store=store, storages=storages, engine=engine, work=work, trail=trail, clock=clock)
+    service = Service(
+        config=config,
+        tenants=tenants,
+        store=store,
+        storages=storages,
+        engine=engine,
+        work=work,
+        trail=trail,
+        clock=clock,
+        meters=meters,
+    )
     try:
         service.start()
         work.estimator.start()
         work.keeper.start()
+        service.watch.start()
         trail.start()
         yield service
     finally:

@@ -27,6 +27,9 @@ class Meters:
     def watch(self, backlog: Callable[[], Backlog]) -> None:
         """Ask for the backlog whenever somebody wants to know."""
 
+    def due(self, tenant_id: str, *, soon: int, over: int) -> None:
+        """Note how many requests of a tenant near the last day to answer them, and how many are past it."""
+
     def request(self, method: str, route: str, status: int, elapsed_s: float) -> None:
         """Note that a request was answered."""
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -79,6 +79,8 @@ class PrometheusMeters(Meters):
         )
         self._retried = Counter("rightful_source_retries", "Reads that are tried again", ["source"], registry=registry)
         self._waited = Counter("rightful_storage_waits", "Times that a storage location was waited for", ["code"], registry=registry)
+        self._due_soon = Gauge("rightful_requests_due_soon", "Requests whose last day is near", ["tenant"], registry=registry)
+        self._overdue = Gauge("rightful_requests_overdue", "Requests that are not answered in time", ["tenant"], registry=registry)
         # Looking a child up by its labels costs more than counting.
         self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._codes: set[str] = set()
@@ -86,6 +88,11 @@ class PrometheusMeters(Meters):
     def watch(self, backlog: Callable[[], Backlog]) -> None:
         """Have the store asked whenever somebody asks."""
         self.registry.register(_BacklogCollector(backlog))
+
+    def due(self, tenant_id: str, *, soon: int, over: int) -> None:
+        """Take how many there are now."""
+        self._due_soon.labels(tenant_id).set(soon)
+        self._overdue.labels(tenant_id).set(over)
 
     def request(self, method: str, route: str, status: int, elapsed_s: float) -> None:
         """Count a request."""

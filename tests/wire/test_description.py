@@ -1,5 +1,6 @@
 """Answers have the properties and types that `$metadata` gives them, all of them, and no other."""
 
+import datetime as dt
 import json
 import re
 import subprocess
@@ -7,10 +8,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 from tests.wire.world import ANN, BEN, GUEST_PROFILE, TENANT, World, new_location, world
 
 from rightful.graph import csdl
+from rightful.operation import deadline
 from rightful.operation.model import Failure, SourceProgress, SourceState
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
@@ -41,6 +44,8 @@ class Metadata:
                 assert isinstance(value, str)
             case "Edm.DateTimeOffset":
                 assert MOMENT.fullmatch(value)
+            case "Edm.Date":
+                assert dt.date.fromisoformat(value).isoformat() == value
             case "Edm.Boolean":
                 assert isinstance(value, bool)
             case "Edm.Double":
@@ -68,6 +73,7 @@ SHOWN = (
     "microsoft.graph.inboundSharedUserProfile",
     "rightful.failure",
     "rightful.approval",
+    "rightful.deadline",
     "rightful.source",
     "rightful.package",
     "rightful.exportPreview",
@@ -90,6 +96,10 @@ def opened() -> Any:
         waits = Failure(code="StorageRefused", message="m")
         progress = tuple(SourceProgress(source_name=state.value, state=state, rows=1) for state in SourceState)
         running = one.exports.operations[third.operation_id]
+        gdpr, days = deadline.regulations()["gdpr"], deadline.Calendar(dt.UTC)
+        failed = one.exports.operations[second.operation_id]
+        one.exports.put(msgspec.structs.replace(failed, deadline=deadline.deadline(failed.submitted_at, gdpr, days)))
+        extension = deadline.Extension(at=running.submitted_at, reason=deadline.Reason.COMPLEXITY)
         one.exports.put(
             type(running)(
                 **{name: getattr(running, name) for name in running.__struct_fields__}
@@ -98,6 +108,7 @@ def opened() -> Any:
                     "sources": progress,
                     "language": "de",
                     "recipient": "age1",
+                    "deadline": deadline.deadline(running.submitted_at, gdpr, days, extension),
                     "since": "e0000000-0000-4000-8000-000000000000",
                 }
             )

@@ -21,6 +21,7 @@ _ACTIVITIES: Mapping[Action, int] = {
     Action.RESUME: _UPDATE,
     Action.APPROVE: _UPDATE,
     Action.REJECT: _UPDATE,
+    Action.EXTEND: _UPDATE,
     Action.PREVIEW: _READ,
     Action.READ_OPERATION: _READ,
     Action.LIST_OPERATIONS: _READ,

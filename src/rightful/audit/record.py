@@ -34,6 +34,8 @@ class Action(enum.StrEnum):
     RESUME = "resume"
     APPROVE = "approve"
     REJECT = "reject"
+    EXTEND = "extend"
+    """The time to answer a request was extended."""
     FORGET_FINGERPRINTS = "forgetFingerprints"
     """What was kept of an export to compare later ones with was erased on request."""
     PREVIEW = "preview"

@@ -175,6 +175,10 @@ class Client:
         """Approve or reject an operation that waits for it."""
         self.call("POST", f"/v1.0/dataPolicyOperations/{quote(operation_id, safe='')}/{'approve' if is_approved else 'reject'}")
 
+    def extend(self, operation_id: str, reason: str) -> None:
+        """Extend the time to answer a request."""
+        self.call("POST", f"/v1.0/dataPolicyOperations/{quote(operation_id, safe='')}/extend", {"reason": reason})
+
     def forget(self, operation_id: str) -> None:
         """Erase what is kept of an export to compare later ones with."""
         self.call("POST", f"/v1.0/dataPolicyOperations/{quote(operation_id, safe='')}/forget")

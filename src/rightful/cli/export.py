@@ -25,6 +25,11 @@ from rightful.language import OFFERED
     help="- for a container's SAS URL on the first line of stdin, or a named account. A SAS URL as LOCATION works too, and stands in the"
     " list of processes and the shell's history.",
 )
+@click.option(
+    "--received",
+    metavar="TIME",
+    help="When the person asked: 2026-11-03, or 2026-11-03T09:30:00Z. The time to answer runs from then.  [default: now]",
+)
 @click.option("--since", metavar="ID", help="An earlier, complete export of the same person: bring only what is new or changed since.")
 @click.option("--inbound", is_flag=True, help="SUBJECT is the user id of an inbound shared user profile.")
 @click.option(
@@ -42,6 +47,7 @@ def command(
     subject: str,
     location: str,
     *,
+    received: str | None,
     since: str | None,
     inbound: bool,
     language: str,
@@ -69,6 +75,7 @@ def command(
             storage_location,
             inbound=inbound,
             since=since,
+            receivedDateTime=received,
             language=language or None,
             recipient=recipient,
             passphrase=chosen,

@@ -11,11 +11,13 @@ from rightful.cli.follow import describe_source
 from rightful.cli.invocation import again, current
 from rightful.cli.output import emit, emit_json, emit_table, format_bytes, format_duration, say
 from rightful.cli.wire import Operation
+from rightful.clock import SystemClock, nanoseconds_of
 from rightful.operation.model import SUBMIT_AGAIN
 from rightful.redaction import printable
 from rightful.storage.location import AccountLocation
 from rightful.storage.registry import account_folder
 
+_DAY_NS = 86_400 * 10**9
 _UNAPPROVED = frozenset({"rejected", "approvalExpired", "requestChanged"})
 
 
@@ -35,6 +37,7 @@ def show(operation: Operation, *, as_json: bool) -> None:
         ("subject", operation.subject_id),
         ("since", operation.since or ""),
         ("submitted", operation.submitted_at),
+        ("due", _due_of(operation)),
         ("completed", operation.completed_at or ""),
         ("storage", operation.storage_location or ""),
         ("language", operation.language or ""),
@@ -75,6 +78,39 @@ def _place_of(operation: Operation) -> Path | None:
     return there[0] if len(there) == 1 else None
 
 
+def _due_of(operation: Operation) -> str:
+    """Say by when a request has to be answered, and by which regulation."""
+    due = operation.deadline
+    if due is None:
+        return ""
+    also = f"extended: {due.reason}" if due.reason else f"extendable to {due.extendable_to}" if due.extendable_to else ""
+    received = f"received {due.received_at}" if due.received_at != operation.submitted_at else ""
+    return f"{due.due_on} ({', '.join(filter(None, (due.regulation, received, also, _lateness(operation))))})"
+
+
+def _lateness(operation: Operation) -> str:
+    """Say how near the last day is, of what is not answered, or that it was missed."""
+    due = operation.deadline
+    if due is None:
+        return ""
+    ended = operation.completed_at if operation.status == "complete" else None
+    now = nanoseconds_of(ended) if ended else nanoseconds_of(SystemClock().now().isoformat())
+    last = nanoseconds_of(due.due_at)
+    if now is None or last is None:
+        return ""
+    days = (last - now) // _DAY_NS
+    if days < 0:
+        return "answered late" if ended else "overdue"
+    return "" if ended else f"{days} days left" if days != 1 else "1 day left"
+
+
+def _due_in_list(operation: Operation) -> str:
+    if operation.deadline is None:
+        return ""
+    is_over = _lateness(operation) in {"overdue", "answered late"}
+    return f"{operation.deadline.due_on}{' (overdue)' if is_over and operation.status != 'complete' else ''}"
+
+
 def _standing(operation: Operation) -> str:
     return f"{operation.status} ({operation.waiting_for.code})" if operation.waiting_for else operation.status
 
@@ -84,11 +120,20 @@ def show_all(operations: Sequence[Operation], *, as_json: bool) -> None:
     if as_json:
         emit_json([as_data(operation) for operation in operations])
         return
-    heads = ("operation", "status", "done", "submitted", "subject", "storage")
+    has_due = any(item.deadline is not None for item in operations)
+    heads = ("operation", "status", "done", "submitted", *(("due",) if has_due else ()), "subject", "storage")
     emit_table(
         heads,
         [
-            (item.id, _standing(item), f"{item.progress:.0f} %", item.submitted_at, item.subject_id, item.storage_location or "")
+            (
+                item.id,
+                _standing(item),
+                f"{item.progress:.0f} %",
+                item.submitted_at,
+                *((_due_in_list(item),) if has_due else ()),
+                item.subject_id,
+                item.storage_location or "",
+            )
             for item in operations
         ],
     )

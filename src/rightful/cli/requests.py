@@ -11,6 +11,7 @@ from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit_json, say
 from rightful.cli.report import show, show_all, verdict
 from rightful.clock import SystemClock
+from rightful.operation.deadline import Reason
 
 STATUSES = ("notStarted", "running", "complete", "failed")
 
@@ -28,7 +29,7 @@ _operation_id = click.argument("operation_id", metavar="ID", callback=_some_id)
 @click.group()
 @global_options
 def command() -> None:
-    """List, show, watch, cancel, resume, approve and reject exports."""
+    """List, show, watch, cancel, resume, extend, approve and reject exports."""
 
 
 @command.command("list")
@@ -113,6 +114,28 @@ def _decide(operation_id: str, *, is_approved: bool, server: str | None, token_f
         client.decide(operation_id, is_approved=is_approved)
     said = f"{operation_id} is {'approved; it begins' if is_approved else 'rejected'}"
     return _done(operation_id, "approved", said, is_so=is_approved)
+
+
+@command.command("extend")
+@_operation_id
+@click.option(
+    "--reason",
+    type=click.Choice([reason.value for reason in Reason]),
+    required=True,
+    help="Why: the complexity or the number of requests, as the regulation allows; some allow another reason.",
+)
+@connection_options
+@global_options
+def extend(operation_id: str, *, reason: str, server: str | None, token_file: Path | None, tenant: str | None) -> int:
+    """Extend the time to answer a request, once, as the tenant's regulation allows.
+
+    The person has to be told of it, and why, before the first period is over. `requests show` says until when.
+    """
+    with open_client(current(), server=server, token_file=token_file, tenant=tenant) as client:
+        client.extend(operation_id, reason)
+        operation, _ = client.operation(operation_id)
+    until = operation.deadline.due_on if operation.deadline is not None else ""
+    return _done(operation_id, "extended", f"{operation_id} has to be answered by {until} now; tell the person, and why")
 
 
 @command.command("forget")

@@ -47,6 +47,18 @@ class ApprovalLine(msgspec.Struct, frozen=True, kw_only=True):
     decided_by: str | None = msgspec.field(name="decidedBy", default=None)
 
 
+class DeadlineLine(msgspec.Struct, frozen=True, kw_only=True):
+    """By when a request has to be answered."""
+
+    regulation: str = ""
+    received_at: str = msgspec.field(name="receivedDateTime", default="")
+    due_on: str = msgspec.field(name="dueDate", default="")
+    due_at: str = msgspec.field(name="dueDateTime", default="")
+    extendable_to: str | None = msgspec.field(name="extendableTo", default=None)
+    extended_at: str | None = msgspec.field(name="extendedDateTime", default=None)
+    reason: str | None = msgspec.field(name="extensionReason", default=None)
+
+
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """A data policy operation as the service shows it (GRAPH-02)."""
 
@@ -64,6 +76,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     failure: Reason | None = msgspec.field(name="failureReason", default=None)
     waiting_for: Reason | None = msgspec.field(name="waitingFor", default=None)
     approval: ApprovalLine | None = None
+    deadline: DeadlineLine | None = None
     sources: tuple[SourceLine, ...] = ()
     package: PackageLine | None = None
 

@@ -14,6 +14,7 @@ from rightful.config.document import Mapping, Node, Scalar
 from rightful.config.model import (
     AuditSettings,
     Config,
+    DeadlineSettings,
     DirectoryConfig,
     ExportSettings,
     GraphSettings,
@@ -41,6 +42,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "limits": LimitSettings,
     "export": ExportSettings,
     "receipts": ReceiptSettings,
+    "deadlines": DeadlineSettings,
     "storage": StorageSettings,
     "statement": StatementSettings,
 }
@@ -178,6 +180,7 @@ class _Loader:
         sections: dict[str, Any] = {key: self._section(node, cls, key, setting) for key, cls in _SECTIONS.items()}
         draft.identity, draft.storage, draft.export = sections["identity"], sections["storage"], sections["export"]
         draft.statement = sections["statement"]
+        draft.deadlines = sections["deadlines"]
         draft.directory = self._directory(node, setting, draft)
         sources = self._sources(node, setting, draft)
         draft.source_names = tuple(sources)

@@ -12,6 +12,7 @@ import msgspec
 
 from rightful.identity.model import Algorithm
 from rightful.ids import TenantId
+from rightful.operation.deadline import NO_REGULATION
 from rightful.package import minisign
 from rightful.package.forms import Form
 from rightful.package.label import Label, StatementSettings
@@ -128,6 +129,21 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The same, of one application."""
     queued: Annotated[int, msgspec.Meta(ge=1)] = 100_000
     """Operations that have not ended; one more is answered 429."""
+
+
+class DeadlineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By when requests have to be answered."""
+
+    regulation: str = NO_REGULATION
+    """`gdpr`, `uk-gdpr`, `ccpa`, `pipeda` or `lgpd`: operations say by when they have to be answered, and the service warns in time.
+    `none`: nothing is said."""
+    time_zone: str = "UTC"
+    """Whose days count, for instance `Europe/Berlin`."""
+    holidays: tuple[str, ...] = ()
+    """Public holidays where the controller is, `2026-12-25`, or `12-25` for every year: where the regulation says so, a period does not
+    end on one, nor on a Saturday or Sunday."""
+    warn_days: Annotated[int, msgspec.Meta(ge=0, le=90)] = 7
+    """How many days before its last day the service warns of a request."""
 
 
 class ReceiptSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -277,6 +293,7 @@ class TenantConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     limits: LimitSettings = LimitSettings()
     export: ExportSettings = ExportSettings()
     receipts: ReceiptSettings = ReceiptSettings()
+    deadlines: DeadlineSettings = DeadlineSettings()
     storage: StorageSettings = StorageSettings()
     statement: StatementSettings = StatementSettings()
     directory: DirectoryConfig

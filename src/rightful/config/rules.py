@@ -12,7 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 
 from rightful import language
+from rightful.config.deadlines import check_deadlines
 from rightful.config.model import (
+    DeadlineSettings,
     DirectoryConfig,
     ExportSettings,
     IdentitySettings,
@@ -62,6 +64,7 @@ class TenantDraft:
     storage: StorageSettings | None = None
     export: ExportSettings | None = None
     statement: StatementSettings | None = None
+    deadlines: DeadlineSettings | None = None
     directory: DirectoryConfig | None = None
     sources: list[SourceConfig] = field(default_factory=list)
     source_names: tuple[str, ...] = ()
@@ -172,13 +175,12 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
         _check_directories(draft.identity.issuers, draft.id, f"{draft.setting}.identity.issuers", complain)
     if draft.storage is not None:
         _check_storage(draft.storage, f"{draft.setting}.storage", complain)
-    if draft.export is not None and len(set(draft.export.formats)) < len(draft.export.formats):
-        complain(f"{draft.setting}.export.formats", "names a form twice", "write each once")
-    if draft.export is not None and draft.export.language and not language.lookup(draft.export.language):
-        hint = f"write one of {', '.join(language.OFFERED)}"
-        complain(f"{draft.setting}.export.language", "is no tag of a language that packages are written in", hint)
+    if draft.export is not None:
+        _check_export(draft.export, f"{draft.setting}.export", complain)
     if draft.statement is not None:
         check_statement(draft.statement, f"{draft.setting}.statement", complain)
+    if draft.deadlines is not None:
+        check_deadlines(draft.deadlines, f"{draft.setting}.deadlines", complain)
     sources = f"{draft.setting}.sources"
     _check_source_names(draft.source_names, sources, complain)
     kinds = None
@@ -188,6 +190,15 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
     _check_leak_kinds(draft, kinds, complain)
     for source in draft.sources:
         _check_source(source, draft, kinds, join(sources, source.name), complain)
+
+
+def _check_export(export: ExportSettings, setting: str, complain: Complain) -> None:
+    """Each form once, and a language that there is."""
+    if len(set(export.formats)) < len(export.formats):
+        complain(f"{setting}.formats", "names a form twice", "write each once")
+    if export.language and not language.lookup(export.language):
+        hint = f"write one of {', '.join(language.OFFERED)}"
+        complain(f"{setting}.language", "is no tag of a language that packages are written in", hint)
 
 
 def _check_leak_kinds(draft: TenantDraft, kinds: frozenset[str] | None, complain: Complain) -> None:

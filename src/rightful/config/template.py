@@ -55,6 +55,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "limits": model.LimitSettings,
         "export": model.ExportSettings,
         "receipts": model.ReceiptSettings,
+        "deadlines": model.DeadlineSettings,
         "storage": model.StorageSettings,
         "statement": StatementSettings,
         "source": model.SourceConfig,
@@ -159,6 +160,17 @@ tenants:
       key: {file: receipt.key}
       @ receipts.earlier_keys
       # earlier_keys: []
+
+    @ tenant.deadlines
+    deadlines:
+      @ deadlines.regulation
+      # regulation: gdpr
+      @ deadlines.time_zone
+      # time_zone: Europe/Berlin
+      @ deadlines.holidays
+      # holidays: [01-01, 05-01, 12-25, 12-26, 2027-03-26, 2027-03-29]
+      @ deadlines.warn_days
+      # warn_days: 7
 
     @ tenant.storage
     storage:

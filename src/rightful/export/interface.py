@@ -5,6 +5,7 @@ fault, `SourceError` where a directory does not answer. Whoever calls them has a
 """
 
 import enum
+from datetime import date, datetime
 from typing import Protocol
 
 import msgspec
@@ -29,6 +30,8 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The earlier operation to bring only the difference to, as it came in the body; None where all is to be brought."""
     client_request_id: str = ""
     """As the caller sent it; empty where it was made here (then it names no repeat)."""
+    received: datetime | date | None = None
+    """When the person's request was received: a moment, or a day; None where the request does not say."""
     language: str = ""
     """Of the package, one of `language.OFFERED`; empty where the request does not say."""
     recipient: str = ""
@@ -137,6 +140,14 @@ class Exports(Protocol):
 
         Raises `Forbidden` where the caller is no person or asked for the export, `Conflict` where the operation waits for no approval,
         `NotFound` where there is none.
+        """
+        ...
+
+    def extend(self, tenant_id: TenantId, operation_id: OperationId, reason: str, by: Actor = NOBODY) -> DataPolicyOperation:
+        """Extend the time to answer a request, once, as the tenant's regulation allows; the caller tells the person.
+
+        Raises `InvalidRequest` where the reason is none of the regulation's, `Conflict` where the time is over, was extended before, or
+        cannot be, or the operation is complete, `NotFound` where there is none.
         """
         ...
 

@@ -12,6 +12,7 @@ from rightful.engines.interface import Engine
 from rightful.errors import Conflict, InvalidRequest, NotFound
 from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
+from rightful.export.deadlines import Deadlines, DeadlineWatch
 from rightful.export.interface import Note, SubmitRequest, Unready
 from rightful.export.preview import Preview, preview
 from rightful.export.readiness import Readiness
@@ -22,6 +23,7 @@ from rightful.export.work import Work
 from rightful.faults import describe
 from rightful.identity.model import Caller
 from rightful.ids import OperationId, TenantId
+from rightful.meters import Meters
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.sealing import Sealer
 from rightful.storage.location import parse_location
@@ -53,6 +55,7 @@ class Service:
         work: Work,
         trail: AuditTrail,
         clock: Clock,
+        meters: Meters | None = None,
     ) -> None:
         self._tenants = tenants
         self._store = store
@@ -65,6 +68,9 @@ class Service:
         self._readiness = Readiness(store, engine, clock)
         self._trail = trail
         self._approvals = Approvals(store, self._sealer, clock)
+        self._deadlines = Deadlines({tenant_id: tenant.config for tenant_id, tenant in tenants.items()}, store, clock)
+        self.watch = DeadlineWatch(self._deadlines, clock, meters or Meters())
+        """Has to be started."""
         self._submitter = Submitter(
             store=store,
             storages=storages,
@@ -73,6 +79,7 @@ class Service:
             trail=self._trail,
             approvals=self._approvals,
             fingerprints=work.fingerprints,
+            deadlines=self._deadlines,
         )
 
     def start(self) -> None:
@@ -104,6 +111,7 @@ class Service:
         Who still waits for a silent storage location, to submit or to settle, waits no longer: its intent is settled at the next start.
         """
         self._readiness.stop()
+        self.watch.stop()
         self._settling.shutdown(wait=False, cancel_futures=True)
         self._submitter.stop()
         self._work.stop()
@@ -146,11 +154,11 @@ class Service:
     def get(self, tenant_id: TenantId, operation_id: OperationId, visible: frozenset[SubjectKind]) -> DataPolicyOperation | None:
         """Return an operation that this caller may see."""
         operation = self._store.get(tenant_id, operation_id)
-        return operation if operation is not None and operation.subject_kind in visible else None
+        return self._deadlines.told(operation) if operation is not None and operation.subject_kind in visible else None
 
     def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
         """Return operations without their sources."""
-        return self._store.list(query)
+        return tuple(map(self._deadlines.told, self._store.list(query)))
 
     def count(self, query: ListQuery) -> int:
         """Count operations."""
@@ -214,6 +222,16 @@ class Service:
         if is_approved:
             self._engine.submit(operation_id)
         return decided
+
+    def extend(self, tenant_id: TenantId, operation_id: OperationId, reason: str, by: Actor = NOBODY) -> DataPolicyOperation:
+        """Extend the time to answer a request."""
+        operation = self._store.get(tenant_id, operation_id)
+        if operation is None:
+            raise _unknown()
+        extended = self._store.extend(tenant_id, operation_id, self._deadlines.extension(operation, reason), by)
+        if extended is None:
+            raise Conflict("the operation is complete, or its time was extended before", hint="`rightful requests show` says which")
+        return self._deadlines.told(extended)
 
     def forget(self, tenant_id: TenantId, operation_id: OperationId, by: Actor = NOBODY) -> None:
         """Erase what is kept of an operation to compare later ones with."""

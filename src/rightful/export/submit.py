@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 
 import msgspec
 
@@ -15,6 +16,7 @@ from rightful.errors import Conflict, ExportError, InvalidRequest, StorageError,
 from rightful.export import layout
 from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
+from rightful.export.deadlines import Deadlines
 from rightful.export.fingerprints import Fingerprints, not_kept, parse_since
 from rightful.export.interface import Note, SubmitRequest
 from rightful.export.mark import Mark
@@ -59,6 +61,7 @@ class Submitter:
         trail: AuditTrail,
         approvals: Approvals,
         fingerprints: Fingerprints,
+        deadlines: Deadlines,
     ) -> None:
         self._store = store
         self._storages = storages
@@ -67,6 +70,7 @@ class Submitter:
         self._trail = trail
         self._approvals = approvals
         self._fingerprints = fingerprints
+        self._deadlines = deadlines
         self._recipients = Recipients()
         self._trying: set[OperationId] = set()
         self._lock = threading.Lock()
@@ -92,13 +96,15 @@ class Submitter:
         # What repeats an operation only names its location, which may have expired meanwhile: a refusal is for what would be new.
         refusal = self._judge(request, tenant)
         sealed_to = SealedTo()
+        received_at: datetime | None = None
         try:
+            received_at = self._deadlines.of_tenant(tenant.config.id).received_at(request.received, self._clock.now())
             sealed_to = self._recipients.choose(request, tenant.config.export)
         except InvalidRequest as error:
             refusal = refusal or error
         waited_s = 0.0
         while True:
-            intent = self._intent(request, tenant, location, sealed_to)
+            intent = self._intent(request, tenant, location, sealed_to, received_at)
             with self._try(intent.operation_id):
                 repeat = self._store.begin(intent, may_be_new=refusal is None)
                 if repeat is None:
@@ -108,7 +114,7 @@ class Submitter:
                     return self._mark(intent, tenant, is_new=True), True
             operation = self._repeated(intent, repeat)
             if operation is not None:
-                _check_same(operation, request)
+                _check_same(operation, request, received_at)
                 self._recipients.check_same(operation, request)
                 self._note_repeat(operation, request)
                 renewed = self._renew(operation, request, tenant)
@@ -200,7 +206,9 @@ class Submitter:
             self._store.drop(intent.operation_id)
             raise Throttled("too many operations of this tenant have not ended", retry_after_s=_BUSY_RETRY_S, hint="submit again later")
 
-    def _intent(self, request: SubmitRequest, tenant: TenantRuntime, location: Location, sealed_to: SealedTo) -> Intent:
+    def _intent(
+        self, request: SubmitRequest, tenant: TenantRuntime, location: Location, sealed_to: SealedTo, received_at: datetime | None
+    ) -> Intent:
         operation_id = new_operation_id()
         subject = request.subject
         digest = hashlib.sha256(f"{subject.kind}\n{subject.subject_id}\n{location.container_key}".encode()).hexdigest()
@@ -232,6 +240,7 @@ class Submitter:
             recipient=sealed_to.recipient,
             key_file=sealed_to.key_file,
             submitted_at=self._clock.now(),
+            received_at=received_at,
             since=parse_since(request.since),
             actor=msgspec.structs.replace(request.actor, request_id=operation_id),  # GRAPH-12: as the answer carries it
         )
@@ -318,12 +327,17 @@ class Submitter:
         return layout.is_at_root(intent.prefix) and is_young and (is_new or isinstance(error, StorageUnavailable))
 
 
-def _check_same(operation: DataPolicyOperation, request: SubmitRequest) -> None:
+def _check_same(operation: DataPolicyOperation, request: SubmitRequest, received_at: datetime | None) -> None:
     """Refuse what the package of the operation which the request repeats won't be: the difference to another one, in another language."""
     if parse_since(request.since) != operation.since or (request.since is not None and operation.since is None):
         raise Conflict(
             "the export that this request repeats was submitted with another since, or without one",
             hint=f"wait for its end, or cancel that export, then {SUBMIT_AGAIN}",
+        )
+    if received_at is not None and received_at != operation.received_at:
+        raise Conflict(
+            "the export that this request repeats was submitted with another receivedDateTime, or without one",
+            hint=f"leave it out, or cancel that export and {SUBMIT_AGAIN}",
         )
     if request.language and request.language != operation.language:
         raise Conflict(

@@ -1,8 +1,9 @@
 """Bodies on the wire: what requests say, and how values are written. What answers show is in `resources`. Pure."""
 
+import re
 import zlib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import msgspec
 
@@ -15,6 +16,9 @@ from rightful.subject.model import DataSubject
 
 MAX_BODY_BYTES = 64 * 1024
 LEAST_PASSPHRASE = 12
+_RECEIVED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2}))?")
+"""OData's Edm.Date and Edm.DateTimeOffset, years of four digits."""
+_DATE_LENGTH = 10
 
 # GRAPH-03: SDKs parse any other word to None, and a poll loop then never ends.
 STATUS_WORDS: dict[OperationStatus, str] = {
@@ -47,6 +51,7 @@ class ExportBody(msgspec.Struct, frozen=True, kw_only=True):
     binding_parameter: object = None
     language: object = None
     since: object = None
+    received: object = None
     recipient: object = None
     passphrase: object = None
     """As it came; None where it is missing."""
@@ -105,16 +110,20 @@ def has_lone_surrogates(value: object) -> bool:
     return isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value)
 
 
+def _members(raw: bytes) -> dict[str, object]:
+    try:
+        members = strict_json.parse_object(raw)
+    except ValueError as error:
+        raise InvalidRequest(f"The body is not a JSON object: {error}") from None
+    return _fold_names(members)
+
+
 def parse_export(raw: bytes) -> ExportBody:
     """Read the body of an export or a resume: a JSON object, whose other properties are passed over.
 
     GRAPH-10: property names count without regard to case. Raises `InvalidRequest`.
     """
-    try:
-        members = strict_json.parse_object(raw)
-    except ValueError as error:
-        raise InvalidRequest(f"The body is not a JSON object: {error}") from None
-    folded = _fold_names(members)
+    folded = _members(raw)
     location = folded.get("storagelocation")
     if has_lone_surrogates(location):
         raise InvalidRequest("storageLocation is no text", code="StorageLocationInvalid", target="storageLocation")
@@ -123,8 +132,31 @@ def parse_export(raw: bytes) -> ExportBody:
         binding_parameter=folded.get("bindingparameter"),
         language=folded.get("language"),
         since=folded.get("since"),
+        received=folded.get("receiveddatetime"),
         recipient=folded.get("recipient"),
         passphrase=folded.get("passphrase"),
+    )
+
+
+def parse_reason(raw: bytes) -> str:
+    """Read the body of an extension: an object with a reason. Raises `InvalidRequest`."""
+    reason = _members(raw).get("reason")
+    if not isinstance(reason, str):
+        raise InvalidRequest("reason is missing, or no text", hint='send {"reason": "complexity"}', target="reason")
+    return reason
+
+
+def parse_received(text: object) -> datetime | date | None:
+    """Return the moment or the day that a body says the request was received; None where it says none. Raises `InvalidRequest`."""
+    if text is None:
+        return None
+    if isinstance(text, str) and _RECEIVED.fullmatch(text):
+        try:
+            return date.fromisoformat(text) if len(text) == _DATE_LENGTH else datetime.fromisoformat(text.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise InvalidRequest(
+        "receivedDateTime is neither a moment nor a day", hint="send 2026-11-03T09:30:00Z, or 2026-11-03", target="receivedDateTime"
     )
 
 

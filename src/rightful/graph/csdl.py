@@ -65,6 +65,7 @@ _BOUND = {
     RouteKind.RESUME: (OURS, "resume", f"{GRAPH}.dataPolicyOperation"),
     RouteKind.APPROVE: (OURS, "approve", f"{GRAPH}.dataPolicyOperation"),
     RouteKind.REJECT: (OURS, "reject", f"{GRAPH}.dataPolicyOperation"),
+    RouteKind.EXTEND: (OURS, "extend", f"{GRAPH}.dataPolicyOperation"),
     RouteKind.FORGET: (OURS, "forget", f"{GRAPH}.dataPolicyOperation"),
 }
 

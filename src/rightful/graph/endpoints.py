@@ -83,7 +83,14 @@ _PASSPHRASE = Parameter(
     name="passphrase",
     doc="Instead of recipient: what opens the package, 12 characters or more (ours, not Graph's). It is kept nowhere.",
 )
-_FURTHER = (_LANGUAGE, _SINCE, _RECIPIENT, _PASSPHRASE)
+_RECEIVED = Parameter(
+    name="receivedDateTime",
+    doc="When the person's request was received, a moment or a day: the time to answer it runs from then (ours, not Graph's).",
+)
+_REASON = Parameter(
+    name="reason", doc="Why: `complexity` or `number` of requests, as the regulation allows; some allow `other`.", is_required=True
+)
+_FURTHER = (_LANGUAGE, _SINCE, _RECIPIENT, _PASSPHRASE, _RECEIVED)
 """What each submit takes beside a location."""
 _NEW_LOCATION = Parameter(name="storageLocation", doc="A new SAS URL of the same container; a named account needs none.")
 
@@ -172,6 +179,14 @@ ENDPOINTS: Mapping[tuple[RouteKind, str], Endpoint] = {
         needs=_DECIDING,
         status=204,
         refuses=(404, 409),
+        is_graph=False,
+    ),
+    (RouteKind.EXTEND, "POST"): Endpoint(
+        summary="Extend the time to answer the request, as the tenant's regulation allows; the person has to be told",
+        needs=_CHANGING,
+        takes=(_REASON,),
+        status=204,
+        refuses=(404, 408, 409, 413, 415),
         is_graph=False,
     ),
     (RouteKind.FORGET, "POST"): Endpoint(

@@ -107,6 +107,7 @@ async def _submit(service: Service, request: Request, subject: DataSubject, body
         storage_location=body.storage_location,
         since=body.since,
         client_request_id=headers.client_request_id(request.headers),
+        received=bodies.parse_received(body.received),
         language=bodies.parse_language(body.language),
         recipient=recipient,
         passphrase=bodies.parse_passphrase(body.passphrase, recipient=recipient),
@@ -363,6 +364,15 @@ async def reject_operation(service: Service, request: Request) -> Reply:
     return reply.empty(204)
 
 
+async def extend_operation(service: Service, request: Request) -> Reply:
+    """Extend the time to answer a request (ours, not Graph's)."""
+    operation = await _find_changeable(service, request)
+    reason = bodies.parse_reason(await request.body())
+    extend = partial(service.exports.extend, request.tenant_id, operation.operation_id, reason, request.actor)
+    await service.changes.run(request.tenant_id, extend)
+    return reply.empty(204)
+
+
 async def forget_operation(service: Service, request: Request) -> Reply:
     """Erase what is kept of an export to compare later ones with (ours, not Graph's)."""
     operation = await _find_changeable(service, request)
@@ -392,6 +402,7 @@ HANDLERS: dict[tuple[RouteKind, str], Handler] = {
     (RouteKind.RESUME, "POST"): resume_operation,
     (RouteKind.APPROVE, "POST"): approve_operation,
     (RouteKind.REJECT, "POST"): reject_operation,
+    (RouteKind.EXTEND, "POST"): extend_operation,
     (RouteKind.FORGET, "POST"): forget_operation,
     (RouteKind.BATCH, "POST"): carry_out_batch,
 }

@@ -31,6 +31,7 @@ _CHANGES: dict[tuple[RouteKind, str], tuple[Action, Target]] = {
     (RouteKind.RESUME, "POST"): (Action.RESUME, Target.OPERATION),
     (RouteKind.APPROVE, "POST"): (Action.APPROVE, Target.OPERATION),
     (RouteKind.REJECT, "POST"): (Action.REJECT, Target.OPERATION),
+    (RouteKind.EXTEND, "POST"): (Action.EXTEND, Target.OPERATION),
     (RouteKind.FORGET, "POST"): (Action.FORGET_FINGERPRINTS, Target.OPERATION),
 }
 """Recorded by the service where they succeed; their refusals are noted here."""

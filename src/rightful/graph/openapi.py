@@ -24,6 +24,7 @@ _TYPES: Mapping[Edm, Json] = {
     Edm.INT64: {"type": "integer", "format": "int64"},
     Edm.BOOLEAN: {"type": "boolean"},
     Edm.DATE_TIME: {"type": "string", "format": "date-time"},  # GRAPH-05
+    Edm.DATE: {"type": "string", "format": "date"},
 }
 
 _OPTIONS: Mapping[str, tuple[Json, str]] = {
@@ -44,6 +45,7 @@ _KEYS = {
     RouteKind.PROFILE: "The profile's userId.",
     RouteKind.OPERATION: "The operation's id.",
     RouteKind.RESUME: "The operation's id.",
+    RouteKind.EXTEND: "The operation's id.",
     RouteKind.FORGET: "The operation's id.",
     RouteKind.APPROVE: "The operation's id.",
     RouteKind.REJECT: "The operation's id.",

@@ -6,6 +6,7 @@ from rightful.connectors.interface import Amount
 from rightful.export.preview import Preview, SourcePreview
 from rightful.graph.bodies import STATUS_WORDS, format_time
 from rightful.graph.shapes import GRAPH, OURS, Edm, Property, Shape, Words
+from rightful.operation.deadline import Reason
 from rightful.operation.model import ApprovalState, DataPolicyOperation, Failure, PackageTotals, SourceProgress, SourceState
 from rightful.package.redacting import RuledColumn
 from rightful.subject.model import DataSubject, Reached, Refused, Weakness
@@ -74,6 +75,47 @@ APPROVAL: Shape[DataPolicyOperation] = Shape(
 
 def _within_tenant(caller_key: str) -> str:
     return caller_key.partition("/")[2]
+
+
+EXTENSION_REASON = Words(OURS, "extensionReason", "Why the time to answer was extended.", tuple(reason.value for reason in Reason))
+
+DEADLINE: Shape[DataPolicyOperation] = Shape(
+    namespace=OURS,
+    name="deadline",
+    doc="By when the request has to be answered, where the tenant's settings name a regulation.",
+    properties=(
+        Property("regulation", Edm.STRING, lambda it: it.deadline and it.deadline.regulation, "As in the settings."),
+        Property(
+            "receivedDateTime", Edm.DATE_TIME, lambda it: format_time(it.received_at or it.submitted_at), "When the request was received."
+        ),
+        Property("dueDate", Edm.DATE, lambda it: it.deadline and it.deadline.due_on.isoformat(), "The last day, where the controller is."),
+        Property("dueDateTime", Edm.DATE_TIME, lambda it: it.deadline and format_time(it.deadline.due_at), "The last second of that day."),
+        Property(
+            "extendableTo",
+            Edm.DATE,
+            lambda it: it.deadline and it.deadline.extendable_to and it.deadline.extendable_to.isoformat(),
+            "The last day that an extension would give; not there where it was extended, or cannot be.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+        Property(
+            "extendedDateTime",
+            Edm.DATE_TIME,
+            lambda it: it.deadline and it.deadline.extension and format_time(it.deadline.extension.at),
+            "When the time was extended.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+        Property(
+            "extensionReason",
+            EXTENSION_REASON,
+            lambda it: it.deadline and it.deadline.extension and it.deadline.extension.reason.value,
+            "Why it was.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+    ),
+)
 
 
 PACKAGE: Shape[PackageTotals] = Shape(
@@ -168,6 +210,14 @@ OPERATION: Shape[DataPolicyOperation] = Shape(
             APPROVAL,
             lambda operation: operation.approval and APPROVAL.show(operation),
             "A second administrator's approval, where the tenant asks for one.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+        Property(
+            "deadline",
+            DEADLINE,
+            lambda operation: operation.deadline and DEADLINE.show(operation),
+            "By when the request has to be answered, where the tenant's settings name a regulation.",
             is_nullable=True,
             is_left_out=True,
         ),
@@ -340,7 +390,7 @@ PREVIEW: Shape[Preview] = Shape(
     ),
 )
 
-PARTS: tuple[Shape[Any], ...] = (FAILURE, APPROVAL, SOURCE, PACKAGE, IDENTIFIER, REFUSED, REDACTED, PREVIEWED, PREVIEW)
+PARTS: tuple[Shape[Any], ...] = (FAILURE, APPROVAL, DEADLINE, SOURCE, PACKAGE, IDENTIFIER, REFUSED, REDACTED, PREVIEWED, PREVIEW)
 """Every shape without a key."""
-WORDS = (APPROVAL_STATE, SOURCE_STATE, WEAKNESS)
+WORDS = (APPROVAL_STATE, EXTENSION_REASON, SOURCE_STATE, WEAKNESS)
 """Every closed list of ours."""

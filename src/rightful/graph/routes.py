@@ -29,6 +29,7 @@ class RouteKind(enum.Enum):
     RESUME = "resume"
     APPROVE = "approve"
     REJECT = "reject"
+    EXTEND = "extend"
     FORGET = "forget"
     BATCH = "batch"
 
@@ -49,6 +50,7 @@ METHODS: dict[RouteKind, tuple[str, ...]] = {
     RouteKind.RESUME: ("POST", "OPTIONS"),
     RouteKind.APPROVE: ("POST", "OPTIONS"),
     RouteKind.REJECT: ("POST", "OPTIONS"),
+    RouteKind.EXTEND: ("POST", "OPTIONS"),
     RouteKind.FORGET: ("POST", "OPTIONS"),
     RouteKind.BATCH: ("POST", "OPTIONS"),
 }
@@ -69,6 +71,7 @@ PATHS: dict[RouteKind, str] = {
     RouteKind.RESUME: "/dataPolicyOperations/{id}/resume",
     RouteKind.APPROVE: "/dataPolicyOperations/{id}/approve",
     RouteKind.REJECT: "/dataPolicyOperations/{id}/reject",
+    RouteKind.EXTEND: "/dataPolicyOperations/{id}/extend",
     RouteKind.FORGET: "/dataPolicyOperations/{id}/forget",
     RouteKind.BATCH: "/$batch",
 }
@@ -100,7 +103,13 @@ def versions(kind: RouteKind) -> tuple[str, ...]:
 
 
 _EXPORTS = frozenset({"exportpersonaldata", "microsoft.graph.exportpersonaldata"})  # GRAPH-10
-_ACTIONS = {"resume": RouteKind.RESUME, "approve": RouteKind.APPROVE, "reject": RouteKind.REJECT, "forget": RouteKind.FORGET}
+_ACTIONS = {
+    "resume": RouteKind.RESUME,
+    "approve": RouteKind.APPROVE,
+    "reject": RouteKind.REJECT,
+    "extend": RouteKind.EXTEND,
+    "forget": RouteKind.FORGET,
+}
 """Ours, on an operation. OData 4.0 writes an action with its namespace: `rightful.resume`."""
 _ENTITY = re.compile(r"([A-Za-z]+)\((?:([A-Za-z]+)=)?'(.*)'\)", re.DOTALL)
 _KEYS = {"users": "id", "datapolicyoperations": "id", "inboundshareduserprofiles": "userid"}

@@ -21,6 +21,7 @@ class Edm(enum.Enum):
     INT64 = "Edm.Int64"
     BOOLEAN = "Edm.Boolean"
     DATE_TIME = "Edm.DateTimeOffset"
+    DATE = "Edm.Date"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from rightful.ids import OperationId, SubjectId, TenantId
+from rightful.operation.deadline import Deadline, Extension
 from rightful.subject.model import SubjectKind
 
 SUBMIT_AGAIN = "submit the request again, with a new Idempotency-Key if you send one"
@@ -104,6 +105,12 @@ class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
     """Names the container, or the account, without the signature."""
     status: OperationStatus
     submitted_at: datetime
+    received_at: datetime | None = None
+    """When the person's request was received; None: when it was submitted."""
+    extension: Extension | None = None
+    """That the time to answer it was extended."""
+    deadline: Deadline | None = None
+    """By when it has to be answered, as the tenant's settings say; None where they name no regulation, and in the store."""
     completed_at: datetime | None = None
     storage_location: str
     """As the caller gave it, without its query string (GRAPH-34)."""

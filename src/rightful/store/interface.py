@@ -26,6 +26,7 @@ from typing import Protocol
 from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.record import NOBODY, Actor, AuditRecord
 from rightful.ids import OperationId, TenantId
+from rightful.operation.deadline import Extension
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store.values import (
     BoundOperation,
@@ -90,6 +91,22 @@ class Store(Protocol):
 
     def bound(self) -> tuple[BoundOperation, ...]:
         """Return the operations that have not ended and wait for an approval or were given one (for the start of the service)."""
+        ...
+
+    # -- deadlines ----------------------------------------------------------------------------------------------------
+    def extend(
+        self, tenant_id: TenantId, operation_id: OperationId, extension: Extension, by: Actor = NOBODY
+    ) -> DataPolicyOperation | None:
+        """Put down that the time to answer a request was extended, and record it; None where it was before, or is complete."""
+        ...
+
+    def unanswered(
+        self, tenant_id: TenantId, *, received_from: datetime, received_to: datetime, limit: int
+    ) -> tuple[DataPolicyOperation, ...]:
+        """Return what is not answered of what was received within a time, the earliest first, without its sources.
+
+        Not answered is what has not ended, and what has failed where there is no later operation of the same subject.
+        """
         ...
 
     # -- look ---------------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Operations as callers see them."""
 
+from datetime import datetime
+
 from rightful.clock import to_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
@@ -58,6 +60,18 @@ class Looking(Records):
             return tuple(rows.operation(row, (), *self._left(connection, row)) for row in found)
 
         return self._file.read(task, query.tenant_id)
+
+    def unanswered(
+        self, tenant_id: TenantId, *, received_from: datetime, received_to: datetime, limit: int
+    ) -> tuple[DataPolicyOperation, ...]:
+        """Return what is not answered yet of what was received within a time."""
+        parameters = {
+            "tenant_id": tenant_id,
+            "received_from": to_microseconds(received_from),
+            "received_to": to_microseconds(received_to),
+            "most": limit,
+        }
+        return self._file.read(lambda connection: tuple(map(rows.operation, connection.rows(self._sql["unanswered"], parameters))))
 
     def count(self, query: ListQuery) -> int:
         """Count what a query finds."""

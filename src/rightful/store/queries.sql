@@ -17,16 +17,17 @@ WHERE tenant_id = :tenant_id AND caller_key = :caller_key AND subject_id = :subj
 
 -- name: add_intent
 INSERT INTO operation (id, tenant_id, subject_id, subject_kind, caller_key, by_application, container_key, request_digest, correlation_id,
-  storage_location, sealed_location, prefix, language, recipient, key_file, status, submitted_at, actor, since)
+  storage_location, sealed_location, prefix, language, recipient, key_file, status, submitted_at, received_at, actor, since)
 VALUES (:id, :tenant_id, :subject_id, :subject_kind, :caller_key, :by_application, :container_key, :request_digest, :correlation_id,
-  :storage_location, :sealed_location, :prefix, :language, :recipient, :key_file, 'intent', :submitted_at, :actor, :since);
+  :storage_location, :sealed_location, :prefix, :language, :recipient, :key_file, 'intent', :submitted_at,
+  :received_at, :actor, :since);
 
 -- name: add_repeat_key
 INSERT INTO repeat_key (caller_key, repeat_key, operation_id) VALUES (:caller_key, :repeat_key, :operation_id)
 ON CONFLICT (caller_key, repeat_key) DO UPDATE SET operation_id = excluded.operation_id;
 
 -- name: promote
-UPDATE operation SET status = 'not_started', open_reads = :open_reads, approval = CASE WHEN :waiting_for IS NULL THEN NULL ELSE 'waiting' END,
+UPDATE operation SET status = 'not_started', received_at = coalesce(received_at, submitted_at), open_reads = :open_reads, approval = CASE WHEN :waiting_for IS NULL THEN NULL ELSE 'waiting' END,
   approval_digest = :digest, approval_until = :until, waiting_for = :waiting_for,
   waiting_since = CASE WHEN :waiting_for IS NULL THEN NULL ELSE :now END
 WHERE id = :id AND status = 'intent' RETURNING seq, tenant_id, subject_id, actor;
@@ -55,6 +56,19 @@ WHERE approval IN ('waiting', 'given') AND status IN ('not_started', 'running') 
 UPDATE operation SET sealed_location = :sealed_location
 WHERE id = :id AND tenant_id = :tenant_id AND status = 'not_started' AND approval = 'waiting' RETURNING tenant_id, subject_id;
 
+-- name: extend
+UPDATE operation SET extension = :extension
+WHERE id = :id AND tenant_id = :tenant_id AND extension IS NULL AND status IN ('not_started', 'running', 'failed')
+RETURNING tenant_id, subject_id;
+
+-- name: unanswered
+-- What was received within a time and is not complete; of what failed, that which no later operation of the same person takes the place of.
+SELECT o.* FROM operation o
+WHERE o.tenant_id = :tenant_id AND o.status IN ('not_started', 'running', 'failed') AND o.received_at BETWEEN :received_from AND :received_to
+  AND (o.status <> 'failed' OR NOT EXISTS (SELECT 1 FROM operation l WHERE l.tenant_id = o.tenant_id AND l.subject_id = o.subject_id
+    AND l.submitted_at > o.submitted_at AND l.status <> 'intent'))
+ORDER BY o.received_at, o.id LIMIT :most;
+
 -- name: drop_repeat_keys
 DELETE FROM repeat_key WHERE operation_id = (SELECT id FROM operation WHERE id = :id AND status = 'intent');
 
@@ -63,7 +77,7 @@ DELETE FROM operation WHERE id = :id AND status = 'intent';
 
 -- name: intents
 SELECT id, tenant_id, subject_id, subject_kind, caller_key, by_application, container_key, request_digest, correlation_id,
-  storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at, actor, since
+  storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at, received_at, actor, since
 FROM operation WHERE status = 'intent' ORDER BY seq;
 
 -- name: count_open

@@ -1,5 +1,6 @@
 """Rows of the store's tables as values, and back."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from rightful.audit.record import Actor
 from rightful.clock import from_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
+from rightful.operation.deadline import Extension
 from rightful.operation.model import (
     Approval,
     ApprovalState,
@@ -59,6 +61,10 @@ def _since(row: Row) -> OperationId | None:
     return None if row["since"] is None else OperationId(row["since"])
 
 
+def _moment(value: int | None) -> datetime | None:
+    return None if value is None else from_microseconds(value)
+
+
 def whose(row: Row) -> tuple[TenantId, SubjectId]:
     """Return the tenant and the subject of an operation's row."""
     return TenantId(row["tenant_id"]), SubjectId(row["subject_id"])
@@ -78,7 +84,9 @@ def operation(
         container_key=row["container_key"],
         status=OperationStatus(row["status"]),
         submitted_at=from_microseconds(row["submitted_at"]),
-        completed_at=None if row["completed_at"] is None else from_microseconds(row["completed_at"]),
+        received_at=_moment(row["received_at"]),
+        extension=None if row["extension"] is None else msgspec.json.decode(row["extension"], type=Extension),
+        completed_at=_moment(row["completed_at"]),
         storage_location=row["storage_location"],
         prefix=row["prefix"],
         language=row["language"],
@@ -136,6 +144,7 @@ def intent(row: Row) -> Intent:
         recipient=row["recipient"],
         key_file=row["key_file"],
         submitted_at=from_microseconds(row["submitted_at"]),
+        received_at=_moment(row["received_at"]),
         since=_since(row),
         actor=actor(row["actor"]),
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rightful.audit.record import NOBODY, OK, Action, Actor
 from rightful.clock import to_microseconds
 from rightful.ids import OperationId, TenantId
+from rightful.operation.deadline import Extension
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store import rows
 from rightful.store.connection import Connection, Row
@@ -45,6 +46,7 @@ class Submitting(Looking):
                     "recipient": intent.recipient,
                     "key_file": intent.key_file,
                     "submitted_at": to_microseconds(intent.submitted_at),
+                    "received_at": None if intent.received_at is None else to_microseconds(intent.received_at),
                     "actor": rows.to_json(intent.actor),
                     "since": intent.since,
                 },
@@ -115,6 +117,21 @@ class Submitting(Looking):
                 connection.run(self._sql["put_entry"], rows.entry_parameters(entry))
             self._record(connection, Action.SUBMIT, OK, operation_id, rows.whose(promoted), by=rows.actor(promoted["actor"]))
             return self._get(connection, promoted["tenant_id"], operation_id)
+
+        return self._file.write(task)
+
+    def extend(
+        self, tenant_id: TenantId, operation_id: OperationId, extension: Extension, by: Actor = NOBODY
+    ) -> DataPolicyOperation | None:
+        """Put down that the time to answer a request was extended."""
+
+        def task(connection: Connection) -> DataPolicyOperation | None:
+            parameters = {"id": operation_id, "tenant_id": tenant_id, "extension": rows.to_json(extension)}
+            extended = self._one(connection, "extend", **parameters)
+            if extended is None:
+                return None
+            self._record(connection, Action.EXTEND, OK, operation_id, rows.whose(extended), by=by)
+            return self._get(connection, tenant_id, operation_id)
 
         return self._file.write(task)
 

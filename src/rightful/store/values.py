@@ -55,6 +55,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     key_file: bytes | None = None
     """The secret half of that key, sealed by a passphrase, where one opens the package."""
     submitted_at: datetime
+    received_at: datetime | None = None
+    """When the person's request was received; None: when it is submitted."""
     since: OperationId | None = None
     """The earlier operation that it is to be the difference to."""
     actor: Actor = NOBODY

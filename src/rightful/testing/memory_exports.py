@@ -17,6 +17,7 @@ from rightful.identity.model import Caller, CallerKind
 from rightful.identity.permissions import may_decide
 from rightful.ids import OperationId, TenantId, new_operation_id
 from rightful.language import prefer
+from rightful.operation.deadline import Extension, Reason
 from rightful.operation.model import (
     Approval,
     ApprovalState,
@@ -163,6 +164,20 @@ class MemoryExports:
             self.fail(operation_id, Failure(code="rejected", message="A second administrator rejected the export"))
         self.changed_by.append((Action.APPROVE if is_approved else Action.REJECT, operation_id, by))
         return self.operations[operation_id]
+
+    def extend(self, tenant_id: TenantId, operation_id: OperationId, reason: str, by: Actor = NOBODY) -> DataPolicyOperation:
+        """Put down that the time to answer was extended, whatever the regulation."""
+        operation = self.operations.get(operation_id)
+        if operation is None or operation.tenant_id != tenant_id:
+            raise NotFound("There is no such operation")
+        if operation.extension is not None or operation.status is OperationStatus.COMPLETE:
+            raise Conflict("The time to answer was extended before, or the operation is complete")
+        if reason not in set(Reason):
+            raise InvalidRequest("reason is none of the regulation's", target="reason")
+        extended = msgspec.structs.replace(operation, extension=Extension(at=self._clock.now(), reason=Reason(reason)))
+        self.put(extended)
+        self.changed_by.append((Action.EXTEND, operation_id, by))
+        return extended
 
     def forget(self, tenant_id: TenantId, operation_id: OperationId, by: Actor = NOBODY) -> None:
         """Note that what is kept of an operation was to be erased."""

@@ -13,6 +13,7 @@ from rightful.clock import Clock
 from rightful.config.model import (
     AccountSettings,
     Config,
+    DeadlineSettings,
     DirectoryConfig,
     ExportSettings,
     IdentitySettings,
@@ -90,6 +91,7 @@ class World:
         storage: StorageSettings | None = None,
         on_unreadable_item: str = "record",
         queued: int = 100,
+        deadlines: DeadlineSettings | None = None,
         redact: Mapping[str, Mapping[str, Redaction]] | None = None,
         third_parties: Mapping[str, tuple[str, ...]] | None = None,
         store_type: Callable[[Path, Clock], SqlStore] = SqliteStore,
@@ -106,6 +108,7 @@ class World:
             identity=IdentitySettings(issuers=(IssuerSettings(issuer="local", audience=("api://rightful",)),)),
             limits=LimitSettings(queued=queued),
             export=export or ExportSettings(retry_s=1.0),
+            deadlines=deadlines or DeadlineSettings(),
             storage=storage or StorageSettings(accounts=accounts),
             directory=DirectoryConfig(connector="memory", settings=NoSettings()),
             sources=tuple(

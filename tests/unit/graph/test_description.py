@@ -146,7 +146,7 @@ def test_csdl_names_only_types_that_there_are_and_each_set_has_its_key(version: 
     assert sets == {"users", "me", "dataPolicyOperations"} | ({"directory"} if version == "beta" else set())
 
 
-OURS = {(name, "microsoft.graph.dataPolicyOperation") for name in ("resume", "approve", "reject", "forget")}
+OURS = {(name, "microsoft.graph.dataPolicyOperation") for name in ("resume", "approve", "reject", "extend", "forget")}
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,8 @@ def test_csdl_has_the_actions_of_its_root_and_their_names_lead_to_the_routes(ver
             bound_to = binding.attrib["Type"]
             found.add((action.attrib["Name"], bound_to))
             expected_names = {
-                "exportPersonalData": ["storageLocation", "language", "since", "recipient", "passphrase"],
+                "exportPersonalData": ["storageLocation", "language", "since", "recipient", "passphrase", "receivedDateTime"],
+                "extend": ["reason"],
                 "resume": ["storageLocation"],
             }.get(action.attrib["Name"], [])
             assert [each.attrib["Name"] for each in taken] == expected_names
