@@ -19,13 +19,14 @@ from rightful.storage.registry import Storages
 from rightful.store.metering import MeteredStore
 from rightful.store.sql_store import SqlStore
 from rightful.store.sqlite_file import SqliteFile
+from rightful.traces import Traces
 
 _FILES = 512
 """What the service opens beside connections: databases, parts, spools."""
 
 
 @contextmanager
-def running(config: Config, *, clock: Clock | None = None, meters: Meters | None = None) -> Iterator[Service]:
+def running(config: Config, *, clock: Clock | None = None, meters: Meters | None = None, traces: Traces | None = None) -> Iterator[Service]:
     """Run the service while the block lasts: settle what a stop left behind, work, and come to a checkpoint at the end."""
     clock = clock or SystemClock()
     file = SqliteFile(config.store_path)
@@ -38,7 +39,7 @@ def running(config: Config, *, clock: Clock | None = None, meters: Meters | None
         raise
     owner = new_owner()
     storages = Storages()
-    work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
+    work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner, traces=traces)
     engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock, scans=runtime.scans(tenants))
     trail = audit_trail.build(config, store, clock)
     service = Service(
@@ -51,6 +52,7 @@ def running(config: Config, *, clock: Clock | None = None, meters: Meters | None
         trail=trail,
         clock=clock,
         meters=meters,
+        traces=traces,
     )
     try:
         service.start()
@@ -79,6 +81,23 @@ def _measuring(config: Config) -> Iterator[Meters | None]:
         server.close()
 
 
+@contextmanager
+def _tracing(config: Config) -> Iterator[Traces | None]:
+    """Trace, and send it where the configuration says, while the block lasts; where it does not say so, do neither."""
+    if not config.server.traces:
+        yield None
+        return
+    try:
+        from rightful.tracing import OtelTraces  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise ConfigurationError("server.traces: what sends traces is not installed", hint="install rightful[otel]") from None
+    traces = OtelTraces(config.server.traces)
+    try:
+        yield traces
+    finally:
+        traces.close()
+
+
 def run(config: Config, *, on_listening: Callable[[str], None] = lambda _address: None) -> None:
     """Serve until a signal ends it; `on_listening` gets scheme, host and port once the socket is bound."""
     from rightful.graph.server import serve  # noqa: PLC0415 - uvicorn is only needed here
@@ -86,9 +105,9 @@ def run(config: Config, *, on_listening: Callable[[str], None] = lambda _address
     return_memory_soon()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every signature that is open (DESIGN rule 6)
     _allow_files(config.server.max_connections)
-    with _measuring(config) as meters, running(config, meters=meters) as service:
+    with _measuring(config) as meters, _tracing(config) as traces, running(config, meters=meters, traces=traces) as service:
         Thread(target=import_module, args=("rightful.package.bulk",), name="warm-up", daemon=True).start()
-        serve(config, exports=service, meters=meters, on_listening=lambda listening: on_listening(listening.address))
+        serve(config, exports=service, meters=meters, traces=traces, on_listening=lambda listening: on_listening(listening.address))
 
 
 def _allow_files(connections: int) -> None:

@@ -51,6 +51,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Without it the service speaks plain HTTP, and only on loopback."""
     metrics: str = ""
     """Address and port of `/metrics`, for instance 127.0.0.1:9464; empty: there is none. Whoever reaches it may read it, without TLS."""
+    traces: str = ""
+    """Base address of an OpenTelemetry receiver (OTLP over HTTP) that traces are sent to, for instance http://127.0.0.1:4318; empty: none
+    are. Needs rightful[otel]; the share that is sampled, headers and certificates are OTEL_* variables."""
     max_connections: Annotated[int, msgspec.Meta(ge=1)] = 1000
     """Connections at once. Where there are more, those that have kept the service waiting longest are closed."""
 

@@ -101,6 +101,10 @@ def check_server(server: ServerSettings, complain: Complain) -> None:
         )
     if server.metrics:
         _check_metrics(server.metrics, complain)
+    if server.traces and not _is_base_address(server.traces):
+        complain(
+            "server.traces", "is not http://HOST:PORT or https://HOST, with a path perhaps", "write for instance http://127.0.0.1:4318"
+        )
     if server.base_url:
         _check_base_url(server.base_url, complain)
 
@@ -110,6 +114,16 @@ def _check_metrics(metrics: str, complain: Complain) -> None:
     is_port = port.isascii() and port.isdigit() and int(port[:6]) <= _LARGEST_PORT
     if not colon or not is_port or not _is_address(host.removeprefix("[").removesuffix("]")):
         complain("server.metrics", "is not an IP address and a port", "write for instance 127.0.0.1:9464; port 0 takes a free one")
+
+
+def _is_base_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    is_plain = url.isascii() and url.isprintable() and not set(" \\") & set(url)
+    return is_plain and parts.scheme in {"http", "https"} and bool(parts.hostname) and port != 0 and not set("?#@") & set(url)
 
 
 def _is_address(host: str) -> bool:

@@ -103,6 +103,8 @@ server:
   # tls: {cert: tls/cert.pem, key: tls/key.pem}
   @ server.metrics
   # metrics: 127.0.0.1:9464
+  @ server.traces
+  # traces: http://127.0.0.1:4318
   @ server.max_connections
   # max_connections: 1000
 
@@ -616,6 +618,8 @@ tenants:
       #   timeout_s: 60
       #   @ http.answer_mib
       #   answer_mib: 16
+      #   @ http.traceparent
+      #   traceparent: false
 
       # The files that its records lead to.
       # attachments:

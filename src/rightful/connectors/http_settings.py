@@ -77,6 +77,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """How long a whole answer may take."""
     answer_mib: Annotated[int, msgspec.Meta(ge=1, le=64)] = 16
     """The largest answer; one is held in memory at a time."""
+    traceparent: bool = False
+    """Whether the API is told in which trace it is asked, where there are traces (`server.traces`): for APIs of your own."""
 
     def __repr__(self) -> str:
         """Leave everything out: there are secrets in it."""
@@ -96,6 +98,7 @@ def access_of(settings: HttpSettings) -> Access:
         requests_per_second=settings.requests_per_second,
         timeout_s=settings.timeout_s,
         answer_mib=settings.answer_mib,
+        has_traceparent=settings.traceparent,
     )
 
 

@@ -17,6 +17,7 @@ from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation
 from rightful.store.values import ListQuery
 from rightful.subject.model import DataSubject, SubjectKind
+from rightful.traces import SpanPlace
 
 
 class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,8 @@ class SubmitRequest(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str = ""
     actor: Actor = NOBODY
     """The caller in ids, and where the call came from, for the record."""
+    place: SpanPlace | None = None
+    """Where the span of the request stands that asks for it; None where it is not traced."""
 
     def __repr__(self) -> str:
         """Leave the storage location out: it may hold a signature."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from rightful import traces
 from rightful.clock import Clock
 from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
 from rightful.export.side_by_side import SideBySide
@@ -91,7 +92,8 @@ class Putter:
             return Try(error=down)
         retrying = RetryingStorage(storage, self._clock, attempts=1 if isinstance(storage, ZipStorage) else _ATTEMPTS)
         try:
-            outcome = retrying.put(operation.prefix + path, chunks, size_bytes=size_bytes)
+            with traces.put(operation.operation_id, size_bytes):
+                outcome = retrying.put(operation.prefix + path, chunks, size_bytes=size_bytes)
         except (StorageError, Stopping) as error:
             self._note_down(operation, storage, error)
             return Try(error=error, may_have_arrived=retrying.may_have_arrived or _is_open(error))

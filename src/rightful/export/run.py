@@ -6,6 +6,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 
+from rightful import traces
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings, SourceConfig
 from rightful.connectors.interface import Connector, Partition
@@ -233,7 +234,8 @@ class ReadRunner:
         plans = SealedPlans(self._sealer, claim.tenant_id)
         if claim.reads[0].spec_digest:
             return plans.partition(claim.reads[0])
-        partitions = connector.plan([state.subject for state in states])
+        with traces.plan():
+            partitions = connector.plan([state.subject for state in states])
         if not partitions:
             raise connector_fault(claim.source_name, "planned no partition")
         first = partitions[0]

@@ -1,5 +1,6 @@
 """The service: what the surfaces may ask (`export.interface`)."""
 
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -31,6 +32,7 @@ from rightful.storage.registry import Storages
 from rightful.store.interface import Store
 from rightful.store.values import Intent, ListQuery
 from rightful.subject.model import DataSubject, SubjectKind
+from rightful.traces import Traces
 
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +58,9 @@ class Service:
         trail: AuditTrail,
         clock: Clock,
         meters: Meters | None = None,
+        traces: Traces | None = None,
     ) -> None:
+        self._traces = traces or Traces()
         self._tenants = tenants
         self._store = store
         self._storages = storages
@@ -142,8 +146,11 @@ class Service:
 
     def submit(self, request: SubmitRequest) -> DataPolicyOperation:
         """Accept an export."""
+        began_s = time.perf_counter()
         operation, has_work = self._submitter.submit(request, self._tenants[request.subject.tenant_id])
         if has_work:
+            elapsed_s = time.perf_counter() - began_s
+            self._traces.submitted(operation.operation_id, operation.tenant_id, elapsed_s=elapsed_s, place=request.place)
             self._engine.submit(operation.operation_id)
         return operation
 

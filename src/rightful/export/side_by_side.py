@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar, cast
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class SideBySide:
             work(own)
             return cast("list[R]", results)
         with ThreadPoolExecutor(threads, thread_name_prefix="puts") as pool:
-            begun = [pool.submit(work, remote) for _ in range(threads)]
+            begun = [pool.submit(copy_context().run, work, remote) for _ in range(threads)]
             work(own)
         for ended in begun:
             ended.result()

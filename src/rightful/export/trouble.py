@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from rightful import traces
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings
 from rightful.errors import ExportError, SourceError, SourceUnavailable, StorageError, StorageRefused, StorageUnavailable
@@ -48,6 +49,7 @@ class Trouble:
 
     def fail(self, operation: ClaimedOperation, failure: Failure, claimed: ClaimedRead | ClaimedOperation) -> None:
         """End an operation as failed, on account of one of its reads or of its finishing."""
+        traces.ended_badly(operation.operation_id, failure.code)
         if self._store.fail(operation.operation_id, failure, owner=self._owner, claimed=claimed):
             _log.warning("operation failed", operation_id=operation.operation_id, code=failure.code, source=failure.source_name)
             self._identities.forget(operation.operation_id)
@@ -68,8 +70,10 @@ class Trouble:
         for operation, read in zip(operations, reads, strict=True):
             may_retry = _may_retry(error, read) and read.failures + 1 < settings.attempts
             if not may_retry and is_shared and not (isinstance(error, SourceError) and error.concerns_everybody):
+                traces.ended_badly(operation.operation_id, failure_of(error).code)
                 suspects.append(read)
             elif may_retry:
+                traces.ended_badly(operation.operation_id, failure_of(error).code)
                 wait_s = min(_LONGEST_RETRY_S, settings.retry_s * 2.0**read.failures)
                 self._store.retry([read], owner=self._owner, at=self._clock.now() + timedelta(seconds=wait_s))
                 _log.info("read is tried again", operation_id=operation.operation_id, source=read.source_name, wait_s=wait_s)
@@ -86,6 +90,7 @@ class Trouble:
         if self._is_hopeless(operation, error, settings):
             self.fail(operation, failure_of(error), read)
         else:
+            traces.ended_badly(operation.operation_id, error.code)
             self._store.retry([read], owner=self._owner, at=self._later(operation, error), waiting_for=failure_of(error))
 
     def finishing(self, operation: ClaimedOperation, error: Exception, settings: ExportSettings) -> None:
@@ -95,6 +100,7 @@ class Trouble:
         if not isinstance(error, StorageError) or self._is_hopeless(operation, error, settings):
             self.fail(operation, failure_of(error), operation)
         else:
+            traces.ended_badly(operation.operation_id, error.code)
             self._store.retry_finish(operation, owner=self._owner, at=self._later(operation, error), waiting_for=failure_of(error))
 
     def _later(self, operation: ClaimedOperation, error: StorageError) -> datetime:

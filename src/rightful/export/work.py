@@ -27,6 +27,7 @@ from rightful.storage.registry import Storages
 from rightful.store.fingerprint_folder import FingerprintFolder
 from rightful.store.interface import Store
 from rightful.store.values import ClaimedOperation, ClaimedRead, FinishSet, ReadSet
+from rightful.traces import Step, Traces
 
 _log = structlog.get_logger(__name__)
 
@@ -42,8 +43,17 @@ class Work:
     """What the engine calls: runs claimed reads and finishes packages, of every tenant."""
 
     def __init__(
-        self, *, config: Config, tenants: Mapping[TenantId, TenantRuntime], store: Store, storages: Storages, clock: Clock, owner: str
+        self,
+        *,
+        config: Config,
+        tenants: Mapping[TenantId, TenantRuntime],
+        store: Store,
+        storages: Storages,
+        clock: Clock,
+        owner: str,
+        traces: Traces | None = None,
     ) -> None:
+        self._traces = traces or Traces()
         sealer = Sealer(config.seal_key)
         self._moments = Moments(clock)
         self._identities = Identities(also=self._moments.forget)
@@ -99,9 +109,11 @@ class Work:
             return
         try:
             if isinstance(claim, FinishSet):
-                self._finisher.run(claim, tenant)
+                with self._traces.claimed("finish", _steps_of(claim), tenant_id=claim.tenant_id):
+                    self._finisher.run(claim, tenant)
             else:
-                self._reads.run(claim, tenant)
+                with self._traces.claimed("read", _steps_of(claim), tenant_id=claim.tenant_id, source=claim.source_name):
+                    self._reads.run(claim, tenant)
         except Stopping:
             _log.info("work is given back: the service stops")
 
@@ -117,3 +129,9 @@ class Work:
     def forget(self, operation_id: OperationId) -> None:
         """Drop what is kept of an operation that has ended."""
         self._identities.forget(operation_id)
+
+
+def _steps_of(claim: ReadSet | FinishSet) -> list[Step]:
+    if isinstance(claim, FinishSet):
+        return [Step(operation_id=each.operation_id, attempt=each.attempt) for each in claim.operations]
+    return [Step(operation_id=each.operation_id, attempt=each.attempt, partition=each.partition) for each in claim.reads]

@@ -25,6 +25,7 @@ from rightful.graph.threads import Threads
 from rightful.identity.model import Caller
 from rightful.identity.verifier import Verifier, parse_authorization
 from rightful.meters import Meters
+from rightful.traces import SpanPlace, Traces, parse_traceparent
 
 _log = structlog.get_logger(__name__)
 
@@ -32,8 +33,11 @@ _log = structlog.get_logger(__name__)
 class GraphApp:
     """Graph's personal data export over ASGI. Made by `create_app`."""
 
-    def __init__(self, *, service: Service, verifier: Verifier, base_url: str, authorization_uri: str, meters: Meters) -> None:
+    def __init__(
+        self, *, service: Service, verifier: Verifier, base_url: str, authorization_uri: str, meters: Meters, traces: Traces
+    ) -> None:
         self._meters = meters
+        self._traces = traces
         self._service = service
         self._verifier = verifier
         self._base_url = base_url
@@ -51,15 +55,13 @@ class GraphApp:
         with suppress(asyncio.CancelledError):  # nobody waits for this task: uvicorn would log that it was cancelled, with a traceback
             await _send(send, answer)
 
-    async def _answer(
-        self, scope: Scope, receive: Receive, refused: RequestError | None = None, *, batch_of: Caller | None = None
-    ) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive, refused: RequestError | None = None, *, batch: Seen | None = None) -> Answer:
         """Answer a request, whatever comes of it: one that came by itself, or (then its caller is known) one of a batch."""
         request_id = headers.new_request_id()
-        seen = Seen(scope["method"], self._meters)
+        seen = Seen(scope["method"], self._meters, self._traces, self._parent(scope, batch) if self._traces.is_on else None)
         client_request_id = headers.client_request_id(scope["headers"]) or request_id  # GRAPH-18
         try:
-            answer = await self._reply(scope, receive, seen, request_id, refused=refused, batch_of=batch_of)
+            answer = await self._reply(scope, receive, seen, request_id, refused=refused, batch=batch)
         except Disconnected:
             seen.gone(request_id)
             raise
@@ -86,6 +88,10 @@ class GraphApp:
         seen.answered(answer.status, answer.request_id or request_id)
         return reply.complete(answer, common, is_head=scope["method"] == "HEAD")
 
+    @staticmethod
+    def _parent(scope: Scope, batch: Seen | None) -> SpanPlace | None:
+        return batch.place if batch else parse_traceparent(headers.values(scope["headers"], b"traceparent"))
+
     def _refuse(self, error: RequestError, request_id: str, client_request_id: str) -> Reply:
         return errors.reply(
             error,
@@ -96,7 +102,7 @@ class GraphApp:
         )
 
     async def _reply(
-        self, scope: Scope, receive: Receive, seen: Seen, request_id: str, *, refused: RequestError | None, batch_of: Caller | None
+        self, scope: Scope, receive: Receive, seen: Seen, request_id: str, *, refused: RequestError | None, batch: Seen | None
     ) -> Reply:
         raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
         page = public.find(raw_path)
@@ -107,7 +113,7 @@ class GraphApp:
             if scope["method"] == "OPTIONS":
                 return reply.empty(204, (headers.allow(public.METHODS),))
             return await page(self._service)
-        seen.caller = caller = batch_of or await self._authenticate(scope)
+        seen.caller = caller = (batch.caller if batch else None) or await self._authenticate(scope)
         actor = noting.actor(caller, scope, request_id)
         with noting.Noting(self._service.exports, caller, actor, scope["method"]) as noted:
             if refused is not None:
@@ -121,8 +127,10 @@ class GraphApp:
                 listening=scope.get("server"),
                 base_url=self._base_url,
             )
-            carry_out = None if batch_of else partial(self._answer, batch_of=caller)
-            noted.request = request = Request(scope, receive, caller=caller, actor=actor, route=route, address=address, carry_out=carry_out)
+            carry_out = None if batch else partial(self._answer, batch=seen)
+            noted.request = request = Request(
+                scope, receive, caller=caller, actor=actor, route=route, address=address, carry_out=carry_out, place=seen.place
+            )
             methods = routes.METHODS[route.kind]
             if scope["method"] not in methods:
                 raise errors.MethodNotAllowed(methods)
@@ -159,7 +167,13 @@ async def _send(send: Send, answer: Answer) -> None:
 
 
 def create_app(
-    *, config: Config, exports: Exports, verifier: Verifier | None = None, clock: Clock | None = None, meters: Meters | None = None
+    *,
+    config: Config,
+    exports: Exports,
+    verifier: Verifier | None = None,
+    clock: Clock | None = None,
+    meters: Meters | None = None,
+    traces: Traces | None = None,
 ) -> GraphApp:
     """Return the application; `close` it in the end.
 
@@ -169,6 +183,7 @@ def create_app(
         verifier: What checks tokens; made from the configuration where it is not given.
         clock: Tells the time; the machine's where it is not given.
         meters: Count what is answered.
+        traces: Trace it.
     """
     clock = clock or SystemClock()
     service = Service(
@@ -188,4 +203,5 @@ def create_app(
         base_url=config.server.base_url,
         authorization_uri=authorization_uri(config),
         meters=meters or Meters(),
+        traces=traces or Traces(),
     )

@@ -113,6 +113,7 @@ async def _submit(service: Service, request: Request, subject: DataSubject, body
         passphrase=bodies.parse_passphrase(body.passphrase, recipient=recipient),
         idempotency_key=key,
         actor=request.actor,
+        place=request.place,
     )
     try:
         return await service.submits.run_at(request.tenant_id, _place(body.storage_location), service.exports.submit, submitted)

@@ -12,6 +12,7 @@ from rightful.graph.reply import Answer
 from rightful.graph.routes import Route
 from rightful.identity.model import Caller
 from rightful.ids import TenantId
+from rightful.traces import SpanPlace
 
 # What ASGI passes around; untyped by its specification.
 Scope = MutableMapping[str, Any]
@@ -41,12 +42,15 @@ class Request:
         route: Route,
         address: str,
         carry_out: CarryOut | None = None,
+        place: SpanPlace | None = None,
     ) -> None:
         self.scope = scope
         """For a batch: what its requests have from the connection."""
         self.carry_out = carry_out
         """For a batch: how its requests are answered; None within one."""
         self.caller = caller
+        self.place = place
+        """Where its span stands; None where it is not traced."""
         self.actor = actor
         self.route = route
         self.root = f"{address}/{route.version}"

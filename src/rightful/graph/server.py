@@ -23,6 +23,7 @@ from rightful.graph.accepting import Accepting
 from rightful.graph.app import create_app
 from rightful.graph.http_protocol import LimitedHttpProtocol
 from rightful.meters import Meters
+from rightful.traces import Traces
 
 KEEP_ALIVE_S = 75
 GRACE_S = 5
@@ -148,9 +149,10 @@ class Listening:
         clock: Clock | None = None,
         protocol: type[LimitedHttpProtocol] = LimitedHttpProtocol,
         meters: Meters | None = None,
+        traces: Traces | None = None,
     ) -> None:
         context = _tls_context(config.server, config.folder)
-        self._app = create_app(config=config, exports=exports, clock=clock or SystemClock(), meters=meters)
+        self._app = create_app(config=config, exports=exports, clock=clock or SystemClock(), meters=meters, traces=traces)
         try:
             self._socket = _listen(config.server)
         except ConfigurationError:
@@ -208,6 +210,7 @@ def serve(
     exports: Exports,
     clock: Clock | None = None,
     meters: Meters | None = None,
+    traces: Traces | None = None,
     on_listening: Callable[[Listening], None] = lambda _listening: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; blocking. Returns once requests that had begun are answered.
@@ -217,11 +220,12 @@ def serve(
         exports: The service behind the wire; the caller stops it afterwards.
         clock: Tells the time; the machine's where it is not given.
         meters: Count what is answered.
+        traces: Trace it.
         on_listening: Called once the socket is bound: it knows the port and the address.
 
     Raises:
         ConfigurationError: It cannot listen or speak TLS as configured.
     """
-    listening = Listening(config, exports, clock=clock, meters=meters)
+    listening = Listening(config, exports, clock=clock, meters=meters, traces=traces)
     on_listening(listening)
     listening.run()

@@ -57,6 +57,8 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float
     """For a whole answer."""
     answer_mib: int
+    has_traceparent: bool = False
+    """Whether it is told in whose trace it is asked."""
 
     def __repr__(self) -> str:
         """Leave everything out: there are secrets in it."""

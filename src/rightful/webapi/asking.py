@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from rightful import traces
 from rightful.errors import SourceRefused, SourceUnavailable, StorageRefused, StorageUnavailable
 from rightful.pinned import Answer, PinnedHost
 from rightful.webapi.access import Access
@@ -176,6 +177,8 @@ class Asking:
             return _FOR_OTHERS
         given = {name.lower() for name in self._access.headers}
         own = self._headers if is_page or "accept" in given else tuple((name, value) for name, value in self._headers if name != "Accept")
+        if self._access.has_traceparent and "traceparent" not in given and (said := traces.traceparent()):
+            own = (*own, ("traceparent", said))
         return (*own, ("Authorization", f"Bearer {token}")) if token else own
 
     def target_of(self, link: str, page_target: str, *, what: str = "a page's link to the next one") -> str:
