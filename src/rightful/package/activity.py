@@ -95,7 +95,9 @@ def _count_members(name: str, content: Iterable[bytes]) -> Counter[str]:
 
 def activity_of_files(modified_ns: Iterable[int]) -> Activity | None:
     """Count files by their last change, in UTC; None where there are none."""
-    hours = Counter(nanoseconds // _NANOSECONDS // 3600 for nanoseconds in modified_ns)
+    hours = Counter([nanoseconds // _NANOSECONDS // 3600 for nanoseconds in modified_ns])
+    if not hours:
+        return None
     found: Counter[str] = Counter()
     for hour, number in hours.items():
         try:

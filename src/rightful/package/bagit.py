@@ -30,12 +30,17 @@ _LONGEST_LINE_BYTES = 64 + 2 + _LONGEST_PATH_BYTES + 1
 _AMBIGUOUS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\\%]")
 """What readers of manifests take differently: controls and line separators, halves of surrogate pairs, backslash, percent."""
 
+_PLAIN = re.compile(r"(?=.{1,255}\Z)[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+"""Most paths, which have no problem: short, and no segment begins with a dot."""
+
 _LABEL = re.compile(r"[A-Za-z][A-Za-z-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def path_problem(path: str) -> str:
     """Say why a path can't stand in a manifest; empty where it can."""
+    if _PLAIN.fullmatch(path):
+        return ""
     segments = path.split("/")
     problem = ""
     if any(segment in {"", ".", ".."} for segment in segments):

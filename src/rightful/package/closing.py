@@ -5,29 +5,33 @@ again any number of times: the same values give the same bytes.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
 import msgspec
 
-from rightful.language import ENGLISH
 from rightful.package import bagit, datapackage, difference, ledger, readme, receipt, request_info, sealed
 from rightful.package.contents import PAYLOAD, PayloadEntry
 from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import Digest, measure
 from rightful.package.forms import Form
-from rightful.package.label import StatementSettings
+from rightful.package.label import Label, StatementSettings
 from rightful.package.ledger import Ledger
 from rightful.package.minisign import SigningKey
 from rightful.package.receipt import PreviousReceipt
-from rightful.package.statement import document, model, text
+from rightful.package.statement import model, text
+from rightful.package.statement.composed import Composed, compose
 from rightful.package.verifier import page as verifier
 from rightful.package.viewer import overview, page, shards
 
 _NOTHING_DELIVERED_PATH = f"{PAYLOAD}nothing-delivered.txt"
 """The one payload entry of a package without data. A bag needs a payload folder, which blobs alone don't make; `sha256sum -c` refuses
 an empty manifest, and a data package has at least one resource."""
+
+
+_HELD_BYTES = 256 * 1024
+"""With the pages' own style and script, of which there is one for all packages; the rest is less than the values that it is made of."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,13 +106,13 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         payload_bytes=sum(entry.size_bytes for entry in payload),
         payload_entries=len(payload),
     )
-    titles = [msgspec.structs.replace(title, label=finished.statement.label_of(title.label)) for title in finished.titles]
-    statement = _statement(finished)
-    sections = document.document(statement)
+    labels = {title.source_name: finished.statement.label_of(title.label) for title in finished.titles}
+    titles = [msgspec.structs.replace(title, label=labels[title.source_name]) for title in finished.titles]
+    statement = _statement(finished, labels)
+    composed = compose(statement, language=finished.language)
     statement_json = model.format_statement(statement)
-    statement_txt = text.format_text(sections, language=finished.language or ENGLISH)
     described = (
-        *(_pages(finished, sections) if finished.has_viewer else ()),
+        *(_pages(finished, labels, composed) if finished.has_viewer else ()),
         _document(
             datapackage.PATH,
             lambda: datapackage.format_datapackage(
@@ -123,7 +127,7 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         _document(ledger.PATH, lambda: iter((ledger_json,))),
         _document(readme.PATH, lambda: iter((readme_txt,))),
         _document(model.PATH, lambda: iter((statement_json,))),
-        _document(text.PATH, lambda: iter((statement_txt,))),
+        _document(text.PATH, lambda: iter((composed.text,))),
         _document(bagit.MANIFEST_PATH, lambda: bagit.format_manifest((entry.path, entry.sha256) for entry in payload)),
         _document(bagit.BAGIT_PATH, lambda: iter((bagit.BAGIT,))),
         _document(bagit.BAG_INFO_PATH, lambda: iter((bag_info,))),
@@ -168,12 +172,12 @@ def _by_source(entries: Iterable[PayloadEntry]) -> dict[str, list[PayloadEntry]]
     return found
 
 
-def _statement(finished: Finished) -> model.Statement:
+def _statement(finished: Finished, labels: Mapping[str, Label]) -> model.Statement:
     return model.state(
         finished.ledger,
         organization=finished.organization,
         settings=finished.statement,
-        labels={title.source_name: finished.statement.label_of(title.label) for title in finished.titles},
+        labels=labels,
         entries=_by_source(finished.entries),
     )
 
@@ -208,12 +212,18 @@ def _once(content: bytes) -> Iterator[bytes]:
     return iter((content,))
 
 
-def _pages(finished: Finished, sections: Sequence[document.Section]) -> Iterator[Document]:
-    yield from _viewer(finished, sections)
-    yield _document(verifier.PATH, lambda: iter((verifier.format_page(language=finished.language),)))
+def _pages(finished: Finished, labels: Mapping[str, Label], composed: Composed) -> Iterator[Document]:
+    yield from _viewer(finished, labels, composed)
+    yield _verifier(finished.language)
 
 
-def _viewer(finished: Finished, sections: Sequence[document.Section]) -> Iterator[Document]:
+@cache
+def _verifier(language: str) -> Document:
+    """Return VERIFY.html, which is the same in every package of a language."""
+    return _document(verifier.PATH, partial(_once, verifier.format_page(language=language)))
+
+
+def _viewer(finished: Finished, labels: Mapping[str, Label], composed: Composed) -> Iterator[Document]:
     """Yield START-HERE.html, and before it what it loads besides the parts' own shards."""
     entries = _by_source(finished.entries)
     file_lists = {record.source_name: overview.list_files(record, entries[record.source_name]) for record in finished.ledger.sources}
@@ -223,8 +233,8 @@ def _viewer(finished: Finished, sections: Sequence[document.Section]) -> Iterato
         finished.ledger,
         organization=finished.organization,
         language=finished.language,
-        labels={title.source_name: finished.statement.label_of(title.label) for title in finished.titles},
-        sections=sections,
+        labels=labels,
+        composed=composed,
         entries=entries,
         file_lists=file_lists,
     )
@@ -236,7 +246,23 @@ def _shard(file_list: overview.FileList) -> Iterator[bytes]:
 
 
 def _document(path: str, chunks: Callable[[], Iterator[bytes]]) -> Document:
-    return Document(path=path, digest=measure(chunks()), chunks=chunks)
+    """Return a document; one that is small is made once and held until it is put."""
+    held: list[bytes] = []
+    digest = measure(_holding(chunks(), held))
+    is_whole = digest.size_bytes <= _HELD_BYTES
+    return Document(path=path, digest=digest, chunks=held.__iter__ if is_whole else chunks)
+
+
+def _holding(chunks: Iterator[bytes], held: list[bytes]) -> Iterator[bytes]:
+    """Pass chunks on, and hold them as long as they are no more than may be held."""
+    size_bytes = 0
+    for chunk in chunks:
+        size_bytes += len(chunk)
+        if size_bytes <= _HELD_BYTES:
+            held.append(chunk)
+        else:
+            held.clear()
+        yield chunk
 
 
 def _own_payload(document: Document) -> PayloadEntry:

@@ -7,13 +7,16 @@ from typing import Any
 
 import msgspec
 
-_IN_HTML = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_IN_HTML = {
+    character.encode(): escape.encode()
+    for character, escape in {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}.items()
+}
 """What could end a script element, or begin a comment in it. In JSON these stand in strings only, where the escape means the same."""
 
 
-def data(value: Any) -> str:
+def data(value: Any) -> bytes:
     """Write a value as the content of a script element of type application/json."""
-    text = msgspec.json.encode(value).decode()
+    text = msgspec.json.encode(value)
     for character, escape in _IN_HTML.items():
         text = text.replace(character, escape)
     return text

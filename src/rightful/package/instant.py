@@ -9,7 +9,7 @@ def format_instant(at: datetime) -> str:
     """Write an aware moment in UTC, with six digits and a Z (GRAPH-05)."""
     if at.tzinfo is None:
         raise ValueError("a moment in a package has a time zone")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def format_nanoseconds(since_1970: int) -> str:

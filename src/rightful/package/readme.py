@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import assert_never
 
 from rightful.language import ENGLISH
@@ -59,8 +59,11 @@ class _Readme:
 
     def text(self) -> str:
         """Write it."""
-        chapters = (self._opening(), self._contents(), self._left_out(), self._checking(), self._files())
-        return "\n".join("\n".join(chapter) + "\n" for chapter in chapters if chapter)
+        chapters = (self._opening(), self._contents(), self._left_out())
+        about_files = _about_files(
+            self._said.language, self._forms, has_pages=self._has_pages, is_difference=self._ledger.since is not None
+        )
+        return "\n".join([*("\n".join(chapter) + "\n" for chapter in chapters if chapter), about_files])
 
     def _opening(self) -> list[str]:
         said, ledger = self._said, self._ledger
@@ -215,66 +218,73 @@ class _Readme:
             case never:
                 assert_never(never)
 
-    # -- what the files are -------------------------------------------------------------------------------------------
-    def _checking(self) -> list[str]:
-        said = self._said
-        return [
-            said.say("HOW TO CHECK THAT NOTHING IS MISSING OR CHANGED"),
-            "",
-            said.say("Open a terminal in this folder. Nothing needs to be installed."),
-            "",
-            "Linux:",
-            f"    sha256sum --quiet -c {MANIFEST_PATH} {TAG_MANIFEST_PATH}",
-            "macOS:",
-            f"    shasum -a 256 -c {MANIFEST_PATH} {TAG_MANIFEST_PATH}",
-            "Windows (PowerShell):",
-            f"    Get-Content {MANIFEST_PATH}, {TAG_MANIFEST_PATH} -Encoding UTF8 | ForEach-Object {{",
-            "      $digest, $path = $_ -split '  ', 2",
-            """      if ((Get-FileHash -LiteralPath $path -Algorithm SHA256).Hash -ne $digest) { "CHANGED: $path" } }""",
-            "",
-            said.say("A line that says FAILED or CHANGED names a file that is not as it was delivered."),
-        ]
 
-    def _files(self) -> list[str]:
-        said = self._said
-        records = said.say("; ").join(self._form(form) for form in Form if form in self._forms)
-        pages = (
-            ("START-HERE.html", said.say("shows all of it: open it in a browser; it loads view/, and nothing from the network")),
-            ("VERIFY.html", said.say("checks this folder: open it in a browser, and drop the folder on it")),
-        )
-        changes = (
-            ("changes.json", said.say("how much is new, changed, gone or as it was, system by system")),
-            ("gone.jsonl", said.say("which records and files are gone; they are in the earlier package")),
-        )
-        files = (
-            ("data/", said.say("what was found, by product and system; records are {records}", records=records)),
-            ("datapackage.json", said.say("what the records' columns are (Frictionless Data Package)")),
-            *(pages if self._has_pages else ()),
-            ("STATEMENT.txt", said.say("why this data is held, who receives it, and what your rights are (statement.json: for programs)")),
-            *(changes if self._ledger.since is not None else ()),
-            (
-                "receipt.json",
-                said.say("what was asked and delivered, signed by the controller (receipt.json.minisig, checked by minisign)"),
-            ),
-            ("ledger.json", said.say("which systems were searched, how, and what was found or could not be read")),
-            (MANIFEST_PATH, said.say("a digest (SHA-256) of each file under data/")),
-            (TAG_MANIFEST_PATH, said.say("a digest of each of the other files")),
-            ("bagit.txt, bag-info.txt", said.say("say that this folder is a BagIt bag (RFC 8493)")),
-            ("RequestInfo.json", said.say("the request")),
-        )
-        return [said.say("WHAT THE FILES ARE"), "", *columns(files)]
+# -- what the files are -----------------------------------------------------------------------------------------------
+@lru_cache(256)
+def _about_files(language: str, forms: frozenset[Form], *, has_pages: bool, is_difference: bool) -> str:
+    """Return how to check a package and what its files are: the same in many packages."""
+    said = texts(DOMAIN, language)
+    return "\n".join("\n".join(chapter) + "\n" for chapter in (_checking(said), _files(said, forms, has_pages, is_difference)))
 
-    def _form(self, form: Form) -> str:
-        said = self._said
-        match form:
-            case Form.JSONL:
-                return said.say("in .jsonl files, one record a line")
-            case Form.CSV:
-                return said.say("in .csv files, for spreadsheets")
-            case Form.JSON:
-                return said.say("in .json files, as arrays")
-            case Form.PARQUET:
-                return said.say("in .parquet files, for programs that analyse data")
+
+def _checking(said: Texts) -> list[str]:
+    return [
+        said.say("HOW TO CHECK THAT NOTHING IS MISSING OR CHANGED"),
+        "",
+        said.say("Open a terminal in this folder. Nothing needs to be installed."),
+        "",
+        "Linux:",
+        f"    sha256sum --quiet -c {MANIFEST_PATH} {TAG_MANIFEST_PATH}",
+        "macOS:",
+        f"    shasum -a 256 -c {MANIFEST_PATH} {TAG_MANIFEST_PATH}",
+        "Windows (PowerShell):",
+        f"    Get-Content {MANIFEST_PATH}, {TAG_MANIFEST_PATH} -Encoding UTF8 | ForEach-Object {{",
+        "      $digest, $path = $_ -split '  ', 2",
+        """      if ((Get-FileHash -LiteralPath $path -Algorithm SHA256).Hash -ne $digest) { "CHANGED: $path" } }""",
+        "",
+        said.say("A line that says FAILED or CHANGED names a file that is not as it was delivered."),
+    ]
+
+
+def _files(said: Texts, forms: frozenset[Form], has_pages: bool, is_difference: bool) -> list[str]:  # noqa: FBT001 - private, called once
+    records = said.say("; ").join(_form(said, form) for form in Form if form in forms)
+    pages = (
+        ("START-HERE.html", said.say("shows all of it: open it in a browser; it loads view/, and nothing from the network")),
+        ("VERIFY.html", said.say("checks this folder: open it in a browser, and drop the folder on it")),
+    )
+    changes = (
+        ("changes.json", said.say("how much is new, changed, gone or as it was, system by system")),
+        ("gone.jsonl", said.say("which records and files are gone; they are in the earlier package")),
+    )
+    files = (
+        ("data/", said.say("what was found, by product and system; records are {records}", records=records)),
+        ("datapackage.json", said.say("what the records' columns are (Frictionless Data Package)")),
+        *(pages if has_pages else ()),
+        ("STATEMENT.txt", said.say("why this data is held, who receives it, and what your rights are (statement.json: for programs)")),
+        *(changes if is_difference else ()),
+        (
+            "receipt.json",
+            said.say("what was asked and delivered, signed by the controller (receipt.json.minisig, checked by minisign)"),
+        ),
+        ("ledger.json", said.say("which systems were searched, how, and what was found or could not be read")),
+        (MANIFEST_PATH, said.say("a digest (SHA-256) of each file under data/")),
+        (TAG_MANIFEST_PATH, said.say("a digest of each of the other files")),
+        ("bagit.txt, bag-info.txt", said.say("say that this folder is a BagIt bag (RFC 8493)")),
+        ("RequestInfo.json", said.say("the request")),
+    )
+    return [said.say("WHAT THE FILES ARE"), "", *columns(files)]
+
+
+def _form(said: Texts, form: Form) -> str:
+    match form:
+        case Form.JSONL:
+            return said.say("in .jsonl files, one record a line")
+        case Form.CSV:
+            return said.say("in .csv files, for spreadsheets")
+        case Form.JSON:
+            return said.say("in .json files, as arrays")
+        case Form.PARQUET:
+            return said.say("in .parquet files, for programs that analyse data")
 
 
 def _where(record: SourceRecord) -> str:

@@ -44,7 +44,8 @@ class Texts:
         text = f"{value:,.{digits}f}"
         if self.language in _FOUR_DIGITS_WHOLE and abs(value) < 10_000:  # noqa: PLR2004 - said there
             text = text.replace(",", "")
-        return text.translate(str.maketrans(",.", "".join(_SEPARATORS.get(self.language, (",", ".")))))
+        separators = _SEPARATORS.get(self.language)
+        return text if separators is None else text.translate(str.maketrans(",.", "".join(separators)))
 
 
 @cache
@@ -67,9 +68,13 @@ def columns(rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def _width(text: str) -> int:
+    if text.isascii():
+        return len(text)
     return sum(2 if unicodedata.east_asian_width(character) in _WIDE else 1 for character in text)
 
 
 def _fill(message: str | list[str], values: dict[str, str]) -> str:
     assert isinstance(message, str)
+    if "{" not in message:
+        return message
     return _VALUE.sub(lambda found: values.get(found[1], found[0]), message)

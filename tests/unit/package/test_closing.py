@@ -2,8 +2,10 @@ import msgspec
 import pytest
 
 from rightful.errors import PackageError
+from rightful.package import difference
 from rightful.package.closing import Finished, documents
 from rightful.package.contents import PayloadEntry
+from rightful.package.difference import Since
 from rightful.package.digest import measure
 from rightful.package.ledger import Ledger, SkippedEntry
 from rightful.testing.package_builder import (
@@ -60,6 +62,24 @@ def test_documents_come_in_the_order_in_which_they_are_written() -> None:
 def test_digests_are_of_the_chunks_each_time() -> None:
     for document in documents(_finished()):
         assert measure(document.chunks()) == measure(document.chunks()) == document.digest
+
+
+def test_digests_are_of_the_chunks_each_time_of_documents_too_large_to_be_held() -> None:
+    named = tuple(bytes([number]) * (100 * 1024) for number in range(3))
+    since = Since(
+        operation_id=OPERATION_ID,
+        receipt_sha256="0" * 64,
+        is_policy_same=True,
+        is_software_same=True,
+        fingerprint_key=b"k" * 32,
+        sources={},
+    )
+    ledger = msgspec.structs.replace(_finished().ledger, since=since)
+    found = documents(msgspec.structs.replace(_finished(), ledger=ledger, named=lambda: iter(named)))
+    [large] = [document for document in found if document.path == difference.LIST_PATH]
+    for _ in range(2):
+        assert tuple(large.chunks()) == named
+    assert large.digest == measure(named)
 
 
 def test_same_data_in_another_order_gives_the_same_bytes() -> None:

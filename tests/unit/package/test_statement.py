@@ -368,3 +368,15 @@ def test_difference_states_what_is_held_also_where_nothing_of_it_is_new() -> Non
     assert [(source.name, source.categories) for source in stated.sources] == [("kept", ("user.account", "user.contact.email"))]
     whole = state(msgspec.structs.replace(ledger, since=None), organization="Contoso", settings=SETTINGS, labels={}, entries={})
     assert whole.sources == ()
+
+
+def test_people_of_whom_the_same_was_found_are_told_the_same_and_others_are_not() -> None:
+    more = msgspec.structs.replace(ORDERS, rows=({"id": 1, "mail": "a@contoso.example"}, {"id": 2, "mail": "b@contoso.example"}))
+    files = SampleSource(name="drive", product="OneDrive", files={"a.txt": b"x"}, label=Label(category="user.content"))
+    (one, first), (two, second), (_, third) = _written(ORDERS), _written(more), _written(ORDERS, files)
+    assert first == second
+    assert [said["sources"][0]["rows"] for said in (one, two)] == [1, 2]
+    assert "OneDrive" in third
+    assert "OneDrive" not in first
+    assert _written(ORDERS, language="de")[1] != first
+    assert _written(ORDERS, statement=msgspec.structs.replace(SETTINGS, contact="other@contoso.example"))[1] != first

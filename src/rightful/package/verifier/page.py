@@ -48,7 +48,7 @@ base-uri 'none'; form-action 'none'">
 def format_page(keys: Sequence[PublicKey] = (), *, language: str = "") -> bytes:
     """Return the page, which opens in a language (empty: in the browser's); keys that are given count as the controller's."""
     head, tail = _frame(language or ENGLISH)
-    return head + inline.data({"keys": [key.text for key in keys], "language": language}).encode() + tail
+    return head + inline.data({"keys": [key.text for key in keys], "language": language}) + tail
 
 
 @cache
@@ -61,7 +61,7 @@ def _frame(language: str) -> tuple[bytes, bytes]:
         language=language,
         title=escape(said.say("Check a package")),
         noscript=escape(said.say("This page needs JavaScript. README.txt says how to check the package without it.")),
-        catalogues=inline.data(catalogues(DOMAIN)),
+        catalogues=inline.data(catalogues(DOMAIN)).decode(),
         style=style,
         style_hash=inline.csp_hash(style),
         script=script,

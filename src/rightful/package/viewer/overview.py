@@ -16,9 +16,8 @@ from rightful.package.instant import format_instant, format_nanoseconds
 from rightful.package.label import Label
 from rightful.package.ledger import Ledger, SourceRecord, format_record, format_text
 from rightful.package.schema import Column, ColumnKind
-from rightful.package.statement.document import Section, messages, purposes, stated_facts
-from rightful.package.statement.model import Stated, is_held, stated
-from rightful.package.statement.words import excerpt
+from rightful.package.statement.composed import Composed
+from rightful.package.statement.model import is_held
 
 _FILES_PER_SHARD = 10_000
 _ITEMS_SHOWN = 200
@@ -75,20 +74,19 @@ def overview(
     organization: str,
     language: str,
     labels: Mapping[str, Label],
-    sections: Sequence[Section],
+    composed: Composed,
     entries: Mapping[str, Sequence[PayloadEntry]],
     file_lists: Mapping[str, Sequence[FileList]],
 ) -> dict[str, Any]:
-    """Return the overview; `labels`, `entries` and `file_lists` are by source, `sections` are the statement's."""
+    """Return the overview; `labels`, `entries` and `file_lists` are by source, `composed` is the statement."""
     sources = []
     for record in ledger.sources:
         label, own = labels.get(record.source_name), entries.get(record.source_name, ())
-        about = stated(record, label, own, since=ledger.since) if label is not None and is_held(record, ledger.since) else None
+        about = composed if label is not None and is_held(record, ledger.since) else None
         shown = _source(record, label or Label(), about, own, file_lists.get(record.source_name, ()))
         if ledger.since is not None and not (record.rows or record.files) and record.state is SourceState.EXPORTED:
             shown["state"] = SourceState.EMPTY  # nothing is new, whatever could not be read besides
         sources.append(shown)
-    said = [*sections, *(source["facts"] for source in sources)]
     return {
         "language": language,
         "organization": " ".join(organization.split()),
@@ -98,8 +96,8 @@ def overview(
         "completedAt": format_instant(ledger.completed_at),
         "since": _since(ledger.since) if ledger.since is not None else None,
         "sources": sources,
-        "statement": sections,
-        "words": excerpt(message for each in said for message in messages(each)),
+        "statement": composed.sections,
+        "words": composed.words,
     }
 
 
@@ -109,14 +107,14 @@ def _since(since: Since) -> dict[str, Any]:
 
 
 def _source(
-    record: SourceRecord, label: Label, about: Stated | None, entries: Sequence[PayloadEntry], file_lists: Sequence[FileList]
+    record: SourceRecord, label: Label, about: Composed | None, entries: Sequence[PayloadEntry], file_lists: Sequence[FileList]
 ) -> dict[str, Any]:
     of_ledger = format_record(msgspec.structs.replace(record, skipped=record.skipped[:_ITEMS_SHOWN], names=(), attributes=()))
     return {
         "name": record.source_name,
         **{member: of_ledger[member] for member in _OF_A_SOURCE if member in of_ledger},
-        "facts": stated_facts(about) if about else (),
-        "purpose": about and purposes(about),
+        "facts": about.facts[record.source_name] if about else (),
+        "purpose": about and about.purposes[record.source_name],
         "skipped": {"count": len(record.skipped), "items": of_ledger["skipped"]},
         "superseded": len(record.superseded),
         "datasets": _datasets(entries, label),

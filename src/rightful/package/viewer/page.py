@@ -65,7 +65,7 @@ def format_page(overview: dict[str, Any]) -> Iterator[bytes]:
     """Write START-HERE.html, which opens in the overview's language; the same overview gives the same bytes."""
     head, tail = _frame(overview.get("language") or ENGLISH)
     yield head
-    yield inline.data(overview).encode()
+    yield inline.data(overview)
     yield tail
 
 
@@ -85,7 +85,7 @@ def _frame(language: str) -> tuple[bytes, bytes]:
         language=language,
         title=escape(said.say("Your personal data")),
         noscript=noscript.format(folder='<a href="data/">data</a>', readme='<a href="README.txt">README.txt</a>'),
-        catalogues=inline.data(catalogues(DOMAIN)),
+        catalogues=inline.data(catalogues(DOMAIN)).decode(),
         style=style,
         style_hash=inline.csp_hash(style),
         script_hash=inline.csp_hash(script),
