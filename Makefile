@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age test-office
+.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age prometheus test-office
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -64,6 +64,11 @@ chromium: # Debian's package, where no Chromium is installed yet
 	  echo "Installing Chromium (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
 	  chromium >/dev/null; }
 
+prometheus: # Debian's package, where no Prometheus is installed: unpacked only, since an installed one would begin to listen
+	@command -v promtool >/dev/null || ls .cache/prometheus/usr/bin/promtool >/dev/null 2>&1 || { \
+	  echo "Fetching Prometheus (once) …" >&2; mkdir -p .cache/prometheus && cd .cache/prometheus && apt-get update -qq && \
+	  apt-get download -qq prometheus 2>/dev/null && dpkg -x prometheus_*.deb .; }
+
 minisign: # Debian's package, where minisign is not installed yet
 	@command -v minisign >/dev/null || { \
 	  echo "Installing minisign (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y minisign >/dev/null; }
@@ -84,7 +89,7 @@ setup: .venv/runtime ## Install Rightful into .venv
 demo: .venv/runtime ## Do the main job on a sample company, start to verified package
 	@$(BIN)/rightful demo
 
-test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot firebird openssh slapd chromium minisign age ## Run all tests, on real servers
+test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot firebird openssh slapd chromium minisign age prometheus ## Run all tests, on real servers
 	@$(BIN)/pytest -n 2 $(ARGS)
 
 test-sdk: .venv/dev .venv-sdk/done ## Run what Microsoft's Graph SDKs for Python do (660 MB, once; then `make test` does too)
