@@ -31,6 +31,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
 }
 """What connections are made with, by driver or dialect; an address may say otherwise."""
 _SESSION: Mapping[str, tuple[str, ...]] = {
+    "duckdb": ("SET TimeZone = 'UTC'",),
     "sqlite": ("PRAGMA query_only = ON",),
     "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET time_zone = '+00:00'"),
     "mariadb": ("SET SESSION TRANSACTION READ ONLY", "SET time_zone = '+00:00'"),

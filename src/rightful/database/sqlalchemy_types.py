@@ -11,6 +11,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from rightful.database.identifying import Form
+from rightful.database.sqlalchemy_moments import select
 from rightful.database.sqlalchemy_sql import SqlalchemyDialect
 from rightful.database.table import TableColumn
 from rightful.package.schema import Column, ColumnKind
@@ -84,7 +85,7 @@ def _kind(type_: Any, declared: str) -> ColumnKind | None:  # noqa: PLR0911 -- a
     name = str(getattr(type_, "__visit_name__", "")).upper()
     if isinstance(type_, sa.JSON) or name in _NESTED:
         return ColumnKind.JSON
-    if name in _ZONED or (isinstance(type_, sa.DateTime) and getattr(type_, "timezone", False)):
+    if name in _ZONED or (isinstance(type_, sa.DateTime) and any(getattr(type_, each, False) for each in ("timezone", "local_timezone"))):
         return ColumnKind.TIMESTAMP_TZ
     if declared in _WIDE or name in _MONEY or (isinstance(type_, sa.Numeric) and not isinstance(type_, sa.Float)):
         return ColumnKind.DECIMAL
@@ -93,7 +94,7 @@ def _kind(type_: Any, declared: str) -> ColumnKind | None:  # noqa: PLR0911 -- a
     if isinstance(type_, sa.Uuid):
         return ColumnKind.UUID
     if isinstance(type_, sa.Time) and getattr(type_, "timezone", False):
-        return ColumnKind.TEXT
+        return None
     try:
         python = type_.python_type
     except NotImplementedError:
@@ -114,7 +115,7 @@ def _shape(type_: Any, kind: ColumnKind, declared: str, dialect: SqlalchemyDiale
     if kind is ColumnKind.INT:
         is_unsigned = getattr(type_, "unsigned", False) or "UNSIGNED" in declared.upper() or declared.upper().startswith("UBIG")
         standing |= {"form": Form.INTEGER, "is_direct": True, "key_type": "int", "join_type": "number"}
-        standing |= {"arrow": pa.uint64(), "form": Form.DECIMAL, "type_name": "20,0"} if is_unsigned else {}
+        standing |= {"arrow": pa.uint64(), "form": Form.UNSIGNED} if is_unsigned else {}
     elif kind is ColumnKind.DECIMAL:
         precision, scale = getattr(type_, "precision", None), getattr(type_, "scale", None)
         fits = f"{precision},{scale or 0}" if precision else ""
@@ -127,7 +128,7 @@ def _shape(type_: Any, kind: ColumnKind, declared: str, dialect: SqlalchemyDiale
     elif kind is ColumnKind.FLOAT:
         standing |= {"join_type": "float"}
     if kind in {ColumnKind.DATE, ColumnKind.TIME, ColumnKind.TIMESTAMP, ColumnKind.TIMESTAMP_TZ, ColumnKind.BYTES, ColumnKind.BOOL}:
-        standing |= {"text": "{}"}  # written by us, where it is asked for
+        standing |= {"text": "{}", "select": select(dialect.name, kind)}  # its text is written by us, where it is asked for
     return standing
 
 

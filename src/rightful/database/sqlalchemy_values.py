@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from rightful.database.sqlalchemy_moments import written
 from rightful.package.schema import ColumnKind
 
 _NETWORK = (
@@ -107,24 +108,23 @@ def _decimal(value: object) -> str:
 
 def _date(value: object) -> str:
     if isinstance(value, str):
-        return value
+        return written(value, ColumnKind.DATE)
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
     raise _misfit(value, "dates")
 
 
 def _moment(value: object) -> str:
-    if isinstance(value, str):  # SQLite has texts; MySQL too, for what is no moment
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return str(value)
+    if isinstance(value, str):
+        return written(value, ColumnKind.TIMESTAMP)
     if isinstance(value, datetime) and value.tzinfo is None:
         return value.isoformat(timespec="microseconds")
     raise _misfit(value, "moments without a time zone")
 
 
 def _instant(value: object) -> str:
+    if isinstance(value, str):
+        return written(value, ColumnKind.TIMESTAMP_TZ)
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
     raise _misfit(value, "moments with a time zone")
@@ -132,7 +132,7 @@ def _instant(value: object) -> str:
 
 def _time(value: object) -> str:
     if isinstance(value, str):
-        return value
+        return written(value, ColumnKind.TIME)
     if isinstance(value, time):
         return value.isoformat(timespec="microseconds")
     if isinstance(value, timedelta):  # MySQL's times may be longer than a day, or negative
