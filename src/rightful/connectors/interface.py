@@ -53,6 +53,8 @@ class MatchColumn(msgspec.Struct, frozen=True, kw_only=True):
 
     batch_column: str
     identifier_kind: str
+    is_number: bool = False
+    """Whether the column holds decimal numbers, so that an identifier is compared as one: `7` is 7.00."""
 
 
 class ReadHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,6 +267,15 @@ class Estimating(Protocol):
         No value of a subject's leaves the source: indexes and statistics are asked, listings looked at, a match column counted at most.
         Where that takes longer than about `limit_s`, in all, it is given up for what is known by then. Raises what `read` raises.
         """
+        ...
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """The ability to say within a time limit what a read begins with; for connectors whose plan may take long."""
+
+    def describe(self, *, limit_s: float) -> ReadHeader:
+        """Return the header of a read for nobody. Raises `SourceError`: `SourceUnavailable` where it takes longer than about `limit_s`."""
         ...
 
 

@@ -272,7 +272,10 @@ class SqlConnector:
             names = tuple(key.name for key in wanted.key)
             header = ReadHeader(
                 columns=query.columns,
-                match=tuple(MatchColumn(batch_column=matched.output, identifier_kind=matched.kind) for matched in query.match),
+                match=tuple(
+                    MatchColumn(batch_column=matched.output, identifier_kind=matched.kind, is_number=matched.is_number)
+                    for matched in query.match
+                ),
                 searched=describe(target, names),
                 in_subject_order=True,
                 has_key=bool(query.key),

@@ -26,7 +26,10 @@ class Form(enum.Enum):
     FOLDED = "folded"
     """Text that is put in lower case before it is compared, as `folded` does."""
     INTEGER = "integer"
+    UNSIGNED = "unsigned"
+    """An integer up to 2^64 - 1."""
     DECIMAL = "decimal"
+    """A number that is shown with as many digits as its column has: 7, 7.0 and 7.00 are one."""
     UUID = "uuid"
 
 
@@ -59,9 +62,9 @@ UNCERTAIN = {"İ": "\ufdd0", "Σ": "\ufdd1"}
 are), and what stands for each while a text is put in lower case: code points that no text has (Unicode 23.7)."""
 DOTTED = ("I\u0307", "İ")
 """The first of them in two forms."""
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
-_DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,999})(\.[0-9]{1,999})?")
-_INT64 = range(-(2**63), 2**63)
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,19}")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,999})(\.[0-9]{1,999})?")
+_INTEGERS = {Form.INTEGER: range(-(2**63), 2**63), Form.UNSIGNED: range(2**64)}
 
 
 def fill(slot: Slot, subjects: Sequence[IdentifiedSubject]) -> SlotValues:
@@ -82,7 +85,7 @@ def searched(kind: str, identifiers: Sequence[str], form: Form) -> tuple[str, ..
 
     Some databases know the lower case of ASCII letters alone. What they put in lower case is searched for in upper case too, so that
     `JOSÉ` is found for `josé`, and only what has small and capital ones of other letters, as `ÉMILé`, is not.
-    An identifier that no value of the column can be equal to ("abc", or "007" in a column of integers) is left out.
+    An identifier that no value of the column can be equal to ("abc", or "007" in a column of numbers) is left out.
     """
     found: dict[str, None] = {}
     for identifier in identifiers:
@@ -93,6 +96,14 @@ def searched(kind: str, identifiers: Sequence[str], form: Form) -> tuple[str, ..
             if shaped is not None:
                 found[shaped] = None
     return tuple(found)
+
+
+def plain_number(text: str) -> str | None:
+    """Write a number with no more digits than it needs; None where the text is none, as numbers are written in plain."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    plain = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if plain == "-0" else plain
 
 
 def folded(text: str) -> str:
@@ -119,10 +130,10 @@ def _shape(text: str, form: Form, *, is_folded: bool) -> str | None:
     """Return the text as a column of this form would have it, None where it cannot have it."""
     if "\x00" in text or (not text.isascii() and not _is_encodable(text)):
         return None
-    if form is Form.INTEGER:
-        return text if _INTEGER.fullmatch(text) and int(text) in _INT64 else None
+    if form in _INTEGERS:
+        return text if _INTEGER.fullmatch(text) and int(text) in _INTEGERS[form] else None
     if form is Form.DECIMAL:
-        return text if _DECIMAL.fullmatch(text) else None
+        return plain_number(text)
     if form is Form.UUID:
         return text if is_guid(text) else None
     if form is Form.PADDED:

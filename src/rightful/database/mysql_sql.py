@@ -105,4 +105,6 @@ def _seen(column: TableColumn, expression: str, slot: Slot) -> str:
     """Return the bytes of a column's value, as the slot has them."""
     if _is_folded(slot):
         return FOLDED.format(expression)
+    if slot.form is Form.DECIMAL:
+        return f"CAST({column.compare.format(expression)} AS BINARY)"
     return expression if column.column.kind is ColumnKind.BYTES else f"CAST({(column.text or AS_TEXT).format(expression)} AS BINARY)"

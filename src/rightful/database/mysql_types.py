@@ -36,6 +36,8 @@ _SHAPES = frozenset(
     {"geometry", "point", "linestring", "polygon", "geometrycollection", "geomcollection"}
     | {"multipoint", "multilinestring", "multipolygon"}
 )
+_SHORTEST = "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {}))"
+"""A number with no more digits than it needs, as identifiers are searched for."""
 _MOMENT = "DATE_FORMAT({}, '%Y-%m-%dT%H:%i:%s.%f')"
 
 
@@ -134,7 +136,7 @@ def _integer(said: Said) -> dict[str, Any]:
         "arrow": _INTEGERS[said.type][is_unsigned],
         "order": "{}",
         "text": AS_TEXT.format(number),  # without the zeros of ZEROFILL
-        "form": Form.DECIMAL if said.type == "bigint" and is_unsigned else Form.INTEGER,  # the latter ends at 2^63
+        "form": Form.UNSIGNED if is_unsigned else Form.INTEGER,
         "lookup": number.format("CONVERT({} USING utf8mb4)"),
         "join_type": "number",
     }
@@ -144,11 +146,13 @@ def _decimal(said: Said) -> dict[str, Any]:
     bare = said.declared.partition(")")[0] + ")"
     number = f"CAST({{}} AS {bare})"
     text = AS_TEXT.format(number)
+    has_fraction = "," in bare and not bare.endswith(",0)")
     return {
         "kind": ColumnKind.DECIMAL,
         "arrow": pa.string(),
         "select": text,
         "text": text,
+        "compare": _SHORTEST.format(text) if has_fraction else text,
         "form": Form.DECIMAL,
         "lookup": number.format("CONVERT({} USING utf8mb4)"),
         "join_type": "number",

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import pyarrow as pa
 
-from rightful.database.identifying import TEXTS, Slot
+from rightful.database.identifying import TEXTS, Form, Slot
 from rightful.database.table import Owner, Table, TableColumn
 from rightful.package.schema import Column
 from rightful.subject.matching import FOLDED_KINDS
@@ -53,6 +53,8 @@ class Matched(msgspec.Struct, frozen=True):
 
     output: str
     kind: str
+    is_number: bool = False
+    """Whether it is a number, and the identifier too: see `subject.matching`."""
 
 
 class Hidden(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +173,7 @@ class _Leaf(msgspec.Struct, frozen=True):
     label: str
     kind: str
     column: str
+    is_number: bool
 
 
 class _Finder(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,11 +246,12 @@ class _Builder:
         shaped.outputs.append(Output(wanted.hidden.subject, 0, pa.int32()))
         for number, key in enumerate(wanted.key):
             shaped.bring_key(number, key)
-        match = [Matched(shaped.bring_match(_column(target.table, name)), kind) for name, kind in target.match]
+        matched = [(_column(target.table, name), kind) for name, kind in target.match]
+        match = [Matched(shaped.bring_match(column), kind, column.form is Form.DECIMAL) for column, kind in matched]
         carried: dict[str, str] = {}
         for leaf in (leaf for finder in finders for leaf in finder.leaves):
             carried[leaf.label] = f"m{len(carried)}"
-            match.append(Matched(shaped.carry(leaf.label, carried[leaf.label]), leaf.kind))
+            match.append(Matched(shaped.carry(leaf.label, carried[leaf.label]), leaf.kind, leaf.is_number))
         order = ["q.n", *(shape.format(shaped.inside(expression)) for expression, shape in _order(target.table, wanted))]
         selected = {name: expression for expression, name in shaped.inner.items()}
         rows = self._branches(finders, target.table, selected, carried, where=self._after(wanted))
@@ -323,13 +327,13 @@ class _Builder:
         leaves: list[_Leaf] = []
         carried: dict[str, str] = {}
         for name, kind in parent.match:
-            column = f"m{len(leaves)}"
-            leaves.append(_Leaf(f"{parent.source_name}.{name}", kind, column))
-            selected[column] = self._text(_column(parent.table, name))
+            column, matched = f"m{len(leaves)}", _column(parent.table, name)
+            leaves.append(_Leaf(f"{parent.source_name}.{name}", kind, column, matched.form is Form.DECIMAL))
+            selected[column] = self._text(matched)
         for finder in finders:
             for leaf in finder.leaves:
                 column = f"m{len(leaves)}"
-                leaves.append(_Leaf(f"{parent.source_name}/{leaf.label}", leaf.kind, column))
+                leaves.append(_Leaf(f"{parent.source_name}/{leaf.label}", leaf.kind, column, leaf.is_number))
                 carried[leaf.label] = column
         rows = self._branches(finders, parent.table, selected, carried, where=" AND ".join(f"{join} IS NOT NULL" for join in joins))
         names = ["n", *(f"j{number}" for number in range(len(joins))), *(leaf.column for leaf in leaves)]

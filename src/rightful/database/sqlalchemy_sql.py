@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-from rightful.database.identifying import TEXTS, Form, Slot, SlotValues, folded
+from rightful.database.identifying import TEXTS, Form, Slot, SlotValues, folded, plain_number
 from rightful.database.query import Pair, Query
 from rightful.database.row_batches import Row
 from rightful.database.sqlalchemy_values import text_of
@@ -154,6 +154,8 @@ class SqlalchemyDialect:
         """Return a type that has room for the values: a cast would cut them off in silence."""
         if slot.form is Form.INTEGER:
             return sa.BigInteger()
+        if slot.form is Form.UNSIGNED:
+            return sa.Numeric(20, 0)
         if slot.form is Form.UUID:
             return sa.Uuid()
         if slot.form is Form.DECIMAL:
@@ -172,7 +174,7 @@ _APART = 1_000_000
 
 def bound(slot: Slot, value: str, *, has_decimals: bool) -> object:
     """Return an identifier in the type that it is compared in; None where no value of the column can be equal to it."""
-    if slot.form is Form.INTEGER:
+    if slot.form in {Form.INTEGER, Form.UNSIGNED}:
         return int(value)
     if slot.form is Form.DECIMAL:
         number = Decimal(value)
@@ -238,9 +240,9 @@ class Meant:
 
     def __init__(self, query: Query, values: Sequence[SlotValues]) -> None:
         places = {output.name: output.position for output in query.outputs}
-        self._shown = [(places[matched.output], matched.kind) for matched in query.match]
+        self._shown = [(places[matched.output], matched.kind, matched.is_number) for matched in query.match]
         self._known = {
-            (n, slot.kind, _form(slot.kind, text))
+            (n, slot.kind, slot.form is Form.DECIMAL, _form(slot.kind, text))
             for slot, given in zip(query.slots, values, strict=True)
             for n, text in zip(given.subjects, given.values, strict=True)
         }
@@ -250,11 +252,14 @@ class Meant:
         return filter(self._is_meant, rows) if self._shown else iter(rows)
 
     def _is_meant(self, row: Row) -> bool:
-        return any(row[place] is not None and self._is_known(row[0], kind, row[place]) for place, kind in self._shown)
+        return any(row[place] is not None and self._is_known(row[0], kind, row[place], is_number) for place, kind, is_number in self._shown)
 
-    def _is_known(self, subject: int, kind: str, value: object) -> bool:
-        form = _form(kind, value if isinstance(value, str) else text_of(value))
-        return (subject, kind, form) in self._known or (subject, kind, form.rstrip(" ")) in self._known
+    def _is_known(self, subject: int, kind: str, value: object, is_number: bool) -> bool:  # noqa: FBT001 -- by position, as it is kept
+        text = value if isinstance(value, str) else text_of(value)
+        if is_number:
+            return (subject, kind, True, plain_number(text)) in self._known
+        form = _form(kind, text)
+        return (subject, kind, False, form) in self._known or (subject, kind, False, form.rstrip(" ")) in self._known
 
 
 def _form(kind: str, text: str) -> str:

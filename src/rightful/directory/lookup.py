@@ -49,7 +49,7 @@ class TableLookup:
         width = len(self._columns)
         for index, *values in self._database.rows(query, [fill(slot, subjects) for slot in query.slots]):
             assert isinstance(index, int)
-            found[index].append((_row(values[:width]), self._key(subjects[index], values[width:])))
+            found[index].append((_row(values[:width]), self._key(query, subjects[index], values[width:])))
         for rows in found:
             rows.sort()
         return found
@@ -75,12 +75,12 @@ class TableLookup:
         self._database.forget()
         self._database.verify(self._query())
 
-    def _key(self, subject: IdentifiedSubject, found: Sequence[object]) -> Key:
+    def _key(self, query: Query, subject: IdentifiedSubject, found: Sequence[object]) -> Key:
         """Make sure that a row is this subject's, by code that shares nothing with the query (DESIGN rule 2); return by what."""
-        for (_, kind), value in zip(self._match, found, strict=True):
-            for identifier in subject.values(kind):
-                if matches(kind, value, (identifier,)):
-                    return kind, identifier
+        for matched, value in zip(query.match, found, strict=True):
+            for identifier in subject.values(matched.kind):
+                if matches(matched.kind, value, (identifier,), is_number=matched.is_number):
+                    return matched.kind, identifier
         raise SourceRefused(
             f"{self._database.where}: table {self._table!r} gave a row that none of the subject's identifiers accounts for",
             source_name=SOURCE_NAME,

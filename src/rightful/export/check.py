@@ -40,7 +40,7 @@ class SetCheck:
         if pair in proven:
             return True
         subject, value = pair
-        if not matches(column.identifier_kind, value, self._subjects[subject].values(column.identifier_kind)):
+        if not matches(column.identifier_kind, value, self._subjects[subject].values(column.identifier_kind), is_number=column.is_number):
             return False
         if len(proven) >= _MOST_REMEMBERED:
             proven.clear()
@@ -55,7 +55,8 @@ def check_rows(batch: pa.RecordBatch, match: Sequence[MatchColumn], subject: Ide
         values = batch.column(column.batch_column)
         identifiers = subject.values(column.identifier_kind)
         distinct = pc.unique(values)
-        proven = pa.array([matches(column.identifier_kind, value, identifiers) for value in distinct.to_pylist()], pa.bool_())
+        values_proven = [matches(column.identifier_kind, value, identifiers, is_number=column.is_number) for value in distinct.to_pylist()]
+        proven = pa.array(values_proven, pa.bool_())
         if all(proven.to_pylist()):
             return
         rows_unproven = pc.invert(pc.is_in(values, value_set=distinct.filter(proven), skip_nulls=True))

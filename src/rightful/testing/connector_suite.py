@@ -392,7 +392,8 @@ class ConnectorSuite:
     def _check_rows(self, header: ReadHeader, batch: pa.RecordBatch) -> None:
         for row in batch.to_pylist():
             subject = self.subjects[row[SUBJECT_COLUMN]]
-            assert any(matches(m.identifier_kind, row[m.batch_column], subject.values(m.identifier_kind)) for m in header.match)
+            known = [(row[m.batch_column], m, subject.values(m.identifier_kind)) for m in header.match]
+            assert any(matches(m.identifier_kind, value, identifiers, is_number=m.is_number) for value, m, identifiers in known)
 
     def _check_refused(self, header: ReadHeader, batch: pa.RecordBatch, other: Person, shared: Mapping[str, int]) -> None:
         own = {value.casefold() for values in other.subject.identifiers.values() for value in values}

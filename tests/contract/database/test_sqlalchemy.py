@@ -57,7 +57,18 @@ _DUCKDB: list[tuple[str, str, Any]] = [
     ("date", "'9999-12-31'", "9999-12-31"),
     ("timestamp", "'2026-03-29 02:30:00.000001'", "2026-03-29T02:30:00.000001"),
     ("timestamptz", "'2026-03-29 02:30:00+02'", "2026-03-29T00:30:00.000000Z"),
+    ("date", "'infinity'", "infinity"),
+    ("date", "'0044-03-15 (BC)'", "-0043-03-15"),
+    ("date", "'20222-01-01'", "+20222-01-01"),
+    ("timestamp", "'-infinity'", "-infinity"),
+    ("timestamp", "'0044-03-15 (BC) 10:00:00'", "-0043-03-15T10:00:00.000000"),
+    ("timestamptz", "'infinity'", "infinity"),
+    ("timestamptz", "'20222-01-01 00:00:00.5+00'", "+20222-01-01T00:00:00.500000Z"),
+    ("timestamp_ns", "'2026-03-29 02:30:00.123456789'", "2026-03-29T02:30:00.123456789"),
+    ("timestamp_s", "'2026-03-29 02:30:00'", "2026-03-29T02:30:00.000000"),
     ("time", "'23:59:59.999999'", "23:59:59.999999"),
+    ("time", "'24:00:00'", "24:00:00.000000"),
+    ("timetz", "'10:00:00+02'", "10:00:00+02"),
     ("interval", "interval 14 month + interval 3 second", "1 year 2 months 00:00:03"),
     ("uuid", "'A0EEBC99-9c0b-4ef8-bb6d-6bb9bd380a11'", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
     ("json", '\'{"b":  1.10, "a": [9007199254740993]}\'', {"b": 1.10, "a": [9007199254740993]}),
@@ -100,6 +111,26 @@ def test_firebirds_types_arrive_without_loss(world: World) -> None:
     columns = ", ".join(f"c{number} {type_}" for number, (type_, _, _) in enumerate(_FIREBIRD))
     written = _written(world, columns, ", ".join(literal for _, literal, _ in _FIREBIRD))
     for number, (type_, _, value) in enumerate(_FIREBIRD):
+        assert written[f"c{number}"] == value, type_
+
+
+_POSTGRES: list[tuple[str, str, Any]] = [
+    ("date", "'infinity'", "infinity"),
+    ("date", "'0044-03-15 BC'", "-0043-03-15"),
+    ("timestamp", "'-infinity'", "-infinity"),
+    ("timestamp", "'20222-01-01 00:00:00.000001'", "+20222-01-01T00:00:00.000001"),
+    ("timestamptz", "'2026-03-29 02:30:00+02'", "2026-03-29T00:30:00.000000Z"),
+    ("timestamptz", "'infinity'", "infinity"),
+    ("time", "'24:00:00'", "24:00:00.000000"),
+    ("timetz", "'10:00:00+02'", "10:00:00+02"),
+]
+
+
+@on("world", [POSTGRES], indirect=True)
+def test_moments_that_python_has_no_type_for_arrive_from_postgresql(world: World) -> None:
+    columns = ", ".join(f"c{number} {type_}" for number, (type_, _, _) in enumerate(_POSTGRES))
+    written = _written(world, columns, ", ".join(literal for _, literal, _ in _POSTGRES))
+    for number, (type_, _, value) in enumerate(_POSTGRES):
         assert written[f"c{number}"] == value, type_
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from tests.contract.database.world import ALL, World, connector, header, make, rows, settings, values
 
-from rightful.connectors.interface import MATCH_PREFIX
+from rightful.connectors.interface import MATCH_PREFIX, ReadHeader, Rows, estimate
+from rightful.export.check import SetCheck
 from rightful.testing.connector_suite import identified
 
 
@@ -60,11 +61,37 @@ def test_numbers_are_compared_as_they_are_written(world: World) -> None:
     ]
     assert values(by_number, people) == [[1], [], [2], [3], [], [], [], [4], [], [1]]
     by_decimal = connector(world, source=settings(world, "m", match={"d": "number"}))
-    assert values(by_decimal, [identified(number=("7.25",)), identified(number=("07.25",)), identified(number=("abc", "7.250"))]) == [
+    assert values(by_decimal, [identified(number=(value,)) for value in ("7.25", "07.25", "abc", "7.251", "7", "0")]) == [
         [2],
         [],
         [],
+        [],
+        [1],
+        [3],
     ]
+
+
+def test_a_number_is_found_with_as_many_digits_as_its_column_has(world: World) -> None:
+    if world.engine.endswith("sqlite"):
+        pytest.skip("SQLite keeps no digits that say nothing")
+    world.execute(
+        "CREATE TABLE p (id bigint PRIMARY KEY, n bigint, d numeric(10,2)); INSERT INTO p VALUES (1, 10, 7), (2, 20, 7.5), (3, 30, 100);"
+        "CREATE TABLE m (id bigint PRIMARY KEY, p bigint); INSERT INTO m VALUES (5, 1), (6, 2), (7, 3)"
+    )
+    people = [identified(number=value) for value in (("7",), ("7.00",), ("7", "7.0", "7.00"), ("7.5",), ("7.504",), ("100",), ("1",))]
+    by_decimal = connector(world, source=settings(world, "p", match={"d": "number"}))
+    assert values(by_decimal, people) == [[1], [1], [1], [2], [], [3], []]
+    hidden = connector(world, source=settings(world, "p", match={"d": "number"}, exclude=("d",)))
+    assert values(hidden, people) == [[1], [1], [1], [2], [], [3], []]
+    over = connector(world, m=settings(world, "m", via={"p": {"p": "id"}}), p=settings(world, "p", match={"d": "number"}))
+    assert values(over, people) == [[5], [5], [5], [6], [], [7], []]
+    for source in (by_decimal, over):
+        for item in source.read(source.plan(people)[0], people):
+            if isinstance(item, ReadHeader):
+                match = item.match
+            elif isinstance(item, Rows):
+                assert not SetCheck(match, people, source_name="source").suspects(item.batch)
+    assert [each.rows and each.rows.count for each in estimate(by_decimal, people, limit_s=30.0)] == [1, 1, 1, 1, 0, 1, 0]
 
 
 def test_unusable_values_find_nothing_and_cost_no_query(world: World) -> None:
