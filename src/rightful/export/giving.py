@@ -1,13 +1,16 @@
 """Sources that identifiers of people are found in: rows that are searched by what is known, and say more of whose they are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from rightful.config.model import SourceConfig
-from rightful.connectors.interface import SUBJECT_COLUMN, Connector, MatchColumn, ReadHeader, Rows
+from rightful.connectors.interface import SUBJECT_COLUMN, Connector, MatchColumn, Partition, ReadHeader, Rows
+from rightful.database.kept import Kept
 from rightful.directory.people import names_in
-from rightful.errors import SourceRefused
+from rightful.errors import SourceError, SourceRefused
 from rightful.export.check import foreign_data
 from rightful.ids import SubjectId, TenantId
 from rightful.package.cells import cells, plain
@@ -19,7 +22,37 @@ from rightful.subject.model import DataSubject, IdentifiedSubject, Reached
 _READABLE = frozenset({ColumnKind.TEXT, ColumnKind.INT, ColumnKind.UUID})
 _NOBODY = DataSubject(tenant_id=TenantId(""), subject_id=SubjectId(""))
 
+_PLANNED_S = 10.0
+
 _Row = tuple[str | None, ...]
+
+
+class _Found(NamedTuple):
+    """A row: its subject, the identifier that proves it, the values of the named columns."""
+
+    subject: int
+    proof: tuple[str, str]
+    row: _Row
+    is_in_order: bool
+    """Whether all rows of a subject come before the first of the next one."""
+
+
+class _Owners:
+    """Whose one value is."""
+
+    def __init__(self) -> None:
+        self._named: set[tuple[str, str]] = set()
+        self._nobodys = 0
+
+    def add(self, named: set[tuple[str, str]]) -> None:
+        """Take a row: of one that names several, each counts (a message has a sender and a recipient); of one that names nobody, itself."""
+        self._named |= named
+        self._nobodys += not named
+
+    @property
+    def count(self) -> int:
+        """How many there are so far."""
+        return len(self._named) + self._nobodys
 
 
 class GivingSource:
@@ -32,6 +65,7 @@ class GivingSource:
         self._columns = {kind: names_in(named) for kind, named in source.identifiers.items()}
         self._connector = connector
         self._by_kind = dict(by_kind)
+        self._plans = Kept[tuple[Partition, ...]](_PLANNED_S)
 
     @property
     def asked_by(self) -> frozenset[str]:
@@ -48,7 +82,7 @@ class GivingSource:
         pairs = [(kind, column) for kind, columns in self._columns.items() for column in columns]
         names = list(dict.fromkeys(column for _, column in pairs))
         found: list[dict[tuple[str, str], tuple[str, str, str]]] = [{} for _ in subjects]
-        for index, proof, row in self._rows(self._connector, subjects, names):
+        for index, proof, row, _ in self._rows(self._connector, subjects, names):
             values = dict(zip(names, row, strict=True))
             for kind, column in pairs:
                 value = values[column]
@@ -66,27 +100,49 @@ class GivingSource:
 
     def people(self, kind: str, values: Sequence[str], *, most: int) -> list[int]:
         """Search by the values themselves; a row that is nobody's may be anybody's."""
-        probes = [IdentifiedSubject(subject=_NOBODY, identifiers={kind: (value,)}) for value in values]
-        owners: list[set[tuple[str, str]]] = [set() for _ in values]
-        nobodys = [0] * len(values)
-        for index, _, row in self._rows(self._by_kind[kind], probes, list(self._match)):
-            named = {(of, normalise(of, value)) for of, value in zip(self._match.values(), row, strict=True) if value and value.strip()}
-            if not named:
-                nobodys[index] += 1
-            elif len(owners[index]) <= most:
-                owners[index] |= named  # of a row that names several, each: a message has a sender and a recipient
-        return [len(several) + more for several, more in zip(owners, nobodys, strict=True)]
+        owners = [_Owners() for _ in values]
+        left = list(range(len(values)))
+        while left:
+            left = self._count(kind, values, owners, left, most)
+        return [each.count for each in owners]
+
+    def _count(self, kind: str, values: Sequence[str], owners: "Sequence[_Owners]", places: list[int], most: int) -> list[int]:
+        """Count the owners of the values in some places; return those that are still to be counted, after one that belongs to too many."""
+        probes = [IdentifiedSubject(subject=_NOBODY, identifiers={kind: (values[place],)}) for place in places]
+        many: set[int] = set()
+        with closing(self._rows(self._by_kind[kind], probes, list(self._match))) as rows:
+            for found in rows:
+                if found.subject in many:
+                    continue
+                each = owners[places[found.subject]]
+                named = {
+                    (of, normalise(of, text)) for of, text in zip(self._match.values(), found.row, strict=True) if text and text.strip()
+                }
+                each.add(named)
+                if each.count > most:
+                    many.add(found.subject)
+                    if found.is_in_order:  # all its further rows would come before the next value's first
+                        return places[found.subject + 1 :]
+                    if len(many) == len(places):
+                        break
+        return []
 
     def close(self) -> None:
         """Release the connectors."""
         for connector in (self._connector, *self._by_kind.values()):
             connector.close()
 
-    def _rows(
-        self, connector: Connector, subjects: Sequence[IdentifiedSubject], names: Sequence[str]
-    ) -> Iterator[tuple[int, tuple[str, str], _Row]]:
-        """Yield (subject, identifier that proves it, values of the named columns) of each row."""
-        for partition in connector.plan(subjects):
+    def _rows(self, connector: Connector, subjects: Sequence[IdentifiedSubject], names: Sequence[str]) -> "Generator[_Found, None, None]":
+        """Yield what each row says."""
+        try:
+            yield from self._read(connector, subjects, names)
+        except SourceError:
+            self._plans.forget()  # what was planned may be gone
+            raise
+
+    def _read(self, connector: Connector, subjects: Sequence[IdentifiedSubject], names: Sequence[str]) -> "Generator[_Found, None, None]":
+        partitions = self._planned(connector, subjects)
+        for partition in partitions:
             items = iter(connector.read(partition, subjects))
             header = next(items)
             assert isinstance(header, ReadHeader)
@@ -96,7 +152,11 @@ class GivingSource:
                     columns = [_texts(item.batch, name, kinds[name]) for name in names]
                     proofs = self._proofs(item.batch, header.match, subjects)
                     for index, proof, *row in zip(item.batch.column(SUBJECT_COLUMN).to_pylist(), proofs, *columns, strict=True):
-                        yield index, proof, tuple(row)
+                        yield _Found(index, proof, tuple(row), header.in_subject_order and len(partitions) == 1)
+
+    def _planned(self, connector: Connector, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
+        """Plan once for the rounds that follow each other at once: a plan may list a whole lake. What changed since then a read notices."""
+        return self._plans.get(str(id(connector)), lambda: connector.plan(subjects))
 
     def _kinds(self, header: ReadHeader, names: Sequence[str]) -> dict[str, ColumnKind]:
         kinds = {column.name: column.kind for column in header.columns}
@@ -114,14 +174,14 @@ class GivingSource:
         self, batch: pa.RecordBatch, match: Sequence[MatchColumn], subjects: Sequence[IdentifiedSubject]
     ) -> Iterator[tuple[str, str]]:
         """Yield which identifier of its subject each row holds, by code that shares nothing with the query (DESIGN rule 2)."""
-        columns = [(each.identifier_kind, find_column(batch, each.batch_column).to_pylist()) for each in match]
+        columns = [(each.identifier_kind, find_column(batch, each.batch_column).to_pylist(), each.is_number) for each in match]
         for place, index in enumerate(batch.column(SUBJECT_COLUMN).to_pylist()):
             proof = next(
                 (
                     (kind, identifier)
-                    for kind, values in columns
+                    for kind, values, is_number in columns
                     for identifier in subjects[index].values(kind)
-                    if matches(kind, values[place], (identifier,))
+                    if matches(kind, values[place], (identifier,), is_number=is_number)
                 ),
                 None,
             )

@@ -1,7 +1,7 @@
 """Whatever gives somebody else's data, a connector, a database or a server: the export stops, and not a byte of it is written."""
 
 import mailbox
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.unit.export.world import World
 
 from rightful.config.model import SourceConfig
 from rightful.connectors.files import FilesConnector, FilesSettings
-from rightful.connectors.interface import Connector
+from rightful.connectors.interface import Connector, Cursor, Item, Partition, ReadHeader, Rows
 from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.mailbox import MailboxConnector
 from rightful.connectors.mailbox_settings import MailboxSettings
@@ -139,3 +139,48 @@ def test_how_many_share_an_identifier_is_not_counted_by_rows_of_another(request:
     with pytest.raises(SourceRefused) as caught:
         giving.people("card", ["a"], most=3)
     assert caught.value.code == "ForeignData"
+
+
+class CountingConnector:
+    """Counts the plans of another connector, and the rows that are taken of it."""
+
+    def __init__(self, inner: Connector) -> None:
+        self._inner = inner
+        self.plans = 0
+        self.rows = 0
+
+    def check(self) -> None:
+        self._inner.check()
+
+    def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
+        self.plans += 1
+        return self._inner.plan(subjects)
+
+    def read(
+        self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
+    ) -> Iterator[ReadHeader | Item]:
+        for item in self._inner.read(partition, subjects, cursor):
+            self.rows += item.batch.num_rows if isinstance(item, Rows) else 0
+            yield item
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def test_what_very_many_share_is_not_read_to_its_end(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    world = make("sqlite", request, tmp_path)
+    world.execute(
+        "CREATE TABLE t (upn text, card text);"
+        "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 200000) INSERT INTO t SELECT i || '@contoso.example', 'm' FROM r;"
+        "INSERT INTO t VALUES ('ann@contoso.example', 'a'), ('bob@contoso.example', 'z'), ('ann@contoso.example', 'z'), (NULL, 'n'), ('', 'n')"
+    )
+    by_card = SqlSettings(url=world.url, table="t", match={"card": "card"})
+    config = SourceConfig(name="source", connector="sql", product="x", settings=by_card, identifiers={"card": "card"})
+    counting = CountingConnector(connector(world, source=by_card))
+    giving = GivingSource(config, {"upn": "upn"}, counting, {"card": counting})
+    a, many, z, nobodys, none = giving.people("card", ["a", "m", "z", "n", "x"], most=3)
+    assert many > 3
+    assert (a, z, nobodys, none) == (1, 2, 2, 0)
+    assert counting.rows < 50_000
+    giving.people("card", ["z"], most=3)
+    assert counting.plans == 1, "a round that follows at once plans nothing anew"
