@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
-from operator import and_
+from operator import add, and_
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -19,6 +19,9 @@ from rightful.subject.model import IdentifiedSubject
 FILE = "\x1ffile"
 _PLACE = "\x1fplace"
 _VALUE = "\x1fvalue"
+_COUNT = "\x1fcount"
+_MOST_PAIRS = 1_000_000
+"""Of rows and subjects, joined at a time: 12 bytes each, some times over."""
 _COMPARED = 8
 """Up to so many values are compared one by one: polars leaves out row groups by their statistics for that, and not for a list. It costs a
 tenth more where nothing can be left out (2 million texts, 8 values: 32 ms for 30)."""
@@ -101,17 +104,48 @@ class Hunt(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         if self.count == 1:
             yield frame.with_columns(pl.lit(0, dtype=pl.Int32).alias(SUBJECT_COLUMN))
             return
-        names = {source: name for name, source in self.output.items()}
+        for some in self._cut(frame):
+            places = some.with_row_index(_PLACE)
+            pairs = [self._values(places, column).join(pairs, on=_VALUE, how="inner") for column, pairs in self._typed.items()]
+            found = pl.concat([pair.select(_PLACE, SUBJECT_COLUMN) for pair in pairs]).unique().sort(_PLACE, SUBJECT_COLUMN)
+            for part in found.iter_slices(frame.height):
+                yield some[part[_PLACE]].with_columns(part[SUBJECT_COLUMN])
+
+    @cached_property
+    def _typed(self) -> dict[str, pl.DataFrame]:
+        return {column: pairs.with_columns(pl.col(_VALUE).cast(self.lake[column])) for column, pairs in self.owners.items()}
+
+    @cached_property
+    def _sharing(self) -> dict[str, pl.DataFrame]:
+        """How many subjects have each value."""
+        return {column: pairs.group_by(_VALUE).len(_COUNT) for column, pairs in self._typed.items()}
+
+    @cached_property
+    def _most_shared(self) -> int:
+        return sum(max(counts[_COUNT].to_list(), default=0) for counts in self._sharing.values())
+
+    def _values(self, places: pl.DataFrame, column: str) -> pl.DataFrame:
+        name = next(name for name, source in self.output.items() if source == column)
+        return places.select(_PLACE, pl.col(name).alias(_VALUE))
+
+    def _cut(self, frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        """Cut a frame so that the pairs of a row and one of its subjects are few at a time: a value may be shared by very many."""
+        if frame.height * self._most_shared <= _MOST_PAIRS:
+            yield frame
+            return
         places = frame.with_row_index(_PLACE)
-        pairs = [
-            places.select(_PLACE, pl.col(names[column]).alias(_VALUE)).join(
-                pairs.with_columns(pl.col(_VALUE).cast(self.lake[column])), on=_VALUE, how="inner"
-            )
-            for column, pairs in self.owners.items()
+        each = [
+            self._values(places, column).join(counts, on=_VALUE, how="left", maintain_order="left")
+            for column, counts in self._sharing.items()
         ]
-        found = pl.concat([pair.select(_PLACE, SUBJECT_COLUMN) for pair in pairs]).unique().sort(_PLACE, SUBJECT_COLUMN)
-        for part in found.iter_slices(frame.height):
-            yield frame[part[_PLACE]].with_columns(part[SUBJECT_COLUMN])
+        pairs = reduce(add, (counted[_COUNT].fill_null(0).cast(pl.Int64) for counted in each)).to_list()
+        start, held = 0, 0
+        for place, count in enumerate(pairs):
+            if place > start and held + count > _MOST_PAIRS:
+                yield frame.slice(start, place - start)
+                start, held = place, 0
+            held += count
+        yield frame.slice(start)
 
 
 def wanted(kind: str, subjects: Sequence[IdentifiedSubject]) -> dict[str, list[int]]:
