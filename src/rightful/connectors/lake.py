@@ -8,12 +8,14 @@ moved from one partition to another: `SourceUnavailable` with the code `SourceCh
 """
 
 import base64
+import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -25,7 +27,7 @@ from rightful.connectors.lake_settings import CsvSettings, IcebergSettings, form
 from rightful.connectors.lake_window import ALWAYS, Window, WindowSettings, resolve, window_problems
 from rightful.connectors.local_paths import has_wildcard, local_path, local_url_problem
 from rightful.connectors.tree_place import OBJECT_STORES, ObjectAccess, TreePlace, place_problems, remote_root
-from rightful.errors import ConfigurationError, SourceRefused
+from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from rightful.setting_problem import SettingProblem, refuse
 from rightful.spelling import did_you_mean
 from rightful.subject.model import IdentifiedSubject
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from rightful.connectors.lake_text import TextReader
 
 MIB = 1 << 20
+_SEEN_S = 10.0
 _TABLES = {"delta": ("Delta", "deltalake", "_delta_log"), "iceberg": ("Iceberg", "pyiceberg", "metadata")}
 """Formats whose url is a folder: what they are called, the library that each needs, and what lies in the folder."""
 
@@ -101,6 +104,15 @@ class _Spec(msgspec.Struct, frozen=True, kw_only=True):
     """The whole lake's Arrow schema, serialized, in base64; the same in each partition."""
 
 
+class _Seen(NamedTuple):
+    """What a lake was when it was looked at last, on nobody's behalf."""
+
+    at_s: float
+    window: Window
+    files: Sequence[LakeFile]
+    schema: "LakeSchema | None"
+
+
 class LakeConnector:
     """Reads a lake with polars. Rows come file by file in the order of their paths, and within a file as they stand."""
 
@@ -119,6 +131,7 @@ class LakeConnector:
                 f"format is {kind}, for which the library {library} is not installed", hint=f"install rightful[{kind}]"
             )
         self._folder = folder
+        self._seen: _Seen | None = None
 
     @staticmethod
     def found_by(settings: LakeSettings, match: Mapping[str, str]) -> LakeSettings:
@@ -227,9 +240,9 @@ class LakeConnector:
         """
         del cursor
         spec = msgspec.json.decode(partition.spec, type=_Spec)
-        files, schema = self._planned(spec)
+        files, schema = self._planned(spec, is_for_anybody=bool(subjects))
         yield self._header(files, schema, spec.window)
-        if schema is None:
+        if schema is None or not subjects:
             return
         for batch in self._scan.rows(files, schema, subjects, window=spec.window):
             yield Rows(batch)
@@ -241,10 +254,23 @@ class LakeConnector:
         from rightful.connectors.lake_estimate import sample  # noqa: PLC0415  # polars takes 0.1 s to import
 
         window = self._window_now()
-        files, schema = self._survey(window)
+        until_s = time.monotonic() + limit_s
+        try:
+            files, schema = self._just_seen(window) or self._survey(window, until_s=until_s)
+        except SourceUnavailable:
+            if time.monotonic() < until_s:
+                raise
+            return (Estimate(),) * len(subjects)
         if schema is None:
             return (Estimate(rows=Amount(0, is_exact=True), size_bytes=Amount(0, is_exact=True)),) * len(subjects)
-        return sample(self._scan, files, schema, subjects, window=window, limit_s=limit_s)
+        return sample(self._scan, files, schema, subjects, window=window, limit_s=max(0.0, until_s - time.monotonic()))
+
+    def describe(self, *, limit_s: float) -> ReadHeader:
+        """List the files and read their schemas; an estimate that follows at once looks at the same files."""
+        window = self._window_now()
+        files, schema = self._survey(window, until_s=time.monotonic() + limit_s)
+        self._seen = _Seen(time.monotonic(), window, files, schema)
+        return self._header(files, schema, window)
 
     def look(self, count: int) -> tuple[tuple[str, ...], dict[str, list[str]]]:
         """Return the columns of the last file, and the texts and integers in its first rows, by column: for proposing what to match by."""
@@ -256,8 +282,8 @@ class LakeConnector:
     def close(self) -> None:
         """Do nothing: nothing outlives a read."""
 
-    def _planned(self, spec: _Spec) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
-        if self._place.is_unchanged(spec.files):
+    def _planned(self, spec: _Spec, *, is_for_anybody: bool) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
+        if not is_for_anybody or self._place.is_unchanged(spec.files):
             return spec.files, self._scan.unpack(base64.b64decode(spec.schema)) if spec.schema else None
         if spec.of == 1:
             return self._survey(spec.window)
@@ -276,15 +302,20 @@ class LakeConnector:
                 f"a folder's name says {self._settings.time}= and no day behind it", "name folders like 2026-01-31, or leave window out"
             ) from None
 
-    def _survey(self, window: Window) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
+    def _just_seen(self, window: Window) -> "tuple[Sequence[LakeFile], LakeSchema | None] | None":
+        seen = self._seen
+        is_fresh = seen is not None and time.monotonic() - seen.at_s < _SEEN_S and seen.window == window
+        return (seen.files, seen.schema) if seen is not None and is_fresh else None
+
+    def _survey(self, window: Window, *, until_s: float = math.inf) -> "tuple[Sequence[LakeFile], LakeSchema | None]":
         """List the lake as it is now, and what its files' schemas are together (None: there are no files, and that is allowed)."""
-        files = self._place.files()
+        files = self._place.files(until_s)
         if not files:
             if self._settings.allow_empty or self._settings.format in _TABLES:  # a table without rows is a table all the same
                 return files, None
             raise SourceRefused("no file fits url", source_name=self._source_name, hint="correct url, or set allow_empty: true")
         inside = self._in_window(files, window)
-        return inside, self._scan.survey(inside) if inside else None
+        return inside, self._scan.survey(inside, until_s) if inside else None
 
     def _header(self, files: Sequence[LakeFile], schema: "LakeSchema | None", window: Window) -> ReadHeader:
         match = tuple(

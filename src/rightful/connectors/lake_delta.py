@@ -7,6 +7,7 @@ names in the files than in the table, and whatever is added to the format later)
 polars' own scan of Delta tables is not used: it finds no files below a folder with a blank in its name (polars 2.1.0), and has no parts.
 """
 
+import math
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -40,8 +41,9 @@ class DeltaLake(LakeTable):
         self._faults = faults
         self._known: tuple[int, deltalake.DeltaTable] | None = None
 
-    def files(self) -> list[LakeFile]:
+    def files(self, until_s: float = math.inf) -> list[LakeFile]:
         """List the files of the latest version, by the bytes of their paths' segments."""
+        del until_s  # a table knows its files
         table = self._open(None)
         with self._explained():
             actions = pa.table(table.get_add_actions(flatten=True))

@@ -1,5 +1,6 @@
 """Which files a lake consists of, and how they are divided into partitions. Looks at names, sizes and times alone."""
 
+import math
 import os
 import stat
 from collections.abc import Collection, Iterator, Sequence
@@ -39,8 +40,8 @@ class LakePlace(Protocol):
     storage_options: dict[str, str | int] | None
     """What polars needs to know to read there."""
 
-    def files(self) -> list[LakeFile]:
-        """List the files that are there now, in order; raises `SourceError`."""
+    def files(self, until_s: float = math.inf) -> list[LakeFile]:
+        """List the files that are there now, in order; raises `SourceError`. What may take long ends at a time of the monotonic clock."""
         ...
 
     def is_unchanged(self, files: Sequence[LakeFile]) -> bool:

@@ -5,6 +5,7 @@ meanwhile, until the snapshot is expired. Rows that position deletes mark are le
 has what would have to be known besides (deletion vectors, equality deletes, files of another kind than Parquet).
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, timedelta
@@ -95,8 +96,9 @@ class IcebergLake(LakeTable):
         self._faults = faults
         self._known: Snapshot | None = None
 
-    def files(self) -> list[LakeFile]:
+    def files(self, until_s: float = math.inf) -> list[LakeFile]:
         """List the files of the current snapshot, by the bytes of their paths' segments."""
+        del until_s  # a table knows its files
         found = self._load("")
         if found is None:
             return []

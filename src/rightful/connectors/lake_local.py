@@ -1,5 +1,6 @@
 """Lakes on local disks."""
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +20,9 @@ class LocalLake:
         self._glob = split_glob(path, folder)
         self._pattern = self._glob.pattern
 
-    def files(self) -> list[LakeFile]:
+    def files(self, until_s: float = math.inf) -> list[LakeFile]:
         """List the files that are there now."""
+        del until_s  # a disk answers soon
         try:
             self._glob.root.stat()
             return list_files(self._glob)

@@ -5,6 +5,8 @@ the end of a read, and one that changed meanwhile is read again.
 """
 
 import io
+import math
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -48,12 +50,16 @@ class ObjectLake:
         self._pattern = "/".join(segments[max(0, first) :])
         self._fits = path_matcher([f"./{self._pattern}"])
 
-    def files(self) -> list[LakeFile]:
+    def files(self, until_s: float = math.inf) -> list[LakeFile]:
         """List the objects that are there now; one whose name is no pattern is asked for alone."""
         if self._pattern and not has_wildcard(self._pattern):
             return self._single()
         found = []
-        for meta in self._list():
+        for number, meta in enumerate(self._list()):
+            if number % _PAGE == 0 and time.monotonic() >= until_s:
+                raise self._faults.unavailable(
+                    "listing the objects takes longer than there is time for now", "a read has all the time it needs"
+                )
             path = meta["path"][len(self._prefix) :]
             if self._fits(f"./{path}") and not is_hidden(path, self._pattern):
                 found.append(_file(meta, path))

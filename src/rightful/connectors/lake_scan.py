@@ -4,6 +4,8 @@ Nothing is converted unless it is exact: files whose schemas differ are read wit
 has no such type is refused. Columns that a file does not have are null there. Errors name a file by its path in the lake, never a value.
 """
 
+import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -67,13 +69,18 @@ class LakeScan:
         """Types that turned out to have a form in Arrow."""
 
     # -- schemas --------------------------------------------------------------------------------------------------------
-    def survey(self, files: Sequence[LakeFile]) -> LakeSchema:
-        """Read the schemas of files that were not read before, and find what they have together."""
+    def survey(self, files: Sequence[LakeFile], until_s: float = math.inf) -> LakeSchema:
+        """Read the schemas of files that were not read before, until a time of the monotonic clock, and find what they have together."""
         known = self._footers
         merged: dict[str, pl.DataType] = {}
         footers: dict[LakeFile, Schema] = {}
         shared: dict[tuple[tuple[str, str], ...], Schema] = {}
         for file in files:
+            if time.monotonic() >= until_s:
+                self._footers = {**known, **footers}  # the next one goes on from here
+                raise self._faults.unavailable(
+                    "looking at the lake's files takes longer than there is time for now", "a read has all the time it needs"
+                )
             schema = known.get(file) or self._footer(file)
             key = tuple((name, repr(dtype)) for name, dtype in schema.items())
             if key not in shared:

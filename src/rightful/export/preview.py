@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from rightful.config.model import SourceConfig
-from rightful.connectors.interface import Amount, Connector, Estimate, ReadHeader, estimate
+from rightful.connectors.interface import Amount, Connector, Describing, Estimate, ReadHeader, estimate
 from rightful.errors import NotFound, SourceError, no_thread
 from rightful.export.pace import Pace
 from rightful.export.runtime import TenantRuntime
@@ -26,6 +26,8 @@ _log = structlog.get_logger(__name__)
 
 LIMIT_S = 2.0
 """How long a source may take to say how much there is."""
+_DESCRIBED_S = 30.0
+"""How long a source may take to say what it has, before anything is asked of anybody."""
 _SIDE_BY_SIDE = 4
 
 
@@ -102,7 +104,7 @@ def _look(source: SourceConfig, tenant: TenantRuntime, subject: IdentifiedSubjec
     found = SourcePreview(source_name=source.name, connector=source.connector, product=source.product, unstated=unstated(label))
     try:
         connector = tenant.source(source.name)[1]
-        header = header_of(connector)
+        header = connector.describe(limit_s=_DESCRIBED_S) if isinstance(connector, Describing) else header_of(connector)
         planned = plan(header.columns, source.redact, source_name=source.name)
         kinds = tuple(sorted({match.identifier_kind for match in header.match} or kinds_of(header.searched)))
         [amounts] = estimate(connector, [subject], limit_s=limit_s)

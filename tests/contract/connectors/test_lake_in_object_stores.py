@@ -3,6 +3,7 @@
 import io
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.contract.connectors.test_lake_of_text import PACK, WRITTEN
 from tests.servers.azurite import Azurite
 from tests.servers.s3 import S3Server
 
-from rightful.connectors.interface import ReadHeader, Rows
+from rightful.connectors.interface import Describing, ReadHeader, Rows
 from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.lake_files import LakeFile
 from rightful.connectors.tree_place import Access
@@ -295,3 +296,39 @@ def test_credentials_are_shown_nowhere(place: Place) -> None:
     connector = connect(place)
     assert connector._reading
     assert CANARY not in f"{settings!r}{connector!r}{connector.__dict__!r}"
+
+
+def _listing(*, is_endless: bool) -> bytes:
+    objects = "".join(
+        f"<Contents><Key>lake/{n}.txt</Key><Size>1</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>x</ETag></Contents>"
+        for n in range(1000)
+    )
+    more = "<IsTruncated>true</IsTruncated><NextContinuationToken>more</NextContinuationToken>" if is_endless else ""
+    body = f"<ListBucketResult>{more}{objects if is_endless else ''}</ListBucketResult>".encode()
+    return b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
+
+
+def _listed(endpoint: str) -> LakeConnector:
+    access = Access(endpoint=endpoint, access_key_id="x", secret_access_key=CANARY)
+    settings = LakeSettings(url="s3://box/lake/*.parquet", access=access, match={"user_id": "upn"}, allow_empty=True)
+    return LakeConnector("activity", settings, siblings={}, folder=Path("/"))
+
+
+def test_what_is_seen_of_a_lake_before_an_export_takes_one_listing() -> None:
+    with answering(_listing(is_endless=False)) as (endpoint, asked):
+        connector = _listed(endpoint)
+        assert isinstance(connector, Describing)
+        assert [match.identifier_kind for match in connector.describe(limit_s=30.0).match] == ["upn"]
+        [found] = connector.estimate([ANN.subject], limit_s=2.0)
+        assert found.rows is not None
+        assert len(asked) == 1
+
+
+def test_a_listing_that_takes_too_long_is_given_up() -> None:
+    with answering(_listing(is_endless=True)) as (endpoint, _):
+        begun = time.monotonic()
+        with pytest.raises(SourceUnavailable, match="takes longer"):
+            _listed(endpoint).describe(limit_s=1.0)
+        with pytest.raises(SourceUnavailable, match="takes longer"):
+            _listed(endpoint).estimate([ANN.subject], limit_s=1.0)
+        assert time.monotonic() - begun < 30.0
