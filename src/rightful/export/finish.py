@@ -397,6 +397,7 @@ def _source_record(
         withheld=source.unread_columns,
         withheld_paths=source.unread_paths,
         redacted=_redacted([record for _, record in reads]),
+        filled=_filled([record for _, record in reads]),
         leak_check=_leak_check([record.leaks for _, record in reads if record.leaks is not None]),
         rows=found.rows,
         parts=found.parts,
@@ -433,6 +434,12 @@ def _redacted(reads: Sequence[ReadRecord]) -> tuple[ledger.RedactedColumn, ...]:
         key = (each.column, each.rule)
         sums[key] = sums[key].plus(each.cells, each.values) if key in sums else each
     return tuple(sums.values())
+
+
+def _filled(reads: Sequence[ReadRecord]) -> frozenset[str] | None:
+    """Return the columns that hold anything in any partition."""
+    found = [record.filled for record in reads]
+    return None if None in found else frozenset(column for columns in found for column in columns or ())
 
 
 def _leak_check(checks: Sequence[ledger.LeakCheck]) -> ledger.LeakCheck | None:

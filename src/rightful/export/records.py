@@ -80,6 +80,8 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """In which its rows are delivered."""
     redacted: tuple[RedactedColumn, ...] = ()
     """What the operator's rules withheld, in the entries that are done."""
+    filled: tuple[str, ...] | None = None
+    """Columns that hold anything (`package.filled`), in order; None where an earlier version, which did not look, read some of it."""
     leaks: LeakCheck | None = None
     """What the rows in these entries were looked through for; None of a source without rows."""
     searched: str = ""

@@ -39,10 +39,11 @@ from rightful.export.withholding import Amounts, Withholding, amounts, cut, pick
 from rightful.package import paths
 from rightful.package.activity import Activity, activity_of
 from rightful.package.digest import measure
+from rightful.package.filled import Filled, has_value
 from rightful.package.forms import Form, write
 from rightful.package.parts import Part, PartCutter
-from rightful.package.redacting import Counts, Plan, plan
-from rightful.package.serializer import Serializer
+from rightful.package.redacting import TAKING, Counts, Plan, plan
+from rightful.package.serializer import Serializer, find_column
 from rightful.package.viewer.shards import encode_shard
 from rightful.subject.folders import kinds_of
 from rightful.subject.model import IdentifiedSubject
@@ -90,6 +91,7 @@ class SetRead:
         self._serializer = Serializer(())
         self._plan = Plan(columns=())
         self._withholding = Withholding(self._plan, states)
+        self._filled = Filled((), ())
         self._cutters: dict[int, PartCutter] = {}
         self._spool = Spool(_SPOOL_BYTES, most_bytes=settings.spool_mib * _MIB)
         self._files = FileSender(source, outbox)
@@ -153,6 +155,8 @@ class SetRead:
         self._files.template = header.searched
         self._serializer = Serializer(self._plan.columns)
         self._withholding = Withholding(self._plan, self._states)
+        labelled = self._source.label.columns if self._source.label is not None else ()
+        self._filled = Filled([column for column in self._plan.columns if column.redaction not in TAKING], labelled)
         checks = self._watch.begin(header, self._plan)
         now = self._clock.now()
         kinds = _kinds(header)
@@ -163,6 +167,7 @@ class SetRead:
                 columns=self._plan.columns,
                 forms=self._forms,
                 redacted=self._withholding.begin(state),
+                filled=state.record.filled if state.cursor is not None else (),
                 leaks=check,
                 searched=header.searched,
                 identifiers={kind: len(state.subject.values(kind)) for kind in kinds},
@@ -258,6 +263,7 @@ class SetRead:
         raise connector_fault(self._source.name, "gave something of a subject that it was not asked for")
 
     def _keep(self, subject: int, piece: bytes, rows: pa.RecordBatch, withheld: tuple[Counts, ...]) -> None:
+        self._note_filled(self._states[subject], piece, rows)
         tracker = self._states[subject].tracker
         kept = None if tracker is None else tracker.lines(piece)
         if kept is not None:
@@ -281,6 +287,14 @@ class SetRead:
         keys = rows.column(KEY_COLUMN) if self._header.has_key else None
         for part in self._cutters[subject].feed(piece, keys if kept is None else _Marks(keys, kept)):
             self._add(subject, part, self._withholding.take(subject, part.rows))
+
+    def _note_filled(self, state: SubjectRead, piece: bytes, rows: pa.RecordBatch) -> None:
+        """Look at all rows, those that a difference leaves out too; what a rule takes away as a whole is there all the same."""
+        if state.record.filled is not None:
+            known = frozenset(state.record.filled)
+            left = [column for column in self._plan.taken if column.name not in known]
+            taken = [column.name for column in left if has_value(column.kind, find_column(rows, column.name))]
+            state.note_filled(self._filled.look(piece, known).union(taken))
 
     def _finish_cutters(self) -> None:
         for subject, cutter in self._cutters.items():

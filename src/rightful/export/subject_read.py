@@ -88,6 +88,11 @@ class SubjectRead:
         """Note how many fingerprints the next checkpoint may rely on."""
         self.record = msgspec.structs.replace(self.record, fingerprints=count)
 
+    def note_filled(self, columns: frozenset[str]) -> None:
+        """Note which columns hold anything, those known before among them."""
+        if self.record.filled is not None and len(columns) > len(self.record.filled):
+            self.record = msgspec.structs.replace(self.record, filled=tuple(sorted(columns)))
+
     def count_looked_at(self, rows: int) -> None:
         """Add rows that were looked through for what names others."""
         if rows and self.record.leaks is not None:

@@ -143,6 +143,9 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Patterns of files and folders that are not read at all."""
     redacted: tuple[RedactedColumn, ...] = ()
     """Columns that the operator's rules change or withhold."""
+    filled: frozenset[str] | None = None
+    """Columns that hold anything, of all its records, for the statement alone: each that a label speaks of, and one of the others. None
+    where that is not known: then all do."""
     leak_check: LeakCheck | None = None
     """None where it has no records."""
     rows: int = 0

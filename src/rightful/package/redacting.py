@@ -56,6 +56,9 @@ _READ_AS: Mapping[Redaction, Mapping[ColumnKind, ColumnKind]] = {
 }
 """Which kinds of columns a rule can be applied to, and what they are then."""
 
+TAKING: frozenset[Redaction] = frozenset({"drop", "hash"})
+"""Rules after which a column does not show whether it held anything."""
+
 _SEARCHING: frozenset[Redaction] = frozenset({"others", "mails_and_phones"})
 
 Counts: TypeAlias = "array[int]"
@@ -76,6 +79,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """As they are delivered."""
     ruled: tuple[RuledColumn, ...] = ()
     """In the columns' order."""
+
+    @property
+    def taken(self) -> tuple[Column, ...]:
+        """Columns of the source whose values are taken away as a whole."""
+        return tuple(each.column for each in self.ruled if each.rule in TAKING)
 
     @property
     def needs_identifiers(self) -> bool:

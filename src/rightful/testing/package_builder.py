@@ -16,6 +16,7 @@ from rightful.package.closing import Finished, documents
 from rightful.package.contents import PAYLOAD, PayloadEntry, Tally, tally
 from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import measure
+from rightful.package.filled import Filled
 from rightful.package.forms import Form, write
 from rightful.package.label import Label, StatementSettings
 from rightful.package.ledger import Ledger, OriginalName, SkippedEntry, SourceRecord, SupersededEntry, state_of
@@ -191,6 +192,7 @@ def _record(source: SampleSource, entries: list[PayloadEntry]) -> SourceRecord:
         started_at=SUBMITTED_AT,
         ended_at=COMPLETED_AT,
         duration_s=0.25,
+        filled=Filled(_columns(source), source.label.columns if source.label is not None else ()).look(_lines(source.rows), frozenset()),
         reason=source.skip_reason,
         skipped=source.skipped,
         superseded=tuple(

@@ -32,6 +32,7 @@ from rightful.export.work import Work
 from rightful.identity.model import Caller, CallerKind
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation
+from rightful.package.label import Label
 from rightful.package.opening import open_local
 from rightful.package.schema import Redaction
 from rightful.package.verify import Verification, verify
@@ -94,6 +95,7 @@ class World:
         deadlines: DeadlineSettings | None = None,
         redact: Mapping[str, Mapping[str, Redaction]] | None = None,
         third_parties: Mapping[str, tuple[str, ...]] | None = None,
+        labels: Mapping[str, Label] | None = None,
         store_type: Callable[[Path, Clock], SqlStore] = SqliteStore,
         storages_type: type[Storages] = Storages,
     ) -> None:
@@ -120,6 +122,7 @@ class World:
                     on_unreadable_item="fail" if on_unreadable_item == "fail" else "record",
                     redact=dict((redact or {}).get(name, {})),
                     third_parties=(third_parties or {}).get(name, ()),
+                    label=(labels or {}).get(name),
                 )
                 for name in sources
             ),

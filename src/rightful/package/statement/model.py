@@ -107,13 +107,13 @@ def is_held(record: SourceRecord, since: Since | None) -> bool:
 def stated(record: SourceRecord, label: Label, entries: Iterable[PayloadEntry], *, since: Since | None = None) -> Stated:
     """Return what is stated on a source, whatever became of it."""
     changes = since.sources.get(record.source_name) if since is not None else None
-    is_kept = changes is not None and bool(changes.records.unchanged)
+    kept = (changes.records.unchanged, changes.files.unchanged) if changes is not None else (0, 0)
     return Stated(
         name=record.source_name,
         product=record.product,
         rows=record.rows,
         files=record.files,
-        categories=_categories(label, record, [entry for entry in entries if not entry.superseded_by], is_kept=is_kept),
+        categories=_categories(label, record, [entry for entry in entries if not entry.superseded_by], kept),
         purposes=tuple(dict.fromkeys(map(taxonomy.current, label.purposes))),
         legal_basis=label.legal_basis,
         retention=label.retention,
@@ -124,14 +124,19 @@ def stated(record: SourceRecord, label: Label, entries: Iterable[PayloadEntry], 
     )
 
 
-def _categories(label: Label, record: SourceRecord, entries: Sequence[PayloadEntry], *, is_kept: bool) -> tuple[str, ...]:
-    """Return the source's category, and those of columns that were found; without the former where every column has its own."""
-    columns = {column.name for entry in entries for column in entry.columns}
-    columns |= {each.column for each in record.redacted if each.values}  # withheld as a whole, it is there all the same
-    columns |= label.columns.keys() if is_kept else set()  # which those of records were that are not sent again is not known here
-    columns |= set(record.withheld) if columns else set()  # what is not delivered is held nevertheless
+def _categories(label: Label, record: SourceRecord, entries: Sequence[PayloadEntry], kept: tuple[int, int]) -> tuple[str, ...]:
+    """Return the source's category, and those of columns that hold anything; without the former where every column has its own.
+
+    `kept`: how many records and files are as they were in an earlier package, and have no entry in this one.
+    """
+    columns, is_rest = record.filled, bool(kept[1]) or bool(record.withheld) or any(entry.rows is None for entry in entries)
+    if columns is None:  # an earlier version read some of it, and did not look
+        columns = frozenset(column.name for entry in entries for column in entry.columns)
+        columns |= {each.column for each in record.redacted if each.values} | (label.columns.keys() if kept[0] else set())
+        is_rest |= bool(kept[0])
     own = [category for column, category in label.columns.items() if column in columns]
-    is_whole = not is_kept and bool(columns) and columns <= label.columns.keys() and all(entry.rows is not None for entry in entries)
+    # Files, and columns that are not read, are held too, and are of the source's category.
+    is_whole = not is_rest and bool(columns) and columns <= label.columns.keys()
     found = own if is_whole or not label.category else [label.category, *own]
     return tuple(dict.fromkeys(map(taxonomy.current, found)))
 
