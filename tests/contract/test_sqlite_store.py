@@ -124,7 +124,7 @@ def test_file_that_was_refused_is_left_to_others(tmp_path: Path) -> None:
 def test_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     path.write_bytes(b"not a database, but somebody's file" * 100)
-    with pytest.raises(ConfigurationError, match="cannot be opened"):
+    with pytest.raises(ConfigurationError, match="is not a SQLite file"):
         SqliteStore(path, ManualClock())
     assert path.read_bytes().startswith(b"not a database")
 

@@ -52,6 +52,10 @@ class Action(enum.StrEnum):
     """`rightful verify --config` checked a package."""
     ROTATE_SEAL_KEY = "rotateSealKey"
     """`rightful rotate-seal-key` was carried out; more than one where it was interrupted and run again."""
+    BACKUP_STORE = "backupStore"
+    """`rightful store backup` copied the store."""
+    RESTORE_STORE = "restoreStore"
+    """`rightful store restore` put a backup in its place: the chain goes on from there."""
     AUTHENTICATE = "authenticate"
     """Calls that proved no caller, counted."""
 

@@ -56,7 +56,7 @@ def verify(files: tuple[Path, ...], tenant: str) -> int:
     kept = [checkpoint for path in files for checkpoint in _kept(path)]
     with open_audit(config.store_path) as trail:
         named = {*trail.tenants(), *(each.id for each in config.tenants), *(checkpoint.tenant_id for checkpoint in kept)}
-        reports = [_check(trail, tenant_id, kept, config) for tenant_id in _meant(named, tenant)]
+        reports = [check_chain(trail, tenant_id, kept, config) for tenant_id in _meant(named, tenant)]
     _show(reports)
     return Exit.FAILED if any(report.findings for report in reports) else Exit.OK
 
@@ -171,7 +171,8 @@ def _kept(path: Path) -> list["ChainCheckpoint"]:
     return found
 
 
-def _check(trail: "AuditFile", tenant_id: TenantId, kept: Iterable["ChainCheckpoint"], config: "Config") -> "ChainReport":
+def check_chain(trail: "AuditFile", tenant_id: TenantId, kept: Iterable["ChainCheckpoint"], config: "Config") -> "ChainReport":
+    """Check one chain by what lies beside it, and by checkpoints that were kept elsewhere."""
     import msgspec  # noqa: PLC0415 - likewise
 
     from rightful.audit.chain import ChainCheck  # noqa: PLC0415 - likewise

@@ -26,6 +26,7 @@ from rightful.package.label import unstated
 from rightful.redaction import redact
 from rightful.storage.location import AccountLocation
 from rightful.storage.registry import account_folder
+from rightful.store import sqlite_state
 
 LEAST_FREE_BYTES = 1 << 30
 RENEW_BEFORE = timedelta(days=14)
@@ -183,7 +184,7 @@ def _writable(folder: Path) -> str:
 def _store(config: Config) -> str:
     path = config.store_path
     free = _writable(path.parent)
-    if not path.exists():
+    if not sqlite_state.check_file(path):
         return free if free.endswith("made") else f"{free}, will be made"
     try:
         with closing(

@@ -61,3 +61,20 @@ def record_verification(config: Config, operation_id: str, ended: PackageState |
         )
 
     audit_beside.append(config.store_path, OperationId(known), make)
+
+
+def record_store(config: Config, action: Action, clock: Clock) -> None:
+    """Record what was done to the store itself; raises what `audit_beside.append` raises."""
+
+    def make(tenant_id: TenantId, subject_id: SubjectId) -> AuditRecord:
+        return record(
+            operator(),
+            tenant_id=tenant_id,
+            time_us=to_microseconds(clock.now()),
+            action=action,
+            outcome=OK,
+            target=Target.SERVICE,
+            subject_id=subject_id,
+        )
+
+    audit_beside.append(config.store_path, OperationId(""), make)

@@ -108,6 +108,11 @@ class FingerprintFolder:
         """Keep them beside the store; the folder is made once there is something to keep."""
         self._folder = store_path.with_name(f"{store_path.name}.fingerprints")
 
+    @property
+    def path(self) -> Path:
+        """Where they lie."""
+        return self._folder
+
     def log(self, operation_id: OperationId, source_name: str, partition: int) -> FingerprintLog:
         """Return the log of a read."""
         return FingerprintLog(self._log_path(operation_id, source_name, partition))

@@ -48,6 +48,12 @@ UPDATE operation SET status = 'failed', completed_at = :now, failure = :failure,
   waiting_since = NULL, approval = 'not_given'
 WHERE status = 'not_started' AND approval = 'waiting' AND approval_until <= :now RETURNING id, tenant_id, subject_id;
 
+-- name: end_restored
+-- What had not ended when a backup was made: what became of it since is not known.
+UPDATE operation SET status = 'failed', completed_at = :now, failure = :failure, sealed_location = NULL, owner = NULL, lease_until = NULL,
+  waiting_for = NULL, waiting_since = NULL, approval = CASE WHEN approval = 'waiting' THEN 'not_given' ELSE approval END
+WHERE status IN ('not_started', 'running') RETURNING id, tenant_id, subject_id;
+
 -- name: bound
 SELECT id, tenant_id, subject_id, subject_kind, container_key, approval_digest FROM operation
 WHERE approval IN ('waiting', 'given') AND status IN ('not_started', 'running') ORDER BY seq;

@@ -12,7 +12,7 @@ import apsw
 
 from rightful.errors import ConfigurationError
 from rightful.ids import TenantId
-from rightful.store import queries
+from rightful.store import queries, sqlite_state
 from rightful.store.connection import Connection, ConstraintBroken
 from rightful.store.group_commit import GroupCommit
 from rightful.store.listing_sql import SQLITE, Hints
@@ -37,13 +37,19 @@ class SqliteFile:
         with ExitStack() as undo:
             try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._lock: int | None = _lock_alone(path)
+                self._lock: int | None = lock_alone(path)
                 undo.callback(os.close, self._lock)
-                # It says whose data was asked for. SQLite would let others read it, and gives its WAL the mode that the file has.
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+                if not sqlite_state.check_file(path):
+                    # It says whose data was asked for: for its owner alone. SQLite gives its WAL the mode that the file has.
+                    sqlite_state.make(path)
+                with closing(SqliteConnection(path, busy_s=_BUSY_S)) as connection:  # nothing is changed in what is refused
+                    sqlite_state.check_schema(connection, path)
+                    sqlite_state.check_pages(connection, path)
                 self._writer = self._connect()
                 undo.callback(self._writer.close)
-                _migrate(self._writer, path)
+                sqlite_state.migrate(self._writer)
+            except (apsw.CorruptError, apsw.NotADBError) as error:
+                raise sqlite_state.damaged(path, sqlite_state.reason(error)) from error
             except (apsw.Error, OSError) as error:
                 raise ConfigurationError(
                     f"the store {path.name} cannot be opened: {error}", hint="is it a Rightful store, and may this account write there?"
@@ -174,7 +180,8 @@ class SqliteWriter:
                 self.connection.run("ROLLBACK")
 
 
-def _lock_alone(path: Path) -> int:
+def lock_alone(path: Path) -> int:
+    """Return a descriptor that holds the store's lock until it is closed; raises `ConfigurationError` where somebody else has it."""
     descriptor = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -205,15 +212,3 @@ def _is_taken(descriptor: int) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return True
     return False
-
-
-def _migrate(connection: Connection, path: Path) -> None:
-    """Bring the schema up to date, in one transaction; a file from a newer version is refused."""
-    scripts = queries.migrations()
-    version = connection.rows("PRAGMA user_version")[0]["user_version"]
-    if version > len(scripts):
-        raise ConfigurationError(
-            f"the store {path.name} was written by a newer version of Rightful", hint="install that version, or give this one another store"
-        )
-    for number, script in enumerate(scripts[version:], start=version + 1):
-        connection.run(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
