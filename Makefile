@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo setup test test-sdk check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age prometheus test-office
+.PHONY: help demo setup test soak test-sdk check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age prometheus test-office
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -91,6 +91,9 @@ demo: .venv/runtime ## Do the main job on a sample company, start to verified pa
 
 test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot firebird openssh slapd chromium minisign age prometheus ## Run all tests, on real servers
 	@$(BIN)/pytest -n 2 $(ARGS)
+
+soak: .venv/dev ## Kill the service in ever new ways for ten minutes (SOAK_S=…); SEED=… repeats one
+	@$(BIN)/python -m tests.faults.soak
 
 test-sdk: .venv/dev .venv-sdk/done ## Run what Microsoft's Graph SDKs for Python do (660 MB, once; then `make test` does too)
 	@$(BIN)/pytest tests/sdk $(ARGS)

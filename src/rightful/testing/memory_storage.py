@@ -58,7 +58,10 @@ class MemoryStorage:
         return outcome
 
     def put_append(self, path: str, content: bytes) -> Put:
-        """Create an append blob."""
+        """Create an append blob; what lies there already is not compared, for it may have grown."""
+        with self._lock:
+            if self._find(path) is not None:
+                return Put.ALREADY_THERE
         outcome = self.put(path, [content], size_bytes=len(content))
         self.sync()
         return outcome

@@ -1,0 +1,400 @@
+"""What must be true whatever happened, by a checker that shares no code with the service: it imports nothing of it.
+
+It is given what a stranger sees: the folders that were delivered, the database file, what the sources truly hold, what a poller was told,
+what was asked of the service. `check` returns sentences, one for each thing that is wrong; none means that all of this holds:
+
+1. Every accepted operation has ended, once: complete, or failed with a cause.
+2. A complete package is whole: its files are those of its manifests, byte for byte, and hold what the sources hold on this person: each
+   row and file once, nothing else. Of nobody else there is a byte.
+3. Status and progress never go back as a poller sees them, but by an explicit resume.
+4. The audit trail is one unbroken chain, with a record for each change of an operation, and for nothing else.
+5. No secret lies anywhere it may not, and no personal data in the database. The location of what has ended is erased.
+6. No lease is left, no temporary file, no descriptor.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import sqlite3
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+csv.field_size_limit(1 << 30)
+
+_TAGS = "tagmanifest-sha256.txt"
+_MANIFEST = "manifest-sha256.txt"
+_CHANGES = frozenset({"submit", "cancel", "resume", "approve", "reject", "complete", "fail"})
+_ENDED = frozenset({"complete", "failed"})
+_RANK = {"notStarted": 0, "running": 1, "complete": 2, "failed": 2}
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the sources truly hold on one data subject."""
+
+    subject_id: str
+    marker: str
+    """Stands in each row and file of this person's, and in nobody else's."""
+    rows: Mapping[str, Sequence[Mapping[str, object]]]
+    """By source, by the order of their ids."""
+    files: Mapping[str, Mapping[str, bytes]]
+    """By source and path."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A request that was answered with an operation."""
+
+    operation_id: str
+    subject_id: str
+    place: Path
+    """The package's folder, or its ZIP file."""
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What a poller was told; or, with a `status` of `resume`, that somebody asked for a resume then."""
+
+    operation_id: str
+    status: str
+    progress: float = 0.0
+    cause: str = ""
+
+
+@dataclass
+class Asked:
+    """How often something was asked for, by operation: what was answered, and what may have been carried out before a kill."""
+
+    certain: Counter[str] = field(default_factory=Counter)
+    perhaps: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the store holds in the end, as somebody reads it who knows the tables."""
+
+    operations: Sequence[Mapping[str, Any]]
+    """`id`, `status`, `owner`, `has_location`, `failure`."""
+    leased: int
+    open_reads_of_ended: int
+    entries_of_complete: int
+    audit: Sequence[tuple[str, int, str, bytes]]
+    """`tenant_id`, `seq`, canonical record, hash; by these."""
+    raw: bytes
+    """Every byte that the store keeps."""
+
+
+@dataclass
+class Evidence:
+    """All that was seen."""
+
+    people: Mapping[str, Person]
+    held: Held
+    accepted: Sequence[Accepted]
+    polls: Sequence[Poll] = ()
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+    """By action: `cancel`, `resume`, `approve`, `reject`."""
+    roots: Sequence[Path] = ()
+    """Folders that packages were delivered to, with nothing else in them."""
+    secrets: Sequence[bytes] = ()
+    may_leave_marks: bool = False
+    """Whether a location failed between its first entry and the answer: whoever is refused then leaves that entry behind."""
+    logs: str = ""
+    manifests: Mapping[str, bytes] = field(default_factory=dict)
+    """By object id: the manifest of an export that nothing disturbed."""
+    descriptors: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+    """What was open before and after, as `open_descriptors` tells."""
+
+
+def check(evidence: Evidence) -> list[str]:
+    """Return what is wrong."""
+    found = [*_ends(evidence), *_polls(evidence.polls), *_audit(evidence), *_left(evidence), *_secrets(evidence)]
+    complete = {str(row["id"]) for row in evidence.held.operations if row["status"] == "complete"}
+    for each in evidence.accepted:
+        if each.operation_id in complete:
+            try:
+                found += [f"{each.operation_id}: {what}" for what in _package(each, evidence)]
+            except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+                found.append(f"{each.operation_id}: the package cannot be read: {error!r}")
+    found += _strangers(evidence)
+    return found
+
+
+# -- 1 ----------------------------------------------------------------------------------------------------------------------
+def _ends(evidence: Evidence) -> Iterator[str]:
+    held = {str(row["id"]): row for row in evidence.held.operations}
+    if len(held) != len(evidence.held.operations):
+        yield "an operation is there twice"
+    for each in evidence.accepted:
+        row = held.get(each.operation_id)
+        if row is None:
+            yield f"{each.operation_id} was accepted and is lost"
+        elif row["status"] not in _ENDED:
+            yield f"{each.operation_id} never ended: {row['status']}"
+        elif row["status"] == "failed" and not json.loads(row["failure"] or "{}").get("code"):
+            yield f"{each.operation_id} failed without a cause"
+    for operation_id in held.keys() - {each.operation_id for each in evidence.accepted}:
+        yield f"{operation_id} is in the store, and nobody was ever told of it"
+
+
+# -- 2 ----------------------------------------------------------------------------------------------------------------------
+def _package(accepted: Accepted, evidence: Evidence) -> Iterator[str]:
+    person = evidence.people[accepted.subject_id]
+    content = read_package(accepted.place)
+    listed = _listed(content.get(_MANIFEST, b""))
+    tags = _listed(content.get(_TAGS, b""))
+    for path in content.keys() - listed.keys() - tags.keys() - {_TAGS}:
+        yield f"{path} lies there, and no manifest names it"
+    for path, digest in (*listed.items(), *tags.items()):
+        if path not in content:
+            yield f"{path} stands in a manifest, and is not there"
+        elif hashlib.sha256(content[path]).hexdigest() != digest:
+            yield f"{path} has another digest than its manifest says"
+    if (wanted := evidence.manifests.get(accepted.subject_id)) not in {None, content.get(_MANIFEST)}:
+        yield f"its manifest is not that of an undisturbed export:\n{content.get(_MANIFEST)!r}\n{wanted!r}"
+    ledger = json.loads(content["ledger.json"])
+    if ledger["subjectId"] != accepted.subject_id or ledger["operationId"] != accepted.operation_id or not ledger["complete"]:
+        yield "its ledger is another operation's"
+    if set(ledger["sources"]) != {*person.rows, *person.files}:
+        yield f"its ledger knows {sorted(ledger['sources'])}"
+        return
+    for source, rows in person.rows.items():
+        yield from _rows(source, rows, ledger["sources"][source], content)
+    for source, files in person.files.items():
+        yield from _files(source, files, ledger["sources"][source], content)
+    others = [each.marker.encode() for each in evidence.people.values() if each is not person]
+    for path, data in content.items():
+        yield from (f"{path} holds what is somebody else's" for marker in others if marker in data)
+
+
+def read_package(place: Path) -> dict[str, bytes]:
+    """Return what lies in a package, by path; of a ZIP file, what it unpacks to."""
+    if place.is_dir():
+        return {str(path.relative_to(place)): path.read_bytes() for path in place.rglob("*") if not path.is_dir()}
+    with zipfile.ZipFile(place) as file:
+        names = file.namelist()
+        if len(set(names)) != len(names):
+            raise ValueError("a name is there twice")
+        return {name: file.read(name) for name in names}
+
+
+def _listed(manifest: bytes) -> dict[str, str]:
+    lines = manifest.decode().splitlines()
+    found = {path: digest for digest, _, path in (line.partition("  ") for line in lines)}
+    if len(found) != len(lines):
+        raise ValueError("a manifest names a file twice")
+    return found
+
+
+def _counting(source: str, state: Mapping[str, Any], content: Mapping[str, bytes]) -> Iterator[str]:
+    """Yield the paths of a source's that count."""
+    replaced = {each["path"] for each in state["superseded"]}
+    for path in sorted(content):
+        if path.startswith(f"data/Product/{source}/") and path not in replaced:
+            yield path
+
+
+def _rows(source: str, rows: Sequence[Mapping[str, object]], state: Mapping[str, Any], content: Mapping[str, bytes]) -> Iterator[str]:
+    if (state["state"], state["rows"]) != ("exported" if rows else "empty", len(rows)):
+        yield f"{source}: the ledger says {state['state']}, {state['rows']} rows, and there are {len(rows)}"
+    wanted = sorted(json.dumps(row, sort_keys=True) for row in rows)
+    forms: dict[str, list[str]] = defaultdict(list)
+    for path in _counting(source, state, content):
+        form = path.rpartition(".")[2]
+        forms[form] += (json.dumps(row, sort_keys=True) for row in _read_rows(form, content[path]))
+    for form, found in forms.items():
+        if sorted(found) != wanted:
+            more, less = Counter(found) - Counter(wanted), Counter(wanted) - Counter(found)
+            yield f"{source}: as {form} there are {sum(more.values())} rows too many, {sum(less.values())} too few"
+    if rows and not forms:
+        yield f"{source}: no part is there"
+
+
+def _read_rows(form: str, content: bytes) -> Iterable[Mapping[str, object]]:
+    if form == "jsonl":
+        return [json.loads(line) for line in content.decode().splitlines()]
+    read = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    return [{**row, "id": int(row["id"])} for row in read]
+
+
+def _files(source: str, files: Mapping[str, bytes], state: Mapping[str, Any], content: Mapping[str, bytes]) -> Iterator[str]:
+    folder = f"data/Product/{source}/"
+    found = {path.removeprefix(folder): content[path] for path in _counting(source, state, content)}
+    if state["skipped"]:
+        yield f"{source}: the ledger says that files were skipped"
+    for path in found.keys() ^ files.keys():
+        yield f"{source}: {path} is {'too many' if path in found else 'missing'}"
+    for path in found.keys() & files.keys():
+        if found[path] != files[path]:
+            yield f"{source}: {path} is another"
+
+
+def _strangers(evidence: Evidence) -> Iterator[str]:
+    """Yield what lies in the storage locations and belongs to no operation that was accepted; what one that failed left is its own."""
+    known = {each.operation_id for each in evidence.accepted}
+    complete = {str(row["id"]) for row in evidence.held.operations if row["status"] == "complete"}
+    for root in evidence.roots:
+        for path in root.rglob("*"):
+            first, *rest = path.relative_to(root).parts
+            if first.startswith(".rightful-") or (first in complete and any(".pieces" in each for each in rest)):
+                yield f"a temporary file is left: {path}"
+            elif first not in known and not (evidence.may_leave_marks and (not rest or rest == ["RequestInfo.json"])):
+                yield f"{path} belongs to no operation"
+
+
+# -- 3 ----------------------------------------------------------------------------------------------------------------------
+def _polls(polls: Sequence[Poll]) -> Iterator[str]:
+    last: dict[str, Poll] = {}
+    for poll in polls:
+        before = last.get(poll.operation_id)
+        if poll.status == "resume":
+            if before is not None and before.status == "failed":
+                # From failed back to running; how far it was stays.
+                last[poll.operation_id] = Poll(poll.operation_id, "running", before.progress)
+            continue
+        last[poll.operation_id] = poll
+        if before is None:
+            continue
+        if _RANK[poll.status] < _RANK[before.status] or (before.status in _ENDED and poll.status != before.status):
+            yield f"{poll.operation_id} went from {before.status} to {poll.status}"
+        if poll.progress < before.progress:
+            yield f"{poll.operation_id} fell from {before.progress} % to {poll.progress} %"
+        if poll.status == "failed" and not poll.cause:
+            yield f"{poll.operation_id} failed, and the poller was not told why"
+
+
+# -- 4 ----------------------------------------------------------------------------------------------------------------------
+def _audit(evidence: Evidence) -> Iterator[str]:
+    yield from _chains(evidence.held.audit)
+    histories: dict[str, list[str]] = defaultdict(list)
+    for _, _, canonical, _ in evidence.held.audit:
+        record = json.loads(canonical)
+        action, outcome, target, target_id = record[4], record[5], record[11], record[12]
+        if action in _CHANGES and target == "operation" and (outcome == "ok" or action == "fail"):
+            histories[target_id].append(action)
+    statuses = {str(row["id"]): row["status"] for row in evidence.held.operations}
+    for operation_id in statuses.keys() | histories.keys():
+        history, status = histories[operation_id], statuses.get(operation_id, "unknown")
+        if (told := _told(history)) != status:
+            yield f"{operation_id} is {status}, and its audit trail tells of {told}: {history}"
+    for action, asked in evidence.asked.items():
+        for operation_id in statuses:
+            number, least = histories[operation_id].count(action), asked.certain[operation_id]
+            if not least <= number <= least + asked.perhaps[operation_id]:
+                yield f"{operation_id}: {number} records of {action}; {least} were answered, {asked.perhaps[operation_id]} more were cut off"
+
+
+def _chains(audit: Sequence[tuple[str, int, str, bytes]]) -> Iterator[str]:
+    heads: dict[str, tuple[int, bytes]] = {}
+    for tenant_id, seq, canonical, hash_ in audit:
+        number, before = heads.get(tenant_id, (0, bytes(32)))
+        if seq != number + 1 or hashlib.sha256(before + canonical.encode()).digest() != hash_:
+            yield f"the audit chain is broken at record {seq}"
+        heads[tenant_id] = (seq, hash_)
+
+
+def _told(history: Sequence[str]) -> str:
+    """Return which status a history of changes leads to."""
+    status = "unknown"
+    for action in history:
+        match status, action:
+            case "unknown", "submit":
+                status = "open"
+            case "open", "cancel" | "fail" | "reject":
+                status = "failed"
+            case "open", "complete":
+                status = "complete"
+            case "failed" | "open", "resume":  # one that waits for somebody may be resumed too
+                status = "open"
+            case "open", "approve":
+                pass
+            case _:
+                return f"{action} of what was {status}"
+    return status
+
+
+# -- 5 ----------------------------------------------------------------------------------------------------------------------
+def _secrets(evidence: Evidence) -> Iterator[str]:
+    for secret in evidence.secrets:
+        if secret in evidence.held.raw:
+            yield "a secret lies in the store in the clear"
+        if secret.decode("latin-1") in evidence.logs:
+            yield "a secret stands in the log"
+        for root in evidence.roots:
+            yield from (f"a secret lies in {path}" for path in root.rglob("*") if path.is_file() and secret in path.read_bytes())
+    for person in evidence.people.values():
+        if person.marker.encode() in evidence.held.raw:
+            yield "personal data lies in the store in the clear"
+        if person.marker in evidence.logs:
+            yield "personal data stands in the log"
+
+
+# -- 6 ----------------------------------------------------------------------------------------------------------------------
+def _left(evidence: Evidence) -> Iterator[str]:
+    held = evidence.held
+    for row in held.operations:
+        if row["owner"] is not None:
+            yield f"{row['id']} is leased for ever"
+        if row["status"] in _ENDED and row["has_location"]:
+            yield f"the storage location of {row['id']} is kept, which has ended"
+    if held.leased:
+        yield f"{held.leased} reads are leased for ever"
+    if held.open_reads_of_ended:
+        yield f"{held.open_reads_of_ended} reads wait for what has ended"
+    if held.entries_of_complete:
+        yield f"{held.entries_of_complete} entries are kept of what is complete"
+    before, after = evidence.descriptors
+    if more := after - before:
+        yield f"descriptors are left open: {sorted(more)}"
+
+
+def open_descriptors() -> frozenset[str]:
+    """Return what this process has open of files: `number target`."""
+    found = set()
+    for number in list(Path("/proc/self/fd").iterdir()):
+        with suppress(OSError):  # the folder's own, closed by now
+            target = str(number.readlink())
+            if target.startswith("/") and not target.startswith(("/dev/null", "/dev/pts", "/proc")):
+                found.add(f"{number.name} {target}")
+    return frozenset(found)
+
+
+def look_into_sqlite(path: Path) -> Held:
+    """Read a store's file, that nobody works on."""
+    raw = b"".join(part.read_bytes() for part in sorted(path.parent.glob(f"{path.name}*")))
+    connection = sqlite3.connect(path)
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.text_factory = lambda text: text.decode("utf-8", "surrogatepass")
+        statuses = {"not_started": "open", "running": "open", "intent": "intent"}
+        operations = [
+            {**dict(row), "status": statuses.get(row["status"], row["status"])}
+            for row in connection.execute("SELECT id, status, owner, sealed_location IS NOT NULL AS has_location, failure FROM operation")
+        ]
+        return Held(
+            operations=operations,
+            leased=_count(connection, "SELECT count(*) FROM read WHERE state = 'leased'"),
+            open_reads_of_ended=_count(
+                connection,
+                "SELECT count(*) FROM read r JOIN operation o ON o.id = r.operation_id "
+                "WHERE o.status IN ('complete', 'failed') AND r.state IN ('pending', 'leased')",
+            ),
+            entries_of_complete=_count(
+                connection, "SELECT count(*) FROM entry e JOIN operation o ON o.id = e.operation_id WHERE o.status = 'complete'"
+            ),
+            audit=[tuple(row) for row in connection.execute("SELECT tenant_id, seq, record, hash FROM audit ORDER BY tenant_id, seq")],
+            raw=raw,
+        )
+    finally:
+        connection.close()
+
+
+def _count(connection: sqlite3.Connection, statement: str) -> int:
+    (number,) = connection.execute(statement).fetchone()
+    return int(number)

@@ -1,0 +1,330 @@
+"""The ground that lives of a service stand on: what survives a kill, and what the checker is shown of it in the end."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from tests.faults import checker
+from tests.faults.checker import Accepted, Asked, Evidence, Held, Person, Poll
+
+from rightful.config.model import (
+    AccountSettings,
+    Config,
+    DirectoryConfig,
+    ExportSettings,
+    IdentitySettings,
+    IssuerSettings,
+    LimitSettings,
+    SourceConfig,
+    StorageSettings,
+    TenantConfig,
+)
+from rightful.connectors.interface import Connector
+from rightful.export import audit_trail
+from rightful.export.interface import SubmitRequest
+from rightful.export.runtime import TenantRuntime
+from rightful.export.service import Service
+from rightful.export.work import Work
+from rightful.identity.model import Caller, CallerKind
+from rightful.ids import OperationId, TenantId
+from rightful.operation.model import DataPolicyOperation, OperationStatus
+from rightful.storage.interface import Storage
+from rightful.storage.location import StoragePolicy
+from rightful.store.interface import Store
+from rightful.store.sqlite import SqliteStore
+from rightful.subject.model import SubjectKind
+from rightful.testing.clock import ManualClock
+from rightful.testing.failpoints import FailingStorages, Failpoints, Killed, Script, failing_store
+from rightful.testing.memory_directory import MemoryDirectory
+from rightful.testing.memory_storage import MemoryStorage
+
+T = TypeVar("T")
+
+TENANT = TenantId("11111111-1111-1111-1111-111111111111")
+CALLER = Caller(tenant_id=TENANT, kind=CallerKind.APPLICATION, object_id="o", app_id="a", permissions=frozenset({"User.Export.All"}))
+SECOND = Caller(tenant_id=TENANT, kind=CallerKind.DELEGATED, object_id="p", app_id="portal", permissions=frozenset({"User.Export.All"}))
+VISIBLE = frozenset(SubjectKind)
+LOCAL = "Local"
+"""The storage account that is a folder."""
+SAS = (
+    "https://contoso.blob.core.windows.net/exports?sv=2021-12-02&sp=cw&se=2027-01-31T00:00:00Z&sr=c&sig=U2VjcmV0U2lnbmF0dXJlT2ZUaGVTQVM%3D"
+)
+STRICT_SAS = SAS.replace("sp=cw", "sp=aw")
+SECRETS = (b"U2VjcmV0U2lnbmF0dXJlT2ZUaGVTQVM", bytes(range(100, 132)), bytes(range(100, 132)).hex().encode())
+"""The signature, and the seal key: in no byte that is kept, in no line that is logged."""
+
+_OWNER = "owner"
+_MEMORY = Path("/dev/shm")
+
+
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    """Make a folder, in memory where the system has such."""
+    with tempfile.TemporaryDirectory(dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as name:
+        yield Path(name)
+
+
+def beside_main(live: Callable[[], T]) -> T:
+    """Run in a thread that is not the main one: there the store and the folders need another for each step, which no Ctrl-C may tear."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(live).result()
+
+
+class StoreKind(NamedTuple):
+    """How a store is opened, how its machine crashes, and how one looks into it."""
+
+    open: Callable[[Path, ManualClock], Store]
+    crash: Callable[[Path, Store], None]
+    """Let it be as it was when its process died, and close what the dead process had open."""
+    look: Callable[[Path], Held]
+    """After it was closed."""
+
+
+def _crash_sqlite(folder: Path, store: Store) -> None:
+    """Closing would bring the write-ahead log into the file, which a dead process does not."""
+    parts = [folder / name for name in ("store.db", "store.db-wal") if (folder / name).exists()]
+    content = {path: path.read_bytes() for path in parts}
+    store.close()
+    for path in folder.glob("store.db*"):
+        if path.name != "store.db.lock":
+            path.unlink()
+    for path, data in content.items():
+        path.write_bytes(data)
+
+
+_template: list[bytes] = []
+
+
+def _open_sqlite(folder: Path, clock: ManualClock) -> Store:
+    path = folder / "store.db"
+    if not path.exists() and _template:
+        path.write_bytes(_template[0])  # the schema, as every new file has it
+    is_new = not _template and not path.exists()
+    store = SqliteStore(path, clock)
+    if is_new:
+        store.close()
+        _template.append(path.read_bytes())
+        store = SqliteStore(path, clock)
+    return store
+
+
+STORES = {
+    "sqlite": StoreKind(_open_sqlite, _crash_sqlite, lambda folder: checker.look_into_sqlite(folder / "store.db")),
+}
+"""Every store that is to stand these tests."""
+
+
+class NoSettings(msgspec.Struct, frozen=True):
+    """A memory connector has none."""
+
+
+class _Locations(FailingStorages):
+    """Folders as they are; one container in memory behind every SAS URL, which outlives the service."""
+
+    def __init__(self, points: Failpoints, container: MemoryStorage, clock: ManualClock) -> None:
+        super().__init__(points, clock=clock)
+        self._container = container
+
+    def really_open(self, location_text: str, policy: StoragePolicy) -> Storage:
+        return self._container if location_text.startswith("https:") else super().really_open(location_text, policy)
+
+
+class NoEngine:
+    """The scenario itself claims the work."""
+
+    def is_alive(self) -> bool:
+        return True
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def submit(self, operation_id: OperationId) -> None: ...
+    def cancel(self, operation_id: OperationId) -> None: ...
+
+
+class Life:
+    """One process: from its start until it is killed, or stops."""
+
+    def __init__(self, ground: "Ground", script: Script) -> None:
+        self._ground = ground
+        self.points = Failpoints(script)
+        self._really = ground.kind.open(ground.folder, ground.clock)
+        store = failing_store(self._really, self.points)
+        self.storages = _Locations(self.points, ground.container, ground.clock)
+        self.work = Work(
+            config=ground.config, tenants=ground.tenants, store=store, storages=self.storages, clock=ground.clock, owner=_OWNER
+        )
+        self.store = store
+        self.trail = audit_trail.build(ground.config, store, ground.clock)
+        self.service = Service(
+            config=ground.config,
+            tenants=ground.tenants,
+            store=store,
+            storages=self.storages,
+            engine=NoEngine(),  # type: ignore[arg-type] # map is not used
+            work=self.work,
+            trail=self.trail,
+            clock=ground.clock,
+        )
+
+    def start(self) -> None:
+        """Start as `rightful serve` does on a store of its own."""
+        self.store.release_all()
+        self.service.start()
+        self.points.reach("service.started")
+
+    def step(self, limit: int = 100) -> bool:
+        """Do one piece of work, False where there is none now."""
+        claim = self.store.claim(_OWNER, lease_s=60, limit=limit)
+        if claim is None:
+            return False
+        self.points.reach("work.claimed")
+        self.work(claim)
+        self.points.reach("work.done")
+        return True
+
+    def get(self, operation_id: str) -> DataPolicyOperation:
+        found = self.service.get(TENANT, OperationId(operation_id), VISIBLE)
+        assert found is not None, f"{operation_id} is lost"
+        return found
+
+    def submit(self, subject_id: str, location: str, key: str) -> str:
+        found = self.service.find_user(TENANT, subject_id)
+        assert found is not None
+        request = SubmitRequest(caller=CALLER, subject=found, storage_location=location, idempotency_key=key)
+        operation_id = self.service.submit(request).operation_id
+        self.points.reach("service.answered")
+        return operation_id
+
+    def die(self) -> None:
+        """Be dead: every thread meets `Killed` at its next step; what the process had open is closed by the system."""
+        self.points.is_dead = True
+        self.service._settling.shutdown()  # a thread of a dead process is no more
+        self.storages.close()
+        self._ground.kind.crash(self._ground.folder, self._really)
+
+    def stop(self) -> None:
+        """Stop in order."""
+        self.service.stop()
+
+
+class Ground:
+    """What survives: the store's files, the storage locations, the clock; and what was seen from outside."""
+
+    def __init__(
+        self,
+        folder: Path,
+        people: Mapping[str, Person],
+        sources: Callable[[], Mapping[str, Connector]],
+        *,
+        export: ExportSettings,
+        store: str = "sqlite",
+        checks: str = "standard",
+    ) -> None:
+        self.descriptors = checker.open_descriptors()
+        self.folder = folder
+        self.kind = STORES[store]
+        self.exports = folder / "exports"
+        self.exports.mkdir()
+        self.container = MemoryStorage()
+        self.clock = ManualClock()
+        self.people = people
+        self._sources = sources
+        self._settings = NoSettings()
+        self._is_at_root = checks == "strict"
+        accounts = {"Local": AccountSettings(url=f"file://{self.exports}")}
+        self.tenant = TenantConfig(
+            id=TENANT,
+            name="Contoso",
+            identity=IdentitySettings(issuers=(IssuerSettings(issuer="local", audience=("api://rightful",)),)),
+            limits=LimitSettings(queued=100_000),
+            export=export,
+            storage=StorageSettings(accounts=accounts, checks=checks),  # type: ignore[arg-type] # one of its literals
+            directory=DirectoryConfig(connector="memory", settings=self._settings),
+            sources=tuple(SourceConfig(name=name, connector="memory", product="Product", settings=self._settings) for name in sources()),
+        )
+        self.config = Config(folder=folder, seal_key=SECRETS[1], tenants=(self.tenant,))
+        self.directory = MemoryDirectory(TENANT, {each: {"upn": (f"u{each}@x.example",)} for each in people})
+        self.tenants: dict[TenantId, TenantRuntime] = {}
+        self.traces: list[list[str]] = []
+        self.accepted: dict[str, str] = {}
+        self.polls: list[Poll] = []
+        self.asked = {action: Asked() for action in ("cancel", "resume", "approve")}
+        self.may_leave_marks = False
+        self.life: Life | None = None
+
+    def begin(self, script: Script, sources: Mapping[str, Connector] | None = None) -> Life:
+        """Begin a life; it may be killed while it starts."""
+        self.tenants = {TENANT: TenantRuntime(self.tenant, self.directory, dict(sources or self._sources()))}
+        self.life = Life(self, script)
+        self.traces.append(self.life.points.trace)
+        return self.life
+
+    def poll(self, operation_id: str) -> DataPolicyOperation:
+        """Look at an operation as a client does, and keep what it was told."""
+        assert self.life is not None
+        found = self.life.get(operation_id)
+        status = {OperationStatus.NOT_STARTED: "notStarted"}.get(found.status, found.status.value)
+        cause = "" if found.failure is None else found.failure.code
+        self.polls.append(Poll(operation_id, status, found.progress_percent, cause))
+        return found
+
+    def ask(self, action: str, operation_id: str, call: Callable[[], object]) -> None:
+        """Ask for a change; where that is cut off nobody knows whether it was made."""
+        asked = self.asked[action]
+        if action == "resume":
+            self.polls.append(Poll(operation_id, "resume"))
+        try:
+            call()
+        except (Killed, OSError):
+            asked.perhaps[operation_id] += 1
+            raise
+        asked.certain[operation_id] += 1
+
+    def bury(self) -> None:
+        """Let the life that runs be dead."""
+        assert self.life is not None
+        self.life.die()
+        self.life = None
+
+    def close(self) -> None:
+        """Stop the life that runs in order."""
+        assert self.life is not None
+        self.life.stop()
+        self.life = None
+
+    def evidence(self, *, logs: Sequence[Mapping[str, Any]] = (), manifests: Mapping[str, bytes] | None = None) -> Evidence:
+        """Return all that was seen, after the last life has stopped."""
+        assert self.life is None
+        delivered = self.folder / "container"
+        for path, content in self.container.entries.items():
+            (delivered / path).parent.mkdir(parents=True, exist_ok=True)
+            (delivered / path).write_bytes(content)
+        is_zip = self.tenant.export.layout == "zip"
+        accepted = []
+        for operation_id, subject_id in self.accepted.items():
+            root = delivered if (delivered / operation_id).exists() else self.exports
+            place = root / operation_id if not self._is_at_root else delivered
+            accepted.append(Accepted(operation_id, subject_id, place / f"{operation_id}.zip" if is_zip else place))
+        return Evidence(
+            people=self.people,
+            held=self.kind.look(self.folder),
+            accepted=accepted,
+            polls=self.polls,
+            asked=self.asked,
+            roots=(self.exports,) if self._is_at_root else (self.exports, delivered),
+            secrets=SECRETS,
+            may_leave_marks=self.may_leave_marks,
+            logs="\n".join(map(str, logs)),
+            manifests=manifests or {},
+            descriptors=(self.descriptors, checker.open_descriptors()),
+        )
+
+    def clean(self) -> None:
+        """Remove what is not looked at any more."""
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,194 @@
+"""Reference runs: small, always the same, and between them they come to every failpoint there is."""
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from tests.faults import checker
+from tests.faults.ground import LOCAL, SAS, SECOND, STRICT_SAS, TENANT, Ground, Life
+from tests.faults.scenario import Data
+
+from rightful.audit.record import NOBODY, Action, Target
+from rightful.config.model import ExportSettings
+from rightful.errors import Conflict, InvalidRequest, Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.export.interface import Note
+from rightful.ids import OperationId
+from rightful.operation.model import OperationStatus
+from rightful.storage.interface import Put
+from rightful.subject.model import IdentifiedSubject
+from rightful.testing.failpoints import Killed, Script
+from rightful.testing.memory_connector import Faults
+from rightful.testing.memory_storage import MemoryStorage
+
+NOTHING: Script = lambda _number, _name: None  # noqa: E731 - a script like any other
+
+
+@dataclass
+class Reference:
+    """Two people's export to one location, in lives that each go on where the last one was killed."""
+
+    folder: Path
+    export: ExportSettings
+    location: str = LOCAL
+    checks: str = "standard"
+    joins: bool = False
+    store: str = "sqlite"
+    done: set[str] = field(default_factory=set)
+    """What the clients need not ask for again."""
+
+    def __post_init__(self) -> None:
+        random.seed(0)
+        if self.location == "SAS":
+            self.location = STRICT_SAS if self.checks == "strict" else SAS
+        people = 1 if self.checks == "strict" else 2
+        self.data = Data(random.Random(7), people)
+        self.ground = Ground(self.folder, self.data.people, self.data.sources, export=self.export, store=self.store, checks=self.checks)
+        self._container = self.ground.container = JoiningContainer() if self.joins else Container()
+        self._subjects = list(self.data.people)
+
+    def live(self, script: Script) -> list[str] | None:
+        """Live until the kill of the script; return what is wrong in the end where it does not kill."""
+        ground = self.ground
+        self._container.error = None
+        faults = {"plain": Faults(down=1)}
+        with structlog.testing.capture_logs() as logs:
+            try:
+                life = ground.begin(script, self.data.sources(faults))
+                life.start()
+                self._drive(life)
+                ground.close()
+            except Killed:
+                ground.bury()
+                return None
+        return checker.check(ground.evidence(logs=logs))
+
+    def _once(self, what: str, act: Callable[[], object]) -> None:
+        """Ask for something that nobody asks for again once it was answered."""
+        if what not in self.done:
+            act()
+            self.done.add(what)
+
+    def _drive(self, life: Life) -> None:
+        ground = self.ground
+        life.service.unready()
+        if self.checks != "strict":
+            self._once("refused", lambda: self._be_refused(life))
+        for number, subject in enumerate(self._subjects):
+            self._submit(life, subject, self.location, f"key-{number}")
+        first, last = next(iter(ground.accepted)), list(ground.accepted)[-1]
+        life.trail.note(
+            Note(actor=NOBODY, tenant_id=TENANT, action=Action.READ_OPERATION, outcome="ok", target=Target.OPERATION, target_id=first)
+        )
+        life.trail.flush()
+        self._approve(life)
+        life.step(1)
+        life.store.heartbeat("owner", lease_s=60)
+        life.work.estimator.estimate(OperationId(first), self._subject(first), ground.tenants[TENANT])
+        self._once("cancel", lambda: self._cancel(life, last))
+        self._once("resume", lambda: self._resume(life, last))
+        self._work(life)
+        self._once("no answer", lambda: self._fail_finishing(life, first))
+        self._work(life)
+        life.work.keeper.tidy()
+        if self.export.compare_days:
+            life.service.forget(TENANT, OperationId(first))
+
+    def _submit(self, life: Life, subject: str, location: str, key: str) -> None:
+        operation_id = life.submit(subject, location, key)
+        self.ground.accepted[operation_id] = subject
+        # One that waits goes on with the location of a request that repeats it, and that is recorded.
+        self.ground.asked["resume"].perhaps[operation_id] += len(self.ground.traces) - 1
+
+    def _subject(self, operation_id: str) -> IdentifiedSubject:
+        ground = self.ground
+        found = ground.directory.find_user(ground.accepted[operation_id])
+        assert found is not None
+        [identified] = ground.directory.identify([found])
+        assert identified is not None
+        return identified
+
+    def _be_refused(self, life: Life) -> None:
+        """Ask for an export to a location that refuses; where that was cut off, it may be an operation all the same."""
+        with self._failing(StorageRefused("the SAS has expired", refusal=Refusal.SIGNATURE)), suppress(InvalidRequest):
+            self._submit(life, self._subjects[0], SAS, "refused")
+
+    @contextmanager
+    def _failing(self, error: StorageError) -> Iterator[None]:
+        """Let every put into the container fail."""
+        self._container.error = error
+        yield
+        self._container.error = None
+
+    def _approve(self, life: Life) -> None:
+        for operation_id in self.ground.accepted:
+            approval = life.get(operation_id).approval
+            if approval is not None and approval.state.value == "waiting":
+                decide = lambda: life.service.decide(SECOND, OperationId(operation_id), is_approved=True)  # noqa: E731,B023 - called at once
+                self.ground.ask("approve", operation_id, decide)
+
+    def _cancel(self, life: Life, operation_id: str) -> None:
+        with suppress(Conflict):
+            self.ground.ask("cancel", operation_id, lambda: life.service.cancel(TENANT, OperationId(operation_id)))
+
+    def _resume(self, life: Life, operation_id: str) -> None:
+        location = self.location if self.location != LOCAL else None
+        with suppress(Conflict):
+            self.ground.ask("resume", operation_id, lambda: life.service.resume(TENANT, OperationId(operation_id), location))
+
+    def _fail_finishing(self, life: Life, operation_id: str) -> None:
+        """Let the location be away when the package is to be closed."""
+        if self.location != LOCAL and life.get(operation_id).status is OperationStatus.RUNNING:
+            with self._failing(StorageUnavailable("the storage location does not answer")):
+                life.step()
+
+    def _work(self, life: Life) -> None:
+        for _ in range(60):
+            for operation_id in self.ground.accepted:
+                if self.ground.poll(operation_id).status is OperationStatus.FAILED:
+                    self._resume(life, operation_id)
+            if "no answer" not in self.done and self.location != LOCAL and self._is_to_be_closed(life):
+                return
+            if not life.step():
+                if all(life.get(each).is_ended for each in self.ground.accepted):
+                    return
+                self.ground.clock.advance(5.0)
+
+    def _is_to_be_closed(self, life: Life) -> bool:
+        sources = [source for each in self.ground.accepted for source in life.get(each).sources]
+        return all(source.state.value in {"exported", "empty"} for source in sources)
+
+
+class Container(MemoryStorage):
+    """A container in memory that can be away."""
+
+    error: StorageError | None = None
+    """What every put meets."""
+
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
+        """Create an entry, if it is not away."""
+        if self.error is not None:
+            raise self.error
+        return super().put(path, chunks, size_bytes=size_bytes)
+
+
+class JoiningContainer(Container):
+    """One that joins pieces by itself, as a blob service does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: dict[tuple[str, str], bytes] = {}
+
+    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> None:
+        """Keep a piece."""
+        self._pieces[path, name] = b"".join(chunks)
+
+    def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
+        """Make an entry of pieces."""
+        if path in self.entries:
+            return Put.ALREADY_THERE
+        outcome = self.put(path, [self._pieces[path, name] for name in names], size_bytes=size_bytes)
+        self.sync()
+        return outcome

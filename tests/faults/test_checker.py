@@ -1,0 +1,161 @@
+"""The checker finds each thing that can be wrong: it is given what is right but for one thing."""
+
+import hashlib
+import random
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.faults.checker import Poll, check
+from tests.faults.ground import LOCAL, SECRETS, Ground, beside_main
+from tests.faults.scenario import Data
+
+from rightful.config.model import ExportSettings
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    data = Data(random.Random(4), 2)
+    ground = Ground(tmp_path, data.people, data.sources, export=ExportSettings(leak_check="off", viewer="off"))
+
+    def live() -> None:
+        life = ground.begin(lambda _number, _name: None)
+        life.start()
+        for subject in data.people:
+            ground.accepted[life.submit(subject, LOCAL, subject)] = subject
+        while life.step():
+            pass
+        for operation_id in ground.accepted:
+            ground.poll(operation_id)
+        ground.close()
+
+    beside_main(live)
+    return ground
+
+
+def _first(ground: Ground) -> str:
+    return next(iter(ground.accepted))
+
+
+def _package(ground: Ground) -> Path:
+    return ground.exports / _first(ground)
+
+
+def _run_sql(statement: str) -> Callable[[Ground], None]:
+    def change(ground: Ground) -> None:
+        connection = sqlite3.connect(ground.folder / "store.db")
+        for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'").fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
+        connection.executescript(statement.replace("FIRST", f"'{_first(ground)}'"))
+        connection.commit()
+        connection.close()
+
+    return change
+
+
+def _cut_row(ground: Ground) -> None:
+    """Leave a row out, and make every manifest fit it again."""
+    [part] = (_package(ground) / "data/Product/keyed").glob("part-*.jsonl")
+    _rewrite(ground, part, b"".join(part.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def _foreign_row(ground: Ground) -> None:
+    [part] = (_package(ground) / "data/Product/keyed").glob("part-*.jsonl")
+    _rewrite(ground, part, part.read_bytes().replace(b"only-of-0-", b"only-of-1-"))
+
+
+def _rewrite(ground: Ground, path: Path, content: bytes) -> None:
+    package, before = _package(ground), hashlib.sha256(path.read_bytes()).hexdigest()
+    path.chmod(0o600)
+    path.write_bytes(content)
+    for name in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
+        manifest = package / name
+        old = hashlib.sha256(manifest.read_bytes()).hexdigest()
+        text = manifest.read_text().replace(before, hashlib.sha256(content).hexdigest())
+        manifest.write_text(text)
+        tags = package / "tagmanifest-sha256.txt"
+        tags.write_text(tags.read_text().replace(old, hashlib.sha256(manifest.read_bytes()).hexdigest()))
+
+
+def _forget(ground: Ground) -> None:
+    del ground.accepted[_first(ground)]
+
+
+def _accept_another(ground: Ground) -> None:
+    ground.accepted["00000000-0000-0000-0000-000000000000"] = "0"
+
+
+def _put(name: str, content: bytes) -> Callable[[Ground], None]:
+    def change(ground: Ground) -> None:
+        (ground.exports / name.replace("FIRST", _first(ground))).write_bytes(content)
+
+    return change
+
+
+WRONG: dict[str, tuple[Callable[[Ground], None], str]] = {
+    "lost": (_accept_another, "was accepted and is lost"),
+    "never ended": (_run_sql("UPDATE operation SET status = 'running', completed_at = NULL WHERE id = FIRST"), "never ended"),
+    "no cause": (_run_sql("UPDATE operation SET status = 'failed', failure = NULL WHERE id = FIRST"), "failed without a cause"),
+    "nobody's": (_forget, "nobody was ever told of it"),
+    "more than the manifest": (_put("FIRST/more", b"x"), "no manifest names it"),
+    "less than the manifest": (lambda ground: (_package(ground) / "README.txt").unlink(), "is not there"),
+    "another byte": (_put("FIRST/README.txt", b"x"), "has another digest"),
+    "row missing": (_cut_row, "1 too few"),
+    "row of somebody else": (_foreign_row, "somebody else's"),
+    "stranger": (_put("stranger", b"x"), "belongs to no operation"),
+    "temporary file": (_put(".rightful-0", b"x"), "temporary file is left"),
+    "status went back": (lambda ground: ground.polls.append(Poll(_first(ground), "running", 100.0)), "went from complete to running"),
+    "progress fell": (lambda ground: ground.polls.append(Poll(_first(ground), "complete", 99.0)), "fell from 100"),
+    "not told why": (
+        lambda ground: ground.polls.extend([Poll("o", "running"), Poll("o", "failed")]),
+        "the poller was not told why",
+    ),
+    "record missing": (_run_sql("DELETE FROM audit WHERE seq = 1"), "the audit chain is broken"),
+    "change without a record": (
+        _run_sql("""UPDATE operation SET status = 'failed', failure = '{"code": "x"}' WHERE id = FIRST"""),
+        "its audit trail tells of complete",
+    ),
+    "asked and not recorded": (
+        lambda ground: ground.asked["cancel"].certain.update([_first(ground)]),
+        "0 records of cancel; 1 were answered",
+    ),
+    "lease": (_run_sql("UPDATE operation SET owner = 'x' WHERE id = FIRST"), "leased for ever"),
+    "lease of a read": (_run_sql("UPDATE read SET state = 'leased' WHERE operation_id = FIRST"), "reads are leased for ever"),
+    "location kept": (_run_sql("UPDATE operation SET sealed_location = x'00' WHERE id = FIRST"), "is kept, which has ended"),
+    "entries kept": (
+        _run_sql(
+            "INSERT INTO entry (operation_id, source_name, partition, number, revision, state, sha256, size_bytes, rows, sealed) "
+            "VALUES (FIRST, '', 0, 0, 0, 'done', '', 0, 0, x'')"
+        ),
+        "entries are kept",
+    ),
+    "secret in a package": (_put("FIRST/README.txt", SECRETS[0]), "a secret lies in"),
+    "secret in the store": (
+        _run_sql(f"UPDATE operation SET storage_location = '{SECRETS[0].decode()}' WHERE id = FIRST"),
+        "a secret lies in the store",
+    ),
+    "person in the store": (_run_sql("UPDATE operation SET prefix = 'only-of-0-' WHERE id = FIRST"), "personal data lies in the store"),
+}
+
+
+def test_nothing_is_found_where_nothing_is_wrong(ground: Ground) -> None:
+    assert check(ground.evidence()) == []
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_found(ground: Ground, name: str) -> None:
+    spoil, sentence = WRONG[name]
+    spoil(ground)
+    found = check(ground.evidence())
+    assert any(sentence in each for each in found), found
+
+
+def test_secret_in_a_log_and_descriptor_left_open_are_found(ground: Ground, tmp_path: Path) -> None:
+    with (tmp_path / "left").open("wb"):
+        found = check(ground.evidence(logs=[{"event": SECRETS[0].decode()}]))
+    assert sorted(each.partition(":")[0] for each in found) == ["a secret stands in the log", "descriptors are left open"]
+
+
+def test_another_manifest_than_undisturbed_is_found(ground: Ground) -> None:
+    assert any("undisturbed" in each for each in check(ground.evidence(manifests={"0": b"other"})))

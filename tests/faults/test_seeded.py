@@ -1,0 +1,31 @@
+"""A thousand scenarios, each made of one number: people, sources, settings, faults, kills (of a first run, and of what recovers), cancels, resumes.
+
+`SEED=17 make soak` runs one of them again, step by step.
+"""
+
+import pytest
+from tests.faults.ground import STORES
+from tests.faults.scenario import run
+
+SEEDS = 1000
+_SHARES = 20
+
+
+@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("share", range(_SHARES))
+def test_nothing_is_wrong_in_the_end(share: int, store: str) -> None:
+    for seed in range(share, SEEDS, _SHARES):
+        found, _ = run(seed, store)
+        assert found == [], f"SEED={seed} make soak"
+
+
+@pytest.mark.parametrize("seed", [3, 11, 24, 206])
+def test_one_seed_is_one_trace(seed: int) -> None:
+    assert run(seed)[1] == run(seed)[1]
+
+
+def test_scenarios_are_killed_in_first_runs_and_in_recovery_and_go_wrong_in_between() -> None:
+    lives = [run(seed)[1] for seed in range(40)]
+    assert sum(len(each) > 1 for each in lives) > 20, "killed"
+    assert sum(len(each) > 3 for each in lives) > 3, "killed again and again"
+    assert len({step for each in lives for trace in each for step in trace}) > 40
