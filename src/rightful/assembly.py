@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from threading import Thread
 
-from rightful.allocation import return_memory_soon
+from rightful.allocation import collect_less, return_memory_soon
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
 from rightful.engines.embedded import EmbeddedEngine, new_owner
@@ -21,7 +21,7 @@ from rightful.store.sql_store import SqlStore
 from rightful.store.sqlite_file import SqliteFile
 from rightful.traces import Traces
 
-_FILES = 512
+_FILES = 768
 """What the service opens beside connections: databases, parts, spools."""
 
 
@@ -106,6 +106,7 @@ def run(config: Config, *, on_listening: Callable[[str], None] = lambda _address
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every signature that is open (DESIGN rule 6)
     _allow_files(config.server.max_connections)
     with _measuring(config) as meters, _tracing(config) as traces, running(config, meters=meters, traces=traces) as service:
+        collect_less()
         Thread(target=import_module, args=("rightful.package.bulk",), name="warm-up", daemon=True).start()
         serve(config, exports=service, meters=meters, traces=traces, on_listening=lambda listening: on_listening(listening.address))
 

@@ -161,6 +161,8 @@ def _small(text: str) -> str:
 
 def _capital(text: str) -> str:
     """Return the capital letters that `_small` makes these small ones of: not SS of ß."""
+    if text.isascii():
+        return text.upper()
     capitals = (_CAPITALS.get(letter) or letter.upper() for letter in text)
     return "".join(upper if _small(upper) == letter else letter for letter, upper in zip(text, capitals, strict=True))
 

@@ -16,18 +16,17 @@ from rightful.export.fingerprints import Compared, Fingerprints, Kept
 from rightful.export.identities import Identities
 from rightful.export.known import NOTHING
 from rightful.export.putting import Putter, sync_each
-from rightful.export.receipts import policy_of
 from rightful.export.recipients import sealed_for
 from rightful.export.records import PACKAGE, EntryRecord, ReadRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
+from rightful.export.terms import TermsOf
 from rightful.export.trouble import Trouble
 from rightful.export.zipping import ZipStorage
 from rightful.ids import TenantId
 from rightful.operation.model import SUBMIT_AGAIN, PackageTotals
 from rightful.package import bagit, closing, ledger, paths, receipt
 from rightful.package.contents import PayloadEntry, Tally, tally
-from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import Digest
 from rightful.package.minisign import SigningKey
 from rightful.package.schema import Column
@@ -91,6 +90,7 @@ class Finisher:
     ) -> None:
         self._clock = clock
         self._keys = keys
+        self._terms = TermsOf()
         self._store = store
         self._storages = storages
         self._sealer = sealer
@@ -215,7 +215,7 @@ class Finisher:
         """Put the operation's fingerprints in order, where they are wanted."""
         if operation.since is None and not tenant.config.export.compare_days:
             return None
-        policy = policy_of(tenant.config, frozenset(reads))
+        policy = self._terms(tenant.config, frozenset(reads)).policy_sha256
         return self._fingerprints.index(operation, reads, secret=secret, policy_sha256=policy, software=_SOFTWARE)
 
     def _finished(  # noqa: PLR0917 - private, called once
@@ -249,6 +249,7 @@ class Finisher:
             payload += own
             records.append(_source_record(name, source, reads, brought, own))
         ended_at = max((record.ended_at for record in records if record.ended_at is not None), default=operation.submitted_at)
+        terms = self._terms(tenant.config, frozenset(outcomes))
         return closing.Finished(
             ledger=ledger.Ledger(
                 operation_id=operation.operation_id,
@@ -266,17 +267,14 @@ class Finisher:
             request_info=_request_info(entries),
             organization=tenant.config.name,
             language=operation.language,
-            titles=tuple(
-                SourceTitle(source_name=source.name, product=source.product, label=source.label)
-                for source in tenant.config.sources
-                if source.name in outcomes
-            ),
+            titles=terms.titles,
+            labels=terms.labels,
             statement=tenant.config.statement,
             software_agent=_SOFTWARE,
             bagged_at=ended_at,
             has_viewer=tenant.config.export.viewer == "on",
             key=self._keys[operation.tenant_id],
-            policy_sha256=policy_of(tenant.config, frozenset(outcomes)),
+            policy_sha256=terms.policy_sha256,
             previous=operation.previous_receipt,
         )
 

@@ -24,7 +24,7 @@ from rightful.storage.interface import Put
 from rightful.store.interface import Store
 from rightful.store.values import Checkpoint, Entry, EntryState
 
-_GROUP_ENTRIES = 256
+_GROUP_ENTRIES = 512
 
 _Became = Callable[[], Entry]
 """A placed entry as the store keeps it then."""

@@ -65,15 +65,20 @@ def activity_of(columns: Sequence[Column], content: Iterable[bytes]) -> Activity
 
     None where no column says when, or a line is deeper than can be read.
     """
-    column = column_of(columns)
+    column, has_documents = _counted(tuple(columns))
     if column is None:
         return None
-    has_documents = any(each.kind in _DOCUMENTS or not _is_plain(each.name) for each in columns)
     try:
         found = (_count_members if has_documents else _count_matches)(column.name, _small(content))
     except (msgspec.DecodeError, RecursionError):
         return None
     return _activity(found, column=column.name, has_hours=column.kind in _MOMENTS)
+
+
+@lru_cache(maxsize=256)
+def _counted(columns: tuple[Column, ...]) -> tuple[Column | None, bool]:
+    """Return the column that says when a record is from, and whether something else in a line could look like its member."""
+    return column_of(columns), any(each.kind in _DOCUMENTS or not _is_plain(each.name) for each in columns)
 
 
 def _count_matches(name: str, content: Iterable[bytes]) -> Counter[str]:

@@ -59,6 +59,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """Of what the person reads, one of `language.OFFERED`; empty: English, and the pages ask the browser."""
     titles: tuple[SourceTitle, ...] = ()
     """Of every source, in the configuration's order."""
+    labels: Mapping[str, Label] = {}
+    """By source, completed by what holds for every source; empty: they are completed here."""
     statement: StatementSettings = StatementSettings()
     """What the organization states of itself, and on every source."""
     software_agent: str = "Rightful"
@@ -106,7 +108,7 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         payload_bytes=sum(entry.size_bytes for entry in payload),
         payload_entries=len(payload),
     )
-    labels = {title.source_name: finished.statement.label_of(title.label) for title in finished.titles}
+    labels = finished.labels or {title.source_name: finished.statement.label_of(title.label) for title in finished.titles}
     titles = [msgspec.structs.replace(title, label=labels[title.source_name]) for title in finished.titles]
     statement = _statement(finished, labels)
     composed = compose(statement, language=finished.language)

@@ -131,7 +131,7 @@ class LeakSearch:
 
     def _others(self, hits: pl.DataFrame, cells: Mapping[str, _Cells], counts: Sequence[tuple[int, int]]) -> list[Finding]:
         """Find the cells of hits, leave out what is their owner's own or too weak for its column, and sum the rest up."""
-        owners = pl.concat([pl.repeat(owner, rows, dtype=pl.Int32, eager=True) for owner, rows in counts])
+        owners = pl.Series([owner for owner, rows in counts for _ in range(rows)], dtype=pl.Int32)
         found: list[Finding] = []
         for name, (texts, rows) in cells.items():
             kinds = sorted(self._called.get(name, ()))

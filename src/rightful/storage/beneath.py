@@ -77,6 +77,8 @@ class _Step:
     name: str
     fd: int
     is_changed: bool = False
+    is_new: bool = False
+    """Whether the walk has made it: nothing is in it that is not the walk's own."""
 
 
 class FolderWalk:
@@ -115,14 +117,15 @@ class FolderWalk:
 
     def _open(self, name: str) -> _Step:
         parent = self._steps[-1]
-        try:
-            return _Step(name, open_folder(name, parent.fd))
-        except FileNotFoundError:
-            pass
+        if not parent.is_new:
+            with suppress(FileNotFoundError):
+                return _Step(name, open_folder(name, parent.fd))
+        is_new = False
         with suppress(FileExistsError):  # made by somebody else, just now
             os.mkdir(name, 0o700, dir_fd=parent.fd)
+            is_new = True
         parent.is_changed = True
-        return _Step(name, open_folder(name, parent.fd))
+        return _Step(name, open_folder(name, parent.fd), is_new=is_new)
 
     def _leave(self, depth: int) -> None:
         while len(self._steps) > depth:

@@ -11,7 +11,7 @@ from rightful.storage.durable import PendingFile, has_syncfs, make_durable
 from rightful.storage.local_errors import FolderFault
 from rightful.uninterrupted import uninterrupted
 
-MOST_PENDING = 128
+MOST_PENDING = 256
 """With as many again in a sync that is under way, and one for each thread: far below the usual limit of 1,024 descriptors."""
 
 

@@ -3,6 +3,7 @@
 import ssl
 import threading
 from collections import OrderedDict
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote
 from weakref import WeakSet
@@ -97,7 +98,12 @@ def account_folder(location: AccountLocation) -> Path:
         raise StorageRefused(
             f"the storage account {location.name} is no local folder", refusal=Refusal.MISSING, hint="its url is file:///absolute/path"
         )
-    return Path("/", unquote(location.url.removeprefix(_FOLDER_URL)))
+    return _folder(location.url)
+
+
+@lru_cache(maxsize=256)
+def _folder(url: str) -> Path:
+    return Path("/", unquote(url.removeprefix(_FOLDER_URL)))
 
 
 _CODES = {

@@ -68,9 +68,8 @@ class Delivering(Looking):
         def task(connection: Connection) -> tuple[OperationId, ...]:
             claimed: list[ClaimedRead | ClaimedOperation] = [*reads, *finishing]
             lost = {each.operation_id for each in claimed if not self._is_ours(connection, each, owner)}
-            for entry in entries:
-                if entry.operation_id not in lost:
-                    connection.run(self._sql["put_entry"], rows.entry_parameters(entry))
+            ours = [rows.entry_parameters(entry) for entry in entries if entry.operation_id not in lost]
+            connection.run_each(self._sql["put_entry"], ours)
             return tuple(lost)
 
         return self._file.write(task)
@@ -112,8 +111,7 @@ class Delivering(Looking):
         }
         if not connection.run(self._sql["checkpoint"], parameters):
             return False
-        for entry in checkpoint.entries:
-            connection.run(self._sql["put_entry"], rows.entry_parameters(entry))
+        connection.run_each(self._sql["put_entry"], [rows.entry_parameters(entry) for entry in checkpoint.entries])
         operation_id = checkpoint.read.operation_id
         reads = [
             progress.ReadProgress(
