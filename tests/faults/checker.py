@@ -29,7 +29,7 @@ csv.field_size_limit(1 << 30)
 
 _TAGS = "tagmanifest-sha256.txt"
 _MANIFEST = "manifest-sha256.txt"
-_CHANGES = frozenset({"submit", "cancel", "resume", "approve", "reject", "complete", "fail"})
+_CHANGES = frozenset({"submit", "cancel", "resume", "approve", "reject", "extend", "complete", "fail"})
 _ENDED = frozenset({"complete", "failed"})
 _RANK = {"notStarted": 0, "running": 1, "complete": 2, "failed": 2}
 
@@ -99,7 +99,7 @@ class Evidence:
     accepted: Sequence[Accepted]
     polls: Sequence[Poll] = ()
     asked: Mapping[str, Asked] = field(default_factory=dict)
-    """By action: `cancel`, `resume`, `approve`, `reject`."""
+    """By action: `cancel`, `resume`, `approve`, `extend`."""
     roots: Sequence[Path] = ()
     """Folders that packages were delivered to, with nothing else in them."""
     secrets: Sequence[bytes] = ()
@@ -313,6 +313,8 @@ def _told(history: Sequence[str]) -> str:
             case "failed" | "open", "resume":  # one that waits for somebody may be resumed too
                 status = "open"
             case "open", "approve":
+                pass
+            case "open" | "failed", "extend":
                 pass
             case _:
                 return f"{action} of what was {status}"

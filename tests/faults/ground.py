@@ -16,6 +16,7 @@ from tests.faults.checker import Accepted, Asked, Evidence, Held, Person, Poll
 from rightful.config.model import (
     AccountSettings,
     Config,
+    DeadlineSettings,
     DirectoryConfig,
     ExportSettings,
     IdentitySettings,
@@ -245,6 +246,7 @@ class Ground:
             limits=LimitSettings(queued=100_000),
             export=export,
             storage=StorageSettings(accounts=accounts, checks=checks),  # type: ignore[arg-type] # one of its literals
+            deadlines=DeadlineSettings(regulation="gdpr"),
             directory=DirectoryConfig(connector="memory", settings=self._settings),
             sources=tuple(SourceConfig(name=name, connector="memory", product="Product", settings=self._settings) for name in sources()),
         )
@@ -254,7 +256,7 @@ class Ground:
         self.traces: list[list[str]] = []
         self.accepted: dict[str, str] = {}
         self.polls: list[Poll] = []
-        self.asked = {action: Asked() for action in ("cancel", "resume", "approve")}
+        self.asked = {action: Asked() for action in ("cancel", "resume", "approve", "extend")}
         self.may_leave_marks = False
         self.life: Life | None = None
 

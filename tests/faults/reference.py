@@ -87,6 +87,7 @@ class Reference:
         life.step(1)
         life.store.heartbeat("owner", lease_s=60)
         life.work.estimator.estimate(OperationId(first), self._subject(first), ground.tenants[TENANT])
+        self._once("extend", lambda: self._extend(life, first))
         self._once("cancel", lambda: self._cancel(life, last))
         self._once("resume", lambda: self._resume(life, last))
         self._work(life)
@@ -132,6 +133,10 @@ class Reference:
     def _cancel(self, life: Life, operation_id: str) -> None:
         with suppress(Conflict):
             self.ground.ask("cancel", operation_id, lambda: life.service.cancel(TENANT, OperationId(operation_id)))
+
+    def _extend(self, life: Life, operation_id: str) -> None:
+        with suppress(Conflict):
+            self.ground.ask("extend", operation_id, lambda: life.service.extend(TENANT, OperationId(operation_id), "complexity"))
 
     def _resume(self, life: Life, operation_id: str) -> None:
         location = self.location if self.location != LOCAL else None
