@@ -111,7 +111,7 @@ def _statement(tenant: TenantConfig) -> str:
     missing = [f"statement.{name}" for name in tenant.statement.unstated]
     lacking: dict[tuple[str, ...], list[str]] = {}
     for source in tenant.sources:
-        lacking.setdefault(unstated(tenant.label(source)), []).append(source.name)
+        lacking.setdefault(unstated(tenant.label(source), source.unexplained), []).append(source.name)
     missing += [f"{', '.join(f'label.{name}' for name in names)} of {', '.join(of)}" for names, of in lacking.items() if names]
     return f"leaves open what is not in the configuration: {'; '.join(missing)}" if missing else "says all that it has to"
 

@@ -17,7 +17,7 @@ from rightful.package import minisign
 from rightful.package.forms import Form
 from rightful.package.label import Label, StatementSettings
 from rightful.package.ledger import LeakMode
-from rightful.package.schema import Redaction
+from rightful.package.schema import TAKING, Redaction
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _SQLITE = "sqlite:///"
@@ -279,6 +279,12 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def unread_paths(self) -> tuple[str, ...]:
         """Patterns of files and folders that are not read at all."""
         return () if hasattr(self.settings, "match") else tuple(getattr(self.settings, "exclude", ()))
+
+    @property
+    def unexplained(self) -> tuple[str, ...]:
+        """What is left out for no reason that goes without saying: the person may know why (GDPR Art. 12(4))."""
+        taken = (column for column, rule in self.redact.items() if rule in TAKING)
+        return (*self.unread_columns, *self.unread_paths, *taken)
 
     def __repr__(self) -> str:
         """Name the source only: its settings may hold a password."""

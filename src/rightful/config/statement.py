@@ -30,6 +30,8 @@ def check_label(label: Label, setting: str, complain: _Complain) -> None:
     for column, meanings in label.values.items():
         for code, meaning in meanings.items():
             _check_words(meaning, join(join(f"{setting}.values", column), code), complain, may_be_empty=False)
+    for name, why in label.left_out.items():
+        _check_words(why, join(f"{setting}.left_out", name), complain, may_be_empty=False)
     _check_common(label, setting, complain)
 
 
@@ -48,6 +50,9 @@ def _words(label: CommonLabel) -> Iterator[tuple[str, Words, bool]]:
     yield "retention", label.retention, True
     for name in ("recipients", "origin"):
         yield from ((f"{name}[{number}]", each, False) for number, each in enumerate(getattr(label, name) or ()))
+    for number, several in enumerate(label.recipient_kinds or ()):
+        yield f"recipient_kinds[{number}].kind", several.kind, False
+        yield f"recipient_kinds[{number}].why", several.why, False
     for number, transfer in enumerate(label.transfers or ()):
         yield f"transfers[{number}].to", transfer.to, False
         yield f"transfers[{number}].safeguards", transfer.safeguards, True

@@ -206,6 +206,10 @@ tenants:
       #   retention: as long as the account
       #   @in statement.label.recipients
       #   recipients: []
+      #   @in statement.label.recipient_kinds
+      #   @in statement.label.recipient_kinds[].kind
+      #   @in statement.label.recipient_kinds[].why
+      #   recipient_kinds: [{kind: Banks, why: each person has one of their own}]
       #   @in statement.label.origin
       #   origin: [person]
       #   @in statement.label.transfers
@@ -542,6 +546,8 @@ tenants:
       #     titles: {ship_to: {en: Where it was sent, de: Wohin es geschickt wurde}}
       #     @ source.label.values
       #     values: {status: {1: open, 2: {en: paid, de: bezahlt}}}
+      #     @ source.label.left_out
+      #     left_out: {risk_score: trade_secrets}
       #     @ source.label.purpose
       #     purpose: [essential.service, finance]
       #     @ source.label.legal_basis
@@ -549,7 +555,12 @@ tenants:
       #     @ source.label.retention
       #     retention: 10 years
       #     @ source.label.recipients
-      #     recipients: [Parcel services, {en: Tax office, de: Finanzamt}]
+      #     recipients: [Example Parcels Ltd, {en: Tax office of Exampletown, de: Finanzamt Exampletown}]
+      #     @ source.label.recipient_kinds
+      #     recipient_kinds:
+      #       @ source.label.recipient_kinds[].kind
+      #       @ source.label.recipient_kinds[].why
+      #       - {kind: Parcel services, why: which one it was is not recorded}
       #     @ source.label.origin
       #     origin: [person, observed]
       #     @ source.label.transfers

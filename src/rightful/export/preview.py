@@ -101,7 +101,9 @@ def preview(subject: DataSubject, tenant: TenantRuntime, pace: Pace, *, limit_s:
 
 def _look(source: SourceConfig, tenant: TenantRuntime, subject: IdentifiedSubject, pace: Pace, limit_s: float) -> SourcePreview:
     label = tenant.config.label(source)
-    found = SourcePreview(source_name=source.name, connector=source.connector, product=source.product, unstated=unstated(label))
+    found = SourcePreview(
+        source_name=source.name, connector=source.connector, product=source.product, unstated=unstated(label, source.unexplained)
+    )
     try:
         connector = tenant.source(source.name)[1]
         header = connector.describe(limit_s=_DESCRIBED_S) if isinstance(connector, Describing) else header_of(connector)

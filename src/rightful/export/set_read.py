@@ -42,7 +42,8 @@ from rightful.package.digest import measure
 from rightful.package.filled import Filled, has_value
 from rightful.package.forms import Form, write
 from rightful.package.parts import Part, PartCutter
-from rightful.package.redacting import TAKING, Counts, Plan, plan
+from rightful.package.redacting import Counts, Plan, plan
+from rightful.package.schema import TAKING
 from rightful.package.serializer import Serializer, find_column
 from rightful.package.viewer.shards import encode_shard
 from rightful.subject.folders import kinds_of

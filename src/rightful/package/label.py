@@ -22,6 +22,20 @@ ORIGINS = frozenset({"person", "observed", "derived"})
 """Keys of where data comes from."""
 
 
+REASONS = frozenset({"others", "trade_secrets", "security", "not_personal"})
+"""Keys of why something is left out: rights of others and secrets (GDPR Art. 15(4)), the service's security, or that it is no data on the
+person."""
+
+
+class RecipientKind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A kind of recipients where who they are cannot be said: else the person may know them by name (CJEU C-154/21)."""
+
+    kind: Words
+    """What they are."""
+    why: Words
+    """Why they are not named: it is not known who they are, or the request is manifestly unfounded or excessive."""
+
+
 class Transfer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Data that goes to a third country or an international organization (GDPR Art. 15(2))."""
 
@@ -52,7 +66,9 @@ class CommonLabel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     retention: Words = ""
     """How long it is kept, in words. `2 years`, and other numbers of days, weeks, months and years, are said in the person's language."""
     recipients: tuple[Words, ...] | None = None
-    """Who else gets it; `[]`: nobody."""
+    """Who else gets it, by name; `[]`: nobody."""
+    recipient_kinds: tuple[RecipientKind, ...] | None = None
+    """Kinds of those whom you cannot name, and why you cannot."""
     origin: tuple[Words, ...] | None = None
     """Where it comes from: `person` (from the person), `observed` (from how a service is used), `derived` (from other data), or words."""
     transfers: tuple[Transfer, ...] | None = None
@@ -75,6 +91,9 @@ class Label(CommonLabel, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     """Column to data category, of those columns whose data is of another one."""
     titles: dict[str, Words] = {}
     """Column to what it is, where its name does not say so: `ts` is `when it happened`. Shown beside the name."""
+    left_out: dict[str, Words] = {}
+    """What `exclude`, or a rule `drop` or `hash`, leaves out (a column, or a pattern of files) to the reason: `others` (rights of other
+    people), `trade_secrets`, `security`, `not_personal` (no data on the person), or words."""
     values: dict[str, dict[str, Words]] = {}
     """Column to what its codes mean: `status` to `{1: open, 2: paid}`. Shown beside the code, and found when it is searched for."""
 
@@ -97,6 +116,8 @@ class StatementSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         """Return a source's label, completed by what holds for every source."""
         common = {name: getattr(self.label, name) for name in CommonLabel.__struct_fields__}
         own = {name: value for name in Label.__struct_fields__ if (value := getattr(label or Label(), name)) not in ("", None, {})}
+        if not own.keys().isdisjoint(_RECIPIENTS):  # of which one says what the other leaves open
+            own = dict.fromkeys(_RECIPIENTS) | own
         return Label(**{**common, **own})
 
     @property
@@ -112,17 +133,26 @@ def choose(words: Words, language: str) -> str:
     return words.get(language) or words.get(ENGLISH) or next(iter(words.values()), "")
 
 
-def unstated(label: Label) -> tuple[str, ...]:
-    """Return the settings of a source's label without which the statement says too little of it (GDPR Art. 15(1) and (2))."""
+_RECIPIENTS = ("recipients", "recipient_kinds")
+
+
+def unstated(label: Label, left_out: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the settings of a source's label without which the statement says too little of it (GDPR Art. 15(1) and (2), 12(4)).
+
+    `left_out`: what is, for no reason that goes without saying.
+    """
     missing = [name for name in ("category", "purpose", "retention") if not getattr(label, name)]
     if label.columns and not label.category:
         missing.remove("category")
     missing += [name for name in ("recipients", "origin", "transfers", "decisions") if getattr(label, name) is None]
+    if label.recipient_kinds and "recipients" in missing:
+        missing.remove("recipients")
     if label.origin == ():
         missing.append("origin")
     missing += ["transfers.safeguards"] if any(not each.safeguards for each in label.transfers or ()) else []
     for name in ("logic", "consequences"):
         missing += [f"decisions.{name}"] if any(not getattr(each, name) for each in label.decisions or ()) else []
+    missing += ["left_out"] if any(each not in label.left_out for each in left_out) else []
     return tuple(missing)
 
 

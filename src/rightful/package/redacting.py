@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from rightful.errors import PackageError, SourceRefused
 from rightful.package.cells import cells, check_json, is_textual, plain
 from rightful.package.json_text import replace_strings
-from rightful.package.schema import Column, ColumnKind, Redaction
+from rightful.package.schema import TAKING, Column, ColumnKind, Redaction
 from rightful.package.serializer import find_column
 from rightful.package.third_parties import Withhold, withhold_contacts, withhold_others
 from rightful.spelling import did_you_mean
@@ -55,9 +55,6 @@ _READ_AS: Mapping[Redaction, Mapping[ColumnKind, ColumnKind]] = {
     "drop": {kind: kind for kind in ColumnKind},
 }
 """Which kinds of columns a rule can be applied to, and what they are then."""
-
-TAKING: frozenset[Redaction] = frozenset({"drop", "hash"})
-"""Rules after which a column does not show whether it held anything."""
 
 _SEARCHING: frozenset[Redaction] = frozenset({"others", "mails_and_phones"})
 

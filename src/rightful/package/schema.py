@@ -8,6 +8,9 @@ import msgspec
 Redaction = Literal["others", "mails_and_phones", "drop", "hash"]
 """What a rule does with a column's values before they are delivered (docs/reference/redaction.md)."""
 
+TAKING: frozenset[Redaction] = frozenset({"drop", "hash"})
+"""Rules that take values away as a whole: what is left does not show whether a column held anything, nor why."""
+
 
 class ColumnKind(enum.StrEnum):
     """What a column's values are; each kind has one written form (docs/package-format.md)."""

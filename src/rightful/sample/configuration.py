@@ -142,13 +142,22 @@ tenants:
           purpose: [employment, essential.legal_obligation]
           legal_basis: legal_obligation
           retention: 3 years
-          recipients:
-            - en: Health insurer
-              de: Krankenkasse
-              fr: Assurance maladie
-              es: Seguro médico
-              ja: 健康保険組合
-              zh-Hans: 医疗保险机构
+          # Names, where they are known; kinds with the reason why they are not.
+          recipient_kinds:
+            - kind:
+                en: Health insurers
+                de: Krankenkassen
+                fr: Caisses d'assurance maladie
+                es: Seguros médicos
+                ja: 健康保険組合
+                zh-Hans: 医疗保险机构
+              why:
+                en: which one it is, each employee chooses, and it is not recorded here
+                de: welche es ist, wählt jeder selbst, und es wird hier nicht festgehalten
+                fr: chaque employé choisit la sienne, et ce choix n'est pas enregistré ici
+                es: cada empleado elige el suyo y aquí no se registra cuál es
+                ja: どの組合かは従業員ごとに異なり、ここには記録されていません
+                zh-Hans: 每位员工自行选择的机构在此处不作记录
           origin: [person]
       reviews:
         connector: sql
@@ -242,13 +251,7 @@ tenants:
           purpose: [essential.service, finance]
           legal_basis: contract
           retention: 10 years
-          recipients:
-            - en: Parcel service
-              de: Paketdienst
-              fr: Service de colis
-              es: Servicio de paquetería
-              ja: 配送業者
-              zh-Hans: 快递公司
+          recipients: ["Example Parcels Ltd, Exampletown"]
           origin: [person]
       order_lines:
         connector: sql
@@ -277,13 +280,8 @@ tenants:
           purpose: essential.service.operations.support
           legal_basis: contract
           retention: 2 years
-          recipients:
-            - en: Mail provider
-              de: Mailanbieter
-              fr: Fournisseur de messagerie
-              es: Proveedor de correo
-              ja: メール事業者
-              zh-Hans: 邮件服务商
+          recipients: ["Example Mail Inc., Springfield"]
+          left_out: {{spam_score: security}}
           origin: [person]
           transfers:
             - safeguards: standard_clauses

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rightful.language import OFFERED
 from rightful.package import taxonomy
-from rightful.package.label import CommonLabel, Decision, Label, StatementSettings, Transfer
+from rightful.package.label import CommonLabel, Decision, Label, RecipientKind, StatementSettings, Transfer
 from rightful.package.statement import document, text
 from rightful.package.statement.model import Statement
 from rightful.package.statement.words import catalogue
@@ -30,6 +30,7 @@ COMMON = {
     "legal_basis": st.sampled_from([None, "consent", "contract", "legitimate_interests"]),
     "retention": OPTIONAL | st.sampled_from(["2 years", "1 day"]),
     "recipients": several(WORDS),
+    "recipient_kinds": several(st.builds(RecipientKind, kind=WORDS, why=WORDS)),
     "origin": several(WORDS | st.sampled_from(["person", "observed", "derived"])),
     "transfers": several(st.builds(Transfer, to=WORDS, safeguards=OPTIONAL | st.just("adequacy"))),
     "decisions": several(st.builds(Decision, what=WORDS, logic=OPTIONAL, consequences=OPTIONAL)),
@@ -74,6 +75,7 @@ def test_statement_speaks_of_what_was_found_alone(
         may = {label.category, *(key for column, key in label.columns.items() if each.rows and column in {"id", "mail"})} - {""}
         assert {*said.categories} <= {*map(taxonomy.current, may)}
         assert (said.retention, said.recipients, said.decisions) == (label.retention, label.recipients, label.decisions)
+        assert said.recipient_kinds == label.recipient_kinds
         assert all(said.name in stated.categories[category] for category in said.categories)
     assert {name for names in stated.categories.values() for name in names} <= {each.name for each in there}
     assert ("gdpr.withdrawal" in stated.rights) == ("gdpr" in settings.laws and any(s.legal_basis == "consent" for s in stated.sources))

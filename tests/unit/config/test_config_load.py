@@ -137,6 +137,24 @@ CHANGES = {
     ),
     "no language": ("retention: 2 years", "retention: {}", "tenants[0].sources.messages.label.retention", "names no language"),
     "empty in a language": ("retention: 2 years", 'retention: {de: " "}', "tenants[0].sources.messages.label.retention.de", "is empty"),
+    "kind of recipients without a reason": (
+        "recipients: [Mail provider]",
+        "recipient_kinds: [{kind: Banks}]",
+        "tenants[0].sources.messages.label.recipient_kinds[0]",
+        "why",
+    ),
+    "empty reason": (
+        "recipients: [Mail provider]",
+        "left_out: {spam_score: ''}",
+        "tenants[0].sources.messages.label.left_out.spam_score",
+        "is empty",
+    ),
+    "reason for what is not left out": (
+        "recipients: [Mail provider]",
+        "left_out: {body: security}",
+        "tenants[0].sources.messages.label.left_out.body",
+        "left out by nothing",
+    ),
     "empty recipient": ("[Mail provider]", '[Mail provider, ""]', "tenants[0].sources.messages.label.recipients[1]", "is empty"),
     "transfer to nowhere": (
         "purpose: essential.service",

@@ -13,10 +13,11 @@ from rightful.language import OFFERED
 from rightful.operation.model import SourceState
 from rightful.package import taxonomy
 from rightful.package.difference import Counts, Since, SourceChanges
-from rightful.package.label import CommonLabel, Decision, Label, StatementSettings, Transfer, choose, unstated
-from rightful.package.ledger import Ledger, SkippedEntry, SourceRecord
-from rightful.package.statement.document import SEPARATOR
-from rightful.package.statement.model import state
+from rightful.package.label import CommonLabel, Decision, Label, RecipientKind, StatementSettings, Transfer, choose, unstated
+from rightful.package.ledger import Ledger, RedactedColumn, SkippedEntry, SourceRecord
+from rightful.package.statement.document import SEPARATOR, document
+from rightful.package.statement.model import state, stated
+from rightful.package.statement.text import format_text
 from rightful.package.statement.words import catalogue
 from rightful.package.viewer.catalogues import parse
 from rightful.sources.labels import category_of
@@ -65,9 +66,12 @@ def test_everything_that_is_stated_is_there_as_keys_and_in_words() -> None:
             "legalBasis": "consent",
             "retention": "2 years",
             "recipients": ["Mail provider", {"en": "Tax office", "de": "Finanzamt"}],
+            "recipientKinds": None,
             "origin": ["person", "a credit agency"],
             "transfers": [{"to": "Japan", "safeguards": "adequacy"}, {"to": "Atlantis"}],
             "decisions": [{"what": "a limit", "logic": "unpaid invoices", "consequences": "payment in advance"}],
+            "leftOut": [],
+            "unreadable": 0,
         }
     ]
     for line in (
@@ -127,7 +131,7 @@ def test_nothing_is_made_up_where_nothing_was_stated() -> None:
     said, text = _written(SampleSource(name="orders", rows=ROWS), statement=StatementSettings())
     [source] = said["sources"]
     assert source.keys() == {"name", "product", "rows", "files", *("categories", "purposes", "legalBasis", "retention")} | {
-        "recipients", "origin", "transfers", "decisions",
+        "recipients", "recipientKinds", "origin", "transfers", "decisions", "leftOut", "unreadable",
     }  # fmt: skip
     assert (source["categories"], source["recipients"], source["transfers"], source["decisions"]) == ([], None, None, None)
     assert text.count("The organization has not stated this.") == 8
@@ -168,6 +172,88 @@ def test_columns_of_what_was_superseded_do_not_count() -> None:
     label = Label(columns={"old": "user.health"})
     source = SampleSource(name="orders", rows=({"id": 2},), superseded_rows=({"id": 1},), label=label)
     assert _written(source)[0]["sources"][0]["categories"] == []
+
+
+def test_recipients_are_named_and_kinds_stand_with_the_reason_why_they_are_not() -> None:
+    kinds = (RecipientKind(kind={"en": "Banks", "de": "Banken"}, why={"en": "each has their own", "de": "jede hat ihre eigene"}),)
+    alone, both = Label(recipient_kinds=kinds), Label(recipients=("Example Parcels Ltd",), recipient_kinds=kinds)
+    said, text = _written(
+        SampleSource(name="alone", rows=ROWS, label=alone), SampleSource(name="both", rows=ROWS, label=both), language="de"
+    )
+    assert [source["recipients"] for source in said["sources"]] == [None, ["Example Parcels Ltd"]]
+    assert said["sources"][0]["recipientKinds"] == [{"kind": kinds[0].kind, "why": kinds[0].why}]
+    assert text.count("    Arten von Empfängern: Banken; warum sie nicht genannt sind: jede hat ihre eigene\n") == 2
+    assert text.count("Wer sie erhält") == 1
+
+
+def test_recipients_of_all_sources_and_of_one_are_never_mixed() -> None:
+    kinds = (RecipientKind(kind="Banks", why="unknown"),)
+    common = StatementSettings(label=CommonLabel(recipient_kinds=kinds))
+    assert common.label_of(Label(recipients=())).recipient_kinds is None
+    assert common.label_of(Label()).recipient_kinds == kinds
+    nobody = StatementSettings(label=CommonLabel(recipients=()))
+    assert nobody.label_of(Label(recipient_kinds=kinds)).recipients is None
+
+
+def _record(**members: Any) -> SourceRecord:
+    counts: dict[str, Any] = {"rows": 1, "parts": 1, "size_bytes": 9}
+    return SourceRecord(source_name="orders", state=SourceState.EXPORTED, connector="sql", product="Shop", **counts, **members)
+
+
+def test_what_is_left_out_is_stated_with_its_reason() -> None:
+    record = _record(
+        withheld=("spam_score", "risk"),
+        withheld_paths=("*.tmp",),
+        redacted=(
+            RedactedColumn(column="to", rule="others", cells=1, values=2),
+            RedactedColumn(column="rating", rule="drop", cells=1, values=1),
+            RedactedColumn(column="cc", rule="others"),
+        ),
+        skipped=(SkippedEntry(path="a", reason="permission denied"),) * 2,
+    )
+    label = Label(left_out={"spam_score": "security", "risk": {"en": "it is secret"}})
+    assert msgspec.to_builtins(stated(record, label, ()).left_out) == (
+        {"what": "spam_score", "why": "security"},
+        {"what": "risk", "why": {"en": "it is secret"}},
+        {"what": "*.tmp"},
+        {"what": "to", "rule": "others", "why": "others"},
+        {"what": "rating", "rule": "drop"},
+    )
+    ledger = Ledger(
+        operation_id=OperationId("o"),
+        tenant_id=TENANT_ID,
+        subject_id=SUBJECT_ID,
+        configured=("orders",),
+        sources=(record,),
+        submitted_at=SUBMITTED_AT,
+        completed_at=COMPLETED_AT,
+    )
+    for laws, is_said in ((("gdpr",), True), (("ccpa",), False)):
+        settings = StatementSettings(laws=laws)  # type: ignore[arg-type]  # laws that there are
+        text = format_text(
+            document(state(ledger, organization="C", settings=settings, labels={"orders": label}, entries={})), language="en"
+        )
+        for line in (
+            "    What is left out: spam_score: it would endanger the security of the service",
+            "        risk: it is secret",
+            "        *.tmp: The organization has not stated this.",
+            "        to: it would show data of other people (Art. 15(4) GDPR)",
+            "        2 items that could not be read; ledger.json says why of each",
+        ):
+            assert line in text.decode().splitlines()
+        assert ("Art. 12(4) GDPR" in " ".join(text.decode().split())) == is_said
+
+
+def test_nothing_left_out_is_not_spoken_of() -> None:
+    _, text = _written(ORDERS)
+    assert "left out" not in text
+    assert "Art. 12(4)" not in text
+
+
+def test_rights_name_the_court_beside_the_authority_and_grounds_of_an_objection() -> None:
+    text = " ".join(_written(ORDERS)[1].split())
+    assert text.index("Art. 77 GDPR") < text.index("Art. 79 GDPR")
+    assert "on grounds relating to your particular situation" in text
 
 
 def test_sources_that_are_stated_alike_share_it() -> None:
@@ -218,7 +304,7 @@ def test_rights_are_those_of_the_laws_that_hold(laws: Any, there: str, absent: s
 def test_rights_that_hang_on_the_use_are_named_where_it_is_such() -> None:
     plain = _written(SampleSource(name="orders", rows=ROWS, label=Label(legal_basis="contract", decisions=())))[0]["rights"]
     assert plain == [
-        f"gdpr.{each}" for each in ("access", "rectification", "erasure", "restriction", "portability", "objection", "complaint")
+        f"gdpr.{each}" for each in ("access", "rectification", "erasure", "restriction", "portability", "objection", "complaint", "remedy")
     ]
     said, text = _written(ORDERS)
     assert set(said["rights"]) - set(plain) == {"gdpr.human_decision", "gdpr.withdrawal"}
@@ -245,6 +331,10 @@ def test_what_a_label_leaves_open_is_told_to_the_operator() -> None:
     assert unstated(FULL) == ("transfers.safeguards",)
     half = msgspec.structs.replace(FULL, transfers=(), origin=(), category="", columns={"a": "user"}, decisions=(Decision(what="a limit"),))
     assert unstated(half) == ("origin", "decisions.logic", "decisions.consequences")
+    kinds = (RecipientKind(kind="Banks", why="each has one of their own"),)
+    assert unstated(msgspec.structs.replace(FULL, recipients=None, recipient_kinds=kinds)) == ("transfers.safeguards",)
+    assert unstated(FULL, ["spam_score"]) == ("transfers.safeguards", "left_out")
+    assert unstated(msgspec.structs.replace(FULL, left_out={"spam_score": "security"}), ["spam_score"]) == ("transfers.safeguards",)
     assert SETTINGS.unstated == ()
     assert StatementSettings().unstated == ("contact", "authority")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from rightful.package.label import ORIGINS, SAFEGUARDS, Decision, Transfer, Words
+from rightful.package.label import ORIGINS, REASONS, SAFEGUARDS, Decision, Transfer, Words
 from rightful.package.statement.model import Stated, Statement
 
 
@@ -79,7 +79,7 @@ def t(text: str, **values: Said) -> Message:
 
 def document(statement: Statement) -> tuple[Section, ...]:
     """Return the statement, section by section."""
-    sections = [Section(title=TITLE, blocks=(Paragraph(text=_opening(statement)), *_found(statement)))]
+    sections = [Section(title=TITLE, blocks=(Paragraph(text=_opening(statement)), *_found(statement), *_remedies(statement)))]
     for law, title in _RIGHTS_TITLES.items():
         rights = tuple(_right(key, statement) for key in statement.rights if key.startswith(f"{law}."))
         if rights:
@@ -98,6 +98,17 @@ def _opening(statement: Statement) -> Message:
     if "gdpr" in statement.laws:
         return t("{organization} states this on the data that was found, and on that alone (Art. 15 GDPR).", organization=organization)
     return t("{organization} states this on the data that was found, and on that alone.", organization=organization)
+
+
+def _remedies(statement: Statement) -> Iterator[Paragraph]:
+    """Say what can be done against what is left out (GDPR Art. 12(4))."""
+    if "gdpr" in statement.laws and any(source.left_out or source.unreadable for source in statement.sources):
+        yield Paragraph(
+            text=t(
+                "Not all that is held is in the package: what is left out, and why, is said with each system. If you do not agree, you may "
+                "complain to a supervisory authority and go to court (Art. 12(4) GDPR)."
+            )
+        )
 
 
 # -- what was found -------------------------------------------------------------------------------------------------------
@@ -137,12 +148,47 @@ def _facts(source: Stated) -> Iterator[Fact]:
     if source.legal_basis is not None:
         yield Fact(term=t("Legal basis"), values=(_BASES[source.legal_basis],))
     yield _row(t("How long it is kept"), [_duration(source.retention)] if source.retention else ())
-    yield _row(t("Who receives it"), [Quote(words=each) for each in source.recipients or ()], none=t("nobody else"), of=source.recipients)
+    yield from _recipients(source)
     yield _row(t("Where it comes from"), map(_origin, source.origin or ()))
     transfers = [_transfer(each) for each in source.transfers or ()]
     yield _rows(t("Transfers to other countries"), transfers, is_stated=source.transfers is not None)
     decisions = [said for each in source.decisions or () for said in _decision(each)]
     yield _rows(t("Automated decisions"), decisions, is_stated=source.decisions is not None)
+    left_out = tuple(_left_out(source))
+    if left_out:
+        yield Fact(term=t("What is left out"), values=left_out)
+
+
+def _recipients(source: Stated) -> Iterator[Fact]:
+    """Yield who receives the data; kinds take the place of names that are not stated."""
+    if source.recipients or not source.recipient_kinds:
+        names = [Quote(words=each) for each in source.recipients or ()]
+        yield _row(t("Who receives it"), names, none=t("nobody else"), of=source.recipients)
+    if source.recipient_kinds:
+        kinds = (
+            t("{kind}; why they are not named: {why}", kind=Quote(words=each.kind), why=Quote(words=each.why))
+            for each in source.recipient_kinds
+        )
+        yield Fact(term=t("Kinds of recipients"), values=tuple(kinds))
+
+
+def _left_out(source: Stated) -> Iterator[Said]:
+    for each in source.left_out:
+        is_key = isinstance(each.why, str) and each.why in REASONS
+        why = _REASONS[str(each.why)] if is_key else _quote(each.why)
+        yield t("{what}: {why}", what=Quote(words=each.what), why=why)
+    if source.unreadable == 1:
+        yield t("1 item that could not be read; ledger.json says why")
+    elif source.unreadable:
+        yield t("{n} items that could not be read; ledger.json says why of each", n=Quote(words=str(source.unreadable)))
+
+
+_REASONS: Mapping[str, Message] = {
+    "others": t("it would show data of other people (Art. 15(4) GDPR)"),
+    "trade_secrets": t("it would show trade secrets (Art. 15(4) GDPR)"),
+    "security": t("it would endanger the security of the service"),
+    "not_personal": t("it is no data on you"),
+}
 
 
 def _row(term: Message, items: Iterable[Said], *, none: Message = _UNSTATED, of: object = None) -> Fact:
@@ -242,8 +288,8 @@ _RIGHTS: Mapping[str, Message] = {
         "else (Art. 20 GDPR)."
     ),
     "gdpr.objection": t(
-        "Objection: you may object to a use that rests on legitimate interests or the public interest, and at any time to direct marketing "
-        "(Art. 21 GDPR)."
+        "Objection: you may object, on grounds relating to your particular situation, to a use that rests on legitimate interests or the "
+        "public interest, and to direct marketing at any time without giving grounds (Art. 21 GDPR)."
     ),
     "gdpr.human_decision": t(
         "Automated decisions: you may have a human being look at them, say what you think, and contest them (Art. 22 GDPR)."
@@ -251,6 +297,10 @@ _RIGHTS: Mapping[str, Message] = {
     "gdpr.complaint": t(
         "Complaint: you may complain to a supervisory authority, above all where you live, where you work, or where the law was broken "
         "(Art. 77 GDPR)."
+    ),
+    "gdpr.remedy": t(
+        "Judicial remedy: you may go to court if you consider that your rights were infringed, whether or not you complain to an authority "
+        "(Art. 79 GDPR)."
     ),
     "ccpa.know": t(
         "Right to know: you may ask what is collected on you, where it comes from, why, and who receives it, and have a copy "

@@ -9,11 +9,23 @@ from rightful.package import taxonomy
 from rightful.package.contents import PayloadEntry
 from rightful.package.difference import Since
 from rightful.package.instant import format_instant
-from rightful.package.label import Decision, Label, Law, StatementSettings, Transfer, Words
+from rightful.package.label import Decision, Label, Law, RecipientKind, StatementSettings, Transfer, Words
 from rightful.package.ledger import Ledger, SourceRecord
+from rightful.package.schema import TAKING, Redaction
 
 PATH = "statement.json"
 FORMAT = "rightful-statement/1"
+
+
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Something of a source that is not in the package, or not as it is."""
+
+    what: str
+    """A column, or a pattern of files and folders."""
+    rule: Redaction | None = None
+    """What was done with its values; None where it is not read at all."""
+    why: Words = ""
+    """`others`, `trade_secrets`, `security`, `not_personal`, or words; empty: the organization has not stated it."""
 
 
 class Stated(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -28,9 +40,13 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     legal_basis: str | None = None
     retention: Words = ""
     recipients: tuple[Words, ...] | None = None
+    recipient_kinds: tuple[RecipientKind, ...] | None = None
     origin: tuple[Words, ...] | None = None
     transfers: tuple[Transfer, ...] | None = None
     decisions: tuple[Decision, ...] | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    unreadable: int = 0
+    """Items that could not be read; ledger.json says why of each."""
 
 
 class Controller(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,10 +134,22 @@ def stated(record: SourceRecord, label: Label, entries: Iterable[PayloadEntry], 
         legal_basis=label.legal_basis,
         retention=label.retention,
         recipients=label.recipients,
+        recipient_kinds=label.recipient_kinds,
         origin=label.origin,
         transfers=label.transfers,
         decisions=label.decisions,
+        left_out=tuple(_left_out(label, record)),
+        unreadable=len(record.skipped),
     )
+
+
+def _left_out(label: Label, record: SourceRecord) -> Iterator[LeftOut]:
+    """Yield what is; rules that clear columns of other people are there for these."""
+    for name in (*record.withheld, *record.withheld_paths):
+        yield LeftOut(what=name, why=label.left_out.get(name, ""))
+    for each in record.redacted:
+        if each.values:
+            yield LeftOut(what=each.column, rule=each.rule, why=label.left_out.get(each.column, "" if each.rule in TAKING else "others"))
 
 
 def _categories(label: Label, record: SourceRecord, entries: Sequence[PayloadEntry], kept: tuple[int, int]) -> tuple[str, ...]:
@@ -152,4 +180,4 @@ def _rights(laws: Iterable[Law], sources: Iterable[Stated]) -> Iterator[str]:
         if law == "gdpr":
             yield from ["gdpr.human_decision"] if any(source.decisions for source in sources) else []
             yield from ["gdpr.withdrawal"] if any(source.legal_basis == "consent" for source in sources) else []
-            yield "gdpr.complaint"
+            yield from ("gdpr.complaint", "gdpr.remedy")
