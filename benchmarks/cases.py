@@ -19,6 +19,7 @@ from benchmarks.figures import PEER, Figure, median_of, spread
 from benchmarks.growth import linear
 from benchmarks.lakes import lakes
 from benchmarks.mailboxes import mailboxes
+from benchmarks.pages import pages
 from benchmarks.queues import many, queue
 from benchmarks.service import Service, subjects_config
 from benchmarks.wire import wire
@@ -208,6 +209,7 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "files": (files, 3),
     "big": (big, 2),
     "wire": (wire, 3),
+    "pages": (pages, 3),
     "help": (help_text, 15),
 }
 """Name to function and the number of runs."""

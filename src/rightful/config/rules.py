@@ -411,15 +411,16 @@ def _check_identifiers(source: SourceConfig, type_: ConnectorType, setting: str,
 
 def _check_labelled_columns(source: SourceConfig, setting: str, complain: Complain) -> None:
     """Refuse labels of columns that are not read; whether the others are there is seen at the source."""
-    for name in ("columns", "titles", "values") if source.label is not None else ():
+    for name in ("columns", "titles", "time", "values") if source.label is not None else ():
         here = f"{setting}.label.{name}"
-        columns = getattr(source.label, name)
+        labelled = getattr(source.label, name)
+        columns = (labelled,) if name == "time" and labelled else labelled
         if columns and source.connector == "files":
             complain(here, "is for columns, and this connector reads files", "write `category`" if name == "columns" else "take it out")
             continue
         for column in columns:
             if column in source.unread_columns:
-                complain(join(here, column), "is in `exclude`, and is not read", "take it out here")
+                complain(here if name == "time" else join(here, column), "is in `exclude`, and is not read", "take it out here")
 
 
 def _check_third_parties(source: SourceConfig, setting: str, complain: Complain) -> None:

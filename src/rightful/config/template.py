@@ -544,6 +544,8 @@ tenants:
       #     columns: {ship_to: user.contact.address}
       #     @ source.label.titles
       #     titles: {ship_to: {en: Where it was sent, de: Wohin es geschickt wurde}}
+      #     @ source.label.time
+      #     time: ordered_at
       #     @ source.label.values
       #     values: {status: {1: open, 2: {en: paid, de: bezahlt}}}
       #     @ source.label.left_out

@@ -1,23 +1,19 @@
 """Finishes packages: every read is done, what is left is the ledger, the manifests and the word `complete`."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
-from functools import reduce
 
 import msgspec
 
 from rightful import __version__
 from rightful.clock import Clock
-from rightful.config.model import SourceConfig
 from rightful.errors import EntryConflict, OperationError, StorageError
 from rightful.export import layout, zipping
+from rightful.export.brought import THERE, Reads, gather
 from rightful.export.fingerprints import Compared, Fingerprints, Kept
 from rightful.export.identities import Identities
-from rightful.export.known import NOTHING
 from rightful.export.putting import Putter, sync_each
 from rightful.export.recipients import sealed_for
-from rightful.export.records import PACKAGE, EntryRecord, ReadRecord, Sealed
+from rightful.export.records import PACKAGE, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
 from rightful.export.terms import TermsOf
@@ -25,29 +21,21 @@ from rightful.export.trouble import Trouble
 from rightful.export.zipping import ZipStorage
 from rightful.ids import TenantId
 from rightful.operation.model import SUBMIT_AGAIN, PackageTotals
-from rightful.package import bagit, closing, ledger, paths, receipt
-from rightful.package.contents import PayloadEntry, Tally, tally
+from rightful.package import bagit, closing, ledger, receipt
 from rightful.package.digest import Digest
 from rightful.package.minisign import SigningKey
-from rightful.package.schema import Column
 from rightful.sealing import Sealer
 from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
 from rightful.storage.sealing import SealingStorage
 from rightful.store.interface import Store
-from rightful.store.values import ClaimedOperation, Completion, Entry, EntryState, FinishSet, SourceOutcome, StoreFault
+from rightful.store.values import ClaimedOperation, Completion, Entry, EntryState, FinishSet, StoreFault
 
 _CLOSING_PARTITION = 1
 """Partition 0 holds RequestInfo.json, this one what closes the package."""
 
 _GROUP_ENTRIES = 4096
 """Packages are finished together until they have so many entries: what is in memory of one does not multiply with their number."""
-
-_THERE = frozenset({EntryState.DONE, EntryState.SUPERSEDED})
-"""What lies in the storage location."""
-
-_Opened = tuple[Entry, EntryRecord]
-_Reads = dict[str, list[tuple[SourceOutcome, ReadRecord]]]
 
 _SOFTWARE = f"Rightful {__version__}"
 
@@ -204,14 +192,14 @@ class Finisher:
                 self._trouble.finishing(ending.operation, failed[id(ending.storage)], tenant.config.export)
         return [ending for ending in endings if id(ending.storage) not in failed]
 
-    def _reads(self, operation: ClaimedOperation, sealed: Sealed) -> _Reads:
+    def _reads(self, operation: ClaimedOperation, sealed: Sealed) -> Reads:
         """Return what is known of the operation's reads, by source."""
-        found: _Reads = {}
+        found: Reads = {}
         for outcome in self._store.outcomes(operation.operation_id):
             found.setdefault(outcome.source_name, []).append((outcome, sealed.open_read(outcome.sealed_outcome)))
         return found
 
-    def _index(self, operation: ClaimedOperation, tenant: TenantRuntime, reads: _Reads, secret: bytes) -> Kept | None:
+    def _index(self, operation: ClaimedOperation, tenant: TenantRuntime, reads: Reads, secret: bytes) -> Kept | None:
         """Put the operation's fingerprints in order, where they are wanted."""
         if operation.since is None and not tenant.config.export.compare_days:
             return None
@@ -224,31 +212,11 @@ class Finisher:
         tenant: TenantRuntime,
         sealed: Sealed,
         entries: Sequence[Entry],
-        outcomes: _Reads,
+        outcomes: Reads,
         compared: Compared | None,
     ) -> closing.Finished:
-        opened: dict[str, list[_Opened]] = defaultdict(list)
-        for entry in entries:
-            if entry.source_name != PACKAGE:
-                opened[entry.source_name].append((entry, sealed.open_entry(entry.sealed)))
-        payload: list[PayloadEntry] = []
-        shards: list[PayloadEntry] = []
-        records: list[ledger.SourceRecord] = []
-        for name, reads in outcomes.items():
-            source, _ = tenant.source(name)
-            columns = {outcome.partition: record.columns for outcome, record in reads}
-            brought = [each for each in opened[name] if not paths.is_shard(each[1].path)]
-            shown = [each for each in opened[name] if paths.is_shard(each[1].path)]
-            counting = {record.key: record for entry, record in shown if entry.state is EntryState.DONE}
-            shards += (_payload(entry, record) for entry, record in shown if entry.state in _THERE)
-            own = [
-                _payload(entry, record, columns.get(entry.partition, ()), counting.get(paths.shard_path(record.key)))
-                for entry, record in brought
-                if entry.state in _THERE
-            ]
-            payload += own
-            records.append(_source_record(name, source, reads, brought, own))
-        ended_at = max((record.ended_at for record in records if record.ended_at is not None), default=operation.submitted_at)
+        there = gather(entries, outcomes, tenant, sealed)
+        ended_at = max((record.ended_at for record in there.records if record.ended_at is not None), default=operation.submitted_at)
         terms = self._terms(tenant.config, frozenset(outcomes))
         return closing.Finished(
             ledger=ledger.Ledger(
@@ -256,14 +224,14 @@ class Finisher:
                 tenant_id=operation.tenant_id,
                 subject_id=operation.subject_id,
                 configured=tuple(outcomes),
-                sources=tuple(records),
+                sources=there.records,
                 submitted_at=operation.submitted_at,
                 completed_at=ended_at,
                 since=compared.since if compared is not None else None,
             ),
             named=compared.named if compared is not None else None,
-            entries=tuple(payload),
-            shards=tuple(shards),
+            entries=there.payload,
+            shards=there.shards,
             request_info=_request_info(entries),
             organization=tenant.config.name,
             language=operation.language,
@@ -341,7 +309,7 @@ def _ending(
 
 def _there(entries: Sequence[Entry]) -> Iterator[Entry]:
     """Yield the entries that lie in the storage location, but for what closes the package."""
-    return (entry for entry in entries if entry.state in _THERE and (entry.source_name, entry.partition) != (PACKAGE, _CLOSING_PARTITION))
+    return (entry for entry in entries if entry.state in THERE and (entry.source_name, entry.partition) != (PACKAGE, _CLOSING_PARTITION))
 
 
 def _sha256(documents: Sequence[closing.Document], path: str) -> str:
@@ -353,105 +321,3 @@ def _request_info(entries: Sequence[Entry]) -> Digest:
         if entry.source_name == PACKAGE and entry.partition == 0:
             return Digest(sha256=entry.sha256, size_bytes=entry.size_bytes)
     raise OperationError("the store lost the package's first entry", code="CheckpointLost", hint=SUBMIT_AGAIN)
-
-
-def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...] = (), shard: EntryRecord | None = None) -> PayloadEntry:
-    return PayloadEntry(
-        path=record.path,
-        sha256=entry.sha256,
-        size_bytes=entry.size_bytes,
-        source_name=entry.source_name,
-        rows=None if record.origin else entry.rows,
-        is_copy=record.is_copy,
-        columns=() if record.origin else columns,
-        shard=shard.path if shard is not None else "",
-        activity=shard.activity if shard is not None else None,
-        superseded_by=record.reason if entry.state is EntryState.SUPERSEDED else "",
-    )
-
-
-def _source_record(
-    name: str,
-    source: SourceConfig,
-    reads: Sequence[tuple[SourceOutcome, ReadRecord]],
-    opened: Sequence[_Opened],
-    payload: Sequence[PayloadEntry],
-) -> ledger.SourceRecord:
-    found = tally(payload).get(name, Tally())
-    skipped = tuple(
-        ledger.SkippedEntry(path=_text(record.origin), reason=record.reason)
-        for entry, record in opened
-        if entry.state is EntryState.SKIPPED
-    )
-    return ledger.SourceRecord(
-        source_name=name,
-        state=ledger.state_of(found, skipped=len(skipped)),
-        connector=source.connector,
-        product=source.product,
-        folder=paths.part_path(source.product, name, 0, 0).rpartition("/")[0] + "/",
-        searched=next((record.searched for _, record in reads if record.searched), ""),
-        identifiers=next((record.identifiers for _, record in reads if record.identifiers), {}),
-        refused=next((record.refused for _, record in reads if record.refused), {}),
-        withheld=source.unread_columns,
-        withheld_paths=source.unread_paths,
-        redacted=_redacted([record for _, record in reads]),
-        filled=_filled([record for _, record in reads]),
-        leak_check=_leak_check([record.leaks for _, record in reads if record.leaks is not None]),
-        rows=found.rows,
-        parts=found.parts,
-        files=found.files,
-        size_bytes=found.size_bytes,
-        attempts=max(outcome.attempts for outcome, _ in reads),
-        as_of=tuple(sorted({moment for _, record in reads for moment in record.moments})),
-        started_at=_first([record.started_at for _, record in reads]),
-        ended_at=_last([record.ended_at for _, record in reads]),
-        duration_s=sum(outcome.duration_s for outcome, _ in reads),
-        skipped=skipped,
-        superseded=tuple(
-            ledger.SupersededEntry(path=record.path, sha256=entry.sha256, size_bytes=entry.size_bytes, by=record.reason or NOTHING)
-            for entry, record in opened
-            if entry.state is EntryState.SUPERSEDED
-        ),
-        names=tuple(
-            ledger.OriginalName(entry=record.path, original=_text(record.origin))
-            for entry, record in opened
-            if entry.state is EntryState.DONE and record.origin and not record.path.endswith("/" + _text(record.origin))
-        ),
-        attributes=tuple(
-            ledger.FileAttributes(entry=record.path, modified_ns=record.modified_ns, mode=record.mode)
-            for entry, record in opened
-            if entry.state is EntryState.DONE and (record.modified_ns is not None or record.mode is not None)
-        ),
-    )
-
-
-def _redacted(reads: Sequence[ReadRecord]) -> tuple[ledger.RedactedColumn, ...]:
-    """Add the partitions up; where a rule was changed between two of them, both stand there."""
-    sums: dict[tuple[str, str], ledger.RedactedColumn] = {}
-    for each in (each for record in reads for each in record.redacted):
-        key = (each.column, each.rule)
-        sums[key] = sums[key].plus(each.cells, each.values) if key in sums else each
-    return tuple(sums.values())
-
-
-def _filled(reads: Sequence[ReadRecord]) -> frozenset[str] | None:
-    """Return the columns that hold anything in any partition."""
-    found = [record.filled for record in reads]
-    return None if None in found else frozenset(column for columns in found for column in columns or ())
-
-
-def _leak_check(checks: Sequence[ledger.LeakCheck]) -> ledger.LeakCheck | None:
-    """Add the partitions up: of all that is true which is of each."""
-    return reduce(lambda sum_, each: each.after(sum_), checks) if checks else None
-
-
-def _text(origin: bytes) -> str:
-    return origin.decode("utf-8", "surrogateescape")
-
-
-def _first(moments: Sequence[datetime | None]) -> datetime | None:
-    return min((moment for moment in moments if moment is not None), default=None)
-
-
-def _last(moments: Sequence[datetime | None]) -> datetime | None:
-    return max((moment for moment in moments if moment is not None), default=None)

@@ -44,6 +44,8 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     """Of its rows, how many were looked through for what names others."""
     withheld: tuple[tuple[int, int], ...] = ()
     """(cells, values) that rules withheld from it, for each ruled column."""
+    shows: int = 0
+    """Of a shard: how many records; they are counted where they are delivered."""
     activity: Activity | None = None
     """When its records are from; of a shard, where a column says so."""
 
@@ -112,6 +114,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
             reason=standing.value,
             modified_ns=draft.modified_ns,
             mode=draft.mode,
+            shows=draft.shows,
             activity=draft.activity,
             packed=packed,
         )

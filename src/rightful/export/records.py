@@ -59,6 +59,8 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     modified_ns: int | None = None
     """When the file was last changed, as its source said; as `mode` for the ledger alone."""
     mode: int | None = None
+    shows: int = 0
+    """How many records a shard has; 0 where a version put it down that made one for each part."""
     activity: Activity | None = None
     """When the records are from that a shard has; None where no column says so."""
     packed: Packed | None = None

@@ -37,7 +37,7 @@ from rightful.export.tracking import Kept
 from rightful.export.watch import Watch
 from rightful.export.withholding import Amounts, Withholding, amounts, cut, pick
 from rightful.package import paths
-from rightful.package.activity import Activity, activity_of
+from rightful.package.activity import activity_of
 from rightful.package.digest import measure
 from rightful.package.filled import Filled, has_value
 from rightful.package.forms import Form, write
@@ -45,7 +45,7 @@ from rightful.package.parts import Part, PartCutter
 from rightful.package.redacting import Counts, Plan, plan
 from rightful.package.schema import TAKING
 from rightful.package.serializer import Serializer, find_column
-from rightful.package.viewer.shards import encode_shard
+from rightful.package.viewer.shards import Shard, encode_shards
 from rightful.subject.folders import kinds_of
 from rightful.subject.model import IdentifiedSubject
 
@@ -85,6 +85,7 @@ class SetRead:
         self._part_bytes = settings.part_mib * _MIB
         self._forms = settings.formats
         self._has_viewer = settings.viewer == "on"
+        self._time_column = source.label.time if source.label is not None else ""
         self._clock = clock
         self._pause = pause
         self._header = ReadHeader()
@@ -323,7 +324,7 @@ class SetRead:
         drafts = [self._draft(form, part, number, mark) for form in self._forms]
         drafts[0] = msgspec.structs.replace(drafts[0], withheld=withheld, looked_at=looked_at)
         if self._has_viewer:
-            drafts.append(_shard(drafts[0], part, activity_of(self._plan.columns, part.content)))
+            drafts += (self._shard(drafts[0], number, shard) for number, shard in enumerate(encode_shards(part.content)))
         self._outbox.add(state, *drafts)
 
     def _draft(self, form: Form, part: Part, number: int, mark: "_Mark") -> Draft:
@@ -340,21 +341,20 @@ class SetRead:
             fingerprints=mark.fingerprints,
         )
 
-
-def _shard(draft: Draft, part: Part, activity: Activity | None) -> Draft:
-    """Return what START-HERE.html shows a part from: made of its lines alone, so that it is the same whenever they are."""
-    content = encode_shard(part.content)
-    digest = measure(content)
-    return Draft(
-        path=paths.shard_path(draft.path),
-        content=content,
-        sha256=digest.sha256,
-        size_bytes=digest.size_bytes,
-        is_copy=True,
-        cursor=draft.cursor,
-        fingerprints=draft.fingerprints,
-        activity=activity,
-    )
+    def _shard(self, draft: Draft, number: int, shard: Shard) -> Draft:
+        """Return what START-HERE.html shows records of a part from: made of its lines alone, so that it is the same whenever they are."""
+        digest = measure(shard.content)
+        return Draft(
+            path=paths.shard_path(draft.path, number),
+            content=shard.content,
+            sha256=digest.sha256,
+            size_bytes=digest.size_bytes,
+            shows=shard.rows,
+            is_copy=True,
+            cursor=draft.cursor,
+            fingerprints=draft.fingerprints,
+            activity=activity_of(self._plan.columns, shard.lines, named=self._time_column),
+        )
 
 
 class _Mark(msgspec.Struct, frozen=True):

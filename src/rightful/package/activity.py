@@ -2,25 +2,37 @@
 
 Counted part by part while they are written, so that START-HERE.html can draw a person's years without reading a record. What is kept does
 not grow with the records: months of three centuries at most, seven weekdays, 24 hours.
+
+Many sources have no type for times: files of text, APIs, SQLite. A column of texts counts where every value of it is a date or a time as
+ISO 8601 writes them (with a blank instead of the T too); the operator may name another (`label.time`).
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
 from rightful.package.parts import PartCutter
 from rightful.package.schema import Column, ColumnKind
 
-_HOUR = re.compile(r"((?:19|20|21)[0-9]{2})-([0-9]{2})-([0-9]{2})(?:T([0-9]{2}))?")
+_HOUR = re.compile(r"((?:19|20|21)[0-9]{2})-([0-9]{2})-([0-9]{2})(?:[T ]([0-9]{2}))?")
 """Years before and after are none in which a person did something: they stand for an unknown or an open date."""
 _HOUR_CHARACTERS = len("2024-02-29T23")
+_WRITTEN = re.compile(
+    r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"(?P<time>[T ](?:[01][0-9]|2[0-4]):[0-5][0-9](?::[0-6][0-9](?:[.,][0-9]{1,9})?)? ?(?P<zone>Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+)
+"""A date or a time in a text."""
+_UTC = frozenset({"Z", "UTC", "+00:00", "+0000", "+00", "-00:00"})
 _DOCUMENTS = (ColumnKind.JSON, ColumnKind.NESTED)
 _MOMENTS = (ColumnKind.TIMESTAMP_TZ, ColumnKind.TIMESTAMP)
 _AT_ONCE_BYTES = 256 * 1024
+_LOOKED_AT_ROWS = 20
+"""In which the first value of a text column is looked for."""
 _NANOSECONDS = 1_000_000_000
 
 
@@ -35,6 +47,8 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Monday first."""
     hours: tuple[int, ...] = ()
     """From 0 to 23, in the zone in which they are written; empty where dates were counted."""
+    is_utc: bool = False
+    """Whether all of these hours are of UTC; else they are as the system has them."""
 
     def __add__(self, other: "Activity") -> "Activity":
         """Return both together; they count the same column."""
@@ -44,41 +58,129 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             column=self.column,
             months=dict(sorted(months.items())),
             weekdays=_sums(self.weekdays, other.weekdays),
-            hours=_sums(self.hours, other.hours),
+            hours=_sums(self.hours or _NO_HOURS, other.hours or _NO_HOURS) if self.hours or other.hours else (),
+            is_utc=self.is_utc and other.is_utc,
         )
 
-
-def column_of(columns: Iterable[Column]) -> Column | None:
-    """Return the column that says when a record is from: the first with a time, else the first date; None where there is neither.
-
-    A date comes second: it is often one of birth, and not of something that the person did.
-    """
-    usable = [column for column in columns if not column.redaction and _is_plain(column.name)]
-    return next(
-        (column for kinds in (_MOMENTS, (ColumnKind.DATE,)) for column in usable if column.kind in kinds),
-        None,
-    )
+    @property
+    def total(self) -> int:
+        """How many were counted."""
+        return sum(self.weekdays)
 
 
-def activity_of(columns: Sequence[Column], content: Iterable[bytes]) -> Activity | None:
-    """Count lines, which come in pieces of whole ones; where the pieces end does not show in it.
+_NO_HOURS = (0,) * 24
 
-    None where no column says when, or a line is deeper than can be read.
-    """
-    column, has_documents = _counted(tuple(columns))
-    if column is None:
-        return None
-    try:
-        found = (_count_members if has_documents else _count_matches)(column.name, _small(content))
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return _activity(found, column=column.name, has_hours=column.kind in _MOMENTS)
+
+class _Candidates(NamedTuple):
+    """What the columns alone say."""
+
+    time: Column | None
+    """The one that is named, or the first with a time."""
+    texts: dict[str, Column]
+    """Those that may hold times, by name; none where there is a time."""
+    date: Column | None
+    has_documents: bool
+    """Whether something else in a line could look like a column's member."""
 
 
 @lru_cache(maxsize=256)
-def _counted(columns: tuple[Column, ...]) -> tuple[Column | None, bool]:
-    """Return the column that says when a record is from, and whether something else in a line could look like its member."""
-    return column_of(columns), any(each.kind in _DOCUMENTS or not _is_plain(each.name) for each in columns)
+def _candidates(columns: tuple[Column, ...], named: str) -> _Candidates:
+    usable = [column for column in columns if not column.redaction and _is_plain(column.name)]
+    has_documents = any(each.kind in _DOCUMENTS or not _is_plain(each.name) for each in columns)
+    if named:
+        fitting = (*_MOMENTS, ColumnKind.DATE, ColumnKind.TEXT)
+        own = next((column for column in usable if column.name == named and column.kind in fitting), None)
+        return _Candidates(own, {}, None, has_documents)
+    time = next((column for column in usable if column.kind in _MOMENTS), None)
+    texts = {} if time is not None else {column.name: column for column in usable if column.kind is ColumnKind.TEXT}
+    return _Candidates(time, texts, next((column for column in usable if column.kind is ColumnKind.DATE), None), has_documents)
+
+
+def column_of(columns: Iterable[Column], content: Sequence[bytes], *, named: str = "") -> Column | None:
+    """Return the column that says when a record is from; None where there is none.
+
+    The one that is named, else the first with a time, else the first of texts that are times, else the first with a date, in the same
+    order. A date comes second: it is often one of birth, and not of something that the person did.
+    """
+    return _chosen(_candidates(tuple(columns), named), content)
+
+
+def _chosen(known: _Candidates, content: Sequence[bytes]) -> Column | None:
+    if known.time is not None or not known.texts:
+        return known.time or known.date
+    times, dates = _first_written(known.texts, content)
+    return (
+        next((known.texts[name] for name in times if _is_written(name, content)), None)
+        or known.date
+        or next((known.texts[name] for name in dates if _is_written(name, content)), None)
+    )
+
+
+def activity_of(columns: Sequence[Column], content: Sequence[bytes], *, named: str = "") -> Activity | None:
+    """Count lines, which come in pieces of whole ones; where the pieces end does not show in it.
+
+    None where no column says when, or a line is deeper than can be read. `named` is the column that the operator says it is.
+    """
+    known = _candidates(tuple(columns), named)
+    try:
+        column = _chosen(known, content)
+        if column is None:
+            return None
+        if column.kind is ColumnKind.TEXT:
+            return _count_texts(column.name, content)
+        found = (_count_members if known.has_documents else _count_matches)(column.name, _small(content))
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return _activity(found, column=column.name, has_hours=column.kind in _MOMENTS, is_utc=column.kind is ColumnKind.TIMESTAMP_TZ)
+
+
+def _first_written(texts: Iterable[str], content: Sequence[bytes]) -> tuple[Sequence[str], Sequence[str]]:
+    """Return those of some columns whose first value, in the first rows, is a time, and those whose is a date."""
+    times: list[str] = []
+    dates: list[str] = []
+    first = list(_rows(content))
+    for name in texts:
+        value = next((value for row in first if (value := row.get(name))), "")
+        match = _WRITTEN.fullmatch(value) if isinstance(value, str) else None
+        if match is not None:
+            (times if match["time"] else dates).append(name)
+    return times, dates
+
+
+def _rows(content: Sequence[bytes]) -> Iterator[dict[str, object]]:
+    """Yield the first rows."""
+    left = _LOOKED_AT_ROWS
+    for piece in content:
+        start = 0
+        while left and start < len(piece):
+            end = piece.index(b"\n", start)
+            yield msgspec.json.decode(piece[start:end])
+            start = end + 1
+            left -= 1
+        if not left:
+            return
+
+
+def _is_written(name: str, content: Sequence[bytes]) -> bool:
+    """Say whether every text of a column is a date or a time; empty ones apart, which stand for none in files of text."""
+    return all(_WRITTEN.fullmatch(text) is not None for text in _texts(name, content))
+
+
+def _texts(name: str, content: Sequence[bytes]) -> Iterator[str]:
+    decoder = _decoder(name)
+    return (line.at for lines in _small(content) for line in decoder.decode_lines(lines) if line.at)
+
+
+def _count_texts(name: str, content: Sequence[bytes]) -> Activity:
+    found: Counter[str] = Counter()
+    zones: Counter[str | None] = Counter()
+    for text in _texts(name, content):
+        match = _WRITTEN.fullmatch(text)
+        if match is not None:
+            found[text[:_HOUR_CHARACTERS]] += 1
+            if match["time"]:
+                zones[match["zone"]] += 1
+    return _activity(found, column=name, has_hours=bool(zones), is_utc=bool(zones) and zones.keys() <= _UTC)
 
 
 def _count_matches(name: str, content: Iterable[bytes]) -> Counter[str]:
@@ -109,10 +211,10 @@ def activity_of_files(modified_ns: Iterable[int]) -> Activity | None:
             found[datetime.fromtimestamp(hour * 3600, UTC).isoformat()[:_HOUR_CHARACTERS]] += number
         except (ValueError, OverflowError, OSError):
             continue
-    return _activity(found, column="", has_hours=True) if found else None
+    return _activity(found, column="", has_hours=True, is_utc=True) if found else None
 
 
-def _activity(found: Mapping[str, int], *, column: str, has_hours: bool) -> Activity:
+def _activity(found: Mapping[str, int], *, column: str, has_hours: bool, is_utc: bool) -> Activity:
     months: Counter[str] = Counter()
     weekdays, hours = [0] * 7, [0] * 24
     for text, number in found.items():
@@ -124,7 +226,13 @@ def _activity(found: Mapping[str, int], *, column: str, has_hours: bool) -> Acti
         weekdays[weekday] += number
         if match[4] is not None:
             hours[min(int(match[4]), 23)] += number
-    return Activity(column=column, months=dict(sorted(months.items())), weekdays=tuple(weekdays), hours=tuple(hours) if has_hours else ())
+    return Activity(
+        column=column,
+        months=dict(sorted(months.items())),
+        weekdays=tuple(weekdays),
+        hours=tuple(hours) if has_hours else (),
+        is_utc=is_utc,
+    )
 
 
 @lru_cache(maxsize=4096)

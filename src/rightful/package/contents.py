@@ -11,6 +11,15 @@ PAYLOAD = "data/"
 """The folder of everything that was found."""
 
 
+class ShardEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What START-HERE.html shows records of a part from: an entry under `view/`."""
+
+    path: str
+    rows: int
+    activity: Activity | None = None
+    """When its records are from, where a column says so."""
+
+
 class PayloadEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry under `data/`: a part of a dataset, or a file."""
 
@@ -24,10 +33,8 @@ class PayloadEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Whether another entry has the same records, in the form that is counted."""
     columns: tuple[Column, ...] = ()
     """Of a part of a dataset."""
-    shard: str = ""
-    """The path of what START-HERE.html shows a part from, where there is such an entry."""
-    activity: Activity | None = None
-    """Of a part with a shard: when its records are from, where a column says so."""
+    shards: tuple[ShardEntry, ...] = ()
+    """Of a part, in the order of its records; none where START-HERE.html does not show it."""
     superseded_by: str = ""
     """The path of the revision that counts instead, because the source changed while it was read; empty for what counts."""
 

@@ -94,6 +94,9 @@ class Label(CommonLabel, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     left_out: dict[str, Words] = {}
     """What `exclude`, or a rule `drop` or `hash`, leaves out (a column, or a pattern of files) to the reason: `others` (rights of other
     people), `trade_secrets`, `security`, `not_personal` (no data on the person), or words."""
+    time: str = ""
+    """Column that says when a record is from, for the charts and days of START-HERE.html. Without it the first with times, be they typed or
+    texts as ISO 8601 writes them, else the first with dates."""
     values: dict[str, dict[str, Words]] = {}
     """Column to what its codes mean: `status` to `{1: open, 2: paid}`. Shown beside the code, and found when it is searched for."""
 

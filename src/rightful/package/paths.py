@@ -65,9 +65,10 @@ def part_path(product: str, source_name: str, partition: int, number: int, revis
     return f"{_folder(product, source_name)}/part-{partition:05}-{number:05}{revised}.{extension}"
 
 
-def shard_path(part: str) -> str:
-    """Return the path of the shard of a part, whatever its form: `view/Shop/orders/part-00000-00007.js`."""
-    return f"{_VIEW}{part.removeprefix(_DATA).rpartition('.')[0]}.js"
+def shard_path(part: str, number: int = 0) -> str:
+    """Return the path of a shard of a part, whatever its form: `view/Shop/orders/part-00000-00007.js`, the next one `…-00007-1.js`."""
+    further = f"-{number}" if number else ""
+    return f"{_VIEW}{part.removeprefix(_DATA).rpartition('.')[0]}{further}.js"
 
 
 def is_shard(path: str) -> bool:

@@ -13,7 +13,7 @@ from rightful.operation.model import SourceState
 from rightful.package import bagit, receipt, request_info
 from rightful.package.activity import activity_of
 from rightful.package.closing import Finished, documents
-from rightful.package.contents import PAYLOAD, PayloadEntry, Tally, tally
+from rightful.package.contents import PAYLOAD, PayloadEntry, ShardEntry, Tally, tally
 from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import measure
 from rightful.package.filled import Filled
@@ -25,7 +25,7 @@ from rightful.package.packing import Packer
 from rightful.package.paths import EntryNamer, part_path, shard_path
 from rightful.package.receipt import PreviousReceipt
 from rightful.package.schema import Column, ColumnKind
-from rightful.package.viewer.shards import encode_shard
+from rightful.package.viewer.shards import encode_shards
 from rightful.package.zip_format import ZipEntry, directory, local_header
 
 OPERATION_ID = OperationId("0d6f3c51-5b0e-4f0e-9c8a-2f7d1a3b4c5d")
@@ -134,14 +134,23 @@ def _parts(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:
             content = b"".join(write(form, columns, (_lines(rows),)))
             in_form = path.removesuffix(Form.JSONL) + form
             is_copy = form is not source.forms[0]
-            activity = activity_of(columns, (_lines(rows),))
-            members = {"rows": len(rows), "columns": columns, "is_copy": is_copy, "shard": shard_path(in_form), "activity": activity}
+            shards = tuple(entry for entry, _ in _shards_of(source, path, rows))
+            members = {"rows": len(rows), "columns": columns, "is_copy": is_copy, "shards": shards}
             yield _entry(source, in_form, content, **members)
 
 
 def _shards(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:
     for number, rows in enumerate(_batches(source)):
-        yield _entry(source, shard_path(_part_path(source, number)), b"".join(encode_shard((_lines(rows),))))
+        for shard, content in _shards_of(source, _part_path(source, number), rows):
+            yield _entry(source, shard.path, content)
+
+
+def _shards_of(source: SampleSource, part: str, rows: tuple[Mapping[str, Any], ...]) -> Iterator[tuple[ShardEntry, bytes]]:
+    named = source.label.time if source.label is not None else ""
+    for number, shard in enumerate(encode_shards((_lines(rows),))):
+        activity = activity_of(_columns(source), shard.lines, named=named)
+        entry = ShardEntry(path=shard_path(part, number), rows=shard.rows, activity=activity)
+        yield entry, b"".join(shard.content)
 
 
 def _batches(source: SampleSource) -> list[tuple[Mapping[str, Any], ...]]:

@@ -128,6 +128,18 @@ CHANGES = {
         "tenants[0].sources.onedrive.label.columns",
         "this connector reads files",
     ),
+    "time of files": (
+        "connector: files, ",
+        "connector: files, label: {time: at}, ",
+        "tenants[0].sources.onedrive.label.time",
+        "this connector reads files",
+    ),
+    "time that is excluded": (
+        "purpose: essential.service",
+        "time: spam_score",
+        "tenants[0].sources.messages.label.time",
+        "is in `exclude`",
+    ),
     "retention by language": ("retention: 2 years", "retention: {en: 2 years, de: 2 Jahre}", None, None),
     "unknown language": (
         "retention: 2 years",

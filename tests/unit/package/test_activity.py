@@ -36,7 +36,7 @@ def lines(*values: object, name: str = "at") -> bytes:
     ],
 )
 def test_column_with_a_time_comes_before_one_with_a_date(columns: tuple[Column, ...], chosen: str | None) -> None:
-    column = column_of(columns)
+    column = column_of(columns, ())
     assert (column.name if column else None) == chosen
 
 
@@ -65,6 +65,66 @@ def test_what_is_no_moment_of_a_life_is_not_counted(value: str | None) -> None:
     assert activity is not None
     assert activity.months == {}
     assert sum(activity.weekdays) == sum(activity.hours) == 0
+
+
+CREATED = Column(name="created", kind=ColumnKind.TEXT)
+NOTE = Column(name="note", kind=ColumnKind.TEXT)
+WITH_TEXTS = (ID, NOTE, CREATED, BORN)
+
+
+def rows(*several: tuple[object, object]) -> bytes:
+    return b"".join(
+        msgspec.json.encode({"id": 1, "note": note, "created": created, "born": "1990-05-17"}) + b"\n" for note, created in several
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "hours", "is_utc"),
+    [
+        ("2024-02-29T23:59:59.000001Z", "2024-02-29T22:00:00Z", {22: 1, 23: 1}, True),
+        ("2024-02-29 23:59:59", "", {23: 1}, False),
+        ("2024-02-29T08:00:00+09:00", None, {8: 1}, False),
+        ("2024-02-29 08:00:00 UTC", "2024-02-29T09:30Z", {8: 1, 9: 1}, True),
+        ("2024-02-29T08:00:00Z", "2024-02-29T09:30+01:00", {8: 1, 9: 1}, False),
+    ],
+)
+def test_texts_that_are_all_times_are_counted(first: str, second: str | None, hours: dict[int, int], *, is_utc: bool) -> None:
+    activity = activity_of(WITH_TEXTS, (rows((None, first)), rows(("2024", second))))
+    assert activity is not None
+    assert activity.column == "created"
+    assert activity.months == {"2024-02": sum(hours.values())}
+    assert {hour: number for hour, number in enumerate(activity.hours) if number} == hours
+    assert activity.is_utc is is_utc
+
+
+@pytest.mark.parametrize(
+    "other", ["soon", "2024-02-30T", "2024-13-01T00:00:00Z", "20240229", " 2024-02-29T00:00:00Z", "2024-02-29T08:00:00+09:00x"]
+)
+def test_one_text_that_is_no_time_makes_the_column_none(other: str) -> None:
+    activity = activity_of(WITH_TEXTS, (rows((None, "2024-02-29T00:00:00Z"), (None, other)),))
+    assert activity is not None
+    assert activity.column == "born"
+
+
+def test_texts_that_are_dates_come_after_dates() -> None:
+    content = rows((None, "2024-02-29"))
+    assert [column.name for fields in (WITH_TEXTS, WITH_TEXTS[:3]) if (column := column_of(fields, (content,)))] == ["born", "created"]
+    activity = activity_of(WITH_TEXTS[:3], (content,))
+    assert activity is not None
+    assert activity.hours == ()
+
+
+def test_column_that_the_operator_names_counts_where_it_can() -> None:
+    content = rows(("2020-01-01T05:00:00Z", "2024-02-29T00:00:00Z"), ("later", None))
+    named = activity_of(WITH_TEXTS, (content,), named="note")
+    assert named is not None
+    assert (named.column, named.months) == ("note", {"2020-01": 1})
+    assert activity_of(WITH_TEXTS, (content,), named="missing") is None
+    assert activity_of(WITH_TEXTS, (content,), named="id") is None
+
+
+def test_column_whose_first_rows_are_empty_is_none() -> None:
+    assert activity_of((ID, CREATED), (rows(*[(None, None)] * 25, (None, "2024-02-29T00:00:00Z")),)) is None
 
 
 def test_time_within_a_document_is_not_taken_for_the_columns() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rightful.package.ledger import SkippedEntry
 from rightful.package.verify import PackageState, verify
 from rightful.package.viewer.page import format_page
-from rightful.package.viewer.shards import encode_shard
+from rightful.package.viewer.shards import encode_shard, encode_shards
 from rightful.testing.package_builder import MemoryReader, SampleSource, package_entries
 
 DRIVE = SampleSource(name="drive", product="OneDrive", files={"a:b.txt": b"one", "c.txt": b"three"})
@@ -25,11 +25,11 @@ EMPTY = SampleSource(name="tickets", product="Helpdesk")
 def decode(shard: bytes) -> list[bytes]:
     """Return the lines of a shard, as the page reads it."""
     head, *blocks, tail = shard.decode().split("\n")[:-1]
-    assert (head, tail) == ("rightfulShard([", "]);")
+    assert (head, tail) == ("rightfulShard(()=>{/*", "*/});")
     lines: list[bytes] = []
-    for rows, size, text in msgspec.json.decode("[" + "".join(blocks) + "]") if blocks != [""] else ():
-        content = pa.decompress(base64.b64decode(text), decompressed_size=size, codec="lz4_raw", asbytes=True)
-        assert content.count(b"\n") == rows
+    for rows, size, text in (block.split(" ") for block in blocks):
+        content = pa.decompress(base64.b64decode(text), decompressed_size=int(size), codec="lz4_raw", asbytes=True)
+        assert content.count(b"\n") == int(rows)
         lines += (line + b"\n" for line in content.split(b"\n")[:-1])
     return lines
 
@@ -139,4 +139,12 @@ def test_long_shard_has_blocks_that_are_read_alone() -> None:
     lines = [b"%06d" % number + b"x" * 1000 + b"\n" for number in range(1000)]
     shard = b"".join(encode_shard(lines))
     assert decode(shard) == lines
-    assert shard.count(b"\n[") == 4
+    assert len(shard.splitlines()) == 2 + 32
+
+
+def test_part_of_sixteen_mebibytes_has_four_shards() -> None:
+    lines = [b"%06d" % number + b"x" * 1017 + b"\n" for number in range(16 * 1024)]
+    shards = list(encode_shards(lines))
+    assert [line for shard in shards for line in decode(b"".join(shard.content))] == lines
+    assert [shard.rows for shard in shards] == [4352, 4352, 4352, 3328]
+    assert all(b"".join(shard.lines).count(b"\n") == shard.rows for shard in shards)

@@ -1,21 +1,19 @@
 """What START-HERE.html knows when it opens: the ledger in short, each dataset's columns and parts, and where the lists of files lie."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import reduce
-from operator import add
 from typing import Any
 
 import msgspec
 
 from rightful.operation.model import SourceState
 from rightful.package import paths
-from rightful.package.activity import Activity, activity_of_files, column_of
+from rightful.package.activity import Activity, activity_of_files
 from rightful.package.contents import PayloadEntry
 from rightful.package.difference import Since, format_counts
 from rightful.package.instant import format_instant, format_nanoseconds
 from rightful.package.label import Label
 from rightful.package.ledger import Ledger, SourceRecord, format_record, format_text
-from rightful.package.schema import Column, ColumnKind
+from rightful.package.schema import Column
 from rightful.package.statement.composed import Composed
 from rightful.package.statement.model import is_held
 
@@ -118,7 +116,7 @@ def _source(
         "skipped": {"count": len(record.skipped), "items": of_ledger["skipped"]},
         "superseded": len(record.superseded),
         "datasets": _datasets(entries, label),
-        "activity": _format_activity(activity_of_files(_modified(record)), "Z"),
+        "activity": _format_activity(activity_of_files(_modified(record))),
         "fileLists": [{"view": each.path, "rows": len(each.entries)} for each in file_lists],
     }
 
@@ -132,12 +130,16 @@ def _datasets(entries: Sequence[PayloadEntry], label: Label) -> list[dict[str, A
     return [
         {
             "columns": [_column(column, label) for column in columns],
-            "parts": [{"view": entry.shard, "rows": entry.rows} for entry in several if not entry.is_copy],
+            "parts": [shown for entry in several if not entry.is_copy for shown in _shards(entry)],
             "files": [{"path": entry.path, "rows": entry.rows, "bytes": entry.size_bytes} for entry in several],
-            "activity": _activity(columns, several),
+            "activity": _format_activity(_activity(several)),
         }
         for columns, several in parts.items()
     ]
+
+
+def _shards(entry: PayloadEntry) -> list[dict[str, Any]]:
+    return [{"view": shard.path, "rows": shard.rows} for shard in entry.shards] or [{"view": "", "rows": entry.rows}]
 
 
 def _column(column: Column, label: Label) -> dict[str, Any]:
@@ -151,15 +153,18 @@ def _modified(record: SourceRecord) -> Iterator[int]:
     return (each.modified_ns for each in record.attributes if each.modified_ns is not None)
 
 
-def _activity(columns: Sequence[Column], parts: Iterable[PayloadEntry]) -> dict[str, Any] | None:
-    found = [entry.activity for entry in parts if entry.activity is not None and not entry.is_copy]
-    column = column_of(columns)
-    zone = "Z" if column is not None and column.kind is ColumnKind.TIMESTAMP_TZ else ""
-    return _format_activity(reduce(add, found) if found else None, zone)
+def _activity(parts: Iterable[PayloadEntry]) -> Activity | None:
+    """Add parts up by the column that says when most of the records are from: of texts, each part finds its own."""
+    found: dict[str, Activity] = {}
+    for each in (shard.activity for entry in parts if not entry.is_copy for shard in entry.shards):
+        if each is not None:
+            found[each.column] = found[each.column] + each if each.column in found else each
+    return max(found.values(), key=lambda activity: activity.total, default=None)
 
 
-def _format_activity(activity: Activity | None, zone: str) -> dict[str, Any] | None:
+def _format_activity(activity: Activity | None) -> dict[str, Any] | None:
     """Return when things are from as the page has it; None where nothing is from any time."""
     if activity is None or not activity.months:
         return None
+    zone = "Z" if activity.is_utc else ""
     return {"column": activity.column, "zone": zone, "months": activity.months, "weekdays": activity.weekdays, "hours": activity.hours}

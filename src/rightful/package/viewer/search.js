@@ -1,17 +1,43 @@
 // Searching the rows of a dataset for a text, in whatever column it stands.
 
-const TEXT_CHARACTERS = 32 * 1024 * 1024; // what is kept of texts made ready to be searched, over all datasets
+const READY_BYTES = 24 * 1024 * 1024; // what is kept of texts made ready to be searched, of one dataset
 const BUSY_MS = 40;
+const IDLE_MS = 10;
 
-const ready = new Map(); // "number path": the searchable text of a block
-let readyCharacters = 0;
+const ASCII = /^[\x00-\x7f]*$/;
+
+const ready = new Map(); // "number language path": the searchable text of a block
+let readyOf = null; // whose
+let readyBytes = 0;
 
 /**
  * Return a text as it is compared: in lower case, full and half widths alike, accents and voiced sounds in one piece (Unicode's NFKC).
  * Chinese and Japanese set no spaces between words, so that a part of the text is what is looked for in any language.
  */
 function folded(text) {
-  return (/[^\x00-\x7f]/.test(text) ? text.normalize("NFKC") : text).toLowerCase();
+  return (ASCII.test(text) ? text : text.normalize("NFKC")).toLowerCase();
+}
+
+const encoder = new TextEncoder();
+let encoded = new Uint8Array(0); // used again for each text
+
+/** Return a text as a string of its UTF-8's bytes: a browser keeps one byte for each, and two where a single letter is not of Latin-1. */
+function narrow(text) {
+  if (ASCII.test(text)) return text;
+  if (encoded.length < 3 * text.length) encoded = new Uint8Array(3 * text.length);
+  const bytes = encoded.subarray(0, encoder.encodeInto(text, encoded).written);
+  if (bytes.toBase64) return atob(bytes.toBase64());
+  let made = "";
+  for (let at = 0; at < bytes.length; at += 8192) made += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return made;
+}
+
+/** Forget what is ready of another dataset than this one. */
+function readyFor(dataset) {
+  if (readyOf === dataset.columns) return;
+  readyOf = dataset.columns;
+  ready.clear();
+  readyBytes = 0;
 }
 
 const WIDE_ESCAPED = { "\uff02": '\\"', "\uff3c": "\\\\", "\ufe68": "\\\\" }; // what NFKC makes a quote or a backslash, as JSON has these
@@ -21,10 +47,11 @@ function searchable(path, number, block, { names, explained, language: spoken })
   const key = `${number} ${spoken} ${path}`;
   const known = ready.get(key);
   if (known !== undefined) return known;
-  const text = folded(explained(textOf(block)).replace(names, "\u0001").replace(/\}\n/g, "\n").replace(/[\uff02\uff3c\ufe68]/g, (wide) => WIDE_ESCAPED[wide]));
-  if (readyCharacters + text.length <= TEXT_CHARACTERS) {
+  const plain = explained(textOf(block)).replace(names, "\u0001").replace(/\}\n/g, "\n");
+  const text = narrow(folded(ASCII.test(plain) ? plain : plain.replace(/[\uff02\uff3c\ufe68]/g, (wide) => WIDE_ESCAPED[wide])));
+  if (readyBytes + text.length <= READY_BYTES) {
     ready.set(key, text);
-    readyCharacters += text.length;
+    readyBytes += text.length;
   }
   return text;
 }
@@ -68,7 +95,8 @@ function findIn(text, sought, firstRow, found) {
  * far, and stops as soon as it returns false.
  */
 async function search(dataset, query, tell) {
-  const sought = folded(JSON.stringify(query.normalize("NFKC")).slice(1, -1)); // as it is written in a line
+  readyFor(dataset);
+  const sought = narrow(folded(JSON.stringify(query.normalize("NFKC")).slice(1, -1))); // as it is written in a line
   const how = ways(dataset.columns);
   const found = [];
   let row = 0;
@@ -87,13 +115,19 @@ async function search(dataset, query, tell) {
   tell(found, row);
 }
 
-/** Make the first texts ready, before somebody types. */
+/** Make texts ready before somebody types, as many as are kept. */
 async function warm(dataset) {
+  readyFor(dataset);
   const how = ways(dataset.columns);
-  for (const part of dataset.parts.slice(0, 4)) {
+  let since = performance.now();
+  for (const part of dataset.parts) {
     for (const [number, block] of (await loadShard(part.view)).entries()) {
+      if (readyOf !== dataset.columns || readyBytes + block[1] > READY_BYTES) return;
       searchable(part.view, number, block, how);
-      await new Promise((resolve) => setTimeout(resolve));
+      if (performance.now() - since > IDLE_MS) {
+        await new Promise((resolve) => setTimeout(resolve));
+        since = performance.now();
+      }
     }
   }
 }

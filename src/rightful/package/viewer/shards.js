@@ -1,13 +1,22 @@
 // Reading rows from shards: scripts beside this page, each loaded when its rows are asked for. A few are kept, the others dropped.
 
-const KEPT_SHARDS = 3;
-const KEPT_BLOCKS = 8;
+const KEPT_SHARDS = 6;
+const KEPT_TEXTS = 64;
 
 const arrived = new WeakMap(); // script element: its blocks
 const shards = new Map(); // path: promise of blocks, in the order of their last use
-const blocks = new Map(); // "path number": lines, likewise
+const texts = new Map(); // "number path": the text of a block, likewise
 
 window.rightfulShard = (content) => arrived.set(document.currentScript, content);
+
+/** Return the blocks that stand in a function's comment, a line each. */
+function blocksIn(content) {
+  const lines = String(content).split("\n").slice(1, -1);
+  return lines.map((line) => {
+    const [rows, length] = line.split(" ", 2);
+    return [Number(rows), Number(length), line.slice(rows.length + length.length + 2)];
+  });
+}
 
 /** Return a promise of what a map holds; the first use makes it, and what was used longest ago is dropped. */
 function kept(map, key, limit, make) {
@@ -25,7 +34,7 @@ function loadShard(path) {
       const script = h("script", { src: address(path) });
       script.onload = () => {
         script.remove();
-        if (arrived.has(script)) resolve(arrived.get(script));
+        if (arrived.has(script)) resolve(blocksIn(arrived.get(script)));
         else reject(new Error(path));
       };
       script.onerror = () => {
@@ -39,17 +48,26 @@ function loadShard(path) {
   });
 }
 
+let packed = new Uint8Array(0); // used again for each block: what is thrown away for each takes hundreds of megabytes before it is collected
+let unpacked = new Uint8Array(0);
+
+/** Return the bytes that base64 stands for; they are there until the next call. */
 function bytesOf(base64) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const length = Math.ceil(base64.length / 4) * 3;
+  if (packed.length < length) packed = new Uint8Array(length);
+  if (packed.setFromBase64) return packed.subarray(0, packed.setFromBase64(base64).written);
   const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
-  return bytes;
+  for (let at = 0; at < text.length; at += 1) packed[at] = text.charCodeAt(at);
+  return packed.subarray(0, text.length);
 }
 
-/** Decompress a raw LZ4 block (lz4/doc/lz4_Block_format.md): runs of literals, each followed by a copy from what was written before. */
+/**
+ * Decompress a raw LZ4 block (lz4/doc/lz4_Block_format.md): runs of literals, each followed by a copy from what was written before. The
+ * bytes are there until the next call.
+ */
 function decompress(source, length) {
-  const target = new Uint8Array(length);
+  if (unpacked.length < length) unpacked = new Uint8Array(length);
+  const target = unpacked.subarray(0, length);
   let from = 0;
   let to = 0;
   const more = (short) => {
@@ -89,13 +107,25 @@ function decompress(source, length) {
   return target;
 }
 
+const decoder = new TextDecoder();
+
 /** Return the text of a block. */
 function textOf([, length, base64]) {
-  return new TextDecoder().decode(decompress(bytesOf(base64), length));
+  return decoder.decode(decompress(bytesOf(base64), length));
 }
 
-function linesOf(path, number, block) {
-  return kept(blocks, `${number} ${path}`, KEPT_BLOCKS, () => textOf(block).split("\n"));
+/** Return some lines of a block, by their numbers `from` to `to` (exclusive) in it. */
+function linesOf(path, number, block, from, to) {
+  const text = kept(texts, `${number} ${path}`, KEPT_TEXTS, () => textOf(block));
+  let start = 0;
+  for (let row = 0; row < from; row += 1) start = text.indexOf("\n", start) + 1;
+  const lines = [];
+  for (let row = from; row < to; row += 1) {
+    const end = text.indexOf("\n", start);
+    lines.push(text.slice(start, end));
+    start = end + 1;
+  }
+  return lines;
 }
 
 /** Return the lines of rows `from` to `to` (exclusive) of a dataset: parts with a `view` and `rows` each. */
@@ -107,7 +137,7 @@ async function readLines(parts, from, to) {
       let row = first;
       for (const [number, block] of (await loadShard(part.view)).entries()) {
         if (row < to && row + block[0] > from) {
-          lines.push(...linesOf(part.view, number, block).slice(Math.max(0, from - row), Math.min(block[0], to - row)));
+          lines.push(...linesOf(part.view, number, block, Math.max(0, from - row), Math.min(block[0], to - row)));
         }
         row += block[0];
       }

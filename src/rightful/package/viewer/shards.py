@@ -1,28 +1,52 @@
 """Shards: lines of a dataset as a script that START-HERE.html loads, since a page opened from disk cannot read files.
 
-A shard is one call, `rightfulShard([[rows, bytes, "…"], …])`: blocks of whole lines, byte for byte those of the part, each compressed (a
-raw LZ4 block) and in base64. Compressed, they cost half of what the part does rather than as much again, and since base64 needs no
-escaping, no content can end the string that it stands in. Blocks are small, so that one page of a table needs one or two of them.
+A shard is one call, with a line for each block of whole lines, byte for byte those of the part, compressed (a raw LZ4 block) and in base64:
+
+    rightfulShard(()=>{/*
+    <rows> <bytes> <base64>
+    */});
+
+Compressed, they cost half of what the part does rather than as much again, and base64 has no asterisk that could end the comment. In a
+comment, of which the page asks the function's text, a browser passes over them and keeps them once; strings it would copy. Blocks are
+small, so that one page of a table needs one or two of them, and shards are, since a browser has to load all of one.
 """
 
 import base64
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from rightful.package.parts import Part, PartCutter
 
-_BLOCK_BYTES = 256 * 1024
+_BLOCK_BYTES = 32 * 1024
+_SHARD_BYTES = 4352 * 1024
+"""A quarter of a part of 16 MiB, and a little more, so that what is left of it makes no fifth."""
+
+
+class Shard(NamedTuple):
+    """A script, and how many lines it has."""
+
+    content: tuple[bytes, ...]
+    lines: tuple[bytes, ...]
+    """What it was made of, in pieces of whole lines."""
+    rows: int
+
+
+def encode_shards(pieces: Iterable[bytes]) -> Iterator[Shard]:
+    """Yield the scripts of lines that come in pieces of whole lines; where the pieces end does not show in it."""
+    for part in _cut(pieces, _SHARD_BYTES):
+        yield Shard(encode_shard(part.content), part.content, part.rows)
 
 
 def encode_shard(pieces: Iterable[bytes]) -> tuple[bytes, ...]:
     """Return the script of lines that come in pieces of whole lines; where the pieces end does not show in it."""
-    blocks = [_encode(block) for block in _blocks(pieces)]
-    return (b"rightfulShard([\n", b",\n".join(blocks), b"\n]);\n")
+    blocks = [_encode(block) for block in _cut(pieces, _BLOCK_BYTES)]
+    return (b"rightfulShard(()=>{/*\n", *blocks, b"*/});\n")
 
 
-def _blocks(pieces: Iterable[bytes]) -> Iterator[Part]:
-    cutter = PartCutter(_BLOCK_BYTES)
+def _cut(pieces: Iterable[bytes], limit_bytes: int) -> Iterator[Part]:
+    cutter = PartCutter(limit_bytes)
     for piece in pieces:
         yield from cutter.feed(piece)
     last = cutter.finish()
@@ -32,4 +56,4 @@ def _blocks(pieces: Iterable[bytes]) -> Iterator[Part]:
 
 def _encode(block: Part) -> bytes:
     text = b"".join(block.content)
-    return b'[%d,%d,"%s"]' % (block.rows, len(text), base64.b64encode(pa.compress(text, codec="lz4_raw", asbytes=True)))
+    return b"%d %d %s\n" % (block.rows, len(text), base64.b64encode(pa.compress(text, codec="lz4_raw", asbytes=True)))
