@@ -35,8 +35,11 @@ from rightful.export.work import Work
 from rightful.identity.model import Caller, CallerKind
 from rightful.ids import OperationId, TenantId
 from rightful.operation.model import DataPolicyOperation, OperationStatus
+from rightful.pinned import PinnedHost
+from rightful.storage.azure_blob import open_container
 from rightful.storage.interface import Storage
 from rightful.storage.location import StoragePolicy
+from rightful.storage.sas import parse_sas_url
 from rightful.store.interface import Store
 from rightful.store.sqlite import SqliteStore
 from rightful.subject.model import SubjectKind
@@ -59,6 +62,9 @@ SAS = (
 STRICT_SAS = SAS.replace("sp=cw", "sp=aw")
 SECRETS = (b"U2VjcmV0U2lnbmF0dXJlT2ZUaGVTQVM", bytes(range(100, 132)), bytes(range(100, 132)).hex().encode())
 """The signature, and the seal key: in no byte that is kept, in no line that is logged."""
+
+NEAR_S = 0.4
+"""How long an answer of a server on this machine is waited for."""
 
 _OWNER = "owner"
 _MEMORY = Path("/dev/shm")
@@ -131,9 +137,27 @@ class _Locations(FailingStorages):
     def __init__(self, points: Failpoints, container: MemoryStorage, clock: ManualClock) -> None:
         super().__init__(points, clock=clock)
         self._container = container
+        self._near: dict[str, Storage] = {}
 
     def really_open(self, location_text: str, policy: StoragePolicy) -> Storage:
-        return self._container if location_text.startswith("https:") else super().really_open(location_text, policy)
+        if location_text.startswith("https:"):
+            return self._container
+        if location_text.startswith("http:"):
+            return self._open_near(location_text)
+        return super().really_open(location_text, policy)
+
+    def _open_near(self, location_text: str) -> Storage:
+        """Open a container on this machine, whose answers are waited for as long only as a test has time."""
+        if location_text not in self._near:
+            sas = parse_sas_url(location_text)
+            host = PinnedHost(sas.scheme, sas.host, sas.port, may_be_private=True, answer_timeout_s=NEAR_S)
+            self._near[location_text] = open_container(sas, host, clock=self._clock)
+        return self._near[location_text]
+
+    def close(self) -> None:
+        super().close()
+        for storage in self._near.values():
+            storage.close()
 
 
 class NoEngine:
@@ -226,6 +250,7 @@ class Ground:
         export: ExportSettings,
         store: str = "sqlite",
         checks: str = "standard",
+        allow: tuple[str, ...] = ("*.blob.core.windows.net",),
     ) -> None:
         self.descriptors = checker.open_descriptors()
         self.folder = folder
@@ -245,7 +270,7 @@ class Ground:
             identity=IdentitySettings(issuers=(IssuerSettings(issuer="local", audience=("api://rightful",)),)),
             limits=LimitSettings(queued=100_000),
             export=export,
-            storage=StorageSettings(accounts=accounts, checks=checks),  # type: ignore[arg-type] # one of its literals
+            storage=StorageSettings(accounts=accounts, allow=allow, checks=checks),  # type: ignore[arg-type] # one of its literals
             deadlines=DeadlineSettings(regulation="gdpr"),
             directory=DirectoryConfig(connector="memory", settings=self._settings),
             sources=tuple(SourceConfig(name=name, connector="memory", product="Product", settings=self._settings) for name in sources()),
