@@ -4,7 +4,9 @@ import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from threading import Thread
+from threading import Event, Thread
+
+import structlog
 
 from rightful.allocation import collect_less, return_memory_soon
 from rightful.clock import Clock, SystemClock
@@ -13,24 +15,40 @@ from rightful.engines.embedded import EmbeddedEngine, new_owner
 from rightful.errors import ConfigurationError
 from rightful.export import audit_trail, rotation, runtime
 from rightful.export.service import Service
+from rightful.export.standby import Standby
 from rightful.export.work import Work
 from rightful.meters import Meters
 from rightful.storage.registry import Storages
 from rightful.store.metering import MeteredStore
+from rightful.store.place import Led, Shared, place_of
 from rightful.store.sql_store import SqlStore
-from rightful.store.sqlite_file import SqliteFile
+from rightful.store.transactions import Transactions
 from rightful.traces import Traces
 
+_log = structlog.get_logger(__name__)
+
+_LOOKED_S = 0.5
+"""How often a service looks whether it leads, or could."""
 _FILES = 768
 """What the service opens beside connections: databases, parts, spools."""
 
 
 @contextmanager
-def running(config: Config, *, clock: Clock | None = None, meters: Meters | None = None, traces: Traces | None = None) -> Iterator[Service]:
-    """Run the service while the block lasts: settle what a stop left behind, work, and come to a checkpoint at the end."""
+def running(
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    meters: Meters | None = None,
+    traces: Traces | None = None,
+    opened: Transactions | None = None,
+) -> Iterator[Service]:
+    """Run the service while the block lasts: settle what a stop left behind, work, and come to a checkpoint at the end.
+
+    It has the store that was `opened` already, if one was, and closes it.
+    """
     clock = clock or SystemClock()
-    file = SqliteFile(config.store_path)
-    store = SqlStore(file, clock) if meters is None else MeteredStore(file, clock, meters)
+    opened = opened or place_of(config.store, config.store_path).open()
+    store = SqlStore(opened, clock) if meters is None else MeteredStore(opened, clock, meters)
     try:
         rotation.check_settled(config)  # it keeps the store locked while it lasts: now nobody rotates any more
         tenants = runtime.build(config)
@@ -100,15 +118,88 @@ def _tracing(config: Config) -> Iterator[Traces | None]:
 
 def run(config: Config, *, on_listening: Callable[[str], None] = lambda _address: None) -> None:
     """Serve until a signal ends it; `on_listening` gets scheme, host and port once the socket is bound."""
-    from rightful.graph.server import serve  # noqa: PLC0415 - uvicorn is only needed here
-
     return_memory_soon()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every signature that is open (DESIGN rule 6)
     _allow_files(config.server.max_connections)
-    with _measuring(config) as meters, _tracing(config) as traces, running(config, meters=meters, traces=traces) as service:
+    with _measuring(config) as meters, _tracing(config) as traces:
+        place = place_of(config.store, config.store_path)
+        if not isinstance(place, Shared):
+            _work(config, meters, traces, on_listening)
+            return
+        while (opened := place.open_if_free() or _stand_by(config, place, on_listening)) is not None:
+            _work(config, meters, traces, on_listening, opened)
+            if not opened.lost.is_set():
+                return
+            _log.warning("another service leads: this one stands by from now on")
+
+
+def _work(
+    config: Config, meters: Meters | None, traces: Traces | None, on_listening: Callable[[str], None], opened: Led | None = None
+) -> None:
+    """Work and answer until a signal ends it, or the lead is lost."""
+    from rightful.graph.server import Listening  # noqa: PLC0415 - uvicorn is only needed here
+
+    with running(config, meters=meters, traces=traces, opened=opened) as service:
         collect_less()
         Thread(target=import_module, args=("rightful.package.bulk",), name="warm-up", daemon=True).start()
-        serve(config, exports=service, meters=meters, traces=traces, on_listening=lambda listening: on_listening(listening.address))
+        listening = Listening(config, service, meters=meters, traces=traces)
+        on_listening(listening.address)
+        if opened is None:
+            listening.run()
+            return
+        has_ended = Event()
+
+        def watch() -> None:
+            while not has_ended.is_set():
+                if opened.lost.wait(_LOOKED_S):
+                    listening.stop()
+                    return
+
+        with _beside(watch, has_ended):
+            listening.run()
+
+
+def _stand_by(config: Config, place: Shared, on_listening: Callable[[str], None]) -> Led | None:
+    """Answer that another service works, until this one can; None where a signal ends it before."""
+    from rightful.graph.server import Listening  # noqa: PLC0415 - likewise
+
+    _log.info("another service works on the store: this one stands by")
+    listening = Listening(config, Standby())
+    on_listening(listening.address)
+    has_ended = Event()
+    found: list[Led] = []
+
+    def watch() -> None:
+        while not has_ended.wait(_LOOKED_S):
+            try:
+                opened = place.open_if_free()
+            except ConfigurationError as error:  # the database is away, for everybody
+                _log.warning("the store cannot be reached", error=error.message)
+                continue
+            if opened is not None:
+                found.append(opened)
+                listening.stop()
+                return
+
+    with _beside(watch, has_ended):
+        listening.run()
+    if not found:
+        place.stop_waiting()
+        return None
+    _log.info("the service that worked on the store is gone: this one takes over")
+    return found[0]
+
+
+@contextmanager
+def _beside(watch: Callable[[], None], has_ended: Event) -> Iterator[None]:
+    """Run a watch in a thread while the block lasts."""
+    thread = Thread(target=watch, name="lead", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        has_ended.set()
+        thread.join()
 
 
 def _allow_files(connections: int) -> None:

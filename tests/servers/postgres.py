@@ -110,6 +110,12 @@ class PostgresServer:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return name
 
+    def own_database(self) -> str:
+        """Create an empty database of an account that is no superuser, as a service has it; returns its address."""
+        name = self.create_database()
+        self.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'; ALTER DATABASE {name} OWNER TO {name}")
+        return self.url(name, user=name)
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:

@@ -1,4 +1,4 @@
-"""`rightful audit`: the record of who did what with whose data. Reads the store's file; the service may run meanwhile."""
+"""`rightful audit`: the record of who did what with whose data. Reads the store; the service may run meanwhile."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rightful.audit.checkpoint import ChainCheckpoint
     from rightful.audit.finding import Finding
     from rightful.config.model import Config
-    from rightful.store.audit_file import AuditFile
+    from rightful.store.place import AuditReader
 
 SERVICE = "service"
 """How the chain of what belongs to no tenant is called here."""
@@ -50,11 +50,11 @@ def verify(files: tuple[Path, ...], tenant: str) -> int:
     Exits with 0 where everything fits, with 1 where something was tampered with. Only checkpoints that were kept elsewhere show that the
     end of a chain was cut off together with its checkpoints.
     """
-    from rightful.store.audit_file import open_audit  # noqa: PLC0415 - heavy; `--help` must not wait for it
+    from rightful.store.place import place_of  # noqa: PLC0415 - heavy; `--help` must not wait for it
 
     config = current().config
     kept = [checkpoint for path in files for checkpoint in _kept(path)]
-    with open_audit(config.store_path) as trail:
+    with place_of(config.store, config.store_path).open_audit() as trail:
         named = {*trail.tenants(), *(each.id for each in config.tenants), *(checkpoint.tenant_id for checkpoint in kept)}
         reports = [check_chain(trail, tenant_id, kept, config) for tenant_id in _meant(named, tenant)]
     _show(reports)
@@ -82,11 +82,12 @@ def export(tenant: str, since: str, form: str) -> None:
 
     from rightful.audit import ocsf  # noqa: PLC0415 - likewise
     from rightful.audit.record import decode  # noqa: PLC0415 - likewise
-    from rightful.store.audit_file import open_audit  # noqa: PLC0415 - likewise
+    from rightful.store.place import place_of  # noqa: PLC0415 - likewise
 
     since_us = _moment_us(since)
     encode = msgspec.json.encode
-    with open_audit(current().config.store_path) as trail:
+    config = current().config
+    with place_of(config.store, config.store_path).open_audit() as trail:
         for tenant_id in _meant(trail.tenants(), tenant):
             for entry in trail.chain(tenant_id):
                 try:
@@ -106,9 +107,10 @@ def export(tenant: str, since: str, form: str) -> None:
 def checkpoints(tenant: str, *, is_all: bool) -> None:
     """Print signed checkpoints as JSON lines, to be kept where the service cannot write."""
     from rightful.audit.checkpoint import encode  # noqa: PLC0415 - likewise
-    from rightful.store.audit_file import open_audit  # noqa: PLC0415 - likewise
+    from rightful.store.place import place_of  # noqa: PLC0415 - likewise
 
-    with open_audit(current().config.store_path) as trail:
+    config = current().config
+    with place_of(config.store, config.store_path).open_audit() as trail:
         for tenant_id in _meant(trail.tenants(), tenant):
             found, _ = _read(trail.checkpoints(tenant_id))
             for checkpoint in found if is_all else found[-1:]:
@@ -171,7 +173,7 @@ def _kept(path: Path) -> list["ChainCheckpoint"]:
     return found
 
 
-def check_chain(trail: "AuditFile", tenant_id: TenantId, kept: Iterable["ChainCheckpoint"], config: "Config") -> "ChainReport":
+def check_chain(trail: "AuditReader", tenant_id: TenantId, kept: Iterable["ChainCheckpoint"], config: "Config") -> "ChainReport":
     """Check one chain by what lies beside it, and by checkpoints that were kept elsewhere."""
     import msgspec  # noqa: PLC0415 - likewise
 

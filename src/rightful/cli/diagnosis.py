@@ -27,6 +27,7 @@ from rightful.redaction import redact
 from rightful.storage.location import AccountLocation
 from rightful.storage.registry import account_folder
 from rightful.store import sqlite_state
+from rightful.store.place import Shared, place_of
 
 LEAST_FREE_BYTES = 1 << 30
 RENEW_BEFORE = timedelta(days=14)
@@ -184,6 +185,9 @@ def _writable(folder: Path) -> str:
 def _store(config: Config) -> str:
     path = config.store_path
     free = _writable(path.parent)
+    place = place_of(config.store, path)
+    if isinstance(place, Shared):
+        return place.examine()
     if not sqlite_state.check_file(path):
         return free if free.endswith("made") else f"{free}, will be made"
     try:

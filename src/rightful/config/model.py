@@ -21,6 +21,7 @@ from rightful.package.schema import TAKING, Redaction
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _SQLITE = "sqlite:///"
+_DEFAULT_STORE = "sqlite:///var/rightful.db"
 
 
 def is_loopback_host(host: str) -> bool:
@@ -323,8 +324,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     folder: Path
     """Where the file lies; relative paths start here."""
     server: ServerSettings = ServerSettings()
-    store: str = "sqlite:///var/rightful.db"
-    """`sqlite:///PATH`, relative to the configuration's folder (four slashes: absolute)."""
+    store: str = _DEFAULT_STORE
+    """`sqlite:///PATH`, relative to the configuration's folder (four slashes: absolute), or `postgresql://USER:PASSWORD@HOST/DATABASE`."""
     engine: Literal["embedded"] = "embedded"
     """Where reads run: `embedded` is in the service's own process."""
     seal_key: bytes
@@ -337,8 +338,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def store_path(self) -> Path:
-        """Where the store's file lies."""
-        return self.folder / self.store.removeprefix(_SQLITE)
+        """Where the store's file lies; what lies beside it has its name. A database has no file, and beside it lies the same."""
+        return self.folder / (self.store if self.store.startswith(_SQLITE) else _DEFAULT_STORE).removeprefix(_SQLITE)
 
     def tenant(self, tenant_id: str) -> TenantConfig | None:
         """Return a tenant by id."""

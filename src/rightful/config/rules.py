@@ -39,6 +39,7 @@ from rightful.storage.allow import parse_rule
 
 SEAL_KEY_DIGITS = 64
 
+_POSTGRES = ("postgresql://", "postgres://")
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
 _LARGEST_PORT = 65535
@@ -143,8 +144,16 @@ def _check_base_url(url: str, complain: Complain) -> None:
 
 
 def check_store(store: str, complain: Complain) -> None:
-    """Only SQLite files stand behind `store` so far."""
-    if (
+    """A SQLite file, or a PostgreSQL database; what is wrong is said without the address, which holds a password."""
+    if store.startswith(_POSTGRES):
+        parts = _split(store)
+        if parts is None or not parts.path.strip("/") or parts.fragment or not (parts.hostname or "host=" in parts.query):
+            complain(
+                "store",
+                "is not the address of a PostgreSQL database",
+                "write postgresql://USER:${PASSWORD}@HOST/DATABASE?sslmode=verify-full, with %-escapes where a password has : / ? # @ or %",
+            )
+    elif (
         not store.startswith("sqlite:///")
         or not store.removeprefix("sqlite:///").strip("/")
         or "?" in store
@@ -152,8 +161,8 @@ def check_store(store: str, complain: Complain) -> None:
     ):
         complain(
             "store",
-            "is not the address of a SQLite file",
-            "write sqlite:///var/rightful.db, with a fourth slash where the path is absolute",
+            "is the address neither of a SQLite file nor of a PostgreSQL database",
+            "write sqlite:///var/rightful.db, with a fourth slash where the path is absolute, or postgresql://USER:${PASSWORD}@HOST/DATABASE",
         )
 
 

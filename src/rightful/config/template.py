@@ -111,6 +111,7 @@ server:
 # Where operations are kept: never personal data, never a secret in the clear.
 @ config.store
 store: sqlite:///var/rightful.db
+# Or in PostgreSQL, where a second service can take over: postgresql://rightful:${PASSWORD}@db.contoso.example/rightful?sslmode=verify-full
 @ config.engine
 # engine: embedded
 @ config.seal_key

@@ -74,6 +74,8 @@ class Unready(enum.StrEnum):
     ENGINE = "engine"
     """Nothing works on what is accepted."""
     STOPPING = "stopping"
+    STANDBY = "standby"
+    """Another service works on the store; this one takes over when that ends."""
 
 
 class Exports(Protocol):

@@ -8,7 +8,7 @@ from rightful.config.model import Config
 from rightful.errors import ExportError
 from rightful.ids import OperationId, SubjectId, TenantId, is_guid
 from rightful.package.verify import PackageState
-from rightful.store import audit_beside
+from rightful.store.place import place_of
 
 _OUTCOMES = {
     PackageState.WHOLE: OK,
@@ -44,7 +44,7 @@ def _outcome(ended: PackageState | BaseException) -> str:
 def record_verification(config: Config, operation_id: str, ended: PackageState | BaseException, clock: Clock) -> None:
     """Record that a package was checked, with what was found or what broke the check off.
 
-    `operation_id` is what the package says. Raises what `audit_beside.append` raises.
+    `operation_id` is what the package says. Raises what `Place.append` raises.
     """
     known = operation_id.lower() if is_guid(operation_id.lower()) else ""
 
@@ -60,7 +60,7 @@ def record_verification(config: Config, operation_id: str, ended: PackageState |
             subject_id=subject_id,
         )
 
-    audit_beside.append(config.store_path, OperationId(known), make)
+    place_of(config.store, config.store_path).append(OperationId(known), make)
 
 
 def record_store(config: Config, action: Action, clock: Clock) -> None:
@@ -77,4 +77,4 @@ def record_store(config: Config, action: Action, clock: Clock) -> None:
             subject_id=subject_id,
         )
 
-    audit_beside.append(config.store_path, OperationId(""), make)
+    place_of(config.store, config.store_path).append(OperationId(""), make)

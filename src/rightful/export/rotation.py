@@ -19,8 +19,8 @@ from rightful.export.operator import operator
 from rightful.export.records import PLAN
 from rightful.ids import OperationId, TenantId
 from rightful.sealing import KEY_BYTES, Sealer
+from rightful.store.place import place_of
 from rightful.store.resealing import Resealing
-from rightful.store.sqlite_file import SqliteFile, kept_free
 
 
 def check_settled(config: Config) -> None:
@@ -49,7 +49,7 @@ def is_running(config: Config) -> bool:
     if not _next_path(path).exists():
         check_unchanged(path, config.seal_key)
         return False
-    with kept_free(config.store_path) as is_free:
+    with place_of(config.store, config.store_path).kept_free() as is_free:
         if is_free:
             check_settled(config)
         return not is_free
@@ -71,7 +71,7 @@ def rotate(config: Config) -> int:
         raise ConfigurationError("seal_key does not come from a file, which could be replaced", hint="write seal_key: {file: seal.key}")
     path = config.seal_key_path.resolve()
     try:
-        with closing(Resealing(SqliteFile(config.store_path))) as store:
+        with closing(Resealing(place_of(config.store, config.store_path).open())) as store:
             check_unchanged(path, config.seal_key)
             sealer = Sealer(_next_key(path), config.seal_key)
 

@@ -293,7 +293,7 @@ def _open_path(of_get: Json) -> Json:
 
 def _pages() -> dict[str, Json]:
     alive = {"type": "object", "required": ["status"], "properties": {"status": {"enum": ["ok"]}}}
-    reasons = {"status": {"enum": ["unready"]}, "reason": {"enum": ["store", "engine", "stopping"]}}
+    reasons = {"status": {"enum": ["unready"]}, "reason": {"enum": ["store", "engine", "stopping", "standby"]}}
     reason = {"type": "object", "required": ["status", "reason"], "properties": reasons}
     unready = {
         "description": "It cannot take work",

@@ -240,17 +240,17 @@ class Delivering(Looking):
             parameters = {"id": operation_id, "tenant_id": tenant_id, "sealed_location": sealed_location, "now": self._now()}
             resumed = self._one(connection, "relocate", **parameters)
             if resumed is None:
-                try:
-                    resumed = self._one(connection, "resume_operation", **parameters)
-                except ConstraintBroken:  # a newer operation of the same caller, subject and container has not ended
-                    return None
+                resumed = self._one(connection, "resume_operation", **parameters)
                 if resumed is None:
                     return None
                 connection.run(self._sql["resume_reads"], {"operation_id": operation_id})
             self._record(connection, Action.RESUME, OK, operation_id, rows.whose(resumed), by=by)
             return self._get(connection, tenant_id, operation_id)
 
-        return self._file.write(task, tenant_id)
+        try:
+            return self._file.write(task, tenant_id)
+        except ConstraintBroken:  # a newer operation of the same caller, subject and container has not ended
+            return None
 
 
 def _fence(read: ClaimedRead, owner: str) -> dict[str, Any]:

@@ -44,10 +44,12 @@ class Hints(msgspec.Struct, frozen=True):
 
     is_told: bool
     """Whether it has to be: it has no statistics, and would rather read the list in order than the few that match."""
+    has_zero: bool
+    """Whether its texts can hold the zero character: where not, none of them does, and it takes no such text to compare with."""
 
 
-SQLITE = Hints(is_told=True)
-POSTGRES = Hints(is_told=False)
+SQLITE = Hints(is_told=True, has_zero=True)
+POSTGRES = Hints(is_told=False, has_zero=False)
 
 
 def selection(query: ListQuery, hints: Hints = SQLITE) -> tuple[str, Values]:
@@ -112,23 +114,26 @@ class _Writer:
     def after(self, keys: tuple[Key, ...], place: Place) -> str:
         """Return the condition for what comes after a place."""
         if len({key.descending for key in keys}) == 1:
-            self.values += place
+            self.values += map(self._held, place)
             columns = ", ".join(self.columns[key.field] for key in keys)
             return f"({columns}) {'<' if keys[0].descending else '>'} ({_marks(place)})"
         (first, *rest), (value, *others) = keys, place
         column, compare = self.columns[first.field], "<" if first.descending else ">"
-        self.values += [value, value]
+        self.values += [self._held(value)] * 2
         return f"({column} {compare}= ? AND ({column} {compare} ? OR {self.after(tuple(rest), tuple(others))}))"
+
+    def _held(self, value: int | str) -> int | str:
+        """Return a value of a place, which no row of ours has where it holds a zero."""
+        return value if self._hints.has_zero or isinstance(value, int) else value.partition("\0")[0]
 
     def _condition(self, term: Filter) -> str:  # noqa: PLR0911 - one for each kind of term
         match term:
             case StatusIn(statuses=statuses):
                 return self._in(Field.STATUS, tuple(STATUS_ORDER.index(status) for status in statuses))
             case SubjectIn(subject_ids=subject_ids):
-                return self._in(Field.SUBJECT, subject_ids)
-            case SubjectCompared(comparator=comparator, text=text):
-                self.values.append(text)
-                return f"{self.columns[Field.SUBJECT]} {comparator} ?"
+                return self._in(Field.SUBJECT, tuple(each for each in subject_ids if self._hints.has_zero or "\0" not in each))
+            case SubjectCompared():
+                return self._compared(term)
             case TimeCompared():
                 return self._time(term)
             case Unended():
@@ -141,6 +146,18 @@ class _Writer:
                 return "(" + " OR ".join([self._condition(each) for each in terms] or ["1 = 0"]) + ")"
             case _:  # pragma: no cover - the type checker sees that there is no other
                 assert_never(term)
+
+    def _compared(self, term: SubjectCompared) -> str:
+        text, is_cut, _ = term.text.partition("\0")
+        if self._hints.has_zero or not is_cut:
+            self.values.append(term.text)
+            return f"{self.columns[Field.SUBJECT]} {term.comparator} ?"
+        if term.comparator is Comparator.EQUAL:
+            return "1 = 0"
+        # What begins with the text and has no zero after it comes before it only where it ends there.
+        self.values.append(text)
+        is_before = term.comparator in {Comparator.LESS, Comparator.LESS_OR_EQUAL}
+        return f"{self.columns[Field.SUBJECT]} {'<=' if is_before else '>'} ?"
 
     def _in(self, field: Field, found: tuple[object, ...]) -> str:
         if not found:

@@ -71,7 +71,9 @@ class Looking(Records):
             "received_to": to_microseconds(received_to),
             "most": limit,
         }
-        return self._file.read(lambda connection: tuple(map(rows.operation, connection.rows(self._sql["unanswered"], parameters))))
+        return self._file.read(
+            lambda connection: tuple(map(rows.operation, connection.rows(self._sql["unanswered"], parameters))), tenant_id
+        )
 
     def count(self, query: ListQuery) -> int:
         """Count what a query finds."""

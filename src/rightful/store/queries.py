@@ -1,4 +1,4 @@
-"""The named statements of queries.sql."""
+"""The named statements of queries.sql, and the scripts that make the schema."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,17 @@ _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 @cache
 def load() -> Mapping[str, str]:
     """Return statement by name."""
-    pieces = _NAME.split(files("rightful.store").joinpath("queries.sql").read_text("utf-8"))
+    return _parse("queries.sql")
+
+
+@cache
+def load_for_postgres() -> Mapping[str, str]:
+    """Return statement by name, as PostgreSQL takes it."""
+    return {**load(), **_parse("queries_postgres.sql")}
+
+
+def _parse(name: str) -> dict[str, str]:
+    pieces = _NAME.split(files("rightful.store").joinpath(name).read_text("utf-8"))
     return {name: statement.strip().removesuffix(";") for name, statement in zip(pieces[1::2], pieces[2::2], strict=True)}
 
 

@@ -27,9 +27,10 @@ INSERT INTO repeat_key (caller_key, repeat_key, operation_id) VALUES (:caller_ke
 ON CONFLICT (caller_key, repeat_key) DO UPDATE SET operation_id = excluded.operation_id;
 
 -- name: promote
-UPDATE operation SET status = 'not_started', received_at = coalesce(received_at, submitted_at), open_reads = :open_reads, approval = CASE WHEN :waiting_for IS NULL THEN NULL ELSE 'waiting' END,
+UPDATE operation SET status = 'not_started', received_at = coalesce(received_at, submitted_at), open_reads = :open_reads,
+  approval = CASE WHEN CAST(:waiting_for AS TEXT) IS NULL THEN NULL ELSE 'waiting' END,
   approval_digest = :digest, approval_until = :until, waiting_for = :waiting_for,
-  waiting_since = CASE WHEN :waiting_for IS NULL THEN NULL ELSE :now END
+  waiting_since = CASE WHEN CAST(:waiting_for AS TEXT) IS NULL THEN NULL ELSE :now END
 WHERE id = :id AND status = 'intent' RETURNING seq, tenant_id, subject_id, actor;
 
 -- name: approve
@@ -208,10 +209,10 @@ UPDATE operation SET lease_until = :lease_until WHERE owner = :owner;
 
 -- name: release_reads
 UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, earlier_s = earlier_s + duration_s, duration_s = 0
-WHERE state = 'leased' AND (:owner IS NULL OR owner = :owner);
+WHERE state = 'leased' AND (CAST(:owner AS TEXT) IS NULL OR owner = :owner);
 
 -- name: release_operations
-UPDATE operation SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND (:owner IS NULL OR owner = :owner);
+UPDATE operation SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL AND (CAST(:owner AS TEXT) IS NULL OR owner = :owner);
 
 -- name: pace_anew
 -- After a stop: the time that nothing ran says nothing of the pace.
@@ -250,8 +251,8 @@ ON CONFLICT (operation_id, source_name, partition, number, revision) DO UPDATE S
 
 -- name: entries
 SELECT operation_id, source_name, partition, number, revision, state, sha256, size_bytes, rows, sealed FROM entry
-WHERE operation_id = :operation_id AND (:source_name IS NULL OR source_name = :source_name)
-  AND (:partition IS NULL OR partition = :partition)
+WHERE operation_id = :operation_id AND (CAST(:source_name AS TEXT) IS NULL OR source_name = :source_name)
+  AND (CAST(:partition AS BIGINT) IS NULL OR partition = :partition)
 ORDER BY source_name, partition, number, revision;
 
 -- name: checkpoint
@@ -347,10 +348,10 @@ SELECT checkpoint FROM audit_checkpoint WHERE tenant_id = :tenant_id ORDER BY se
 SELECT checkpoint FROM audit_checkpoint WHERE tenant_id = :tenant_id ORDER BY seq;
 
 -- name: next_audit_tenant
-SELECT min(tenant_id) AS tenant_id FROM audit WHERE :after IS NULL OR tenant_id > :after;
+SELECT min(tenant_id) AS tenant_id FROM audit WHERE CAST(:after AS TEXT) IS NULL OR tenant_id > :after;
 
 -- name: next_audit_checkpoint_tenant
-SELECT min(tenant_id) AS tenant_id FROM audit_checkpoint WHERE :after IS NULL OR tenant_id > :after;
+SELECT min(tenant_id) AS tenant_id FROM audit_checkpoint WHERE CAST(:after AS TEXT) IS NULL OR tenant_id > :after;
 
 -- name: fingerprints
 SELECT sealed_fingerprints FROM operation WHERE id = :id AND tenant_id = :tenant_id AND status = 'complete';

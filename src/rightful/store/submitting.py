@@ -133,7 +133,7 @@ class Submitting(Looking):
             self._record(connection, Action.EXTEND, OK, operation_id, rows.whose(extended), by=by)
             return self._get(connection, tenant_id, operation_id)
 
-        return self._file.write(task)
+        return self._file.write(task, tenant_id)
 
     def drop(self, operation_id: OperationId) -> None:
         """Delete an intent."""

@@ -1,0 +1,19 @@
+-- Statements that PostgreSQL takes in another form than SQLite; all others stand in queries.sql.
+
+-- name: lease_operation
+-- Which receipt came before is settled once: whoever begins the end of the package again writes the same.
+UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease_until, receipt_before = coalesce(receipt_before, (
+  SELECT CAST(json_build_object('operationId', b.id, 'receiptSha256', CAST(b.package AS json) ->> 'receipt_sha256') AS text)
+  FROM operation b
+  WHERE b.tenant_id = operation.tenant_id AND b.subject_id = operation.subject_id AND b.status = 'complete'
+    AND CAST(b.package AS json) ->> 'receipt_sha256' <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
+WHERE id = :id
+RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+  attempt, since, receipt_before;
+
+-- name: first_pending
+-- The oldest read of a tenant, but for scans that are not planned and still gather. `alone` is the group that it is claimed with; 0: any.
+SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh, alone FROM read
+WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id
+  AND NOT (spec_digest = '' AND source_name IN (SELECT json_array_elements_text(CAST(:gathering AS json))))
+ORDER BY operation_seq, position, partition LIMIT 1;

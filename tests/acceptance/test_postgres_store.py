@@ -1,0 +1,162 @@
+"""The service on PostgreSQL: killed, cut off from its database, stood by for, stopped and continued."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.acceptance import delivered
+from tests.acceptance.judges import unpack
+from tests.acceptance.large import FILES, ROWS, SECOND_GROUP, SlowSimulator, configured
+from tests.acceptance.service import Document, RunningService
+from tests.servers.postgres import PASSWORD, PostgresServer
+
+from rightful.package.readers import FolderReader
+from rightful.package.verify import PackageState, verify
+from rightful.sample.company import SampleCompany
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.postgres, pytest.mark.timeout(300)]
+
+TAKEN_OVER_S = 5.0
+LATER = "/tagmanifest-sha256.txt"
+"""Sent when everything else is delivered."""
+
+
+def service_on(url: str, company: SampleCompany, name: str, readings: Path, simulator: SlowSimulator) -> RunningService:
+    path = configured(company, name, readings, simulator.host)
+    document: Document = json.loads(path.read_text(encoding="utf-8"))
+    document["store"] = url
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return RunningService(company, path)
+
+
+def until(holds: Callable[[], bool], limit_s: float) -> float:
+    """Wait until something holds; return how long it took."""
+    begun = time.monotonic()
+    while not holds():
+        assert time.monotonic() - begun < limit_s, f"not within {limit_s} s"
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
+def readiness(service: RunningService) -> tuple[int, str]:
+    try:
+        answer = service.call("GET", "/readyz")
+    except OSError:  # between standing by and working it listens anew
+        return 0, ""
+    return answer.status, answer.json.get("reason", "")
+
+
+def check_package(simulator: SlowSimulator, container: str, operation_id: str, folder: Path) -> None:
+    package = unpack(simulator.blobs(container), folder / "package", f"{operation_id}/")
+    verdict = verify(FolderReader(package))
+    assert verdict.state is PackageState.WHOLE, verdict.findings
+    ledger = delivered.ledger(package)
+    assert (ledger["readings"]["rows"], ledger["albums"]["files"]) == (ROWS, FILES)
+
+
+def check_trail(service: RunningService) -> None:
+    found = service.command("audit", "verify")
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_service_is_killed_and_its_database_restarted_in_the_middle_and_the_export_is_whole(
+    postgres: PostgresServer, company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
+) -> None:
+    service = service_on(postgres.own_database(), company, "onpg", readings, simulator)
+    done = threading.Semaphore(0)
+
+    def kill() -> None:
+        service.kill()
+        simulator.on_awaited, simulator.awaited = restart, LATER
+        done.release()
+
+    def restart() -> None:
+        postgres.stop()
+        time.sleep(1.0)  # an outage that has a length
+        postgres.start()
+        done.release()
+
+    simulator.on_awaited, simulator.awaited = kill, SECOND_GROUP
+    with service:
+        operation_id = service.submit(company.person("zoe").upn, simulator.sas_url("onpg", "c")).operation_id
+        assert done.acquire(timeout=60)
+        service.start()
+        assert done.acquire(timeout=60)
+        service.complete(operation_id, timeout_s=120)
+        assert service.listed() == [operation_id]
+        check_package(simulator, "onpg", operation_id, tmp_path)
+        check_trail(service)
+        assert service.command("doctor").returncode in {0, 1}
+        service.stop()
+        assert PASSWORD not in service.log()
+
+
+def test_standby_says_so_and_takes_over_from_a_leader_that_is_killed(
+    postgres: PostgresServer, company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
+) -> None:
+    url = postgres.own_database()
+    first = service_on(url, company, "first", readings, simulator)
+    second = service_on(url, company, "second", readings, simulator)
+    dead = threading.Event()
+
+    def kill() -> None:
+        first.kill()
+        dead.set()
+
+    simulator.on_awaited, simulator.awaited = kill, SECOND_GROUP
+    with first, second:
+        assert readiness(first) == (200, "")
+        assert readiness(second) == (503, "standby")
+        assert second.call("GET", "/healthz").status == 200
+        refused = second.submit(company.person("zoe").upn, simulator.sas_url("lead", "c"))
+        assert (refused.status, refused.error_code) == (503, "ServiceUnavailable")
+        assert "stands by" in second.log()
+        operation_id = first.submit(company.person("zoe").upn, simulator.sas_url("lead", "c")).operation_id
+        assert dead.wait(60)
+        begun = time.monotonic()
+        assert second.listens()  # anew, as the one that works
+        until(lambda: readiness(second) == (200, ""), 30)
+        assert time.monotonic() - begun < TAKEN_OVER_S
+        second.complete(operation_id, timeout_s=120)
+        check_package(simulator, "lead", operation_id, tmp_path)
+        check_trail(second)
+        first.start()
+        assert readiness(first) == (503, "standby")
+        assert first.stop() < 10
+        second.stop()
+
+
+def test_leader_that_stood_still_is_replaced_and_stands_by_when_it_goes_on(
+    postgres: PostgresServer, company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
+) -> None:
+    url = postgres.own_database()
+    first = service_on(url, company, "stopped", readings, simulator)
+    second = service_on(url, company, "other", readings, simulator)
+    stopped = threading.Event()
+
+    def stop() -> None:
+        os.kill(first.pid, signal.SIGSTOP)
+        stopped.set()
+
+    simulator.on_awaited, simulator.awaited = stop, SECOND_GROUP
+    with first, second:
+        operation_id = first.submit(company.person("zoe").upn, simulator.sas_url("still", "c")).operation_id
+        assert stopped.wait(60)
+        assert second.listens()
+        until(lambda: readiness(second) == (200, ""), 60)
+        second.complete(operation_id, timeout_s=120)
+        os.kill(first.pid, signal.SIGCONT)
+        assert first.listens()
+        until(lambda: readiness(first) == (503, "standby"), 30)
+        assert "the lead is lost" in first.log()
+        assert readiness(second) == (200, "")
+        assert second.listed() == [operation_id]
+        check_package(simulator, "still", operation_id, tmp_path)
+        check_trail(second)
+        second.stop()
+        first.stop()
