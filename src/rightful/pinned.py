@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from rightful.addresses import is_reachable
 from rightful.connection import Connection, parse_bare
 from rightful.errors import Refusal, StorageRefused, StorageUnavailable
+from rightful.leash import NO_LEASH, Leash
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Returns the addresses of a host; raises `OSError` where it has none."""
@@ -106,30 +107,47 @@ class PinnedHost:
         size_bytes: int = 0,
         *,
         within_s: float = math.inf,
+        leash: Leash = NO_LEASH,
     ) -> Answer:
         """Send a request whose body's pieces have `size_bytes` together; return the whole answer, of whatever status.
 
         With `within_s` all of it is over by then, connecting too; the answer has the usual time in any case, however steadily it comes.
+        Once the leash is pulled, it ends with `StorageRefused`.
         """
+        if leash.is_pulled:
+            raise self._cancelled()
         connection = self._take(within_s)
         is_reusable = False
         try:
-            was_sent = self._send(connection, self._head(method, target, headers, size_bytes), body)
-            answered_by_s = time.monotonic() + self._answer_timeout_s
-            if answered_by_s < connection.deadline_s:
-                connection.end_by(answered_by_s, self._answer_timeout_s)
-            bare = self._bare(connection) if was_sent else None
-            if bare is not None:
-                is_reusable = True
-                return bare
-            response = self._begin(connection, method, was_sent=was_sent)
-            answer = Answer(response.status, response.headers, self._read_all(connection, response))
-            if not was_sent and answer.status < 300:  # noqa: PLR2004 - success
-                raise StorageUnavailable(f"{self.origin} answered {answer.status} before it had the whole body", hint="it is tried again")
-            is_reusable = was_sent and not response.will_close
+            with leash.holding(connection):
+                answer, is_reusable = self._converse(connection, method, self._head(method, target, headers, size_bytes), body)
+        except StorageUnavailable as error:
+            if leash.is_pulled:
+                raise self._cancelled() from error
+            raise
+        else:
+            is_reusable &= not leash.is_pulled
             return answer
         finally:
             self._give_back(connection, is_reusable=is_reusable)
+
+    def _cancelled(self) -> StorageRefused:
+        return StorageRefused(f"what is sent to {self.origin} was cancelled", refusal=Refusal.OTHER)
+
+    def _converse(self, connection: Connection, method: str, head: bytes, body: Iterable[bytes | memoryview]) -> tuple[Answer, bool]:
+        """Send a request and return its answer, and whether the connection can be used again."""
+        was_sent = self._send(connection, head, body)
+        answered_by_s = time.monotonic() + self._answer_timeout_s
+        if answered_by_s < connection.deadline_s:
+            connection.end_by(answered_by_s, self._answer_timeout_s)
+        bare = self._bare(connection) if was_sent else None
+        if bare is not None:
+            return bare, True
+        response = self._begin(connection, method, was_sent=was_sent)
+        answer = Answer(response.status, response.headers, self._read_all(connection, response))
+        if not was_sent and answer.status < 300:  # noqa: PLR2004 - success
+            raise StorageUnavailable(f"{self.origin} answered {answer.status} before it had the whole body", hint="it is tried again")
+        return answer, was_sent and not response.will_close
 
     def stream(
         self,

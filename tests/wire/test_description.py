@@ -14,7 +14,7 @@ from tests.wire.world import ANN, BEN, GUEST_PROFILE, TENANT, World, new_locatio
 
 from rightful.graph import csdl
 from rightful.operation import deadline
-from rightful.operation.model import Failure, SourceProgress, SourceState
+from rightful.operation.model import Failure, SourceProgress, SourceState, Written
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z")  # GRAPH-05
@@ -76,6 +76,7 @@ SHOWN = (
     "rightful.deadline",
     "rightful.source",
     "rightful.package",
+    "rightful.left",
     "rightful.exportPreview",
     "rightful.previewedSource",
     "rightful.identifier",
@@ -98,7 +99,9 @@ def opened() -> Any:
         running = one.exports.operations[third.operation_id]
         gdpr, days = deadline.regulations()["gdpr"], deadline.Calendar(dt.UTC)
         failed = one.exports.operations[second.operation_id]
-        one.exports.put(msgspec.structs.replace(failed, deadline=deadline.deadline(failed.submitted_at, gdpr, days)))
+        due = deadline.deadline(failed.submitted_at, gdpr, days)
+        left = Written(prefix=failed.prefix, entries=2, size_bytes=7)
+        one.exports.put(msgspec.structs.replace(failed, deadline=due, left=left))
         extension = deadline.Extension(at=running.submitted_at, reason=deadline.Reason.COMPLEXITY)
         one.exports.put(
             type(running)(

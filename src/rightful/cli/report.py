@@ -48,6 +48,8 @@ def show(operation: Operation, *, as_json: bool) -> None:
     if operation.approval is not None:
         facts.append(("asked by", operation.approval.requested_by))
         facts.append(("decided by", operation.approval.decided_by or ""))
+    if operation.left is not None:
+        facts.append(("left", f"{left_of(operation)}"))
     if operation.package is not None:
         package = operation.package
         facts.append(("package", f"{package.prefix or '/'}: {package.entries} entries, {format_bytes(package.size_bytes)}"))
@@ -76,6 +78,15 @@ def _place_of(operation: Operation) -> Path | None:
     places = {account_folder(AccountLocation(name=name, url=account.url)) / package.prefix for account in accounts}
     there = [place for place in places if place.exists()]
     return there[0] if len(there) == 1 else None
+
+
+def left_of(operation: Operation) -> str:
+    """Say what a failed operation left in its storage location."""
+    left = operation.left
+    if left is None:
+        return ""
+    number = f"{left.entries} {'entry' if left.entries == 1 else 'entries'}, {format_bytes(left.size_bytes)}"
+    return f"{number} below {left.prefix or '/'} in the storage location"
 
 
 def _due_of(operation: Operation) -> str:

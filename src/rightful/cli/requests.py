@@ -9,7 +9,7 @@ from rightful.cli.exits import Exit
 from rightful.cli.follow import follow
 from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit_json, say
-from rightful.cli.report import show, show_all, verdict
+from rightful.cli.report import left_of, show, show_all, verdict
 from rightful.clock import SystemClock
 from rightful.operation.deadline import Reason
 
@@ -82,7 +82,9 @@ def cancel(operation_id: str, *, server: str | None, token_file: Path | None, te
     """End an export; it counts as failed, with the reason `cancelled`."""
     with open_client(current(), server=server, token_file=token_file, tenant=tenant) as client:
         client.cancel(operation_id)
-    return _done(operation_id, "cancelled", f"{operation_id} is cancelled; what was written stays in the storage location")
+        operation, _ = client.operation(operation_id)
+    left = f"; it left {left_of(operation)}, which is deleted where the location allows it" if operation.left is not None else ""
+    return _done(operation_id, "cancelled", f"{operation_id} is cancelled{left}")
 
 
 @command.command("approve")

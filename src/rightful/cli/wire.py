@@ -38,6 +38,14 @@ class PackageLine(msgspec.Struct, frozen=True, kw_only=True):
     manifest_sha256: str = msgspec.field(name="manifestSha256", default="")
 
 
+class LeftLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operation that has failed left in its storage location."""
+
+    prefix: str = ""
+    entries: int = 0
+    size_bytes: int = msgspec.field(name="bytes", default=0)
+
+
 class ApprovalLine(msgspec.Struct, frozen=True, kw_only=True):
     """A second administrator's approval."""
 
@@ -79,6 +87,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     deadline: DeadlineLine | None = None
     sources: tuple[SourceLine, ...] = ()
     package: PackageLine | None = None
+    left: LeftLine | None = None
 
     @property
     def is_ended(self) -> bool:

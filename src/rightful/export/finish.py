@@ -9,6 +9,7 @@ from rightful.clock import Clock
 from rightful.errors import EntryConflict, OperationError, StorageError
 from rightful.export import layout, zipping
 from rightful.export.brought import THERE, Reads, gather
+from rightful.export.cancelling import Leashes, leashed
 from rightful.export.fingerprints import Compared, Fingerprints, Kept
 from rightful.export.identities import Identities
 from rightful.export.putting import Putter, sync_each
@@ -72,6 +73,7 @@ class Finisher:
         identities: Identities,
         trouble: Trouble,
         fingerprints: Fingerprints,
+        leashes: Leashes,
         owner: str,
         side_by_side: SideBySide,
         keys: Mapping[TenantId, SigningKey],
@@ -85,6 +87,7 @@ class Finisher:
         self._identities = identities
         self._trouble = trouble
         self._fingerprints = fingerprints
+        self._leashes = leashes
         self._owner = owner
         self._side_by_side = side_by_side
 
@@ -125,7 +128,8 @@ class Finisher:
         """Yield what is to be put; nothing where the operation cannot be finished."""
         sealed = Sealed(self._sealer, operation.tenant_id, operation.operation_id)
         try:
-            location = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
+            opened = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
+            location = leashed(opened, self._leashes.of(operation.operation_id))
             entries = self._store.entries(operation.operation_id)
             storage = sealed_for(operation, zipping.opened(location, operation.prefix, self._clock), lambda: entries, sealed)
             reads = self._reads(operation, sealed)

@@ -12,6 +12,7 @@ from rightful.config.model import ExportSettings, SourceConfig
 from rightful.connectors.interface import Connector, Partition
 from rightful.errors import ExportError, OperationError, SourceUnavailable, StorageError
 from rightful.export import zipping
+from rightful.export.cancelling import Leashes, leashed
 from rightful.export.estimating import Estimator
 from rightful.export.fingerprints import Fingerprints
 from rightful.export.identities import Identities
@@ -60,6 +61,7 @@ class ReadRunner:
         moments: Moments,
         estimator: Estimator,
         fingerprints: Fingerprints,
+        leashes: Leashes,
         owner: str,
         side_by_side: SideBySide,
         stopping: threading.Event,
@@ -74,6 +76,7 @@ class ReadRunner:
         self._moments = moments
         self._estimator = estimator
         self._fingerprints = fingerprints
+        self._leashes = leashes
         self._owner = owner
         self._side_by_side = side_by_side
         self._stopping = stopping
@@ -192,9 +195,11 @@ class ReadRunner:
                 self._trouble.fail(operation, _GONE, read)
                 continue
             try:
-                location = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
-                opened = zipping.opened(location, operation.prefix, self._clock)
-                storage = sealed_for(operation, opened, partial(self._first, operation), sealed)
+                opened = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
+                leash = self._leashes.of(operation.operation_id)
+                location = leashed(opened, leash)
+                packed = zipping.opened(location, operation.prefix, self._clock)
+                storage = sealed_for(operation, packed, partial(self._first, operation), sealed)
                 is_followed = operation.since is not None or tenant.config.export.compare_days > 0
                 secret = self._secret(operation, sealed) if hashes or is_followed else b""
                 tracker = self._fingerprints.tracker(operation, read, secret, bases) if is_followed else None
@@ -215,6 +220,7 @@ class ReadRunner:
                     entries=known,
                     secret=secret,
                     tracker=tracker,
+                    leash=leash,
                 )
             )
         return states

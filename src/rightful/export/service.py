@@ -13,6 +13,7 @@ from rightful.engines.interface import Engine
 from rightful.errors import Conflict, InvalidRequest, NotFound
 from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
+from rightful.export.cancelling import Remover
 from rightful.export.deadlines import Deadlines, DeadlineWatch
 from rightful.export.interface import Note, SubmitRequest, Unready
 from rightful.export.preview import Preview, preview
@@ -25,7 +26,7 @@ from rightful.faults import describe
 from rightful.identity.model import Caller
 from rightful.ids import OperationId, TenantId
 from rightful.meters import Meters
-from rightful.operation.model import DataPolicyOperation, Failure
+from rightful.operation.model import SUBMIT_AGAIN, DataPolicyOperation, Failure
 from rightful.sealing import Sealer
 from rightful.storage.location import parse_location
 from rightful.storage.registry import Storages
@@ -69,6 +70,7 @@ class Service:
         self._clock = clock
         self._sealer = Sealer(config.seal_key)
         self._settling = ThreadPoolExecutor(_SETTLERS, thread_name_prefix="settle")
+        self._remover = Remover(store, storages, self._sealer, tenants)
         self._readiness = Readiness(store, engine, clock)
         self._trail = trail
         self._approvals = Approvals(store, self._sealer, clock)
@@ -121,6 +123,7 @@ class Service:
         self._work.stop()
         self._engine.stop()
         self._work.estimator.join()
+        self._remover.stop()
         self._storages.close()
         self._settling.shutdown()
         for tenant in self._tenants.values():
@@ -175,10 +178,13 @@ class Service:
         """End an operation as cancelled."""
         if self._store.get(tenant_id, operation_id) is None:
             raise _unknown()
+        written = self._remover.look(operation_id)
         if not self._store.fail(operation_id, _CANCELLED, by=by):
             raise Conflict("the operation has ended", hint="only an operation that has not ended can be cancelled")
         self._engine.cancel(operation_id)
-        self._work.forget(operation_id)
+        leash = self._work.cancel(operation_id)
+        if written is not None:
+            self._remover.remove(written, leash)
 
     def resume(
         self, tenant_id: TenantId, operation_id: OperationId, storage_location: str | None, by: Actor = NOBODY
@@ -202,8 +208,9 @@ class Service:
         resumed = self._store.resume(tenant_id, operation_id, sealed_location=sealed, by=by)
         if resumed is None:
             raise Conflict(
-                "the operation is neither failed nor waiting, or a newer one of the same request has not ended",
-                hint="look at its status; a complete operation needs no resume",
+                "the operation is neither failed nor waiting, a newer one of the same request has not ended,"
+                " or what it had written was deleted when it was cancelled",
+                hint=f"look at its status; a complete operation needs no resume. Else {SUBMIT_AGAIN}",
             )
         self._engine.submit(operation_id)
         return resumed

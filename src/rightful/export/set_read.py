@@ -114,6 +114,7 @@ class SetRead:
             self._begin(header)
             for item in items:
                 self._pause()
+                self._let_go()
                 if not any(state.is_alive for state in self._states):
                     return
                 self._take(item)
@@ -127,6 +128,12 @@ class SetRead:
             for state in self._states:
                 self._finish(state)
         self._outbox.deliver()
+
+    def _let_go(self) -> None:
+        """Drop the reads of operations that were cancelled: the store would say so at their next checkpoint."""
+        for state in self._states:
+            if state.leash.is_pulled:
+                state.is_alive = False
 
     @property
     def _is_spooled(self) -> bool:

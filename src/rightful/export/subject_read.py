@@ -9,6 +9,7 @@ from rightful.connectors.interface import Cursor
 from rightful.export.known import Known, Standing
 from rightful.export.records import ReadRecord, Sealed
 from rightful.export.tracking import Tracker
+from rightful.leash import NO_LEASH, Leash
 from rightful.storage.interface import Storage
 from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Entry, EntryState
 from rightful.subject.model import IdentifiedSubject
@@ -28,6 +29,7 @@ class SubjectRead:
         entries: Sequence[Entry],
         secret: bytes = b"",
         tracker: Tracker | None = None,
+        leash: Leash = NO_LEASH,
     ) -> None:
         """`secret` is the operation's, where the source has a rule that needs it; `tracker` where its fingerprints are wanted."""
         self.operation = operation
@@ -37,6 +39,7 @@ class SubjectRead:
         self.sealed = sealed
         self.secret = secret
         self.tracker = tracker
+        self.leash = leash
         self.is_alive = True
         """Whether it is still ours, and its storage location takes entries."""
         self.record = sealed.open_read(read.sealed_outcome)

@@ -7,6 +7,7 @@ import structlog
 
 from rightful.clock import Clock
 from rightful.config.model import Config
+from rightful.export.cancelling import Leashes
 from rightful.export.estimating import Estimator
 from rightful.export.fingerprints import Fingerprints
 from rightful.export.finish import Finisher
@@ -21,6 +22,7 @@ from rightful.export.side_by_side import SideBySide
 from rightful.export.stopping import Stopping, StoppingClock
 from rightful.export.trouble import Trouble
 from rightful.ids import OperationId, TenantId
+from rightful.leash import Leash
 from rightful.operation.model import SUBMIT_AGAIN, Failure
 from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
@@ -71,6 +73,7 @@ class Work:
         self.fingerprints = Fingerprints(store, sealer, folder)
         self.keeper = Keeper(store, folder, tenants, clock)
         """Has to be started."""
+        self._leashes = Leashes()
         self._reads = ReadRunner(
             store=store,
             storages=storages,
@@ -82,6 +85,7 @@ class Work:
             estimator=self.estimator,
             moments=self._moments,
             fingerprints=self.fingerprints,
+            leashes=self._leashes,
             owner=owner,
             side_by_side=side_by_side,
             stopping=self._stopping,
@@ -94,6 +98,7 @@ class Work:
             identities=self._identities,
             trouble=trouble,
             fingerprints=self.fingerprints,
+            leashes=self._leashes,
             owner=owner,
             side_by_side=side_by_side,
             keys={tenant.id: receipt_key(config, tenant) for tenant in config.tenants},
@@ -125,6 +130,11 @@ class Work:
         self._moments.end()
         for tenant in self._tenants.values():
             tenant.interrupt()
+
+    def cancel(self, operation_id: OperationId) -> Leash | None:
+        """End at once what is being sent for an operation that was cancelled; returns who sends, until that has ended."""
+        self.forget(operation_id)
+        return self._leashes.pull(operation_id)
 
     def forget(self, operation_id: OperationId) -> None:
         """Drop what is kept of an operation that has ended."""

@@ -7,7 +7,7 @@ from rightful.export.preview import Preview, SourcePreview
 from rightful.graph.bodies import STATUS_WORDS, format_time
 from rightful.graph.shapes import GRAPH, OURS, Edm, Property, Shape, Words
 from rightful.operation.deadline import Reason
-from rightful.operation.model import ApprovalState, DataPolicyOperation, Failure, PackageTotals, SourceProgress, SourceState
+from rightful.operation.model import ApprovalState, DataPolicyOperation, Failure, PackageTotals, SourceProgress, SourceState, Written
 from rightful.package.redacting import RuledColumn
 from rightful.subject.model import DataSubject, Reached, Refused, Weakness
 
@@ -130,6 +130,17 @@ PACKAGE: Shape[PackageTotals] = Shape(
     ),
 )
 
+LEFT: Shape[Written] = Shape(
+    namespace=OURS,
+    name="left",
+    doc="What an operation that has failed left in its storage location.",
+    properties=(
+        Property("prefix", Edm.STRING, lambda left: left.prefix, "Where it lies in the container."),
+        Property("entries", Edm.INT64, lambda left: left.entries, "Blobs or files, beside RequestInfo.json."),
+        Property("bytes", Edm.INT64, lambda left: left.size_bytes, "Of all of them."),
+    ),
+)
+
 # GRAPH-02, in the order that answers show them; then ours: SDKs keep properties that they don't know (GRAPH-03).
 OPERATION: Shape[DataPolicyOperation] = Shape(
     namespace=GRAPH,
@@ -234,6 +245,14 @@ OPERATION: Shape[DataPolicyOperation] = Shape(
             PACKAGE,
             lambda operation: operation.package and PACKAGE.show(operation.package),
             "What the package of a complete operation holds.",
+            is_nullable=True,
+            is_left_out=True,
+        ),
+        Property(
+            "left",
+            LEFT,
+            lambda operation: operation.left and LEFT.show(operation.left),
+            "What an operation that has failed left in its storage location; not in lists.",
             is_nullable=True,
             is_left_out=True,
         ),
@@ -390,7 +409,7 @@ PREVIEW: Shape[Preview] = Shape(
     ),
 )
 
-PARTS: tuple[Shape[Any], ...] = (FAILURE, APPROVAL, DEADLINE, SOURCE, PACKAGE, IDENTIFIER, REFUSED, REDACTED, PREVIEWED, PREVIEW)
+PARTS: tuple[Shape[Any], ...] = (FAILURE, APPROVAL, DEADLINE, SOURCE, PACKAGE, LEFT, IDENTIFIER, REFUSED, REDACTED, PREVIEWED, PREVIEW)
 """Every shape without a key."""
 WORDS = (APPROVAL_STATE, EXTENSION_REASON, SOURCE_STATE, WEAKNESS)
 """Every closed list of ours."""

@@ -69,6 +69,15 @@ class PackageTotals(msgspec.Struct, frozen=True, kw_only=True):
     """Empty for packages that were made before there were receipts."""
 
 
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operation that has failed left in its storage location."""
+
+    prefix: str
+    entries: int
+    """Beside RequestInfo.json; one whose put gave no answer is counted, too."""
+    size_bytes: int
+
+
 class ApprovalState(enum.StrEnum):
     """What became of the wish for a second administrator's approval."""
 
@@ -133,6 +142,8 @@ class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
     approval: Approval | None = None
     """None where none was asked for."""
     package: PackageTotals | None = None
+    left: Written | None = None
+    """Of one that has failed, where there is something. Left out by lists, and for ZIP files, whose pieces nobody sees."""
     sources: tuple[SourceProgress, ...] = ()
     """In the configuration's order. Left empty by lists."""
     retry_after_s: int = 0

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from rightful.clock import Clock, SystemClock
 from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.leash import NO_LEASH, Leash
 from rightful.operation.model import SUBMIT_AGAIN
 from rightful.pinned import Answer, PinnedHost
 from rightful.storage.blob_answers import find_error, find_outcome, is_past
@@ -54,6 +55,7 @@ class AzureBlobStorage:
         self._request_numbers = itertools.count()
         self._deadline_s = math.inf
         """When all calls must be over, by the clock's `monotonic`."""
+        self._leash: Leash = NO_LEASH
 
     def __repr__(self) -> str:
         return f"AzureBlobStorage({self._sas.display})"
@@ -114,6 +116,12 @@ class AzureBlobStorage:
         hurried._deadline_s = self._clock.monotonic() + seconds  # noqa: SLF001 - its own class's
         return hurried
 
+    def on(self, leash: Leash) -> Self:
+        """Return the same container, over the same connections, for calls that end when the leash is pulled."""
+        bound = copy.copy(self)
+        bound._leash = leash  # noqa: SLF001 - its own class's
+        return bound
+
     def sync(self) -> None:
         """Do nothing: a blob is durable when the service says 201."""
 
@@ -161,7 +169,7 @@ class AzureBlobStorage:
         is_append: bool = False,
     ) -> Put:
         left_s = self._deadline_s - self._clock.monotonic()
-        answer = self._host.exchange("PUT", target, (*headers, *self._headers()), body, size_bytes, within_s=left_s)
+        answer = self._host.exchange("PUT", target, (*headers, *self._headers()), body, size_bytes, within_s=left_s, leash=self._leash)
         outcome = find_outcome(answer.status, _code(answer))
         if creates and outcome is None and _code(answer) == "AuthorizationPermissionMismatch" and self._is_emulators_overwrite:
             return Put.ALREADY_THERE
@@ -221,16 +229,49 @@ class _Lister(AzureBlobStorage):
                 return
 
 
+class _Remover(AzureBlobStorage):
+    """The ability `Removing`."""
+
+    def remove(self, path: str) -> None:
+        """Delete a blob; needs `d`."""
+        split_entry_path(path)
+        answer = self._host.exchange("DELETE", self._sas.target(path), self._headers())
+        if answer.status not in {202, 404}:
+            raise self._error(answer)
+
+
 class _ReaderAndLister(_Reader, _Lister):
     """Both."""
 
 
-_KINDS = {(False, False): AzureBlobStorage, (True, False): _Reader, (False, True): _Lister, (True, True): _ReaderAndLister}
+class _ReaderAndRemover(_Reader, _Remover):
+    """Both."""
+
+
+class _ListerAndRemover(_Lister, _Remover):
+    """Both."""
+
+
+class _ReaderListerAndRemover(_Reader, _Lister, _Remover):
+    """All three."""
+
+
+_KINDS = {
+    (False, False, False): AzureBlobStorage,
+    (True, False, False): _Reader,
+    (False, True, False): _Lister,
+    (True, True, False): _ReaderAndLister,
+    (False, False, True): _Remover,
+    (True, False, True): _ReaderAndRemover,
+    (False, True, True): _ListerAndRemover,
+    (True, True, True): _ReaderListerAndRemover,
+}
 
 
 def open_container(sas: SasUrl, host: PinnedHost, *, clock: Clock | None = None, block_bytes: int = BLOCK_BYTES) -> AzureBlobStorage:
     """Return a container's storage with the abilities that the SAS does not deny; makes no request."""
-    kind = _KINDS[sas.grants("r") is not False, sas.grants("l") is not False]
+    # Whoever may delete says so: what a stored policy allows is found out by asking, and then it is too late to say what will be left.
+    kind = _KINDS[sas.grants("r") is not False, sas.grants("l") is not False, bool(sas.grants("d"))]
     return kind(sas, host, clock=clock, block_bytes=block_bytes)
 
 

@@ -15,6 +15,8 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from rightful.leash import Leash
+
 
 class Put(enum.Enum):
     """What a `put` found."""
@@ -79,6 +81,24 @@ class Deleting(Protocol):
 
     def delete(self, folder: str) -> None:
         """Delete all visible entries below a folder (without `/` at its end), durably; nothing happens where there is none."""
+        ...
+
+
+@runtime_checkable
+class Removing(Protocol):
+    """The ability to delete single entries."""
+
+    def remove(self, path: str) -> None:
+        """Delete an entry, and the folders that are empty then; nothing happens where there is none."""
+        ...
+
+
+@runtime_checkable
+class Leashed(Protocol):
+    """The ability to end at once what is being sent."""
+
+    def on(self, leash: Leash) -> Storage:
+        """Return the same location for calls that end when the leash is pulled, with `StorageRefused`; it is not to be closed."""
         ...
 
 

@@ -36,7 +36,7 @@ _NO_UNNAMED_FILES = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, err
 class LocalStorage:
     """Entries below one folder, which is made where it is missing. Safe to use from any thread and from several processes.
 
-    Also has the abilities `Reading`, `Listing` and `Deleting`. Once a sync has failed, every later put and sync fails (`is_broken`).
+    Also has the abilities to read, list, delete and remove. Once a sync has failed, every later put and sync fails (`is_broken`).
     """
 
     def __init__(self, root: Path, *, unnamed_files: bool = True) -> None:
@@ -152,6 +152,37 @@ class LocalStorage:
             return
         except OSError as error:
             raise translate(error) from error
+
+    def remove(self, path: str) -> None:
+        """Delete an entry, and the folders above it that are empty then, but for the first."""
+        *parents, name = split_entry_path(path)
+        try:
+            self._unlink("/".join(parents), name)
+            while len(parents) > 1:
+                *above, folder = parents
+                with suppress(OSError):  # something is left in it
+                    self._rmdir("/".join(above), folder)
+                parents = above
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise translate(error) from error
+
+    def _unlink(self, folder: str, name: str) -> None:
+        folder_fd = self._open_folder(folder)
+        try:
+            os.unlink(name, dir_fd=folder_fd)
+            os.fsync(folder_fd)
+        finally:
+            os.close(folder_fd)
+
+    def _rmdir(self, folder: str, name: str) -> None:
+        folder_fd = self._open_folder(folder)
+        try:
+            os.rmdir(name, dir_fd=folder_fd)
+            os.fsync(folder_fd)
+        finally:
+            os.close(folder_fd)
 
     # -- one entry ----------------------------------------------------------------------------------------------------
     def _is_free(self, path: str) -> bool:

@@ -231,6 +231,26 @@ class Delivering(Looking):
 
         return self._file.write(task)
 
+    def working_on(self, operation_id: OperationId) -> ClaimedOperation | None:
+        """Return what work on an operation knows of it."""
+        row = self._file.read(lambda connection: self._one(connection, "working_on", id=operation_id))
+        return None if row is None else rows.claimed_operation(row)
+
+    def begin_removal(self, operation_id: OperationId) -> bool:
+        """Put down that what a failed operation has written is being deleted."""
+        return bool(self._file.write(lambda connection: connection.run(self._sql["begin_removal"], {"id": operation_id})))
+
+    def forget_entries(self, entries: Sequence[Entry]) -> None:
+        """Put down that entries are deleted."""
+
+        def task(connection: Connection) -> None:
+            for entry in entries:
+                parameters = rows.entry_parameters(entry)
+                names = ("operation_id", "source_name", "partition", "number", "revision")
+                connection.run(self._sql["forget_entry"], {name: parameters[name] for name in names})
+
+        self._file.write(task)
+
     def resume(
         self, tenant_id: TenantId, operation_id: OperationId, *, sealed_location: bytes, by: Actor = NOBODY
     ) -> DataPolicyOperation | None:

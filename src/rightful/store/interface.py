@@ -231,6 +231,18 @@ class Store(Protocol):
         """
         ...
 
+    def working_on(self, operation_id: OperationId) -> ClaimedOperation | None:
+        """Return what work on an operation knows of it, location and all; None for one that has ended."""
+        ...
+
+    def begin_removal(self, operation_id: OperationId) -> bool:
+        """Put down that what a failed operation has written is being deleted: it can't be resumed. False where it has not failed."""
+        ...
+
+    def forget_entries(self, entries: Sequence[Entry]) -> None:
+        """Put down that entries of a failed operation are deleted; nothing happens for those that are not there."""
+        ...
+
     # -- fingerprints -------------------------------------------------------------------------------------------------
     def fingerprints(self, tenant_id: TenantId, operation_id: OperationId) -> bytes | None:
         """Return what is kept of a complete operation to compare later ones with; None where nothing is."""

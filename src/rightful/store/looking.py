@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
+import msgspec
+
 from rightful.clock import to_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
-from rightful.operation.model import ApprovalState, DataPolicyOperation, OperationStatus
+from rightful.operation.model import ApprovalState, DataPolicyOperation, OperationStatus, Written
 from rightful.store import listing_sql, rows
 from rightful.store.connection import Connection, Row
 from rightful.store.records import Records
@@ -24,7 +26,12 @@ class Looking(Records):
         if row is None:
             return None
         sources = tuple(rows.source(each) for each in connection.rows(self._sql["sources_of"], {"operation_id": operation_id}))
-        return rows.operation(row, sources, *self._left(connection, row))
+        found = rows.operation(row, sources, *self._left(connection, row))
+        if found.status is not OperationStatus.FAILED or row["prefix"].endswith(".zip/"):  # pieces of a ZIP file are no entries
+            return found
+        left = connection.rows(self._sql["left_of"], {"operation_id": operation_id})[0]
+        written = Written(entries=left["entries"], size_bytes=left["size_bytes"], prefix=row["prefix"])
+        return msgspec.structs.replace(found, left=written) if written.entries else found
 
     def _left(self, connection: Connection, row: Row) -> tuple[int, float | None]:
         """Return Retry-After, and how many seconds are left where that is known."""

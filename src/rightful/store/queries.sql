@@ -201,6 +201,23 @@ UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now)
 RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
   since, 0 AS attempt, NULL AS receipt_before;
 
+-- name: working_on
+-- What work on an operation knows of it, for who is about to cancel it.
+SELECT id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+  since, 0 AS attempt, NULL AS receipt_before FROM operation WHERE id = :id AND status IN ('not_started', 'running');
+
+-- name: begin_removal
+UPDATE operation SET removal = 1 WHERE id = :id AND status = 'failed';
+
+-- name: forget_entry
+DELETE FROM entry WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition AND number = :number
+  AND revision = :revision;
+
+-- name: left_of
+-- What may lie in the storage location of an operation that has failed, beside RequestInfo.json.
+SELECT count(*) AS entries, coalesce(sum(size_bytes), 0) AS size_bytes FROM entry
+WHERE operation_id = :operation_id AND state IN ('staged', 'done', 'superseded') AND NOT (source_name = '' AND number = 0);
+
 -- name: extend_reads
 UPDATE read SET lease_until = :lease_until WHERE owner = :owner AND state = 'leased';
 
@@ -323,7 +340,7 @@ WHERE operation_id = :operation_id AND state <> 'done';
 UPDATE operation SET status = 'running', completed_at = NULL, failure = NULL, sealed_location = :sealed_location, waiting_for = NULL,
   waiting_since = NULL, not_before = 0, started_at = :now, progress_from = progress, progress_from_at = :now, progress_at = NULL
 WHERE id = :id AND tenant_id = :tenant_id AND (status = 'failed' OR (status = 'running' AND waiting_for IS NOT NULL))
-  AND approval IS DISTINCT FROM 'not_given' RETURNING tenant_id, subject_id;
+  AND approval IS DISTINCT FROM 'not_given' AND removal = 0 RETURNING tenant_id, subject_id;
 
 -- name: resume_reads
 UPDATE read SET state = CASE WHEN state = 'held' THEN 'pending' ELSE state END, failures = 0, not_before = 0, alone = 0

@@ -144,6 +144,7 @@ class BlobAccount:
             ("PUT", "blocklist"): _put_block_list,
             ("PUT", "appendblock"): _append,
             ("GET", ""): _get,
+            ("DELETE", ""): _delete,
             ("GET", "list"): self._list,
         }
         operation = operations.get((call.method, call.query.get("comp", "")))
@@ -183,6 +184,11 @@ def _get(call: Call, held: _Container, permissions: frozenset[str]) -> Answer:
     _demand(permissions, "r")
     blob = held.blobs.get(call.path)
     return Answer.refusal(404, "BlobNotFound") if blob is None else Answer(200, body=blob.content)
+
+
+def _delete(call: Call, held: _Container, permissions: frozenset[str]) -> Answer:
+    _demand(permissions, "d")
+    return Answer.refusal(404, "BlobNotFound") if held.blobs.pop(call.path, None) is None else Answer(202)
 
 
 def _put_block_list(call: Call, held: _Container, permissions: frozenset[str]) -> Answer:

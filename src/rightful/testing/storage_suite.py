@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 
 from rightful.errors import EntryConflict, StorageRefused
-from rightful.storage.interface import Listing, Marking, Put, Reading, Storage
+from rightful.storage.interface import Listing, Marking, Put, Reading, Removing, Storage
 from rightful.storage.pieces import joining
 
 _MIB = 1 << 20
@@ -141,6 +141,22 @@ class StorageSuite:
         storage.put(f"dir/{name}", [name.encode()], size_bytes=len(name.encode()))
         storage.sync()
         assert self.content(storage, f"dir/{name}") == name.encode()
+
+    def test_entry_is_removed_alone_and_can_be_put_anew(self) -> None:
+        """Where the storage can remove: once or twice, what is there or never was."""
+        storage = self._new()
+        if not isinstance(storage, Removing):
+            return
+        for path in ("p/a/b/one", "p/a/two"):
+            storage.put(path, [b"x"], size_bytes=1)
+        storage.sync()
+        for path in ("p/a/b/one", "p/a/b/one", "p/none/three"):
+            storage.remove(path)
+        assert self.content(storage, "p/a/b/one") is None
+        assert self.content(storage, "p/a/two") == b"x"
+        assert storage.put("p/a/b/one", [b"other"], size_bytes=5) is Put.WRITTEN
+        storage.sync()
+        assert self.content(storage, "p/a/b/one") == b"other"
 
     def test_listing_is_complete_and_sorted(self) -> None:
         """Where the storage can list: all entries below a prefix, and no others."""

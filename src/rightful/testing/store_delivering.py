@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from rightful.ids import OperationId
-from rightful.operation.model import Failure, OperationStatus, SourceState
+from rightful.operation.model import Failure, OperationStatus, SourceState, Written
 from rightful.operation.status import Event, after
 from rightful.store.interface import Store
 from rightful.store.values import (
@@ -20,6 +20,7 @@ from rightful.store.values import (
 )
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_cases import (
+    CANCELLED,
     LEASE_S,
     OTHER_TENANT,
     OWNER,
@@ -322,3 +323,36 @@ class DeliveringSuite:
     def _finish_reads(self, store: Store) -> None:
         claim = claim_reads(store)
         store.checkpoint([done(read) for read in claim.reads], owner=OWNER)
+
+    def test_who_cancels_learns_what_work_knows_while_the_operation_has_not_ended(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        found = store.working_on(operation_id)
+        assert found is not None
+        assert (found.operation_id, found.sealed_location, found.prefix, found.attempt) == (operation_id, b"sealed", "1/", 0)
+        assert store.fail(operation_id, CANCELLED)
+        assert store.working_on(operation_id) is None
+
+    def test_what_a_failed_operation_left_is_told_until_it_is_deleted(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a")
+        read = claim_reads(store).reads[0]
+        entries = [part(read, number, state) for number, state in enumerate((EntryState.DONE, EntryState.STAGED, EntryState.VOID))]
+        assert store.stage(entries, owner=OWNER, reads=[read]) == ()
+        running = store.get(TENANT, operation_id)
+        assert running is not None
+        assert running.left is None
+        assert not store.begin_removal(operation_id)
+        assert store.fail(operation_id, CANCELLED)
+        failed = store.get(TENANT, operation_id)
+        assert failed is not None
+        assert failed.left == Written(prefix="1/", entries=2, size_bytes=20)
+        assert store.begin_removal(operation_id)
+        assert store.resume(TENANT, operation_id, sealed_location=b"new") is None
+        store.forget_entries(entries[:1])
+        store.forget_entries(entries[:1])
+        less = store.get(TENANT, operation_id)
+        assert less is not None
+        assert less.left == Written(prefix="1/", entries=1, size_bytes=10)
+        store.forget_entries(entries)
+        nothing = store.get(TENANT, operation_id)
+        assert nothing is not None
+        assert nothing.left is None

@@ -64,7 +64,7 @@ class TestSimulatedContainer(StorageSuite):
 
 
 class TestSimulatedReadableContainer(TestSimulatedContainer):
-    permissions = "racwl"
+    permissions = "racwdl"
 
 
 class SimulatedWriteOnly(TestSimulatedContainer):
@@ -88,7 +88,7 @@ class TestSimulatedWriteOnlyContainer(SimulatedWriteOnly):
 
 @pytest.mark.azurite
 class TestAzurite(StorageSuite):
-    permissions = "racwl"
+    permissions = "racwdl"
 
     @pytest.fixture(autouse=True)
     def world(self, azurite: Azurite) -> None:

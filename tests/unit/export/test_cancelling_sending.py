@@ -1,0 +1,162 @@
+"""Cancelling what is being sent: it ends within two seconds, nobody else's does, and what was written is deleted where it may be."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.unit.export.scripted import PEOPLE, ROWS_HEADER, Scripted, batch, yields
+from tests.unit.export.world import TENANT, World
+
+from rightful.clock import SystemClock
+from rightful.config.model import ExportSettings, StorageSettings
+from rightful.errors import Conflict
+from rightful.operation.model import DataPolicyOperation, OperationStatus, Written
+from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
+
+MAIL = "ann@contoso.example"
+
+
+@pytest.fixture
+def simulator() -> Iterator[BlobSimulator]:
+    with BlobSimulator() as one:
+        yield one
+
+
+def world_of(folder: Path, simulator: BlobSimulator, *, rows: int = 1, export: ExportSettings | None = None) -> World:
+    source = Scripted(yields(ROWS_HEADER, *(batch((number, MAIL, 0)) for number in range(rows))))
+    allowed = StorageSettings(allow=(simulator.host,))
+    world = World(folder, PEOPLE, {"orders": source}, storage=allowed, export=export)
+    world.clock.advance((SystemClock().now() - world.clock.now()) / timedelta(seconds=1))  # the simulator's SAS know the real time
+    return world
+
+
+def wait(condition: Callable[[], bool], timeout_s: float = 10.0) -> float:
+    begun = time.monotonic()
+    while not condition():
+        assert time.monotonic() - begun < timeout_s
+        time.sleep(0.01)
+    return time.monotonic() - begun
+
+
+def names(simulator: BlobSimulator, operation: DataPolicyOperation) -> set[str]:
+    return {path.removeprefix(operation.prefix) for path in simulator.blobs("container") if path.startswith(operation.prefix)}
+
+
+def asked(simulator: BlobSimulator, name: str) -> int:
+    return sum(name in request.path for request in simulator.requests)
+
+
+@pytest.mark.parametrize("name", ["part-", "manifest-sha256"], ids=["in a read", "while it is finished"])
+def test_put_to_a_storage_that_hangs_ends_within_two_seconds(tmp_path: Path, simulator: BlobSimulator, name: str) -> None:
+    world = world_of(tmp_path, simulator)
+    operation = world.submit("1", simulator.sas_url("container", "c"))
+    simulator.fail(Fault(breaks=Break.TIMEOUT), path=name, times=1 << 60)
+    if name != "part-":
+        assert world.step()
+    working = threading.Thread(target=world.step)
+    working.start()
+    wait(lambda: asked(simulator, name) > 0)
+    world.service.cancel(TENANT, operation.operation_id)
+    assert wait(lambda: not working.is_alive()) < 2.0
+    asked_before = len(simulator.requests)
+    world.run(patience_s=120)
+    assert len(simulator.requests) == asked_before  # nothing more is sent
+    ended = world.get(operation)
+    assert ended.failure is not None
+    assert (ended.failure.code, ended.waiting_for) == ("cancelled", None)
+    assert ended.left is not None
+    assert ended.left.entries >= 1  # it is not known whether it arrived
+
+
+def test_others_of_the_same_set_and_host_go_on(tmp_path: Path, simulator: BlobSimulator) -> None:
+    world = world_of(tmp_path, simulator)
+    first, second = (world.submit(person, simulator.sas_url("container", "c")) for person in ("1", "2"))
+    simulator.fail(Fault(breaks=Break.TIMEOUT), path=f"{first.prefix}data", times=1 << 60)
+    working = threading.Thread(target=world.step)
+    working.start()
+    wait(lambda: asked(simulator, f"{first.prefix}data") > 0)
+    world.service.cancel(TENANT, first.operation_id)
+    assert wait(lambda: not working.is_alive()) < 2.0
+    assert world.get(second).waiting_for is None
+    world.run()
+    assert world.get(second).status is OperationStatus.COMPLETE
+
+
+def cancelled_half_way(world: World, simulator: BlobSimulator, permissions: str) -> DataPolicyOperation:
+    operation = world.submit("1", simulator.sas_url("container", permissions))
+    assert world.step()
+    assert len(names(simulator, operation)) > 1
+    world.service.cancel(TENANT, operation.operation_id)
+    return operation
+
+
+def test_what_was_written_is_deleted_where_the_sas_allows_it(tmp_path: Path, simulator: BlobSimulator) -> None:
+    world = world_of(tmp_path, simulator)
+    operation = cancelled_half_way(world, simulator, "cd")
+    wait(lambda: names(simulator, operation) == {"RequestInfo.json"})
+    wait(lambda: world.get(operation).left is None)
+    with pytest.raises(Conflict, match="was deleted"):
+        world.service.resume(TENANT, operation.operation_id, simulator.sas_url("container", "cd"))
+    again = world.submit("1", simulator.sas_url("container", "cd"))
+    world.run(patience_s=60)
+    assert world.get(again).status is OperationStatus.COMPLETE
+
+
+def test_what_was_written_is_told_where_it_cannot_be_deleted_and_a_resume_goes_on_with_it(tmp_path: Path, simulator: BlobSimulator) -> None:
+    world = world_of(tmp_path, simulator)
+    operation = cancelled_half_way(world, simulator, "c")
+    world.service._remover.stop()
+    left = world.get(operation).left
+    parts = names(simulator, operation) - {"RequestInfo.json"}
+    size = sum(len(simulator.blobs("container")[operation.prefix + name]) for name in parts)
+    assert left == Written(prefix=operation.prefix, entries=len(parts), size_bytes=size)
+    world.service.resume(TENANT, operation.operation_id, simulator.sas_url("container", "c"))
+    world.run(patience_s=60)
+    assert world.get(operation).status is OperationStatus.COMPLETE
+    assert world.get(operation).left is None
+
+
+def test_deleting_that_is_refused_half_way_leaves_what_is_told(tmp_path: Path, simulator: BlobSimulator) -> None:
+    world = world_of(tmp_path, simulator)
+    operation = world.submit("1", simulator.sas_url("container", "cd"))
+    assert world.step()
+    parts = names(simulator, operation) - {"RequestInfo.json"}
+    simulator.fail(Fault.status(403, "AuthorizationFailure"), path="part-", times=1 << 60)
+    world.service.cancel(TENANT, operation.operation_id)
+    world.service._remover.stop()
+    assert names(simulator, operation) - {"RequestInfo.json"} >= {name for name in parts if "part-" in name}
+    left = world.get(operation).left
+    assert left is not None
+    assert left.entries == len(names(simulator, operation)) - 1
+
+
+def test_what_was_written_to_a_folder_is_deleted_and_no_folder_is_left_empty(tmp_path: Path) -> None:
+    source = Scripted(yields(ROWS_HEADER, batch((1, MAIL, 0))))
+    world = World(tmp_path, PEOPLE, {"orders": source})
+    operation = world.submit("1")
+    assert world.step()
+    assert list(world.package(operation).rglob("part-*"))
+    world.service.cancel(TENANT, operation.operation_id)
+    wait(lambda: [path.name for path in world.package(operation).rglob("*")] == ["RequestInfo.json"])
+    wait(lambda: world.get(operation).left is None)
+
+
+def test_read_of_one_that_is_cancelled_is_broken_off_at_its_next_item(tmp_path: Path, simulator: BlobSimulator) -> None:
+    taken: list[int] = []
+
+    def script(_subjects: object, _cursor: object) -> Iterator[object]:
+        yield ROWS_HEADER
+        for number in range(100):
+            taken.append(number)
+            if number == 3:
+                world.service.cancel(TENANT, operation.operation_id)
+            yield batch((number, MAIL, 0))
+
+    world = World(tmp_path, PEOPLE, {"orders": Scripted(script)}, storage=StorageSettings(allow=(simulator.host,)))  # type: ignore[arg-type]
+    world.clock.advance((SystemClock().now() - world.clock.now()) / timedelta(seconds=1))
+    operation = world.submit("1", simulator.sas_url("container", "c"))
+    assert world.step()
+    assert taken == [0, 1, 2, 3]
