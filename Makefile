@@ -2,8 +2,9 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+LOCK := -q --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help demo setup test soak test-sdk check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age prometheus test-office
+.PHONY: help demo setup test soak test-sdk test-container sbom locks check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age prometheus test-office
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -103,6 +104,22 @@ test-office: .venv/dev ## Open CSV parts in LibreOffice (250 MB, once; then `mak
 	  echo "Installing LibreOffice (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
 	  libreoffice-calc-nogui >/dev/null; }
 	@$(BIN)/pytest tests/office $(ARGS)
+
+test-container: .venv/dev ## Build the image and use it, as root (Debian's buildah, once; then `make test` does too)
+	@command -v buildah >/dev/null && command -v debootstrap >/dev/null || { \
+	  echo "Installing buildah (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+	  buildah debootstrap >/dev/null; }
+	@$(BIN)/pytest tests/container $(ARGS)
+
+sbom: .venv/dev ## Write what an installation consists of: rightful.cdx.json, with all extras rightful-extras.cdx.json
+	@$(BIN)/python deploy/sbom.py runtime > rightful.cdx.json
+	@$(BIN)/python deploy/sbom.py extras > rightful-extras.cdx.json
+
+locks: .venv/uv ## Renew the lock files from pyproject.toml, as far as versions may stay as they are
+	@$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements/runtime.lock
+	@$(BIN)/uv pip compile $(LOCK) --extra dev pyproject.toml -o requirements/dev.lock
+	@$(BIN)/uv pip compile $(LOCK) $(foreach extra,delta iceberg mysql object-stores otel postgres sftp sqlalchemy,--extra $(extra)) -c requirements/dev.lock \
+	  pyproject.toml -o requirements/extras.lock
 
 check: .venv/dev ## Format, lint, types, layers, docs
 	@$(BIN)/ruff format --check --quiet .

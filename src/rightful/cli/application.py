@@ -17,7 +17,7 @@ import click
 from rightful import __version__
 from rightful.cli.exits import Exit
 from rightful.cli.invocation import Invocation, global_options
-from rightful.cli.output import say, show_error
+from rightful.cli.output import emit, emit_json, say, show_error
 from rightful.errors import ExportError
 from rightful.redaction import redact
 
@@ -75,9 +75,23 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _show_version(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:  # noqa: FBT001 - click's signature
+    """Show the version; with `--json` those of Python and the libraries too."""
+    if not is_asked or context.resilient_parsing:
+        return
+    invocation = context.find_object(Invocation)
+    if invocation is not None and invocation.as_json:
+        from rightful.versions import installed  # noqa: PLC0415 - looks through what is installed
+
+        emit_json(installed())
+    else:
+        emit(f"rightful {__version__}")
+    context.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @global_options
-@click.version_option(__version__, message="rightful %(version)s")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version and exit.")
 def command() -> None:
     """Answer data subject requests: find a person's data in every system, deliver a verified package.
 
