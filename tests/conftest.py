@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.servers.oidc_provider",
     "tests.servers.postgres",
     "tests.servers.s3",
+    "tests.servers.gcs",
     "tests.servers.sftp",
     "tests.servers.scim",
     "tests.servers.slapd",

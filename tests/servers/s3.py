@@ -13,6 +13,7 @@ from tests.servers.port import free_port
 from tests.servers.process import wait_for
 
 _START_TIMEOUT_S = 60.0
+_SIGNED = {"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request"}
 
 
 class S3Server:
@@ -31,15 +32,22 @@ class S3Server:
     def put(self, bucket: str, key: str, content: bytes) -> None:
         assert self._call("PUT", f"/{bucket}/{quote(key)}", content) == 200
 
+    def get(self, bucket: str, target: str) -> bytes:
+        """Return what is answered for a path, or a question, below a bucket."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", f"/{bucket}/{target}" if not target.startswith("?") else f"/{bucket}{target}", headers=_SIGNED)
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
     def delete(self, bucket: str, key: str) -> None:
         assert self._call("DELETE", f"/{bucket}/{quote(key)}") == 204
 
     def _call(self, method: str, target: str, content: bytes = b"") -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(
-                method, target, body=content, headers={"Authorization": "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/s3/aws4_request"}
-            )
+            connection.request(method, target, body=content, headers=_SIGNED)
             answer = connection.getresponse()
             answer.read()
             return answer.status

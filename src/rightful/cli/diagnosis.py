@@ -25,7 +25,8 @@ from rightful.export.runtime import build_connector, build_directory
 from rightful.package.label import unstated
 from rightful.redaction import redact
 from rightful.storage.location import AccountLocation
-from rightful.storage.registry import account_folder
+from rightful.storage.object_account import is_object_url
+from rightful.storage.registry import account_folder, open_bucket
 from rightful.store import sqlite_state
 from rightful.store.place import Shared, place_of
 
@@ -82,8 +83,16 @@ def _tenant_checks(config: Config, tenant: TenantConfig) -> Iterator[tuple[str, 
         yield f"{tenant.name}: source {source.name}", lambda source=source: _source(config, tenant, source)  # type: ignore[misc]  # bound now
     yield f"{tenant.name}: statement", lambda: _statement(tenant)
     for name, account in tenant.storage.accounts.items():
-        folder = account_folder(AccountLocation(name=name, url=account.url))
-        yield f"{tenant.name}: account {name}", lambda folder=folder: _writable(folder)  # type: ignore[misc]  # bound now
+        location = AccountLocation(name=name, url=account.url, access=account.access)
+        yield f"{tenant.name}: account {name}", lambda location=location: _account(location)  # type: ignore[misc]  # bound now
+
+
+def _account(location: AccountLocation) -> str:
+    if not is_object_url(location.url):
+        return _writable(account_folder(location))
+    with closing(open_bucket(location)) as bucket:
+        bucket.check()
+    return "takes entries, replaces none, and gives them back"
 
 
 def _directory(config: Config, tenant: TenantConfig) -> str:

@@ -15,6 +15,7 @@ from rightful.clock import SystemClock, nanoseconds_of
 from rightful.operation.model import SUBMIT_AGAIN
 from rightful.redaction import printable
 from rightful.storage.location import AccountLocation
+from rightful.storage.object_account import is_object_url
 from rightful.storage.registry import account_folder
 
 _DAY_NS = 86_400 * 10**9
@@ -75,6 +76,7 @@ def _place_of(operation: Operation) -> Path | None:
         return None
     name = operation.storage_location or ""
     accounts = [account for tenant in config.tenants if (account := tenant.storage.accounts.get(name)) is not None]
+    accounts = [account for account in accounts if not is_object_url(account.url)]
     places = {account_folder(AccountLocation(name=name, url=account.url)) / package.prefix for account in accounts}
     there = [place for place in places if place.exists()]
     return there[0] if len(there) == 1 else None

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -21,8 +21,9 @@ from rightful.package.readers import PackageReader, ReadableStorage, StorageRead
 from rightful.package.request_info import PATH as REQUEST_INFO_PATH
 from rightful.package.verify import PackageState, Verification, verify
 from rightful.storage.interface import Listing, Reading, Storage
-from rightful.storage.location import StoragePolicy
-from rightful.storage.registry import Storages
+from rightful.storage.location import AccountLocation, StoragePolicy
+from rightful.storage.object_account import AccountAccess, account_problems, is_object_url
+from rightful.storage.registry import Storages, open_bucket
 from rightful.storage.sas import SasUrl, parse_sas_url
 
 _FILE_URL = "file://"
@@ -53,7 +54,8 @@ def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
     """Check a package: what is missing, extra or changed.
 
     PACKAGE is a folder, a ZIP file of one, the folder that a ZIP file was delivered to, a file:// address of these, the SAS URL of a
-    container that may be read and listed, or - to read that URL from stdin. Exits with 0 where the package is whole, with 1 where it is
+    container that may be read and listed, or - to read that URL from stdin, or the address of a bucket (s3://…, gs://…), which is reached
+    as an account of --config that it belongs to, or as the environment says. Exits with 0 where the package is whole, with 1 where it is
     damaged, with 3 where it is not finished, or sealed and a key was given: who signed it shows only once it is opened. Where --config
     names the service's configuration, its audit trail records the check, also one that breaks off.
     """
@@ -105,6 +107,12 @@ def open_package(package: str, prefix: str) -> Iterator[PackageReader]:
         with open_local(Path(text) / prefix if prefix else Path(text)) as reader:
             yield reader
         return
+    if is_object_url(text):
+        with closing(open_bucket(_account_of(text))) as bucket:
+            found = StorageReader(bucket, prefix or _find_prefix(bucket))
+            _refuse_packed(found)
+            yield found
+        return
     sas = parse_sas_url(text)
     storages = Storages()
     try:
@@ -114,6 +122,17 @@ def open_package(package: str, prefix: str) -> Iterator[PackageReader]:
         yield found
     finally:
         storages.close()
+
+
+def _account_of(url: str) -> AccountLocation:
+    """Return how a bucket is reached: as an account of the configuration that it belongs to, else as the environment says."""
+    if problem := next(account_problems(url, AccountAccess()), None):
+        raise click.BadParameter(f"{problem[1]}: {problem[2]}", param_hint="'PACKAGE'")
+    tenants = current().config.tenants if current().config_path is not None else ()
+    accounts = [account for tenant in tenants for account in tenant.storage.accounts.values()]
+    place = f"{url.rstrip('/')}/"
+    known = next((account.access for account in accounts if place.startswith(f"{account.url.rstrip('/')}/")), AccountAccess())
+    return AccountLocation(name=url, url=url, access=known)
 
 
 def parse_key(text: str) -> PublicKey:

@@ -18,6 +18,7 @@ from rightful.package.forms import Form
 from rightful.package.label import Label, StatementSettings
 from rightful.package.ledger import LeakMode
 from rightful.package.schema import TAKING, Redaction
+from rightful.storage.object_account import AccountAccess
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _SQLITE = "sqlite:///"
@@ -220,7 +221,10 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """A storage account that callers name instead of sending a SAS URL (GRAPH-23)."""
 
     url: str
-    """`file:///…`: a local folder."""
+    """`file:///…`: a local folder. `s3://bucket/prefix`, `gs://bucket/prefix`: a bucket of S3 (or of what speaks like it) or of Google
+    Cloud Storage."""
+    access: AccountAccess = AccountAccess()
+    """How a bucket is reached; nothing of it is for local folders."""
 
 
 class StorageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
@@ -14,6 +15,7 @@ import msgspec
 from rightful import language
 from rightful.config.deadlines import check_deadlines
 from rightful.config.model import (
+    AccountSettings,
     DeadlineSettings,
     DirectoryConfig,
     ExportSettings,
@@ -36,6 +38,7 @@ from rightful.package.label import StatementSettings
 from rightful.redaction import printable, redact
 from rightful.setting_problem import SettingPath, SettingProblem
 from rightful.storage.allow import parse_rule
+from rightful.storage.object_account import account_problems, is_object_url
 
 SEAL_KEY_DIGITS = 64
 
@@ -299,21 +302,27 @@ def _check_storage(storage: StorageSettings, setting: str, complain: Complain) -
                 "write HOST, *.HOST or HOST:PORT, without https://; then /CONTAINER or /BEGINNING*",
             )
     for name, account in storage.accounts.items():
-        here = join(f"{setting}.accounts", name)
-        if not _ACCOUNT_NAME.match(name):
-            complain(here, "is no account name", "use letters, digits, - and _, at most 63")
-        parts = _split(account.url)
-        if (
-            not account.url.startswith("file:///")
-            or parts is None
-            or parts.netloc
-            or not parts.path.strip("/")
-            or parts.query
-            or parts.fragment
-        ):
-            complain(f"{here}.url", "is not an absolute folder", "write file:/// and the folder, for instance file:///var/exports")
+        _check_account(name, account, join(f"{setting}.accounts", name), complain)
     if not storage.allow and not storage.accounts:
-        complain(setting, "allows no storage location at all", "name hosts in `allow` or folders in `accounts`")
+        complain(setting, "allows no storage location at all", "name hosts in `allow`, or folders and buckets in `accounts`")
+
+
+def _check_account(name: str, account: AccountSettings, here: str, complain: Complain) -> None:
+    if not _ACCOUNT_NAME.match(name):
+        complain(here, "is no account name", "use letters, digits, - and _, at most 63")
+    if is_object_url(account.url):
+        for at, message, hint in account_problems(account.url, account.access):
+            complain(f"{here}.{at}", message, hint)
+        if find_spec("obstore") is None:
+            complain(f"{here}.url", "needs the library obstore, which is not installed", "install rightful[object-stores]")
+        return
+    if account.access.given:
+        complain(f"{here}.access", "is not used at this address", "leave it out, or correct url")
+    parts = _split(account.url)
+    is_folder = account.url.startswith("file:///") and parts is not None and not (parts.netloc or parts.query or parts.fragment)
+    if not is_folder or parts is None or not parts.path.strip("/"):
+        what = "is neither an absolute folder nor a bucket"
+        complain(f"{here}.url", what, "write file:///var/exports, s3://bucket/prefix or gs://bucket/prefix")
 
 
 # -- directory and sources ------------------------------------------------------------------------------------------------

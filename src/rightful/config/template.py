@@ -181,9 +181,21 @@ tenants:
       checks: standard
       @ storage.allow
       allow: ["*.blob.core.windows.net"]
-      # Folders that callers name instead of a SAS URL.
+      # Folders and buckets that callers name instead of a SAS URL.
       @ storage.accounts
       @in storage.accounts.NAME.url
+      @in storage.accounts.NAME.access
+      @in storage.accounts.NAME.access.endpoint
+      @in storage.accounts.NAME.access.region
+      @in storage.accounts.NAME.access.access_key_id
+      @in storage.accounts.NAME.access.secret_access_key
+      @in storage.accounts.NAME.access.session_token
+      @in storage.accounts.NAME.access.service_account
+      @in storage.accounts.NAME.access.ca
+      # Or: storage: {accounts: {Bucket: {url: "s3://contoso-exports/dsr", access: {region: eu-central-1, access_key_id: ID}}}}
+      # Or: storage: {accounts: {Bucket: {url: "s3://exports", access: {secret_access_key: "${SECRET}", session_token: "${TOKEN}"}}}}
+      # Or: storage: {accounts: {Bucket: {url: "s3://exports", access: {endpoint: "https://s3.contoso.example", ca: {file: ca.pem}}}}}
+      # Or: storage: {accounts: {Bucket: {url: "gs://contoso-exports/dsr", access: {service_account: {file: exporter.json}}}}}
       accounts:
         LocalExports: {url: <exports>}
 

@@ -38,6 +38,7 @@ class TenantRuntime:
             checks=tenant.storage.checks,
             allow=tenant.storage.allow,
             accounts={name: account.url for name, account in tenant.storage.accounts.items()},
+            access={name: account.access for name, account in tenant.storage.accounts.items() if account.access.given},
             needs_write=tenant.export.layout == "zip",
         )
 

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from rightful.storage.allow import find_rule
+from rightful.storage.object_account import AccountAccess
 from rightful.storage.sas import SasUrl, parse_sas_url, refuse
 
 
@@ -21,7 +22,9 @@ class StoragePolicy(msgspec.Struct, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ("*.blob.core.windows.net",)
     """Entries that `storage.allow` describes."""
     accounts: dict[str, str] = {}
-    """Named accounts: `file:///absolute/path`."""
+    """Named accounts: `file:///absolute/path`, `s3://bucket/prefix`, `gs://bucket/prefix`."""
+    access: dict[str, AccountAccess] = {}
+    """How those of them are reached that are buckets."""
     needs_write: bool = False
     """Whether the right to create is too little: a package as one ZIP file is put together from pieces."""
 
@@ -54,6 +57,7 @@ class AccountLocation(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     url: str
+    access: AccountAccess = AccountAccess()
 
     @property
     def text(self) -> str:
@@ -78,7 +82,10 @@ _ACCOUNT_KEY = "account:"
 
 def account_url(container_key: str, policy: StoragePolicy) -> str:
     """Return where the account lies now that a `container_key` names; empty where it names a container, or no account any more."""
-    return policy.accounts.get(container_key.removeprefix(_ACCOUNT_KEY), "") if container_key.startswith(_ACCOUNT_KEY) else ""
+    if not container_key.startswith(_ACCOUNT_KEY):
+        return ""
+    name = container_key.removeprefix(_ACCOUNT_KEY)
+    return " ".join(filter(None, (policy.accounts.get(name, ""), policy.access.get(name, AccountAccess()).endpoint)))
 
 
 _PERMISSIONS_CODE = "StorageLocationNeedsWriteAddPermissions"
@@ -109,7 +116,7 @@ def find_location(value: object, policy: StoragePolicy) -> Location:
     if not isinstance(value, str) or not value:
         raise refuse("storageLocation is missing or not a string", hint="give the SAS URL of a blob container, or a storage account's name")
     if value in policy.accounts:
-        return AccountLocation(name=value, url=policy.accounts[value])
+        return AccountLocation(name=value, url=policy.accounts[value], access=policy.access.get(value, AccountAccess()))
     if "://" not in value:
         raise refuse(
             "storageLocation is neither an absolute https URL nor a storage account that this service knows",

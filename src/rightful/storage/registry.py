@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from weakref import WeakSet
 
@@ -15,7 +16,11 @@ from rightful.storage.azure_blob import AzureBlobStorage, open_container
 from rightful.storage.interface import Storage
 from rightful.storage.local import LocalStorage
 from rightful.storage.location import AccountLocation, ContainerLocation, StoragePolicy, find_location
+from rightful.storage.object_account import AccountAccess, bucket_of, is_object_url
 from rightful.storage.sas import refuse
+
+if TYPE_CHECKING:
+    from rightful.storage.object_storage import ObjectStorage
 
 _MOST_CONTAINERS = 256
 _FOLDER_URL = "file:///"
@@ -36,6 +41,7 @@ class Storages:
         self._containers: OrderedDict[tuple[str, bool], AzureBlobStorage] = OrderedDict()
         self._ever_opened: WeakSet[AzureBlobStorage] = WeakSet()
         self._folders: dict[Path, LocalStorage] = {}
+        self._buckets: dict[tuple[str, AccountAccess], Storage] = {}
 
     def open(self, location_text: str, policy: StoragePolicy) -> Storage:
         """Open a location that `parse_location` accepted before, by its `text`. No request is made.
@@ -52,13 +58,20 @@ class Storages:
     def close(self) -> None:
         """Close all; what was not synced is dropped, what waits for a container waits no longer."""
         with self._lock:
-            opened: list[Storage] = [*self._ever_opened, *self._folders.values()]
+            opened: list[Storage] = [*self._ever_opened, *self._folders.values(), *self._buckets.values()]
             self._containers.clear()
             self._folders.clear()
+            self._buckets.clear()
         for storage in opened:
             storage.close()
 
     def _open_account(self, location: AccountLocation) -> Storage:
+        if is_object_url(location.url):
+            with self._lock:
+                key = location.url, location.access
+                bucket = self._buckets.get(key) or open_bucket(location)
+                self._buckets[key] = bucket
+            return bucket
         root = account_folder(location)
         with self._lock:
             storage = self._folders.get(root)
@@ -86,6 +99,23 @@ class Storages:
         storage = open_container(sas, host, clock=self._clock)
         self._ever_opened.add(storage)
         return storage
+
+
+def open_bucket(location: AccountLocation) -> "ObjectStorage":
+    """Open an account that is a bucket.
+
+    Raises:
+        StorageRefused: the library for it is not installed, or it is not what its store takes.
+    """
+    try:
+        from rightful.storage.object_storage import ObjectStorage  # noqa: PLC0415 - needs an optional library
+    except ModuleNotFoundError as error:
+        raise StorageRefused(
+            f"the storage account {location.name} needs the library {error.name}, which is not installed",
+            refusal=Refusal.MISSING,
+            hint="install rightful[object-stores]",
+        ) from error
+    return ObjectStorage(bucket_of(location.url), location.access)
 
 
 def account_folder(location: AccountLocation) -> Path:

@@ -13,6 +13,7 @@ from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused
 from rightful.storage.interface import Listing, Marking, Reading
 from rightful.storage.local import LocalStorage
 from rightful.storage.location import StoragePolicy
+from rightful.storage.object_account import AccountAccess
 from rightful.storage.registry import Storages, probe_error
 
 
@@ -114,7 +115,8 @@ def test_container_has_the_abilities_that_its_sas_gives(sp: str, reads: bool, li
     [
         ("Gone", StoragePolicy()),
         (url(), StoragePolicy(allow=())),
-        ("A", StoragePolicy(accounts={"A": "s3://bucket"})),
+        ("A", StoragePolicy(accounts={"A": "ftp://server/share"})),
+        ("A", StoragePolicy(accounts={"A": "gs://bucket"}, access={"A": AccountAccess(service_account="sig")})),
         ("A", StoragePolicy(accounts={"A": "file://server/share"})),
         ("A", StoragePolicy(accounts={"A": "file:exports"})),
     ],
@@ -142,3 +144,16 @@ def test_location_that_is_no_longer_allowed_is_refused(text: str, policy: Storag
 def test_failed_probe_has_the_documented_code(error: StorageError, checks: str, expected: str) -> None:  # GRAPH-42 and the table before it
     refused = probe_error(error, StoragePolicy(checks="strict" if checks == "strict" else "standard"))
     assert (refused.code, refused.target, refused.http_status) == (expected, "storageLocation", 400)
+
+
+def test_buckets_are_shared_by_who_reaches_them_alike() -> None:
+    access = {"A": AccountAccess(region="eu-1"), "B": AccountAccess(region="eu-1"), "C": AccountAccess(region="eu-2")}
+    policy = StoragePolicy(accounts=dict.fromkeys(access, "s3://bucket/prefix"), access=access)
+    storages = Storages()
+    storage = storages.open("A", policy)
+    assert storages.open("B", policy) is storage
+    assert storages.open("C", policy) is not storage
+    assert storage.properties.is_remote
+    assert isinstance(storage, Reading)
+    assert isinstance(storage, Listing)
+    storages.close()

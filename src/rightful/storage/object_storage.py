@@ -1,0 +1,308 @@
+"""A bucket of S3 or Google Cloud Storage as a storage location, by obstore with its own retries off.
+
+How: what is small is one put that creates or does nothing (S3: `If-None-Match: *`, Google: `x-goog-if-generation-match: 0`). What is large
+goes up in blocks under a name of its own below `.rightful/`, and is copied to its place by the store itself, on the same condition: obstore
+cannot state that for an upload in blocks. An upload that breaks is aborted; what a killed process left below `.rightful/` is deleted by a
+later one. So an entry is visible whole or not at all, and nothing is ever replaced.
+"""
+
+import os
+import secrets
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import GCSStore, S3Store
+
+from rightful.errors import Refusal, StorageRefused, StorageUnavailable
+from rightful.storage.body import exactly
+from rightful.storage.entry_path import split_entry_path
+from rightful.storage.feeding import feed_all
+from rightful.storage.interface import Properties, Put
+from rightful.storage.object_account import AccountAccess, Bucket
+from rightful.storage.object_errors import ABSENT, conflict, status_of, translate
+
+if TYPE_CHECKING:  # it exists for type checkers alone
+    from obstore import ObjectMeta
+
+_MIB = 1 << 20
+_SMALL_BYTES = 16 * _MIB
+"""Up to here an entry is in memory while it is put."""
+_BLOCK_BYTES = 16 * _MIB
+"""S3 takes 10,000 of them, and copies 5 GiB at once."""
+_BLOCKS_AT_ONCE = 2
+_CHUNK_BYTES = _MIB
+_PAGE = 1000
+_HIDDEN = ".rightful"
+_LEFT_AFTER = timedelta(days=3)
+"""No upload takes so long."""
+_LARGEST = {"s3": 5 << 30, "gs": 5 << 40}
+_DEFAULT_REGION = "us-east-1"
+_REGIONS = frozenset({"AWS_REGION", "AWS_DEFAULT_REGION"})
+_FAULTS = (BaseError, OSError, ValueError)
+_UNREADABLE = frozenset({401, 403})
+
+
+class ObjectStorage:
+    """Entries below a prefix of one bucket; safe to use from any thread.
+
+    Also has the abilities `Reading`, `Listing`, `Deleting` and `Hurrying`.
+    """
+
+    def __init__(self, bucket: Bucket, access: AccountAccess, *, timeout_s: float = 0.0) -> None:
+        """Open it; no request is made. Raises `StorageRefused` where what is configured cannot be."""
+        self._bucket = bucket
+        self._access = access
+        self._store = _open(bucket, access, timeout_s)
+        self._tidying = threading.Lock()
+        self._is_tidy = False
+        there = access.endpoint or bucket.scheme
+        self._properties = Properties(max_entry_bytes=_LARGEST[bucket.scheme], is_remote=True, origin=f"{there}/{bucket.name}")
+
+    def __repr__(self) -> str:
+        return f"ObjectStorage({self._bucket.scheme}://{self._bucket.name}/{self._bucket.prefix})"
+
+    @property
+    def properties(self) -> Properties:
+        """What the store can do."""
+        return self._properties
+
+    def within(self, seconds: float) -> Self:
+        """Return the same location for requests that take no longer."""
+        return type(self)(self._bucket, self._access, timeout_s=seconds)
+
+    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
+        """Create an entry; compare with what lies at the path, if anything does and may be read."""
+        key = self._key(path)
+        checked = exactly(chunks, size_bytes)
+        if size_bytes <= _SMALL_BYTES:
+            return self._put_small(key, b"".join(checked))
+        there = self._size(key)
+        if there is not None:
+            return self._compare(key, checked, there, size_bytes)
+        return self._put_large(key, checked, size_bytes)
+
+    def sync(self) -> None:
+        """Do nothing: what a store says it has, it has."""
+
+    def close(self) -> None:
+        """Do nothing: connections end with the last who uses them."""
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield an entry's content in chunks of at most 1 MiB."""
+        yield from self._content(self._key(path))
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield (path, size in bytes) of every entry, sorted by path, as stores list them."""
+        folder = prefix.rpartition("/")[0]
+        for meta in self._list(f"{self._bucket.prefix}{folder}"):
+            path = meta["path"][len(self._bucket.prefix) :]
+            if path.startswith(prefix) and not path.startswith(f"{_HIDDEN}/"):
+                yield path, meta["size"]
+
+    def delete(self, folder: str) -> None:
+        """Delete what lies below a folder, a page at a time."""
+        split_entry_path(folder)
+        self._delete(meta["path"] for meta in self._list(f"{self._bucket.prefix}{folder}"))
+
+    def check(self) -> None:
+        """Put an entry of its own, try to replace it, read it, list it and delete it.
+
+        Raises:
+            StorageRefused: a right is missing, or the store replaces what is there.
+            StorageUnavailable: it does not answer.
+        """
+        folder = f"{_HIDDEN}/check-{secrets.token_hex(8)}"
+        path = f"{folder}/entry"
+        self._put_small(self._key(path), b"one")
+        try:
+            try:
+                obstore.put(self._store, self._key(path), b"two", mode="create", use_multipart=False)
+            except ABSENT:
+                pass
+            except _FAULTS as error:
+                raise translate(error) from None
+            if b"".join(self.read(path)) != b"one":
+                raise StorageRefused(
+                    "the storage account's store replaces what is there, though it is asked not to",
+                    refusal=Refusal.UNSUPPORTED,
+                    hint="use a store that knows If-None-Match",
+                )
+            if not any(self._list(f"{self._bucket.prefix}{folder}")):
+                raise StorageRefused(
+                    "the storage account's store does not list what is there", refusal=Refusal.UNSUPPORTED, hint="use another store"
+                )
+        finally:
+            self.delete(folder)
+
+    # -- entries ------------------------------------------------------------------------------------------------------
+    def _key(self, path: str) -> str:
+        split_entry_path(path)
+        return f"{self._bucket.prefix}{path}"
+
+    def _put_small(self, key: str, content: bytes) -> Put:
+        try:
+            obstore.put(self._store, key, content, mode="create", use_multipart=False)
+        except ABSENT:
+            return self._compare(key, iter([content] if content else []), self._size(key), len(content))
+        except _FAULTS as error:
+            raise translate(error) from None
+        return Put.WRITTEN
+
+    def _put_large(self, key: str, chunks: Iterator[bytes], size_bytes: int) -> Put:
+        self._tidy()
+        hidden = f"{self._bucket.prefix}{_HIDDEN}/{secrets.token_hex(16)}"
+        try:
+            self._upload(hidden, chunks)
+            obstore.copy(self._store, hidden, key, overwrite=False)
+        except ABSENT:
+            if self._size(key) not in {None, size_bytes}:
+                raise conflict() from None
+            return Put.ALREADY_THERE
+        except BaseError as error:
+            raise translate(error) from None
+        finally:
+            with suppress(*_FAULTS):
+                obstore.delete(self._store, hidden)
+        return Put.WRITTEN
+
+    def _upload(self, key: str, chunks: Iterator[bytes]) -> None:
+        """Upload in blocks, in another thread: what chunks are made of may be obstore's too, which cannot be asked while it asks."""
+
+        def put(body: Iterator[bytes]) -> None:
+            try:
+                obstore.put(self._store, key, body, use_multipart=True, chunk_size=_BLOCK_BYTES, max_concurrency=_BLOCKS_AT_ONCE)
+            except (FileNotFoundError, OSError, ValueError) as error:
+                if isinstance(error, BaseError):
+                    raise
+                raise translate(error) from None
+
+        feed_all(put, chunks)
+
+    def _compare(self, key: str, chunks: Iterator[bytes], there_bytes: int | None, size_bytes: int) -> Put:
+        """Compare content with what is there; where that may not be read, its being there is all that is known."""
+        if there_bytes is None:
+            return Put.ALREADY_THERE
+        if there_bytes != size_bytes:
+            raise conflict()
+        try:
+            found = _Joined(self._content(key))
+            is_same = all(found.take(len(chunk)) == chunk for chunk in chunks)
+        except StorageRefused:
+            return Put.ALREADY_THERE
+        except FileNotFoundError:
+            raise StorageUnavailable("an entry of the storage account was there and is gone", hint="look who else deletes there") from None
+        if not is_same:
+            raise conflict()
+        return Put.ALREADY_THERE
+
+    def _size(self, key: str) -> int | None:
+        """Return an entry's size, None where there is none, or may not be known."""
+        try:
+            return obstore.head(self._store, key)["size"]
+        except FileNotFoundError:
+            return None
+        except _FAULTS as error:
+            if status_of(error) in _UNREADABLE:
+                return None
+            raise translate(error) from None
+
+    def _content(self, key: str) -> Iterator[bytes]:
+        try:
+            for buffer in obstore.get(self._store, key).stream(min_chunk_size=_CHUNK_BYTES):
+                view = memoryview(buffer)
+                yield from (bytes(view[at : at + _CHUNK_BYTES]) for at in range(0, len(view), _CHUNK_BYTES))
+        except FileNotFoundError:
+            raise FileNotFoundError("there is no such entry") from None
+        except _FAULTS as error:
+            raise translate(error) from None
+
+    def _list(self, prefix: str) -> "Iterator[ObjectMeta]":
+        try:
+            for page in obstore.list(self._store, prefix.strip("/") or None, chunk_size=_PAGE):
+                yield from page
+        except _FAULTS as error:
+            raise translate(error) from None
+
+    def _delete(self, keys: Iterator[str]) -> None:
+        while several := [key for _, key in zip(range(_PAGE), keys, strict=False)]:
+            try:
+                obstore.delete(self._store, several)
+            except FileNotFoundError:
+                continue
+            except _FAULTS as error:
+                raise translate(error) from None
+
+    def _tidy(self) -> None:
+        """Delete what processes that were killed left, once."""
+        with self._tidying:
+            if self._is_tidy:
+                return
+            self._is_tidy = True
+        until = datetime.now(UTC) - _LEFT_AFTER
+        with suppress(StorageRefused):  # who may not list leaves it to others
+            self._delete(meta["path"] for meta in self._list(f"{self._bucket.prefix}{_HIDDEN}") if meta["last_modified"] < until)
+
+
+class _Joined:
+    """A stream of which any number of bytes can be taken."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def take(self, length: int) -> bytes:
+        """Return the next bytes, fewer only at the end."""
+        taken = [self._rest[:length]]
+        self._rest = self._rest[length:]
+        left = length - len(taken[0])
+        while left:
+            chunk = next(self._chunks, b"")
+            if not chunk:
+                break
+            taken.append(chunk[:left])
+            self._rest = chunk[left:]
+            left -= len(taken[-1])
+        return b"".join(taken)
+
+
+def _open(bucket: Bucket, access: AccountAccess, timeout_s: float) -> S3Store | GCSStore:
+    """Open a bucket: no tries of its own, a limit for silence, and none for an entry's whole transfer unless somebody waits."""
+    client: dict[str, object] = {
+        "connect_timeout": timedelta(seconds=min(10.0, timeout_s or 10.0)),
+        "read_timeout": timedelta(seconds=60),
+        "timeout": timedelta(seconds=timeout_s) if timeout_s else timedelta(days=2),
+    }
+    if access.endpoint.startswith("http://"):
+        client["allow_http"] = True
+    if access.ca:
+        client["root_certificate"] = access.ca.encode()
+    given: dict[str, Any] = {"client_options": client, "retry_config": {"max_retries": 0}}
+    try:
+        if bucket.scheme == "gs":
+            anybody = "anybody" if access.endpoint.startswith("http://") else ""  # an emulator asks for no token
+            stated = _stated(service_account_key=access.service_account, base_url=access.endpoint, bearer_token=anybody)
+            return GCSStore(bucket.name, **given, **stated)
+        stated = _stated(
+            access_key_id=access.access_key_id,
+            secret_access_key=access.secret_access_key,
+            session_token=access.session_token,
+            endpoint=access.endpoint,
+        )
+        is_told = access.region or not _REGIONS.isdisjoint(os.environ)
+        region = access.region if is_told else _DEFAULT_REGION
+        return S3Store(bucket.name, **_stated(region=region), copy_if_not_exists="multipart", conditional_put="etag", **given, **stated)
+    except (BaseError, ValueError, OSError):
+        raise StorageRefused(
+            "the storage account's url or access is not what its store takes",
+            refusal=Refusal.OTHER,
+            hint="look whether the key, the certificates and the endpoint are whole",
+        ) from None
+
+
+def _stated(**given: str) -> dict[str, Any]:
+    return {key: value for key, value in given.items() if value}
