@@ -1,5 +1,6 @@
 """A package of each sample person, compared row by row with an answer that shares no query code: not one foreign row, not one missing."""
 
+import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -127,3 +128,18 @@ def test_inbound_profiles_exported_each_package_equals_the_independent_answer(
         assert operation.status is OperationStatus.COMPLETE
         found = delivered.read(company.exports / operation.prefix)
         assert found == oracle.expected(subject.subject_id)
+
+
+def test_nothing_in_the_sample_company_is_taken_for_somebody_else(tmp_path: Path) -> None:
+    """Each record of fifty people, some of whom are called like others, is looked through for everybody."""
+    company = sample.build(tmp_path / "company", scale=0.001, listen="127.0.0.1:0")
+    text = company.config_path.read_text("utf-8")
+    company.config_path.write_text(text.replace("    storage:\n", "    export: {leak_check: full}\n    storage:\n"), "utf-8")
+    with assembly.running(load(company.config_path, os.environ)) as service:
+        subjects = [service.find_user(person.tenant_id, person.upn) for person in (*company.people[:50], *company.fabrikam)]
+        operations = export_all(service, company, [subject for subject in subjects if subject is not None])
+        assert [operation.failure for operation in operations] == [None] * 55
+        checked = json.loads((company.exports / operations[0].prefix / "ledger.json").read_text("utf-8"))["sources"]
+        assert {name: source["leakCheck"]["mode"] for name, source in checked.items() if source["leakCheck"]} == dict.fromkeys(
+            checked.keys() - {"onedrive"}, "full"
+        )

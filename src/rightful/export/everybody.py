@@ -11,6 +11,7 @@ import structlog
 from rightful.clock import Clock, SystemClock
 from rightful.directory.interface import Directory, KnowsIdentifiers, ListsEverybody
 from rightful.errors import SourceError
+from rightful.package.leaks import Called
 from rightful.package.name_index import NameIndex, build
 
 _log = structlog.get_logger(__name__)
@@ -47,6 +48,12 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
             for kind in self.kinds
             if any(name and words[-len(name) :] == name and "_".join(name) not in _SAYS_NOTHING for name in self._names(kind))
         ]
+
+    @property
+    def members(self) -> Called:
+        """What says the same of members of documents."""
+        names = [name for kind in self.kinds for name in self._names(kind) if "_".join(name) not in _SAYS_NOTHING]
+        return Called(names, self.kinds_called)
 
     def _names(self, kind: str) -> list[list[str]]:
         return [_words(name) for name in (kind, *self.called.get(kind, ()))]

@@ -53,7 +53,9 @@ def search(planned: Plan, index: NameIndex, listed: Listed, aside: "Aside", subj
     """Make a search of rows as they are delivered, each of one of the subjects."""
     called = {column.name: kinds for column in planned.columns if (kinds := listed.kinds_called(column.name))}
     identifiers = [subject.identifiers for subject in subjects]
-    return LeakSearch(planned.columns, index, identifiers, aside=aside.columns, parts_aside=aside.parts, called=called)
+    return LeakSearch(
+        planned.columns, index, identifiers, aside=aside.columns, parts_aside=aside.parts, called=called, members=listed.members
+    )
 
 
 class Watches:
@@ -94,7 +96,7 @@ class LeakWatch:
     def begin(self, header: ReadHeader, planned: Plan) -> tuple[LeakCheck | None, ...]:
         """Begin a pass."""
         aside = Aside.of(self._source, header, planned)
-        self._given = {number: state.rows if state.cursor is not None else 0 for number, state in enumerate(self._states)}
+        self._given = {number: state.seen if state.cursor is not None else 0 for number, state in enumerate(self._states)}
         if not header.columns:
             return (None,) * len(self._states)
         index = self._listed.index or self._index()
@@ -117,18 +119,26 @@ class LeakWatch:
         """
         if self._search is None:
             return {}
-        taken = [
-            (subject, list(sampled(self._given[subject], rows)) if self._mode == "sample" else range(rows)) for subject, rows in counts
-        ]
-        if self._mode == "sample":
-            self._picked.update(taken)
-            starts = accumulate((rows for _, rows in counts), initial=0)
-            places = [start + place for start, (_, picked) in zip(starts, taken, strict=False) for place in picked]
-            batch = batch.take(pa.array(places, pa.int64()))
         found: dict[int, list[Finding]] = {}
-        for finding in self._search.find(batch, [(subject, len(picked)) for subject, picked in taken if picked]):
+        for finding in self._sample(self._search, batch, counts) if self._mode == "sample" else self._search.find(batch, counts):
             found.setdefault(finding.owner, []).append(finding)
-        return {subject: self._error(subject, several, taken) for subject, several in found.items()}
+        return {subject: self._error(subject, several, counts) for subject, several in found.items()}
+
+    def _sample(self, search: LeakSearch, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> Iterator[Finding]:
+        """Yield what a sample of rows finds, and of columns with few distinct values in it what all of them do: these cost little."""
+        taken = [(subject, list(sampled(self._given[subject], rows))) for subject, rows in counts]
+        self._picked.update(taken)
+        starts = accumulate((rows for _, rows in counts), initial=0)
+        places = [start + place for start, (_, picked) in zip(starts, taken, strict=False) for place in picked]
+        if len(places) == batch.num_rows:
+            yield from search.find(batch, counts)
+            return
+        some = batch.take(pa.array(places, pa.int64()))
+        whole = search.repetitive(some)
+        rest = [column for column in search.columns if column not in whole]
+        for finding in search.find(some, [(subject, len(picked)) for subject, picked in taken if picked], columns=rest) if places else ():
+            yield msgspec.structs.replace(finding, row=places[finding.row])
+        yield from search.find(batch, counts, columns=whole) if whole else ()
 
     def keep(self, subject: int, rows: int, kept: Sequence[int] | None) -> None:
         """Take note which rows go into parts."""
@@ -156,12 +166,12 @@ class LeakWatch:
         people = [state.subject for state in self._states]
         return build(((kind, person.values(kind)) for person in people for kind in self._listed.kinds), is_everybody=False)
 
-    def _error(self, subject: int, found: Sequence[Finding], taken: Sequence[tuple[int, Sequence[int]]]) -> SourceRefused:
-        rows = [(owner, self._given[owner] + place + 1) for owner, picked in taken for place in picked]
+    def _error(self, subject: int, found: Sequence[Finding], counts: Sequence[tuple[int, int]]) -> SourceRefused:
+        numbers = [number for owner, rows in counts for number in range(self._given[owner] + 1, self._given[owner] + 1 + rows)]
         partition = self._states[subject].read.partition
         places = [
             f"column {each.column!r} ({each.kind}, in {each.rows} {'row' if each.rows == 1 else 'rows'}, the first is row "
-            f"{rows[each.row][1]} of partition {partition})"
+            f"{numbers[each.row]} of partition {partition})"
             for each in found[:_MOST_TOLD]
         ]
         more = f" and {len(found) - _MOST_TOLD} more" if len(found) > _MOST_TOLD else ""

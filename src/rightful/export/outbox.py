@@ -340,6 +340,8 @@ def _now_done(each: Placed) -> Iterator[Entry]:
     state.cursor = draft.cursor
     if draft.fingerprints is not None:
         state.count_fingerprints(draft.fingerprints)
+    if draft.seen is not None:
+        state.count_seen(draft.seen)
     if each.standing is not Standing.DONE:
         yield each.done(state.storage.take(state.operation.prefix + each.path) if isinstance(state.storage, ZipStorage) else None)
     yield from each.superseded_entries()

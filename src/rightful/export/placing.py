@@ -42,6 +42,8 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     """How many fingerprints are of what lies before that; None where none are put down, or the read cannot go on after the entry."""
     looked_at: int = 0
     """Of its rows, how many were looked through for what names others."""
+    seen: int | None = None
+    """How many rows were given until the last one of a part, those too that a difference leaves out; None where none is left out."""
     withheld: tuple[tuple[int, int], ...] = ()
     """(cells, values) that rules withheld from it, for each ruled column."""
     shows: int = 0

@@ -97,6 +97,8 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The columns that name a record in its fingerprint; none where all that it holds does."""
     fingerprints: int | None = None
     """How many fingerprints in its log are of what lies before its cursor; None where none are put down."""
+    seen: int | None = None
+    """How many rows lie before its cursor, those too that a difference leaves out; None: as many as were delivered."""
     moments: tuple[datetime, ...] = ()
     """The moments of the source that its rows are of, where it can tell: several where it went on later."""
     started_at: datetime | None = None

@@ -95,6 +95,8 @@ class SetRead:
         self._withholding = Withholding(self._plan, states)
         self._filled = Filled((), ())
         self._cutters: dict[int, PartCutter] = {}
+        self._seen = [0 for _ in states]
+        """How many rows of each subject were given."""
         self._spool = Spool(_SPOOL_BYTES, most_bytes=settings.spool_mib * _MIB)
         self._files = FileSender(source, outbox)
 
@@ -160,6 +162,7 @@ class SetRead:
 
     def _begin(self, header: ReadHeader) -> None:
         self._header = header
+        self._seen = [state.seen if state.cursor is not None else 0 for state in self._states]
         self._set_check = SetCheck(header.match, [state.subject for state in self._states], source_name=self._source.name)
         self._files.template = header.searched
         self._serializer = Serializer(self._plan.columns)
@@ -184,6 +187,7 @@ class SetRead:
                 searched_for=_searched_for(state, header, self._plan),
                 key=names,
                 fingerprints=None if state.tracker is None else state.tracker.count,
+                seen=state.record.seen if state.cursor is not None else None,
                 moments=_moments(state.record.moments, self._share.taken_at),
                 started_at=state.record.started_at or now,
             )
@@ -273,6 +277,8 @@ class SetRead:
 
     def _keep(self, subject: int, piece: bytes, rows: pa.RecordBatch, withheld: tuple[Counts, ...]) -> None:
         self._note_filled(self._states[subject], piece, rows)
+        before = self._seen[subject]
+        self._seen[subject] += rows.num_rows
         tracker = self._states[subject].tracker
         kept = None if tracker is None else tracker.lines(piece)
         if kept is not None:
@@ -294,7 +300,7 @@ class SetRead:
             self._finish_cutters()  # the rows of the subjects before this one are all there
             self._cutters[subject] = PartCutter(self._part_bytes)
         keys = rows.column(KEY_COLUMN) if self._header.has_key else None
-        for part in self._cutters[subject].feed(piece, keys if kept is None else _Marks(keys, kept)):
+        for part in self._cutters[subject].feed(piece, keys if kept is None else _Marks(keys, kept, before)):
             self._add(subject, part, self._withholding.take(subject, part.rows))
 
     def _note_filled(self, state: SubjectRead, piece: bytes, rows: pa.RecordBatch) -> None:
@@ -326,7 +332,7 @@ class SetRead:
         state, looked_at = self._states[subject], self._watch.looked_at(subject, part.rows)
         number = state.next_part
         state.next_part += 1
-        mark = part.last_key if isinstance(part.last_key, _Mark) else _Mark(part.last_key, None)
+        mark = part.last_key if isinstance(part.last_key, _Mark) else _Mark(part.last_key, None, None)
         # Part numbers and cursors go together: a part's checkpoint says both where to go on and what number comes next.
         drafts = [self._draft(form, part, number, mark) for form in self._forms]
         drafts[0] = msgspec.structs.replace(drafts[0], withheld=withheld, looked_at=looked_at)
@@ -346,6 +352,7 @@ class SetRead:
             is_copy=form is not self._forms[0],
             cursor=cursor_after(mark.key),
             fingerprints=mark.fingerprints,
+            seen=mark.seen,
         )
 
     def _shard(self, draft: Draft, number: int, shard: Shard) -> Draft:
@@ -369,21 +376,24 @@ class _Mark(msgspec.Struct, frozen=True):
 
     key: object
     fingerprints: int | None
+    seen: int | None
+    """How many rows were given until then."""
 
 
 class _Marks:
     """The marks of the lines that are delivered."""
 
-    def __init__(self, keys: pa.Array | None, kept: Kept) -> None:
+    def __init__(self, keys: pa.Array | None, kept: Kept, before: int) -> None:
         self._keys = keys
         self._kept = kept
+        self._before = before
 
     def __len__(self) -> int:
         return len(self._kept.rows)
 
     def __getitem__(self, index: int) -> _Mark:
         key = None if self._keys is None else self._keys[self._kept.rows[index]].as_py()
-        return _Mark(key, self._kept.counts[index])
+        return _Mark(key, self._kept.counts[index], self._before + self._kept.rows[index] + 1)
 
 
 def connector_fault(source_name: str, what: str) -> SourceRefused:

@@ -96,10 +96,19 @@ class SubjectRead:
         if self.record.filled is not None and len(columns) > len(self.record.filled):
             self.record = msgspec.structs.replace(self.record, filled=tuple(sorted(columns)))
 
+    def count_seen(self, rows: int) -> None:
+        """Note how many rows lie before the cursor, delivered or not."""
+        self.record = msgspec.structs.replace(self.record, seen=rows)
+
     def count_looked_at(self, rows: int) -> None:
         """Add rows that were looked through for what names others."""
         if rows and self.record.leaks is not None:
             self.record = msgspec.structs.replace(self.record, leaks=self.record.leaks.plus(rows))
+
+    @property
+    def seen(self) -> int:
+        """How many rows lie before the cursor, those too that a difference leaves out."""
+        return self.rows if self.record.seen is None else self.record.seen
 
     @property
     def skipped(self) -> int:

@@ -2,8 +2,9 @@
 
 A name is an identifier of a kind that names one person: an object id, a user principal name, an employee number. Of each an index holds a
 hash of 64 bits, by a key that is drawn for it, so that nobody reads a name back. Names have one form, in which they are hashed: a GUID is
-32 digits, anything else is in lower case after NFC. That is looser than `subject.matching`, where letter case may count: whoever is found
-by it is named all the same. A name is weak where it is met by chance: no GUID, no address, and short, or of letters or of digits alone.
+32 digits, a number has no leading zeros, anything else is in lower case after NFC. That is looser than `subject.matching`, where letter
+case and zeros may count: whoever is found by it is named all the same. A name is weak where it is met by chance: no GUID, no address, and
+short, or of letters or of digits alone.
 """
 
 import secrets
@@ -19,6 +20,7 @@ LEAST_STRONG = 6
 """Characters, a letter and a digit among them, of a name that is looked for wherever it is a whole cell."""
 
 _WHOLE_GUID = rf"\A\{{?{GUID}\}}?\z"
+_WHOLE_NUMBER = r"\A[0-9]+(?:\.0*)?\z"
 _ADDRESS = r"\S@\S"
 _LEAST = 2
 _WEAK = 1
@@ -67,9 +69,13 @@ class NameIndex:
         found, hashes = forms.select("text").filter(likely), hashes.filter(likely)
         places = self._hashes.search_sorted(hashes).clip(0, len(self._hashes) - 1)
         is_name = self._hashes.gather(places) == hashes
-        found, sorts = found.filter(is_name), self._sorts.gather(places.filter(is_name))
+        found, hashes = found.filter(is_name).with_columns(hashes.filter(is_name).alias("hash")), hashes.filter(is_name)
+        # A name that is of several kinds lies there several times, one after the other.
+        ends = self._hashes.search_sorted(hashes, side="right")
+        found = found.with_columns(pl.int_ranges(places.filter(is_name), ends, eager=True).alias("place")).explode("place")
+        sorts = self._sorts.gather(found["place"])
         kinds = pl.Series(self._kinds, dtype=pl.String).gather(sorts // 2)
-        return found.with_columns(hashes.filter(is_name).alias("hash"), kinds.alias("kind"), (sorts % 2 == _WEAK).alias("is_weak"))
+        return found.select("text", "hash").with_columns(kinds.alias("kind"), (sorts % 2 == _WEAK).alias("is_weak"))
 
     def own(self, identifiers: Sequence[Mapping[str, Iterable[str]]]) -> pl.DataFrame:
         """Return (number of the owner, hash) of all that names somebody, whatever its kind."""
@@ -105,13 +111,17 @@ def build(pairs: Iterable[tuple[str, Sequence[str]]], *, is_everybody: bool = Tr
 
 
 def _in_order(pieces: list[pl.DataFrame]) -> pl.DataFrame:
-    """Return names by their hashes, each once; a share at a time, since sorting takes four times the memory. Pieces are used up."""
+    """Return names by their hashes, each once for each of its kinds; a share at a time, since sorting takes four times the memory.
+
+    Pieces are used up.
+    """
     names = pl.concat(pieces, rechunk=True)
     pieces.clear()
     shares = []
     for share in range(_SHARES):
-        of_share = names.filter(pl.col("hash") // (2**64 // _SHARES) == share).sort("hash", maintain_order=True)
-        shares.append(of_share.filter(of_share["hash"].ne_missing(of_share["hash"].shift(1))))  # of a name of two kinds the first counts
+        of_share = names.filter(pl.col("hash") // (2**64 // _SHARES) == share).sort("hash", "sort")
+        is_other = [of_share[name].ne_missing(of_share[name].shift(1)) for name in ("hash", "sort")]
+        shares.append(of_share.filter(is_other[0] | is_other[1]))
     del names
     return pl.concat(shares, rechunk=True)
 
@@ -139,8 +149,16 @@ def guid_form(guids: pl.Expr) -> pl.Expr:
     return guids.str.replace_all("-", "", literal=True).str.strip_chars("{}")
 
 
+def number_form(numbers: pl.Expr) -> pl.Expr:
+    """Return whole numbers without leading zeros, and without places after the point."""
+    digits = numbers.str.replace(r"\.0*\z", "").str.strip_chars_start("0")
+    return pl.when(digits == "").then(pl.lit("0")).otherwise(digits)
+
+
 def _name_form() -> pl.Expr:
-    return pl.when(pl.col("text").str.contains(_WHOLE_GUID)).then(guid_form(pl.col("text"))).otherwise(pl.col("text"))
+    text = pl.col("text")
+    as_guid = pl.when(text.str.contains(_WHOLE_GUID)).then(guid_form(text))
+    return as_guid.when(text.str.contains(_WHOLE_NUMBER)).then(number_form(text)).otherwise(text)
 
 
 def _hashed(values: Sequence[str], number: int, key: int) -> pl.DataFrame:

@@ -1,7 +1,9 @@
 """Whatever surrounds it and however it is written, what names somebody else is found, and what is one's own or nobody's is not."""
 
+import html
 import json
 import uuid
+from urllib.parse import quote, urlencode
 
 import pyarrow as pa
 from hypothesis import given, settings
@@ -19,8 +21,31 @@ PEOPLE = [
 ]
 INDEX = build((kind, values) for person in PEOPLE for kind, values in person.items())
 FORMS = {
-    "id": (str, str.upper, lambda text: text.replace("-", ""), lambda text: f"{{{text}}}", lambda text: f"urn:uuid:{text}"),
-    "upn": (str, str.upper, lambda text: f"mailto:{text}", lambda text: f"X <{text}>", lambda text: text.replace("@", "%40")),
+    "id": (
+        str,
+        str.upper,
+        lambda text: text.replace("-", ""),
+        lambda text: f"{{{text}}}",
+        lambda text: f"urn:uuid:{text}",
+        lambda text: "id%3D" + text.replace("-", ""),
+        lambda text: "\\u003d" + text.replace("-", "") + "%",
+    ),
+    "upn": (
+        str,
+        str.upper,
+        lambda text: f"mailto:{text}",
+        lambda text: f"X <{text}>",
+        lambda text: text.replace("@", "%40"),
+        lambda text: f"mailto%3A{quote(text, safe='')}",
+        lambda text: f"https://x.example/?{urlencode({'to': f'Any Name {text}', 'x': '1'})}",
+        lambda text: quote(quote(text, safe=""), safe=""),
+        lambda text: json.dumps({"to": f"hello\n{text}\r\n"}),
+        lambda text: json.dumps(json.dumps([f"\t{text}"])),
+        lambda text: quote(json.dumps({"to": text}), safe=""),
+        lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
+        lambda text: html.escape(f"<{text}>").replace("@", "&#64;"),
+        lambda text: f"a+{text}",
+    ),
 }
 around = st.text(st.sampled_from(' ,;\n()<>"日本xyz.'), max_size=6)
 shapes = st.sampled_from(["text", "json", "member", "list", "struct", "map"])
@@ -48,7 +73,7 @@ def found(shape: str, texts: list[str], owner: int) -> set[tuple[str, int]]:
     return {(each.kind, each.row) for each in search.find(pa.RecordBatch.from_arrays([values], names=["c"]), [(0, len(texts))])}
 
 
-@settings(max_examples=150)
+@settings(max_examples=300)
 @given(st.data())
 def test_every_planted_name_is_found_and_no_own_one(data: st.DataObject) -> None:
     owner, named = data.draw(st.integers(0, 3)), data.draw(st.integers(0, 3))
@@ -66,3 +91,24 @@ def test_every_planted_name_is_found_and_no_own_one(data: st.DataObject) -> None
 def test_ids_of_nobody_are_no_finding(ids: list[uuid.UUID], shape: str, form: object) -> None:
     assert callable(form)
     assert found(shape, [form(str(each)) for each in ids], 0) == set()
+
+
+NUMBERS = build([("no", [str(number) for number in range(100, 110)]), ("customer", [f"{number:06}" for number in range(105, 115)])])
+WRITTEN = (
+    str,
+    lambda number: f"{number:09}",
+    lambda number: f"{number}.00",
+    lambda number: f"{number:07}.",
+    lambda number: f" {number}\n",
+)
+
+
+@given(st.integers(95, 120), st.integers(95, 120), st.sampled_from(WRITTEN), st.sampled_from(["no", "customer"]))
+def test_numbers_are_found_in_every_spelling_by_the_kind_that_their_column_is_called_like(
+    own: int, named: int, form: object, kind: str
+) -> None:
+    assert callable(form)
+    search = LeakSearch([Column(name="c", kind=ColumnKind.TEXT)], NUMBERS, [{kind: (str(own),)}], called={"c": [kind]})
+    found = search.find(pa.RecordBatch.from_pydict({"c": ["x", form(named)]}), [(0, 2)])
+    is_name = named in (range(100, 110) if kind == "no" else range(105, 115))
+    assert [(each.kind, each.row) for each in found] == ([(kind, 1)] if is_name and own != named else [])

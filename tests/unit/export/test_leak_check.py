@@ -340,3 +340,60 @@ def test_failed_export_is_in_the_audit_trail(tmp_path: Path) -> None:
     failed(world, operation)
     [record] = [each for each in recorded(world.store) if each.action is Action.FAIL]
     assert (record.outcome, record.target_id) == ("LeakFound", operation.operation_id)
+
+
+def test_interrupted_difference_looks_at_the_rows_that_it_would_have_looked_at(tmp_path: Path) -> None:
+    """A sample goes by the number of a row among all, not among those that are new and sent."""
+    count, news = 3000, range(0, 3000, 3)
+    checks = []
+    for name, kills in (("broken", [2, 1]), ("whole", [])):
+        (tmp_path / name).mkdir()
+        export = msgspec.structs.replace(FULL, leak_check="sample", compare_days=30)
+        before = {"orders": source(rows(ANN, count))}
+        world = World(tmp_path / name, PEOPLE, before, export=export, store_type=KilledStore)
+        first = world.submit(ANN)
+        world.run()
+        done(world, first)
+        later = source(rows(ANN, count, note=dict.fromkeys(news, "x" * 12_000)), batch_rows=90)
+        world.tenants[TENANT].connectors["orders"] = later  # type: ignore[index] # a dict, in tests
+        operation = world.submit(ANN, since=first.operation_id)
+        for kill in kills:
+            assert isinstance(world.store, KilledStore)
+            world.store.left = kill
+            with pytest.raises(KeyboardInterrupt):
+                world.run()
+            world.stop()
+            world.start(KilledStore)
+        world.run()
+        checks.append(done(world, operation) | {"listedAt": ""})
+    assert checks[0] == checks[1]
+    assert checks[0]["rows"] == len({*sampled(0, count)}.intersection(news))
+
+
+def test_sample_sees_every_value_of_a_column_that_has_few(tmp_path: Path) -> None:
+    """Most rows name the person, one names somebody else: far from the rows that the sample has."""
+    [place] = [place for place in range(200, 260) if place not in set(sampled(0, 300))][:1]
+    world = World(
+        tmp_path, PEOPLE, {"orders": source(rows(ANN, 300, note=dict.fromkeys(range(300), "ann@contoso.example") | {place: BOB}))}
+    )
+    operation = world.submit(ANN)
+    world.run()
+    assert f"the first is row {place + 1} of partition 0" in failed(world, operation)
+
+
+def test_sample_of_a_column_with_many_values_is_a_sample(tmp_path: Path) -> None:
+    place = next(place for place in range(200, 260) if place not in set(sampled(0, 300)))
+    world = World(tmp_path, PEOPLE, {"orders": source(rows(ANN, 300, note={place: BOB}))})
+    operation = world.submit(ANN)
+    world.run()
+    assert done(world, operation)["rows"] == sum(1 for _ in sampled(0, 300))
+
+
+def test_members_and_numbers_in_columns_that_are_called_like_names_are_looked_into(tmp_path: Path) -> None:
+    for number, (column, value) in enumerate((("meta", '{"a": {"managerEmployeeId": 1002.0}}'), ("manager_employee_id", 1002))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        world = World(folder, PEOPLE, {"orders": source(rows(ANN, 5, **{column: {3: value}}))}, export=FULL)
+        operation = world.submit(ANN)
+        world.run()
+        assert f"column {column!r} (employee_id, in 1 row, the first is row 4 of partition 0)" in failed(world, operation)

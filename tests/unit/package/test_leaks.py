@@ -9,7 +9,7 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 
-from rightful.package.leaks import Finding, LeakSearch
+from rightful.package.leaks import Called, Finding, LeakSearch
 from rightful.package.name_index import build
 from rightful.package.schema import Column, ColumnKind
 
@@ -224,6 +224,109 @@ def test_address_without_a_dot_is_found_wherever_it_stands() -> None:
     assert (found.kind, found.rows) == ("upn", 2)
 
 
-def test_name_of_two_people_or_kinds_is_known_once() -> None:
+def test_name_of_two_people_is_known_once_and_one_of_two_kinds_is_of_both() -> None:
     index = build([("id", ["a@x.example", "A@X.example", "", " ", "?"]), ("upn", ["a@x.example"])])
-    assert (index.people, index.counts(is_weak=False)) == (1, {"id": 1})
+    assert (index.people, index.counts(is_weak=False)) == (1, {"id": 1, "upn": 1})
+    batch = pa.RecordBatch.from_pydict({"c": ["a@x.example"]})
+    [found] = LeakSearch([Column(name="c", kind=ColumnKind.TEXT)], index, [{}]).find(batch, [(0, 1)])
+    assert found.kind in {"id", "upn"}
+
+
+@pytest.mark.parametrize("kinds", [("customer", "no"), ("no", "customer")])
+def test_weak_name_of_two_kinds_is_found_in_columns_of_either(kinds: tuple[str, str]) -> None:
+    index = build((kind, ["10042"]) for kind in kinds)
+    batch = pa.RecordBatch.from_pydict({"c": ["10042"]})
+    for kind in kinds:
+        [found] = LeakSearch([Column(name="c", kind=ColumnKind.TEXT)], index, [{}], called={"c": [kind]}).find(batch, [(0, 1)])
+        assert found.kind == kind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"note": "hello\\nbob.o\'brien@contoso.example"}',
+        r"\\t" + "bob.o'brien@contoso.example",
+        r"\u003cbob.o'brien@contoso.example\u003e",
+        r"bob.o\u0027brien\u0040contoso.example",
+        r"to=bob.o\x27brien\x40contoso.example",
+        "mailto%3Abob.o%27brien%40contoso.example",
+        "mailto%253Abob.o%2527brien%2540contoso.example",
+        "?q=write+to+bob.o%27brien%40contoso.example+now",
+        "q=a+bob.o'brien@contoso.example",
+        "x%5Cu003cbob.o'brien@contoso.example",
+        "&lt;bob.o'brien&amp;#64;contoso.example&gt;",
+    ],
+)
+def test_address_is_found_behind_escapes(text: str) -> None:
+    assert texts(None, text, "") == [("upn", 1)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"a\u030asa_fabrikam.example#ext#@contoso.example",
+        "?u=a%CC%8Asa_fabrikam.example%23EXT%23%40contoso.example",
+        "%C3%85sa_fabrikam.example%23EXT%23@contoso.example",
+    ],
+)
+def test_letters_beyond_ascii_are_found_behind_escapes(text: str) -> None:
+    assert texts(text) == [("upn", 0)]
+
+
+@pytest.mark.parametrize("before", ["%3d", "%3D", r"\u003d", r"\x3d", "ab", "f"])
+@pytest.mark.parametrize("after", ["", " ", "z", "-", "%26"])
+def test_object_id_without_hyphens_is_found_right_after_hex_digits(before: str, after: str) -> None:
+    assert texts(f"user{before}{BOB['id'][0].replace('-', '')}{after}") == [("id", 0)]
+    assert texts(f"user{before}{ANN['id'][0].replace('-', '')}{after}") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (ColumnKind.TEXT, pa.array(["x", "1002.00"])),
+        (ColumnKind.TEXT, pa.array(["x", "0001002"])),
+        (ColumnKind.DECIMAL, pa.array([None, Decimal("1002.00")], pa.decimal128(30, 2))),
+        (ColumnKind.FLOAT, pa.array([1002.5, 1002.0])),
+        (ColumnKind.FLOAT, pa.array([float("nan"), 1002.0], pa.float32())),
+        (ColumnKind.NESTED, pa.array([None, [1002.0]])),
+    ],
+)
+def test_numbers_are_found_however_they_are_written(kind: ColumnKind, values: pa.Array) -> None:
+    [found] = search({"c": (kind, values)}, called={"c": ["no"]})
+    assert (found.kind, found.row) == ("no", 1)
+    assert search({"c": (kind, values)}, owners=(BOB,), called={"c": ["no"]}) == []
+    assert search({"c": (kind, values)}) == []
+
+
+MEMBERS = Called([["employee", "no"]], lambda name: ["no"] if name.lower().replace("_", "").endswith("employeeno") else [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (ColumnKind.JSON, pa.array(['{"a": 1002}', '{"employee_no": 1002}'])),
+        (ColumnKind.JSON, pa.array([None, '{"x": [{"managerEmployeeNo" : "1002"}]}'])),
+        (ColumnKind.JSON, pa.array(["{}", '{"employee_no": [7, "0001002"]}'])),
+        (ColumnKind.JSON, pa.array(['{"employee_no": null}', '{"employee_no": 1002.0}'])),
+        (ColumnKind.NESTED, pa.array([{"employee_no": None}, {"employee_no": 1002}])),
+        (ColumnKind.NESTED, pa.array([{"a": [{"employee_no": ["x"]}]}, {"a": [{"employee_no": ["y", "1002"]}]}])),
+    ],
+)
+def test_weak_names_are_found_in_members_that_are_called_so(kind: ColumnKind, values: pa.Array) -> None:
+    assert search({"c": (kind, values)}) == []
+    [found] = search({"c": (kind, values)}, members=MEMBERS)
+    assert (found.column, found.kind, found.row, found.rows) == ("c", "no", 1, 1)
+    assert search({"c": (kind, values)}, owners=(BOB,), members=MEMBERS) == []
+
+
+def test_members_that_rightly_name_others_are_not_looked_into_for_weak_names_either() -> None:
+    columns = {"c": (ColumnKind.JSON, pa.array(['{"approver": {"employee_no": 1002}, "employee_no": 10001}']))}
+    assert len(search(columns, members=MEMBERS)) == 1
+    assert search(columns, members=MEMBERS, parts_aside={"c": [("approver", "employee_no")]}) == []
+
+
+def test_columns_repeat_themselves_where_few_of_their_values_are_distinct() -> None:
+    columns = {"few": pa.array(["a", None] * 40), "many": pa.array([str(number) for number in range(80)]), "json": pa.array(["{}"] * 80)}
+    kinds = {"few": ColumnKind.TEXT, "many": ColumnKind.TEXT, "json": ColumnKind.JSON}
+    looking = LeakSearch([Column(name=name, kind=kinds[name]) for name in columns], INDEX, [ANN])
+    assert [column.name for column in looking.repetitive(pa.RecordBatch.from_pydict(columns))] == ["few"]

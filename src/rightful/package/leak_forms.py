@@ -1,0 +1,124 @@
+"""What in a text may be somebody's name: GUIDs and addresses wherever they stand, behind escapes too, and numbers however they are written.
+
+Texts come as their distinct values, thousands at once. What hides names takes time only in texts that have it: escapes of JSON and URLs are
+read where a text has a backslash, or a percent sign, beside an at sign.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import unquote
+
+import polars as pl
+
+from rightful.package.name_index import GUID, guid_form, number_form
+
+_GUID_DIGITS = 32
+_CROWDED = _GUID_DIGITS + 4
+"""Hex digits in a row that may be a GUID's, and up to four right before or after it: those of an escape, as in `%3d` or `\\u003d`."""
+_AT_SIGNS = r"@|%(?:25)*40|&(?:amp;)*#0{0,6}64;|&(?:amp;)*#x0{0,6}40;|&(?:amp;)*commat;|\\+u\{?0{0,4}40\}?|\\+x40|[\x{FF20}\x{FE6B}]"
+"""@, and how URLs, HTML, JSON and other scripts write it, in lower case."""
+_EDGE = r"""'"`*_~=.,;:!?/\|+-"""
+"""What stands beside an address and belongs to the text."""
+_ADDRESSES = (
+    r"[^\s<>()\[\]{},;:\"|\\@]+@[^\s<>()\[\]{},;:\"|\\@]+",
+    r"[\p{L}\p{M}\p{N}.+'#_%-]+@[\p{L}\p{M}\p{N}.-]+",
+    r"[a-z0-9.+#_-]+@[a-z0-9.-]+",
+)
+"""Characters that may be an address: all but what separates words; letters and digits of any script; ASCII's alone, as beside Chinese."""
+_PLAIN_ADDRESS = r"\A[a-z0-9][a-z0-9._-]*@[a-z0-9.-]*[a-z0-9]\z"
+"""A whole text that is an address and hides no other."""
+_NUMBER = r"\A(?:0+[0-9]+(?:\.0*)?|[0-9]+\.0*)\z"
+"""A whole number with leading zeros, or with places after the point that are none."""
+
+_VISIBLE = range(0x20, 0x7F)
+_OF_JSON: Mapping[str, str] = {
+    **{f"\\u{code:04x}": chr(code) for code in _VISIBLE},
+    **{f"\\x{code:02x}": chr(code) for code in _VISIBLE},
+    **{f"\\{letter}": " " for letter in "nrtbfv0"},
+    "\\/": "/",
+}
+_OF_URLS: Mapping[str, str] = {f"%{code:02x}": chr(code) if code in _VISIBLE else " " for code in range(0x80)}
+_OTHER_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
+
+
+def within(whole: pl.DataFrame, *, has_numbers: bool) -> Iterator[pl.DataFrame]:
+    """Yield (text, form) of what may be names in texts, whose own forms are given; of numbers where any are looked for."""
+    form = pl.col("form")
+    long = whole.filter(form.str.len_bytes() >= _GUID_DIGITS)
+    if long.height:
+        yield _each(long, GUID).with_columns(guid_form(form))
+        crowded = _each(long, rf"[0-9a-f]{{{_GUID_DIGITS + 1},}}").filter(form.str.len_bytes() <= _CROWDED)
+        for start in range(_CROWDED - _GUID_DIGITS + 1) if crowded.height else ():
+            yield crowded.with_columns(form.str.slice(start, _GUID_DIGITS)).filter(form.str.len_bytes() == _GUID_DIGITS)
+    named = whole.filter(form.str.contains(_AT_SIGNS) & ~form.str.contains(_PLAIN_ADDRESS))
+    if named.height:
+        yield from _addresses(named.with_columns(form.str.replace_all(_AT_SIGNS, "@")))
+    if has_numbers:
+        numbers = whole.filter(form.str.contains(_NUMBER))
+        yield numbers.with_columns(number_form(form).alias("form"))
+
+
+def _addresses(named: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    for texts in _read(named):
+        yield texts
+        for pattern in _ADDRESSES:
+            yield _each(texts, pattern).with_columns(pl.col("form").str.strip_chars(_EDGE))
+
+
+def _read(named: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield texts as they stand there, and with their escapes read, where they have any: those of JSON may lie in those of a URL."""
+    yield from _with_blanks(named)
+    of_json = _of_json(named)
+    yield from _with_blanks(of_json)
+    for texts in (named, of_json):
+        of_url = _of_url(texts)
+        yield from _with_blanks(of_url)
+        yield from _with_blanks(_of_json(of_url))
+
+
+def _with_blanks(texts: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield texts, and those with a plus as a form of the web sends them: it stands for a blank, unless it is an address's own."""
+    if texts.height:
+        yield texts
+        plus = texts.filter(pl.col("form").str.contains("+", literal=True))
+        if plus.height:
+            yield plus.with_columns(pl.col("form").str.replace_all("+", " ", literal=True))
+
+
+def _of_json(texts: pl.DataFrame) -> pl.DataFrame:
+    form = pl.col("form")
+    escaped = texts.filter(form.str.contains("\\", literal=True))
+    if not escaped.height:
+        return escaped
+    read = escaped.with_columns(form.str.replace_all(r"\\+", "\\").str.replace_many(list(_OF_JSON), list(_OF_JSON.values())))
+    return _by_hand(read, r"\\u[0-9a-f]{4}", lambda text: _OTHER_ESCAPE.sub(lambda found: chr(int(found[1], 16)), text))
+
+
+def _of_url(texts: pl.DataFrame) -> pl.DataFrame:
+    form = pl.col("form")
+    escaped = texts.filter(form.str.contains("%", literal=True))
+    if not escaped.height:
+        return escaped
+    read = escaped.with_columns(form.str.replace_all("%(?:25)+", "%").str.replace_many(list(_OF_URLS), list(_OF_URLS.values())))
+    return _by_hand(read, r"%[c-f][0-9a-f]%[89ab][0-9a-f]", unquote)
+
+
+def _by_hand(texts: pl.DataFrame, pattern: str, read: Callable[[str], str]) -> pl.DataFrame:
+    """Read what is rare, text by text: letters beyond ASCII."""
+    form = texts["form"]
+    places = form.str.contains(pattern)
+    if not places.any():
+        return texts
+    others = [unicodedata.normalize("NFC", _whole(read(text)).lower()) for text in form.filter(places)]
+    return texts.with_columns(form.scatter(places.arg_true(), pl.Series(others, dtype=pl.String)))
+
+
+def _whole(text: str) -> str:
+    """Return a text with its surrogates as the characters that they make; a lone one is no letter."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _each(texts: pl.DataFrame, pattern: str) -> pl.DataFrame:
+    """Return (text, form) of all that a pattern finds in forms."""
+    return texts.with_columns(pl.col("form").str.extract_all(pattern)).explode("form").drop_nulls()
