@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance import delivered
 from tests.acceptance.judges import unpack
-from tests.acceptance.large import FILES, ROWS, SECOND_GROUP, SlowSimulator, configured
+from tests.acceptance.large import FILES, ROWS, SECOND_GROUP, SlowSimulator, checkpointed, configured
 from tests.acceptance.service import Document, RunningService
 from tests.servers.postgres import PASSWORD, PostgresServer
 
@@ -158,5 +158,48 @@ def test_leader_that_stood_still_is_replaced_and_stands_by_when_it_goes_on(
         assert second.listed() == [operation_id]
         check_package(simulator, "still", operation_id, tmp_path)
         check_trail(second)
+        first.stop()  # the one that stands by first: else it would be about to take over
         second.stop()
-        first.stop()
+
+
+def test_store_is_moved_in_the_middle_of_an_export_which_goes_on_in_postgresql(
+    postgres: PostgresServer, company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
+) -> None:
+    url = postgres.own_database()
+    service = RunningService(company, configured(company, "moved", readings, simulator.host))
+    dead = threading.Event()
+
+    def kill() -> None:
+        service.kill()
+        dead.set()
+
+    simulator.on_awaited, simulator.awaited = kill, SECOND_GROUP
+    with service:
+        earlier = service.submit(company.person("ann").upn, company.storage_account).operation_id
+        service.complete(earlier)
+        refused = service.command("store", "migrate", "--to", "-", given=url)
+        assert (refused.returncode, "another service works on" in refused.stderr) == (1, True)
+        operation_id = service.submit(company.person("zoe").upn, simulator.sas_url("moved", "c")).operation_id
+        assert dead.wait(60)
+        sent = len(simulator.requests)
+        durable = checkpointed(service, [operation_id])
+        assert durable
+        moved = service.command("--json", "store", "migrate", "--to", "-", given=url)
+        assert moved.returncode == 0, moved.stderr
+        assert (json.loads(moved.stdout)["openOperations"], json.loads(moved.stdout)["rows"]["operation"]) == (1, 2)
+        assert PASSWORD not in moved.stdout + moved.stderr
+        service.begin()
+        assert not service.listens()  # on the file that was copied
+        assert "StoreMoved" in service.log()
+        document: Document = json.loads(service.config_path.read_text(encoding="utf-8"))
+        document["store"] = url
+        service.config_path.write_text(json.dumps(document), encoding="utf-8")
+        service.start()
+        service.complete(operation_id, timeout_s=120)
+        assert sorted(service.listed()) == sorted([earlier, operation_id])
+        assert not {request.path for request in simulator.requests[sent:]} & durable
+        check_package(simulator, "moved", operation_id, tmp_path)
+        check_trail(service)
+        trail = service.command("audit", "export")
+        assert trail.stdout.count("migrateStore") == 1
+        service.stop()

@@ -1,6 +1,7 @@
 """The PostgreSQL store against the suite of all stores, and what it promises besides."""
 
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
@@ -216,8 +217,11 @@ def test_leader_writes_nothing_once_another_has_led(postgres: PostgresServer, st
     database(store)._closing.set()  # as a process that stands still says nothing
     database(store)._renewing.join()
     postgres.execute("UPDATE rightful.lead SET renewed_at = now() - interval '1 minute'", database(store)._address.parameters["dbname"])
-    taken = PostgresPlace(url).open_if_free()
-    assert taken is not None
+    place = PostgresPlace(url)
+    deadline = time.monotonic() + 20
+    while (taken := place.open_if_free()) is None:  # once its connection has been quiet for a while
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
     with closing(SqlStore(taken, clock)) as other:
         with pytest.raises(StoreFault, match="another service leads"):
             store.checkpoint([done(read) for read in claim.reads], owner=OWNER)

@@ -56,6 +56,8 @@ class Action(enum.StrEnum):
     """`rightful store backup` copied the store."""
     RESTORE_STORE = "restoreStore"
     """`rightful store restore` put a backup in its place: the chain goes on from there."""
+    MIGRATE_STORE = "migrateStore"
+    """`rightful store migrate` copied the store into this database: the chain goes on from there."""
     AUTHENTICATE = "authenticate"
     """Calls that proved no caller, counted."""
 

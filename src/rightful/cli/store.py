@@ -1,5 +1,6 @@
 """`rightful store`: looks after the store. Backups are made while the service runs; it is restored while none does."""
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
     from rightful.config.model import Config
     from rightful.store.sqlite_examining import StoreCheck
 
+_LONGEST_URL = 4096
 _KEYS = ("seal.key", "audit.key", "receipt.key")
 
 
 @click.group()
 @global_options
 def command() -> None:
-    """Check, back up and restore the store."""
+    """Check, back up, restore and move the store."""
 
 
 def _path(config: "Config") -> Path:
@@ -134,6 +136,52 @@ def _not_in_it(config: "Config") -> list[Path]:
     fingerprints = FingerprintFolder(config.store_path).path
     found = [current().path, *keys]
     return [*found, fingerprints] if fingerprints.is_dir() else found
+
+
+@command.command("migrate")
+@click.option("--to", "url", metavar="URL", required=True, help="postgresql://USER@HOST/DATABASE; `-` reads it from stdin.")
+@global_options
+def migrate(url: str) -> None:
+    """Copy the store into an empty PostgreSQL database. The service must be stopped.
+
+    Every row is copied in one transaction and compared before that is committed. The SQLite file is left as it is; a note beside it keeps
+    services from going on with both. Other users of this machine see a password in URL: give URL by stdin, or the password by PGPASSWORD or
+    libpq's own files.
+    """
+    from rightful.audit.record import OK, SERVICE_CHAIN, Action, Target, record  # noqa: PLC0415 - heavy; `--help` must not wait for it
+    from rightful.clock import SystemClock, to_microseconds  # noqa: PLC0415 - likewise
+    from rightful.export import rotation  # noqa: PLC0415 - likewise
+    from rightful.export.operator import operator  # noqa: PLC0415 - likewise
+    from rightful.store.place import not_installed  # noqa: PLC0415 - likewise
+
+    try:
+        from rightful.store.moving import move  # noqa: PLC0415 - likewise, and an extra
+    except ImportError as error:
+        raise not_installed(error) from None
+    invocation = current()
+    config = invocation.config
+    path = _path(config)
+    rotation.check_settled(config)
+    to = sys.stdin.readline(_LONGEST_URL).strip() if url == "-" else url
+    made = record(
+        operator(),
+        tenant_id=SERVICE_CHAIN,
+        time_us=to_microseconds(SystemClock().now()),
+        action=Action.MIGRATE_STORE,
+        outcome=OK,
+        target=Target.SERVICE,
+    )
+    moved = move(path, to, config.path_beside_a_database, made)
+    if invocation.as_json:
+        emit_json({"to": moved.place, "rows": moved.rows, "openOperations": moved.open_operations, "fingerprintFiles": moved.fingerprints})
+        return
+    emit(moved.place)
+    say(
+        f"{moved.rows['operation']} operations, {moved.open_operations} of them not ended, and {moved.rows['audit']} audit records are in"
+        f" {moved.place}, compared row by row"
+    )
+    say("next: let `store` in the configuration name that database, and start the service; it goes on with what has not ended")
+    say(f"{path} is as it was, and no service starts on it. Remove it when you no longer need it: it says whose data was asked for")
 
 
 @command.command("restore")

@@ -341,9 +341,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tenants: tuple[TenantConfig, ...]
 
     @property
+    def path_beside_a_database(self) -> Path:
+        """By whose name files lie beside the store where that is no file."""
+        return self.folder / _DEFAULT_STORE.removeprefix(_SQLITE)
+
+    @property
     def store_path(self) -> Path:
         """Where the store's file lies; what lies beside it has its name. A database has no file, and beside it lies the same."""
-        return self.folder / (self.store if self.store.startswith(_SQLITE) else _DEFAULT_STORE).removeprefix(_SQLITE)
+        is_file = self.store.startswith(_SQLITE)
+        return self.folder / self.store.removeprefix(_SQLITE) if is_file else self.path_beside_a_database
 
     def tenant(self, tenant_id: str) -> TenantConfig | None:
         """Return a tenant by id."""

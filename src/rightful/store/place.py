@@ -85,6 +85,13 @@ def is_postgres(url: str) -> bool:
     return url.startswith(POSTGRES_SCHEMES)
 
 
+def not_installed(error: ImportError) -> ConfigurationError:
+    """Say that the extra is missing, where that is what an import failed for."""
+    if error.name is None or error.name.startswith("rightful"):
+        raise error
+    return ConfigurationError("what keeps a store in PostgreSQL is not installed", hint="install rightful[postgres]")
+
+
 def place_of(url: str, path: Path) -> Place:
     """Return the place that `store` of the configuration names; `path` is the file, where it is one."""
     if not is_postgres(url):
@@ -94,7 +101,5 @@ def place_of(url: str, path: Path) -> Place:
     try:
         from rightful.store.postgres_place import PostgresPlace  # noqa: PLC0415 - likewise, and an extra
     except ImportError as error:
-        if error.name is None or error.name.startswith("rightful"):
-            raise
-        raise ConfigurationError("what keeps a store in PostgreSQL is not installed", hint="install rightful[postgres]") from None
+        raise not_installed(error) from None
     return PostgresPlace(url)

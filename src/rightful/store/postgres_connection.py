@@ -154,8 +154,9 @@ class PostgresConnection:
         """Let no statement take long from now on."""
         self.script(_LIMITS)
 
-    def copy(self) -> psycopg.Connection[tuple[object, ...]]:
-        """Return the driver's own connection, for COPY."""
+    @property
+    def driver(self) -> psycopg.Connection[tuple[object, ...]]:
+        """The driver's own connection, for COPY."""
         return self._connection
 
     @property

@@ -34,6 +34,8 @@ _LOCK = f"{SCHEMA}.lead"
 LEAD = f"hashtextextended('{_LOCK}', 0)"
 STALE_S = 15.0
 """How long a leader may say nothing before another ends its connection."""
+_QUIET_S = 5.0
+"""For how long its connection must have done nothing besides."""
 RENEWED_EACH_S = 3.0
 _STATUS = "SELECT pg_xact_status(CAST(:id AS xid8)) AS status"
 _DOUBT_S = 60.0
@@ -41,6 +43,15 @@ _DOUBT_S = 60.0
 _OLD_SESSION_S = 20.0
 """How long our own connection that was lost may keep the lock on a server that has not noticed."""
 _PAUSE_S = 0.2
+_END_SILENT = """
+SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.mode = 'ExclusiveLock'
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (CAST(l.classid AS bigint) << 32) | CAST(l.objid AS bigint) = hashtextextended(:lock, 0)
+  AND EXISTS (SELECT 1 FROM lead WHERE renewed_at < now() - make_interval(secs => :s))
+  AND a.state <> 'active' AND a.state_change < now() - make_interval(secs => :quiet_s)
+"""
+"""One that has a long transaction under way does not renew it meanwhile, and is not silent."""
 _ENDED_S = 2.0
 """How long a session may take to end."""
 
@@ -245,15 +256,10 @@ def _end_silent(connection: PostgresConnection) -> bool:
     """Take the lock from a leader that says nothing (its process stands still) by ending its session; say whether that was done."""
     if not connection.rows("SELECT 1 WHERE to_regclass(:table) IS NOT NULL", {"table": f"{SCHEMA}.lead"}):
         return False
-    if not connection.rows("SELECT 1 FROM lead WHERE renewed_at < now() - make_interval(secs => :s)", {"s": STALE_S}):
+    ended = connection.rows(_END_SILENT, {"lock": _LOCK, "s": STALE_S, "quiet_s": _QUIET_S})
+    if not ended:
         return False
-    _log.warning("the service that leads says nothing any more: its connection is ended")
-    connection.rows(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
-        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-        "AND (CAST(classid AS bigint) << 32) | CAST(objid AS bigint) = hashtextextended(:lock, 0)",
-        {"lock": _LOCK},
-    )
+    _log.warning("the service that leads said nothing any more: its connection is ended")
     deadline = time.monotonic() + _ENDED_S
     while not (has := try_lock(connection)) and time.monotonic() < deadline:
         time.sleep(_PAUSE_S)

@@ -12,7 +12,7 @@ import apsw
 
 from rightful.errors import ConfigurationError
 from rightful.ids import TenantId
-from rightful.store import queries, sqlite_state
+from rightful.store import queries, sqlite_moved, sqlite_state
 from rightful.store.connection import Connection, ConstraintBroken
 from rightful.store.group_commit import GroupCommit
 from rightful.store.listing_sql import SQLITE, Hints
@@ -39,6 +39,7 @@ class SqliteFile:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._lock: int | None = lock_alone(path)
                 undo.callback(os.close, self._lock)
+                sqlite_moved.check(path)
                 if not sqlite_state.check_file(path):
                     # It says whose data was asked for: for its owner alone. SQLite gives its WAL the mode that the file has.
                     sqlite_state.make(path)

@@ -302,3 +302,15 @@ class ChainEntry(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     canonical: str
     hash: bytes
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """What was copied."""
+
+    place: str
+    """Host and database."""
+    rows: dict[str, int]
+    """By table."""
+    open_operations: int
+    fingerprints: int
+    """How many files lay beside the store and were copied."""

@@ -1,0 +1,38 @@
+"""The note beside a SQLite store that was copied into another database: whoever went on with both would do everything twice."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rightful import private_file
+from rightful.errors import ConfigurationError
+from rightful.store import sqlite_state
+
+
+def note_path(path: Path) -> Path:
+    """Return where the note lies."""
+    return path.with_name(f"{path.name}.moved")
+
+
+def note(path: Path, place: str) -> None:
+    """Put the note down, durably; one that is there is replaced."""
+    forget(path)
+    private_file.write_new(note_path(path), f"{place} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n".encode())
+    sqlite_state.sync_folder(path.absolute().parent)
+
+
+def forget(path: Path) -> None:
+    """Take it away, where it is there."""
+    note_path(path).unlink(missing_ok=True)
+    sqlite_state.sync_folder(path.absolute().parent)
+
+
+def check(path: Path) -> None:
+    """Raise `ConfigurationError` where the store was copied elsewhere."""
+    there = note_path(path)
+    if os.path.lexists(there):
+        raise ConfigurationError(
+            f"the store {path.name} was copied to {there.read_text('utf-8').strip() or 'another place'}",
+            code="StoreMoved",
+            hint=f"let `store` name that one; to go back to this file without what was done there since, remove {there.name}",
+        )
