@@ -24,7 +24,8 @@ from rightful.storage.interface import Put
 from rightful.store.interface import Store
 from rightful.store.values import Checkpoint, Entry, EntryState
 
-_GROUP_ENTRIES = 512
+_GROUP_ENTRIES = 1024
+"""Enough for the parts and shards of a set by an index (`engines.embedded`), so that its reads are put down once, with their ends."""
 
 _Became = Callable[[], Entry]
 """A placed entry as the store keeps it then."""

@@ -114,7 +114,8 @@ class Claiming(Records):
         reads: list[ClaimedRead] = []
         operations: list[ClaimedOperation] = []
         for operation_id in operation_ids:
-            started = self._one(connection, "start_operation", id=operation_id, now=now)
+            started = self._one(connection, "running_operation", id=operation_id)
+            started = started or self._one(connection, "start_operation", id=operation_id, now=now)
             leased = self._one(
                 connection, "lease_read", operation_id=operation_id, source_name=row["source_name"], partition=row["partition"], **lease
             )

@@ -196,6 +196,12 @@ WHERE operation_id = :operation_id AND source_name = :source_name AND partition 
 RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attempt, failures, next_part, sealed_cursor, rows, files,
   size_bytes, skipped, sealed_outcome;
 
+-- name: running_operation
+-- Looked for first: to set a status anew, though to the same, writes every index that depends on it.
+SELECT id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+  since, 0 AS attempt, NULL AS receipt_before
+FROM operation WHERE id = :id AND status = 'running' AND started_at IS NOT NULL;
+
 -- name: start_operation
 UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now) WHERE id = :id AND status IN ('not_started', 'running')
 RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
