@@ -18,6 +18,9 @@ PATH = "README.txt"
 DOMAIN = "readme"
 """Of its catalogues."""
 
+_UNITS = {ENGLISH: ("kB", "MB", "GB", "TB"), "fr": ("ko", "Mo", "Go", "To")}
+"""Of a thousand bytes and more; other languages write them as in English (CLDR 46)."""
+_NO_DECIMALS = 100
 _ENGLISH_BELOW = "(English below)\n\n"
 _RULE = f"\n\n{'-' * 72}\n\n"
 
@@ -164,12 +167,15 @@ class _Readme:
         return said.say("something is there, and nothing of it could be read")
 
     def _size(self, size_bytes: int) -> str:
-        size, unit = float(size_bytes), ""
-        for larger in ("KiB", "MiB", "GiB"):
-            if size < 1024:  # noqa: PLR2004 - the step between the units
-                break
-            size, unit = size / 1024, larger
-        return f"{self._said.number(size, 1)} {unit}" if unit else self._said.count("{n} byte", "{n} bytes", size_bytes)
+        """Write a size as START-HERE.html does: in steps of a thousand, with at most three digits and a decimal that matters."""
+        size, step = float(size_bytes), 0
+        units = _UNITS.get(self._said.language, _UNITS[ENGLISH])
+        while size >= 1000 and step < len(units):  # noqa: PLR2004 - the step between the units
+            size, step = size / 1000, step + 1
+        if not step:
+            return self._said.count("{n} byte", "{n} bytes", size_bytes)
+        text = self._said.number(size, 1 if size < _NO_DECIMALS else 0)
+        return f"{text.removesuffix('.0').removesuffix(',0')} {units[step - 1]}"
 
     # -- what is not --------------------------------------------------------------------------------------------------
     def _left_out(self) -> list[str]:

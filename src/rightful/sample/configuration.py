@@ -125,6 +125,11 @@ tenants:
         label:
           category: user.professional_information
           columns: {{full_name: user.name, born: user.demographic.date_of_birth, salary: user.financial, photo: user.content.self_image}}
+          titles:
+            hired_at: {{en: when you joined, de: Eintritt, fr: votre arrivée, es: incorporación, ja: 入社日時, zh-Hans: 入职时间}}
+            grade: {{en: pay grade, de: Entgeltgruppe, fr: échelon, es: nivel salarial, ja: 給与等級, zh-Hans: 薪级}}
+            old_code: {{en: number in the system before, de: Nummer im System davor, fr: numéro dans l'ancien système,
+              es: número en el sistema anterior, ja: 旧システムの番号, zh-Hans: 旧系统编号}}
           purpose: employment
           legal_basis: contract
           retention: 10 years
@@ -139,6 +144,10 @@ tenants:
         label:
           category: user.professional_information
           columns: {{reason: user.health}}
+          titles:
+            first_day: {{en: first day of absence, de: erster Fehltag, fr: premier jour d'absence, es: primer día de ausencia,
+              ja: 休みの初日, zh-Hans: 缺勤首日}}
+            days: {{en: working days, de: Arbeitstage, fr: jours ouvrés, es: días laborables, ja: 営業日数, zh-Hans: 工作日天数}}
           purpose: [employment, essential.legal_obligation]
           legal_basis: legal_obligation
           retention: 3 years
@@ -168,6 +177,21 @@ tenants:
         product: HR
         label:
           category: user.professional_information
+          titles:
+            score: {{en: how your work was rated, de: Bewertung der Arbeit, fr: évaluation du travail, es: valoración del trabajo,
+              ja: 仕事の評価, zh-Hans: 工作评价}}
+          values:
+            score:
+              0: {{en: not rated, de: nicht bewertet, fr: pas évalué, es: sin valorar, ja: 評価なし, zh-Hans: 未评价}}
+              1: {{en: much to improve, de: viel zu verbessern, fr: beaucoup à améliorer, es: mucho que mejorar, ja: 大きな改善が必要,
+                zh-Hans: 有待大幅改进}}
+              2: {{en: something to improve, de: etwas zu verbessern, fr: à améliorer, es: algo que mejorar, ja: 改善が必要,
+                zh-Hans: 有待改进}}
+              3: {{en: as expected, de: wie erwartet, fr: conforme aux attentes, es: según lo esperado, ja: 期待どおり,
+                zh-Hans: 符合预期}}
+              4: {{en: better than expected, de: besser als erwartet, fr: supérieur aux attentes, es: mejor de lo esperado, ja: 期待以上,
+                zh-Hans: 超出预期}}
+              5: {{en: outstanding, de: hervorragend, fr: remarquable, es: sobresaliente, ja: 非常に優秀, zh-Hans: 优秀}}
           purpose: employment
           legal_basis: contract
           retention: 5 years
@@ -189,6 +213,8 @@ tenants:
         product: HR
         label:
           category: user.contact.phone_number
+          titles:
+            seconds: {{en: how long it took, de: Dauer, fr: durée, es: duración, ja: 通話時間, zh-Hans: 通话时长}}
           purpose: operations
           legal_basis: legitimate_interests
           retention: 90 days
@@ -248,6 +274,16 @@ tenants:
         label:
           category: user.behavior.purchase_history
           columns: {{note: user.content}}
+          titles: {{placed_by: {{en: who ordered, de: wer bestellt hat, fr: qui a commandé, es: quién hizo el pedido, ja: 注文した人,
+            zh-Hans: 下单人}}}}
+          values:
+            currency:
+              EUR: {{en: euros, de: Euro, fr: euros, es: euros, ja: ユーロ, zh-Hans: 欧元}}
+              JPY: {{en: Japanese yen, de: Japanische Yen, fr: yens japonais, es: yenes japoneses, ja: 日本円, zh-Hans: 日元}}
+              CNY: {{en: Chinese yuan, de: Chinesische Yuan, fr: yuans chinois, es: yuanes chinos, ja: 中国人民元, zh-Hans: 人民币}}
+              NOK: {{en: Norwegian kroner, de: Norwegische Kronen, fr: couronnes norvégiennes, es: coronas noruegas,
+                ja: ノルウェークローネ,
+                zh-Hans: 挪威克朗}}
           purpose: [essential.service, finance]
           legal_basis: contract
           retention: 10 years
@@ -262,6 +298,7 @@ tenants:
         product: Shop
         label:
           category: user.behavior.purchase_history
+          titles: {{sku: {{en: article, de: Artikel, fr: article, es: artículo, ja: 商品, zh-Hans: 商品}}}}
           purpose: [essential.service, finance]
           legal_basis: contract
           retention: 10 years
@@ -300,6 +337,10 @@ tenants:
         product: Activity
         label:
           category: user.behavior
+          titles:
+            ts: {{en: when it happened, de: wann es geschah, fr: quand c'est arrivé, es: cuándo ocurrió, ja: 発生日時, zh-Hans: 发生时间}}
+            client_ip: {{en: internet address that you came from, de: Ihre Internetadresse dabei, fr: adresse internet utilisée,
+              es: dirección de internet usada, ja: 接続元のアドレス, zh-Hans: 您使用的网络地址}}
           purpose: [analytics, functional.service.improve]
           legal_basis: consent
           retention: 1 year

@@ -27,7 +27,7 @@ def test_each_source_is_named_with_what_was_found() -> None:
         SampleSource(name="archive", product="HR", skip_reason="switched off by the operator"),
     )
     assert "Shop / orders\n    1,500 records, " in text
-    assert "OneDrive / drive\n    1 file, 2.0 KiB\n    in data/OneDrive/drive/\n" in text
+    assert "OneDrive / drive\n    1 file, 2 kB\n    in data/OneDrive/drive/\n" in text
     assert "HR / hr\n    searched; nothing was found\n" in text
     assert "HR / archive\n    not searched: switched off by the operator\n" in text
     assert "WHAT IS NOT IN IT" not in text

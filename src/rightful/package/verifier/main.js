@@ -108,7 +108,7 @@ async function run(collect) {
     const onBytes = (bytes) => {
       if (run !== latest || (performance.now() - last < 200 && bytes < total)) return;
       last = performance.now();
-      say(() => t("Checking: {done} of {all} …", { done: inUnits(bytes), all: inUnits(total) }));
+      say(() => t("Checking: {done} of {all} …", { done: size(bytes), all: size(total) }));
     };
     const typed = key.value.trim().split(/\s+/).filter(Boolean);
     const found = await checkPackage(entries, { trusted: [...known, ...typed], onBytes });
@@ -121,7 +121,7 @@ async function run(collect) {
 function show(found) {
   outcome = found;
   const { state, findings, entries, bytes, signature, receipt } = found;
-  const amount = () => tn("{n} entry, {size}.", "{n} entries, {size}.", entries, { size: inUnits(bytes) });
+  const amount = () => tn("{n} entry, {size}.", "{n} entries, {size}.", entries, { size: size(bytes) });
   say(() => t("{verdict} {amount}", { verdict: verdicts()[state][1], amount: amount() }));
   const facts = [
     [t("Key"), signature.key], [t("Controller"), receipt?.controller], [t("Request"), receipt?.operationId],
@@ -159,14 +159,6 @@ function findingsTable(findings) {
         h("tr", {}, h("td", {}, names[kind]), h("td", { class: "path" }, h("bdi", { dir: "ltr" }, shown(path))), h("td", {}, told(detail))))),
     ),
   );
-}
-
-function inUnits(bytes) {
-  const units = ["", "KiB", "MiB", "GiB", "TiB"];
-  let size = bytes;
-  let unit = 0;
-  while (size >= 1024 && unit < units.length - 1) [size, unit] = [size / 1024, unit + 1];
-  return unit ? `${number(Math.round(size * 10) / 10)} ${units[unit]}` : tn("{n} byte", "{n} bytes", size);
 }
 
 // -- taking what is given -----------------------------------------------------------------------------------------------------
