@@ -105,6 +105,7 @@ function activitySection(view) {
     h("h2", { id: "activity" }, t("Over time")),
     h("p", { class: "quiet" }, t("Records by the first date or time in each, files by when they were last changed."), others > 0 && [" ", tn("{n} has none.", "{n} have none.", others)]),
     overTime(all, draw),
+    timedThings(view).length > 0 && h("p", { class: "onward" }, h("a", { href: "#time=" }, t("Day by day: everything in order of time"))),
   );
 }
 

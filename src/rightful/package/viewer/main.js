@@ -1,4 +1,4 @@
-// Which page is shown: `#source=NAME` that of a source, anything else the overview.
+// Which page is shown: `#source=NAME` that of a source, `#time=MONTH` everything of a month, anything else the overview.
 
 const view = JSON.parse(document.getElementById("overview").textContent);
 const main = h("main", { id: "main" });
@@ -16,8 +16,11 @@ function frame() {
 
 function show({ focus }) {
   const source = view.sources.find((each) => location.hash === `#source=${encodeURIComponent(each.name)}`);
-  main.replaceChildren(...(source ? sourcePage(view, source) : overviewPage(view)).flat(Infinity).filter(Boolean));
-  document.title = source ? `${nameOf(source)} – ${t("Your personal data")}` : t("Your personal data");
+  const time = timedThings(view).length && location.hash.startsWith("#time=") ? location.hash.slice(6) : null;
+  const page = () => (source ? sourcePage(view, source) : time !== null ? timelinePage(view, time) : overviewPage(view));
+  main.replaceChildren(...page().flat(Infinity).filter(Boolean));
+  const name = source ? nameOf(source) : time !== null && t("Day by day");
+  document.title = name ? `${name} – ${t("Your personal data")}` : t("Your personal data");
   if (focus) {
     window.scrollTo(0, 0);
     main.querySelector("h1").focus();

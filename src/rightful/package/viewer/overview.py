@@ -8,7 +8,7 @@ import msgspec
 from rightful.operation.model import SourceState
 from rightful.package import paths
 from rightful.package.activity import Activity, activity_of_files
-from rightful.package.contents import PayloadEntry
+from rightful.package.contents import PayloadEntry, ShardEntry
 from rightful.package.difference import Since, format_counts
 from rightful.package.instant import format_instant, format_nanoseconds
 from rightful.package.label import Label
@@ -127,19 +127,30 @@ def _datasets(entries: Sequence[PayloadEntry], label: Label) -> list[dict[str, A
     for entry in sorted(entries, key=lambda entry: entry.path):
         if entry.rows is not None and not entry.superseded_by:
             parts.setdefault(entry.columns, []).append(entry)
-    return [
-        {
-            "columns": [_column(column, label) for column in columns],
-            "parts": [shown for entry in several if not entry.is_copy for shown in _shards(entry)],
-            "files": [{"path": entry.path, "rows": entry.rows, "bytes": entry.size_bytes} for entry in several],
-            "activity": _format_activity(_activity(several)),
-        }
-        for columns, several in parts.items()
+    return [_dataset(columns, several, label) for columns, several in parts.items()]
+
+
+def _dataset(columns: Iterable[Column], several: Sequence[PayloadEntry], label: Label) -> dict[str, Any]:
+    activity = _activity(several)
+    column = activity.column if activity is not None else ""
+    return {
+        "columns": [_column(column, label) for column in columns],
+        "parts": [shown for entry in several if not entry.is_copy for shown in _shards(entry, column)],
+        "files": [{"path": entry.path, "rows": entry.rows, "bytes": entry.size_bytes} for entry in several],
+        "activity": _format_activity(activity),
+    }
+
+
+def _shards(entry: PayloadEntry, column: str) -> list[dict[str, Any]]:
+    """Return what a part is shown from; `from` and `to` are the months between which its records are, where it counted this column."""
+    return [{"view": shard.path, "rows": shard.rows, **_months(shard, column)} for shard in entry.shards] or [
+        {"view": "", "rows": entry.rows}
     ]
 
 
-def _shards(entry: PayloadEntry) -> list[dict[str, Any]]:
-    return [{"view": shard.path, "rows": shard.rows} for shard in entry.shards] or [{"view": "", "rows": entry.rows}]
+def _months(shard: ShardEntry, column: str) -> dict[str, str]:
+    months = tuple(shard.activity.months) if shard.activity is not None and shard.activity.column == column else ()
+    return {"from": months[0], "to": months[-1]} if months else {}
 
 
 def _column(column: Column, label: Label) -> dict[str, Any]:

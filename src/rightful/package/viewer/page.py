@@ -28,6 +28,8 @@ SCRIPTS = tuple(
         "statement.js",
         "chart.js",
         "activity.js",
+        "times.js",
+        "timeline.js",
         "overview.js",
         "source.js",
         "main.js",

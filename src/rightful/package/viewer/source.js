@@ -50,11 +50,13 @@ function datasetSection(source, dataset, index) {
   const id = `records-${index}`;
   const rows = dataset.parts.reduce((total, part) => total + part.rows, 0);
   const canShow = dataset.parts.every((part) => part.view);
+  const kindOf = ({ name, kind }) => (kind === "text" && name === dataset.activity?.column ? "timestamp" : kind);
+  const columns = dataset.columns.map((column) => ({ ...column, kind: kindOf(column) }));
   return h(
     "section",
     { "aria-labelledby": id },
     h("h2", { id }, t("Records")),
-    canShow && rows > 0 && table({ ...dataset, rows }, t("Records of {name}", { name: nameOf(source) }), (column, written, query) => [cell(column.kind, written, query), meant(column, written, query)].filter(Boolean)),
+    canShow && rows > 0 && table({ ...dataset, columns, rows }, t("Records of {name}", { name: nameOf(source) }), (column, written, query) => [cell(column.kind, written, query), meant(column, written, query)].filter(Boolean)),
     activityOf(dataset.activity, rows, tn("{n} record", "{n} records", rows)),
     h("details", {}, h("summary", {}, t("Columns")), columnList(dataset.columns)),
     h(

@@ -15,6 +15,45 @@ const FILES = {
 
 let tables = 0;
 
+/** Return the button that opens a table's row to all values of its record, and closes it again. */
+function recordOpener(row, position, columns, values) {
+  const open = () => {
+    const after = row.nextElementSibling;
+    const isOpen = after?.classList.contains("record");
+    if (isOpen) after.remove();
+    else row.after(h("tr", { class: "record" }, h("td", { colspan: row.cells.length }, recordList(columns, values))));
+    button.setAttribute("aria-expanded", String(!isOpen));
+  };
+  const label = t("Record {n}", { n: number(position) });
+  const button = h("button", { type: "button", class: "open", "aria-expanded": "false", "aria-label": label, title: label, onclick: open });
+  return button;
+}
+
+/** Return all values of a record as a list. */
+function recordList(columns, values) {
+  return h("dl", { class: "values" }, columns.map((column) =>
+    h("div", {}, h("dt", {}, heading(column)), h("dd", {}, whole(column.kind, values.get(column.name)), meant(column, values.get(column.name))))));
+}
+
+/** Fill a pager anew: `go(page)` turns to a page, counted from 0. */
+function fillPager(pager, id, page, pages, go) {
+  const last = pages - 1;
+  const to = (other) => () => go(Math.min(Math.max(0, Math.trunc(other) || 0), last));
+  const step = (name, other, enabled) => h("button", { type: "button", onclick: to(other), "aria-disabled": enabled ? null : "true" }, name);
+  const focused = [...pager.querySelectorAll("button")].indexOf(document.activeElement);
+  pager.replaceChildren(
+    step(t("First"), 0, page > 0),
+    step(t("Previous"), page - 1, page > 0),
+    h("label", { for: `${id}-page` }, t("Page")),
+    h("input", { type: "number", min: 1, max: pages, value: page + 1, id: `${id}-page`, onchange: (event) => to(Number(event.target.value) - 1)() }),
+    h("span", {}, t("of {pages}", { pages: number(pages) })),
+    step(t("Next"), page + 1, page < last),
+    step(t("Last"), last, page < last),
+  );
+  pager.hidden = last === 0;
+  if (focused !== -1) pager.querySelectorAll("button")[focused].focus();
+}
+
 /**
  * Make a table with its search and its pager.
  *
@@ -71,16 +110,8 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
   function tableRow(line, position) {
     const values = members(line);
     const row = h("tr", {});
-    const open = () => {
-      const after = row.nextElementSibling;
-      const isOpen = after?.classList.contains("record");
-      if (isOpen) after.remove();
-      else row.after(h("tr", { class: "record" }, h("td", { colspan: dataset.columns.length + 1 }, record(values))));
-      button.setAttribute("aria-expanded", String(!isOpen));
-    };
-    const label = t("Record {n}", { n: number(position) });
-    const button = h("button", { type: "button", class: "open", "aria-expanded": "false", "aria-label": label, title: label, onclick: open });
-    row.append(h("td", { class: "opener" }, detail ? button : number(position)));
+    const opener = () => recordOpener(row, position, dataset.columns, values);
+    row.append(h("td", { class: "opener" }, detail ? opener() : number(position)));
     for (const column of dataset.columns) {
       const isNumber = NUMBERS.has(column.kind);
       row.append(h("td", { class: isNumber ? "number" : null }, show(column, values.get(column.name), state.query, values)));
@@ -88,31 +119,11 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
     return row;
   }
 
-  function record(values) {
-    return h("dl", { class: "values" }, dataset.columns.map((column) =>
-      h("div", {}, h("dt", {}, heading(column)), h("dd", {}, whole(column.kind, values.get(column.name)), meant(column, values.get(column.name))))));
-  }
-
   function turnable() {
-    const last = pages() - 1;
-    const go = (page) => () => {
-      state.page = Math.min(Math.max(0, Math.trunc(page) || 0), last);
+    fillPager(pagers, id, state.page, pages(), (page) => {
+      state.page = page;
       draw();
-    };
-    const step = (name, page, enabled) => h("button", { type: "button", onclick: go(page), "aria-disabled": enabled ? null : "true" }, name);
-    const focused = [...pagers.querySelectorAll("button")].indexOf(document.activeElement);
-    const input = h("input", { type: "number", min: 1, max: last + 1, value: state.page + 1, id: `${id}-page`, onchange: (event) => go(Number(event.target.value) - 1)() });
-    pagers.replaceChildren(
-      step(t("First"), 0, state.page > 0),
-      step(t("Previous"), state.page - 1, state.page > 0),
-      h("label", { for: `${id}-page` }, t("Page")),
-      input,
-      h("span", {}, t("of {pages}", { pages: number(last + 1) })),
-      step(t("Next"), state.page + 1, state.page < last),
-      step(t("Last"), last, state.page < last),
-    );
-    pagers.hidden = last === 0;
-    if (focused !== -1) pagers.querySelectorAll("button")[focused].focus();
+    });
     say();
   }
 

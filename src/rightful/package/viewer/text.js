@@ -47,13 +47,13 @@ function list(things) {
 }
 
 const DATE = /^\d{4}-\d\d-\d\d$/;
-const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?$/;
+const MOMENT = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?$/;
 
 /** Return a date or moment of a package as people read it, in the zone in which it is written; what is none comes back as it is. */
 function moment(text) {
   const isDate = DATE.test(text);
   if ((!isDate && !MOMENT.test(text)) || text < "0001") return text;
-  const at = new Date(isDate ? text : `${text.slice(0, 19)}Z`);
+  const at = new Date(isDate ? text : `${text.slice(0, 19).replace(" ", "T")}Z`);
   if (Number.isNaN(at.getTime())) return text;
   const shown = formatter(isDate ? { dateStyle: "medium" } : { dateStyle: "medium", timeStyle: "medium" }).format(at);
   return text.endsWith("Z") ? `${shown} UTC` : shown;
