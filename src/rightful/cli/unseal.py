@@ -1,5 +1,6 @@
 """`rightful unseal`."""
 
+import errno
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit_table, say
 from rightful.cli.passphrase import passphrase_options, read_passphrase
 from rightful.cli.verify import EXITS, open_package, parse_key, progress_bar, show
-from rightful.errors import PackageError
+from rightful.errors import PackageError, StorageError
 from rightful.package.readers import FolderReader
 from rightful.package.unseal import open_key, unseal
 from rightful.package.verify import PackageState, verify
@@ -57,7 +58,12 @@ def command(
         storage = LocalStorage(folder)
 
         def write(path: str, chunks: Iterator[bytes], size_bytes: int) -> None:
-            storage.put(path, chunks, size_bytes=size_bytes)
+            try:
+                storage.put(path, chunks, size_bytes=size_bytes)
+            except StorageError as error:
+                if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENAMETOOLONG:
+                    raise ValueError("its name is longer than this file system takes") from error
+                raise
 
         try:
             findings = list(unseal(reader, identities, write))

@@ -4,6 +4,7 @@ Nothing in it is believed: whoever can write to the storage location can seal so
 changed, becomes a finding and is not written; whether what was opened is what was delivered, `verify` tells afterwards.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
 from rightful.age.header import is_by_passphrase, open_by_passphrase, open_with, read_header
@@ -16,6 +17,8 @@ from rightful.package.finding import Finding, FindingKind, shown
 from rightful.package.readers import PackageReader
 
 _LARGEST_KEY_BYTES = 65_536
+_LONGEST_SEGMENT, _LONGEST_PATH = 255, 1024
+"""Bytes: what entries of packages keep to (docs/reference/package-format.md)."""
 _COPY = "copy the package again"
 
 Write = Callable[[str, Iterator[bytes], int], None]
@@ -62,13 +65,42 @@ def unseal(package: PackageReader, identities: Iterable[Identity], write: Write)
     if missing:
         raise PackageError(f"{missing} is missing: the package was not finished, or has lost it", hint=f"wait for its end, or {_COPY}")
     index = _index(package, keys)
+    place = _Places()
     for name, path in index:
+        problem = place.take(path)
+        if problem:
+            yield Finding(FindingKind.MALFORMED, shown(path), f"{problem}; it was not opened")
+            continue
         yield from _written(write, name, path, _opened(package, name, keys), size_bytes=sizes.get(name), size_of=sealed.opened_bytes)
     info = request_info.PATH
     yield from _written(write, info, info, package.read(info), size_bytes=sizes.get(info), size_of=int)
     known = {name for name, _ in index} | {sealed.INDEX_PATH}
     for name in sorted(name for name in sizes if name.startswith(sealed.FOLDER) and name not in known):
         yield Finding(FindingKind.EXTRA, shown(name), f"{sealed.INDEX_PATH} does not name it; it was not opened")
+
+
+class _Places:
+    """Knows where entries lie, so that no two need the same place on any file system: an index that asks for that is none of ours."""
+
+    def __init__(self) -> None:
+        self._entries: set[str] = {_folded(request_info.PATH)}
+        self._folders: set[str] = set()
+
+    def take(self, path: str) -> str:
+        """Take an entry's place; say what is wrong with it, empty where nothing is."""
+        segments = path.split("/")
+        if len(path.encode()) > _LONGEST_PATH or any(len(segment.encode()) > _LONGEST_SEGMENT for segment in segments):
+            return "its name is longer than an entry's can be"
+        folders = {_folded("/".join(segments[:end])) for end in range(1, len(segments))}
+        if _folded(path) in self._entries or _folded(path) in self._folders or not folders.isdisjoint(self._entries):
+            return "another entry lies at its place, or is the folder that it lies in"
+        self._entries.add(_folded(path))
+        self._folders |= folders
+        return ""
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
 
 
 class _NotForUs(Exception):

@@ -132,6 +132,30 @@ def test_index_that_leads_out_of_the_folder_opens_nothing(home: Path, capsys: py
     assert contents(home) == before
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "README.txt/x",
+        "readme.TXT",
+        "data/Sample/orders/Divorce papers.docx/x",
+        "requestinfo.json",
+        "RequestInfo.json/x",
+        "data/" + "x" * 300,
+        "data/" + "y/" * 600 + "z",
+    ],
+)
+def test_entry_that_has_no_place_is_named_and_all_others_are_opened(home: Path, capsys: pytest.CaptureFixture[str], path: str) -> None:
+    """Whoever can write to the storage location can make such an index."""
+    entries = lay(home / "package", more={f"sealed/{'0' * 32}.age": path})
+    put(home / "package", {f"sealed/{'0' * 32}.age": next(iter((home / "package/sealed").iterdir())).read_bytes()})
+    assert main(["unseal", "package", "--to", "opened", "--identity", "key.txt"]) == Exit.FAILED
+    said = capsys.readouterr()
+    assert "malformed" in said.out
+    assert "it was not opened" in said.out
+    assert {*entries} - {*contents(home / "opened")} <= {"README.txt"}
+    assert len(contents(home / "opened")) in {len(entries), len(entries) - 1}
+
+
 def test_folder_with_something_in_it_is_left_alone(home: Path) -> None:
     lay(home / "package")
     put(home / "opened", {"mine": b"1"})
