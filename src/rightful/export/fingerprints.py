@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 import structlog
@@ -145,21 +146,27 @@ class Fingerprints:
         if earlier is None or earlier.package is None:
             raise lost()
         names = [*now.sources, *(name for name in then.sources if name not in now.sources)]
+        # Once: what is named is read again for its digest, and again when it is put.
+        comparisons = {name: Comparison() for name in now.sources}
+        compared = (
+            (name, self._compared(operation, then.sources.get(name), source, comparisons[name])) for name, source in now.sources.items()
+        )
+        self._folder.write_named(operation.operation_id, format_list(compared))
         since = Since(
             operation_id=operation.since,
             receipt_sha256=earlier.package.receipt_sha256,
             is_policy_same=then.policy_sha256 == now.policy_sha256,
             is_software_same=then.software == now.software,
             fingerprint_key=fingerprint_key(now.secret),
-            sources={name: self._changes(operation, then.sources.get(name), now.sources.get(name)) for name in names},
+            sources={name: _changes(then.sources.get(name), now.sources.get(name), comparisons.get(name)) for name in names},
         )
+        return Compared(since=since, named=partial(self._named, operation.operation_id))
 
-        def named() -> Iterator[bytes]:
-            return format_list(
-                (name, self._compared(operation, then.sources.get(name), source, Comparison())) for name, source in now.sources.items()
-            )
-
-        return Compared(since=since, named=named)
+    def _named(self, operation_id: OperationId) -> Iterator[bytes]:
+        try:
+            yield from self._folder.read_named(operation_id)
+        except FingerprintsLost:
+            raise lost() from None
 
     def seal(self, operation: ClaimedOperation, kept: Kept) -> bytes:
         """Return what the store keeps of an operation."""
@@ -179,14 +186,6 @@ class Fingerprints:
             raise lost()
         return kept
 
-    def _changes(self, operation: ClaimedOperation, then: KeptSource | None, now: KeptSource | None) -> SourceChanges:
-        if now is None:  # not searched any more: who can say what is gone
-            return SourceChanges(records=Counts(), files=Counts(), is_searched=False)
-        comparison = Comparison()
-        for _ in self._compared(operation, then, now, comparison):
-            pass
-        return SourceChanges(records=comparison.records, files=comparison.files, key=now.key, was_searched=then is not None)
-
     def _compared(self, operation: ClaimedOperation, then: KeptSource | None, now: KeptSource, comparison: Comparison) -> Iterator[Named]:
         assert operation.since is not None
         try:
@@ -195,6 +194,12 @@ class Fingerprints:
         except FingerprintsLost:
             raise lost() from None
         yield from comparison.run(cut(before), cut(after), is_partial=may_hide(cut(before), cut(after)))
+
+
+def _changes(then: KeptSource | None, now: KeptSource | None, comparison: Comparison | None) -> SourceChanges:
+    if now is None or comparison is None:  # not searched any more: who can say what is gone
+        return SourceChanges(records=Counts(), files=Counts(), is_searched=False)
+    return SourceChanges(records=comparison.records, files=comparison.files, key=now.key, was_searched=then is not None)
 
 
 def parse_since(since: object) -> OperationId | None:

@@ -25,6 +25,8 @@ from rightful.store.values import StoreFault
 
 _HELD_BYTES = 64 * 1024
 """How much a log holds in memory before it is written."""
+_NAMED = "named"
+"""Of the operation: what its difference names."""
 _COPIED_BYTES = 1024 * SIZE
 
 
@@ -45,6 +47,8 @@ class FingerprintLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_named = False
+        """Whether its name, and those of its folders, are durable."""
         self._held = bytearray()
         self._written = 0
 
@@ -60,6 +64,7 @@ class FingerprintLog:
             self._written = count * SIZE
             if not count:
                 self._path.unlink(missing_ok=True)
+                self._is_named = False
                 return True
             try:
                 if self._path.stat().st_size < self._written:
@@ -97,6 +102,11 @@ class FingerprintLog:
                 if is_durable:
                     file.flush()
                     os.fsync(file.fileno())
+            if is_durable and not self._is_named:
+                # A file whose folder does not know of it yet is gone after a power cut, whatever was synced of it.
+                for folder in (self._path.parent, self._path.parent.parent, self._path.parent.parent.parent):
+                    _sync(folder)
+                self._is_named = True
         self._written += len(self._held)
         self._held.clear()
 
@@ -165,6 +175,24 @@ class FingerprintFolder:
         if hashlib.sha256(found).hexdigest() != section.sha256:
             raise FingerprintsLost
         return found
+
+    def write_named(self, operation_id: OperationId, chunks: Iterable[bytes]) -> None:
+        """Put down what a difference names, beside the logs: made again by whoever ends the operation, it need not be durable."""
+        with _guarded():
+            folder = self._folder / operation_id
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with open(folder / _NAMED, "wb", opener=_open_private) as file:
+                file.writelines(chunks)
+
+    def read_named(self, operation_id: OperationId) -> Iterator[bytes]:
+        """Yield what was put down so; raises `FingerprintsLost` where it is not there."""
+        with _guarded():
+            try:
+                with (self._folder / operation_id / _NAMED).open("rb") as file:
+                    while chunk := file.read(_HELD_BYTES):
+                        yield chunk
+            except FileNotFoundError:
+                raise FingerprintsLost from None
 
     def remove_logs(self, operation_id: OperationId) -> None:
         """Remove the logs of an operation."""

@@ -66,7 +66,10 @@ function figures(view, found) {
     figure(number(sum("rows")), t("Records")),
     figure(number(sum("files")), t("Files")),
     figure(size(sum("bytes")), t("Size")),
-    figure(t("{found} of {all}", { found: number(found.length), all: number(view.sources.length) }), t("Systems that have something")),
+    figure(
+      t("{found} of {all}", { found: number(found.length), all: number(view.sources.length) }),
+      view.since ? t("Systems with something new or changed") : t("Systems that have something"),
+    ),
   );
 }
 
