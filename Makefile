@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := -q --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help demo setup test soak test-sdk test-container sbom locks check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age prometheus test-office
+.PHONY: help demo setup test soak test-sdk test-container sbom locks check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age strace prometheus test-office
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -74,6 +74,10 @@ minisign: # Debian's package, where minisign is not installed yet
 	@command -v minisign >/dev/null || { \
 	  echo "Installing minisign (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y minisign >/dev/null; }
 
+strace: # Debian's package, where it is not installed yet
+	@command -v strace >/dev/null || { \
+	  echo "Installing strace (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y strace >/dev/null; }
+
 age: # Debian's package, where age is not installed yet
 	@command -v age >/dev/null || { \
 	  echo "Installing age (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y age >/dev/null; }
@@ -90,7 +94,7 @@ setup: .venv/runtime ## Install Rightful into .venv
 demo: .venv/runtime ## Do the main job on a sample company, start to verified package
 	@$(BIN)/rightful demo
 
-test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot firebird openssh slapd chromium minisign age prometheus ## Run all tests, on real servers
+test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot firebird openssh slapd chromium minisign age strace prometheus ## Run all tests, on real servers
 	@$(BIN)/pytest -n 2 $(ARGS)
 
 soak: .venv/dev ## Kill the service in ever new ways for ten minutes (SOAK_S=…); SEED=… repeats one

@@ -256,7 +256,7 @@ class Ground:
         self.folder = folder
         self.kind = STORES[store]
         self.exports = folder / "exports"
-        self.exports.mkdir()
+        self.exports.mkdir(exist_ok=True)
         self.container = MemoryStorage()
         self.clock = ManualClock()
         self.people = people

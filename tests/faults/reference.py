@@ -17,6 +17,7 @@ from rightful.errors import Conflict, InvalidRequest, Refusal, StorageError, Sto
 from rightful.export.interface import Note
 from rightful.ids import OperationId
 from rightful.operation.model import OperationStatus
+from rightful.package.forms import Form
 from rightful.storage.interface import Put
 from rightful.subject.model import IdentifiedSubject
 from rightful.testing.failpoints import Killed, Script
@@ -35,6 +36,8 @@ class Reference:
     location: str = LOCAL
     checks: str = "standard"
     joins: bool = False
+    is_mortal: bool = False
+    """Whether a real process lives this, which remembers nothing of an earlier one, nor what lay in its memory."""
     store: str = "sqlite"
     done: set[str] = field(default_factory=set)
     """What the clients need not ask for again."""
@@ -43,7 +46,7 @@ class Reference:
         random.seed(0)
         if self.location == "SAS":
             self.location = STRICT_SAS if self.checks == "strict" else SAS
-        people = 1 if self.checks == "strict" else 2
+        people = 1 if self.checks == "strict" or self.is_mortal else 2
         self.data = Data(random.Random(7), people)
         self.ground = Ground(self.folder, self.data.people, self.data.sources, export=self.export, store=self.store, checks=self.checks)
         self._container = self.ground.container = JoiningContainer() if self.joins else Container()
@@ -63,7 +66,10 @@ class Reference:
             except Killed:
                 ground.bury()
                 return None
-        return checker.check(ground.evidence(logs=logs))
+        evidence = ground.evidence(logs=logs)
+        if self.is_mortal:
+            evidence.asked = {}
+        return checker.check(evidence)
 
     def _once(self, what: str, act: Callable[[], object]) -> None:
         """Ask for something that nobody asks for again once it was answered."""
@@ -74,7 +80,7 @@ class Reference:
     def _drive(self, life: Life) -> None:
         ground = self.ground
         life.service.unready()
-        if self.checks != "strict":
+        if self.checks != "strict" and not self.is_mortal:
             self._once("refused", lambda: self._be_refused(life))
         for number, subject in enumerate(self._subjects):
             self._submit(life, subject, self.location, f"key-{number}")
@@ -197,3 +203,22 @@ class JoiningContainer(Container):
         outcome = self.put(path, [self._pieces[path, name] for name in names], size_bytes=size_bytes)
         self.sync()
         return outcome
+
+
+def _settings(**changes: object) -> ExportSettings:
+    return ExportSettings(**({"retry_s": 1.0, "attempts": 9, "leak_check": "off", "viewer": "off"} | changes))  # type: ignore[arg-type]
+
+
+RUNS: dict[str, Callable[[Path, str], Reference]] = {
+    "folder": lambda folder, store: Reference(folder, _settings(compare_days=30, viewer="on"), store=store),
+    "container": lambda folder, store: Reference(folder, _settings(formats=(Form.JSONL, Form.CSV)), location="SAS", store=store),
+    "approved": lambda folder, store: Reference(folder, _settings(approval="required"), store=store),
+    "zip": lambda folder, store: Reference(folder, _settings(layout="zip"), store=store),
+    "joined": lambda folder, store: Reference(folder, _settings(layout="zip"), location="SAS", joins=True, store=store),
+    "strict": lambda folder, store: Reference(folder, _settings(), location="SAS", checks="strict", store=store),
+}
+MORTALS: dict[str, Callable[[Path], Reference]] = {
+    "folder": lambda folder: Reference(folder, _settings(), is_mortal=True),
+    "zip": lambda folder: Reference(folder, _settings(layout="zip"), is_mortal=True),
+}
+"""Smaller ones, for real processes."""

@@ -1,29 +1,11 @@
 """kill -9 at each failpoint by its name, in a first run and while a killed one recovers; and at each step of whole reference runs."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 from tests.faults.ground import STORES, beside_main, quick_folder
-from tests.faults.reference import NOTHING, Reference
+from tests.faults.reference import NOTHING, RUNS
 
-from rightful.config.model import ExportSettings
-from rightful.package.forms import Form
 from rightful.testing.failpoints import FAILPOINTS, kill_at, kill_when
 
-
-def _settings(**changes: object) -> ExportSettings:
-    return ExportSettings(**({"retry_s": 1.0, "attempts": 9, "leak_check": "off", "viewer": "off"} | changes))  # type: ignore[arg-type]
-
-
-RUNS: dict[str, Callable[[Path, str], Reference]] = {
-    "folder": lambda folder, store: Reference(folder, _settings(compare_days=30, viewer="on"), store=store),
-    "container": lambda folder, store: Reference(folder, _settings(formats=(Form.JSONL, Form.CSV)), location="SAS", store=store),
-    "approved": lambda folder, store: Reference(folder, _settings(approval="required"), store=store),
-    "zip": lambda folder, store: Reference(folder, _settings(layout="zip"), store=store),
-    "joined": lambda folder, store: Reference(folder, _settings(layout="zip"), location="SAS", joins=True, store=store),
-    "strict": lambda folder, store: Reference(folder, _settings(), location="SAS", checks="strict", store=store),
-}
 _traces: dict[tuple[str, str], list[str]] = {}
 
 
