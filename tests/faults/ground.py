@@ -3,8 +3,9 @@
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -66,6 +67,7 @@ SECRETS = (b"U2VjcmV0U2lnbmF0dXJlT2ZUaGVTQVM", bytes(range(100, 132)), bytes(ran
 NEAR_S = 0.4
 """How long an answer of a server on this machine is waited for."""
 
+_REMOVERS = 2
 _OWNER = "owner"
 _MEMORY = Path("/dev/shm")
 
@@ -226,10 +228,18 @@ class Life:
         self.points.reach("service.answered")
         return operation_id
 
+    def cancel(self, operation_id: str) -> None:
+        """Cancel an operation, and let what it had written be deleted before anything else happens."""
+        self.service.cancel(TENANT, OperationId(operation_id))
+        meeting = threading.Barrier(_REMOVERS)  # once all of its threads have come here, none has anything to do
+        wait([self.service._remover._pool.submit(meeting.wait) for _ in range(_REMOVERS)])
+        self.points.reach("service.answered")
+
     def die(self) -> None:
         """Be dead: every thread meets `Killed` at its next step; what the process had open is closed by the system."""
         self.points.is_dead = True
         self.service._settling.shutdown()  # a thread of a dead process is no more
+        self.service._remover.stop()
         self.storages.close()
         self._ground.kind.crash(self._ground.folder, self._really)
 

@@ -46,11 +46,12 @@ class Reference:
         random.seed(0)
         if self.location == "SAS":
             self.location = STRICT_SAS if self.checks == "strict" else SAS
-        people = 1 if self.checks == "strict" or self.is_mortal else 2
+        people = 1 if self.checks == "strict" or self.is_mortal else 3
         self.data = Data(random.Random(7), people)
         self.ground = Ground(self.folder, self.data.people, self.data.sources, export=self.export, store=self.store, checks=self.checks)
         self._container = self.ground.container = JoiningContainer() if self.joins else Container()
-        self._subjects = list(self.data.people)
+        self._subjects = list(self.data.people)[:2]
+        """Who is to be exported; a third one's export is cancelled when it has begun to write."""
 
     def live(self, script: Script) -> list[str] | None:
         """Live until the kill of the script; return what is wrong in the end where it does not kill."""
@@ -82,9 +83,10 @@ class Reference:
         life.service.unready()
         if self.checks != "strict" and not self.is_mortal:
             self._once("refused", lambda: self._be_refused(life))
-        for number, subject in enumerate(self._subjects):
-            self._submit(life, subject, self.location, f"key-{number}")
-        first, last = next(iter(ground.accepted)), list(ground.accepted)[-1]
+        known = [self._submit(life, subject, self.location, f"key-{number}") for number, subject in enumerate(self._subjects)]
+        first, last = known[0], known[-1]
+        for doomed in list(self.data.people)[2:]:
+            self._once("doomed", lambda: self._cancel_written(life, doomed))  # noqa: B023 - called at once
         life.trail.note(
             Note(actor=NOBODY, tenant_id=TENANT, action=Action.READ_OPERATION, outcome="ok", target=Target.OPERATION, target_id=first)
         )
@@ -103,11 +105,12 @@ class Reference:
         if self.export.compare_days:
             life.service.forget(TENANT, OperationId(first))
 
-    def _submit(self, life: Life, subject: str, location: str, key: str) -> None:
+    def _submit(self, life: Life, subject: str, location: str, key: str) -> str:
         operation_id = life.submit(subject, location, key)
         self.ground.accepted[operation_id] = subject
         # One that waits goes on with the location of a request that repeats it, and that is recorded.
         self.ground.asked["resume"].perhaps[operation_id] += len(self.ground.traces) - 1
+        return operation_id
 
     def _subject(self, operation_id: str) -> IdentifiedSubject:
         ground = self.ground
@@ -136,9 +139,16 @@ class Reference:
                 decide = lambda: life.service.decide(SECOND, OperationId(operation_id), is_approved=True)  # noqa: E731,B023 - called at once
                 self.ground.ask("approve", operation_id, decide)
 
+    def _cancel_written(self, life: Life, subject: str) -> None:
+        operation_id = self._submit(life, subject, self.location, "doomed")
+        self._approve(life)
+        for _ in range(8):
+            life.step()
+        self._cancel(life, operation_id)
+
     def _cancel(self, life: Life, operation_id: str) -> None:
         with suppress(Conflict):
-            self.ground.ask("cancel", operation_id, lambda: life.service.cancel(TENANT, OperationId(operation_id)))
+            self.ground.ask("cancel", operation_id, lambda: life.cancel(operation_id))
 
     def _extend(self, life: Life, operation_id: str) -> None:
         with suppress(Conflict):

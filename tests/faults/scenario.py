@@ -191,7 +191,7 @@ class Scenario:
 
     def _cancel(self, life: Life) -> None:
         if (operation_id := self._any()) is not None:
-            self.ground.ask("cancel", operation_id, lambda: life.service.cancel(TENANT, OperationId(operation_id)))
+            self.ground.ask("cancel", operation_id, lambda: life.cancel(operation_id))
 
     def _resume(self, life: Life) -> None:
         if (operation_id := self._any()) is not None:

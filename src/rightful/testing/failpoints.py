@@ -41,6 +41,8 @@ STORE_STEPS = (
     "complete",
     "fail",
     "resume",
+    "begin_removal",
+    "forget_entries",
     "forget_fingerprints",
     "forget_old_fingerprints",
     "check",
@@ -61,14 +63,15 @@ STORE_LOOKS = (
     "fingerprints",
     "fingerprint_use",
     "waiting_since",
+    "working_on",
     "chain",
     "last_chain_checkpoint",
     "close",
 )
 """Those that commit nothing."""
-STORAGE_STEPS = ("put", "sync", "put_piece", "join", "put_append", "append", "delete")
+STORAGE_STEPS = ("put", "sync", "put_piece", "join", "put_append", "append", "delete", "remove")
 """Methods of a storage, and of its abilities, that change what lies there."""
-STORAGE_LOOKS = ("properties", "read", "list", "within", "close")
+STORAGE_LOOKS = ("properties", "read", "list", "within", "on", "close")
 """Those that change nothing."""
 WORK_STEPS = ("work.claimed", "work.done", "service.started", "service.answered")
 """Between the steps: work was claimed, or done; the service takes requests; a caller has its answer."""
@@ -182,17 +185,21 @@ class _FailingStorage(_Failing):
             if number == 0:
                 self._points.reach(HALFWAY)
 
-    def hurried(self, seconds: float) -> Storage:
-        """Be `within`, for a storage that is `Hurrying`."""
-        return failing_storage(self._inner.within(seconds), self._points)  # type: ignore[attr-defined] # only where it is there
+    def like(self, storage: Storage) -> Storage:
+        """Put the same steps around what this one becomes, in haste or on a leash."""
+        return failing_storage(storage, self._points)
 
 
 def failing_storage(storage: Storage, points: Failpoints) -> Storage:
     """Put the steps around what changes a storage location. What is returned has just the abilities that the storage has."""
     optional = [name for name in (*STORAGE_STEPS, *STORAGE_LOOKS) if hasattr(storage, name) and name not in vars(_FailingStorage)]
-    passing = {name: _FailingStorage.hurried if name == "within" else _passing(name) for name in optional}
+    passing = {name: _becoming(name) if name in {"within", "on"} else _passing(name) for name in optional}
     # A class of its own: whoever asks which abilities there are may look at that.
     return cast("Storage", type("FailingStorage", (_FailingStorage,), passing)(storage, points))
+
+
+def _becoming(name: str) -> Callable[..., Any]:
+    return lambda self, *args: self.like(self.__getattr__(name)(*args))
 
 
 def _passing(name: str) -> Callable[..., Any]:
