@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers.port import free_port
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1800)]
 
@@ -103,18 +104,23 @@ def test_service_in_it_is_healthy_by_its_own_check_and_comes_to_an_end_by_its_si
     said = json.loads(images.do("inspect", "--type", "image", "localhost/rightful"))
     check = said["Docker"]["config"]["Healthcheck"]["Test"]
     assert check[0] == "CMD"
-    script = """
+    port = free_port()  # a chroot has the machine's own network
+    script = f"""
         set -eu
         cd /var/lib/rightful
         rightful init served >/dev/null && cd served && rightful dev-cert tls >/dev/null
-        sed -i 's/^  listen: .*/  listen: 0.0.0.0:8443/; s/^  # tls: {cert/  tls: {cert/' rightful.yaml
+        sed -i 's/^  listen: .*/  listen: 0.0.0.0:{port}/; s/^  # tls: {{cert/  tls: {{cert/' rightful.yaml
         mkdir -p files && sed -i 's/issuer: local/issuer: "https:\\/\\/issuer.example"/' rightful.yaml
         rightful serve --config rightful.yaml >served.log 2>&1 & service=$!
         for try in $(seq 60); do sleep 1; if python -c "$CHECK" 2>/dev/null; then echo healthy; break; fi; done
-        kill -TERM $service; wait $service && echo ended || { cat served.log; exit 1; }
+        kill -TERM $service; wait $service && echo ended || {{ cat served.log; exit 1; }}
         ! python -c "$CHECK" 2>/dev/null && echo gone
     """
-    assert images.run(container, "env", f"CHECK={check[3]}", "sh", "-c", script).split() == ["healthy", "ended", "gone"]
+    assert images.run(container, "env", f"CHECK={check[3].replace('8443', str(port))}", "sh", "-c", script).split() == [
+        "healthy",
+        "ended",
+        "gone",
+    ]
 
 
 def test_nothing_that_builds_is_left_in_it(images: Images, container: str) -> None:

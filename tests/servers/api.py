@@ -61,7 +61,7 @@ def serving(answer: Callable[[Asked], Reply | Iterator[bytes]]) -> Iterator[Api]
         do_POST = do_GET  # noqa: N815 - what the base class looks for
 
         def _send(self, reply: Reply) -> None:
-            self.send_response(reply.status)
+            (self.send_response_only if "Date" in reply.headers else self.send_response)(reply.status)
             if reply.drip_s:
                 self._drip(reply.drip_s)
                 return

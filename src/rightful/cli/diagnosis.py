@@ -1,38 +1,34 @@
 """The checks of `rightful doctor`: each looks at one thing that the configuration names, and changes nothing."""
 
 import os
-import shutil
 import sqlite3
-import ssl
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
-from cryptography import x509
 
-import rightful
-from rightful.config.model import Config, SourceConfig, TenantConfig, TlsSettings
-from rightful.connectors.interface import Advising, Doubting
+from rightful.cli import machine_checks
+from rightful.cli.machine_checks import Found, refuse, writable
+from rightful.config.model import Config, SourceConfig, TenantConfig
+from rightful.connectors.interface import Advising, Doubting, Entitled
 from rightful.directory.interface import FindsAmbiguity
 from rightful.errors import ExportError, SourceError
-from rightful.export import rotation
-from rightful.export.preview import check_redaction
+from rightful.export.preview import check_redaction, header_of
 from rightful.export.runtime import build_connector, build_directory
 from rightful.package.label import unstated
 from rightful.redaction import redact
+from rightful.sources import drift
 from rightful.storage.location import AccountLocation
 from rightful.storage.object_account import is_object_url
 from rightful.storage.registry import account_folder, open_bucket
-from rightful.store import sqlite_state
+from rightful.store import queries, sqlite_state
 from rightful.store.place import Shared, place_of
 
-LEAST_FREE_BYTES = 1 << 30
-RENEW_BEFORE = timedelta(days=14)
-_SECRET_FILES = ("seal.key", "audit.key", "receipt.key", "issuer.pem")
 _LOCK_WAIT_S = 3.0
 _SIDE_BY_SIDE = 8
 
@@ -44,22 +40,27 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     detail: str
     hint: str = ""
+    """What to do, where it is not."""
+    advice: str = ""
+    """What would be better, where it is."""
 
 
-Outcome = Callable[[], str]
+Outcome = Callable[[], str | Found]
 """Does a check; returns what it found in a few words, raises `ExportError` or `OSError`."""
 
 
 def examine(config: Config, now: datetime) -> Iterator[Check]:
     """Yield every check's outcome, in a fixed order. Sources are asked side by side."""
     checks: list[tuple[str, Outcome]] = [
-        ("seal key", lambda: _seal_key(config)),
+        ("seal key", lambda: machine_checks.seal_key(config, now)),
         ("store", lambda: _store(config)),
-        ("clock", lambda: _clock(config, now)),
+        ("scratch", lambda: machine_checks.scratch(config, Path(tempfile.gettempdir()))),
+        ("clock", lambda: machine_checks.clock(config, now)),
+        ("versions", machine_checks.installed),
     ]
     if config.server.tls is not None:
         tls = config.server.tls
-        checks.append(("tls", lambda: _tls(config.folder, tls, now)))
+        checks.append(("tls", lambda: machine_checks.tls(config.folder, tls, config.server.base_url, now)))
     for tenant in config.tenants:
         checks += _tenant_checks(config, tenant)
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
@@ -68,7 +69,10 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
 
 def _do(name: str, outcome: Outcome) -> Check:
     try:
-        return Check(name=name, ok=True, detail=outcome())
+        found = outcome()
+        if isinstance(found, str):
+            return Check(name=name, ok=True, detail=found)
+        return Check(name=name, ok=True, detail=found.detail, advice=found.advice)
     except ExportError as error:
         return Check(name=name, ok=False, detail=redact(error.message), hint=redact(error.hint))
     except OSError as error:
@@ -78,6 +82,9 @@ def _do(name: str, outcome: Outcome) -> Check:
 
 
 def _tenant_checks(config: Config, tenant: TenantConfig) -> Iterator[tuple[str, Outcome]]:
+    for settings in tenant.identity.issuers:
+        if settings.issuer != "local":
+            yield f"{tenant.name}: issuer {settings.issuer}", lambda settings=settings: machine_checks.issuer(settings)  # type: ignore[misc]  # bound now
     yield f"{tenant.name}: directory", lambda: _directory(config, tenant)
     for source in tenant.sources:
         yield f"{tenant.name}: source {source.name}", lambda source=source: _source(config, tenant, source)  # type: ignore[misc]  # bound now
@@ -89,7 +96,7 @@ def _tenant_checks(config: Config, tenant: TenantConfig) -> Iterator[tuple[str, 
 
 def _account(location: AccountLocation) -> str:
     if not is_object_url(location.url):
-        return _writable(account_folder(location))
+        return writable(account_folder(location))
     with closing(open_bucket(location)) as bucket:
         bucket.check()
     return "takes entries, replaces none, and gives them back"
@@ -101,19 +108,40 @@ def _directory(config: Config, tenant: TenantConfig) -> str:
         shared = directory.ambiguous_names() if isinstance(directory, FindsAmbiguity) else 0
     if shared:
         what = "name belongs to several people: they" if shared == 1 else "names belong to several people each: these"
-        raise _refuse(f"{shared} user principal {what} cannot be exported", "give each person a name of their own, letter case apart")
+        raise refuse(f"{shared} user principal {what} cannot be exported", "give each person a name of their own, letter case apart")
     return f"{tenant.directory.connector} answers"
 
 
-def _source(config: Config, tenant: TenantConfig, source: SourceConfig) -> str:
+def _source(config: Config, tenant: TenantConfig, source: SourceConfig) -> Found:
     with closing(build_connector(tenant, source, config.folder)) as connector, _placed(source.settings):
         connector.check()
         check_redaction(source, connector)
         advice = connector.advice() if isinstance(connector, Advising) else ()
         doubts = connector.doubts() if isinstance(connector, Doubting) else ()
+        excess = connector.excess() if isinstance(connector, Entitled) else ()
+        recorded = drift.load(config.folder).columns.get(tenant.id, {}).get(source.name)
+        columns = () if recorded is None else tuple(column.name for column in header_of(connector).columns)
     slow = f", slowly: all rows are looked at, until there is an index ({'; '.join(advice)})" if advice else ""
     doubtful = f"; but {'; '.join(doubts)}" if doubts else ""
-    return f"{source.connector} can be read{slow}{doubtful}"
+    better = [f"the account may also {', '.join(excess)}: reading needs no more than the right to read"] if excess else []
+    better += [f"{root} can be written by this account: reading needs no more than the right to read" for root in _writable_roots(source)]
+    better += _drifted(drift.changed_columns(source.name, recorded, columns)) if recorded is not None else []
+    return Found(f"{source.connector} can be read{slow}{doubtful}", "; ".join(better))
+
+
+def _writable_roots(source: SourceConfig) -> Iterator[str]:
+    """Yield the local folders that a source reads and this process could write to."""
+    for url in _urls(msgspec.to_builtins(source.settings)):
+        path = unquote(url.removeprefix("file://")).partition("*")[0]
+        if url.startswith("file://") and os.access(path, os.W_OK):
+            yield path
+
+
+def _drifted(found: Sequence[drift.Drift]) -> list[str]:
+    """Say which columns are new or gone since `rightful source list --record`."""
+    said = [f"{'new' if each.is_new else 'gone'}: {', '.join(each.names)}" for each in found]
+    what_to_do = "see to `exclude`, `redact` and `label`, then `rightful source list --record`"
+    return [f"columns are not what they were ({'; '.join(said)}): {what_to_do}"] if said else []
 
 
 def _statement(tenant: TenantConfig) -> str:
@@ -159,41 +187,9 @@ def _address(url: str) -> str:
 
 
 # -- this machine ---------------------------------------------------------------------------------------------------------
-def _refuse(detail: str, hint: str) -> ExportError:
-    return ExportError(detail, code="CheckFailed", hint=hint)
-
-
-def _seal_key(config: Config) -> str:
-    is_rotating = rotation.is_running(config)
-    for name in _SECRET_FILES:
-        path = config.folder / name
-        if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077:
-            raise _refuse(f"{name} can be read by other users of this machine", f"chmod 600 {path}")
-    return "being replaced by a rotation that is running" if is_rotating else "32 bytes"
-
-
-def _nearest(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that exists."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
-
-
-def _writable(folder: Path) -> str:
-    there = _nearest(folder.absolute())
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        hint = "give the folder to the user that runs the service"
-        raise _refuse(f"{there} cannot be written: {error.strerror}", hint) from error
-    free = shutil.disk_usage(there).free
-    if free < LEAST_FREE_BYTES:
-        raise _refuse(f"{there} has only {free >> 20} MiB left", "make room: packages and the store need it")
-    return f"{free / 2**30:.0f} GiB free" + ("" if there == folder.absolute() else ", will be made")
-
-
-def _store(config: Config) -> str:
+def _store(config: Config) -> str | Found:
     path = config.store_path
-    free = _writable(path.parent)
+    free = writable(path.parent)
     place = place_of(config.store, path)
     if isinstance(place, Shared):
         return place.examine()
@@ -205,46 +201,22 @@ def _store(config: Config) -> str:
         ) as database:
             database.execute("BEGIN IMMEDIATE")
             database.execute("ROLLBACK")
+            known, is_at = len(queries.migrations()), int(database.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.OperationalError as error:
         if "locked" not in str(error):
-            raise _refuse(f"{path} cannot be written", "give it to the user that runs the service") from error
-        free = f"{free}, in use by a process that is running"
+            raise refuse(f"{path} cannot be written", "give it to the user that runs the service") from error
+        free, known, is_at = f"{free}, in use by a process that is running", 0, 0
     except sqlite3.DatabaseError as error:
-        raise _refuse(f"{path} is not a SQLite file", "restore it from a copy, or name another file in `store`") from error
+        raise refuse(f"{path} is not a SQLite file", "restore it from a copy, or name another file in `store`") from error
     if os.name == "posix" and path.stat().st_mode & 0o077:  # made before stores were private
-        raise _refuse(f"{path} can be read by other users of this machine: it says whose data was asked for", f"chmod 600 {path}*")
-    return free
-
-
-def _clock(config: Config, now: datetime) -> str:
-    """Compare with what was written before now: tokens and SAS URLs are judged by this clock."""
-    written = [Path(rightful.__file__), *config.folder.glob("*.yaml")]
-    newest_s = max(path.stat().st_mtime for path in written)
-    if newest_s > now.timestamp() + timedelta(minutes=5).total_seconds():
-        raise _refuse("this machine's clock is behind: files were written later than it says it is", "set the clock, and have NTP keep it")
-    return f"{now:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _tls(folder: Path, tls: TlsSettings, now: datetime) -> str:
-    cert, key = folder / tls.cert, folder / tls.key
-    for path in (cert, key):
-        if not path.exists():
-            raise _refuse(f"{path} does not exist", "`rightful dev-cert` makes one for localhost; else ask your certificate authority")
-    if os.name == "posix" and key.stat().st_mode & 0o077:
-        raise _refuse(f"{key} can be read by other users of this machine", f"chmod 600 {key}")
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
-        leaf = x509.load_pem_x509_certificates(cert.read_bytes())[0]
-    except (ssl.SSLError, ValueError) as error:
-        raise _refuse(
-            "the certificate and the key do not belong together, or are no PEM", "name the files that were made together"
-        ) from error
-    ends = leaf.not_valid_after_utc
-    if now < leaf.not_valid_before_utc:
-        raise _refuse(f"the certificate is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC", "set the clock, or wait")
-    if ends < now + RENEW_BEFORE:
-        raise _refuse(
-            f"the certificate {'has ended' if ends < now else 'ends'} on {ends:%Y-%m-%d}",
-            "renew it: `rightful dev-cert --force` for localhost",
+        raise refuse(f"{path} can be read by other users of this machine: it says whose data was asked for", f"chmod 600 {path}*")
+    if is_at > known:
+        raise refuse(
+            f"the store was written by a newer version of Rightful (its schema is {is_at}, here {known} is known)",
+            "install that version again; or restore a backup of this version's time, `rightful store restore FILE --replace`",
         )
-    return f"valid until {ends:%Y-%m-%d}"
+    if is_at < known:
+        return Found(
+            f"{free}; its schema {is_at} becomes {known} at the next start", "`rightful store backup` first: older versions refuse it then"
+        )
+    return free

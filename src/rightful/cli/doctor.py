@@ -17,8 +17,9 @@ from rightful.redaction import printable, redact
 def command() -> int:
     """Check the configuration and everything it names.
 
-    Looks at the seal key, the store, TLS files, the clock, disk space, each directory, source and storage account, and changes nothing.
-    Exits with 1 where something is wrong; each problem says what to do.
+    Looks at keys, the store, disk space, the clock (beside that of who issues tokens), versions, the certificate and its chain, and each
+    issuer, directory, source and storage account, and changes nothing. Exits with 1 where something is wrong; each problem says what to do.
+    What would be better is no problem: accounts that may do more than read, columns that have come or gone.
     """
     invocation = current()
     try:
@@ -43,7 +44,9 @@ def command() -> int:
             _tell(check)
     problems = sum(not check.ok for check in checks)
     if invocation.as_json:
-        listed = [{"name": check.name, "ok": check.ok, "detail": check.detail, "hint": check.hint} for check in checks]
+        listed = [
+            {"name": check.name, "ok": check.ok, "detail": check.detail, "hint": check.hint, "advice": check.advice} for check in checks
+        ]
         emit_json({"ok": not problems, "checks": listed})
     else:
         say("everything is in order" if not problems else f"{problems} {'problem' if problems == 1 else 'problems'}")
@@ -54,3 +57,5 @@ def _tell(check: Check) -> None:
     emit(printable(redact(f"{'ok     ' if check.ok else 'PROBLEM'}  {check.name}: {check.detail}")))
     if check.hint and not check.ok:
         emit(printable(redact(f"         what to do: {check.hint}")))
+    if check.advice:
+        emit(printable(redact(f"         better: {check.advice}")))

@@ -175,6 +175,15 @@ class Advising(Protocol):
 
 
 @runtime_checkable
+class Entitled(Protocol):
+    """The ability to say what the account that reads may do beside reading."""
+
+    def excess(self) -> tuple[str, ...]:
+        """Return what it may do with what it reads, a word or two each (`INSERT`); nothing where that is none, or cannot be told."""
+        ...
+
+
+@runtime_checkable
 class Doubting(Protocol):
     """The ability to say what looks as if records could be missing, though nothing failed."""
 

@@ -203,6 +203,15 @@ class SqlConnector:
         found = (self._database.missing_index(table, column) for table, column in self._compared_in_lower_case(self._chain))
         return tuple(dict.fromkeys(filter(None, found)))
 
+    def excess(self) -> tuple[str, ...]:
+        """Ask for each table of the chain."""
+        waiting, found = [self._target()], dict[str, None]()
+        while waiting:
+            target = waiting.pop()
+            found |= dict.fromkeys(self._database.excess(target.table))
+            waiting += [via.parent for via in target.via]
+        return tuple(found)
+
     def close(self) -> None:
         """Release the database."""
         self._database.close()

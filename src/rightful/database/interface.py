@@ -58,6 +58,10 @@ class Database(Protocol):
         """Return the foreign keys that a table declares."""
         ...
 
+    def excess(self, table: Table) -> tuple[str, ...]:
+        """Return what the account may do with a table beside reading it, as the database names it; nothing where that cannot be told."""
+        ...
+
     def statistics(self, table: Table) -> Statistics:
         """Return what the database knows of a table's size; cheap."""
         ...

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pymysql.err import Error
 
 from rightful.database import mysql_catalogue as catalogue
-from rightful.database import naming
+from rightful.database import mysql_grants, naming
 from rightful.database import query as queries
 from rightful.database.identifying import Form, SlotValues
 from rightful.database.interface import Snapshot
@@ -72,6 +72,10 @@ class MysqlDatabase:
     def links(self, table: Table) -> tuple[Link, ...]:
         """Ask the catalogue."""
         return self._ask(lambda connection: catalogue.links(connection, table))
+
+    def excess(self, table: Table) -> tuple[str, ...]:
+        """Read what is granted to the account and to its role."""
+        return mysql_grants.excess((str(row[0]) for row in self._ask(lambda connection: connection.rows("SHOW GRANTS"))), table.sql)
 
     def statistics(self, table: Table) -> Statistics:
         """Ask the catalogue, which guesses."""

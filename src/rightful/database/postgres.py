@@ -21,6 +21,7 @@ from rightful.database.postgres_snapshot import PostgresSnapshot, export
 from rightful.database.postgres_sql import (
     AFTER_SETTING,
     CATALOGUE,
+    EXCESS,
     LINKS,
     NAMES,
     STATISTICS,
@@ -103,6 +104,10 @@ class PostgresDatabase:
     def links(self, table: Table) -> tuple[Link, ...]:
         """Ask the catalogue."""
         return links_of((str(name), str(there), str(ours), str(theirs)) for name, there, ours, theirs in self._ask(LINKS, [table.sql]))
+
+    def excess(self, table: Table) -> tuple[str, ...]:
+        """Ask what is granted; a superuser may do everything."""
+        return tuple(str(name) for (name,) in self._ask(EXCESS, [table.sql]))
 
     def statistics(self, table: Table) -> Statistics:
         """Ask for the planner's statistics; kept for five minutes."""

@@ -71,6 +71,16 @@ An index holds the rows of one table, while a SELECT brings those of tables that
 (https://www.postgresql.org/docs/current/ddl-inherit.html, caveats). Only partitions share what their table promises.
 """
 
+EXCESS = """
+SELECT p FROM (
+  SELECT 0 AS n, 'everything: it is a superuser' AS p FROM pg_roles WHERE rolname = current_user AND rolsuper
+  UNION ALL
+  SELECT u.n, u.p FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) WITH ORDINALITY u(p, n)
+  WHERE has_table_privilege($1::text::regclass, u.p) AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = current_user AND rolsuper)
+) found ORDER BY n
+"""
+"""What the account may do with a table beside reading it; $1 is the quoted name."""
+
 NAMES = """
 SELECT CASE WHEN pg_table_is_visible(c.oid) THEN c.relname ELSE s.nspname || '.' || c.relname END
 FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace

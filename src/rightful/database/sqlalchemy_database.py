@@ -67,6 +67,11 @@ class SqlalchemyDatabase:
         """Ask the catalogue."""
         return self._ask(lambda connection: catalogue.links(connection, table))
 
+    def excess(self, table: Table) -> tuple[str, ...]:
+        """Return nothing: each database has its own way to ask."""
+        del table
+        return ()
+
     def statistics(self, table: Table) -> Statistics:
         """Count up to a million rows, for some seconds at most; kept for ten minutes."""
         return self._sizes.get(

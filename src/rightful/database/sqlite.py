@@ -1,5 +1,6 @@
 """SQLite: read through the standard library into Arrow, in one read transaction for each stream."""
 
+import os
 import sqlite3
 import threading
 import time
@@ -142,6 +143,11 @@ class SqliteDatabase:
             raise self._translated(error) from None
         # A key that names no column there means the primary key, which has the same name in the usual case.
         return links_of((str(number), there, ours, theirs or ours) for number, there, ours, theirs in rows)
+
+    def excess(self, table: Table) -> tuple[str, ...]:
+        """Look whether this process could open the file for writing: SQLite knows no accounts."""
+        del table
+        return ("write the file",) if self._path is not None and os.access(self._path, os.W_OK) else ()
 
     def statistics(self, table: Table) -> Statistics:
         """Say what ANALYZE has counted, and else at most how many rows there are."""

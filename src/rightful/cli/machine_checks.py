@@ -1,0 +1,205 @@
+"""The checks of `rightful doctor` of what the service stands on: keys, clock, certificate, disk, versions."""
+
+import email.utils
+import os
+import shutil
+import ssl
+import tempfile
+import time
+import urllib.parse
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+
+import rightful
+from rightful import versions
+from rightful.config.model import Config, IssuerSettings, TlsSettings
+from rightful.errors import ExportError, StorageError
+from rightful.export import rotation
+from rightful.pinned import PinnedHost
+
+LEAST_FREE_BYTES = 1 << 30
+RENEW_BEFORE = timedelta(days=14)
+MOST_SKEW_S = 60
+"""Tokens are granted five minutes at most, SAS URLs begin at a moment: a clock that is off by more than this is noticed by somebody."""
+OLD_KEY = timedelta(days=730)
+_SECRET_FILES = ("seal.key", "audit.key", "receipt.key", "issuer.pem")
+_PATIENCE_S = 10.0
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a check found that is no problem."""
+
+    detail: str
+    advice: str = ""
+    """What would be better."""
+
+
+def refuse(detail: str, hint: str) -> ExportError:
+    """Return the error for something that is wrong."""
+    return ExportError(detail, code="CheckFailed", hint=hint)
+
+
+def seal_key(config: Config, now: datetime) -> Found:
+    """Look at who may read the keys, and how old the one is that seals."""
+    is_rotating = rotation.is_running(config)
+    for name in _SECRET_FILES:
+        path = config.folder / name
+        if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077:
+            raise refuse(f"{name} can be read by other users of this machine", f"chmod 600 {path}")
+    if is_rotating:
+        return Found("being replaced by a rotation that is running")
+    if config.seal_key_path is None or not config.seal_key_path.exists():
+        return Found("32 bytes")
+    age = now - datetime.fromtimestamp(config.seal_key_path.stat().st_mtime, UTC)
+    is_old = age > OLD_KEY
+    return Found(f"32 bytes, {max(0, age.days)} days old", "`rightful rotate-seal-key` replaces it" if is_old else "")
+
+
+def clock(config: Config, now: datetime) -> Found:
+    """Compare with what was written before now: tokens and SAS URLs are judged by this clock."""
+    written = [Path(rightful.__file__), *config.folder.glob("*.yaml")]
+    newest_s = max(path.stat().st_mtime for path in written)
+    if newest_s > now.timestamp() + timedelta(minutes=5).total_seconds():
+        raise refuse("this machine's clock is behind: files were written later than it says it is", "set the clock, and have NTP keep it")
+    return Found(f"{now:%Y-%m-%d %H:%M:%S} UTC")
+
+
+def issuer(settings: IssuerSettings) -> Found:
+    """Ask where an issuer's keys are, and compare clocks; an operator's proxy is not asked."""
+    url = settings.jwks_uri or f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration"
+    parts = urllib.parse.urlsplit(url)
+    scheme, name = parts.scheme, parts.hostname or ""
+    host = PinnedHost(scheme, name, parts.port or {"https": 443, "http": 80}[scheme], may_be_private=True, answer_timeout_s=_PATIENCE_S)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    began = time.time()
+    try:
+        answer, chunks = host.stream(target, (("Accept", "application/json"), ("Accept-Encoding", "identity")), within_s=_PATIENCE_S)
+        chunks.close()
+    except StorageError as error:
+        raise refuse(
+            f"{host.origin} cannot be asked for keys: {error.message}", "see that this machine reaches it; no token counts before"
+        ) from None
+    finally:
+        host.close()
+    if answer.status != 200:  # noqa: PLR2004 - HTTP's
+        raise refuse(f"{host.origin} answered {answer.status} where its keys should be", "check `issuer` and `jwks_uri`")
+    said = email.utils.parsedate_tz(answer.headers.get("Date") or "")
+    if said is None:
+        return Found(f"{host.origin} answers")
+    skew_s = (began + time.time()) / 2 - email.utils.mktime_tz(said)
+    if abs(skew_s) > MOST_SKEW_S:
+        raise refuse(
+            f"this machine's clock is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} that of {host.origin}",
+            "set the clock, and have NTP keep it: tokens and SAS URLs are judged by it",
+        )
+    return Found(f"{host.origin} answers, and its clock says the same")
+
+
+def writable(folder: Path, *, what: str = "packages and the store need it") -> str:
+    """Say how much room is left where a folder is, or will be."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        hint = "give the folder to the user that runs the service"
+        raise refuse(f"{there} cannot be written: {error.strerror}", hint) from error
+    free = shutil.disk_usage(there).free
+    if free < LEAST_FREE_BYTES:
+        raise refuse(f"{there} has only {free >> 20} MiB left", f"make room: {what}")
+    return f"{free / 2**30:.0f} GiB free" + ("" if there == folder.absolute() else ", will be made")
+
+
+def scratch(config: Config, folder: Path) -> Found:
+    """Look at where shared scans gather what they find: memory, where a file system is of that."""
+    detail = f"{folder}: {writable(folder, what='shared scans gather there what they find')}"
+    needed = max((tenant.export.spool_mib for tenant in config.tenants), default=0) << 20
+    if _is_memory(folder):
+        return Found(detail, f"{folder} is in memory: name a folder on a disk by TMPDIR")
+    if shutil.disk_usage(folder).free < needed:
+        return Found(
+            detail, f"a shared scan may gather {needed >> 20} MiB: make room, name another folder by TMPDIR, or lower `export.spool_mib`"
+        )
+    return Found(detail)
+
+
+def _is_memory(folder: Path) -> bool:
+    """Say whether a folder lies in a file system that is kept in memory, where the system tells (Linux)."""
+    try:
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    fields = [line.split(" ") for line in lines]
+    mounts = {place.replace("\\040", " "): kind for _, place, kind, *_ in fields}  # the last one of a place covers those before
+    resolved = folder.resolve()
+    return next((mounts[str(path)] for path in (resolved, *resolved.parents) if str(path) in mounts), "") in {"tmpfs", "ramfs"}
+
+
+def tls(folder: Path, settings: TlsSettings, base_url: str, now: datetime) -> Found:
+    """Look at the certificate: whose it is, until when, and whether those between it and its authority are with it."""
+    cert, key = folder / settings.cert, folder / settings.key
+    for path in (cert, key):
+        if not path.exists():
+            raise refuse(f"{path} does not exist", "`rightful dev-cert` makes one for localhost; else ask your certificate authority")
+    if os.name == "posix" and key.stat().st_mode & 0o077:
+        raise refuse(f"{key} can be read by other users of this machine", f"chmod 600 {key}")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
+        chain = x509.load_pem_x509_certificates(cert.read_bytes())
+    except (ssl.SSLError, ValueError) as error:
+        raise refuse(
+            "the certificate and the key do not belong together, or are no PEM", "name the files that were made together"
+        ) from error
+    leaf = chain[0]
+    if now < leaf.not_valid_before_utc:
+        raise refuse(f"the certificate is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC", "set the clock, or wait")
+    first = min(chain, key=lambda each: each.not_valid_after_utc)
+    ends, whose = first.not_valid_after_utc, "the certificate" if first is leaf else "a certificate of the chain"
+    if ends < now + RENEW_BEFORE:
+        hint = "renew it: `rightful dev-cert --force` for localhost"
+        raise refuse(f"{whose} {'has ended' if ends < now else 'ends'} on {ends:%Y-%m-%d}", hint)
+    for below, above in pairwise(chain):
+        if not _is_issued_by(below, above):
+            hint = "put the service's own certificate first, then that of who issued it, and so on"
+            raise refuse("the certificates in the file are no chain: one was not issued by the next", hint)
+    public = urllib.parse.urlsplit(base_url).hostname
+    names = _names(leaf)
+    if public and not any(_covers(name, public) for name in names):
+        raise refuse(f"the certificate is not for {public}, which `server.base_url` names", "ask for one that is, or correct base_url")
+    return Found(f"valid for {', '.join(names[:3]) or 'no name'}{' …' if len(names) > 3 else ''}, until {ends:%Y-%m-%d}")  # noqa: PLR2004 - enough to tell
+
+
+def _is_issued_by(below: x509.Certificate, above: x509.Certificate) -> bool:
+    try:
+        below.verify_directly_issued_by(above)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _names(leaf: x509.Certificate) -> list[str]:
+    try:
+        found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
+
+
+def _covers(name: str, host: str) -> bool:
+    """Say whether a certificate's name is a host's (RFC 6125 6.4.3)."""
+    name, host = name.lower(), host.lower()
+    return name == host or (name.startswith("*.") and host.partition(".")[2] == name[2:] and "." in name[2:])
+
+
+def installed() -> Found:
+    """Compare what is installed with what this version needs."""
+    old = [f"{name} {version or 'is missing'}{f' (needs {least})' if least != '0' else ''}" for name, least, version in versions.outdated()]
+    if old:
+        raise refuse(f"too old: {', '.join(old)}", "install what requirements/runtime.lock names, or update them")
+    found = versions.installed()
+    return Found(f"Rightful {found['rightful']}, Python {found['python']}, SQLite {found['sqlite']}")

@@ -1,0 +1,225 @@
+"""What `rightful doctor` says of keys, clocks, certificates, disks, versions and rights."""
+
+import email.utils
+import os
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tests.servers.api import Asked, Reply, serving
+from tests.servers.mariadb import MariadbServer
+from tests.servers.postgres import PostgresServer
+from tests.unit.cli.test_local_commands import change, doctor, home
+
+from rightful.cli import machine_checks, main
+from rightful.cli.exits import Exit
+from rightful.clock import SystemClock
+from rightful.config.load import load
+from rightful.config.model import IssuerSettings, TlsSettings
+from rightful.errors import ExportError
+from rightful.store.sqlite import SqliteStore
+
+__all__ = ["home"]  # a fixture
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+SOURCE = "My organization: source orders"
+
+
+# -- rights ---------------------------------------------------------------------------------------------------------------
+def add(home: Path, source: str) -> None:
+    change(home, "    sources:\n", f"    sources:\n      orders: {source}\n")
+
+
+@pytest.mark.postgres
+def test_account_that_may_write_is_advised_against_and_is_no_problem(
+    home: Path, capsys: pytest.CaptureFixture[str], postgres: PostgresServer
+) -> None:
+    name = postgres.create_database()
+    postgres.execute("CREATE TABLE orders (id int PRIMARY KEY, upn text); CREATE INDEX ON orders (upn)", name)
+    postgres.execute(f"CREATE ROLE r_{name} LOGIN PASSWORD 'pw'; GRANT SELECT ON orders TO r_{name}", name)
+    add(
+        home,
+        f'{{connector: sql, url: "{postgres.url(name, user=f"r_{name}", password="pw")}", table: orders, match: {{upn: upn}}, product: Shop}}',
+    )
+    assert doctor(capsys)[1][SOURCE]["advice"] == ""
+    postgres.execute(f"GRANT INSERT, DELETE ON orders TO r_{name}", name)
+    code, checks = doctor(capsys)
+    assert (code, checks[SOURCE]["ok"]) == (Exit.OK, True)
+    assert str(checks[SOURCE]["advice"]).startswith("the account may also INSERT, DELETE")
+    main(["doctor"])
+    assert "         better: the account may also INSERT, DELETE" in capsys.readouterr().out
+
+
+@pytest.mark.mariadb
+def test_what_a_server_grants_to_an_account_is_asked_of_it(home: Path, capsys: pytest.CaptureFixture[str], mariadb: MariadbServer) -> None:
+    name = mariadb.create_database()
+    mariadb.execute("CREATE TABLE orders (id int PRIMARY KEY, upn varchar(50), KEY (upn))", name)
+    account = f"r{name[-12:]}"
+    mariadb.execute(f"CREATE USER '{account}'@'%' IDENTIFIED BY 'pw'; GRANT SELECT ON `{name}`.* TO '{account}'@'%'", name)
+    add(
+        home,
+        f'{{connector: sql, url: "{mariadb.url(name, user=account, password="pw")}", table: orders, match: {{upn: upn}}, product: Shop}}',
+    )
+    found = doctor(capsys)[1][SOURCE]
+    assert (found["ok"], found["advice"]) == (True, ""), found
+    mariadb.execute(f"GRANT UPDATE ON `{name}`.orders TO '{account}'@'%'", name)
+    assert str(doctor(capsys)[1][SOURCE]["advice"]).startswith("the account may also UPDATE")
+
+
+def test_files_that_this_account_may_write_are_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with sqlite3.connect(home / "shop.db") as shop:
+        shop.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, upn TEXT)")
+    shop.close()
+    add(home, '{connector: sql, url: "sqlite:///shop.db", table: orders, match: {upn: upn}, product: Shop}')
+    checks = doctor(capsys)[1]
+    assert str(checks[SOURCE]["advice"]).startswith("the account may also write the file")
+    assert str(checks["My organization: source files"]["advice"]).startswith(f"{home}/files can be written by this account")
+
+
+def test_columns_that_came_since_they_were_recorded_are_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with sqlite3.connect(home / "shop.db") as shop:
+        shop.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, upn TEXT)")
+    add(home, '{connector: sql, url: "sqlite:///shop.db", table: orders, match: {upn: upn}, product: Shop}')
+    assert main(["source", "list", "--record"]) == Exit.OK
+    capsys.readouterr()
+    assert "columns" not in str(doctor(capsys)[1][SOURCE]["advice"])
+    shop.execute("ALTER TABLE orders ADD COLUMN notes TEXT")
+    shop.close()
+    assert "columns are not what they were (new: notes)" in str(doctor(capsys)[1][SOURCE]["advice"])
+
+
+# -- clock ----------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("ahead_s", "said"), [(0, ""), (3600, "behind that of"), (-3600, "ahead of that of")])
+def test_clock_is_compared_with_that_of_who_issues_tokens(ahead_s: int, said: str) -> None:
+    def answer(_asked: Asked) -> Reply:
+        return Reply(b"{}", headers={"Date": email.utils.formatdate(time.time() + ahead_s, usegmt=True)})
+
+    with serving(answer) as provider:
+        settings = IssuerSettings(issuer="https://idp.example", audience=("a",), jwks_uri=f"{provider.url}/keys?a=b")
+        if not said:
+            assert "its clock says the same" in machine_checks.issuer(settings).detail
+        else:
+            with pytest.raises(ExportError, match=said):
+                machine_checks.issuer(settings)
+    assert provider.asked[0].target == "/keys?a=b"
+
+
+def test_issuer_that_cannot_be_asked_is_a_problem_with_a_fix(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(lambda _: Reply(status=404)) as provider:
+        change(home, "issuer: local", f'issuer: "https://idp.example", jwks_uri: "{provider.url}/keys"')
+        code, checks = doctor(capsys)
+    check = checks["My organization: issuer https://idp.example"]
+    assert (code, check["ok"]) == (Exit.FAILED, False)
+    assert "answered 404" in str(check["detail"])
+    assert "jwks_uri" in str(check["hint"])
+    check = doctor(capsys)[1]["My organization: issuer https://idp.example"]
+    assert "cannot be asked" in str(check["detail"])
+
+
+# -- certificate ----------------------------------------------------------------------------------------------------------
+class Authority:
+    """Signs certificates."""
+
+    def __init__(self, name: str, above: "Authority | None" = None, *, days: int = 400) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        self.cert = (above or self).sign(self.name, self.key, days=days)
+
+    def sign(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *names: str, days: int = 90) -> x509.Certificate:
+        made = x509.CertificateBuilder().subject_name(name).issuer_name(self.name).public_key(key.public_key()).serial_number(1)
+        made = made.not_valid_before(NOW - timedelta(days=1)).not_valid_after(NOW + timedelta(days=days))
+        if names:
+            made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in names]), critical=False)
+        return made.sign(self.key, hashes.SHA256())
+
+
+def written(folder: Path, chain: list[x509.Certificate], key: ec.EllipticCurvePrivateKey) -> TlsSettings:
+    (folder / "c.pem").write_bytes(b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain))
+    (folder / "k.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / "k.pem").chmod(0o600)
+    return TlsSettings(cert="c.pem", key="k.pem")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "is_ok"),
+    [
+        ("", True),
+        ("https://dsr.contoso.example", True),
+        ("https://DSR.contoso.example:8443", True),
+        ("https://a.wild.example", True),
+        ("https://a.b.wild.example", False),
+        ("https://wild.example", False),
+        ("https://other.example", False),
+    ],
+)
+def test_certificate_has_to_be_for_the_public_name(tmp_path: Path, base_url: str, is_ok: bool) -> None:  # noqa: FBT001
+    root, key = Authority("root"), ec.generate_private_key(ec.SECP256R1())
+    leaf = root.sign(x509.Name([]), key, "dsr.contoso.example", "*.wild.example")
+    settings = written(tmp_path, [leaf, root.cert], key)
+    if is_ok:
+        assert machine_checks.tls(tmp_path, settings, base_url, NOW).detail.startswith(
+            "valid for dsr.contoso.example, *.wild.example, until 2027-02-27"
+        )
+    else:
+        with pytest.raises(ExportError, match="is not for"):
+            machine_checks.tls(tmp_path, settings, base_url, NOW)
+
+
+def test_chain_has_to_be_one_and_to_last(tmp_path: Path) -> None:
+    root, other = Authority("root"), Authority("other")
+    middle, short = Authority("middle", root), Authority("short", root, days=5)
+    key = ec.generate_private_key(ec.SECP256R1())
+    leaf, brief = middle.sign(x509.Name([]), key, "dsr.contoso.example"), short.sign(x509.Name([]), key, "dsr.contoso.example")
+    for chain, said in (
+        ([leaf, other.cert], "no chain"),
+        ([leaf, root.cert, middle.cert], "no chain"),
+        ([brief, short.cert], "of the chain ends"),
+    ):
+        with pytest.raises(ExportError, match=said):
+            machine_checks.tls(tmp_path, written(tmp_path, chain, key), "", NOW)
+    assert machine_checks.tls(tmp_path, written(tmp_path, [leaf, middle.cert, root.cert], key), "", NOW).detail
+
+
+# -- store, keys, disk, versions ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("step", "is_ok", "said"), [(1, False, "newer version"), (-1, True, "becomes"), (0, True, "GiB free")])
+def test_schema_of_the_store_is_compared(home: Path, capsys: pytest.CaptureFixture[str], step: int, is_ok: bool, said: str) -> None:  # noqa: FBT001
+    path = load(home / "rightful.yaml", {}).store_path
+    SqliteStore(path, SystemClock()).close()
+    with sqlite3.connect(path) as store:
+        version = store.execute("PRAGMA user_version").fetchone()[0]
+        store.execute(f"PRAGMA user_version = {version + step}")
+    store.close()
+    check = doctor(capsys)[1]["store"]
+    assert check["ok"] is is_ok
+    assert said in str(check["detail"])
+    assert bool(check["advice"]) is (step < 0)
+
+
+def test_key_that_has_sealed_for_years_is_advised_to_be_replaced(home: Path) -> None:
+    config = load(home / "rightful.yaml", {})
+    assert config.seal_key_path is not None
+    made = time.time() - 800 * 86_400
+    os.utime(config.seal_key_path, (made, made))
+    found = machine_checks.seal_key(config, datetime.now(UTC))
+    assert found.detail.startswith("32 bytes, 8")
+    assert "rotate-seal-key" in found.advice
+
+
+def test_folder_of_scans_is_looked_at(home: Path) -> None:
+    config = load(home / "rightful.yaml", {})
+    assert machine_checks.scratch(config, home).detail.startswith(f"{home}: ")
+    with pytest.raises(ExportError, match="cannot be written"):
+        machine_checks.scratch(config, Path("/proc/self"))
+
+
+def test_versions_are_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert home.exists()
+    said = doctor(capsys)[1]["versions"]
+    assert said["ok"]
+    assert "Python 3." in str(said["detail"])
