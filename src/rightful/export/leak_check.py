@@ -49,6 +49,11 @@ def sampled(start: int, rows: int) -> Iterator[int]:
         block += _BLOCK
 
 
+def _sample_of(start: int, rows: int) -> Sequence[int]:
+    """Return what `sampled` yields: all of somebody's first rows, which are the only ones that most people have."""
+    return range(rows) if start + rows <= _FIRST else list(sampled(start, rows))
+
+
 def search(planned: Plan, index: NameIndex, listed: Listed, aside: "Aside", subjects: Sequence[IdentifiedSubject]) -> LeakSearch:
     """Make a search of rows as they are delivered, each of one of the subjects."""
     called = {column.name: kinds for column in planned.columns if (kinds := listed.kinds_called(column.name))}
@@ -126,13 +131,13 @@ class LeakWatch:
 
     def _sample(self, search: LeakSearch, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]]) -> Iterator[Finding]:
         """Yield what a sample of rows finds, and of columns with few distinct values in it what all of them do: these cost little."""
-        taken = [(subject, list(sampled(self._given[subject], rows))) for subject, rows in counts]
+        taken = [(subject, _sample_of(self._given[subject], rows)) for subject, rows in counts]
         self._picked.update(taken)
-        starts = accumulate((rows for _, rows in counts), initial=0)
-        places = [start + place for start, (_, picked) in zip(starts, taken, strict=False) for place in picked]
-        if len(places) == batch.num_rows:
+        if sum(len(picked) for _, picked in taken) == batch.num_rows:
             yield from search.find(batch, counts)
             return
+        starts = accumulate((rows for _, rows in counts), initial=0)
+        places = [start + place for start, (_, picked) in zip(starts, taken, strict=False) for place in picked]
         some = batch.take(pa.array(places, pa.int64()))
         whole = search.repetitive(some)
         rest = [column for column in search.columns if column not in whole]
@@ -143,8 +148,9 @@ class LeakWatch:
     def keep(self, subject: int, rows: int, kept: Sequence[int] | None) -> None:
         """Take note which rows go into parts."""
         if self._mode == "sample":
-            flags = bytearray(rows)
-            for place in self._picked[subject]:
+            picked = self._picked[subject]
+            flags = bytearray(b"\1" * rows) if len(picked) == rows else bytearray(rows)
+            for place in picked if len(picked) < rows else ():
                 flags[place] = 1
             self._waiting.setdefault(subject, bytearray()).extend(flags if kept is None else bytes(flags[place] for place in kept))
 

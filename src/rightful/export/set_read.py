@@ -223,7 +223,7 @@ class SetRead:
         lines, withheld = self._lines(ordered, counts)
         for (subject, count), piece in zip(counts, lines, strict=True):
             if self._states[subject].is_alive:
-                self._keep(subject, piece, ordered.slice(start, count), cut(withheld, start, count))
+                self._keep(subject, piece, _Slice(ordered, start, count), cut(withheld, start, count) if withheld else ())
             start += count
         self._watch.go_on(counts)
 
@@ -275,15 +275,15 @@ class SetRead:
             return self._states[subject]
         raise connector_fault(self._source.name, "gave something of a subject that it was not asked for")
 
-    def _keep(self, subject: int, piece: bytes, rows: pa.RecordBatch, withheld: tuple[Counts, ...]) -> None:
+    def _keep(self, subject: int, piece: bytes, rows: "_Slice", withheld: tuple[Counts, ...]) -> None:
         self._note_filled(self._states[subject], piece, rows)
         before = self._seen[subject]
-        self._seen[subject] += rows.num_rows
+        self._seen[subject] += rows.count
         tracker = self._states[subject].tracker
         kept = None if tracker is None else tracker.lines(piece)
         if kept is not None:
             piece, withheld = kept.content, pick(withheld, kept.rows)
-        self._watch.keep(subject, rows.num_rows, None if kept is None else kept.rows)
+        self._watch.keep(subject, rows.count, None if kept is None else kept.rows)
         if self._is_spooled:
             try:
                 self._spool.append(subject, piece)
@@ -293,22 +293,23 @@ class SetRead:
                     f"source {self._source.name!r} has more on {len(self._states)} people than `export.spool_mib` lets gather at once",
                     source_name=self._source.name,
                 ) from None
-            self._states[subject].count_withheld(amounts(withheld))  # such a read has no cursor: it counts anew from the beginning
+            if withheld:
+                self._states[subject].count_withheld(amounts(withheld))  # such a read has no cursor: it counts anew from the beginning
             return
         self._withholding.hold(subject, withheld)
         if subject not in self._cutters:
             self._finish_cutters()  # the rows of the subjects before this one are all there
             self._cutters[subject] = PartCutter(self._part_bytes)
-        keys = rows.column(KEY_COLUMN) if self._header.has_key else None
+        keys = rows.cut().column(KEY_COLUMN) if self._header.has_key else None
         for part in self._cutters[subject].feed(piece, keys if kept is None else _Marks(keys, kept, before)):
             self._add(subject, part, self._withholding.take(subject, part.rows))
 
-    def _note_filled(self, state: SubjectRead, piece: bytes, rows: pa.RecordBatch) -> None:
+    def _note_filled(self, state: SubjectRead, piece: bytes, rows: "_Slice") -> None:
         """Look at all rows, those that a difference leaves out too; what a rule takes away as a whole is there all the same."""
         if state.record.filled is not None:
             known = frozenset(state.record.filled)
             left = [column for column in self._plan.taken if column.name not in known]
-            taken = [column.name for column in left if has_value(column.kind, find_column(rows, column.name))]
+            taken = [column.name for column in left if has_value(column.kind, find_column(rows.cut(), column.name))]
             state.note_filled(self._filled.look(piece, known).union(taken))
 
     def _finish_cutters(self) -> None:
@@ -369,6 +370,18 @@ class SetRead:
             fingerprints=draft.fingerprints,
             activity=activity_of(self._plan.columns, shard.lines, named=self._time_column),
         )
+
+
+class _Slice(msgspec.Struct, frozen=True):
+    """One subject's rows of a batch, cut out only where they are looked at: a batch of a shared scan is of thousands of people."""
+
+    batch: pa.RecordBatch
+    start: int
+    count: int
+
+    def cut(self) -> pa.RecordBatch:
+        """Return them alone."""
+        return self.batch.slice(self.start, self.count)
 
 
 class _Mark(msgspec.Struct, frozen=True):

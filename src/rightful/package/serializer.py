@@ -6,7 +6,7 @@ package's bytes depend on its data alone. docs/reference/package-values.md says 
 Two paths give the same bytes: value for value (`cells.py`) where a batch is small, and vectorised (`bulk.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 
 import msgspec
@@ -91,7 +91,7 @@ class Serializer:
             return [b"{}\n" * count for count in counts]
         arrays = [plain(find_column(batch, name)) for name in self._names]
         if batch.num_rows >= self._bulk_rows and (slices := self._try_bulk(arrays, batch.num_rows)) is not None:
-            return [b"".join(_pieces(slices, start, end)) for start, end in bounds]
+            return _cut(slices[0], bounds) if len(slices) == 1 else [b"".join(_pieces(slices, start, end)) for start, end in bounds]
         rows = self._rows(arrays)
         return [_encoder.encode_lines(rows[start:end]) for start, end in bounds]
 
@@ -132,6 +132,13 @@ def _load_bulk() -> BulkEncoder:
     from rightful.package.bulk import encode_lines  # noqa: PLC0415 -- polars takes 0.2 to 0.5 s to import, and small exports never need it
 
     return encode_lines
+
+
+def _cut(lines: pa.LargeStringArray, bounds: Iterable[tuple[int, int]]) -> list[bytes]:
+    """Return the text of the lines from each row to another, cut by the array's own offsets."""
+    _, offsets, text = lines.buffers()
+    places, whole = memoryview(offsets).cast("q")[lines.offset :], memoryview(text)
+    return [bytes(whole[places[start] : places[end]]) for start, end in bounds]
 
 
 def _pieces(slices: Sequence[pa.LargeStringArray], start: int, end: int) -> Iterator[memoryview]:
