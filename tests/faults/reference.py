@@ -202,9 +202,10 @@ class JoiningContainer(Container):
         super().__init__()
         self._pieces: dict[tuple[str, str], bytes] = {}
 
-    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> None:
+    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> Put:
         """Keep a piece."""
         self._pieces[path, name] = b"".join(chunks)
+        return Put.WRITTEN
 
     def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
         """Make an entry of pieces."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rightful.package.viewer.catalogues import Catalogue, catalogues
+from rightful.package.catalogues import Catalogue, catalogues
 
 ACCENTED, MIRRORED = "en-XA", "ar-XB"
 """Their tags: Latin letters with accents; Arabic ones, from right to left."""

@@ -154,6 +154,8 @@ class Finisher:
             self._trouble.finishing(operation, error, tenant.config.export)
 
     def _put(self, putter: Putter, ending: _Ending, tenant: TenantRuntime) -> bool:
+        if isinstance(ending.storage, ZipStorage) and not ending.new_entries:
+            ending.storage.may_be_made()
         for document in ending.documents:
             unput = putter.put(
                 ending.operation,

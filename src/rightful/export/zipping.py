@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from rightful.clock import Clock
-from rightful.errors import OperationError, StorageError
+from rightful.errors import EntryConflict, OperationError, StorageError
 from rightful.export import layout
 from rightful.export.records import PACKAGE, Packed, Sealed
 from rightful.operation.model import SUBMIT_AGAIN
@@ -57,7 +57,7 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
 class ZipStorage:
     """The ZIP file of one package as the storage location of its entries. To be used by one thread at a time.
 
-    It holds no more than two pieces in memory. An entry is durable once `sync` has returned, and `take` tells then where it lies. Nothing
+    It holds no more than three pieces in memory. An entry is durable once `sync` has returned, and `take` tells then where it lies. Nothing
     here is ever `ALREADY_THERE`: of several entries under one path the one counts that the store counts. Pieces are tried again here;
     once one could not be put all that follows fails alike. `close` does not close the location that the ZIP file lies in.
     """
@@ -73,6 +73,8 @@ class ZipStorage:
         self._unnumbered: dict[str, Packed] = {}
         self._packed: dict[str, Packed] = {}
         self._failure: StorageError | None = None
+        self._may_be_made = False
+        self._is_made = False
 
     def __repr__(self) -> str:
         return f"ZipStorage({self.location!r})"
@@ -87,17 +89,24 @@ class ZipStorage:
         name = self._name(path)
         packer = Packer(name)
         piece_bytes = _LARGE_PIECE_BYTES if size_bytes >= _LARGE_BYTES else _PIECE_BYTES
+        # A piece waits until the next one is full: what is left of the content joins the last one, and has no piece of its own. Pieces of
+        # large contents don't: they are large themselves, and one more matters little there.
+        waiting: list[bytes] = []
         content: list[bytes] = []
         content_bytes = blocks = 0
         for packed in packer.pack(exactly(chunks, size_bytes)):
             content.append(packed)
             content_bytes += len(packed)
-            if content_bytes >= piece_bytes:
+            if content_bytes < piece_bytes:
+                continue
+            full, waiting = (content, []) if size_bytes >= _LARGE_BYTES else (waiting, content)
+            content, content_bytes = [], 0
+            if full:
                 if not blocks:
                     self.flush()  # the entries before it come before it
-                self._put_piece(content)
+                self._put_piece(full)
                 blocks += 1
-                content, content_bytes = [], 0
+        content = waiting + content
         if blocks and content:
             self._put_piece(content)
             blocks += 1
@@ -119,6 +128,10 @@ class ZipStorage:
         piece, piece_bytes = self._put_piece(held), sum(len(each) for each in held)
         for path, packed in unnumbered.items():
             self._packed[path] = msgspec.structs.replace(packed, piece=piece, piece_bytes=piece_bytes)
+
+    def may_be_made(self) -> None:
+        """Take the file that lies there, if one does that nothing can be added to, for what an earlier attempt to end it made."""
+        self._may_be_made = True
 
     def sync(self) -> None:
         """Put what is held and make all of it durable."""
@@ -151,6 +164,8 @@ class ZipStorage:
         for end in _gathered(directory(order.entries(members), order.size_bytes), _PIECE_BYTES):
             names.append(_piece_name(self._writer, self._put_piece(end)))
             end_bytes += sum(len(each) for each in end)
+        if self._is_made:
+            return True
         outcome = self._joining.join(self._path, names, size_bytes=order.size_bytes + end_bytes)
         return outcome is Put.WRITTEN or may_be_there or self._joining.may_have_arrived
 
@@ -179,8 +194,13 @@ class ZipStorage:
             raise self._failure
         number = self._next_piece
         self._next_piece += 1
+        if self._is_made:
+            return number
         try:
-            self._joining.put_piece(self._path, _piece_name(self._writer, number), chunks)
+            if self._joining.put_piece(self._path, _piece_name(self._writer, number), chunks) is Put.ALREADY_THERE:
+                if not self._may_be_made:
+                    raise EntryConflict("something else lies at the path of the package", hint="use a storage location that is empty")
+                self._is_made = True
         except StorageError as error:
             self._failure = error
             raise

@@ -7,7 +7,7 @@ for the person whose data it is. Keys that 3.2 replaced may still be written, an
 from collections.abc import Mapping
 from functools import cache
 
-from rightful.package.viewer.catalogues import Catalogue, catalogues
+from rightful.package.catalogues import Catalogue, catalogues
 
 DOMAIN = "taxonomy"
 """Of its catalogues; English is one of them."""

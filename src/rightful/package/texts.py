@@ -8,7 +8,7 @@ from gettext import c2py
 from importlib import resources
 
 from rightful.language import ENGLISH
-from rightful.package.viewer.catalogues import Catalogue, parse
+from rightful.package.catalogues import Catalogue, parse
 
 _VALUE = re.compile(r"\{(\w+)\}")
 _PLURAL = re.compile(r"Plural-Forms: nplurals=[0-9]+; plural=([^;]+);")

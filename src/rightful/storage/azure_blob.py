@@ -16,7 +16,7 @@ from typing import Self
 from urllib.parse import quote
 
 from rightful.clock import Clock, SystemClock
-from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.errors import Refusal, StorageError, StorageRefused, StorageUnavailable
 from rightful.leash import NO_LEASH, Leash
 from rightful.operation.model import SUBMIT_AGAIN
 from rightful.pinned import Answer, PinnedHost
@@ -94,10 +94,10 @@ class AzureBlobStorage:
         condition = ("x-ms-blob-condition-appendpos", str(at))
         return self._write(self._sas.target(path, "comp=appendblock"), (condition, _BINARY), (content,), len(content), is_append=True)
 
-    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> None:
+    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> Put:
         """Put a block, which nobody sees; the service forgets it when the blob got none for a week."""
         split_entry_path(path)
-        self._put_block(path, _block_id(name), chunks, sum(len(chunk) for chunk in chunks))
+        return self._put_block(path, _block_id(name), chunks, sum(len(chunk) for chunk in chunks))
 
     def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
         """Name the blocks that a blob is made of; needs `w`."""
@@ -144,13 +144,14 @@ class AzureBlobStorage:
             length = min(block_bytes, size_bytes - start)
             block_id = base64.b64encode(nonce + len(ids).to_bytes(4, "big")).decode()
             ids.append(block_id)
-            self._put_block(path, block_id, blocks.take(length), length)
+            if self._put_block(path, block_id, blocks.take(length), length) is not Put.WRITTEN:
+                return Put.ALREADY_THERE
         return self._commit(path, ids)
 
-    def _put_block(self, path: str, block_id: str, body: Iterable[bytes | memoryview], size_bytes: int) -> None:
+    def _put_block(self, path: str, block_id: str, body: Iterable[bytes | memoryview], size_bytes: int) -> Put:
+        """Put a block; something lies at the path where it may not be put: a blob of another kind, or one that a policy protects."""
         target = self._sas.target(path, f"comp=block&blockid={quote(block_id, safe='')}")
-        if self._write(target, (), body, size_bytes) is not Put.WRITTEN:
-            raise EntryConflict(f"{self._sas.display} has a blob of another kind at an entry's path", hint="use another container")
+        return self._write(target, (), body, size_bytes)
 
     def _commit(self, path: str, ids: Sequence[str]) -> Put:
         names = "".join(f"<Latest>{block_id}</Latest>" for block_id in ids)

@@ -106,10 +106,11 @@ class Leashed(Protocol):
 class Joining(Protocol):
     """The ability to make an entry of pieces that were put before: in any order, by several processes, and long ago."""
 
-    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> None:
+    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> Put:
         """Put a piece, of at least one byte, for the entry at a path; it replaces what had its name. Nobody takes it for an entry.
 
-        It is durable once `sync` has returned. All names of one entry are hexadecimal and of one length.
+        It is durable once `sync` has returned. All names of one entry are hexadecimal and of one length. `ALREADY_THERE`, and nothing is
+        put, where an entry lies at the path and the location lets nothing be added to it: a container with an immutability policy.
         """
         ...
 

@@ -21,9 +21,9 @@ class PiecesBeside:
     def __init__(self, storage: _Open) -> None:
         self._storage = storage
 
-    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> None:
+    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> Put:
         """Put a piece as an entry of its own."""
-        self._storage.put(f"{path}{PIECES}/{name}", chunks, size_bytes=sum(len(chunk) for chunk in chunks))
+        return self._storage.put(f"{path}{PIECES}/{name}", chunks, size_bytes=sum(len(chunk) for chunk in chunks))
 
     def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
         """Copy the pieces into one entry; they are deleted once it is durable."""

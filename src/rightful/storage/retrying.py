@@ -111,9 +111,9 @@ class RetryingJoining(_Retrying):
         super().__init__(clock, attempts=attempts, patience_s=patience_s)
         self._inner = inner
 
-    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> None:
+    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> Put:
         """Put a piece, in several tries where needed."""
-        self._try(lambda: self._inner.put_piece(path, name, chunks), self._attempts)
+        return self._try(lambda: self._inner.put_piece(path, name, chunks), self._attempts)
 
     def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
         """Join pieces, in several tries where needed."""

@@ -67,6 +67,8 @@ class _Container:
     blobs: dict[str, _Blob] = field(default_factory=dict)
     blocks: dict[str, dict[str, bytes]] = field(default_factory=dict)
     """By path and block id; nobody sees them."""
+    is_protected: bool = False
+    """Whether an immutability policy keeps the blobs that are there as they are."""
 
 
 class _Refused(Exception):
@@ -116,6 +118,11 @@ class BlobAccount:
         with self._lock:
             del self._containers[container]
 
+    def protect(self, container: str) -> None:
+        """Give a container an immutability policy: blobs that are there cannot be changed, and no block can be put for them."""
+        with self._lock:
+            self._containers[container].is_protected = True
+
     def forget_blocks(self, container: str) -> None:
         """Drop all blocks that no blob names, as the service does with those that are a week old."""
         with self._lock:
@@ -148,6 +155,8 @@ class BlobAccount:
             ("GET", "list"): self._list,
         }
         operation = operations.get((call.method, call.query.get("comp", "")))
+        if held.is_protected and call.method in {"PUT", "DELETE"} and call.path in held.blobs:
+            raise _Refused(409, "BlobImmutableDueToPolicy")
         return operation(call, held, permissions) if operation else Answer.refusal(400, "InvalidQueryParameterValue")
 
     def _put_blob(self, call: Call, held: _Container, permissions: frozenset[str]) -> Answer:

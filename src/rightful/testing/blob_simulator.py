@@ -163,6 +163,10 @@ class BlobSimulator:
         """Delete a container."""
         self.account.delete_container(container)
 
+    def protect(self, container: str) -> None:
+        """Give a container an immutability policy: blobs that are there cannot be changed, and no block can be put for them."""
+        self.account.protect(container)
+
     def forget_blocks(self, container: str) -> None:
         """Drop all blocks that no blob names, as the service does with those that are a week old."""
         self.account.forget_blocks(container)

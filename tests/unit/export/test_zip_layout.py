@@ -18,11 +18,13 @@ from rightful.config.model import ExportSettings, StorageSettings
 from rightful.errors import InvalidRequest, Refusal, StorageRefused
 from rightful.export.mark import Mark
 from rightful.export.runtime import TenantRuntime
+from rightful.export.zipping import ZipStorage
 from rightful.ids import OperationId
 from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package.verify import PackageState
 from rightful.pinned import PinnedHost
 from rightful.storage.azure_blob import open_container
+from rightful.storage.local import LocalStorage
 from rightful.storage.sas import parse_sas_url
 from rightful.store.sqlite import SqliteStore
 from rightful.store.values import Completion
@@ -162,6 +164,55 @@ def test_zip_file_that_was_made_unknown_to_the_store_is_found(tmp_path: Path) ->
     assert packed(world, operation).stat().st_mtime_ns == made.st_mtime_ns
     assert {path.name for path in packed(world, operation).parent.iterdir()} == {"RequestInfo.json", f"{operation.operation_id}.zip"}
     assert world.verify(operation).state is PackageState.WHOLE
+
+
+def test_zip_file_that_a_policy_protects_is_found_after_a_kill(tmp_path: Path) -> None:
+    with BlobSimulator() as simulator:
+        world = remote(tmp_path, simulator)
+        operation = world.submit("1", simulator.sas_url("exports", "w"))
+        simulator.protect("exports")
+        assert isinstance(world.store, KilledAtTheEnd)
+        world.store.is_armed = True
+        with pytest.raises(KeyboardInterrupt):
+            world.run()
+        made = simulator.blobs("exports")
+        assert f"{operation.operation_id}/{operation.operation_id}.zip" in made
+        world.stop()
+        world.start(KilledAtTheEnd)
+        complete(world, operation)
+        assert simulator.blobs("exports") == made
+        world.stop()
+
+
+def test_file_that_a_policy_protects_and_nobody_began_to_end_is_a_conflict(tmp_path: Path) -> None:
+    with BlobSimulator() as simulator:
+        world = remote(tmp_path, simulator)
+        location = simulator.sas_url("exports", "w")
+        operation = world.submit("1", location)
+        path = f"{operation.operation_id}/{operation.operation_id}.zip"
+        sas = parse_sas_url(location)
+        storage = open_container(sas, PinnedHost(sas.scheme, sas.host, sas.port, may_be_private=True))
+        storage.put(path, (b"something else",), size_bytes=14)
+        storage.close()
+        simulator.protect("exports")
+        world.run()
+        failure = world.get(operation).failure
+        assert failure is not None
+        assert failure.code == "EntryConflict"
+        assert simulator.blobs("exports")[path] == b"something else"
+        world.stop()
+
+
+@pytest.mark.parametrize(("mebibytes", "pieces"), [(1, 1), (8, 1), (9, 1), (15, 1), (16, 3), (17, 3), (25, 4)])
+def test_what_is_left_of_a_content_joins_its_last_piece(tmp_path: Path, mebibytes: int, pieces: int) -> None:
+    storage = ZipStorage(LocalStorage(tmp_path), "p.zip", ManualClock())
+    chunk = bytes(1 << 20)
+    storage.put("p.zip/film.mp4", [chunk] * mebibytes, size_bytes=mebibytes << 20)
+    storage.sync()
+    lying = [*(tmp_path / "p.zip.pieces").iterdir()]
+    assert len(lying) == pieces
+    assert sum(piece.stat().st_size for piece in lying) == (mebibytes << 20) + len("film.mp4") + 30
+    assert storage.take("p.zip/film.mp4").packed_bytes == mebibytes << 20
 
 
 def test_what_lies_at_its_path_is_never_taken_for_it(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from tests.unit.package.said_in_code import said_in, said_in_scripts
 
 from rightful.language import OFFERED
 from rightful.package import readme, sealed, taxonomy
+from rightful.package.catalogues import catalogues, parse
 from rightful.package.statement import words as statement
 from rightful.package.verifier import page as verifier
 from rightful.package.viewer import page as viewer
-from rightful.package.viewer.catalogues import catalogues, parse
 
 _LANGUAGES = tuple(language for language in OFFERED if language != "en")
 _FORMS = {"ja": 1, "zh-Hans": 1}

@@ -12,6 +12,7 @@ from rightful.ids import OperationId
 from rightful.language import OFFERED
 from rightful.operation.model import SourceState
 from rightful.package import taxonomy
+from rightful.package.catalogues import parse
 from rightful.package.difference import Counts, Since, SourceChanges
 from rightful.package.label import CommonLabel, Decision, Label, RecipientKind, StatementSettings, Transfer, choose, unstated
 from rightful.package.ledger import Ledger, RedactedColumn, SkippedEntry, SourceRecord
@@ -19,7 +20,6 @@ from rightful.package.statement.document import SEPARATOR, document
 from rightful.package.statement.model import state, stated
 from rightful.package.statement.text import format_text
 from rightful.package.statement.words import catalogue
-from rightful.package.viewer.catalogues import parse
 from rightful.sources.labels import category_of
 from rightful.testing.package_builder import COMPLETED_AT, SUBJECT_ID, SUBMITTED_AT, TENANT_ID, SampleSource, package_entries
 

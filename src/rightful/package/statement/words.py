@@ -5,7 +5,7 @@ from functools import cache
 
 from rightful.language import OFFERED
 from rightful.package import taxonomy
-from rightful.package.viewer.catalogues import catalogues
+from rightful.package.catalogues import catalogues
 
 DOMAIN = "statement"
 """Of its catalogues."""

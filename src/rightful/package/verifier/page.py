@@ -10,9 +10,9 @@ from html import escape
 
 from rightful.language import ENGLISH
 from rightful.package import inline, viewer
+from rightful.package.catalogues import catalogues
 from rightful.package.minisign import PublicKey
 from rightful.package.texts import texts
-from rightful.package.viewer.catalogues import catalogues
 
 PATH = "VERIFY.html"
 DOMAIN = "verifier"

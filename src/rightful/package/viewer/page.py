@@ -7,8 +7,8 @@ from typing import Any
 
 from rightful.language import ENGLISH
 from rightful.package import inline
+from rightful.package.catalogues import catalogues
 from rightful.package.texts import texts
-from rightful.package.viewer.catalogues import catalogues
 
 PATH = "START-HERE.html"
 DOMAIN = "viewer"
