@@ -53,8 +53,8 @@ class Accepted:
 
     operation_id: str
     subject_id: str
-    place: Path
-    """The package's folder, or its ZIP file."""
+    place: Path | None
+    """The package's folder, or its ZIP file; None where somebody else looks into it."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def check(evidence: Evidence) -> list[str]:
     found = [*_ends(evidence), *_polls(evidence.polls), *_audit(evidence), *_left(evidence), *_secrets(evidence)]
     complete = {str(row["id"]) for row in evidence.held.operations if row["status"] == "complete"}
     for each in evidence.accepted:
-        if each.operation_id in complete:
+        if each.place is not None and each.operation_id in complete:
             try:
                 found += [f"{each.operation_id}: {what}" for what in _package(each, evidence)]
             except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
@@ -146,6 +146,7 @@ def _ends(evidence: Evidence) -> Iterator[str]:
 # -- 2 ----------------------------------------------------------------------------------------------------------------------
 def _package(accepted: Accepted, evidence: Evidence) -> Iterator[str]:
     person = evidence.people[accepted.subject_id]
+    assert accepted.place is not None
     content = read_package(accepted.place)
     listed = _listed(content.get(_MANIFEST, b""))
     tags = _listed(content.get(_TAGS, b""))
