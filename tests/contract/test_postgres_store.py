@@ -385,6 +385,20 @@ def test_scripts_are_in_their_order_and_none_is_twice() -> None:
     assert found[0] == (1, False)
 
 
+def test_look_at_a_store_finds_it_in_order_then_what_was_done_to_it(postgres: PostgresServer, store: PostgresStore, url: str) -> None:
+    place = PostgresPlace(url)
+    fill(store)
+    assert {found.name: found.detail for found in place.look() if not found.ok} == {}
+    name = database(store)._address.parameters["dbname"]
+    postgres.execute("UPDATE rightful.open_operations SET number = 9; ALTER TABLE rightful.entry DISABLE ROW LEVEL SECURITY", name)
+    postgres.execute("UPDATE rightful.operation SET open_reads = 7", name)
+    assert [found.name for found in place.look() if not found.ok] == ["rules of rows", "reads", "open operations"]
+
+
+def test_look_at_what_is_no_store_says_so(url: str) -> None:
+    assert [(found.name, found.ok) for found in PostgresPlace(url).look()] == [("server", True), ("schema", False)]
+
+
 def test_examination_says_what_is_there_and_refuses_a_superuser(postgres: PostgresServer, store: PostgresStore, url: str) -> None:
     assert store.count_open(TENANT) == 0
     assert "led by" in PostgresPlace(url).examine()

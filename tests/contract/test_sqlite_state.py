@@ -15,7 +15,8 @@ from rightful.errors import ConfigurationError
 from rightful.operation.model import OperationStatus
 from rightful.store import queries, sqlite_copying, sqlite_state
 from rightful.store.sqlite import SqliteStore
-from rightful.store.sqlite_examining import StoreCheck, examine
+from rightful.store.sqlite_examining import examine
+from rightful.store.values import StoreCheck
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_cases import CANCELLED, OWNER, START, TENANT, accept, claim_reads, complete_all, intent
 

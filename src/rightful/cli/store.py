@@ -15,7 +15,7 @@ from rightful.redaction import printable
 
 if TYPE_CHECKING:
     from rightful.config.model import Config
-    from rightful.store.sqlite_examining import StoreCheck
+    from rightful.store.values import StoreCheck
 
 _LONGEST_URL = 4096
 _KEYS = ("seal.key", "audit.key", "receipt.key")
@@ -37,11 +37,13 @@ def _path(config: "Config") -> Path:
 @command.command("check")
 @global_options
 def check(*_: object) -> int:
-    """Check the store: its file, its schema, what has to agree in it, leases, and the audit chains.
+    """Check the store: its file or database, its schema, what has to agree in it, leases, and the audit chains.
 
     Changes nothing; the service may run meanwhile. Exits with 1 where something is wrong; each problem says what to do.
     """
-    from rightful.store.sqlite_examining import StoreCheck, examine  # noqa: PLC0415 - heavy; `--help` must not wait for it
+    from rightful.store.place import Shared, place_of  # noqa: PLC0415 - heavy; `--help` must not wait for it
+    from rightful.store.sqlite_examining import examine  # noqa: PLC0415 - likewise
+    from rightful.store.values import StoreCheck  # noqa: PLC0415 - likewise
 
     invocation = current()
     config = invocation.config
@@ -54,7 +56,8 @@ def check(*_: object) -> int:
             if found.hint and not found.ok:
                 emit(printable(f"         what to do: {found.hint}"))
 
-    for each in examine(_path(config)):
+    place = place_of(config.store, config.store_path)
+    for each in place.look() if isinstance(place, Shared) else examine(_path(config)):
         add(each)
     if all(each.ok for each in checks):
         for each in _chains(config):
@@ -70,10 +73,10 @@ def check(*_: object) -> int:
 
 def _chains(config: "Config") -> "list[StoreCheck]":
     from rightful.cli.audit import SERVICE, check_chain  # noqa: PLC0415 - likewise
-    from rightful.store.audit_file import open_audit  # noqa: PLC0415 - likewise
-    from rightful.store.sqlite_examining import StoreCheck  # noqa: PLC0415 - likewise
+    from rightful.store.place import place_of  # noqa: PLC0415 - likewise
+    from rightful.store.values import StoreCheck  # noqa: PLC0415 - likewise
 
-    with open_audit(config.store_path) as trail:
+    with place_of(config.store, config.store_path).open_audit() as trail:
         reports = [check_chain(trail, tenant_id, (), config) for tenant_id in trail.tenants()]
     return [
         StoreCheck(

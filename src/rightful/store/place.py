@@ -10,7 +10,7 @@ from rightful.audit.record import AuditRecord
 from rightful.errors import ConfigurationError
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.store.transactions import Transactions
-from rightful.store.values import ChainEntry
+from rightful.store.values import ChainEntry, StoreCheck
 
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
@@ -73,6 +73,10 @@ class Shared(Protocol):
 
     def stop_waiting(self) -> None:
         """Let go of what `open_if_free` waited by."""
+        ...
+
+    def look(self) -> Iterator[StoreCheck]:
+        """Yield what is found in the store, the most basic first. Changes nothing; the service may work meanwhile."""
         ...
 
     def examine(self) -> str:

@@ -6,10 +6,11 @@ from functools import lru_cache
 from typing import LiteralString, cast
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
-from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper
+from psycopg.types.numeric import Int8BinaryDumper, Int8Dumper, NumericBinaryLoader
 from psycopg.types.string import StrBinaryDumper, StrDumper
 
 from rightful.errors import ConfigurationError
@@ -78,6 +79,14 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+class _WholeNumber(NumericBinaryLoader):
+    """A sum of whole numbers, which PostgreSQL has as a decimal number."""
+
+    def load(self, data: Buffer) -> int:  # type: ignore[override]  # no statement of ours has a fraction of that type
+        """Read it."""
+        return int(super().load(data))
+
+
 class PostgresConnection:
     """See `store.connection.Connection`; raises `psycopg.Error` besides. Committed one by one, unless a transaction is begun."""
 
@@ -92,6 +101,7 @@ class PostgresConnection:
             adapters.register_dumper(int, number)
         for text in (StrBinaryDumper, StrDumper):
             adapters.register_dumper(str, text)
+        adapters.register_loader("numeric", _WholeNumber)
         self._cursor = self._connection.cursor(row_factory=dict_row, binary=True)
         self.scope = scope
         limits = _LIMITS if has_limits else ""

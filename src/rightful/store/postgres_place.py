@@ -8,13 +8,14 @@ import psycopg
 from rightful.audit.record import SERVICE_CHAIN
 from rightful.errors import ConfigurationError
 from rightful.ids import OperationId, SubjectId, TenantId
-from rightful.store import audit_chain, queries
+from rightful.store import audit_chain, postgres_examining, queries
 from rightful.store.connection import Row
 from rightful.store.place import MakeRecord
 from rightful.store.postgres_connection import SCHEMA, Address, PostgresConnection, said
 from rightful.store.postgres_database import PostgresDatabase, Waiting, open_database
+from rightful.store.postgres_migrating import scripts
 from rightful.store.postgres_writer import LEAD
-from rightful.store.values import ChainEntry, StoreFault
+from rightful.store.values import ChainEntry, StoreCheck, StoreFault
 
 _PAGE = 1000
 _OLDEST = 130000
@@ -81,6 +82,21 @@ class PostgresPlace:
             raise self._out_of_reach(error) from error
         with closing(connection):
             yield bool(connection.rows(f"SELECT pg_try_advisory_lock_shared({LEAD}) AS has")[0]["has"])
+
+    def look(self) -> Iterator[StoreCheck]:
+        """Look at the server, then at the tables."""
+        try:
+            yield StoreCheck(name="server", ok=True, detail=self.examine())
+        except ConfigurationError as error:
+            yield StoreCheck(name="server", ok=False, detail=error.message, hint=error.hint)
+            return
+        with self.kept_free() as is_free:
+            pass
+        try:
+            with closing(PostgresConnection(self._address, has_limits=False)) as connection:
+                yield from postgres_examining.examine(connection, scripts(), is_led=not is_free)
+        except psycopg.Error as error:
+            yield StoreCheck(name="tables", ok=False, detail=f"cannot be read: {said(error)}", hint=_HINT)
 
     def examine(self) -> str:
         """Look at the server, the account and who leads."""

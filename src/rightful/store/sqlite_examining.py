@@ -8,53 +8,21 @@ from pathlib import Path
 from urllib.parse import quote
 
 import apsw
-import msgspec
 
 from rightful.errors import ConfigurationError
 from rightful.store import queries, sqlite_state
+from rightful.store.agreeing import AGREE, told
 from rightful.store.sqlite_connection import SqliteConnection
 from rightful.store.sqlite_file import kept_free
+from rightful.store.values import StoreCheck
 
 _BUSY_S = 10.0
 _MOST = 5
 """So many findings of one kind are told one by one."""
 
 
-class StoreCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What one look found."""
-
-    name: str
-    ok: bool
-    detail: str
-    hint: str = ""
-
-
 _BACKUP = "stop the service, and put a backup in its place: `rightful store restore FILE --replace`; this one is kept aside"
 _REPORT = "report it: this is a fault of Rightful; `rightful store backup FILE` keeps the store as it is"
-
-_AGREE: tuple[tuple[str, str, str, str], ...] = (
-    (
-        "signatures",
-        "SELECT id FROM operation WHERE status IN ('complete', 'failed') AND sealed_location IS NOT NULL LIMIT 6",
-        "those of operations that have ended are erased",
-        "ended operations still have one: {}",
-    ),
-    (
-        "reads",
-        """SELECT id FROM operation WHERE status IN ('not_started', 'running')
-           AND open_reads <> (SELECT count(*) FROM read WHERE operation_id = id AND state <> 'done') LIMIT 6""",
-        "as many are open as operations say",
-        "operations say another number than there is: {}",
-    ),
-    (
-        "open operations",
-        """SELECT tenant_id FROM open_operations o WHERE number <>
-           (SELECT count(*) FROM operation WHERE tenant_id = o.tenant_id AND status IN ('intent', 'not_started', 'running')) LIMIT 6""",
-        "counted right",
-        "counted wrong for tenants {}",
-    ),
-)
-"""What has to agree: name, what is at fault, what is said where nothing is, and where something is."""
 
 
 def examine(path: Path) -> Iterator[StoreCheck]:
@@ -100,8 +68,8 @@ def _inside(path: Path, is_current: bool, *, is_free: bool) -> Iterator[StoreChe
             if not is_whole or not is_current:
                 return
             yield _references(connection)
-            for name, query, fine, wrong in _AGREE:
-                yield _agreement(connection, name, query, fine, wrong)
+            for each in AGREE:
+                yield told(each, [str(row[0]) for row in connection.execute(each.query)], _REPORT)
             yield _leases(connection, is_free=is_free)
     except sqlite3.DatabaseError as error:
         yield StoreCheck(name="pages", ok=False, detail=f"cannot be read: {error}", hint=_BACKUP)
@@ -115,14 +83,6 @@ def _references(connection: sqlite3.Connection) -> StoreCheck:
     found = sum(1 for _ in connection.execute("PRAGMA foreign_key_check"))
     detail = f"{found} rows belong to operations that are not there" if found else "every read and entry belongs to an operation"
     return StoreCheck(name="references", ok=not found, detail=detail, hint=_BACKUP if found else "")
-
-
-def _agreement(connection: sqlite3.Connection, name: str, query: str, fine: str, wrong: str) -> StoreCheck:
-    found = [str(row[0]) for row in connection.execute(query)]
-    if not found:
-        return StoreCheck(name=name, ok=True, detail=fine)
-    shown = ", ".join(found[:_MOST]) + (", …" if len(found) > _MOST else "")
-    return StoreCheck(name=name, ok=False, detail=wrong.format(shown), hint=_REPORT)
 
 
 def _leases(connection: sqlite3.Connection, *, is_free: bool) -> StoreCheck:

@@ -314,3 +314,12 @@ class Moved(msgspec.Struct, frozen=True, kw_only=True):
     open_operations: int
     fingerprints: int
     """How many files lay beside the store and were copied."""
+
+
+class StoreCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look at a store found."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
