@@ -203,3 +203,41 @@ def test_store_is_moved_in_the_middle_of_an_export_which_goes_on_in_postgresql(
         trail = service.command("audit", "export")
         assert trail.stdout.count("migrateStore") == 1
         service.stop()
+
+
+def test_seal_key_is_replaced_in_the_middle_of_an_export_while_no_service_leads(
+    postgres: PostgresServer, company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
+) -> None:
+    service = service_on(postgres.own_database(), company, "rotated", readings, simulator)
+    key = company.folder / "rotated.key"
+    key.write_bytes((company.folder / "seal.key").read_bytes())
+    document: Document = json.loads(service.config_path.read_text(encoding="utf-8"))
+    document["seal_key"] = {"file": key.name}
+    service.config_path.write_text(json.dumps(document), encoding="utf-8")
+    dead = threading.Event()
+
+    def kill() -> None:
+        service.kill()
+        dead.set()
+
+    with service:
+        refused = service.command("rotate-seal-key")
+        assert (refused.returncode, "another service works on" in refused.stderr) == (1, True)
+        simulator.on_awaited, simulator.awaited = kill, SECOND_GROUP
+        operation_id = service.submit(company.person("zoe").upn, simulator.sas_url("rotated", "c")).operation_id
+        assert dead.wait(60)
+        before = key.read_bytes()
+        rotated = service.command("rotate-seal-key")
+        assert rotated.returncode == 0, rotated.stderr
+        assert key.read_bytes() != before
+        looked = service.command("store", "check")
+        assert looked.returncode == 0, looked.stdout
+        service.start()
+        service.complete(operation_id, timeout_s=120)
+        check_package(simulator, "rotated", operation_id, tmp_path)
+        trail = service.command("audit", "export")
+        assert trail.stdout.count("rotateSealKey") == 1
+        verified = service.command("verify", str(unpack(simulator.blobs("rotated"), tmp_path / "again", f"{operation_id}/")))
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        assert service.command("audit", "export").stdout.count('\\"verify\\"') == 1
+        service.stop()

@@ -19,6 +19,8 @@ from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.store.connection import Connection
 from rightful.store.listing import NEWEST_FIRST, place
+from rightful.store.postgres import PostgresStore
+from rightful.store.sql_store import SqlStore
 from rightful.store.sqlite import SqliteStore
 from rightful.store.values import ListQuery
 from rightful.subject.model import SubjectKind
@@ -201,14 +203,17 @@ def ids(found: Any) -> list[OperationId]:
     return [operation.operation_id for operation in found]
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
-    opened = SqliteStore(Path(tmp_path_factory.mktemp("store")) / "store.db", ManualClock())
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[SqlStore]:
+    if request.param == "sqlite":
+        opened: SqlStore = SqliteStore(Path(tmp_path_factory.mktemp("store")) / "store.db", ManualClock())
+    else:
+        opened = PostgresStore(request.getfixturevalue("postgres").own_database(), ManualClock())
     yield opened
     opened.close()
 
 
-def fill(store: SqliteStore, found: list[DataPolicyOperation]) -> None:
+def fill(store: SqlStore, found: list[DataPolicyOperation]) -> None:
     columns = "id, tenant_id, subject_id, subject_kind, caller_key, container_key, request_digest, correlation_id, storage_location, prefix"
     rows = [
         (
@@ -231,7 +236,7 @@ def fill(store: SqliteStore, found: list[DataPolicyOperation]) -> None:
 @given(found=operations(), question=questions, keys=orders, top=st.integers(1, 5), skip=st.integers(0, 3))
 @settings(max_examples=300, deadline=None)
 def test_sql_and_memory_answer_what_was_asked(  # noqa: PLR0917 - hypothesis passes by name
-    store: SqliteStore, found: list[DataPolicyOperation], question: Question, keys: list[tuple[str, bool]], top: int, skip: int
+    store: SqlStore, found: list[DataPolicyOperation], question: Question, keys: list[tuple[str, bool]], top: int, skip: int
 ) -> None:
     # GRAPH-31
     text, _, means = question
