@@ -338,7 +338,7 @@ class SetRead:
         drafts = [self._draft(form, part, number, mark) for form in self._forms]
         drafts[0] = msgspec.structs.replace(drafts[0], withheld=withheld, looked_at=looked_at)
         if self._has_viewer:
-            drafts += (self._shard(drafts[0], number, shard) for number, shard in enumerate(encode_shards(part.content)))
+            drafts += (self._shard(drafts[0], number, shard) for number, shard in enumerate(self._shards(state, part)))
         self._outbox.add(state, *drafts)
 
     def _draft(self, form: Form, part: Part, number: int, mark: "_Mark") -> Draft:
@@ -355,6 +355,9 @@ class SetRead:
             fingerprints=mark.fingerprints,
             seen=mark.seen,
         )
+
+    def _shards(self, state: SubjectRead, part: Part) -> Iterator[Shard]:
+        return encode_shards(part.content) if state.tracker is None else encode_shards(part.content, state.tracker.changed)
 
     def _shard(self, draft: Draft, number: int, shard: Shard) -> Draft:
         """Return what START-HERE.html shows records of a part from: made of its lines alone, so that it is the same whenever they are."""

@@ -12,7 +12,7 @@ import msgspec
 
 from rightful.errors import OperationError
 from rightful.ids import OperationId
-from rightful.package.fingerprint import SIZE, Fingerprinter
+from rightful.package.fingerprint import SIZE, WHICH, Fingerprinter
 from rightful.store.fingerprint_folder import FingerprintFolder, FingerprintLog, FingerprintsLost, Section
 
 _HELD_BYTES = 64 << 20
@@ -42,11 +42,18 @@ class Base:
 
     def has(self, fingerprint: bytes) -> bool:
         """Say whether it had just that."""
-        bucket = self._bucket(fingerprint[:4])
+        return self._begins(fingerprint)
+
+    def has_other(self, fingerprint: bytes) -> bool:
+        """Say whether it had that record or file, whatever it held."""
+        return self._begins(fingerprint[:WHICH])
+
+    def _begins(self, beginning: bytes) -> bool:
+        bucket = self._bucket(beginning[:4])
         end = self._starts[bucket + 1]
-        place = self._all.find(fingerprint, self._starts[bucket], end)
+        place = self._all.find(beginning, self._starts[bucket], end)
         while place >= 0 and place % SIZE:  # the end of one and the beginning of the next
-            place = self._all.find(fingerprint, place + 1, end)
+            place = self._all.find(beginning, place + 1, end)
         return place >= 0
 
     def _bucket(self, beginning: bytes) -> int:
@@ -132,6 +139,13 @@ class Tracker:
             several = content.split(b"\n")
             content = b"".join(several[row] + b"\n" for row in rows)
         return Kept(content, rows, [before + 1 + row for row in rows])
+
+    def changed(self, content: bytes) -> list[int] | None:
+        """Return which of some whole lines the earlier operation had otherwise, the others are new; None where there is no earlier one."""
+        if self._earlier is None:
+            return None
+        base = self._earlier.base()
+        return [row for row, each in enumerate(self._maker.lines(content)) if base.has_other(each)]
 
     def file(self, path: bytes, sha256: str) -> bool:
         """Put a file down; say whether it is to be delivered."""

@@ -142,6 +142,13 @@ def test_long_shard_has_blocks_that_are_read_alone() -> None:
     assert len(shard.splitlines()) == 2 + 32
 
 
+def test_shard_of_a_difference_says_which_rows_have_changed() -> None:
+    lines = [b"%d\n" % number for number in range(5)]
+    shard = b"".join(encode_shard(lines, lambda text: [row for row, line in enumerate(text.split(b"\n")) if line in {b"1", b"4"}]))
+    assert shard.splitlines()[1].split(b" ")[3] == b"1,4"
+    assert b"".join(encode_shard(lines, lambda _: [])).splitlines()[1].endswith(b" -")
+
+
 def test_part_of_sixteen_mebibytes_has_four_shards() -> None:
     lines = [b"%06d" % number + b"x" * 1017 + b"\n" for number in range(16 * 1024)]
     shards = list(encode_shards(lines))

@@ -9,12 +9,12 @@ const texts = new Map(); // "number path": the text of a block, likewise
 
 window.rightfulShard = (content) => arrived.set(document.currentScript, content);
 
-/** Return the blocks that stand in a function's comment, a line each. */
+/** Return the blocks that stand in a function's comment, a line each: rows, bytes, base64, and of a difference which rows have changed. */
 function blocksIn(content) {
   const lines = String(content).split("\n").slice(1, -1);
   return lines.map((line) => {
-    const [rows, length] = line.split(" ", 2);
-    return [Number(rows), Number(length), line.slice(rows.length + length.length + 2)];
+    const [rows, length, base64, changed] = line.split(" ");
+    return [Number(rows), Number(length), base64, changed && new Set(changed.split(",").map(Number))];
   });
 }
 
@@ -27,7 +27,7 @@ function kept(map, key, limit, make) {
   return value;
 }
 
-/** Load the blocks of a shard: `[rows, bytes, base64]` each. */
+/** Load the blocks of a shard. */
 function loadShard(path) {
   return kept(shards, path, KEPT_SHARDS, () => {
     const loading = new Promise((resolve, reject) => {
@@ -114,7 +114,7 @@ function textOf([, length, base64]) {
   return decoder.decode(decompress(bytesOf(base64), length));
 }
 
-/** Return some lines of a block, by their numbers `from` to `to` (exclusive) in it. */
+/** Return some lines of a block, by their numbers `from` to `to` (exclusive) in it; of a difference, each with whether it has changed. */
 function linesOf(path, number, block, from, to) {
   const text = kept(texts, `${number} ${path}`, KEPT_TEXTS, () => textOf(block));
   let start = 0;
@@ -122,7 +122,7 @@ function linesOf(path, number, block, from, to) {
   const lines = [];
   for (let row = from; row < to; row += 1) {
     const end = text.indexOf("\n", start);
-    lines.push(text.slice(start, end));
+    lines.push({ line: text.slice(start, end), isChanged: block[3]?.has(row) });
     start = end + 1;
   }
   return lines;

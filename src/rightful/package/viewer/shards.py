@@ -6,13 +6,16 @@ A shard is one call, with a line for each block of whole lines, byte for byte th
     <rows> <bytes> <base64>
     */});
 
+In a package that is the difference to an earlier one, a line ends with the numbers of those of its rows that have changed, `-` for none;
+the others are new.
+
 Compressed, they cost half of what the part does rather than as much again, and base64 has no asterisk that could end the comment. In a
 comment, of which the page asks the function's text, a browser passes over them and keeps them once; strings it would copy. Blocks are
 small, so that one page of a table needs one or two of them, and shards are, since a browser has to load all of one.
 """
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -33,15 +36,19 @@ class Shard(NamedTuple):
     rows: int
 
 
-def encode_shards(pieces: Iterable[bytes]) -> Iterator[Shard]:
+Changed = Callable[[bytes], Sequence[int] | None]
+"""Tells which of some lines have changed since an earlier package; None where the package is no difference."""
+
+
+def encode_shards(pieces: Iterable[bytes], changed: Changed = lambda _: None) -> Iterator[Shard]:
     """Yield the scripts of lines that come in pieces of whole lines; where the pieces end does not show in it."""
     for part in _cut(pieces, _SHARD_BYTES):
-        yield Shard(encode_shard(part.content), part.content, part.rows)
+        yield Shard(encode_shard(part.content, changed), part.content, part.rows)
 
 
-def encode_shard(pieces: Iterable[bytes]) -> tuple[bytes, ...]:
+def encode_shard(pieces: Iterable[bytes], changed: Changed = lambda _: None) -> tuple[bytes, ...]:
     """Return the script of lines that come in pieces of whole lines; where the pieces end does not show in it."""
-    blocks = [_encode(block) for block in _cut(pieces, _BLOCK_BYTES)]
+    blocks = [_encode(block, changed) for block in _cut(pieces, _BLOCK_BYTES)]
     return (b"rightfulShard(()=>{/*\n", *blocks, b"*/});\n")
 
 
@@ -54,6 +61,8 @@ def _cut(pieces: Iterable[bytes], limit_bytes: int) -> Iterator[Part]:
         yield last
 
 
-def _encode(block: Part) -> bytes:
+def _encode(block: Part, changed: Changed) -> bytes:
     text = b"".join(block.content)
-    return b"%d %d %s\n" % (block.rows, len(text), base64.b64encode(pa.compress(text, codec="lz4_raw", asbytes=True)))
+    rows = changed(text)
+    marks = b"" if rows is None else b" " + (",".join(map(str, rows)) or "-").encode()
+    return b"%d %d %s%s\n" % (block.rows, len(text), base64.b64encode(pa.compress(text, codec="lz4_raw", asbytes=True)), marks)

@@ -56,7 +56,7 @@ function datasetSection(source, dataset, index) {
     "section",
     { "aria-labelledby": id },
     h("h2", { id }, t("Records")),
-    canShow && rows > 0 && table({ ...dataset, columns, rows }, t("Records of {name}", { name: nameOf(source) }), (column, written, query) => [cell(column.kind, written, query), meant(column, written, query)].filter(Boolean)),
+    canShow && rows > 0 && table({ ...dataset, columns, rows }, t("Records of {name}", { name: nameOf(source) }), (column, written, query) => [cell(column.kind, written, query), meant(column, written, query)].filter(Boolean), { marks: Boolean(view.since) }),
     activityOf(dataset.activity, rows, tn("{n} record", "{n} records", rows)),
     h("details", {}, h("summary", {}, t("Columns")), columnList(dataset.columns)),
     h(

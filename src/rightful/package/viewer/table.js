@@ -58,9 +58,9 @@ function fillPager(pager, id, page, pages, go) {
  * Make a table with its search and its pager.
  *
  * `dataset` has columns, parts with a `view`, and rows in all. `show(column, written, query, members)` gives what stands in a cell; `detail`
- * says whether a row opens to all of its values; `noun` is what a row is called.
+ * says whether a row opens to all of its values; `noun` is what a row is called; `marks` asks for a column that says what is new.
  */
-function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
+function table(dataset, caption, show, { detail = true, noun = RECORDS, marks = false } = {}) {
   tables += 1;
   const id = `table-${tables}`;
   const state = { page: 0, query: "", found: null, searched: 0, turn: 0 };
@@ -107,11 +107,12 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
     turnable();
   }
 
-  function tableRow(line, position) {
+  function tableRow({ line, isChanged }, position) {
     const values = members(line);
     const row = h("tr", {});
     const opener = () => recordOpener(row, position, dataset.columns, values);
     row.append(h("td", { class: "opener" }, detail ? opener() : number(position)));
+    if (marks) row.append(h("td", {}, isChanged !== undefined && (isChanged ? t("changed") : t("new"))));
     for (const column of dataset.columns) {
       const isNumber = NUMBERS.has(column.kind);
       row.append(h("td", { class: isNumber ? "number" : null }, show(column, values.get(column.name), state.query, values)));
@@ -180,7 +181,7 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS } = {}) {
     h(
       "div",
       { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-      h("table", {}, h("caption", { class: "unseen" }, caption), h("thead", {}, h("tr", {}, h("td", { class: "opener" }), heads)), body),
+      h("table", {}, h("caption", { class: "unseen" }, caption), h("thead", {}, h("tr", {}, h("td", { class: "opener" }), marks && h("th", { scope: "col" }, t("New or changed")), heads)), body),
     ),
     pagers,
   );

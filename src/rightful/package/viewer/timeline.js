@@ -141,7 +141,7 @@ function timelineTable(entries, lines, first) {
   entries.forEach((entry, index) => {
     const day = dayOf(entry.at);
     if (groups.at(-1)?.day !== day) groups.push({ day, rows: [] });
-    groups.at(-1).rows.push(entryRow(entry, members(lines[index]), first + index + 1));
+    groups.at(-1).rows.push(entryRow(entry, members(lines[index].line), first + index + 1));
   });
   const heads = [t("Time"), t("System"), t("What is recorded")].map((head) => h("th", { scope: "col" }, head));
   return h(
