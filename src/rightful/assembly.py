@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from threading import Event, Thread
 
@@ -55,6 +56,8 @@ def running(
     except BaseException:
         store.close()
         raise
+    if meters is not None:
+        meters.watch_directories(partial(runtime.stale_directories, tenants))
     owner = new_owner()
     storages = Storages()
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner, traces=traces)

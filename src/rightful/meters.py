@@ -27,6 +27,9 @@ class Meters:
     def watch(self, backlog: Callable[[], Backlog]) -> None:
         """Ask for the backlog whenever somebody wants to know."""
 
+    def watch_directories(self, stale: Callable[[], Mapping[str, bool]]) -> None:
+        """Ask, whenever somebody wants to know, whose directory answers with what was read before, by the tenant's id."""
+
     def due(self, tenant_id: str, *, soon: int, over: int) -> None:
         """Note how many requests of a tenant near the last day to answer them, and how many are past it."""
 

@@ -10,7 +10,7 @@ import ipaddress
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -55,6 +55,22 @@ class _BacklogCollector(Collector):
         yield records
 
 
+class _DirectoryCollector(Collector):
+    """Asks the directories when somebody asks."""
+
+    def __init__(self, stale: Callable[[], Mapping[str, bool]]) -> None:
+        self._stale = stale
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield 1 for each directory whose files changed and cannot be used."""
+        found = GaugeMetricFamily(
+            "rightful_directory_stale", "Whether a directory's files changed and could not be read again", labels=["tenant"]
+        )
+        for tenant_id, is_stale in self._stale().items():
+            found.add_metric([tenant_id], int(is_stale))
+        yield found
+
+
 class PrometheusMeters(Meters):
     """Counts what happens, from any thread."""
 
@@ -88,6 +104,10 @@ class PrometheusMeters(Meters):
     def watch(self, backlog: Callable[[], Backlog]) -> None:
         """Have the store asked whenever somebody asks."""
         self.registry.register(_BacklogCollector(backlog))
+
+    def watch_directories(self, stale: Callable[[], Mapping[str, bool]]) -> None:
+        """Have the directories asked whenever somebody asks."""
+        self.registry.register(_DirectoryCollector(stale))
 
     def due(self, tenant_id: str, *, soon: int, over: int) -> None:
         """Take how many there are now."""

@@ -12,6 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "howto" / "watch-the-service.md"
 def test_every_metric_is_described_and_no_other() -> None:
     meters = PrometheusMeters()
     meters.watch(lambda: Backlog(open_by_tenant={"t": 1}, not_started=1, reads={"pending": 1}, recorded_by_tenant={"t": 1}))
+    meters.watch_directories(lambda: {"t": True})
     meters.request("GET", "operation", 200, 0.1)
     meters.token_refused("expired")
     meters.accepted()

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -12,12 +13,14 @@ from urllib.parse import unquote
 
 import msgspec
 
+from rightful.audit.checkpoint import decode, is_signed
 from rightful.cli import machine_checks
 from rightful.cli.machine_checks import Found, refuse, writable
 from rightful.config.model import Config, SourceConfig, TenantConfig
 from rightful.connectors.interface import Advising, Doubting, Entitled
 from rightful.directory.interface import FindsAmbiguity
 from rightful.errors import ExportError, SourceError
+from rightful.export.checkpointing import checkpoint_key
 from rightful.export.preview import check_redaction, header_of
 from rightful.export.runtime import build_connector, build_directory
 from rightful.package.label import unstated
@@ -55,6 +58,7 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
         ("seal key", lambda: machine_checks.seal_key(config, now)),
         ("store", lambda: _store(config)),
         ("scratch", lambda: machine_checks.scratch(config, Path(tempfile.gettempdir()))),
+        ("audit trail", lambda: _audit(config)),
         ("clock", lambda: machine_checks.clock(config, now)),
         ("versions", machine_checks.installed),
     ]
@@ -220,3 +224,27 @@ def _store(config: Config) -> str | Found:
             f"{free}; its schema {is_at} becomes {known} at the next start", "`rightful store backup` first: older versions refuse it then"
         )
     return free
+
+
+def _audit(config: Config) -> str:
+    """Look at each chain's last checkpoint: the service signs none on whose last one is not its own."""
+    place = place_of(config.store, config.store_path)
+    trusted = {checkpoint_key(config).public, *config.audit.earlier_keys}
+    try:
+        if not isinstance(place, Shared) and not sqlite_state.check_file(config.store_path):
+            return "none yet"
+        with place.open_audit() as trail:
+            chains = trail.tenants()
+            last = [deque(trail.checkpoints(tenant_id), maxlen=1) for tenant_id in chains]
+    except (ExportError, OSError):
+        return "not looked at: see the store"
+    try:
+        signed = [decode(lines[0]) for lines in last if lines]
+    except (msgspec.MsgspecError, UnicodeError):
+        raise refuse("a checkpoint cannot be read", "run `rightful audit verify`") from None
+    if strange := sorted({each.key[:64] for each in signed if not is_signed(each, trusted)}):
+        raise refuse(
+            f"it is not signed any more: its last checkpoints are signed by {', '.join(strange)}, which is not trusted here",
+            "where audit.key or the seal key was replaced by you, name that key in audit.earlier_keys; else run `rightful audit verify`",
+        )
+    return f"{len(signed)} of {len(chains)} chains are signed, by keys that are trusted"

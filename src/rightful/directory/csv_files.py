@@ -174,6 +174,11 @@ class CsvDirectory:
         with self._people() as people:
             return people.ambiguous_names()
 
+    def is_stale(self) -> bool:
+        """Say whether files changed and could not be read again; see `directory.interface.MayBeStale`."""
+        current = self._current
+        return bool(self._said) and current is not None and self._marks() != current.marks
+
     def close(self) -> None:
         """Let go of the memory, as soon as nobody reads it."""
         self._put(None)

@@ -75,6 +75,15 @@ class ListsEverybody(Protocol):
 
 
 @runtime_checkable
+class MayBeStale(Protocol):
+    """The ability to go on with what was read before, where what is there now is not usable: for whoever watches the service."""
+
+    def is_stale(self) -> bool:
+        """Say whether what is answered is older than what lies there."""
+        ...
+
+
+@runtime_checkable
 class FindsAmbiguity(Protocol):
     """The ability to look for people who cannot be told apart, over the whole directory: for `rightful doctor`, not for a request."""
 

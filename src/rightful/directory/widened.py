@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from rightful.directory.closure import Known, Limits, admit, too_many_rounds
-from rightful.directory.interface import Directory, Everybody, FindsAmbiguity, KnowsIdentifiers, ListsEverybody
+from rightful.directory.interface import Directory, Everybody, FindsAmbiguity, KnowsIdentifiers, ListsEverybody, MayBeStale
 from rightful.ids import SubjectId
 from rightful.subject.model import DataSubject, IdentifiedSubject, Reached, Refused
 
@@ -98,6 +98,10 @@ class WidenedDirectory:
     def columns(self) -> dict[str, tuple[str, ...]]:
         """Name the directory's own; see `directory.interface.KnowsIdentifiers`."""
         return self._directory.columns() if isinstance(self._directory, KnowsIdentifiers) else {}
+
+    def is_stale(self) -> bool:
+        """Ask the directory; see `directory.interface.MayBeStale`."""
+        return isinstance(self._directory, MayBeStale) and self._directory.is_stale()
 
     def ambiguous_names(self) -> int:
         """Ask the directory; see `directory.interface.FindsAmbiguity`."""

@@ -11,7 +11,7 @@ from rightful.connectors.interface import Connector, Holding, Interruptible, Sca
 from rightful.connectors.registry import FindsBy
 from rightful.directory import registry as directories
 from rightful.directory.closure import Limits
-from rightful.directory.interface import Directory
+from rightful.directory.interface import Directory, MayBeStale
 from rightful.directory.people import names_in
 from rightful.directory.widened import WidenedDirectory
 from rightful.errors import ConfigurationError, SourceRefused
@@ -113,6 +113,12 @@ def build_tenant(tenant: TenantConfig, folder: Path) -> TenantRuntime:
 def build(config: Config) -> dict[TenantId, TenantRuntime]:
     """Build every tenant of the configuration."""
     return {tenant.id: build_tenant(tenant, config.folder) for tenant in config.tenants}
+
+
+def stale_directories(tenants: Mapping[TenantId, TenantRuntime]) -> dict[str, bool]:
+    """Say of each directory that can be so whether it answers with what was read before; it is quick to ask."""
+    able = ((tenant_id, tenant.directory) for tenant_id, tenant in tenants.items())
+    return {tenant_id: directory.is_stale() for tenant_id, directory in able if isinstance(directory, MayBeStale)}
 
 
 def scans(tenants: Mapping[TenantId, TenantRuntime]) -> Callable[[], tuple[Scan, ...]]:

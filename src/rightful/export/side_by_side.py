@@ -2,7 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from typing import TypeVar, cast
 
@@ -42,9 +43,13 @@ class SideBySide:
         if not threads:
             work(own)
             return cast("list[R]", results)
+        begun: list[Future[None]] = []
         with ThreadPoolExecutor(threads, thread_name_prefix="puts") as pool:
-            begun = [pool.submit(copy_context().run, work, remote) for _ in range(threads)]
+            with suppress(RuntimeError):  # the system gives no more threads: it is slower with fewer, and goes on
+                begun += (pool.submit(copy_context().run, work, remote) for _ in range(threads))
             work(own)
+            if len(begun) < threads:
+                work(remote)
         for ended in begun:
             ended.result()
         return cast("list[R]", results)

@@ -140,6 +140,7 @@ def test_broken_file_leaves_the_old_one_in_use_and_is_said_once(
     folder: Path, directory: CsvDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _mails(directory, "1") == ("a@c.example",)
+    assert not directory.is_stale()
     for broken in (PEOPLE + "1,twice@c.example,,\n", None):
         if broken is None:
             (folder / "people.csv").unlink()
@@ -151,10 +152,12 @@ def test_broken_file_leaves_the_old_one_in_use_and_is_said_once(
         said = capsys.readouterr().out
         assert said.count("stays in use") == 1
         assert "twice" not in said
+        assert directory.is_stale()
         with pytest.raises(SourceRefused):
             directory.check()  # the doctor sees it
     _write(folder / "people.csv", PEOPLE.replace("a@c", "b@c"))
     assert _mails(directory, "1") == ("b@c.example",)
+    assert not directory.is_stale()
 
 
 def test_new_file_is_read_once_a_passing_error_has_passed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -567,3 +567,23 @@ def test_outside_checker_agrees(trail: Trail, tmp_path: Path) -> None:
     assert check(exported.replace("ann-5", "ann-6"))[0] == 1
     assert check("".join(lines[: RECORDS - 1] + lines[RECORDS:]))[0] == 1  # the end cut off
     assert check("".join([*lines[:3], lines[4], lines[3], *lines[5:]]))[0] == 1
+
+
+def test_doctor_tells_of_a_trail_that_is_signed_no_more_since_an_earlier_key_is_not_named(
+    trail: Trail, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def audit_check() -> dict[str, Any]:
+        main(["doctor", "--json", "--config", str(trail.folder / "rightful.yaml")])
+        checks: list[dict[str, Any]] = json.loads(capsys.readouterr().out)["checks"]
+        return next(check for check in checks if check["name"] == "audit trail")
+
+    assert audit_check()["ok"]
+    public = checkpoint_key(trail.config).public
+    (trail.folder / "audit.key").write_text("ab" * 32)
+    found = audit_check()
+    assert not found["ok"]
+    assert public in found["detail"]
+    assert "audit.earlier_keys" in found["hint"]
+    config = trail.folder / "rightful.yaml"
+    config.write_text(config.read_text().replace("# earlier_keys: []", f"earlier_keys: [{public}]", 1))
+    assert audit_check()["ok"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.unit.export.scripted import FILES_HEADER, PEOPLE, Scripted, file, yields
 from tests.unit.export.world import World
+from tests.unit.no_threads import no_more_threads
 
 from rightful.config.model import StorageSettings
 from rightful.export.side_by_side import SideBySide
@@ -109,3 +110,9 @@ def test_calls_that_were_not_begun_are_not_made_after_an_error() -> None:
     with pytest.raises(Stopping):
         SideBySide(4).map(call, range(256), is_remote=lambda _value: True)
     assert len(begun) < 128
+
+
+def test_calls_are_made_all_the_same_where_the_system_gives_no_threads() -> None:
+    with no_more_threads():
+        found = SideBySide(4).map(lambda number: number + 1, range(20), is_remote=lambda number: number % 3 > 0)
+    assert found == list(range(1, 21))
