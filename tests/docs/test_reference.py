@@ -32,24 +32,6 @@ def test_every_setting_is_described() -> None:
     assert [setting.path for setting in settings if f"| `{setting.path}` |" not in page] == []
 
 
-@pytest.mark.parametrize(
-    ("path", "page"),
-    [
-        ("sources.NAME.time", "connector-sql.md"),
-    ],
-)
-def test_what_is_read_and_not_applied_says_so(path: str, page: str) -> None:
-    docs = [setting.doc for _, _, found in chapters() for setting in found if setting.path == f"tenants[].{path}"]
-    docs = [doc for doc in docs if "window" not in doc]  # a lake's `time` is applied
-    assert docs
-    assert all("not applied yet" in doc.lower() for doc in docs)
-    if page:
-        name = path.rpartition(".")[2]
-        lines = (REFERENCE / page).read_text(encoding="utf-8").splitlines()
-        row = next(line for line in lines if line.startswith("| ") and f"`{name}`" in line.split("|")[1])
-        assert "Not applied yet" in row
-
-
 def test_every_command_and_option_is_described() -> None:
     page = (REFERENCE / "cli.md").read_text(encoding="utf-8")
     found = dict(commands())

@@ -595,6 +595,14 @@ tenants:
       #   third_parties: [packed_by]
       #   @ sql.time
       #   time: ordered_at
+      #   @ sql.window
+      #   window:
+      #     @ sql.window.since
+      #     since: 2024-01-01
+      #     @ sql.window.until
+      #     until: 2026-01-01
+      #     @ sql.window.days
+      #     days: 0
       #   product: Shop
       # order_lines:
       #   connector: sql

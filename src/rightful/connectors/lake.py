@@ -24,8 +24,8 @@ from rightful.connectors.lake_faults import LakeFaults
 from rightful.connectors.lake_files import LakeFile, LakePlace, divide
 from rightful.connectors.lake_local import LocalLake
 from rightful.connectors.lake_settings import CsvSettings, IcebergSettings, format_problems, iceberg_problems
-from rightful.connectors.lake_window import ALWAYS, Window, WindowSettings, resolve, window_problems
 from rightful.connectors.local_paths import has_wildcard, local_path, local_url_problem
+from rightful.connectors.time_window import ALWAYS, Window, WindowSettings, resolve, window_problems
 from rightful.connectors.tree_place import OBJECT_STORES, ObjectAccess, TreePlace, place_problems, remote_root
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from rightful.setting_problem import SettingProblem, refuse

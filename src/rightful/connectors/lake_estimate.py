@@ -13,7 +13,7 @@ from rightful.connectors.interface import SUBJECT_COLUMN, Amount, Estimate
 from rightful.connectors.lake_files import LakeFile
 from rightful.connectors.lake_hunt import Meter
 from rightful.connectors.lake_scan import LakeScan, LakeSchema
-from rightful.connectors.lake_window import Window
+from rightful.connectors.time_window import Window
 from rightful.package.serializer import Serializer
 from rightful.subject.model import IdentifiedSubject
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from rightful.connectors.interface import SUBJECT_COLUMN
 from rightful.connectors.lake_files import LakeFile
-from rightful.connectors.lake_window import ALWAYS, Window
+from rightful.connectors.time_window import ALWAYS, Window
 from rightful.database.identifying import Form, searched
 from rightful.subject.model import IdentifiedSubject
 

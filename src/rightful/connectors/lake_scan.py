@@ -20,7 +20,7 @@ from rightful.connectors.lake_format import LakeFormat
 from rightful.connectors.lake_hunt import Hunt, Meter, Schema, owners_of, read_as, wanted
 from rightful.connectors.lake_parquet import FAULTS
 from rightful.connectors.lake_types import SchemaClash, common_type, merge
-from rightful.connectors.lake_window import ALWAYS, Window
+from rightful.connectors.time_window import ALWAYS, Window
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.serializer import kind_of
 from rightful.subject.model import IdentifiedSubject

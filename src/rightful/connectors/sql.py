@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
 from typing import Annotated, ClassVar, cast
@@ -24,12 +25,13 @@ from rightful.connectors.interface import (
     ReadHeader,
     Rows,
 )
+from rightful.connectors.time_window import ALWAYS, Window, WindowSettings, resolve, window_problems
 from rightful.database.identifying import fill
 from rightful.database.interface import Database, Snapshot
 from rightful.database.joining import HINT, objection
 from rightful.database.naming import did_you_mean
 from rightful.database.opening import STREAM_S, identity, open_database, url_problem
-from rightful.database.query import Hidden, Query, Target, Via, Wanted, describe
+from rightful.database.query import Hidden, Query, Target, Via, Wanted, Within, describe
 from rightful.database.table import ONE_EACH, Table, TableColumn
 from rightful.database.targets import gone_over, roots, tables
 from rightful.errors import SourceRefused
@@ -66,7 +68,9 @@ class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     exclude: tuple[str, ...] = ()
     """Columns that do not get into the package."""
     time: str = ""
-    """Column that says when a row came to be; must be there. Not applied yet."""
+    """Column that says when a row came to be; must be there. `window` is about it."""
+    window: WindowSettings = WindowSettings()
+    """Only rows of this time are delivered, and those that have none. Default: all."""
 
 
 class SqlConnector:
@@ -84,7 +88,7 @@ class SqlConnector:
         self._identity = identity(self._settings.url, folder)
         self._goes_over: bool | None = None
         self._lowered: dict[str, tuple[Table, Table]] = {}
-        self._built: tuple[tuple[Table, ...], dict[bool, tuple[Query, ReadHeader]]] | None = None
+        self._built: tuple[tuple[Table, ...], dict[bool, tuple[Query, ReadHeader]], Window] | None = None
 
     @staticmethod
     def problems(
@@ -97,6 +101,7 @@ class SqlConnector:
         if (wrong := url_problem(settings.url)) is not None:
             yield ("url",), *wrong
         yield from _column_problems(settings)
+        yield from window_problems(settings.window, settings.time)
         for parent, columns in settings.via.items():
             here = ("via", parent)
             if not columns:
@@ -113,12 +118,12 @@ class SqlConnector:
     def found_by(settings: SqlSettings, match: Mapping[str, str]) -> SqlSettings:
         """Search by other columns; see `connectors.registry.FindsBy`."""
         folded = tuple(column for column, kind in match.items() if kind in FOLDED_KINDS)
-        return msgspec.structs.replace(settings, match=dict(match), via={}, caseless=folded)
+        return msgspec.structs.replace(settings, match=dict(match), via={}, caseless=folded, window=WindowSettings())
 
     def check(self) -> None:
         """Look at tables and columns, and have the database look at the query."""
         self._database.forget()
-        target = self._target()
+        target = self._target(self._window_now())
         wanted = self._wanted(target.table, is_resumed=False)
         unreadable = [column.name for column in wanted.columns if not column.is_readable]
         if unreadable:
@@ -131,11 +136,13 @@ class SqlConnector:
     def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
         """Return one partition: the table is read in one query."""
         del subjects
-        target = self._target()
+        window = self._window_now()
+        target = self._target(window)
         self._goes_over = any(self._is_large(table) for table in gone_over(target))
         rows = self._average_rows(target)
         width = self._database.statistics(target.table).row_bytes
-        return (Partition(number=0, rows=rows, size_bytes=None if rows is None or width is None else rows * width),)
+        spec = "" if window.is_open else msgspec.json.encode(window).decode()
+        return (Partition(number=0, spec=spec, rows=rows, size_bytes=None if rows is None or width is None else rows * width),)
 
     @property
     def is_scan(self) -> bool | None:
@@ -161,8 +168,8 @@ class SqlConnector:
         self, moment: Moment | None, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
     ) -> Iterator[ReadHeader | Item]:
         """Read as `read` does, what a snapshot of this database sees."""
-        del partition
-        query, header = self._query(is_resumed=cursor is not None)
+        window = msgspec.json.decode(partition.spec, type=Window) if partition.spec else self._window_now()
+        query, header = self._query(window, is_resumed=cursor is not None)
         # A scan for many that dies starts again, for all of them at once. Each by itself, behind its last part, would be as many scans.
         if self._goes_over is None:  # it was planned before a restart
             self.plan(subjects)
@@ -170,7 +177,7 @@ class SqlConnector:
         yield msgspec.structs.replace(header, has_key=False) if is_one_pass else header
         values = [fill(slot, subjects) for slot in query.slots]
         names = [_HIDDEN.key_part(number) for number in range(len(query.key))]
-        is_proven = not names or self._target().table.is_unique(frozenset(key.name for key in query.key))
+        is_proven = not names or self._target(window).table.is_unique(frozenset(key.name for key in query.key))
         last: tuple[object, ...] | None = None
         for batch in self._database.stream(query, values, _parts(cursor), snapshot=moment):
             if not is_proven or any(batch.column(name).null_count for name in names):
@@ -182,7 +189,7 @@ class SqlConnector:
 
     def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
         """Count by the index; where there is none and it takes too long, ask the planner, or take the table's average."""
-        target = self._target()
+        target = self._target(self._window_now())
         query = self._database.build_count(target)
         values = [fill(slot, subjects) for slot in query.slots]
         widths = self._database.widths(target.table)
@@ -217,8 +224,22 @@ class SqlConnector:
         self._database.close()
 
     # -- what is read -------------------------------------------------------------------------------------------------
-    def _target(self) -> Target:
-        return self._resolve(self._chain)
+    def _window_now(self) -> Window:
+        return resolve(self._settings.window, datetime.now(UTC))
+
+    def _target(self, window: Window = ALWAYS) -> Target:
+        target = self._resolve(self._chain)
+        column = target.table.find(self._settings.time)
+        if window.is_open or column is None:
+            return target
+        sql = self._database.within(column, window.since, window.until)
+        if sql is None:
+            raise self._refused(
+                f"column {column.name!r} of {target.table.name!r} ({column.column.source_type}) holds no dates or moments:"
+                " no window can be applied",
+                "name another column, or a view that has one, or leave window out",
+            )
+        return msgspec.structs.replace(target, within=Within(sql, window.said(column.sql)))
 
     def _resolve(self, link: "_Link") -> Target:
         """Look the tables of the chain up, and every column that the settings name."""
@@ -269,12 +290,17 @@ class SqlConnector:
                     did_you_mean(name, [column.name for column in table.columns]),
                 )
 
-    def _query(self, *, is_resumed: bool) -> tuple[Query, ReadHeader]:
-        target = self._target()
+    def _query(self, window: Window, *, is_resumed: bool) -> tuple[Query, ReadHeader]:
+        target = self._target(window)
         looked_up = tables(target)
         built = self._built
-        if built is None or len(built[0]) != len(looked_up) or any(a is not b for a, b in zip(built[0], looked_up, strict=True)):
-            self._built = built = looked_up, {}
+        if (
+            built is None
+            or built[2] != window
+            or len(built[0]) != len(looked_up)
+            or any(a is not b for a, b in zip(built[0], looked_up, strict=True))
+        ):
+            self._built = built = looked_up, {}, window
         if is_resumed not in built[1]:
             wanted = self._wanted(target.table, is_resumed=is_resumed)
             query = self._database.build(target, wanted)

@@ -8,13 +8,14 @@ Rules:
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
 
 from rightful.database.identifying import SlotValues
 from rightful.database.query import Query, Target, Wanted
-from rightful.database.table import Link, Owner, Statistics, Table
+from rightful.database.table import Link, Owner, Statistics, Table, TableColumn
 
 SLOW = "an index on the columns of `match` and `via` makes it quicker; a source may take longer with a larger `timeout_s`"
 """What to do about a query that took too long."""
@@ -110,6 +111,10 @@ class Database(Protocol):
 
         Rows hold subject index and wanted columns, in the query's own order.
         """
+        ...
+
+    def within(self, column: TableColumn, since: datetime | None, until: datetime | None) -> str | None:
+        """Return the condition that a row of `t` lies between two moments, or has none; None where the column holds no times."""
         ...
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:

@@ -4,6 +4,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -24,8 +25,10 @@ from rightful.database.one_connection import OneConnection
 from rightful.database.pool import Pool
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.row_batches import Row, batch_of, fetched, pieces
-from rightful.database.table import Link, Owner, Statistics, Table
+from rightful.database.table import Link, Owner, Statistics, Table, TableColumn
+from rightful.database.times import within
 from rightful.errors import SourceUnavailable
+from rightful.package.schema import ColumnKind
 
 R = TypeVar("R")
 _TABLE_KEPT_S = 30.0
@@ -171,6 +174,12 @@ class MysqlDatabase:
             return []
         limited = msgspec.structs.replace(query, sql=query.first(most))
         return self._ask(lambda connection: _run(connection, limited, values))
+
+    def within(self, column: TableColumn, since: datetime | None, until: datetime | None) -> str | None:
+        """Compare in the column's type, by its index; a date of zeros is none."""
+        return within(
+            column, since, until, lambda kind, text: f"{'DATE' if kind is ColumnKind.DATE else 'TIMESTAMP'} '{text}'", none="{} = 0"
+        )
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -33,7 +34,8 @@ from rightful.database.postgres_sql import (
     width_of,
 )
 from rightful.database.query import Query, Target, Wanted
-from rightful.database.table import Link, Owner, Statistics, Table, links_of
+from rightful.database.table import Link, Owner, Statistics, Table, TableColumn, links_of
+from rightful.database.times import standard, within
 from rightful.errors import SourceRefused, SourceUnavailable
 
 R = TypeVar("R")
@@ -188,6 +190,10 @@ class PostgresDatabase:
         if values and not any(slot.values for slot in values):
             return []
         return self._ask(query.first(most), _bound(values))
+
+    def within(self, column: TableColumn, since: datetime | None, until: datetime | None) -> str | None:
+        """Compare in the column's type, by its index."""
+        return within(column, since, until, standard)
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""

@@ -27,6 +27,15 @@ class Via(msgspec.Struct, frozen=True):
     """Column of this table to column of the parent; all must be equal. `joining` says which may be compared."""
 
 
+class Within(msgspec.Struct, frozen=True):
+    """A condition that rows have to meet beside belonging to somebody."""
+
+    sql: str
+    """Of table `t`."""
+    said: str
+    """For the ledger, behind the other conditions."""
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A table and how its rows belong to subjects: by match columns, over other tables, or both (either).
 
@@ -38,6 +47,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     match: tuple[tuple[str, str], ...]
     """Columns and the kind of identifier that each is compared with; a column may be there with several kinds."""
     via: tuple[Via, ...] = ()
+    within: Within | None = None
+    """Which of the rows are wanted; not of those that other tables are reached over."""
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -254,7 +265,9 @@ class _Builder:
             match.append(Matched(shaped.carry(leaf.label, carried[leaf.label]), leaf.kind, leaf.is_number))
         order = ["q.n", *(shape.format(shaped.inside(expression)) for expression, shape in _order(target.table, wanted))]
         selected = {name: expression for expression, name in shaped.inner.items()}
-        rows = self._branches(finders, target.table, selected, carried, where=self._after(wanted))
+        rows = self._branches(
+            finders, target.table, selected, carried, where=" AND ".join(filter(None, (_within(target), self._after(wanted))))
+        )
         ordered = f" ORDER BY {', '.join(order)}" if wanted.is_ordered else ""
         relations = f"WITH {', '.join(self._relations)} " if self._relations else ""
         sql = f"{relations}SELECT {', '.join(shaped.outer)} FROM ({rows}) q{ordered}"  # noqa: S608 -- names are quoted, values never stand in it
@@ -270,7 +283,7 @@ class _Builder:
 
     def count(self, target: Target, owners: Sequence[Owner]) -> Query:
         selected = {"v": self._owner(target.table, owners)} if owners else {}
-        rows = self._branches(self._finders(target), target.table, selected, {}, where="")
+        rows = self._branches(self._finders(target), target.table, selected, {}, where=_within(target))
         counted = "count(DISTINCT q.v) + count(*) - count(q.v)" if owners else "count(*)"
         sql = f"WITH {', '.join(self._relations)} SELECT q.n, {counted} FROM ({rows}) q GROUP BY q.n"  # noqa: S608 -- names are quoted
         return Query(sql=sql, slots=tuple(self._slots), outputs=(), key=(), columns=(), match=(), hidden=Hidden())
@@ -411,7 +424,9 @@ def text_of(column: TableColumn, dialect: Dialect) -> str:
 
 def describe(target: Target, key: Sequence[str] = ()) -> str:
     """Say in SQL's words what is searched, with placeholders for identifiers: for the ledger."""
-    text = f"SELECT … FROM {target.table.sql} WHERE {_condition_text(target)}"  # noqa: S608 -- never run
+    condition = _condition_text(target)
+    condition = f"({condition}){target.within.said}" if target.within else condition
+    text = f"SELECT … FROM {target.table.sql} WHERE {condition}"  # noqa: S608 -- never run
     return f"{text} ORDER BY {', '.join(_column(target.table, name).sql for name in key)}" if key else text
 
 
@@ -428,6 +443,10 @@ def _condition_text(target: Target) -> str:
 def _compared_text(table: Table, name: str) -> str:
     column = _column(table, name)
     return f"lower({column.sql})" if "lower(" in column.compare else column.sql
+
+
+def _within(target: Target) -> str:
+    return target.within.sql if target.within else ""
 
 
 def _order(table: Table, wanted: Wanted) -> list[tuple[str, str]]:

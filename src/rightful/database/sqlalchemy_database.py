@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -22,7 +23,7 @@ from rightful.database.sqlalchemy_connection import Gone, Late, SqlalchemyConnec
 from rightful.database.sqlalchemy_errors import is_cancelled, late, translate
 from rightful.database.sqlalchemy_sql import Meant, SqlalchemyDialect, statement
 from rightful.database.sqlalchemy_values import Misfit, array_of, text_of
-from rightful.database.table import Link, Owner, Statistics, Table
+from rightful.database.table import Link, Owner, Statistics, Table, TableColumn
 from rightful.errors import ExportError, SourceRefused
 
 R = TypeVar("R")
@@ -154,6 +155,10 @@ class SqlalchemyDatabase:
             return found
 
         return self._ask(ask)
+
+    def within(self, column: TableColumn, since: datetime | None, until: datetime | None) -> str | None:
+        """Compare in the column's type, by its index."""
+        return self._dialect.within(column, since, until)
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""

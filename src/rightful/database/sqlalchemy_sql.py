@@ -7,6 +7,7 @@ Where we know how, it is asked for the same bytes beside that; in any case `Mean
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,7 @@ from rightful.database.query import Pair, Query
 from rightful.database.row_batches import Row
 from rightful.database.sqlalchemy_values import text_of
 from rightful.database.table import Table, TableColumn
+from rightful.database.times import Literal, standard, within
 from rightful.errors import ConfigurationError
 from rightful.package.schema import ColumnKind
 from rightful.subject.matching import FOLDED_KINDS
@@ -136,6 +138,12 @@ class SqlalchemyDialect:
             return self.cast(value, sa.Uuid())
         return key.order.format(value) if key.column.kind is ColumnKind.TEXT else value
 
+    def within(self, column: TableColumn, since: datetime | None, until: datetime | None) -> str | None:
+        """Return the condition that a row lies between two moments; None where it has no column for it."""
+        if self.name == "sqlite":
+            return None  # it has texts there
+        return within(column, since, until, _LITERALS.get(self.name, _literal), none="{} = 0" if self.name in _MIXES else "")
+
     # -- identifiers --------------------------------------------------------------------------------------------------
     def relation(self, number: int, slot: Slot, given: SlotValues) -> str:
         """Return the relation of a slot's identifiers."""
@@ -167,6 +175,19 @@ class SqlalchemyDialect:
         return made
 
 
+def _literal(kind: ColumnKind, text: str) -> str:
+    """Write a literal of the standard."""
+    return f"DATE '{text}'" if kind is ColumnKind.DATE else f"TIMESTAMP '{text}{' +00:00' if kind is ColumnKind.TIMESTAMP_TZ else ''}'"
+
+
+def _sql_servers(kind: ColumnKind, text: str) -> str:
+    if kind is ColumnKind.DATE:
+        return f"CAST('{text}' AS DATE)"
+    moment = text.replace(" ", "T")  # so that it means the same in every language
+    return f"CAST('{moment}' AS DATETIME2)" if kind is ColumnKind.TIMESTAMP else f"CAST('{moment}+00:00' AS DATETIMEOFFSET)"
+
+
+_LITERALS: Mapping[str, Literal] = {"postgresql": standard, "duckdb": standard, "mssql": _sql_servers}
 _TEXTS: Mapping[str, Any] = {"char": sa.CHAR, "nchar": sa.NCHAR, "unicode": sa.Unicode}
 _APART = 1_000_000
 """Parameters of one slot are numbered below this."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent_encode
@@ -23,8 +24,8 @@ from rightful.database.query import Query, Target, Wanted
 from rightful.database.row_batches import batch_of, fetched, pieces
 from rightful.database.sqlite_catalogue import introspect, statistics_of, table_names, widths_of
 from rightful.database.sqlite_rows import Misfit, array_of
-from rightful.database.sqlite_sql import LOWER, LOWER_OF_ALL, SqliteDialect
-from rightful.database.table import Link, Owner, Statistics, Table, links_of
+from rightful.database.sqlite_sql import LOWER, LOWER_OF_ALL, SqliteDialect, within
+from rightful.database.table import Link, Owner, Statistics, Table, TableColumn, links_of
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.package.schema import ColumnKind
 
@@ -233,6 +234,10 @@ class SqliteDatabase:
                 return connection.execute(query.first(most), _parameters(values)).fetchall()
         except sqlite3.Error as error:
             raise self._translated(error) from None
+
+    def within(self, column: TableColumn, since: datetime | None, until: datetime | None) -> str | None:
+        """Compare texts as times; see `sqlite_sql.within`."""
+        return within(column, since, until)
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""

@@ -5,6 +5,7 @@ what all its values in the table are, and where they are of several kinds each i
 """
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -12,6 +13,7 @@ from rightful.database.identifying import Form, Slot
 from rightful.database.naming import quote
 from rightful.database.query import Pair, compares_exactly, joined_in_order
 from rightful.database.table import Table, TableColumn
+from rightful.database.times import date_limits, limits_of
 from rightful.package.schema import Column, ColumnKind
 
 _KINDS = {
@@ -86,6 +88,25 @@ def collation_query(table: str, names: Sequence[str]) -> str:
     asked = ", ".join(f"(c{number} = 'A') + 2 * (c{number} = 'a ')" for number in range(len(names)))
     letters = ", ".join("'a'" for _ in names)
     return f"SELECT {asked} FROM (SELECT {listed} FROM {table} t WHERE 0 UNION ALL SELECT {letters})"  # noqa: S608 -- quoted names
+
+
+def within(column: TableColumn, since: datetime | None, until: datetime | None) -> str | None:
+    """Return the condition that a text, read as SQLite reads times, lies between two moments; what is no such text has no time.
+
+    Numbers may count seconds, milliseconds or days: a column of them is none of times.
+    """
+    if column.column.kind not in {ColumnKind.TEXT, ColumnKind.JSON}:
+        return None
+    name = f"t.{column.sql}"
+
+    def literal(kind: ColumnKind, text: str) -> str:
+        del kind
+        return f"'{text}'"
+
+    days = date_limits(f"date({name})", since, until, literal)
+    moments = limits_of(f"datetime({name})", ColumnKind.TIMESTAMP, since, until, literal)
+    is_time = f"typeof({name}) = 'text' AND {name} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' AND datetime({name}) IS NOT NULL"
+    return f"CASE WHEN {is_time} THEN CASE WHEN length({name}) = 10 THEN {days} ELSE {moments} END ELSE 1 END"
 
 
 class SqliteDialect:

@@ -12,8 +12,8 @@ from rightful.connectors.interface import Amount, Connector, Estimate, Rows, est
 from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.lake_estimate import sample, spread
 from rightful.connectors.lake_files import LakeFile
-from rightful.connectors.lake_window import ALWAYS
 from rightful.connectors.sql import SqlConnector
+from rightful.connectors.time_window import ALWAYS
 from rightful.database.identifying import fill
 from rightful.package.serializer import Serializer
 from rightful.subject.model import IdentifiedSubject

@@ -12,7 +12,7 @@ from tests.contract.connectors.test_lake_of_text import WRITTEN
 from tests.unit.export.world import World
 
 from rightful.connectors.lake import LakeConnector, LakeSettings
-from rightful.connectors.lake_window import WindowSettings
+from rightful.connectors.time_window import WindowSettings
 from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package.verify import PackageState
 

@@ -39,7 +39,7 @@ from tests.servers.s3 import S3Server
 from rightful.connectors.interface import Rows
 from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.lake_settings import IcebergSettings
-from rightful.connectors.lake_window import WindowSettings
+from rightful.connectors.time_window import WindowSettings
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from rightful.testing.connector_suite import ANN, ANN2, UPPER, ConnectorSuite, Found, collect, identified, read_all
 

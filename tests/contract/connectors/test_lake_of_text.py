@@ -23,7 +23,7 @@ from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.lake_estimate import sample
 from rightful.connectors.lake_jsonl import _Name
 from rightful.connectors.lake_settings import CsvSettings
-from rightful.connectors.lake_window import ALWAYS
+from rightful.connectors.time_window import ALWAYS
 from rightful.errors import ConfigurationError, SourceError, SourceRefused
 from rightful.package.schema import ColumnKind
 from rightful.package.serializer import Serializer

@@ -20,7 +20,7 @@ from tests.servers.s3 import S3Server
 
 from rightful.connectors.interface import ReadHeader
 from rightful.connectors.lake import LakeConnector, LakeSettings
-from rightful.connectors.lake_window import Window, WindowSettings, resolve
+from rightful.connectors.time_window import Window, WindowSettings, resolve
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.testing.connector_suite import ANN, collect, identified, read_all
 
