@@ -1,7 +1,8 @@
 """Settings of the process's memory allocators, so that what was freed goes back to the system soon.
 
-A service reads much in short bursts, in several threads. By default glibc keeps an arena for each thread and polars' jemalloc keeps
-freed pages for ten seconds; together that is some 30 MiB at the peak of one person's 500,000 rows (docs/performance.md).
+A service reads much in short bursts, in several threads. By default glibc keeps an arena for each thread, polars' jemalloc keeps freed
+pages for ten seconds, and Arrow's mimalloc what any thread has used; the first two together are some 30 MiB at the peak of one person's
+500,000 rows, and the last one as much again (docs/performance.md).
 """
 
 import ctypes
@@ -31,6 +32,10 @@ def return_memory_soon() -> None:
     """Set the allocators up; call it once, before polars is imported. Does nothing where the libraries are others."""
     os.environ.setdefault("_RJEM_MALLOC_CONF", _JEMALLOC)
     os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", _ROW_GROUPS_AHEAD)
+    import pyarrow as pa  # noqa: PLC0415 - heavy, and there already where this is called in earnest
+
+    if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
+        pa.set_memory_pool(pa.system_memory_pool())
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
