@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.servers.chromium import Chromium
+from tests.unit.cli.test_unseal import contents, lay
 
 from rightful.ids import OperationId
 from rightful.package.minisign import SigningKey
@@ -163,6 +164,29 @@ def test_each_damage_is_named_as_the_command_names_it(
     assert {(kind, path.replace("\\u202e", "\u202e").replace("\u202e", "\\u202e")) for kind, path in named if kind in serious} == {
         (finding.kind.value, finding.path) for finding in expected.findings if finding.kind.value in serious
     }
+
+
+SEALED: dict[str, Callable[[Entries], Entries]] = {
+    "sealed": lambda entries: entries,
+    "entry is missing": lambda entries: dict([*entries.items()][1:]),
+    "entry is shorter": lambda entries: entries | {"sealed/index.age": entries["sealed/index.age"][:-1]},
+    "entry is extra": lambda entries: entries | {f"sealed/{'0' * 32}.age": b"x", "ledger.json": b"{}", "sealed/x": b""},
+    "list is none": lambda entries: entries | {"sealed.json": b"[]"},
+    "list says little": lambda entries: entries | {"sealed.json": b'{"format": "rightful-sealed/1", "entries": [{"name": "sealed/a"}]}'},
+    "list is missing": lambda entries: {path: content for path, content in entries.items() if path != "sealed.json"},
+}
+
+
+@pytest.mark.parametrize("damage", SEALED)
+def test_sealed_folder_is_checked_as_far_as_it_can_be_without_the_key(chromium: Chromium, home: Path, tmp_path: Path, damage: str) -> None:
+    lay(tmp_path / "sealed")
+    sealed = SEALED[damage](dict(sorted(contents(tmp_path / "sealed").items(), reverse=True)))
+    expected = verify(MemoryReader(sealed))
+    for given in (_zip(tmp_path / "p.zip", sealed, prefix="folder/"), write_package(tmp_path / "folder", sealed)):
+        result = _choose(chromium, home, given)
+        assert (result["verdict"], result["signature"]) == (expected.state.value, "signature sealed")
+        assert {tuple(each) for each in result["findings"]} == {(finding.kind.value, finding.path) for finding in expected.findings}
+    assert (damage == "sealed") == ("HOW-TO-OPEN.txt" in result["status"])
 
 
 def test_package_that_was_not_finished_is_called_so(chromium: Chromium, home: Path, entries: Entries, tmp_path: Path) -> None:

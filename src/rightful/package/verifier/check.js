@@ -1,6 +1,10 @@
 // What `rightful verify` does, as far as digests and the signature go. Entries are a Map of path to {size, stream()}; nothing is kept but digests.
 
-const MARKS = ["RequestInfo.json", "bagit.txt", "tagmanifest-sha256.txt"];
+const MARKS = ["RequestInfo.json", "bagit.txt", "tagmanifest-sha256.txt", "sealed.json"];
+const SEALED_LIST = "sealed.json";
+const SEALED_INDEX = "sealed/index.age";
+const SEALED_ENTRY = /^sealed\/(?:[0-9a-f]{32}|index)\.age$/u;
+const IN_THE_OPEN = ["RequestInfo.json", "HOW-TO-OPEN.txt", "key.age", SEALED_LIST];
 const MANIFEST = "manifest-sha256.txt";
 const TAG_MANIFEST = "tagmanifest-sha256.txt";
 const RECEIPT = "receipt.json";
@@ -36,6 +40,7 @@ function rootOf(entries) {
 /** Check a package: {state, findings: [{kind, path, detail}], entries, bytes, signature: {state, key}, receipt}. */
 async function checkPackage(given, { trusted = [], onBytes = () => {} } = {}) {
   const check = new Check(rootOf(given), onBytes);
+  if ([...check.entries.keys()].some((path) => path === SEALED_LIST || path.startsWith("sealed/"))) return checkSealed(check);
   const listed = await check.table(TAG_MANIFEST, (path) => !path.startsWith(PAYLOAD) && path !== TAG_MANIFEST);
   const signature = await check.signature(trusted);
   const tags = check.tags(listed, signature);
@@ -48,6 +53,23 @@ async function checkPackage(given, { trusted = [], onBytes = () => {} } = {}) {
   const state = !check.entries.has(TAG_MANIFEST) ? "incomplete" : check.findings.length ? "damaged" : "whole";
   const { receipt, ...said } = signature;
   return { state, findings: check.findings, entries: check.count, bytes: check.bytes, signature: said, receipt: receipt ?? null };
+}
+
+/** Check what can be checked of a sealed package without its key: names and sizes, by a list that nobody has signed. */
+async function checkSealed(check) {
+  let state = "sealed";
+  if (!check.entries.has(SEALED_LIST)) {
+    state = "incomplete";
+    check.find("missing", SEALED_LIST, later("every finished package has it"));
+  } else {
+    await check.digest(SEALED_LIST, { isKept: true });
+    const list = parsed(check.contents.get(SEALED_LIST));
+    const listed = list?.format === "rightful-sealed/1" && Array.isArray(list.entries) ? list.entries : null;
+    if (listed?.every((each) => typeof each?.name === "string" && Number.isInteger(each.bytes))) check.sealedEntries(new Map(listed.map(({ name, bytes }) => [name, bytes])));
+    else check.find("malformed", SEALED_LIST, later("it is no list of a sealed package that is known here"));
+    if (check.findings.length) state = "damaged";
+  }
+  return { state, findings: check.findings, entries: check.entries.size, bytes: check.bytes, signature: { state: "sealed", key: "" }, receipt: null };
 }
 
 class Check {
@@ -216,6 +238,21 @@ class Check {
       if (found === null || found === expected || this.strangers.has(path)) continue;
       const owner = owners.get(found);
       this.find(owner ? "swapped" : "changed", path, owner ? later("it is what {owner} should be", { owner }) : later("its SHA-256 is {found}; {source} says {expected}", { found, source, expected }));
+    }
+  }
+
+  /** Compare what lies there with the list of a sealed package. */
+  sealedEntries(listed) {
+    if (!listed.has(SEALED_INDEX)) this.find("missing", SEALED_INDEX, later("every finished package has it"));
+    for (const [path, size] of listed) {
+      const found = this.entries.get(path)?.size;
+      if (found === undefined) this.find("missing", path, later("{source} lists it", { source: SEALED_LIST }));
+      else if (found !== size) this.find("changed", path, later("it has {found} bytes; {source} says {expected}", { found, source: SEALED_LIST, expected: size }));
+    }
+    for (const path of this.entries.keys()) {
+      if (path === SEALED_LIST) continue;
+      if (!SEALED_ENTRY.test(path) && !IN_THE_OPEN.includes(path)) this.find("extra", path, later("no sealed package has it"));
+      else if (!listed.has(path)) this.find("extra", path, later("{source} does not list it", { source: SEALED_LIST }));
     }
   }
 

@@ -18,6 +18,10 @@ function verdicts() {
   return {
     whole: [t("Whole"), t("Whole: everything is as it was delivered.")],
     damaged: [t("Damaged"), t("Damaged: do not rely on the entries named below.")],
+    sealed: [
+      t("Sealed"),
+      t("Sealed: all that it lists is there, in its size. What is in it, and who made it, can be told only with its key. Open it as HOW-TO-OPEN.txt says, then check what was opened."),
+    ],
     incomplete: [
       t("Incomplete"),
       t("Not finished: the package was not written to its end, or has lost its last entry. Nothing can be said of what is missing."),
@@ -33,6 +37,7 @@ function signatures() {
     bad: t("The signature is not good."),
     other: t("The receipt is of another package."),
     missing: t("There is no signed receipt."),
+    sealed: t("The signed receipt is sealed, too."),
     unknown: t("This browser can’t check signatures (Ed25519), only digests. A newer one can, or minisign: see README.txt."),
   };
 }
