@@ -65,13 +65,13 @@ def seal_to(recipient: Recipient, file_key: bytes, ephemeral: bytes) -> bytes:
     own = X25519PrivateKey.from_private_bytes(ephemeral)
     share = own.public_key().public_bytes_raw()
     shared = own.exchange(X25519PublicKey.from_public_bytes(recipient.public))
-    return _header(Stanza(_X25519, (_text(share),), _wrap(_x25519_key(shared, share, recipient), file_key)), file_key)
+    return with_stanza(Stanza(_X25519, (_text(share),), wrap(_x25519_key(shared, share, recipient), file_key)), file_key)
 
 
 def seal_by_passphrase(passphrase: str, file_key: bytes, salt: bytes, *, work: int) -> bytes:
     """Return the header of a file for a passphrase, which costs 2^work times 1 KiB of memory, here and for whoever guesses."""
     key = _scrypt_key(passphrase, salt, work)
-    return _header(Stanza(_SCRYPT, (_text(salt), str(work)), _wrap(key, file_key)), file_key)
+    return with_stanza(Stanza(_SCRYPT, (_text(salt), str(work)), wrap(key, file_key)), file_key)
 
 
 def read_header(intake: Intake) -> Header:
@@ -111,9 +111,9 @@ def open_with(identities: Iterable[Identity], header: Header) -> bytes | None:
                 shared = identity.key.exchange(X25519PublicKey.from_public_bytes(share))
             except ValueError:
                 raise ValueError("its header is damaged") from None
-            file_key = _unwrap(_x25519_key(shared, share, identity.recipient), stanza.body)
+            file_key = unwrap(_x25519_key(shared, share, identity.recipient), stanza.body)
             if file_key is not None:
-                return _proven(header, file_key)
+                return proven(header, file_key)
     return None
 
 
@@ -130,8 +130,8 @@ def open_by_passphrase(passphrase: str, header: Header) -> bytes | None:
     salt, work = _bytes(stanza.arguments[0]), stanza.arguments[1]
     if len(salt) != SALT_BYTES or not _WORK.fullmatch(work) or int(work) > _HARDEST:
         raise ValueError("its passphrase costs more than is spent here")
-    file_key = _unwrap(_scrypt_key(passphrase, salt, int(work)), stanza.body)
-    return None if file_key is None else _proven(header, file_key)
+    file_key = unwrap(_scrypt_key(passphrase, salt, int(work)), stanza.body)
+    return None if file_key is None else proven(header, file_key)
 
 
 def _x25519_key(shared: bytes, share: bytes, recipient: Recipient) -> bytes:
@@ -142,18 +142,21 @@ def _scrypt_key(passphrase: str, salt: bytes, work: int) -> bytes:
     return Scrypt(salt=b"age-encryption.org/v1/scrypt" + salt, length=KEY_BYTES, n=1 << work, r=8, p=1).derive(passphrase.encode())
 
 
-def _wrap(key: bytes, file_key: bytes) -> bytes:
+def wrap(key: bytes, file_key: bytes) -> bytes:
+    """Seal a file's key by a key that seals nothing else."""
     return ChaCha20Poly1305(key).encrypt(_NONCE, file_key, None)
 
 
-def _unwrap(key: bytes, body: bytes) -> bytes | None:
+def unwrap(key: bytes, body: bytes) -> bytes | None:
+    """Open it again; None where the key is another one."""
     try:
         return ChaCha20Poly1305(key).decrypt(_NONCE, body, None)
     except InvalidTag:
         return None
 
 
-def _header(stanza: Stanza, file_key: bytes) -> bytes:
+def with_stanza(stanza: Stanza, file_key: bytes) -> bytes:
+    """Return the header of a file for one recipient."""
     lines = (_VERSION.decode(), " ".join(("->", stanza.type, *stanza.arguments)), _text(stanza.body), _END.decode())
     covered = "\n".join(lines).encode()
     return covered + b" " + _text(_mac(covered, file_key)).encode() + b"\n"
@@ -163,7 +166,8 @@ def _mac(covered: bytes, file_key: bytes) -> bytes:
     return hmac.digest(derive(file_key, b"header"), covered, hashlib.sha256)
 
 
-def _proven(header: Header, file_key: bytes) -> bytes:
+def proven(header: Header, file_key: bytes) -> bytes:
+    """Return the file's key, which shows that the header is what it was; raises `ValueError` where it was changed."""
     if not hmac.compare_digest(_mac(header.covered, file_key), header.mac):
         raise ValueError("its header was changed")
     return file_key

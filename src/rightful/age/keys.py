@@ -10,7 +10,8 @@ from rightful.age import bech32
 _RECIPIENT = "age"
 _IDENTITY = "age-secret-key-"
 KEY_BYTES = 32
-_SSH = ("ssh-", "ecdsa-")
+SSH = ("ssh-", "ecdsa-", "sk-")
+"""How public keys of SSH begin."""
 
 
 class Recipient(msgspec.Struct, frozen=True):
@@ -43,8 +44,8 @@ def parse_recipient(text: str) -> Recipient:
     text = text.strip()
     if text.lower().startswith(_IDENTITY):
         raise ValueError("it is a secret key; its public key begins with age1")
-    if text.startswith(_SSH):
-        raise ValueError("it is a key of SSH; make one of age with `age-keygen`")
+    if text.startswith(SSH):
+        raise ValueError("it is a key of SSH")
     public = bech32.decode(_RECIPIENT, text)
     if len(public) != KEY_BYTES:
         raise ValueError("it is no X25519 key")

@@ -38,7 +38,9 @@ from rightful.language import OFFERED
     metavar="TAG",
     help=f"Language of the package: {', '.join(OFFERED)}, or a tag that one of them suits.  [default: the directory's, else the tenant's]",
 )
-@click.option("--recipient", metavar="KEY", help="Seal the package to this public key of age (age1…).  [default: the directory's, if any]")
+@click.option(
+    "--recipient", metavar="KEY", help="Seal the package to this public key of age (age1…) or of SSH.  [default: the directory's, if any]"
+)
 @passphrase_options("Seal the package by a passphrase")
 @click.option("--no-wait", is_flag=True, help="Print the operation's id and return.")
 @connection_options

@@ -8,14 +8,15 @@ from pathlib import Path
 import click
 
 from rightful.age.keys import Identity, parse_identities
+from rightful.age.ssh import SECRET, parse_ssh_identity
 from rightful.cli.exits import Exit
 from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit_table, say
 from rightful.cli.passphrase import passphrase_options, read_passphrase
 from rightful.cli.verify import EXITS, open_package, parse_key, progress_bar, show
 from rightful.errors import PackageError, StorageError
-from rightful.package.readers import FolderReader
-from rightful.package.unseal import open_key, unseal
+from rightful.package.readers import FolderReader, PackageReader
+from rightful.package.unseal import open_key, open_key_with_ssh, unseal
 from rightful.package.verify import PackageState, verify
 from rightful.storage.local import LocalStorage
 
@@ -27,7 +28,11 @@ _LARGEST_IDENTITIES = 1 << 20
 @click.option(
     "--to", "folder", required=True, type=click.Path(path_type=Path), help="Folder to write what is opened into: a new or empty one."
 )
-@click.option("--identity", type=click.Path(path_type=Path, dir_okay=False), help="File with the secret key, as `age-keygen` writes it.")
+@click.option(
+    "--identity",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the secret key, as `age-keygen` or `ssh-keygen` writes it.",
+)
 @passphrase_options("Open the package by its passphrase")
 @click.option(
     "--prefix", default="", metavar="ID", help="Of a SAS URL: where the package lies in the container [default: found by itself]."
@@ -51,7 +56,7 @@ def command(
         raise click.BadParameter("is not an empty folder; nothing of yours is overwritten", param_hint="'--to'")
     with open_package(package, prefix) as reader:
         if identity is not None:
-            identities = _read_identities(identity)
+            identities = _read_identities(identity, reader)
         else:
             given = read_passphrase(ask=passphrase_file is None, path=passphrase_file)
             identities = open_key(reader, given or "")
@@ -84,12 +89,16 @@ def command(
     return EXITS[found.state] if not findings else Exit.FAILED
 
 
-def _read_identities(path: Path) -> list[Identity]:
+def _read_identities(path: Path, package: PackageReader) -> list[Identity]:
     with path.open("rb") as file:
         content = file.read(_LARGEST_IDENTITIES)
     if content.startswith(b"age-encryption.org/"):
         raise PackageError(f"{path} is itself sealed by a passphrase", code="SealNotOpened", hint=f"open it first: age -d {path} > key.txt")
     try:
+        if content.startswith(SECRET):
+            return open_key_with_ssh(package, parse_ssh_identity(content))
         return parse_identities(content.decode())
     except ValueError as error:
-        raise PackageError(f"{path} cannot be used: {error}", code="SealNotOpened", hint="give the file that `age-keygen` wrote") from None
+        raise PackageError(
+            f"{path} cannot be used: {error}", code="SealNotOpened", hint="give the file that `age-keygen` wrote, or of SSH id_ed25519"
+        ) from None

@@ -80,7 +80,8 @@ class ScimDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     language: str = ""
     """Attribute of the person's language, which packages are written in: `preferredLanguage`, or `locale`."""
     recipient: str = ""
-    """Attribute of the person's public key of age (`age1…`), which packages are sealed to where `export.sealed` is `age`."""
+    """Attribute of the person's public key of age (`age1…`) or of SSH (`ssh-ed25519 …`), which packages are sealed to where
+    `export.sealed` is `age`."""
     identifiers: Columns = {}
     """Kind of identifier to the attribute, or attributes, that hold it: `{mail: emails.value}`; all values of each count."""
     more: tuple[ScimMoreSettings, ...] = ()

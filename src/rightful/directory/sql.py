@@ -69,7 +69,8 @@ class SqlDirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
     language: str = ""
     """Column of the person's language (BCP 47), which packages are written in."""
     recipient: str = ""
-    """Column of the person's public key of age (`age1…`), which packages are sealed to where `export.sealed` is `age`."""
+    """Column of the person's public key of age (`age1…`) or of SSH (`ssh-ed25519 …`), which packages are sealed to where `export.sealed` is
+    `age`."""
     identifiers: Columns = {}
     """Kind of identifier to the column, or columns, that hold it; `id` and `upn` are always there."""
     more: tuple[MoreSettings, ...] = ()

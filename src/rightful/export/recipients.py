@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from rightful.age.header import FILE_KEY_BYTES, SALT_BYTES, open_by_passphrase, read_header, seal_by_passphrase
+from rightful.age.header import FILE_KEY_BYTES, SALT_BYTES, Header, is_by_passphrase, open_by_passphrase, read_header, seal_by_passphrase
 from rightful.age.intake import Intake
-from rightful.age.keys import KEY_BYTES, Identity, parse_recipient
+from rightful.age.keys import KEY_BYTES, SSH, Identity, parse_recipient
 from rightful.age.payload import NONCE_BYTES, encrypt
+from rightful.age.ssh import parse_ssh_recipient, seal_to_ssh, tags
 from rightful.config.model import ExportSettings
 from rightful.errors import Conflict, InvalidRequest, OperationError
 from rightful.export.interface import SubmitRequest
@@ -43,7 +44,7 @@ class Recipients:
             InvalidRequest: it must be, and nobody says to whom.
         """
         if request.recipient:
-            return SealedTo(request.recipient)
+            return self._to(request.recipient)
         if request.passphrase:
             return self._by_passphrase(request.passphrase)
         if settings.sealed == "off":
@@ -51,22 +52,24 @@ class Recipients:
         if not request.subject.recipient:
             raise InvalidRequest(
                 "packages are sealed here, and nobody says to whom",
-                hint="send recipient, the person's public key of age (age1…), or a passphrase",
+                hint="send recipient, the person's public key of age (age1…) or of SSH (ssh-ed25519 …), or a passphrase",
                 target="recipient",
             )
         try:
-            return SealedTo(str(parse_recipient(request.subject.recipient)))
+            return self._to(request.subject.recipient)
         except ValueError as error:
             raise InvalidRequest(
                 f"the directory's public key of this person cannot be used: {error}",
-                hint="correct it there, or send recipient (age1…) or a passphrase",
+                hint="correct it there, or send recipient (age1…, ssh-ed25519 …) or a passphrase",
                 target="recipient",
             ) from None
 
     def check_same(self, operation: DataPolicyOperation, request: SubmitRequest) -> None:
         """Refuse a request that repeats an operation and names another recipient or passphrase than that one's package has."""
         is_same = True
-        if request.recipient:
+        if request.recipient.startswith(SSH):
+            is_same = operation.key_file is not None and parse_ssh_recipient(request.recipient).tag in tags(_header_of(operation.key_file))
+        elif request.recipient:
             is_same = (operation.recipient, operation.key_file) == (request.recipient, None)
         elif request.passphrase:
             is_same = operation.key_file is not None and self._opens(request.passphrase, operation.key_file)
@@ -76,18 +79,36 @@ class Recipients:
                 hint="leave them out, or cancel that export and submit it again",
             )
 
+    @staticmethod
+    def _to(recipient: str) -> SealedTo:
+        """Seal to a public key; raises `ValueError`. To one of SSH a key for one package is sealed, whose files are all of one length."""
+        if not recipient.startswith(SSH):
+            return SealedTo(str(parse_recipient(recipient)))
+        file_key = os.urandom(FILE_KEY_BYTES)
+        return _with_key_of_its_own(seal_to_ssh(parse_ssh_recipient(recipient), file_key, os.urandom(KEY_BYTES)), file_key)
+
     def _by_passphrase(self, passphrase: str) -> SealedTo:
         """Make a key for one package, and seal it by the passphrase: so that costs once, and not with each entry."""
-        identity = Identity(os.urandom(KEY_BYTES))
         file_key = os.urandom(FILE_KEY_BYTES)
         with self._turn:
             header = seal_by_passphrase(passphrase, file_key, os.urandom(SALT_BYTES), work=_WORK)
-        content = encrypt((f"{identity.write()}\n".encode(),), file_key, os.urandom(NONCE_BYTES))
-        return SealedTo(str(identity.recipient), header + b"".join(content))
+        return _with_key_of_its_own(header, file_key)
 
     def _opens(self, passphrase: str, key_file: bytes) -> bool:
+        header = _header_of(key_file)
         with self._turn:
-            return open_by_passphrase(passphrase, read_header(Intake((key_file,)))) is not None
+            return is_by_passphrase(header) and open_by_passphrase(passphrase, header) is not None
+
+
+def _with_key_of_its_own(header: bytes, file_key: bytes) -> SealedTo:
+    """Make a key for one package, and its file, whose header says who opens it."""
+    identity = Identity(os.urandom(KEY_BYTES))
+    content = encrypt((f"{identity.write()}\n".encode(),), file_key, os.urandom(NONCE_BYTES))
+    return SealedTo(str(identity.recipient), header + b"".join(content))
+
+
+def _header_of(key_file: bytes) -> Header:
+    return read_header(Intake((key_file,)))
 
 
 def sealing_of(intent: Intent) -> bytes:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from rightful import language
-from rightful.age import keys
+from rightful.age import keys, ssh
 from rightful.errors import InvalidRequest, RequestError
 from rightful.identity import strict_json
 from rightful.operation.model import OperationStatus
@@ -174,9 +174,10 @@ def parse_recipient(text: object) -> str:
     if text is None:
         return ""
     try:
-        return str(keys.parse_recipient(text if isinstance(text, str) else ""))
+        given = text.strip() if isinstance(text, str) else ""
+        return str(ssh.parse_ssh_recipient(given) if given.startswith(keys.SSH) else keys.parse_recipient(given))
     except ValueError as error:
-        hint = "make a key with `age-keygen`, and send its public half (age1…)"
+        hint = "make a key with `age-keygen`, and send its public half (age1…); or send a key of SSH (ssh-ed25519 …)"
         raise InvalidRequest(f"recipient is no public key of age: {error}", hint=hint, target="recipient") from None
 
 

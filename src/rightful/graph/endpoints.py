@@ -77,7 +77,7 @@ _SINCE = Parameter(
 )
 _RECIPIENT = Parameter(
     name="recipient",
-    doc="The public key of age (`age1…`) that the package is sealed to: only its secret half opens it (ours, not Graph's).",
+    doc="The public key of age (`age1…`) or of SSH (`ssh-ed25519 …`) that the package is sealed to: only its secret half opens it (ours).",
 )
 _PASSPHRASE = Parameter(
     name="passphrase",

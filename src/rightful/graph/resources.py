@@ -1,5 +1,6 @@
 """What the service shows: operations, inbound shared user profiles, and their parts. The one place that has their properties. Pure."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rightful.connectors.interface import Amount
@@ -8,6 +9,7 @@ from rightful.graph.bodies import STATUS_WORDS, format_time
 from rightful.graph.shapes import GRAPH, OURS, Edm, Property, Shape, Words
 from rightful.operation.deadline import Reason
 from rightful.operation.model import ApprovalState, DataPolicyOperation, Failure, PackageTotals, SourceProgress, SourceState, Written
+from rightful.package import sealed
 from rightful.package.redacting import RuledColumn
 from rightful.subject.model import DataSubject, Reached, Refused, Weakness
 
@@ -52,6 +54,7 @@ SOURCE: Shape[SourceProgress] = Shape(
 )
 
 APPROVAL_STATE = Words(OURS, "approvalState", "What became of the wish for an approval.", ("waiting", "given", "notGiven"))
+_SEALED_TO: Mapping[sealed.Opener, str] = {"key": "", "passphrase": "passphrase", "ssh": "ssh-ed25519"}
 _APPROVAL_WORDS = dict(zip(ApprovalState, APPROVAL_STATE.members, strict=True))
 
 APPROVAL: Shape[DataPolicyOperation] = Shape(
@@ -203,8 +206,8 @@ OPERATION: Shape[DataPolicyOperation] = Shape(
         Property(
             "sealedTo",
             Edm.STRING,
-            lambda operation: "passphrase" if operation.key_file is not None else operation.recipient or None,
-            "What the package is sealed to: a public key of age, or the word passphrase.",
+            lambda operation: _SEALED_TO[sealed.opener(operation.key_file)] or operation.recipient or None,
+            "What the package is sealed to: a public key of age, or the word passphrase, or ssh-ed25519 for a key of SSH.",
             is_nullable=True,
             is_left_out=True,
         ),

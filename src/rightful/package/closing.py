@@ -193,14 +193,12 @@ def sealed_documents(
         finished: what those were made from.
         documents: those.
         name_of: gives the name that an entry lies under.
-        key_file: what a passphrase opens the package's key with, where one does.
+        key_file: the package's key, sealed by a passphrase or to a key of SSH, where it is.
     """
     sizes = {entry.path: entry.size_bytes for entry in (*finished.entries, *finished.shards)}
     sizes |= {document.path: document.digest.size_bytes for document in documents}
     index = sealed.format_index((name_of(path), path) for path in sizes)
-    how_to_open = sealed.format_how_to_open(
-        language=finished.language, organization=finished.organization, is_by_passphrase=key_file is not None
-    )
+    how_to_open = sealed.format_how_to_open(language=finished.language, organization=finished.organization, by=sealed.opener(key_file))
     listed = [sealed.SealedEntry(name_of(path), sealed.sealed_bytes(size)) for path, size in sizes.items()]
     listed.append(sealed.SealedEntry(sealed.INDEX_PATH, sealed.sealed_bytes(len(index))))
     listed.append(sealed.SealedEntry(request_info.PATH, finished.request_info.size_bytes))

@@ -6,11 +6,14 @@ open lie RequestInfo.json, HOW-TO-OPEN.txt, for a passphrase key.age, and last o
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Literal, assert_never
 
 import msgspec
 
-from rightful.age.header import HEADER_BYTES
+from rightful.age.header import HEADER_BYTES, read_header
+from rightful.age.intake import Intake
 from rightful.age.payload import content_bytes, payload_bytes
+from rightful.age.ssh import is_by_ssh
 from rightful.language import ENGLISH
 from rightful.package import request_info
 from rightful.package.finding import Finding, FindingKind, shown
@@ -133,20 +136,44 @@ def check_list(there: dict[str, int], listed: Iterable[SealedEntry]) -> Iterator
             yield Finding(FindingKind.EXTRA, shown(path), f"{LIST_PATH} does not list it")
 
 
-def format_how_to_open(*, language: str, organization: str, is_by_passphrase: bool) -> bytes:
+Opener = Literal["key", "passphrase", "ssh"]
+"""What a package is opened with."""
+
+
+def opener(key_file: bytes | None) -> Opener:
+    """Say what opens a package with this key file, or with none."""
+    if key_file is None:
+        return "key"
+    try:
+        return "ssh" if is_by_ssh(read_header(Intake((key_file,)))) else "passphrase"
+    except ValueError:
+        return "passphrase"
+
+
+def format_how_to_open(*, language: str, organization: str, by: Opener) -> bytes:
     """Write HOW-TO-OPEN.txt in a language, and below in English, for a person who knows neither us nor age."""
     said = [texts(DOMAIN, language)]
     if said[0].language != ENGLISH:
         said.append(texts(DOMAIN, ENGLISH))
-    return "\n\n".join(_how_to_open(each, organization, is_by_passphrase=is_by_passphrase) for each in said).encode()
+    return "\n\n".join(_how_to_open(each, organization, by) for each in said).encode()
 
 
-def _how_to_open(said: Texts, organization: str, *, is_by_passphrase: bool) -> str:
-    key = (
-        said.say("The key is your passphrase: the one that was agreed with you when this was asked for.")
-        if is_by_passphrase
-        else said.say("The key is the file with your secret key, the other half of the public key that was given when this was asked for.")
-    )
+def _how_to_open(said: Texts, organization: str, by: Opener) -> str:
+    first: tuple[str, ...] = ()
+    match by:
+        case "passphrase":
+            key = said.say("The key is your passphrase: the one that was agreed with you when this was asked for.")
+            option, first = "", (f"    age -d {KEY_PATH} > key.txt",)
+        case "ssh":
+            key = said.say("The key is your secret key of SSH, the other half of the public key that was given when this was asked for.")
+            option, first = " --identity ~/.ssh/id_ed25519", (f"    age -d -i ~/.ssh/id_ed25519 {KEY_PATH} > key.txt",)
+        case "key":
+            key = said.say(
+                "The key is the file with your secret key, the other half of the public key that was given when this was asked for."
+            )
+            option = " --identity key.txt"
+        case never:
+            assert_never(never)
     lines = [
         said.say("YOUR PERSONAL DATA, SEALED"),
         "",
@@ -156,10 +183,10 @@ def _how_to_open(said: Texts, organization: str, *, is_by_passphrase: bool) -> s
         key,
         "",
         said.say("Open it with Rightful, in this folder. It checks what it has opened."),
-        f"    rightful unseal . --to opened{'' if is_by_passphrase else ' --identity key.txt'}",
+        f"    rightful unseal . --to opened{option}",
         "",
         said.say("Or open one file after the other with age (https://age-encryption.org); the index says what each of them is."),
-        *((f"    age -d {KEY_PATH} > key.txt",) if is_by_passphrase else ()),
+        *first,
         f"    age -d -i key.txt {INDEX_PATH}",
         f"    age -d -i key.txt -o opened-file {FOLDER}…",
         "",

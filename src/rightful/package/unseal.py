@@ -7,10 +7,11 @@ changed, becomes a finding and is not written; whether what was opened is what w
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
-from rightful.age.header import is_by_passphrase, open_by_passphrase, open_with, read_header
+from rightful.age.header import Header, is_by_passphrase, open_by_passphrase, open_with, read_header
 from rightful.age.intake import Intake
 from rightful.age.keys import Identity, parse_identities
 from rightful.age.payload import decrypt
+from rightful.age.ssh import SshIdentity, open_with_ssh
 from rightful.errors import PackageError
 from rightful.package import request_info, sealed
 from rightful.package.finding import Finding, FindingKind, shown
@@ -31,22 +32,40 @@ def open_key(package: PackageReader, passphrase: str) -> list[Identity]:
     Raises:
         PackageError: the package has none, or the passphrase is another one.
     """
+    return _open_key(
+        package,
+        lambda header: open_by_passphrase(passphrase, header),
+        PackageError(
+            "the passphrase does not open this package", code="SealNotOpened", hint="type it as it was agreed, with its capitals and spaces"
+        ),
+    )
+
+
+def open_key_with_ssh(package: PackageReader, identity: SshIdentity) -> list[Identity]:
+    """Return the identities that a key of SSH opens in the package; raises `PackageError` where it has none, or for another key."""
+    refusal = PackageError(
+        "the package is not sealed to this key of SSH", code="SealNotOpened", hint="give the secret half of the key that it was sealed to"
+    )
+    return _open_key(package, lambda header: open_with_ssh(identity, header), refusal)
+
+
+def _open_key(package: PackageReader, open_: Callable[[Header], bytes | None], refusal: PackageError) -> list[Identity]:
     try:
         intake = Intake((Intake(package.read(sealed.KEY_PATH)).take(_LARGEST_KEY_BYTES),))
-        file_key = open_by_passphrase(passphrase, read_header(intake))
+        file_key = open_(read_header(intake))
         found = None if file_key is None else parse_identities(b"".join(decrypt(intake, file_key)).decode())
     except FileNotFoundError:
         raise PackageError(
-            "this package is not opened by a passphrase", code="SealNotOpened", hint="give the secret key's file by --identity"
+            "this package is opened by neither a passphrase nor a key of SSH",
+            code="SealNotOpened",
+            hint="give the file of the secret key of age (AGE-SECRET-KEY-1…) by --identity",
         ) from None
     except OSError as error:
         raise PackageError(f"{sealed.KEY_PATH} cannot be read: {error.strerror}", hint="check who may read it") from error
     except ValueError as error:
         raise PackageError(f"{sealed.KEY_PATH} is damaged: {error}", hint=_COPY) from None
     if found is None:
-        raise PackageError(
-            "the passphrase does not open this package", code="SealNotOpened", hint="type it as it was agreed, with its capitals and spaces"
-        )
+        raise refusal
     return found
 
 

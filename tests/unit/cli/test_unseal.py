@@ -5,10 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from rightful.age.header import seal_to
 from rightful.age.keys import Identity
 from rightful.age.payload import encrypt
+from rightful.age.ssh import SshIdentity, seal_to_ssh
 from rightful.cli import main
 from rightful.cli.exits import Exit
 from rightful.export.recipients import Recipients
@@ -75,6 +78,23 @@ def test_zip_file_of_a_sealed_package_is_opened_too(home: Path) -> None:
             packed.writestr(path, content)
     assert main(["unseal", "package.zip", "--to", "opened", "--identity", "key.txt"]) == Exit.OK
     assert contents(home / "opened") == entries
+
+
+def test_package_is_opened_with_a_key_of_ssh(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secrets = {name: Ed25519PrivateKey.from_private_bytes(bytes([number] * 32)) for number, name in enumerate(("id_ed25519", "id_other"))}
+    for name, secret in secrets.items():
+        put(home, {name: secret.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())})
+    file_key = bytes(range(16))
+    header = seal_to_ssh(SshIdentity(secrets["id_ed25519"]).recipient, file_key, bytes(range(32)))
+    key_file = header + b"".join(encrypt((KEY.write().encode(),), file_key, bytes(16)))
+    entries = lay(home / "package", key_file=key_file)
+    assert main(["unseal", "package", "--to", "opened", "--identity", "id_ed25519"]) == Exit.OK
+    assert contents(home / "opened") == entries
+    assert main(["unseal", "package", "--to", "second", "--identity", "id_other"]) == Exit.FAILED
+    assert "not sealed to this key of SSH" in capsys.readouterr().err
+    lay(home / "without")
+    assert main(["unseal", "without", "--to", "third", "--identity", "id_ed25519"]) == Exit.FAILED
+    assert "neither a passphrase nor a key of SSH" in capsys.readouterr().err
 
 
 def test_package_is_opened_with_the_passphrase(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

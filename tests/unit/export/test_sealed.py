@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.unit.export.interrupted import FIRST, KilledStore
 from tests.unit.export.scripted import FILES_HEADER, ROWS_HEADER, Scripted, WriteOnlyStorages, batch, file, yields
 from tests.unit.export.world import TENANT, World
 
 from rightful.age.keys import Identity
+from rightful.age.ssh import SshIdentity
 from rightful.config.model import ExportSettings
 from rightful.connectors.interface import FileItem
-from rightful.errors import Conflict, InvalidRequest
+from rightful.errors import Conflict, InvalidRequest, PackageError
 from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package.readers import FolderReader, PackageReader
 from rightful.package.sealed import SealedEntry, format_list
-from rightful.package.unseal import open_key, unseal
+from rightful.package.unseal import open_key, open_key_with_ssh, unseal
 from rightful.package.verify import PackageState, verify
 from rightful.storage.local import LocalStorage
 from rightful.storage.registry import Storages
@@ -139,6 +141,31 @@ def test_passphrase_opens_the_key_that_opens_the_package_and_is_kept_nowhere(tmp
     for path, content in contents(tmp_path / "world").items():
         assert passphrase.encode() not in content, path
         assert secret not in content, path
+
+
+SSH = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+SSH_RECIPIENT = str(SshIdentity(SSH).recipient)
+
+
+@pytest.mark.parametrize(("directory", "wish"), [("", {"recipient": SSH_RECIPIENT}), (f"{SSH_RECIPIENT} ann@laptop", {})])
+def test_key_of_ssh_opens_the_key_that_opens_the_package(tmp_path: Path, directory: str, wish: dict[str, str]) -> None:
+    world = world_of(tmp_path / "world", sealed="age", recipient=directory)
+    operation = world.submit("1", **wish)
+    assert world.submit("1", recipient=SSH_RECIPIENT).operation_id == operation.operation_id
+    other = str(SshIdentity(Ed25519PrivateKey.from_private_bytes(bytes(32))).recipient)
+    for another in ({"recipient": other}, {"recipient": RECIPIENT}, {"passphrase": "correct horse battery"}):
+        with pytest.raises(Conflict, match="not sealed to the recipient"):
+            world.submit("1", **another)
+    package = finish(world, operation)
+    keys = open_key_with_ssh(FolderReader(package), SshIdentity(SSH))
+    assert opened(package, tmp_path / "opened", keys) == []
+    assert verify(FolderReader(tmp_path / "opened")).state is PackageState.WHOLE
+    assert "key.age" in (package / "HOW-TO-OPEN.txt").read_text()
+    assert "id_ed25519" in (package / "HOW-TO-OPEN.txt").read_text()
+    with pytest.raises(PackageError, match="not sealed to this key of SSH"):
+        open_key_with_ssh(FolderReader(package), SshIdentity(Ed25519PrivateKey.from_private_bytes(bytes(32))))
+    with pytest.raises(PackageError, match=r"key\.age is damaged: it is not sealed by a passphrase"):
+        open_key(FolderReader(package), "correct horse battery")
 
 
 @BOTH
