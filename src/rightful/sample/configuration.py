@@ -113,7 +113,7 @@ tenants:
             display_name: user.name
           purpose: [operations, essential.service.authentication]
           legal_basis: legitimate_interests
-          retention: 1 year
+          retention: 10 years
           origin: [person, derived]
       employees:
         connector: sql
@@ -150,7 +150,7 @@ tenants:
             days: {{en: working days, de: Arbeitstage, fr: jours ouvrés, es: días laborables, ja: 営業日数, zh-Hans: 工作日天数}}
           purpose: [employment, essential.legal_obligation]
           legal_basis: legal_obligation
-          retention: 3 years
+          retention: 10 years
           # Names, where they are known; kinds with the reason why they are not.
           recipient_kinds:
             - kind:
@@ -194,7 +194,7 @@ tenants:
               5: {{en: outstanding, de: hervorragend, fr: remarquable, es: sobresaliente, ja: 非常に優秀, zh-Hans: 优秀}}
           purpose: employment
           legal_basis: contract
-          retention: 5 years
+          retention: 10 years
           # Reviews about somebody, and those that they wrote.
           origin:
             - person
@@ -217,7 +217,7 @@ tenants:
             seconds: {{en: how long it took, de: Dauer, fr: durée, es: duración, ja: 通話時間, zh-Hans: 通话时长}}
           purpose: operations
           legal_basis: legitimate_interests
-          retention: 90 days
+          retention: 5 years
           origin: [observed]
       customers:
         connector: sql
@@ -316,7 +316,7 @@ tenants:
           columns: {{sender: user.contact.email, recipient: user.contact.email}}
           purpose: essential.service.operations.support
           legal_basis: contract
-          retention: 2 years
+          retention: 6 years
           recipients: ["Example Mail Inc., Springfield"]
           left_out: {{spam_score: security}}
           origin: [person]
@@ -343,7 +343,7 @@ tenants:
               es: dirección de internet usada, ja: 接続元のアドレス, zh-Hans: 您使用的网络地址}}
           purpose: [analytics, functional.service.improve]
           legal_basis: consent
-          retention: 1 year
+          retention: 5 years
           origin: [observed]
       device_reports:
         connector: lake
@@ -355,7 +355,7 @@ tenants:
           category: user.device.telemetry
           purpose: essential.service.security
           legal_basis: legitimate_interests
-          retention: 6 months
+          retention: 60 months
           origin: [observed]
 
   # A second tenant: its people are called like some of Contoso's, and share one lake with them.

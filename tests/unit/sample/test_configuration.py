@@ -35,3 +35,15 @@ def test_folders_of_the_sample_company_are_found_whatever_it_is_called(tmp_path:
     ann = identified(upn=("ann@contoso.example",))
     rows = [item.batch.num_rows for item in lake.read(lake.plan([ann])[0], [ann]) if isinstance(item, Rows)]
     assert rows == [1]
+
+
+def test_nothing_is_older_than_it_is_kept(tmp_path: Path) -> None:
+    """The company's records are of one year; what says that it keeps them for months alone would show them too long whenever it runs."""
+    for key in ("seal.key", "audit.key", "receipt.key"):
+        (tmp_path / key).write_text("ab" * 32 + "\n")
+    path = tmp_path / "rightful.yaml"
+    path.write_text(configuration.render(tmp_path, listen="127.0.0.1:0"), encoding="utf-8")
+    tenant = load(path, {}).tenants[0]
+    for source in tenant.sources:
+        words = tenant.label(source).retention
+        assert isinstance(words, dict) or int(words.split()[0]) * {"years": 12, "months": 1}[words.split()[1]] >= 60, source.name
