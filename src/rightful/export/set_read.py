@@ -39,7 +39,7 @@ from rightful.export.withholding import Amounts, Withholding, amounts, cut, pick
 from rightful.package import paths
 from rightful.package.activity import activity_of
 from rightful.package.digest import measure
-from rightful.package.filled import Filled, has_value
+from rightful.package.filled import filled_of, has_value
 from rightful.package.forms import Form, write
 from rightful.package.parts import Part, PartCutter
 from rightful.package.redacting import Counts, Plan, plan
@@ -93,7 +93,7 @@ class SetRead:
         self._serializer = Serializer(())
         self._plan = Plan(columns=())
         self._withholding = Withholding(self._plan, states)
-        self._filled = Filled((), ())
+        self._filled = filled_of((), frozenset())
         self._cutters: dict[int, PartCutter] = {}
         self._seen = [0 for _ in states]
         """How many rows of each subject were given."""
@@ -167,8 +167,8 @@ class SetRead:
         self._files.template = header.searched
         self._serializer = Serializer(self._plan.columns)
         self._withholding = Withholding(self._plan, self._states)
-        labelled = self._source.label.columns if self._source.label is not None else ()
-        self._filled = Filled([column for column in self._plan.columns if column.redaction not in TAKING], labelled)
+        labelled = frozenset(self._source.label.columns if self._source.label is not None else ())
+        self._filled = filled_of(tuple(column for column in self._plan.columns if column.redaction not in TAKING), labelled)
         checks = self._watch.begin(header, self._plan)
         now = self._clock.now()
         kinds = _kinds(header)

@@ -5,6 +5,7 @@ Looked for in lines as they are written, until each column that somebody speaks 
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from functools import cached_property, lru_cache
 
 import msgspec
 import pyarrow as pa
@@ -40,6 +41,12 @@ class Filled:
         return known.union(found) if found else known
 
 
+@lru_cache(maxsize=256)
+def filled_of(columns: tuple[Column, ...], labelled: frozenset[str]) -> Filled:
+    """Return what looks so; the same for the same columns, since each read of a person begins with it."""
+    return Filled(columns, labelled)
+
+
 def has_value(kind: ColumnKind, values: pa.Array) -> bool:
     """Say the same of a column as its source gives it, where a rule lets nothing of it be seen in lines."""
     values = plain(values).drop_null()
@@ -57,8 +64,11 @@ def has_value(kind: ColumnKind, values: pa.Array) -> bool:
 class _Column:
     def __init__(self, name: str, *, has_documents: bool) -> None:
         self.name = name
-        self._value = re.compile(re.escape(msgspec.json.encode(name)) + rb":(?!" + _EMPTY + rb")")
         self._is_plain = not has_documents and _PLAIN.fullmatch(name) is not None
+
+    @cached_property
+    def _value(self) -> re.Pattern[bytes]:
+        return re.compile(re.escape(msgspec.json.encode(self.name)) + rb":(?!" + _EMPTY + rb")")
 
     def has_value(self, lines: bytes) -> bool:
         """Say whether a line has a value here. What looks like one may stand in a document: then its line is read."""
