@@ -76,7 +76,7 @@ def test_service_is_killed_and_its_database_restarted_in_the_middle_and_the_expo
         done.release()
 
     def restart() -> None:
-        postgres.stop()
+        postgres.kill()
         time.sleep(1.0)  # an outage that has a length
         postgres.start()
         done.release()

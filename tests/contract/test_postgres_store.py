@@ -304,10 +304,14 @@ def test_commit_that_never_arrived_is_told_as_not_done(store: PostgresStore, pos
     assert len(store.intents()) == 1
 
 
-def test_server_that_comes_back_finds_the_store_going_on(postgres: PostgresServer, store: PostgresStore) -> None:
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_server_that_comes_back_finds_the_store_going_on(postgres: PostgresServer, store: PostgresStore, *, is_killed: bool) -> None:
     accept(store, 1, "a")
     assert store.count_open(TENANT) == 1
-    postgres.stop()
+    if is_killed:
+        postgres.kill()
+    else:
+        postgres.stop()
     try:
         with pytest.raises(StoreFault, match="cannot be read"):
             store.count_open(TENANT)

@@ -4,8 +4,10 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
@@ -92,6 +94,18 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop, ending open connections; the data stays."""
         stop(self._process, by=signal.SIGINT, limit_s=_START_S)  # "fast shutdown"
+        self._process = None
+
+    def kill(self) -> None:
+        """End every process of the server as a power cut would; what it had committed is there at the next start."""
+        assert self._process is not None
+        processes = [psutil.Process(self._process.pid)]
+        processes += processes[0].children(recursive=True)
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes[1:], timeout=_START_S)
+        self._process.wait(_START_S)
         self._process = None
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
