@@ -93,6 +93,7 @@ class _Loader:
         graph = self._section(root, GraphSettings, "graph", "")
         audit = self._section(root, AuditSettings, "audit", "")
         store = self._plain(root, "store")
+        store_folder = self._plain(root, "store_folder")
         engine = self._plain(root, "engine")
         if server is not None:
             rules.check_server(server, reader.complain_at)
@@ -103,7 +104,7 @@ class _Loader:
         if seal_key is None or server is None or graph is None or audit is None or any(tenant is None for tenant in tenants):
             return None
         path = self._seal_key_path(root.get("seal_key"))
-        given = {name: value for name, value in (("store", store), ("engine", engine)) if value is not None}
+        given = {name: value for name, value in (("store", store), ("store_folder", store_folder), ("engine", engine)) if value is not None}
         found = tuple(tenant for tenant in tenants if tenant is not None)
         return Config(
             folder=reader.folder, server=server, graph=graph, audit=audit, seal_key=seal_key, seal_key_path=path, tenants=found, **given

@@ -330,6 +330,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     server: ServerSettings = ServerSettings()
     store: str = _DEFAULT_STORE
     """`sqlite:///PATH`, relative to the configuration's folder (four slashes: absolute), or `postgresql://USER:PASSWORD@HOST/DATABASE`."""
+    store_folder: str = "var"
+    """Where files lie that belong to a store in a database: fingerprints, for differences. A SQLite file has them beside it."""
     engine: Literal["embedded"] = "embedded"
     """Where reads run: `embedded` is in the service's own process."""
     seal_key: bytes
@@ -343,7 +345,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def path_beside_a_database(self) -> Path:
         """By whose name files lie beside the store where that is no file."""
-        return self.folder / _DEFAULT_STORE.removeprefix(_SQLITE)
+        return self.folder / self.store_folder / Path(_DEFAULT_STORE).name
 
     @property
     def store_path(self) -> Path:

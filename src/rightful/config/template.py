@@ -112,6 +112,8 @@ server:
 @ config.store
 store: sqlite:///var/rightful.db
 # Or in PostgreSQL, where a second service can take over: postgresql://rightful:${PASSWORD}@db.contoso.example/rightful?sslmode=verify-full
+@ config.store_folder
+# store_folder: var
 @ config.engine
 # engine: embedded
 @ config.seal_key

@@ -587,3 +587,15 @@ def test_missing_file_says_how_to_begin(tmp_path: Path) -> None:
         load(tmp_path / "rightful.yaml", {})
     assert "rightful init" in raised.value.hint
     assert raised.value.code == "ConfigurationMissing"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("store: sqlite:///here/mine.db\nstore_folder: elsewhere", "here/mine.db"),
+        ("store: postgresql://u:p@h/db", "var/rightful.db"),
+        ("store: postgresql://u:p@h/db\nstore_folder: /srv/rightful", "/srv/rightful/rightful.db"),
+    ],
+)
+def test_files_beside_the_store_lie_beside_its_file_or_in_its_folder(tmp_path: Path, settings: str, expected: str) -> None:
+    assert read(tmp_path, WHOLE.replace("store: sqlite:///var/rightful.db", settings)).store_path == tmp_path / expected
