@@ -14,14 +14,17 @@ import psycopg
 
 from benchmarks.blobs import big, files
 from benchmarks.cluster import CACHE, Cluster
+from benchmarks.engine import engine
 from benchmarks.estimates import estimates
 from benchmarks.figures import PEER, Figure, median_of, spread
 from benchmarks.growth import linear
+from benchmarks.held import held
 from benchmarks.lakes import lakes
 from benchmarks.mailboxes import mailboxes
 from benchmarks.pages import pages
 from benchmarks.queues import many, queue
 from benchmarks.service import Service, subjects_config
+from benchmarks.soak import soak
 from benchmarks.wire import wire
 from benchmarks.yardstick import Figures, measure
 
@@ -210,6 +213,9 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "big": (big, 2),
     "wire": (wire, 3),
     "pages": (pages, 3),
+    "held": (held, 1),
+    "engine": (engine, 3),
+    "soak": (soak, 1),
     "help": (help_text, 15),
 }
 """Name to function and the number of runs."""

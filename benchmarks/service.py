@@ -85,6 +85,12 @@ class Connection:
         found: Mapping[str, Any] = json.loads(answer.read())
         return found
 
+    def count(self, query: str) -> int:
+        """Return how many operations there are of a query string."""
+        self._connection.request("GET", f"/v1.0/dataPolicyOperations/$count{query}", headers=self._headers)
+        answer = self._connection.getresponse()
+        return int(answer.read().decode("utf-8-sig"))
+
     def follow(self, operation_id: str, *, pause_s: float = 0.004) -> Mapping[str, Any]:
         """Poll until the operation has ended; raises `RuntimeError` where it failed."""
         while (operation := self.operation(operation_id))["status"] not in _ENDED:
@@ -101,29 +107,57 @@ class Connection:
 class Service:
     """`rightful serve` on a configuration of its own; a context manager. Its folder vanishes with it."""
 
-    def __init__(self, tenant: Mapping[str, Any]) -> None:
+    def __init__(self, tenant: Mapping[str, Any], *, also: Mapping[str, Any] | None = None, connections: int = 1000) -> None:
+        """Serve a tenant, and another one where `also` says what differs for it."""
         CACHE.mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="service-", dir=CACHE))
         # Not before the end: for minutes after thousands of files were deleted, ext4 makes new ones several times slower.
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         self._tenant = tenant
+        self._also = also
+        self._connections = connections
+        self._path = self.folder / "rightful.yaml"
+        self._tokens: dict[TenantId, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self.address = ""
 
     def __enter__(self) -> Self:
         """Write the configuration, start the service, wait until it listens."""
-        path = configure(self.folder, self._tenant)
-        self._token = mint_token(self.folder)
-        with (self.folder / "log").open("wb") as log:
+        self._path = configure(self.folder, self._tenant, also=self._also, connections=self._connections)
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start the process, and wait until it listens."""
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "rightful.cli", "serve", "--json", "--config", path], stdout=subprocess.PIPE, stderr=log
+                [sys.executable, "-m", "rightful.cli", "serve", "--json", "--config", self._path], stdout=subprocess.PIPE, stderr=log
             )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"benchmarks: the service did not start:\n{(self.folder / 'log').read_text(encoding='utf-8')[-3000:]}")
         self.address = json.loads(line)["listening"]
-        return self
+
+    def kill(self) -> None:
+        """End the process as a power cut would."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(_STOP_S)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def token(self, tenant_id: TenantId = TENANT) -> str:
+        """Return a token of a tenant."""
+        if tenant_id not in self._tokens:
+            self._tokens[tenant_id] = mint_token(self.folder, tenant_id)
+        return self._tokens[tenant_id]
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Stop the service by its own process id."""
@@ -133,9 +167,9 @@ class Service:
             if self._process.stdout is not None:
                 self._process.stdout.close()
 
-    def connect(self) -> Connection:
+    def connect(self, tenant_id: TenantId = TENANT) -> Connection:
         """Open a connection."""
-        return Connection(self.address, self._token)
+        return Connection(self.address, self.token(tenant_id))
 
     def _processes(self) -> Sequence[psutil.Process]:
         assert self._process is not None
@@ -156,13 +190,16 @@ class Service:
         return total / 1024
 
 
-def configure(folder: Path, tenant: Mapping[str, Any]) -> Path:
-    """Write the configuration of one tenant, who may ask as often as they like, into a folder; exports go to a folder in it."""
+def configure(folder: Path, tenant: Mapping[str, Any], *, also: Mapping[str, Any] | None = None, connections: int = 1000) -> Path:
+    """Write the configuration of one tenant, who may ask as often as they like, into a folder; exports go to a folder in it.
+
+    With `also` there is a second one, like the first but for what that says (`id`, `name`).
+    """
     (folder / "exports").mkdir()
     (folder / "seal.key").write_text("5a" * 32, encoding="ascii")
     many = 1_000_000
-    document = {
-        "server": {"listen": "127.0.0.1:0"},
+    document: dict[str, Any] = {
+        "server": {"listen": "127.0.0.1:0", "max_connections": connections},
         "store": "sqlite:///rightful.db",
         "seal_key": {"file": "seal.key"},
         "tenants": [
@@ -176,16 +213,18 @@ def configure(folder: Path, tenant: Mapping[str, Any]) -> Path:
             }
         ],
     }
+    if also is not None:
+        document["tenants"].append({**document["tenants"][0], **also})
     path = folder / "rightful.yaml"
     path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
     return path
 
 
-def mint_token(folder: Path) -> str:
+def mint_token(folder: Path, tenant_id: TenantId = TENANT) -> str:
     """Return a token that may ask for everybody's export, of the issuer in a configuration's folder."""
     return local_issuer.mint(
         folder=folder,
-        tenant_id=TENANT,
+        tenant_id=tenant_id,
         audience=AUDIENCE,
         kind=CallerKind.APPLICATION,
         permissions=["User.Export.All"],

@@ -13,6 +13,7 @@ from rightful.allocation import collect_less, return_memory_soon
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
 from rightful.engines.embedded import EmbeddedEngine, new_owner
+from rightful.engines.pressure import Pressure
 from rightful.errors import ConfigurationError
 from rightful.export import audit_trail, rotation, runtime
 from rightful.export.service import Service
@@ -61,7 +62,10 @@ def running(
     owner = new_owner()
     storages = Storages()
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner, traces=traces)
-    engine = EmbeddedEngine(store, work, owner=owner, tenants=len(tenants), clock=clock, scans=runtime.scans(tenants))
+    pressure = Pressure(clock.monotonic)
+    engine = EmbeddedEngine(
+        store, work, owner=owner, tenants=len(tenants), clock=clock, scans=runtime.scans(tenants), gives_way=pressure.is_high
+    )
     trail = audit_trail.build(config, store, clock)
     service = Service(
         config=config,
@@ -74,6 +78,7 @@ def running(
         clock=clock,
         meters=meters,
         traces=traces,
+        pressure=pressure,
     )
     try:
         service.start()

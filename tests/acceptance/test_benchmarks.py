@@ -37,6 +37,21 @@ def test_small_and_large_files_are_copied_to_the_benchmarks_own_blob_service_and
     assert figures["0.0195 GiB in 20 files", "CPU of a GiB, SHA-256 included"]["target"] == 2.0
 
 
+@pytest.mark.timeout(400)
+def test_what_holds_under_load_is_measured_and_nothing_accepted_is_lost_by_a_kill() -> None:
+    figures = measure("held,engine,soak")
+    lost = next(figure for (case, name), figure in figures.items() if name == "accepted and lost")
+    assert (lost["value"], lost["verdict"]) == (0, "ok")
+    started = next(figure for (case, name), figure in figures.items() if "of another tenant" in name)
+    assert started["target"] == 1
+    assert isinstance(started["value"], float)
+    assert started["value"] < 20  # of a machine that may be busy
+    assert {name for case, name in figures if "have ended" in case} == {
+        f"{what}, CPU beside an empty store" for what in ("list", "poll", "submit")
+    }
+    assert any("slope" in name for _, name in figures)
+
+
 @pytest.mark.postgres
 def test_people_queued_are_compared_with_a_script_and_more_of_them_and_of_rows_are_drawn() -> None:
     figures = measure("many,linear")

@@ -25,6 +25,12 @@ R = TypeVar("R")
 _log = structlog.get_logger(__name__)
 
 _SET_SIZE = 256
+_GIVING_WAY_SIZE = 64
+_RESTS_TIMES = 3.0
+"""While work gives way, the next begins so many times as long after the last one as that took."""
+_LONGEST_REST_S = 0.5
+"""And no later than that after it began: somebody's first read still starts soon."""
+_LOOK_AGAIN_S = 0.05
 _LEASE_S = 60.0
 _IDLE_S = 0.5
 _FAULT_PAUSE_S = 1.0
@@ -49,13 +55,19 @@ class EmbeddedEngine:
         tenants: int = 1,
         clock: Clock | None = None,
         scans: Callable[[], Collection[Scan]] = tuple,
+        gives_way: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Use `threads` threads, and a few more where several tenants share them; reads of what are `scans` by then wait for company."""
+        """Use `threads` threads, and a few more where several tenants share them; reads of what are `scans` by then wait for company.
+
+        While it `gives_way`, little is claimed at a time, and seldom.
+        """
         self._store = store
         self._work = work
         self._owner = owner or new_owner()
         self._clock = clock or SystemClock()
         self._scans = scans
+        self._gives_way = gives_way
+        self._rests_until = 0.0
         self._turns = Turns(threads, tenants)
         self._taking = threading.Lock()
         # One claim after the other where tenants share the threads, else each would see the same ones free. Alone, claims share commits.
@@ -132,23 +144,39 @@ class EmbeddedEngine:
     def _claim_until_empty(self) -> None:
         while not self._stopping.is_set():
             self._give_back_abandoned()
-            claim = self._claim()
+            gives_way = self._gives_way()
+            if gives_way and not self._may_begin():
+                self._stopping.wait(_LOOK_AGAIN_S)
+                continue
+            claim = self._claim(_GIVING_WAY_SIZE if gives_way else _SET_SIZE)
             if claim is None:
                 return
+            began = time.monotonic()
             try:
                 self._work(claim)
             except BaseException:
                 self._abandoned.append(claim)
                 raise
             finally:
+                now = time.monotonic()
                 with self._taking:
                     self._turns.give_back(claim.tenant_id)
+                    self._rests_until = min(self._rests_until, now + _RESTS_TIMES * (now - began))
 
-    def _claim(self) -> ReadSet | FinishSet | None:
+    def _may_begin(self) -> bool:
+        """Say whether the rest is over that work takes while it gives way; then the next one begins."""
+        with self._taking:
+            now = time.monotonic()
+            if now < self._rests_until:
+                return False
+            self._rests_until = now + _LONGEST_REST_S
+            return True
+
+    def _claim(self, limit: int) -> ReadSet | FinishSet | None:
         with self._claiming:
             with self._taking:
                 passing_over = self._turns.passing_over()
-            claim = self._store.claim(self._owner, lease_s=_LEASE_S, limit=_SET_SIZE, passing_over=passing_over, scans=self._scans())
+            claim = self._store.claim(self._owner, lease_s=_LEASE_S, limit=limit, passing_over=passing_over, scans=self._scans())
             if claim is not None:
                 with self._taking:
                     self._turns.take(claim.tenant_id)

@@ -10,6 +10,7 @@ from rightful.audit.record import NOBODY, REPEATED, Action, Actor, Target
 from rightful.clock import Clock
 from rightful.config.model import Config
 from rightful.engines.interface import Engine
+from rightful.engines.pressure import Pressure
 from rightful.errors import Conflict, InvalidRequest, NotFound
 from rightful.export.approval import Approvals
 from rightful.export.audit_trail import AuditTrail
@@ -60,7 +61,9 @@ class Service:
         clock: Clock,
         meters: Meters | None = None,
         traces: Traces | None = None,
+        pressure: Pressure | None = None,
     ) -> None:
+        self._pressure = pressure or Pressure(clock.monotonic)
         self._traces = traces or Traces()
         self._tenants = tenants
         self._store = store
@@ -152,6 +155,7 @@ class Service:
         began_s = time.perf_counter()
         operation, has_work = self._submitter.submit(request, self._tenants[request.subject.tenant_id])
         if has_work:
+            self._pressure.note()
             elapsed_s = time.perf_counter() - began_s
             self._traces.submitted(operation.operation_id, operation.tenant_id, elapsed_s=elapsed_s, place=request.place)
             self._engine.submit(operation.operation_id)
