@@ -79,10 +79,16 @@ _SEARCH = """
       const taken = [];
       for (const key of keys) {
         const began = performance.now();
-        const before = status.textContent;
+        const drawn = new Promise((done) => {
+          new MutationObserver((_, observer) => {
+            if (status.textContent.includes('(')) return; // the search is not at its end yet
+            observer.disconnect();
+            done();
+          }).observe(document.querySelector('.pager'), { childList: true }); // filled anew when rows have been drawn
+        });
         box.value = key;
         box.dispatchEvent(new Event('input'));
-        while (status.textContent === before || status.textContent.includes('(')) await new Promise((done) => setTimeout(done));
+        await drawn;
         taken.push(performance.now() - began);
         await new Promise((done) => setTimeout(done, 300));
       }

@@ -60,6 +60,14 @@ def test_people_queued_are_compared_with_a_script_and_more_of_them_and_of_rows_a
     assert (CACHE / "linear.svg").read_text(encoding="utf-8").count("<circle") == 8
 
 
+@pytest.mark.node
+def test_pages_of_a_person_are_opened_turned_and_searched() -> None:
+    figures = measure("pages")
+    assert figures["START-HERE.html, 2,000 records", "any other page, the slowest of all"]["target"] == 300
+    assert figures["START-HERE.html, a table of 1,000 records", "search, the slowest keystroke"]["unit"] == "ms"
+    assert 1 < float(str(figures["START-HERE.html, 2,000 records", "memory at most, over four searches of all"]["value"])) < 300
+
+
 def test_unknown_case_is_a_usage_error_that_names_those_there_are() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "benchmarks.run", "--only", "smal"], cwd=ROOT, capture_output=True, text=True, check=False
