@@ -43,6 +43,8 @@ _NESTED = frozenset({"STRUCT", "MAP", "UNION"})
 _LARGE_IS_ORDERED = frozenset({"sqlite", "postgresql", "mysql", "mariadb", "duckdb"})
 """Where texts of any length can be ordered and compared."""
 _PRESENCE = "CASE WHEN {} IS NULL THEN 0 ELSE 1 END"
+_UNINDEXED = "({} + 0)"
+"""A number without its index: Firebird 5 loses rows of a range by it that begins at the smallest number there is."""
 _ORDERED = frozenset({ColumnKind.JSON, ColumnKind.BYTES})
 _LONG_TEXTS: Mapping[str, sa.types.TypeEngine[Any]] = {"oracle": sa.String(4000), "mssql": sa.UnicodeText()}
 
@@ -115,6 +117,7 @@ def _shape(type_: Any, kind: ColumnKind, declared: str, dialect: SqlalchemyDiale
     if kind is ColumnKind.INT:
         is_unsigned = getattr(type_, "unsigned", False) or "UNSIGNED" in declared.upper() or declared.upper().startswith("UBIG")
         standing |= {"form": Form.INTEGER, "is_direct": True, "key_type": "int", "join_type": "number"}
+        standing |= {"order": _UNINDEXED} if dialect.name == "firebird" else {}
         standing |= {"arrow": pa.uint64(), "form": Form.UNSIGNED} if is_unsigned else {}
     elif kind is ColumnKind.DECIMAL:
         precision, scale = getattr(type_, "precision", None), getattr(type_, "scale", None)

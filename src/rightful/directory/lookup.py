@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Iterator, Sequence
 
-import msgspec
-
 from rightful.database.identifying import fill
 from rightful.database.interface import Database
 from rightful.database.naming import did_you_mean
@@ -66,9 +64,7 @@ class TableLookup:
 
     def some(self, limit: int) -> Sequence[Row]:
         """Return the first rows of the table, whichever these are; for a lookup without match columns."""
-        query = self._query()
-        limited = msgspec.structs.replace(query, sql=f"{query.sql} LIMIT {limit:d}")
-        return [_row(values) for _, *values in self._database.rows(limited, [])]
+        return [_row(values) for _, *values in self._database.rows(self._query(), [], most=limit)]
 
     def check(self) -> None:
         """Have the database look at the query."""

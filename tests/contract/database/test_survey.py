@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.contract.database.world import DUCKDB, ENGINES, World, make
+from tests.contract.database.world import DUCKDB, ENGINES, FIREBIRD, World, make
 
 from rightful.directory.interface import KnowsIdentifiers
 from rightful.directory.sql import MoreSettings, SqlDirectory, SqlDirectorySettings
@@ -15,7 +15,7 @@ from rightful.sources.survey import known_of, look_at_database, tables_of
 TENANT = TenantId("11111111-1111-1111-1111-111111111111")
 
 
-@pytest.fixture(params=[*ENGINES, DUCKDB])
+@pytest.fixture(params=[*ENGINES, DUCKDB, FIREBIRD])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     world = make(request.param, request, tmp_path)
     world.execute(
@@ -24,10 +24,10 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
         INSERT INTO people VALUES ('1', 'ann@contoso.example', 'Ann@contoso.example'), ('2', 'ben@contoso.example', NULL);
         CREATE TABLE cards (owner text, card text);
         INSERT INTO cards VALUES ('ann@contoso.example', 'c1'), ('', 'c2');
-        CREATE TABLE customers (no int, region int, email text, logo {bytes}, PRIMARY KEY (no, region));
+        CREATE TABLE customers (nr int, region int, email text, logo {bytes}, PRIMARY KEY (nr, region));
         INSERT INTO customers VALUES (1, 1, 'ANN@contoso.example', NULL), (2, 1, 'ben@elsewhere.example', NULL), (3, 1, NULL, NULL);
         CREATE TABLE orders (id int PRIMARY KEY, customer int, in_region int, what text,
-          FOREIGN KEY (customer, in_region) REFERENCES customers (no, region));
+          FOREIGN KEY (customer, in_region) REFERENCES customers (nr, region));
         CREATE TABLE "odd ""one" ("a b" text);
         CREATE VIEW everybody AS SELECT upn FROM people;
         """.format(bytes="bytea" if world.is_postgres else "blob")
@@ -48,10 +48,10 @@ def test_tables_and_views_are_named(world: World) -> None:
 
 def test_keys_links_and_some_values_of_a_table_are_found(world: World) -> None:
     customers, orders = look_at_database(world.url, world.folder, "x", ["customers", "orders"])
-    assert customers.key == ("no", "region")
+    assert customers.key == ("nr", "region")
     assert set(customers.samples["email"]) == {"ANN@contoso.example", "ben@elsewhere.example"}
     assert "logo" not in customers.samples, "bytes are no identifiers"
-    assert orders.links == (("customers", {"customer": "no", "in_region": "region"}),)
+    assert orders.links == (("customers", {"customer": "nr", "in_region": "region"}),)
 
 
 def test_a_directory_shows_what_it_knows_people_by(world: World) -> None:
@@ -74,7 +74,7 @@ def test_a_whole_database_is_proposed(world: World) -> None:
     assert {each.name: each.settings.get("match") or each.settings.get("via") for each in found} == {
         "x_customers": {"email": "mail"},
         "x_everybody": {"upn": "upn"},
-        "x_orders": {"x_customers": {"customer": "no", "in_region": "region"}},
+        "x_orders": {"x_customers": {"customer": "nr", "in_region": "region"}},
     }
     assert left == []
 
