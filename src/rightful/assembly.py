@@ -18,6 +18,7 @@ from rightful.errors import ConfigurationError
 from rightful.export import audit_trail, rotation, runtime
 from rightful.export.service import Service
 from rightful.export.standby import Standby
+from rightful.export.webhooks import Webhooks, announcing
 from rightful.export.work import Work
 from rightful.meters import Meters
 from rightful.storage.registry import Storages
@@ -59,6 +60,8 @@ def running(
         raise
     if meters is not None:
         meters.watch_directories(partial(runtime.stale_directories, tenants))
+    store.announce(announcing(config.tenants))
+    webhooks = Webhooks(config, store, clock, meters)
     owner = new_owner()
     storages = Storages()
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner, traces=traces)
@@ -85,9 +88,11 @@ def running(
         work.estimator.start()
         work.keeper.start()
         service.watch.start()
+        webhooks.start()
         trail.start()
         yield service
     finally:
+        webhooks.stop()
         service.stop()
 
 

@@ -33,6 +33,9 @@ class Meters:
     def due(self, tenant_id: str, *, soon: int, over: int) -> None:
         """Note how many requests of a tenant near the last day to answer them, and how many are past it."""
 
+    def posted(self, outcome: str) -> None:
+        """Note that an event was `delivered` to a webhook, is `retried`, or was `dropped`."""
+
     def request(self, method: str, route: str, status: int, elapsed_s: float) -> None:
         """Note that a request was answered."""
 

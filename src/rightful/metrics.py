@@ -97,6 +97,7 @@ class PrometheusMeters(Meters):
         self._waited = Counter("rightful_storage_waits", "Times that a storage location was waited for", ["code"], registry=registry)
         self._due_soon = Gauge("rightful_requests_due_soon", "Requests whose last day is near", ["tenant"], registry=registry)
         self._overdue = Gauge("rightful_requests_overdue", "Requests that are not answered in time", ["tenant"], registry=registry)
+        self._posted = Counter("rightful_webhook_events", "Events posted to webhooks", ["outcome"], registry=registry)
         # Looking a child up by its labels costs more than counting.
         self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._codes: set[str] = set()
@@ -113,6 +114,10 @@ class PrometheusMeters(Meters):
         """Take how many there are now."""
         self._due_soon.labels(tenant_id).set(soon)
         self._overdue.labels(tenant_id).set(over)
+
+    def posted(self, outcome: str) -> None:
+        """Count an event."""
+        self._posted.labels(outcome).inc()
 
     def request(self, method: str, route: str, status: int, elapsed_s: float) -> None:
         """Count a request."""

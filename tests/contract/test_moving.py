@@ -20,7 +20,7 @@ from rightful.store.postgres import PostgresStore
 from rightful.store.postgres_connection import Address, PostgresConnection
 from rightful.store.sqlite import SqliteStore
 from rightful.store.sqlite_connection import SqliteConnection
-from rightful.store.values import EntryState, FinishSet, ListQuery, StoreFault
+from rightful.store.values import EntryState, EventKind, FinishSet, ListQuery, StoreFault
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_cases import (
     BOTH,
@@ -56,6 +56,7 @@ def path(tmp_path: Path) -> Path:
 
 def fill(store: Store) -> None:
     """Leave operations in every state: complete, failed, in the middle of a read, to be finished, not begun, an intent."""
+    store.announce({TENANT: (("one", frozenset(EventKind)),)})
     accept(store, 1, "a", "b")
     complete_all(store)
     accept(store, 2, "a", tenant_id=OTHER_TENANT)

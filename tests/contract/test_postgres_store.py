@@ -26,7 +26,7 @@ from rightful.store.postgres_place import PostgresPlace
 from rightful.store.postgres_writer import connect_to_lead
 from rightful.store.sql_store import SqlStore
 from rightful.store.sqlite import SqliteStore
-from rightful.store.values import EntryState, ListQuery, NewRead, StoreFault
+from rightful.store.values import EntryState, EventKind, ListQuery, NewRead, StoreFault
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_approvals import ApprovalSuite
 from rightful.testing.store_cases import BOTH, OTHER_TENANT, OWNER, START, TENANT, accept, audit_record, claim_reads, done, intent, part
@@ -128,10 +128,11 @@ def test_text_compares_byte_by_byte(store: PostgresStore) -> None:
 
 
 # -- who sees what --------------------------------------------------------------------------------------------------------
-TABLES = ("operation", "repeat_key", "read", "entry", "audit", "audit_checkpoint", "open_operations")
+TABLES = ("operation", "repeat_key", "read", "entry", "audit", "audit_checkpoint", "open_operations", "outgoing_event")
 
 
 def fill(store: PostgresStore) -> None:
+    store.announce(dict.fromkeys((TENANT, OTHER_TENANT), (("one", frozenset(EventKind)),)))
     for number, tenant_id in ((1, TENANT), (2, OTHER_TENANT)):
         wanted = msgspec.structs.replace(intent(number, tenant_id=tenant_id, keys=(f"k{number}",)), caller_key=f"caller-{number}")
         store.begin(wanted)

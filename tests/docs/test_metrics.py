@@ -24,6 +24,7 @@ def test_every_metric_is_described_and_no_other() -> None:
     meters.retried("orders")
     meters.waited("StorageRefused")
     meters.due("t", soon=1, over=1)
+    meters.posted("delivered")
     found = {}
     for metric in meters.registry.collect():
         if metric.name.startswith("rightful_"):

@@ -23,6 +23,7 @@ from rightful.errors import ExportError, SourceError
 from rightful.export.checkpointing import checkpoint_key
 from rightful.export.preview import check_redaction, header_of
 from rightful.export.runtime import build_connector, build_directory
+from rightful.export.webhooks import reach
 from rightful.package.label import unstated
 from rightful.redaction import redact
 from rightful.sources import drift
@@ -93,6 +94,8 @@ def _tenant_checks(config: Config, tenant: TenantConfig) -> Iterator[tuple[str, 
     for source in tenant.sources:
         yield f"{tenant.name}: source {source.name}", lambda source=source: _source(config, tenant, source)  # type: ignore[misc]  # bound now
     yield f"{tenant.name}: statement", lambda: _statement(tenant)
+    for webhook in tenant.webhooks:
+        yield f"{tenant.name}: webhook", lambda webhook=webhook: reach(webhook)  # type: ignore[misc]  # bound now
     for name, account in tenant.storage.accounts.items():
         location = AccountLocation(name=name, url=account.url, access=account.access)
         yield f"{tenant.name}: account {name}", lambda location=location: _account(location)  # type: ignore[misc]  # bound now

@@ -5,7 +5,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rightful.config.model import DeadlineSettings
 from rightful.operation import deadline
-from rightful.spelling import did_you_mean
 
 _Complain = Callable[[str, str, str], None]
 
@@ -14,8 +13,7 @@ def check_deadlines(deadlines: DeadlineSettings, setting: str, complain: _Compla
     """Every name is known here, and every holiday is a day."""
     names = deadline.names()
     if deadlines.regulation not in names:
-        hint = did_you_mean(deadlines.regulation, names) or f"write one of {', '.join(names)}"
-        complain(f"{setting}.regulation", "is no regulation that is known here", hint)
+        complain(f"{setting}.regulation", "is no regulation that is known here", f"write one of {', '.join(names)}")
     try:
         _ = deadlines.time_zone == "UTC" or ZoneInfo(deadlines.time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -25,6 +25,7 @@ from rightful.config.model import (
     SourceConfig,
     StorageSettings,
     TenantConfig,
+    WebhookSettings,
 )
 from rightful.config.problem import ConfigurationProblems, Problem
 from rightful.config.reading import INVALID, Reader, join
@@ -182,17 +183,35 @@ class _Loader:
         draft.identity, draft.storage, draft.export = sections["identity"], sections["storage"], sections["export"]
         draft.statement = sections["statement"]
         draft.deadlines = sections["deadlines"]
+        draft.webhooks = self._webhooks(node, setting)
         draft.directory = self._directory(node, setting, draft)
         sources = self._sources(node, setting, draft)
         draft.source_names = tuple(sources)
         draft.sources = [source for source in sources.values() if source is not None]
         rules.check_tenant(draft, server, reader.complain_at)
-        parts = (draft.id, draft.name, draft.directory, *sections.values(), *sources.values())
-        if any(part is None for part in parts) or draft.id is None or draft.name is None or draft.directory is None:
+        parts = (draft.id, draft.name, draft.directory, draft.webhooks, *sections.values(), *sources.values())
+        if any(part is None for part in parts):
             return draft, None
+        assert draft.id is not None
+        assert draft.name is not None
+        assert draft.directory is not None
         return draft, TenantConfig(
-            id=TenantId(draft.id), name=draft.name, directory=draft.directory, sources=tuple(draft.sources), **sections
+            id=TenantId(draft.id),
+            name=draft.name,
+            webhooks=draft.webhooks or (),
+            directory=draft.directory,
+            sources=tuple(draft.sources),
+            **sections,
         )
+
+    def _webhooks(self, parent: Mapping, setting: str) -> tuple[WebhookSettings, ...] | None:
+        """Read the webhooks; none where they are left out, None where one is wrong."""
+        node, here = parent.get("webhooks"), join(setting, "webhooks")
+        if node is None or (isinstance(node, Scalar) and node.is_null):
+            return ()
+        type_ = next(item.type for item in msgspec.inspect.type_info(TenantConfig).fields if item.name == "webhooks")  # type: ignore[attr-defined]  # a struct
+        found = self._reader.value(node, type_, here)
+        return None if found is INVALID else tuple(found)
 
     def _directory(self, parent: Mapping, setting: str, draft: rules.TenantDraft) -> DirectoryConfig | None:
         node, here = parent.get("directory"), join(setting, "directory")

@@ -252,6 +252,24 @@ class DirectoryConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         return f"DirectoryConfig({self.connector})"
 
 
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who is told what becomes of operations."""
+
+    url: str
+    """Where events are posted: https; http on this machine only. By `{file: PATH}` or `${NAME}` where it holds a secret."""
+    secret: str
+    """What signs them, `whsec_` and 24 to 64 bytes in base64, by `{file: PATH}` or `${NAME}`; the receiver has it too."""
+    events: tuple[
+        Literal["submitted", "approved", "rejected", "waiting", "resumed", "extended", "completed", "failed", "cancelled"], ...
+    ] = ()
+    """What is told, of `submitted`, `approved`, `rejected`, `waiting`, `resumed`, `extended`, `completed`, `failed` and `cancelled`; empty:
+    all."""
+
+    def __repr__(self) -> str:
+        """Leave out the address and the secret."""
+        return "WebhookSettings()"
+
+
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One source."""
 
@@ -310,6 +328,8 @@ class TenantConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     deadlines: DeadlineSettings = DeadlineSettings()
     storage: StorageSettings = StorageSettings()
     statement: StatementSettings = StatementSettings()
+    webhooks: tuple[WebhookSettings, ...] = ()
+    """Who is told what becomes of operations."""
     directory: DirectoryConfig
     sources: tuple[SourceConfig, ...]
 

@@ -24,11 +24,13 @@ from rightful.config.model import (
     ServerSettings,
     SourceConfig,
     StorageSettings,
+    WebhookSettings,
     is_loopback_host,
 )
 from rightful.config.reading import join, show_key
 from rightful.config.scalar import did_you_mean
 from rightful.config.statement import check_label, check_statement
+from rightful.config.webhooks import check_webhooks
 from rightful.connectors.registry import ConnectorType, FindsBy, FindsProblems, UsesKinds
 from rightful.directory.people import OWN_KINDS, names_in
 from rightful.directory.registry import DirectoryType
@@ -69,6 +71,7 @@ class TenantDraft:
     export: ExportSettings | None = None
     statement: StatementSettings | None = None
     deadlines: DeadlineSettings | None = None
+    webhooks: tuple[WebhookSettings, ...] | None = None
     directory: DirectoryConfig | None = None
     sources: list[SourceConfig] = field(default_factory=list)
     source_names: tuple[str, ...] = ()
@@ -205,6 +208,7 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
         _check_export(draft.export, f"{draft.setting}.export", complain)
     if draft.statement is not None:
         check_statement(draft.statement, f"{draft.setting}.statement", complain)
+    check_webhooks(draft.webhooks or (), f"{draft.setting}.webhooks", complain)
     if draft.deadlines is not None:
         check_deadlines(draft.deadlines, f"{draft.setting}.deadlines", complain)
     sources = f"{draft.setting}.sources"

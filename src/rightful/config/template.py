@@ -58,6 +58,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "deadlines": model.DeadlineSettings,
         "storage": model.StorageSettings,
         "statement": StatementSettings,
+        "webhook": model.WebhookSettings,
         "source": model.SourceConfig,
         "directory": directories.find("sql").Settings,
         **{name: directories.find(name).Settings for name in ("csv", "ldap", "scim")},
@@ -236,6 +237,13 @@ tenants:
       #   @in statement.label.decisions[].logic
       #   @in statement.label.decisions[].consequences
       #   decisions: [{what: A limit for purchases on account, logic: unpaid invoices, consequences: else payment is in advance}]
+
+    @ tenant.webhooks
+    @in webhook.url
+    @in webhook.secret
+    @in webhook.events
+    # webhooks:
+    #   - {url: "https://hooks.contoso.example/rightful", secret: {file: webhook.key}, events: [waiting, completed, failed]}
 
     # Who your people are: a table or view with a row for each: SQLite, or postgresql:// and mysql://USER:${PASSWORD}@HOST/DATABASE.
     directory:

@@ -14,7 +14,7 @@ from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store import rows
 from rightful.store.connection import Connection, ConstraintBroken
 from rightful.store.looking import Looking
-from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Completion, Entry, NewRead, SourceOutcome
+from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Completion, Entry, EventKind, NewRead, SourceOutcome
 
 
 class Delivering(Looking):
@@ -156,9 +156,12 @@ class Delivering(Looking):
         self._file.write(task)
 
     def _wait_for(self, connection: Connection, operation_id: OperationId, waiting_for: Failure | None) -> None:
-        if waiting_for is not None:
-            parameters = {"id": operation_id, "waiting_for": rows.to_json(waiting_for), "now": self._now()}
-            connection.run(self._sql["wait_for"], parameters)
+        if waiting_for is None:
+            return
+        now = self._now()
+        waits = self._one(connection, "wait_for", id=operation_id, waiting_for=rows.to_json(waiting_for), now=now)
+        if waits is not None and waits["waiting_since"] == now:  # it has only just begun to
+            self._announce(connection, EventKind.WAITING, TenantId(waits["tenant_id"]), operation_id, waiting_for.code)
 
     def waiting_since(self, operation_id: OperationId) -> datetime | None:
         """Return since when an operation waits for somebody."""

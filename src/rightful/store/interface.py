@@ -29,6 +29,7 @@ from rightful.ids import OperationId, TenantId
 from rightful.operation.deadline import Extension
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store.values import (
+    Announcing,
     BoundOperation,
     ChainEntry,
     Checkpoint,
@@ -42,6 +43,7 @@ from rightful.store.values import (
     ListQuery,
     NewApproval,
     NewRead,
+    OutgoingEvent,
     ReadSet,
     Repeat,
     Scan,
@@ -258,6 +260,27 @@ class Store(Protocol):
 
     def fingerprint_use(self, operation_id: OperationId) -> FingerprintUse | None:
         """Say why files with fingerprints of an operation may be there; None for an operation that is not known."""
+        ...
+
+    # -- webhooks -----------------------------------------------------------------------------------------------------
+    def announce(self, announcing: Announcing) -> None:
+        """Put down from now on, in the transaction of each change, what these endpoints are to be told of it."""
+        ...
+
+    def outgoing(self, tenant_id: TenantId, endpoint: str, *, limit: int) -> tuple[OutgoingEvent, ...]:
+        """Return what one of a tenant's endpoints is to be told now, the oldest first."""
+        ...
+
+    def forget_event(self, event: OutgoingEvent) -> None:
+        """Drop what an endpoint was told, or is not to be told any more."""
+        ...
+
+    def put_off_event(self, event: OutgoingEvent, *, at: datetime) -> None:
+        """Count a try that was not taken; the next one is not before a time."""
+        ...
+
+    def keep_events(self, endpoints: Collection[str]) -> None:
+        """Drop what is for any other endpoint."""
         ...
 
     def waiting_since(self, operation_id: OperationId) -> datetime | None:

@@ -32,10 +32,13 @@ TABLES = {
     "audit": ("tenant_id", "seq"),
     "audit_checkpoint": ("tenant_id", "seq"),
     "open_operations": ("tenant_id",),
+    "outgoing_event": ("seq",),
 }
 """What a store consists of, each table after those that it points to, and the key that its rows are ordered by."""
 _COUNTED = "open_operations"
 """Counted by the database itself while operations come in."""
+_NUMBERED = ("operation", "outgoing_event")
+"""Numbered by the database itself."""
 _BUSY_S = 10.0
 
 
@@ -114,10 +117,11 @@ def _copy(
         if table != _COUNTED:
             _copy_table(source, connection, table, columns[table])
     counted = {table: _compare(source, connection, table, columns[table]) for table in TABLES}
-    connection.rows(
-        "SELECT setval(pg_get_serial_sequence(:table, 'seq'), (SELECT coalesce(max(seq), 0) + 1 FROM operation), false)",
-        {"table": f"{SCHEMA}.operation"},
-    )
+    for table in _NUMBERED:
+        connection.rows(
+            f"SELECT setval(pg_get_serial_sequence(:table, 'seq'), (SELECT coalesce(max(seq), 0) + 1 FROM {table}), false)",  # noqa: S608 - a name of ours
+            {"table": f"{SCHEMA}.{table}"},
+        )
     audit_chain.append(connection, target.sql, [record])
     return counted
 

@@ -308,7 +308,8 @@ WHERE operation_id = :operation_id AND source_name = :source_name AND partition 
   AND state = 'leased';
 
 -- name: wait_for
-UPDATE operation SET waiting_for = :waiting_for, waiting_since = coalesce(waiting_since, :now) WHERE id = :id AND status = 'running';
+UPDATE operation SET waiting_for = :waiting_for, waiting_since = coalesce(waiting_since, :now) WHERE id = :id AND status = 'running'
+RETURNING tenant_id, waiting_since;
 
 -- name: waiting_since
 SELECT waiting_since FROM operation WHERE id = :id;
@@ -417,3 +418,22 @@ FROM entry e JOIN operation o ON o.id = e.operation_id;
 -- name: reseal_entry
 UPDATE entry SET sealed = :sealed WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
   AND number = :number AND revision = :revision;
+
+-- name: add_event
+INSERT INTO outgoing_event (event_id, endpoint, tenant_id, operation_id, kind, code, happened_at)
+VALUES (:event_id, :endpoint, :tenant_id, :operation_id, :kind, :code, :happened_at);
+
+-- name: outgoing_events
+SELECT * FROM outgoing_event WHERE endpoint = :endpoint AND not_before <= :now ORDER BY not_before, seq LIMIT :most;
+
+-- name: forget_event
+DELETE FROM outgoing_event WHERE seq = :seq;
+
+-- name: put_off_event
+UPDATE outgoing_event SET attempts = attempts + 1, not_before = :at WHERE seq = :seq;
+
+-- name: event_endpoints
+SELECT DISTINCT endpoint FROM outgoing_event;
+
+-- name: forget_endpoint
+DELETE FROM outgoing_event WHERE endpoint = :endpoint;

@@ -1,5 +1,6 @@
 """What every part of a store rests on: its database, the statements, and the audit trail."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 
 from rightful.audit.checkpoint import ChainCheckpoint
@@ -9,7 +10,7 @@ from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.store import audit_chain
 from rightful.store.connection import Connection, Row
 from rightful.store.transactions import Transactions
-from rightful.store.values import ChainEntry, NewRead
+from rightful.store.values import EVENTS, Announcing, ChainEntry, EventKind, NewRead
 
 
 class Records:
@@ -19,6 +20,7 @@ class Records:
         self._clock = clock
         self._sql = file.sql
         self._file = file
+        self._announcing: Announcing = {}
 
     def _now(self) -> int:
         return to_microseconds(self._clock.now())
@@ -63,6 +65,23 @@ class Records:
             subject_id=subject_id,
         )
         audit_chain.append(connection, self._sql, (made,))
+        if (kind := EVENTS.get(action)) is not None:
+            self._announce(connection, kind, tenant_id, operation_id, outcome if kind is EventKind.FAILED else "")
+
+    def _announce(self, connection: Connection, kind: EventKind, tenant_id: TenantId, operation_id: OperationId, code: str) -> None:
+        """Put down what webhooks are to be told, in the transaction that does it."""
+        endpoints = [endpoint for endpoint, kinds in self._announcing.get(tenant_id, ()) if kind in kinds]
+        if not endpoints:
+            return
+        event = {
+            "event_id": str(uuid.uuid4()),
+            "tenant_id": tenant_id,
+            "operation_id": operation_id,
+            "kind": kind.value,
+            "code": code,
+            "happened_at": self._now(),
+        }
+        connection.run_each(self._sql["add_event"], [{**event, "endpoint": endpoint} for endpoint in endpoints])
 
     def record(self, records: Sequence[AuditRecord]) -> None:
         """Append records to the chains of their tenants."""

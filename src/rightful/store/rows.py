@@ -21,7 +21,17 @@ from rightful.operation.model import (
 )
 from rightful.package.receipt import PreviousReceipt
 from rightful.store.connection import Row
-from rightful.store.values import BoundOperation, ClaimedOperation, ClaimedRead, Entry, EntryState, Intent, SourceOutcome
+from rightful.store.values import (
+    BoundOperation,
+    ClaimedOperation,
+    ClaimedRead,
+    Entry,
+    EntryState,
+    EventKind,
+    Intent,
+    OutgoingEvent,
+    SourceOutcome,
+)
 from rightful.subject.model import SubjectKind
 
 
@@ -240,4 +250,19 @@ def outcome(row: Row) -> SourceOutcome:
         attempts=row["attempts"],
         duration_s=row["duration_s"],
         sealed_outcome=row["sealed_outcome"],
+    )
+
+
+def outgoing_event(row: Row) -> OutgoingEvent:
+    """Make an event of its row."""
+    return OutgoingEvent(
+        seq=row["seq"],
+        event_id=row["event_id"],
+        endpoint=row["endpoint"],
+        tenant_id=TenantId(row["tenant_id"]),
+        operation_id=OperationId(row["operation_id"]),
+        kind=EventKind(row["kind"]),
+        code=row["code"],
+        happened_us=row["happened_at"],
+        attempts=row["attempts"],
     )

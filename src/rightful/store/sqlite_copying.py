@@ -173,6 +173,7 @@ def _wind_up(draft: Path, *, now: datetime, by: Actor) -> tuple[tuple[OperationI
         sqlite_state.migrate(connection)
         connection.run("BEGIN IMMEDIATE")
         dropped = _drop_intents(connection)
+        connection.run("DELETE FROM outgoing_event")  # told since, or too late to be told
         found = connection.rows(sql["end_restored"], {"now": now_us, "failure": rows.to_json(failure)})
         for row in found:
             connection.run(sql["hold_reads"], {"operation_id": row["id"], "source_name": ""})

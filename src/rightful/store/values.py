@@ -1,11 +1,13 @@
 """What crosses the seam of the store: plain values, sealed where they are personal."""
 
 import enum
+from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeAlias
 
 import msgspec
 
-from rightful.audit.record import NOBODY, Actor
+from rightful.audit.record import NOBODY, Action, Actor
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import Failure, PackageTotals
 from rightful.package.receipt import PreviousReceipt
@@ -323,3 +325,52 @@ class StoreCheck(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     detail: str
     hint: str = ""
+
+
+class EventKind(enum.StrEnum):
+    """What became of an operation, as webhooks are told."""
+
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WAITING = "waiting"
+    """It began to wait for its storage location."""
+    RESUMED = "resumed"
+    EXTENDED = "extended"
+    """The time to answer the request."""
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+EVENTS: Mapping[Action, EventKind] = {
+    Action.SUBMIT: EventKind.SUBMITTED,
+    Action.APPROVE: EventKind.APPROVED,
+    Action.REJECT: EventKind.REJECTED,
+    Action.RESUME: EventKind.RESUMED,
+    Action.EXTEND: EventKind.EXTENDED,
+    Action.COMPLETE: EventKind.COMPLETED,
+    Action.FAIL: EventKind.FAILED,
+    Action.CANCEL: EventKind.CANCELLED,
+}
+"""What is recorded of an operation and told too; a failure with its code."""
+
+Announcing: TypeAlias = Mapping[TenantId, tuple[tuple[str, frozenset[EventKind]], ...]]
+"""The endpoints of each tenant that has any, and what each is told."""
+
+
+class OutgoingEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that one endpoint is to be told."""
+
+    seq: int
+    event_id: str
+    endpoint: str
+    tenant_id: TenantId
+    operation_id: OperationId
+    kind: EventKind
+    code: str
+    """Why it failed, or what it waits for; empty for the other kinds."""
+    happened_us: int
+    """Microseconds since 1970."""
+    attempts: int
+    """How often it was posted and not taken."""

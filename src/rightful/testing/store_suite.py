@@ -4,9 +4,10 @@ from rightful.testing.store_auditing import AuditingSuite
 from rightful.testing.store_claiming import ClaimingSuite
 from rightful.testing.store_deadlines import DeadlineSuite
 from rightful.testing.store_delivering import DeliveringSuite
+from rightful.testing.store_events import EventSuite
 from rightful.testing.store_fingerprints import FingerprintSuite
 from rightful.testing.store_submitting import SubmittingSuite
 
 
-class StoreSuite(SubmittingSuite, ClaimingSuite, DeliveringSuite, DeadlineSuite, FingerprintSuite, AuditingSuite):
+class StoreSuite(SubmittingSuite, ClaimingSuite, DeliveringSuite, DeadlineSuite, EventSuite, FingerprintSuite, AuditingSuite):
     """Subclasses provide fixtures `clock` (a ManualClock at START) and `store` (empty, with that clock)."""

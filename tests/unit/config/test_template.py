@@ -39,9 +39,15 @@ def taken_in(folder: Path) -> str:
     return text.replace("TENANT-ID", TENANT)
 
 
-def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
+def write_keys(folder: Path) -> None:
+    """Write the keys that the file and its examples name."""
     for name in ("seal.key", "audit.key", "receipt.key"):
-        (tmp_path / name).write_text("ab" * 32 + "\n")
+        (folder / name).write_text("ab" * 32 + "\n")
+    (folder / "webhook.key").write_text(f"whsec_{'YWJj' * 10}\n")
+
+
+def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
+    write_keys(tmp_path)
     path = tmp_path / "rightful.yaml"
     path.write_text(taken_in(tmp_path), encoding="utf-8")
     config = load(path, {"PASSWORD": "x"})
@@ -72,8 +78,7 @@ def test_examples_in_comments_are_valid(tmp_path: Path) -> None:
 
 
 def test_what_stands_in_a_comment_of_a_section_is_its_default(tmp_path: Path) -> None:
-    for name in ("seal.key", "audit.key", "receipt.key"):
-        (tmp_path / name).write_text("ab" * 32 + "\n")
+    write_keys(tmp_path)
     path = tmp_path / "rightful.yaml"
     path.write_text(taken_in(tmp_path), encoding="utf-8")
     config = load(path, {"PASSWORD": "x"})
@@ -83,8 +88,7 @@ def test_what_stands_in_a_comment_of_a_section_is_its_default(tmp_path: Path) ->
 
 
 def test_redaction_of_a_mailbox_is_refused_unless_its_messages_are_withheld(tmp_path: Path) -> None:
-    for name in ("seal.key", "audit.key", "receipt.key"):
-        (tmp_path / name).write_text("ab" * 32 + "\n")
+    write_keys(tmp_path)
     path = tmp_path / "rightful.yaml"
     text = re.sub(r"^( *)format: mbox$", r"\g<0>\n\1redact: {from: others}", taken_in(tmp_path), flags=re.MULTILINE)
     path.write_text(text, encoding="utf-8")

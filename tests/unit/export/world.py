@@ -22,12 +22,14 @@ from rightful.config.model import (
     SourceConfig,
     StorageSettings,
     TenantConfig,
+    WebhookSettings,
 )
 from rightful.connectors.interface import Connector
 from rightful.export import audit_trail, layout
 from rightful.export.interface import SubmitRequest
 from rightful.export.runtime import TenantRuntime
 from rightful.export.service import Service
+from rightful.export.webhooks import announcing
 from rightful.export.work import Work
 from rightful.identity.model import Caller, CallerKind
 from rightful.ids import OperationId, TenantId
@@ -93,6 +95,7 @@ class World:
         on_unreadable_item: str = "record",
         queued: int = 100,
         deadlines: DeadlineSettings | None = None,
+        webhooks: tuple[WebhookSettings, ...] = (),
         redact: Mapping[str, Mapping[str, Redaction]] | None = None,
         third_parties: Mapping[str, tuple[str, ...]] | None = None,
         labels: Mapping[str, Label] | None = None,
@@ -111,6 +114,7 @@ class World:
             limits=LimitSettings(queued=queued),
             export=export or ExportSettings(retry_s=1.0),
             deadlines=deadlines or DeadlineSettings(),
+            webhooks=webhooks,
             storage=storage or StorageSettings(accounts=accounts),
             directory=DirectoryConfig(connector="memory", settings=NoSettings()),
             sources=tuple(
@@ -150,6 +154,7 @@ class World:
             trail=self.trail,
             clock=self.clock,
         )
+        self.store.announce(announcing(self.config.tenants))
         self.store.release_all()
         self.service.start()
         _running.append(self)

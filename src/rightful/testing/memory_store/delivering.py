@@ -14,6 +14,7 @@ from rightful.store.values import (
     ClaimedRead,
     Completion,
     Entry,
+    EventKind,
     FingerprintUse,
     NewRead,
 )
@@ -159,7 +160,9 @@ class Delivering(Submitting):
     def _wait_for(self, row: OperationRow, waiting_for: Failure | None) -> None:
         if waiting_for is not None and row.status is OperationStatus.RUNNING:
             row.waiting_for = waiting_for
-            row.waiting_since = self._now() if row.waiting_since is None else row.waiting_since
+            if row.waiting_since is None:
+                row.waiting_since = self._now()
+                self._announce(EventKind.WAITING, row, waiting_for.code)
 
     def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
         """Give an operation back that could not be finished now."""

@@ -1,6 +1,5 @@
 """What every part of the store in memory rests on: the rows, the audit trail, and operations as callers see them."""
 
-import threading
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -9,24 +8,23 @@ import msgspec
 from rightful.audit import record as records
 from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.record import FIRST_HASH, NOBODY, Action, Actor, AuditRecord, Target
-from rightful.clock import Clock, from_microseconds, to_microseconds
+from rightful.clock import Clock, from_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
 from rightful.operation.model import Approval, ApprovalState, DataPolicyOperation, OperationStatus, Written
-from rightful.store.values import ChainEntry, Entry, EntryState, ListQuery, SourceOutcome
+from rightful.store.values import EVENTS, ChainEntry, Entry, EntryState, EventKind, ListQuery, SourceOutcome
 from rightful.testing import memory_listing
+from rightful.testing.memory_store.announcing import Outgoing
 from rightful.testing.memory_store.rows import OperationRow, ReadRow, key_of
 
 _LIES_THERE = frozenset({EntryState.STAGED, EntryState.DONE, EntryState.SUPERSEDED})
 
 
-class Looking:
+class Looking(Outgoing):
     """Holds the rows; finds operations and tells how far they are."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._guard = threading.RLock()
-        """Held for the length of each transaction."""
+        super().__init__(clock)
         self._operations: dict[OperationId, OperationRow] = {}
         self._open: dict[OperationId, OperationRow] = {}
         """Those that have not ended, in the order of their numbers."""
@@ -34,9 +32,6 @@ class Looking:
         self._chains: dict[TenantId, list[ChainEntry]] = {}
         self._checkpoints: dict[TenantId, ChainCheckpoint] = {}
         self._last_seq = 0
-
-    def _now(self) -> int:
-        return to_microseconds(self._clock.now())
 
     def _of(self, tenant_id: TenantId, operation_id: OperationId) -> OperationRow | None:
         """Return an operation of a tenant; an intent is none."""
@@ -201,6 +196,8 @@ class Looking:
             subject_id=row.intent.subject_id,
         )
         self._append([made])
+        if (kind := EVENTS.get(action)) is not None:
+            self._announce(kind, row, outcome if kind is EventKind.FAILED else "")
 
     def _append(self, found: Sequence[AuditRecord]) -> None:
         """Append records, all or none."""

@@ -1,0 +1,181 @@
+"""Tells the tenants' webhooks what becomes of operations: from the store, in which it is put down with the change itself.
+
+Each endpoint has a thread, so that one that hangs holds up no other. What is not taken is tried again, less and less often, for three days;
+a receiver may get an event twice, and knows it by its id. Addresses are those of the configuration: no redirect is followed.
+"""
+
+import hashlib
+import ssl
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import structlog
+
+from rightful import __version__, signing_secret
+from rightful.clock import Clock
+from rightful.config.model import Config, TenantConfig, WebhookSettings
+from rightful.errors import ExportError, StorageError
+from rightful.export import webhook_message
+from rightful.faults import describe
+from rightful.ids import TenantId
+from rightful.meters import Meters
+from rightful.pinned import PinnedHost
+from rightful.store.interface import Store
+from rightful.store.values import Announcing, EventKind, OutgoingEvent
+
+_log = structlog.get_logger(__name__)
+
+WAITS_S = (5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""Before each further try: some three days in all, as Standard Webhooks proposes."""
+_PATIENCE_S = 15.0
+_LOOK_S = 1.0
+_BATCH = 50
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+def key_of(webhook: WebhookSettings) -> str:
+    """Return what an endpoint is called in the store: nothing of its address, which may hold a secret."""
+    return hashlib.sha256(webhook.url.encode()).hexdigest()[:16]
+
+
+def announcing(tenants: tuple[TenantConfig, ...]) -> Announcing:
+    """Return who is told what, for the store."""
+    return {tenant.id: tuple((key_of(each), _kinds(each)) for each in tenant.webhooks) for tenant in tenants if tenant.webhooks}
+
+
+def _kinds(webhook: WebhookSettings) -> frozenset[EventKind]:
+    return frozenset(map(EventKind, webhook.events)) or frozenset(EventKind)
+
+
+def open_host(webhook: WebhookSettings, tls: ssl.SSLContext | None = None) -> tuple[PinnedHost, str]:
+    """Return the host of a webhook, and what is asked of it. The operator has named it: it may be in a private network."""
+    parts = urlsplit(webhook.url)
+    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    host = PinnedHost(parts.scheme, parts.hostname or "", port, may_be_private=True, tls=tls, answer_timeout_s=_PATIENCE_S, kept=1)
+    return host, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Endpoint:
+    key: str
+    tenant_id: TenantId
+    host: PinnedHost
+    target: str
+    secret: bytes
+
+
+class Webhooks:
+    """Posts events, once started."""
+
+    def __init__(self, config: Config, store: Store, clock: Clock, meters: Meters | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._meters = meters or Meters()
+        self._base_url = config.server.base_url
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._endpoints = [_endpoint(tenant.id, webhook) for tenant in config.tenants for webhook in tenant.webhooks]
+
+    def start(self) -> None:
+        """Forget what is for endpoints that there are no more, and begin."""
+        self._store.keep_events(frozenset(each.key for each in self._endpoints))
+        self._threads = [
+            threading.Thread(target=self._run, args=(each,), name=f"webhook-{number}", daemon=True)
+            for number, each in enumerate(self._endpoints)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End; what is being posted is cut off, and posted again after the next start."""
+        self._stopping.set()
+        for each in self._endpoints:
+            each.host.close()
+        for thread in self._threads:
+            thread.join()
+
+    def deliver(self, endpoint: str) -> int:
+        """Post what is due to an endpoint; return how much of it was taken. The first that is not taken ends it."""
+        found = next(each for each in self._endpoints if each.key == endpoint)
+        taken = 0
+        for event in self._store.outgoing(found.tenant_id, endpoint, limit=_BATCH):
+            if self._stopping.is_set() or not self._post(found, event):
+                break
+            taken += 1
+        return taken
+
+    def _run(self, endpoint: _Endpoint) -> None:
+        while not self._stopping.is_set():
+            taken = 0
+            try:
+                taken = self.deliver(endpoint.key)
+            except Exception as error:  # noqa: BLE001 - a full disk under the store must not end the thread
+                _log.error("events could not be posted", endpoint=endpoint.host.origin, error=describe(error))
+            if taken < _BATCH:
+                self._stopping.wait(_LOOK_S)
+
+    def _post(self, endpoint: _Endpoint, event: OutgoingEvent) -> bool:
+        content = webhook_message.body(event, self._source(event.tenant_id))
+        at_s = int(self._clock.now().timestamp())
+        headers = (
+            ("Content-Type", webhook_message.CONTENT_TYPE),
+            ("User-Agent", f"Rightful/{__version__}"),
+            *webhook_message.signed(event.event_id, content, secret=endpoint.secret, at_s=at_s),
+        )
+        status = 0
+        try:
+            answer = endpoint.host.exchange("POST", endpoint.target, headers, (content,), len(content), within_s=_PATIENCE_S)
+            status, reason = answer.status, f"it answered {answer.status}"
+        except StorageError as error:
+            if self._stopping.is_set():
+                return False  # cut off by the stop: no try
+            reason = error.message
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            self._store.forget_event(event)
+            self._meters.posted("delivered")
+            return True
+        self._put_off(endpoint, event, reason, is_gone=status == HTTPStatus.GONE)
+        return False
+
+    def _put_off(self, endpoint: _Endpoint, event: OutgoingEvent, reason: str, *, is_gone: bool) -> None:
+        if is_gone or event.attempts >= len(WAITS_S):
+            self._store.forget_event(event)
+            self._meters.posted("dropped")
+            _log.error(
+                "an event is given up",
+                endpoint=endpoint.host.origin,
+                reason=reason,
+                kind=event.kind.value,
+                operation_id=event.operation_id,
+                tries=event.attempts + 1,
+            )
+            return
+        wait_s = WAITS_S[event.attempts]
+        self._store.put_off_event(event, at=self._clock.now() + timedelta(seconds=wait_s))
+        self._meters.posted("retried")
+        _log.warning("an event is posted again later", endpoint=endpoint.host.origin, reason=reason, wait_s=wait_s)
+
+    def _source(self, tenant_id: TenantId) -> str:
+        return f"{self._base_url}/v1.0/dataPolicyOperations" if self._base_url else f"urn:rightful:tenant:{tenant_id}"
+
+
+def _endpoint(tenant_id: TenantId, webhook: WebhookSettings) -> _Endpoint:
+    host, target = open_host(webhook)
+    return _Endpoint(key=key_of(webhook), tenant_id=tenant_id, host=host, target=target, secret=signing_secret.parse(webhook.secret))
+
+
+def reach(webhook: WebhookSettings) -> str:
+    """Ask whether a webhook's host answers, without an event; return what it says. Raises `StorageError` where it does not."""
+    host, target = open_host(webhook)
+    try:
+        answer = host.exchange("HEAD", target, within_s=_PATIENCE_S)
+    finally:
+        host.close()
+    if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
+        raise ExportError(
+            f"{host.origin} answers with a redirect ({answer.status})", code="CheckFailed", hint="name the address that it leads to"
+        )
+    return f"{host.origin} answers"

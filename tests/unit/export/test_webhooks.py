@@ -1,0 +1,230 @@
+"""Webhooks are told what becomes of operations, by real receivers that take it, refuse it, hang and redirect."""
+
+import base64
+import hashlib
+import hmac
+import http.server
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.export.world import TENANT, World
+
+from rightful.config.model import WebhookSettings
+from rightful.export.webhooks import WAITS_S, Webhooks, key_of
+from rightful.meters import Meters
+from rightful.testing.memory_connector import MemoryConnector
+
+SECRET = b"canary secret of 32 bytes, sure."
+PEOPLE = {"ann": {"id": ("ann",), "upn": ("ann@contoso.example",)}}
+
+
+class Receiver:
+    """Takes what is posted, and answers as the test says."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, Mapping[str, str], bytes]] = []
+        self.status = 204
+        self.headers: dict[str, str] = {}
+        self.hangs = threading.Event()
+        self.released = threading.Event()
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                outer.taken.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                if outer.hangs.is_set():
+                    outer.released.wait(60)
+                    self.close_connection = True
+                    return
+                self.send_response(outer.status)
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook?key=canary"
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    one = Receiver()
+    yield one
+    one.close()
+
+
+class Counting(Meters):
+    def __init__(self) -> None:
+        self.outcomes: list[str] = []
+
+    def posted(self, outcome: str) -> None:
+        self.outcomes.append(outcome)
+
+
+_opened: list[Webhooks] = []
+
+
+class Setting:
+    """A world with one webhook, and what posts to it, step by step."""
+
+    def __init__(self, folder: Path, receiver: Receiver, *events: Any) -> None:
+        self.webhook = WebhookSettings(url=receiver.url, secret=f"whsec_{base64.b64encode(SECRET).decode()}", events=events)
+        connector = MemoryConnector("shop", match={"id": "id"})
+        self.world = World(folder, PEOPLE, {"shop": connector}, webhooks=(self.webhook,))
+        self.meters = Counting()
+        self.webhooks = Webhooks(self.world.config, self.world.store, self.world.clock, self.meters)
+        _opened.append(self.webhooks)
+
+    def deliver(self) -> int:
+        return self.webhooks.deliver(key_of(self.webhook))
+
+
+@pytest.fixture(autouse=True)
+def all_stopped() -> Iterator[None]:
+    yield
+    while _opened:
+        _opened.pop().stop()
+
+
+@pytest.fixture
+def setting(tmp_path: Path, receiver: Receiver) -> Setting:
+    return Setting(tmp_path, receiver)
+
+
+def verify(headers: Mapping[str, str], body: bytes) -> None:
+    """Check as docs/howto/be-told-of-changes.md shows receivers how to."""
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(SECRET, signed, hashlib.sha256).digest()).decode()
+    assert any(hmac.compare_digest(f"v1,{expected}", each) for each in headers["webhook-signature"].split())
+
+
+def test_operation_from_submit_to_end_is_told_signed_and_without_anything_personal(setting: Setting, receiver: Receiver) -> None:
+    operation = setting.world.submit("ann")
+    setting.world.run()
+    assert setting.deliver() == 2
+    assert setting.deliver() == 0
+    assert setting.meters.outcomes == ["delivered"] * 2
+    documents = []
+    for path, headers, body in receiver.taken:
+        verify(headers, body)
+        assert path == "/hook?key=canary"
+        assert headers["content-type"] == "application/cloudevents+json; charset=utf-8"
+        document = json.loads(body)
+        assert document["id"] == headers["webhook-id"]
+        assert b"ann" not in body.replace(b"tenant", b"")
+        documents.append(document)
+    assert [document["type"] for document in documents] == ["dev.rightful.operation.submitted", "dev.rightful.operation.completed"]
+    assert documents[1] == {
+        "specversion": "1.0",
+        "id": documents[1]["id"],
+        "source": f"urn:rightful:tenant:{TENANT}",
+        "type": "dev.rightful.operation.completed",
+        "subject": operation.operation_id,
+        "time": documents[1]["time"],
+        "datacontenttype": "application/json",
+        "data": {"operationId": operation.operation_id, "tenantId": TENANT, "status": "complete"},
+    }
+    assert datetime.fromisoformat(documents[0]["time"]).tzinfo == UTC
+
+
+def test_only_what_is_asked_for_is_told(tmp_path: Path, receiver: Receiver) -> None:
+    setting = Setting(tmp_path, receiver, "cancelled")
+    operation = setting.world.submit("ann")
+    setting.world.service.cancel(TENANT, operation.operation_id)
+    assert setting.deliver() == 1
+    assert json.loads(receiver.taken[0][2])["data"]["status"] == "failed"
+
+
+def test_what_is_refused_is_posted_again_later_the_same_and_given_up_in_the_end(setting: Setting, receiver: Receiver) -> None:
+    setting.world.submit("ann")
+    receiver.status = 500
+    for wait_s in WAITS_S:
+        assert setting.deliver() == 0
+        assert setting.deliver() == 0  # not before its time
+        setting.world.clock.advance(wait_s)
+    assert len(receiver.taken) == len(WAITS_S)
+    assert setting.deliver() == 0
+    setting.world.clock.advance(10 * 86_400)
+    assert setting.deliver() == 0
+    assert setting.meters.outcomes == ["retried"] * len(WAITS_S) + ["dropped"]
+    assert len({body for _, _, body in receiver.taken}) == 1
+    assert len({headers["webhook-id"] for _, headers, _ in receiver.taken}) == 1
+    assert len({headers["webhook-timestamp"] for _, headers, _ in receiver.taken}) == len(receiver.taken)
+    for _, headers, body in receiver.taken:
+        verify(headers, body)
+
+
+def test_what_comes_back_after_a_while_gets_everything(setting: Setting, receiver: Receiver) -> None:
+    setting.world.submit("ann")
+    receiver.status = 503
+    assert setting.deliver() == 0
+    setting.world.run()
+    receiver.status = 200
+    setting.world.clock.advance(WAITS_S[0])
+    assert setting.deliver() == 2
+
+
+def test_redirect_is_not_followed(setting: Setting, receiver: Receiver) -> None:
+    other = Receiver()
+    try:
+        receiver.status, receiver.headers = 307, {"Location": other.url}
+        setting.world.submit("ann")
+        assert setting.deliver() == 0
+        assert other.taken == []
+        assert setting.meters.outcomes == ["retried"]
+    finally:
+        other.close()
+
+
+def test_receiver_that_is_gone_for_good_is_not_asked_again(setting: Setting, receiver: Receiver) -> None:
+    setting.world.submit("ann")
+    receiver.status = 410
+    assert setting.deliver() == 0
+    setting.world.clock.advance(86_400)
+    assert setting.deliver() == 0
+    assert (len(receiver.taken), setting.meters.outcomes) == (1, ["dropped"])
+
+
+def test_what_was_not_taken_is_posted_after_a_kill(setting: Setting, receiver: Receiver) -> None:
+    setting.world.submit("ann")
+    setting.world.stop()
+    setting.world.start()
+    webhooks = Webhooks(setting.world.config, setting.world.store, setting.world.clock)
+    _opened.append(webhooks)
+    assert webhooks.deliver(key_of(setting.webhook)) == 1
+    assert len(receiver.taken) == 1
+
+
+def test_receiver_that_hangs_holds_up_no_stop_and_loses_nothing(setting: Setting, receiver: Receiver) -> None:
+    receiver.hangs.set()
+    setting.world.submit("ann")
+    setting.webhooks.start()
+    for _ in range(500):
+        if receiver.taken:
+            break
+        threading.Event().wait(0.01)
+    assert receiver.taken
+    stopping = threading.Thread(target=setting.webhooks.stop)
+    stopping.start()
+    stopping.join(2.0)
+    assert not stopping.is_alive()
+    (left,) = setting.world.store.outgoing(TENANT, key_of(setting.webhook), limit=9)
+    assert left.attempts == 0
