@@ -25,7 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 csv.field_size_limit(1 << 30)
+
+POSTGRES_TABLES = ("operation", "repeat_key", "read", "entry", "audit", "audit_checkpoint", "open_operations")
 
 _TAGS = "tagmanifest-sha256.txt"
 _MANIFEST = "manifest-sha256.txt"
@@ -396,6 +400,35 @@ def look_into_sqlite(path: Path) -> Held:
         )
     finally:
         connection.close()
+
+
+def look_into_postgres(url: str) -> Held:
+    """Read a store's tables, that nobody works on, as an account that sees all of them."""
+    with psycopg.connect(url, autocommit=True, options="-c search_path=rightful") as connection:
+        raw = b"".join(
+            value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+            for table in POSTGRES_TABLES
+            for row in connection.execute(f"SELECT * FROM {table}".encode())
+            for value in row
+        )
+        statuses = {"not_started": "open", "running": "open", "intent": "intent"}
+        names = ("id", "status", "owner", "has_location", "failure")
+        found = connection.execute("SELECT id, status, owner, sealed_location IS NOT NULL, failure FROM operation").fetchall()
+        operations = [dict(zip(names, row, strict=True)) for row in found]
+        ((leased, waiting, entries),) = connection.execute(
+            "SELECT (SELECT count(*) FROM read WHERE state = 'leased'), (SELECT count(*) FROM read r JOIN operation o ON o.id = r.operation_id "
+            "WHERE o.status IN ('complete', 'failed') AND r.state IN ('pending', 'leased')), "
+            "(SELECT count(*) FROM entry e JOIN operation o ON o.id = e.operation_id WHERE o.status = 'complete')"
+        ).fetchall()
+        audit = connection.execute("SELECT tenant_id, seq, record, hash FROM audit ORDER BY tenant_id, seq").fetchall()
+    return Held(
+        operations=[{**row, "status": statuses.get(row["status"], row["status"])} for row in operations],
+        leased=leased,
+        open_reads_of_ended=waiting,
+        entries_of_complete=entries,
+        audit=[(tenant_id, seq, record, bytes(hash_)) for tenant_id, seq, record, hash_ in audit],
+        raw=raw,
+    )
 
 
 def _count(connection: sqlite3.Connection, statement: str) -> int:

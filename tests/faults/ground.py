@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+import psycopg
 from tests.faults import checker
 from tests.faults.checker import Accepted, Asked, Evidence, Held, Person, Poll
+from tests.servers.postgres import PostgresServer
 
 from rightful.config.model import (
     AccountSettings,
@@ -42,6 +44,7 @@ from rightful.storage.interface import Storage
 from rightful.storage.location import StoragePolicy
 from rightful.storage.sas import parse_sas_url
 from rightful.store.interface import Store
+from rightful.store.postgres import PostgresStore
 from rightful.store.sqlite import SqliteStore
 from rightful.subject.model import SubjectKind
 from rightful.testing.clock import ManualClock
@@ -123,7 +126,50 @@ def _open_sqlite(folder: Path, clock: ManualClock) -> Store:
     return store
 
 
+class EmptiedDatabase:
+    """One database of a PostgreSQL server, emptied for each ground: making one for each would take longer than all that is done in it."""
+
+    server: PostgresServer | None = None
+    url = ""
+
+    def use(self, server: PostgresServer) -> None:
+        """Make the database, once."""
+        if self.server is not server:
+            self.server, self.url = server, server.own_database()
+            PostgresStore(self.url, ManualClock()).close()
+
+    @property
+    def everybodys(self) -> str:
+        """The address for an account that sees the rows of all tenants."""
+        assert self.server is not None
+        return self.server.url(self.url.rpartition("/")[2])
+
+    def empty(self) -> None:
+        """Empty it: the tables of the audit trail refuse that, where their triggers are not switched off."""
+        tables = ", ".join(f"rightful.{name}" for name in checker.POSTGRES_TABLES)
+        with psycopg.connect(self.everybodys, autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE".encode())
+
+
+POSTGRES = EmptiedDatabase()
+
+
+def _open_postgres(folder: Path, clock: ManualClock) -> Store:
+    is_used = folder / "postgres"
+    if not is_used.exists():
+        POSTGRES.empty()
+        is_used.touch()
+    return PostgresStore(POSTGRES.url, clock)
+
+
+def _crash_postgres(_folder: Path, store: Store) -> None:
+    """The server undoes what a lost connection had begun."""
+    store.close()
+
+
 STORES = {
+    "postgres": StoreKind(_open_postgres, _crash_postgres, lambda _folder: checker.look_into_postgres(POSTGRES.everybodys)),
     "sqlite": StoreKind(_open_sqlite, _crash_sqlite, lambda folder: checker.look_into_sqlite(folder / "store.db")),
 }
 """Every store that is to stand these tests."""
