@@ -69,6 +69,8 @@ STORE_LOOKS = (
     "close",
 )
 """Those that commit nothing."""
+STORE_TELLING = ("announce", "outgoing", "forget_event", "put_off_event", "keep_events")
+"""Those that webhooks are told by; they have no failpoints yet."""
 STORAGE_STEPS = ("put", "sync", "put_piece", "join", "put_append", "append", "delete", "remove")
 """Methods of a storage, and of its abilities, that change what lies there."""
 STORAGE_LOOKS = ("properties", "read", "list", "within", "on", "close")
