@@ -36,14 +36,14 @@ _BATCH = 50
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
-def key_of(webhook: WebhookSettings) -> str:
-    """Return what an endpoint is called in the store: nothing of its address, which may hold a secret."""
-    return hashlib.sha256(webhook.url.encode()).hexdigest()[:16]
+def key_of(tenant_id: TenantId, webhook: WebhookSettings) -> str:
+    """Return what a tenant's endpoint is called in the store: nothing of its address, which may hold a secret; tenants may share it."""
+    return hashlib.sha256(f"{tenant_id} {webhook.url}".encode()).hexdigest()[:16]
 
 
 def announcing(tenants: tuple[TenantConfig, ...]) -> Announcing:
     """Return who is told what, for the store."""
-    return {tenant.id: tuple((key_of(each), _kinds(each)) for each in tenant.webhooks) for tenant in tenants if tenant.webhooks}
+    return {tenant.id: tuple((key_of(tenant.id, each), _kinds(each)) for each in tenant.webhooks) for tenant in tenants if tenant.webhooks}
 
 
 def _kinds(webhook: WebhookSettings) -> frozenset[EventKind]:
@@ -99,10 +99,12 @@ class Webhooks:
 
     def deliver(self, endpoint: str) -> int:
         """Post what is due to an endpoint; return how much of it was taken. The first that is not taken ends it."""
-        found = next(each for each in self._endpoints if each.key == endpoint)
+        return self._deliver(next(each for each in self._endpoints if each.key == endpoint))
+
+    def _deliver(self, endpoint: _Endpoint) -> int:
         taken = 0
-        for event in self._store.outgoing(found.tenant_id, endpoint, limit=_BATCH):
-            if self._stopping.is_set() or not self._post(found, event):
+        for event in self._store.outgoing(endpoint.tenant_id, endpoint.key, limit=_BATCH):
+            if self._stopping.is_set() or not self._post(endpoint, event):
                 break
             taken += 1
         return taken
@@ -111,7 +113,7 @@ class Webhooks:
         while not self._stopping.is_set():
             taken = 0
             try:
-                taken = self.deliver(endpoint.key)
+                taken = self._deliver(endpoint)
             except Exception as error:  # noqa: BLE001 - a full disk under the store must not end the thread
                 _log.error("events could not be posted", endpoint=endpoint.host.origin, error=describe(error))
             if taken < _BATCH:
@@ -164,7 +166,9 @@ class Webhooks:
 
 def _endpoint(tenant_id: TenantId, webhook: WebhookSettings) -> _Endpoint:
     host, target = open_host(webhook)
-    return _Endpoint(key=key_of(webhook), tenant_id=tenant_id, host=host, target=target, secret=signing_secret.parse(webhook.secret))
+    return _Endpoint(
+        key=key_of(tenant_id, webhook), tenant_id=tenant_id, host=host, target=target, secret=signing_secret.parse(webhook.secret)
+    )
 
 
 def reach(webhook: WebhookSettings) -> str:

@@ -20,7 +20,7 @@ class Outgoing(Records):
 
     def outgoing(self, tenant_id: TenantId, endpoint: str, *, limit: int) -> tuple[OutgoingEvent, ...]:
         """Return what is due to an endpoint, the oldest first."""
-        parameters = {"endpoint": endpoint, "now": self._now(), "most": limit}
+        parameters = {"tenant_id": tenant_id, "endpoint": endpoint, "now": self._now(), "most": limit}
         return self._file.read(
             lambda connection: tuple(map(rows.outgoing_event, connection.rows(self._sql["outgoing_events"], parameters))), tenant_id
         )

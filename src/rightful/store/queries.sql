@@ -424,7 +424,8 @@ INSERT INTO outgoing_event (event_id, endpoint, tenant_id, operation_id, kind, c
 VALUES (:event_id, :endpoint, :tenant_id, :operation_id, :kind, :code, :happened_at);
 
 -- name: outgoing_events
-SELECT * FROM outgoing_event WHERE endpoint = :endpoint AND not_before <= :now ORDER BY not_before, seq LIMIT :most;
+SELECT * FROM outgoing_event WHERE endpoint = :endpoint AND tenant_id = :tenant_id AND not_before <= :now
+ORDER BY not_before, seq LIMIT :most;
 
 -- name: forget_event
 DELETE FROM outgoing_event WHERE seq = :seq;

@@ -52,6 +52,15 @@ class EventSuite:
         assert due(store, "two")[0].event_id == found[4].event_id
         assert len({event.event_id for event in found}) == len(found)
 
+    def test_endpoint_of_the_same_name_is_told_nothing_of_another_tenant(self, store: Store) -> None:
+        store.announce({TENANT: (("one", ALL),), OTHER_TENANT: (("one", ALL),)})
+        own, theirs = accept(store, 1, "a"), accept(store, 9, "a", tenant_id=OTHER_TENANT)
+        found = {tenant_id: store.outgoing(tenant_id, "one", limit=100) for tenant_id in (TENANT, OTHER_TENANT)}
+        assert {tenant_id: [(event.tenant_id, event.operation_id) for event in events] for tenant_id, events in found.items()} == {
+            TENANT: [(TENANT, own)],
+            OTHER_TENANT: [(OTHER_TENANT, theirs)],
+        }
+
     def test_wait_is_told_when_it_begins_and_not_again(self, store: Store, clock: ManualClock) -> None:
         store.announce({TENANT: (("one", frozenset({EventKind.WAITING})),)})
         accept(store, 1, "a")

@@ -11,13 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.export.world import TENANT, World
 
 from rightful.config.model import WebhookSettings
-from rightful.export.webhooks import WAITS_S, Webhooks, key_of
+from rightful.export.webhooks import WAITS_S, Webhooks, announcing, key_of
 from rightful.meters import Meters
 from rightful.testing.memory_connector import MemoryConnector
+from rightful.testing.store_cases import OTHER_TENANT, accept
 
 SECRET = b"canary secret of 32 bytes, sure."
 PEOPLE = {"ann": {"id": ("ann",), "upn": ("ann@contoso.example",)}}
@@ -94,7 +96,7 @@ class Setting:
         _opened.append(self.webhooks)
 
     def deliver(self) -> int:
-        return self.webhooks.deliver(key_of(self.webhook))
+        return self.webhooks.deliver(key_of(TENANT, self.webhook))
 
 
 @pytest.fixture(autouse=True)
@@ -109,10 +111,10 @@ def setting(tmp_path: Path, receiver: Receiver) -> Setting:
     return Setting(tmp_path, receiver)
 
 
-def verify(headers: Mapping[str, str], body: bytes) -> None:
+def verify(headers: Mapping[str, str], body: bytes, secret: bytes = SECRET) -> None:
     """Check as docs/howto/be-told-of-changes.md shows receivers how to."""
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    expected = base64.b64encode(hmac.new(SECRET, signed, hashlib.sha256).digest()).decode()
+    expected = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
     assert any(hmac.compare_digest(f"v1,{expected}", each) for each in headers["webhook-signature"].split())
 
 
@@ -209,8 +211,32 @@ def test_what_was_not_taken_is_posted_after_a_kill(setting: Setting, receiver: R
     setting.world.start()
     webhooks = Webhooks(setting.world.config, setting.world.store, setting.world.clock)
     _opened.append(webhooks)
-    assert webhooks.deliver(key_of(setting.webhook)) == 1
+    assert webhooks.deliver(key_of(TENANT, setting.webhook)) == 1
     assert len(receiver.taken) == 1
+
+
+def test_tenants_with_the_same_address_are_each_told_their_own_with_their_own_signature(setting: Setting, receiver: Receiver) -> None:
+    secrets = {TENANT: SECRET, OTHER_TENANT: b"another canary of 32 bytes, sure"}
+    (tenant,), store = setting.world.config.tenants, setting.world.store
+    theirs = msgspec.structs.replace(setting.webhook, secret=f"whsec_{base64.b64encode(secrets[OTHER_TENANT]).decode()}")
+    config = msgspec.structs.replace(
+        setting.world.config, tenants=(tenant, msgspec.structs.replace(tenant, id=OTHER_TENANT, webhooks=(theirs,)))
+    )
+    store.announce(announcing(config.tenants))
+    setting.world.submit("ann")
+    accept(store, 1, "shop", tenant_id=OTHER_TENANT)
+    webhooks = Webhooks(config, store, setting.world.clock)
+    _opened.append(webhooks)
+    webhooks.start()
+    for _ in range(500):
+        if len(receiver.taken) > 1:
+            break
+        threading.Event().wait(0.01)
+    webhooks.stop()
+    told = [json.loads(body)["data"]["tenantId"] for _, _, body in receiver.taken]
+    assert sorted(told) == sorted(secrets)
+    for tenant_id, (_, headers, body) in zip(told, receiver.taken, strict=True):
+        verify(headers, body, secrets[tenant_id])
 
 
 def test_receiver_that_hangs_holds_up_no_stop_and_loses_nothing(setting: Setting, receiver: Receiver) -> None:
@@ -226,5 +252,5 @@ def test_receiver_that_hangs_holds_up_no_stop_and_loses_nothing(setting: Setting
     stopping.start()
     stopping.join(2.0)
     assert not stopping.is_alive()
-    (left,) = setting.world.store.outgoing(TENANT, key_of(setting.webhook), limit=9)
+    (left,) = setting.world.store.outgoing(TENANT, key_of(TENANT, setting.webhook), limit=9)
     assert left.attempts == 0
