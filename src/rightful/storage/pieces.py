@@ -22,8 +22,9 @@ class PiecesBeside:
         self._storage = storage
 
     def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> Put:
-        """Put a piece as an entry of its own."""
-        return self._storage.put(f"{path}{PIECES}/{name}", chunks, size_bytes=sum(len(chunk) for chunk in chunks))
+        """Put a piece as an entry of its own. Where it lies there already, an answer was lost: that says nothing of the entry it is for."""
+        self._storage.put(f"{path}{PIECES}/{name}", chunks, size_bytes=sum(len(chunk) for chunk in chunks))
+        return Put.WRITTEN
 
     def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
         """Copy the pieces into one entry; they are deleted once it is durable."""

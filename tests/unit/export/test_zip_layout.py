@@ -1,5 +1,6 @@
 """A package as one ZIP file: the same entries as in a folder, whole or not there, the same bytes whatever happened on the way."""
 
+import io
 import json
 import zipfile
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from rightful.config.model import ExportSettings, StorageSettings
 from rightful.errors import InvalidRequest, Refusal, StorageRefused
 from rightful.export.mark import Mark
 from rightful.export.runtime import TenantRuntime
-from rightful.export.zipping import ZipStorage
+from rightful.export.zipping import Begun, ZipStorage
 from rightful.ids import OperationId
 from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.package.verify import PackageState
@@ -30,6 +31,7 @@ from rightful.store.sqlite import SqliteStore
 from rightful.store.values import Completion
 from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
 from rightful.testing.clock import ManualClock
+from rightful.testing.memory_storage import MemoryStorage
 
 MAIL, MAIL2 = "ann@contoso.example", "ann2@contoso.example"
 LOST = Fault.broken(Break.ANSWER_LOST)
@@ -213,6 +215,20 @@ def test_what_is_left_of_a_content_joins_its_last_piece(tmp_path: Path, mebibyte
     assert len(lying) == pieces
     assert sum(piece.stat().st_size for piece in lying) == (mebibytes << 20) + len("film.mp4") + 30
     assert storage.take("p.zip/film.mp4").packed_bytes == mebibytes << 20
+
+
+@pytest.mark.parametrize("may_be_made", [False, True])
+def test_piece_whose_answer_was_lost_is_not_taken_for_the_file(*, may_be_made: bool) -> None:
+    location = MemoryStorage()
+    storage = ZipStorage(location, "p.zip", ManualClock())
+    if may_be_made:
+        storage.may_be_made()
+    location.lose_answer(1)
+    storage.put("p.zip/a.txt", (b"1",), size_bytes=1)
+    storage.sync()
+    assert storage.end(Begun(request_info=b"{}", members=()), [("a.txt", 1)], may_be_there=may_be_made)
+    with zipfile.ZipFile(io.BytesIO(location.entries["p.zip"])) as read:
+        assert (read.read("RequestInfo.json"), read.read("a.txt")) == (b"{}", b"1")
 
 
 def test_what_lies_at_its_path_is_never_taken_for_it(tmp_path: Path) -> None:
