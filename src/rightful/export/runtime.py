@@ -9,6 +9,7 @@ from rightful.config.model import Config, SourceConfig, TenantConfig
 from rightful.connectors import registry as connectors
 from rightful.connectors.interface import Connector, Holding, Interruptible, Scanning
 from rightful.connectors.registry import FindsBy
+from rightful.connectors.time_window import WindowSettings
 from rightful.directory import registry as directories
 from rightful.directory.closure import Limits
 from rightful.directory.interface import Directory, MayBeStale
@@ -95,7 +96,13 @@ def _giver(source: SourceConfig, folder: Path) -> GivingSource:
     by_kind = {
         kind: connector(type_.found_by(source.settings, dict.fromkeys(names_in(named), kind))) for kind, named in source.identifiers.items()
     }
-    return GivingSource(source, match, connector(source.settings), by_kind)
+    return GivingSource(source, match, connector(_of_all_times(source.settings)), by_kind)
+
+
+def _of_all_times(settings: msgspec.Struct) -> msgspec.Struct:
+    """Leave the window out: what identifies somebody stands in rows that are not delivered, too."""
+    has_one = isinstance(getattr(settings, "window", None), WindowSettings)
+    return msgspec.structs.replace(settings, window=WindowSettings()) if has_one else settings
 
 
 def build_connector(tenant: TenantConfig, source: SourceConfig, folder: Path) -> Connector:

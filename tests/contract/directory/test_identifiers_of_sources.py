@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,7 @@ import pytest
 
 from rightful.config.load import load
 from rightful.config.problem import ConfigurationProblems
+from rightful.connectors.interface import Rows
 from rightful.errors import SourceRefused
 from rightful.export.runtime import TenantRuntime, build_tenant
 from rightful.ids import SubjectId
@@ -162,6 +164,32 @@ def test_rows_that_are_nobodys_may_be_anybodys(folder: Path, tenant: TenantRunti
 
     assert ann.values("card") == ()
     assert [(each.value, each.people) for each in ann.refused if each.kind == "card"] == [("c-1", 3)]
+
+
+def test_identifiers_are_found_in_rows_of_all_times(folder: Path) -> None:
+    text = CONFIG
+    for found_by in ("identifiers: {{card: [card, old_card]}}", "identifiers: {{customer_id: no}}"):
+        text = text.replace(found_by, f"{found_by}\n        time: made\n        window: {{{{since: 2025-01-01}}}}")
+    (folder / "rightful.yaml").write_text(text.format(key="0" * 64))
+    (folder / "loyalty").mkdir()
+    cards = [("ann@mail.example", "c-0", None, datetime(2020, 1, 1)), ("ann@mail.example", "c-1", None, datetime(2026, 1, 1))]  # noqa: DTZ001 - as lakes hold them
+    frame = pl.DataFrame(cards, schema={"mail": pl.String, "card": pl.String, "old_card": pl.String, "made": pl.Datetime}, orient="row")
+    frame.write_parquet(folder / "loyalty" / "all.parquet")
+    with closing(sqlite3.connect(folder / "shop.db")) as shop:
+        shop.executescript("""
+            ALTER TABLE customers ADD COLUMN made text;
+            UPDATE customers SET made = '2026-01-01';
+            INSERT INTO customers VALUES (70, 'd-1', '2020-01-01');
+        """)
+    config = load(folder / "rightful.yaml", {})
+    with closing(build_tenant(config.tenants[0], config.folder)) as tenant:
+        [ann] = _identify(tenant, ANN)
+        customers = tenant.connectors["customers"]
+        delivered = [item for item in customers.read(customers.plan([ann])[0], [ann]) if isinstance(item, Rows)]
+
+    assert ann.values("card") == ("c-0", "c-1")
+    assert ann.values("customer_id") == ("70", "71")
+    assert [number for item in delivered for number in item.batch["no"].to_pylist()] == [71], "the window is of what is delivered"
 
 
 def test_a_column_that_holds_no_identifiers_is_refused(folder: Path, tenant: TenantRuntime) -> None:
