@@ -6,7 +6,8 @@ payload's nonce is made from the content too: what is held in memory is sealed a
 
 NOTE: a stream cannot be hashed before it is put, and may turn out to be another content half way. Its nonce is random, since two contents
 under one nonce would give both away; only where an entry of ours lies in a folder of this machine, which is then compared and not written
-again, is that one's nonce taken.
+again, is that one's nonce taken. In a bucket, which compares what it is given, an entry of ours differs then for its nonce alone: it is
+"already there", and whether its content is the same tells who reads it.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from rightful.age.header import FILE_KEY_BYTES, HEADER_BYTES, derive, seal_to
 from rightful.age.intake import Intake
 from rightful.age.keys import Recipient
 from rightful.age.payload import NONCE_BYTES, decrypt, encrypt
-from rightful.errors import EntryConflict
+from rightful.errors import EntryConflict, StorageRefused
 from rightful.package import sealed
 from rightful.storage.entry_path import split_entry_path
 from rightful.storage.interface import Properties, Put, Reading, Storage
@@ -60,9 +61,18 @@ class SealingStorage:
         if inside in sealed.IN_THE_OPEN:
             return self._inner.put(name, chunks, size_bytes=size_bytes)
         file_key, header = self._header(inside)
-        nonce = self._nonce(inside, chunks) if isinstance(chunks, Sequence) else self._nonce_there(name, header) or os.urandom(NONCE_BYTES)
+        is_remote = self._inner.properties.is_remote
+        if isinstance(chunks, Sequence):
+            nonce = self._nonce(inside, chunks)
+        else:
+            nonce = (None if is_remote else self._nonce_there(name, header)) or os.urandom(NONCE_BYTES)
         content = _gathered(header, encrypt(chunks, file_key, nonce))
-        return self._inner.put(name, content, size_bytes=sealed.sealed_bytes(size_bytes))
+        try:
+            return self._inner.put(name, content, size_bytes=sealed.sealed_bytes(size_bytes))
+        except EntryConflict:
+            if is_remote and not isinstance(chunks, Sequence) and self._is_ours(name, header):
+                return Put.ALREADY_THERE
+            raise
 
     def sync(self) -> None:
         """Make what was put durable."""
@@ -82,9 +92,15 @@ class SealingStorage:
             pass
         raise EntryConflict("what lies at the path of a sealed entry is not what was put there")
 
+    def _is_ours(self, name: str, header: bytes) -> bool:
+        try:
+            return self._nonce_there(name, header) is not None
+        except StorageRefused:  # it may not be read
+            return False
+
     def _nonce_there(self, name: str, header: bytes) -> bytes | None:
         inner = self._inner
-        if inner.properties.is_remote or not isinstance(inner, Reading):
+        if not isinstance(inner, Reading):
             return None
         try:
             with closing(_as_generator(inner.read(name))) as chunks:

@@ -12,23 +12,29 @@ from typing import Literal
 import pytest
 from tests.servers.gcs import GcsServer
 from tests.servers.s3 import S3Server
+from tests.unit.export.interrupted import KilledStore
 from tests.unit.export.scripted import FILES_HEADER, PEOPLE, ROWS_HEADER, Scripted, batch, file, yields
 from tests.unit.export.world import World
 
+from rightful.age.keys import Identity
 from rightful.clock import SystemClock
 from rightful.config.model import AccountSettings, ExportSettings, StorageSettings
 from rightful.errors import EntryConflict, Refusal, StorageRefused, StorageUnavailable
 from rightful.operation.model import OperationStatus
-from rightful.package.readers import StorageReader
+from rightful.package.readers import FolderReader, StorageReader
+from rightful.package.unseal import unseal
 from rightful.package.verify import PackageState, verify
 from rightful.storage.interface import Put, Storage
+from rightful.storage.local import LocalStorage
 from rightful.storage.object_account import AccountAccess, bucket_of
 from rightful.storage.object_storage import ObjectStorage
+from rightful.storage.sealing import SealingStorage, sealing
 from rightful.store.sqlite import SqliteStore
 from rightful.testing.storage_suite import StorageSuite
 
 SECRET = "canary-secret"
 RIGHTFUL = str(Path(sys.executable).with_name("rightful"))
+KEY = Identity(bytes(range(32)))
 PREFIX = "/exports/of us"
 BIG = 17 << 20
 """More than one put takes."""
@@ -65,6 +71,13 @@ class TestGcs(StorageSuite):
         return ObjectStorage(bucket_of(f"gs://{self.server.s3.bucket()}{PREFIX}"), AccountAccess(endpoint=self.server.url))
 
 
+class TestSealedS3(TestS3):
+    can_join = False
+
+    def storage(self) -> Storage:
+        return sealed(super().storage())
+
+
 @pytest.fixture(params=["s3", "gs"])
 def storage(request: pytest.FixtureRequest) -> ObjectStorage:
     s3: S3Server = request.getfixturevalue("s3_server")
@@ -77,6 +90,10 @@ def storage(request: pytest.FixtureRequest) -> ObjectStorage:
 def _blocks(letter: bytes, size_bytes: int = BIG) -> Iterator[bytes]:
     for start in range(0, size_bytes, 1 << 20):
         yield letter * min(1 << 20, size_bytes - start)
+
+
+def sealed(inner: Storage) -> SealingStorage:
+    return sealing(inner, prefix="", recipient=KEY.recipient, secret=bytes(32))
 
 
 def _everything(storage: ObjectStorage) -> list[str]:
@@ -155,6 +172,22 @@ def test_large_entry_of_which_the_store_refuses_a_block_is_given_up() -> None:
         with pytest.raises(StorageRefused):
             storage.put("film.bin", chunks(), size_bytes=1 << 30)
         assert taken < 1 << 28, "nobody takes them any more"
+
+
+@pytest.mark.parametrize("size", [5 << 20, BIG], ids=["one put", "blocks"])
+def test_sealed_stream_that_is_put_again_is_there_already_and_stays_as_it_was(storage: ObjectStorage, size: int) -> None:
+    inside = sealed(storage)
+    assert inside.put("film.bin", _blocks(b"a", size), size_bytes=size) is Put.WRITTEN
+    before = b"".join(storage.read(inside.name_of("film.bin")))
+    assert inside.put("film.bin", _blocks(b"a", size), size_bytes=size) is Put.ALREADY_THERE
+    assert b"".join(storage.read(inside.name_of("film.bin"))) == before
+
+
+def test_sealed_stream_does_not_take_what_another_put_there_for_its_own(storage: ObjectStorage) -> None:
+    inside = sealed(storage)
+    storage.put(inside.name_of("film.bin"), [b"theirs"], size_bytes=6)
+    with pytest.raises(EntryConflict):
+        inside.put("film.bin", _blocks(b"a"), size_bytes=BIG)
 
 
 def test_deleting_a_folder_leaves_what_only_begins_like_it(storage: ObjectStorage) -> None:
@@ -284,6 +317,47 @@ def test_zip_file_is_put_together_in_a_bucket(tmp_path: Path, s3_server: S3Serve
     packed.write_bytes(content)
     said = subprocess.run([RIGHTFUL, "verify", str(packed)], capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stdout + said.stderr
+
+
+@pytest.mark.parametrize("is_changed", [False, True], ids=["the same", "changed"])
+def test_large_file_of_a_sealed_package_in_a_bucket_survives_a_kill(tmp_path: Path, s3_server: S3Server, is_changed: bool) -> None:  # noqa: FBT001
+    account = AccountSettings(url=f"s3://{s3_server.bucket()}/exports", access=access_s3(s3_server))
+    film = [b"film" * (2 << 20)]
+    drive = Scripted(lambda _subjects, _cursor: iter((FILES_HEADER, file("film.bin", film[0]))))
+    world = World(
+        tmp_path,
+        PEOPLE,
+        {"drive": drive},
+        export=ExportSettings(retry_s=1.0),
+        storage=StorageSettings(accounts={"Local": account}),
+        store_type=KilledStore,
+    )
+    operation = world.submit("1", recipient=str(KEY.recipient))
+    assert isinstance(world.store, KilledStore)
+    world.store.left = 1
+    with pytest.raises(KeyboardInterrupt):
+        world.run()
+    world.stop()
+    if is_changed:
+        film[0] = b"moon" * (2 << 20)
+    world.start(KilledStore)
+    world.run()
+    done = world.get(operation)
+    assert (done.status, done.failure) == (OperationStatus.COMPLETE, None)
+    package, opened = LocalStorage(tmp_path / "package"), LocalStorage(tmp_path / "opened")
+    bucket = ObjectStorage(bucket_of(account.url), access_s3(s3_server))
+    for path, size in bucket.list(operation.prefix):
+        package.put(path.removeprefix(operation.prefix), bucket.read(path), size_bytes=size)
+    package.sync()
+
+    def write(path: str, chunks: Iterator[bytes], size_bytes: int) -> None:
+        opened.put(path, chunks, size_bytes=size_bytes)
+
+    assert list(unseal(FolderReader(tmp_path / "package"), [KEY], write)) == []
+    opened.sync()
+    found = verify(FolderReader(tmp_path / "opened"))
+    assert (found.state, found.findings) == (PackageState.WHOLE, ())
+    assert film[0] in [path.read_bytes() for path in (tmp_path / "opened/data").rglob("film*.bin")]
 
 
 def test_command_verifies_a_package_in_a_bucket(tmp_path: Path, s3_server: S3Server) -> None:
