@@ -28,8 +28,6 @@ _AHEAD = timedelta(minutes=5)
 _EVERY_S = 300.0
 _MOST = 1000
 """So many requests that near their last day are told of one by one."""
-_GIVEN_UP = frozenset({"cancelled", "rejected"})
-"""Somebody decided that these are not to be answered by this operation."""
 
 
 class Counts(Protocol):
@@ -128,7 +126,7 @@ class Deadlines:
             over: list[DataPolicyOperation] = []
             for operation in map(self.told, found):
                 due = operation.deadline
-                if due is None or (operation.failure is not None and operation.failure.code in _GIVEN_UP):
+                if due is None:
                     continue
                 if now > due.due_at:
                     over.append(operation)

@@ -35,6 +35,10 @@ class SourceState(enum.StrEnum):
     FAILED = "failed"
 
 
+GIVEN_UP = frozenset({"cancelled", "rejected"})
+"""The codes of what somebody decided not to be answered by this operation."""
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """Why an operation failed, or what it waits for."""
 

@@ -17,3 +17,13 @@ SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL 
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id
   AND NOT (spec_digest = '' AND source_name IN (SELECT json_array_elements_text(CAST(:gathering AS json))))
 ORDER BY operation_seq, position, partition LIMIT 1;
+
+-- name: unanswered
+-- What was received within a time and is not complete; of what failed, that which nobody gave up (operation.model.GIVEN_UP) and no later
+-- operation of the same person takes the place of.
+SELECT o.* FROM operation o
+WHERE o.tenant_id = :tenant_id AND o.status IN ('not_started', 'running', 'failed') AND o.received_at BETWEEN :received_from AND :received_to
+  AND (o.status <> 'failed' OR CAST(o.failure AS json) ->> 'code' NOT IN ('cancelled', 'rejected') AND NOT EXISTS (
+    SELECT 1 FROM operation l WHERE l.tenant_id = o.tenant_id AND l.subject_id = o.subject_id
+      AND l.submitted_at > o.submitted_at AND l.status <> 'intent'))
+ORDER BY o.received_at, o.id LIMIT :most;

@@ -8,11 +8,12 @@ import pytest
 from rightful.audit.record import OK, Action, Actor
 from rightful.ids import OperationId
 from rightful.operation.deadline import Extension, Reason
-from rightful.operation.model import OperationStatus
+from rightful.operation.model import GIVEN_UP, Failure, OperationStatus
 from rightful.store.interface import Store
 from rightful.store.values import NewRead
 from rightful.testing.store_cases import CANCELLED, OTHER_TENANT, START, TENANT, accept, complete_all, intent, recorded
 
+BROKEN = Failure(code="SourceRefused", message="broken", source_name="a")
 EXTENSION = Extension(at=START, reason=Reason.COMPLEXITY)
 
 
@@ -74,7 +75,14 @@ class DeadlineSuite:
     @pytest.mark.parametrize("is_repeated", [False, True])
     def test_what_failed_is_unanswered_until_it_is_asked_for_again(self, store: Store, is_repeated: bool) -> None:  # noqa: FBT001 - a case
         failed = accept_received(store, 1, days_ago=30)
-        assert store.fail(failed, CANCELLED)
+        assert store.fail(failed, BROKEN)
         if is_repeated:
             accept(store, 2, "a", subject="subject-1")
         assert unanswered(store, days_ago=20) == ([] if is_repeated else [failed])
+
+    def test_what_was_given_up_is_not_unanswered_and_takes_up_no_room(self, store: Store) -> None:
+        for number, code in enumerate(sorted(GIVEN_UP), start=1):
+            assert store.fail(accept_received(store, number, days_ago=60), Failure(code=code, message=code))
+        waiting = accept_received(store, 9, days_ago=30)
+        assert unanswered(store, days_ago=20, limit=1) == [waiting]
+        assert unanswered(store, days_ago=20) == [waiting]

@@ -11,7 +11,7 @@ from rightful.audit.record import FIRST_HASH, NOBODY, Action, Actor, AuditRecord
 from rightful.clock import Clock, from_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
-from rightful.operation.model import Approval, ApprovalState, DataPolicyOperation, OperationStatus, Written
+from rightful.operation.model import GIVEN_UP, Approval, ApprovalState, DataPolicyOperation, OperationStatus, Written
 from rightful.store.values import EVENTS, ChainEntry, Entry, EntryState, EventKind, ListQuery, SourceOutcome
 from rightful.testing import memory_listing
 from rightful.testing.memory_store.announcing import Outgoing
@@ -148,7 +148,10 @@ class Looking(Outgoing):
                 and received_from <= each.received_at <= received_to
                 and not (
                     each.status is OperationStatus.FAILED
-                    and any(later.subject_id == each.subject_id and later.submitted_at > each.submitted_at for later in own)
+                    and (
+                        (each.failure is not None and each.failure.code in GIVEN_UP)
+                        or any(later.subject_id == each.subject_id and later.submitted_at > each.submitted_at for later in own)
+                    )
                 )
             ]
             return tuple(sorted(found, key=lambda each: (each.received_at, each.operation_id))[:limit])
