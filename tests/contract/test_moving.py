@@ -1,5 +1,8 @@
 """A SQLite store copied to PostgreSQL: whole, or not at all; and no two that a service works on."""
 
+import signal
+import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -20,6 +23,8 @@ from rightful.store.postgres import PostgresStore
 from rightful.store.postgres_connection import Address, PostgresConnection
 from rightful.store.sqlite import SqliteStore
 from rightful.store.sqlite_connection import SqliteConnection
+from rightful.store.sqlite_file import lock_alone
+from rightful.store.sqlite_moved import note_path
 from rightful.store.values import EntryState, EventKind, FinishSet, ListQuery, StoreFault
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_cases import (
@@ -179,6 +184,55 @@ def test_value_that_came_out_differently_undoes_the_whole_copy(path: Path, url: 
     SqliteStore(path, clock).close()
     with closing(PostgresStore(url, clock)) as empty:
         assert empty.count_open(TENANT) == 0
+
+
+def test_interrupt_while_it_copies_leaves_the_note_and_nobody_else_gets_the_file_meanwhile(path: Path, url: str) -> None:
+    clock = ManualClock(START)
+    with closing(SqliteStore(path, clock)) as store:
+        accept(store, 1, "a")
+    path.with_name("rightful.db.lock").unlink()
+    PostgresStore(url, clock).close()
+    with closing(PostgresConnection(Address(url))) as connection:
+        connection.script(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NEW; END $$;"
+            "CREATE TRIGGER slow BEFORE INSERT ON read FOR EACH ROW EXECUTE FUNCTION slow()"
+        )
+    refused: list[str] = []
+
+    def interrupt() -> None:
+        while not note_path(path).exists():
+            time.sleep(0.01)
+        time.sleep(0.3)
+        try:
+            lock_alone(path)
+        except ConfigurationError as error:
+            refused.append(error.message)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    thread = threading.Thread(target=interrupt)
+    try:
+        thread.start()
+        with pytest.raises(KeyboardInterrupt):
+            move(path, url, path, MADE)
+    finally:
+        thread.join()
+        signal.signal(signal.SIGINT, before)
+    assert refused == ["another service works on the store rightful.db"]
+    with closing(PostgresStore(url, clock)) as copy:
+        assert copy.count_open(TENANT) == 1
+    for _ in range(2):  # also after it was tried again
+        with pytest.raises(ConfigurationError, match="was copied to"):
+            SqliteStore(path, clock)
+        with pytest.raises(ConfigurationError, match="holds a store already"):
+            move(path, url, path, MADE)
+
+
+def test_note_of_a_copy_that_was_undone_is_replaced_by_the_next(path: Path, url: str) -> None:
+    SqliteStore(path, SystemClock()).close()
+    note_path(path).write_text("elsewhere\n")
+    move(path, url, path, MADE)
+    assert note_path(path).read_text().startswith("127.0.0.1/test_")
 
 
 @pytest.mark.parametrize("version", [3, 999])

@@ -3,9 +3,10 @@
 The file is left as it was. What keeps a service from working on it afterwards, so that nothing is done twice, is a note beside it.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import zip_longest
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from rightful.store.fingerprint_folder import FingerprintFolder
 from rightful.store.postgres_connection import SCHEMA, Address, PostgresConnection, said
 from rightful.store.postgres_database import PostgresDatabase, open_database
 from rightful.store.sqlite_connection import SqliteConnection
-from rightful.store.sqlite_file import kept_free
+from rightful.store.sqlite_file import lock_alone
 from rightful.store.values import Moved, StoreFault
 
 TABLES = {
@@ -58,9 +59,8 @@ def move(path: Path, url: str, beside: Path, record: AuditRecord) -> Moved:
     if not sqlite_state.check_file(path):
         raise ConfigurationError(f"there is no store {path}", hint="has the service run with this configuration?")
     address = Address(url)
-    with kept_free(path) as is_free:
-        if not is_free:
-            raise ConfigurationError(f"another service works on the store {path.name}", hint="stop it first")
+    with ExitStack() as held:
+        held.callback(os.close, lock_alone(path))
         with closing(SqliteConnection(path, busy_s=_BUSY_S)) as source:
             _check_source(source, path)
             fingerprints = _copy_fingerprints(path, beside)
@@ -91,12 +91,13 @@ def _move(source: SqliteConnection, path: Path, target: PostgresDatabase, addres
 
     try:
         source.run("BEGIN")
+        noted = sqlite_moved.read(path)
         sqlite_moved.note(path, address.display)  # before the copy counts: never two that a service would work on
         try:
             return target.write(task)
-        except BaseException:
+        except Exception:  # an interrupt comes after the end of the copy, and does not say how that was: then the note stays
             if not target.lost.is_set():  # then it was not committed for certain
-                sqlite_moved.forget(path)
+                sqlite_moved.put_back(path, noted)
             raise
     except apsw.Error as error:
         raise StoreFault(f"the store {path.name} cannot be read: {error}") from error
@@ -109,7 +110,8 @@ def _copy(
     if any(next(_rows(connection, table, ["1"]), None) for table in ("operation", "audit")):
         raise ConfigurationError(
             f"the database {address.display} holds a store already",
-            hint="name another database; or, where nobody needs what is in it: DROP SCHEMA rightful CASCADE",
+            hint="where an earlier run copied this store there, let `store` name it; else name another database;"
+            " or, where nobody needs what is in it: DROP SCHEMA rightful CASCADE",
         )
     connection.script("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
     columns = {table: _columns(source, table) for table in TABLES}

@@ -15,15 +15,27 @@ def note_path(path: Path) -> Path:
 
 
 def note(path: Path, place: str) -> None:
-    """Put the note down, durably; one that is there is replaced."""
-    forget(path)
-    private_file.write_new(note_path(path), f"{place} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n".encode())
+    """Put the note down, durably; one that is there is replaced at once."""
+    _write(path, f"{place} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC\n".encode())
+
+
+def read(path: Path) -> bytes | None:
+    """Return what a note says that is there."""
+    there = note_path(path)
+    return there.read_bytes() if os.path.lexists(there) else None
+
+
+def put_back(path: Path, before: bytes | None) -> None:
+    """Have it say what it said before, or take it away where there was none."""
+    if before is not None:
+        _write(path, before)
+        return
+    note_path(path).unlink(missing_ok=True)
     sqlite_state.sync_folder(path.absolute().parent)
 
 
-def forget(path: Path) -> None:
-    """Take it away, where it is there."""
-    note_path(path).unlink(missing_ok=True)
+def _write(path: Path, content: bytes) -> None:
+    private_file.write(note_path(path), content)
     sqlite_state.sync_folder(path.absolute().parent)
 
 
