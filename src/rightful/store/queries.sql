@@ -399,23 +399,27 @@ SELECT id FROM operation WHERE since = :id AND status IN ('intent', 'not_started
 SELECT tenant_id, status, completed_at, sealed_fingerprints IS NOT NULL AS is_kept FROM operation WHERE id = :id;
 
 -- name: sealed_operations
-SELECT id AS operation_id, tenant_id, sealed_location, sealed_fingerprints FROM operation
-WHERE sealed_location IS NOT NULL OR sealed_fingerprints IS NOT NULL;
+SELECT seq, id AS operation_id, tenant_id, sealed_location, sealed_fingerprints FROM operation
+WHERE seq > :after_seq AND (sealed_location IS NOT NULL OR sealed_fingerprints IS NOT NULL) ORDER BY seq LIMIT :most;
 
 -- name: reseal_operation
 UPDATE operation SET sealed_location = :sealed_location, sealed_fingerprints = :sealed_fingerprints WHERE id = :operation_id;
 
 -- name: sealed_reads
 SELECT operation_id, tenant_id, source_name, partition, sealed_spec, sealed_cursor, sealed_outcome FROM read
-WHERE length(sealed_spec) > 0 OR sealed_cursor IS NOT NULL OR sealed_outcome IS NOT NULL;
+WHERE (operation_id, source_name, partition) > (:after_operation_id, :after_source_name, :after_partition)
+  AND (length(sealed_spec) > 0 OR sealed_cursor IS NOT NULL OR sealed_outcome IS NOT NULL)
+ORDER BY operation_id, source_name, partition LIMIT :most;
 
 -- name: reseal_read
 UPDATE read SET sealed_spec = :sealed_spec, sealed_cursor = :sealed_cursor, sealed_outcome = :sealed_outcome
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition;
 
 -- name: sealed_entries
-SELECT e.operation_id, o.tenant_id, e.source_name, e.partition, e.number, e.revision, e.sealed
-FROM entry e JOIN operation o ON o.id = e.operation_id;
+SELECT operation_id, (SELECT tenant_id FROM operation WHERE id = entry.operation_id) AS tenant_id, source_name, partition, number, revision, sealed
+FROM entry WHERE (operation_id, source_name, partition, number, revision)
+  > (:after_operation_id, :after_source_name, :after_partition, :after_number, :after_revision)
+ORDER BY operation_id, source_name, partition, number, revision LIMIT :most;
 
 -- name: reseal_entry
 UPDATE entry SET sealed = :sealed WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition

@@ -1,8 +1,7 @@
 """Every sealed value of a store sealed anew, while no service works on it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import islice
 
 from rightful.audit.record import AuditRecord
 from rightful.ids import OperationId, TenantId
@@ -14,7 +13,13 @@ Reseal = Callable[[str, bytes, TenantId, OperationId], bytes]
 """Gets a column and what is sealed in it; returns what to put there, the same bytes where they may stay."""
 
 _BATCH = 500
-_TABLES = (("sealed_operations", "reseal_operation"), ("sealed_reads", "reseal_read"), ("sealed_entries", "reseal_entry"))
+_READ = {"operation_id": "", "source_name": "", "partition": -1}
+_TABLES: tuple[tuple[str, str, Row], ...] = (
+    ("sealed_operations", "reseal_operation", {"seq": -(2**63)}),
+    ("sealed_reads", "reseal_read", _READ),
+    ("sealed_entries", "reseal_entry", {**_READ, "number": -1, "revision": -1}),
+)
+"""What reads a page, what changes a row, and a key before every row's."""
 
 
 class Resealing:
@@ -30,9 +35,10 @@ class Resealing:
         Whoever is interrupted calls it again. At the end the file is written anew, so that no earlier form is left in free space.
         """
         changed = 0
-        for select, update in _TABLES:
-            rows = self._file.read(partial(_select, self._sql[select]))
-            while batch := list(islice(rows, _BATCH)):
+        for select, update, first in _TABLES:
+            after = first
+            while batch := self._file.read(partial(_page, self._sql[select], after)):
+                after = {name: batch[-1][name] for name in after}
                 changed += self._file.write(partial(self._reseal_batch, self._sql[update], batch, reseal))
         self._file.rewrite()
         return changed
@@ -58,5 +64,5 @@ class Resealing:
         self._file.close()
 
 
-def _select(sql: str, connection: Connection) -> Iterator[Row]:
-    return connection.each_row(sql)
+def _page(sql: str, after: Row, connection: Connection) -> list[Row]:
+    return connection.rows(sql, {**{f"after_{name}": value for name, value in after.items()}, "most": _BATCH})
