@@ -139,11 +139,25 @@ def run(config: Config, *, on_listening: Callable[[str], None] = lambda _address
         if not isinstance(place, Shared):
             _work(config, meters, traces, on_listening)
             return
-        while (opened := place.open_if_free() or _stand_by(config, place, on_listening)) is not None:
-            _work(config, meters, traces, on_listening, opened)
-            if not opened.lost.is_set():
-                return
-            _log.warning("another service leads: this one stands by from now on")
+        take_turns(
+            first=place.open_if_free,
+            stand_by=lambda: _stand_by(config, place, on_listening),
+            work=lambda opened: _work(config, meters, traces, on_listening, opened),
+        )
+
+
+def take_turns(*, first: Callable[[], Led | None], stand_by: Callable[[], Led | None], work: Callable[[Led], None]) -> None:
+    """Work whenever the lead can be had, until one of both is ended by a signal.
+
+    At the start a database that cannot be had is an error of the configuration. Who has had the lead stands by until it is there again.
+    """
+    opened = first() or stand_by()
+    while opened is not None:
+        work(opened)
+        if not opened.lost.is_set():
+            return
+        _log.warning("the lead is lost: this one stands by from now on")
+        opened = stand_by()
 
 
 def _work(
