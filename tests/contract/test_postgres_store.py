@@ -15,7 +15,7 @@ from tests.servers.postgres import PostgresServer
 from rightful.audit.chain import ChainCheck
 from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.errors import ConfigurationError
-from rightful.ids import SubjectId, TenantId
+from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.store.connection import ConstraintBroken, Unstorable
 from rightful.store.listing import Comparator, Field, Filter, Key, SubjectCompared, SubjectIn, order
 from rightful.store.postgres import PostgresStore
@@ -24,6 +24,7 @@ from rightful.store.postgres_database import PostgresDatabase, Waiting, open_dat
 from rightful.store.postgres_migrating import Script, scripts
 from rightful.store.postgres_place import PostgresPlace
 from rightful.store.postgres_writer import connect_to_lead
+from rightful.store.resealing import Resealing
 from rightful.store.sql_store import SqlStore
 from rightful.store.sqlite import SqliteStore
 from rightful.store.values import EntryState, EventKind, ListQuery, NewRead, StoreFault
@@ -264,6 +265,44 @@ def test_who_appends_beside_the_service_waits_for_its_transaction(store: Postgre
     for entry in entries:
         check.add(entry.seq, entry.canonical, entry.hash)
     assert check.report().findings == ()
+
+
+def test_trail_that_is_read_slowly_is_not_ended_by_the_server(store: PostgresStore, url: str) -> None:
+    accept(store, 1, "a")
+    with PostgresPlace(url).open_audit() as trail:
+        assert trail._connection.rows("SELECT current_setting('idle_in_transaction_session_timeout') AS limit_")[0]["limit_"] == "0"
+
+
+def test_sealed_values_are_read_by_pages_and_no_statement_goes_on_while_they_are_written(store: PostgresStore, url: str) -> None:
+    accept(store, 1, "a")
+    (read,) = claim_reads(store).reads
+    store.stage([part(read, 0, EntryState.STAGED)], owner=OWNER, reads=[read])
+    store.close()
+    place = PostgresPlace(url)
+    with closing(psycopg.connect(url, autocommit=True)) as connection, closing(Resealing(place.open())) as resealing:
+        connection.execute("SET search_path = rightful; SET rightful.tenant = '*'")
+        connection.execute(
+            "CREATE TEMPORARY TABLE more AS SELECT entry.*, g FROM entry, generate_series(1, 1199) AS g;"
+            "UPDATE more SET number = number + g, sealed = convert_to(g || repeat('x', 40000), 'UTF8');"
+            "ALTER TABLE more DROP COLUMN g; INSERT INTO entry SELECT * FROM more"
+        )
+        active: list[int] = []
+        seen: list[bytes] = []
+
+        def reseal(name: str, value: bytes, _tenant_id: TenantId, _operation_id: OperationId) -> bytes:
+            if name != "sealed":
+                return value
+            if not seen:
+                time.sleep(0.2)
+                query = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()"
+                active.extend(connection.execute(query).fetchone() or ())
+            seen.append(value[:10])
+            return b"new" if value.startswith(b"1199x") else value
+
+        assert resealing.reseal(reseal) == 1
+        assert active == [0]
+        assert len(set(seen)) == len(seen) == 1200
+        assert connection.execute("SELECT count(*), count(*) FILTER (WHERE sealed = 'new') FROM entry").fetchone() == (1200, 1)
 
 
 # -- what is lost ---------------------------------------------------------------------------------------------------------

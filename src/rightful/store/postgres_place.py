@@ -55,7 +55,7 @@ class PostgresPlace:
         """Read at one moment, beside the service."""
         try:
             with closing(self._connect()) as connection:
-                connection.script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                connection.script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0")
                 yield PostgresAudit(connection)
         except psycopg.Error as error:
             raise StoreFault(f"the audit trail of {self._address.display} cannot be read: {said(error)}") from error
