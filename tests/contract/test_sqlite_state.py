@@ -3,6 +3,8 @@
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -278,6 +280,68 @@ def test_damaged_store_is_replaced_and_kept_aside_as_it_is(tmp_path: Path) -> No
     assert done.aside is not None
     assert done.aside.read_bytes() == before
     SqliteStore(path, ManualClock(START)).close()
+
+
+KILLED = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from rightful.audit.record import Actor
+from rightful.store import sqlite_copying
+
+path, source, left = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+
+def count(event, arguments):
+    global left
+    if event in ("os.rename", "os.link", "os.remove"):
+        left -= 1
+        if left < 0:
+            os._exit(9)
+
+sys.addaudithook(count)
+sqlite_copying.restore(path, source, now=datetime.now(UTC), by=Actor(object_id="os:1000"), is_replacing=True)
+"""
+"""Replaces a store, and is gone before it changes one name more than so many."""
+
+
+@pytest.mark.parametrize("state", ["closed", "log alone", "damaged"])
+def test_restore_that_is_killed_leaves_the_old_store_or_the_new_one_or_what_is_refused(tmp_path: Path, state: str) -> None:
+    for steps in range(30):
+        folder = tmp_path / str(steps)
+        folder.mkdir()
+        path, source = filled(folder), folder / "one.db"
+        sqlite_copying.backup(path, source)
+        store = SqliteStore(path, ManualClock(START))
+        later = accept(store, 999, "a")
+        log = sqlite_state.beside(path)[0]
+        content = log.read_bytes()
+        store.close()
+        if state != "closed":
+            log.write_bytes(content)
+        if state == "log alone":
+            path.unlink()
+        if state == "damaged":
+            overwrite(0, b"x" * 5000)(path)
+        command = [sys.executable, "-c", KILLED, str(path), str(source), str(steps)]
+        ended = subprocess.run(command, check=False).returncode
+        assert ended in {0, 9}
+        refused = ""
+        try:
+            SqliteStore(path, ManualClock(START)).close()
+        except ConfigurationError as error:
+            refused = error.code
+        if refused:
+            assert (ended, refused) == (9, "StoreDamaged")
+            sqlite_copying.restore(path, source, now=START, by=BY, is_replacing=True)
+        found = SqliteStore(path, ManualClock(START))
+        is_old = found.get(TENANT, later) is not None
+        is_new = any(decode(entry.canonical).action is Action.RESTORE_STORE for entry in found.chain(TENANT))
+        found.close()
+        assert is_old != is_new
+        if not ended:
+            assert is_new
+            return
+    raise AssertionError("it never got to its end")
 
 
 def test_backup_of_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:

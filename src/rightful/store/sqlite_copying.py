@@ -8,7 +8,7 @@ decides.
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -91,7 +91,6 @@ def restore(path: Path, source: Path, *, now: datetime, by: Actor, is_replacing:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = lock_alone(path)
     try:
-        leftovers = [each for each in (path, *sqlite_state.beside(path)) if each.exists()]
         is_there = path.exists() or sqlite_state.has_content(sqlite_state.beside(path)[0])
         if is_there and not is_replacing:
             raise ConfigurationError(
@@ -101,10 +100,9 @@ def restore(path: Path, source: Path, *, now: datetime, by: Actor, is_replacing:
             _copy(source, draft)
             ended, dropped = _wind_up(draft, now=now, by=by)
             sqlite_state.sync_file(draft)
-            aside = _set_aside(path, leftovers, now) if is_there else None
-            for each in leftovers:
-                each.unlink(missing_ok=True)
-            draft.rename(path)
+            aside = _keep_aside(path, now) if is_there else None
+            _take_log_away(path)
+            draft.rename(path)  # over what is there: at no moment is there none, for which an empty store would be made
             sqlite_state.sync_folder(path.absolute().parent)
         return Restored(ended=ended, dropped=dropped, aside=aside)
     finally:
@@ -208,14 +206,31 @@ def _record_of(by: Actor, now_us: int) -> Callable[..., AuditRecord]:
     return make
 
 
-def _set_aside(path: Path, leftovers: Sequence[Path], now: datetime) -> Path:
-    """Give a store another name, so that it can be opened by that; returns it."""
+def _keep_aside(path: Path, now: datetime) -> Path:
+    """Give a store another name besides its own, so that it can be opened by that; returns it."""
     aside = path.with_name(f"{path.name}.replaced-{now:%Y%m%dT%H%M%SZ}")
     if aside.exists():
         raise ConfigurationError(f"{aside} is there already", hint="wait a second, and do it again")
-    with suppress(apsw.Error), closing(SqliteConnection(path, busy_s=_BUSY_S)) as connection:  # a damaged one goes as it is
-        connection.run("PRAGMA wal_checkpoint(TRUNCATE)")
-    for each in leftovers:
+    if path.exists():
+        with suppress(apsw.Error), closing(SqliteConnection(path, busy_s=_BUSY_S)) as connection:  # a damaged one goes as it is
+            connection.run("PRAGMA wal_checkpoint(TRUNCATE)")
+    for each in (path, *sqlite_state.beside(path)):
         with suppress(FileNotFoundError):  # SQLite takes away a log that is of no more use
-            each.rename(aside.with_name(aside.name + each.name.removeprefix(path.name)))
+            os.link(each, aside.with_name(aside.name + each.name.removeprefix(path.name)))
+    sqlite_state.sync_folder(path.absolute().parent)
     return aside
+
+
+def _take_log_away(path: Path) -> None:
+    """Take the log of a store away, which must be found neither beside another file nor missing beside its own.
+
+    Where it has something that the file does not, an empty file, which no service starts on, takes the store's place until the end.
+    """
+    log, index = sqlite_state.beside(path)
+    if sqlite_state.has_content(log):
+        with _draft(path) as blank:
+            blank.rename(path)
+        sqlite_state.sync_folder(path.absolute().parent)
+    for each in (log, index):
+        each.unlink(missing_ok=True)
+    sqlite_state.sync_folder(path.absolute().parent)
