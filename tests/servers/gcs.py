@@ -22,6 +22,8 @@ class GcsServer:
 
     def __init__(self, s3: S3Server) -> None:
         self.s3 = s3
+        self.copies_answered: list[int] = []
+        """Statuses that the next copies are answered with; they are not carried out."""
         self._making = threading.Lock()
         outer = self
 
@@ -56,6 +58,9 @@ class GcsServer:
         source = headers.pop("x-goog-copy-source", "")
         if source:
             headers["x-amz-copy-source"] = source
+        if source and self.copies_answered:
+            self._say(request, self.copies_answered.pop(0), b"<Error><Code>Planned</Code></Error>", {})
+            return
         with self._making:  # moto looks at no condition of a copy
             if is_new and self._ask("HEAD", request.path, b"", {})[0] == 200:
                 self._say(request, 412, _EXISTS, {})

@@ -81,7 +81,10 @@ class ObjectStorage:
         checked = exactly(chunks, size_bytes)
         if size_bytes <= _SMALL_BYTES:
             return self._put_small(key, b"".join(checked))
-        there = self._size(key)
+        try:
+            there = self._size(key)
+        except FileNotFoundError:
+            there = None
         if there is not None:
             return self._compare(key, checked, there, size_bytes)
         return self._put_large(key, checked, size_bytes)
@@ -148,7 +151,7 @@ class ObjectStorage:
         try:
             obstore.put(self._store, key, content, mode="create", use_multipart=False)
         except ABSENT:
-            return self._compare(key, iter([content] if content else []), self._size(key), len(content))
+            return self._compare(key, iter([content] if content else []), self._size_there(key), len(content))
         except _FAULTS as error:
             raise translate(error) from None
         return Put.WRITTEN
@@ -158,16 +161,20 @@ class ObjectStorage:
         hidden = f"{self._bucket.prefix}{_HIDDEN}/{secrets.token_hex(16)}"
         try:
             self._upload(hidden, chunks)
-            obstore.copy(self._store, hidden, key, overwrite=False)
-        except ABSENT:
-            if self._size(key) not in {None, size_bytes}:
-                raise conflict() from None
-            return Put.ALREADY_THERE
-        except BaseError as error:
-            raise translate(error) from None
+            return self._copy(hidden, key, size_bytes)
         finally:
             with suppress(*_FAULTS):
                 obstore.delete(self._store, hidden)
+
+    def _copy(self, hidden: str, key: str, size_bytes: int) -> Put:
+        try:
+            obstore.copy(self._store, hidden, key, overwrite=False)
+        except ABSENT:
+            if self._size_there(key) not in {None, size_bytes}:
+                raise conflict() from None
+            return Put.ALREADY_THERE
+        except _FAULTS as error:
+            raise translate(error) from None
         return Put.WRITTEN
 
     def _upload(self, key: str, chunks: Iterator[bytes]) -> None:
@@ -176,9 +183,7 @@ class ObjectStorage:
         def put(body: Iterator[bytes]) -> None:
             try:
                 obstore.put(self._store, key, body, use_multipart=True, chunk_size=_BLOCK_BYTES, max_concurrency=_BLOCKS_AT_ONCE)
-            except (FileNotFoundError, OSError, ValueError) as error:
-                if isinstance(error, BaseError):
-                    raise
+            except _FAULTS as error:
                 raise translate(error) from None
 
         feed_all(put, chunks)
@@ -189,27 +194,41 @@ class ObjectStorage:
             return Put.ALREADY_THERE
         if there_bytes != size_bytes:
             raise conflict()
-        try:
-            found = _Joined(self._content(key))
-            is_same = all(found.take(len(chunk)) == chunk for chunk in chunks)
-        except StorageRefused:
-            return Put.ALREADY_THERE
-        except FileNotFoundError:
-            raise StorageUnavailable("an entry of the storage account was there and is gone", hint="look who else deletes there") from None
-        if not is_same:
-            raise conflict()
+        found = _Joined(self._content(key))
+        for chunk in chunks:  # what they raise is theirs
+            try:
+                taken = found.take(len(chunk))
+            except StorageRefused as error:
+                if error.refusal is not Refusal.PERMISSION:
+                    raise
+                return Put.ALREADY_THERE
+            except FileNotFoundError:
+                raise StorageUnavailable(
+                    "an entry of the storage account was there and is gone", hint="look who else deletes there"
+                ) from None
+            if taken != chunk:
+                raise conflict()
         return Put.ALREADY_THERE
 
     def _size(self, key: str) -> int | None:
-        """Return an entry's size, None where there is none, or may not be known."""
+        """Return an entry's size, None where it may not be known; raises `FileNotFoundError` where there is none."""
         try:
             return obstore.head(self._store, key)["size"]
         except FileNotFoundError:
-            return None
+            raise FileNotFoundError("there is no such entry") from None
         except _FAULTS as error:
             if status_of(error) in _UNREADABLE:
                 return None
             raise translate(error) from None
+
+    def _size_there(self, key: str) -> int | None:
+        """Return the size of an entry that the store says is there. S3 answers alike while another put of it is under way."""
+        try:
+            return self._size(key)
+        except FileNotFoundError:
+            raise StorageUnavailable(
+                "the storage account says that an entry is there, and has none", hint="it is tried again", may_have_arrived=True
+            ) from None
 
     def _content(self, key: str) -> Iterator[bytes]:
         try:

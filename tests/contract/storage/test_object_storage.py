@@ -190,6 +190,56 @@ def test_sealed_stream_does_not_take_what_another_put_there_for_its_own(storage:
         inside.put("film.bin", _blocks(b"a"), size_bytes=BIG)
 
 
+def _asking(endpoint: str) -> ObjectStorage:
+    return ObjectStorage(bucket_of("s3://the-bucket"), AccountAccess(endpoint=endpoint, access_key_id="key", secret_access_key=SECRET))
+
+
+@pytest.mark.parametrize("said", ["409 Conflict", "412 Precondition Failed"])
+def test_entry_that_is_said_to_be_there_and_is_not_is_tried_again(said: str) -> None:
+    for endpoint in _answering(said, HEAD="404 No"):  # S3 says 409 while a put whose answer was not waited for is under way
+        with pytest.raises(StorageUnavailable) as raised:
+            _asking(endpoint).put("a", [b"x"], size_bytes=1)
+        assert raised.value.may_have_arrived
+
+
+def test_entry_whose_size_may_not_be_known_is_there() -> None:
+    for endpoint in _answering("412 Precondition Failed", HEAD="403 No"):
+        assert _asking(endpoint).put("a", [b"x"], size_bytes=1) is Put.ALREADY_THERE
+
+
+@pytest.mark.parametrize(("status", "refusal"), [("403 No", None), ("401 No", Refusal.SIGNATURE), ("400 No", Refusal.OTHER)])
+def test_entry_that_may_not_be_read_is_there_and_other_refusals_are_said(status: str, refusal: Refusal | None) -> None:
+    for endpoint in _answering("412 Precondition Failed", "x", HEAD="200 OK", GET=status):
+        if refusal is None:
+            assert _asking(endpoint).put("a", [b"x"], size_bytes=1) is Put.ALREADY_THERE
+            continue
+        with pytest.raises(StorageRefused) as refused:
+            _asking(endpoint).put("a", [b"x"], size_bytes=1)
+        assert refused.value.refusal is refusal
+
+
+@pytest.mark.parametrize("refusal", [Refusal.PERMISSION, Refusal.OTHER])
+def test_refusal_by_what_is_put_is_no_entry_that_is_there(storage: ObjectStorage, refusal: Refusal) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield from _blocks(b"a", 1 << 20)
+        raise StorageRefused("the source's storage refuses", refusal=refusal)
+
+    storage.put("film.bin", _blocks(b"a"), size_bytes=BIG)
+    with pytest.raises(StorageRefused, match="the source's"):
+        storage.put("film.bin", chunks(), size_bytes=BIG)
+
+
+@pytest.mark.parametrize(("status", "error"), [(409, StorageUnavailable), (412, StorageUnavailable), (404, StorageRefused)])
+def test_copy_to_its_place_that_fails_is_said(gcs_server: GcsServer, status: int, error: type[Exception]) -> None:
+    storage = ObjectStorage(bucket_of(f"gs://{gcs_server.s3.bucket()}{PREFIX}"), AccountAccess(endpoint=gcs_server.url))
+    gcs_server.copies_answered.append(status)
+    with pytest.raises(error):
+        storage.put("film.bin", _blocks(b"a"), size_bytes=BIG)
+    assert gcs_server.copies_answered == []
+    assert _everything(storage) == []
+    assert storage.put("film.bin", _blocks(b"a"), size_bytes=BIG) is Put.WRITTEN
+
+
 def test_deleting_a_folder_leaves_what_only_begins_like_it(storage: ObjectStorage) -> None:
     for path in ("a/b", "a/c/d", "ab", "b/a"):
         storage.put(path, [b"x"], size_bytes=1)
@@ -203,7 +253,8 @@ def test_check_leaves_nothing_behind(storage: ObjectStorage) -> None:
     assert _everything(storage) == []
 
 
-def _answering(status: str, body: str = "") -> Iterator[str]:
+def _answering(status: str, body: str = "", **others: str) -> Iterator[str]:
+    """Yield the URL of a server that answers every request alike, but for those of other methods."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -213,9 +264,9 @@ def _answering(status: str, body: str = "") -> Iterator[str]:
                 except OSError:
                     return
                 with connection:
-                    connection.recv(65536)
-                    head = f"HTTP/1.1 {status}\r\nLocation: https://elsewhere.example/x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-                    connection.sendall((head + body).encode())
+                    method = connection.recv(65536).split(b" ")[0].decode()
+                    head = f"HTTP/1.1 {others.get(method, status)}\r\nLocation: https://elsewhere.example/x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+                    connection.sendall((head + (body if method != "HEAD" else "")).encode())
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
