@@ -7,13 +7,15 @@ counts, in the order in which the store lists the entries: the reads in theirs, 
 after a kill, and the file is the same as if there had been none. Until then nobody sees it.
 """
 
+import hashlib
+import itertools
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from rightful.clock import Clock
-from rightful.errors import EntryConflict, OperationError, StorageError
+from rightful.errors import EntryConflict, OperationError, Refusal, StorageError, StorageRefused, StorageUnavailable
 from rightful.export import layout
 from rightful.export.records import PACKAGE, Packed, Sealed
 from rightful.operation.model import SUBMIT_AGAIN
@@ -21,7 +23,7 @@ from rightful.package import request_info
 from rightful.package.packing import Packer
 from rightful.package.zip_format import ZipEntry, directory, local_header
 from rightful.storage.body import exactly
-from rightful.storage.interface import Properties, Put, Storage
+from rightful.storage.interface import Listing, Properties, Put, Reading, Storage
 from rightful.storage.pieces import joining
 from rightful.storage.retrying import RetryingJoining
 from rightful.store.values import Entry
@@ -161,13 +163,34 @@ class ZipStorage:
             order.add(each)
         names = [*order.names]
         end_bytes = 0
+        digest = hashlib.sha256()
         for end in _gathered(directory(order.entries(members), order.size_bytes), _PIECE_BYTES):
             names.append(_piece_name(self._writer, self._put_piece(end)))
-            end_bytes += sum(len(each) for each in end)
+            for chunk in end:
+                end_bytes += len(chunk)
+                digest.update(chunk)
         if self._is_made:
-            return True
+            return self._is_ours(order.size_bytes, order.size_bytes + end_bytes, digest.digest())
         outcome = self._joining.join(self._path, names, size_bytes=order.size_bytes + end_bytes)
         return outcome is Put.WRITTEN or may_be_there or self._joining.may_have_arrived
+
+    def _is_ours(self, end_at: int, size_bytes: int, sha256: bytes) -> bool:
+        """Compare what lies at the path with the file's size and directory, which has each entry's CRC-32; what may not be seen is ours."""
+        try:
+            if isinstance(self.location, Reading):
+                return _measure(self.location.read(self._path), end_at) == (size_bytes, sha256)
+        except FileNotFoundError:
+            raise StorageUnavailable("the storage location says that a package is there, and has none", hint="it is tried again") from None
+        except StorageRefused as error:
+            if error.refusal is not Refusal.PERMISSION:
+                raise
+        try:
+            if isinstance(self.location, Listing):
+                return (self._path, size_bytes) in itertools.islice(self.location.list(self._path), 1)
+        except StorageRefused as error:
+            if error.refusal is not Refusal.PERMISSION:
+                raise
+        return True
 
     def _hold(self, entry: ZipEntry, content: Sequence[bytes], blocks: int) -> None:
         offset = self._held_bytes
@@ -277,6 +300,16 @@ def _gathered(chunks: Iterable[bytes], least_bytes: int) -> Iterator[list[bytes]
             gathered, left = [], least_bytes
     if gathered:
         yield gathered
+
+
+def _measure(chunks: Iterable[bytes], start: int) -> tuple[int, bytes]:
+    """Return how many bytes there are, and the SHA-256 of those from a place on."""
+    digest = hashlib.sha256()
+    length = 0
+    for chunk in chunks:
+        digest.update(chunk[max(start - length, 0) :])
+        length += len(chunk)
+    return length, digest.digest()
 
 
 def _piece_name(writer: str, number: int) -> str:

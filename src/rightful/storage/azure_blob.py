@@ -16,11 +16,11 @@ from typing import Self
 from urllib.parse import quote
 
 from rightful.clock import Clock, SystemClock
-from rightful.errors import Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
 from rightful.leash import NO_LEASH, Leash
 from rightful.operation.model import SUBMIT_AGAIN
 from rightful.pinned import Answer, PinnedHost
-from rightful.storage.blob_answers import find_error, find_outcome, is_past
+from rightful.storage.blob_answers import PROTECTED, find_error, find_outcome, is_past
 from rightful.storage.blob_listing import parse_listing
 from rightful.storage.body import Blocks, exactly
 from rightful.storage.entry_path import split_entry_path
@@ -97,7 +97,7 @@ class AzureBlobStorage:
     def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> Put:
         """Put a block, which nobody sees; the service forgets it when the blob got none for a week."""
         split_entry_path(path)
-        return self._put_block(path, _block_id(name), chunks, sum(len(chunk) for chunk in chunks))
+        return self._put_block(path, _block_id(name), chunks, sum(len(chunk) for chunk in chunks), is_piece=True)
 
     def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
         """Name the blocks that a blob is made of; needs `w`."""
@@ -148,10 +148,10 @@ class AzureBlobStorage:
                 return Put.ALREADY_THERE
         return self._commit(path, ids)
 
-    def _put_block(self, path: str, block_id: str, body: Iterable[bytes | memoryview], size_bytes: int) -> Put:
+    def _put_block(self, path: str, block_id: str, body: Iterable[bytes | memoryview], size_bytes: int, *, is_piece: bool = False) -> Put:
         """Put a block; something lies at the path where it may not be put: a blob of another kind, or one that a policy protects."""
         target = self._sas.target(path, f"comp=block&blockid={quote(block_id, safe='')}")
-        return self._write(target, (), body, size_bytes)
+        return self._write(target, (), body, size_bytes, is_piece=is_piece)
 
     def _commit(self, path: str, ids: Sequence[str]) -> Put:
         names = "".join(f"<Latest>{block_id}</Latest>" for block_id in ids)
@@ -168,6 +168,7 @@ class AzureBlobStorage:
         *,
         creates: bool = False,
         is_append: bool = False,
+        is_piece: bool = False,
     ) -> Put:
         left_s = self._deadline_s - self._clock.monotonic()
         answer = self._host.exchange("PUT", target, (*headers, *self._headers()), body, size_bytes, within_s=left_s, leash=self._leash)
@@ -176,6 +177,8 @@ class AzureBlobStorage:
             return Put.ALREADY_THERE
         if outcome is None:
             raise self._error(answer, is_append=is_append)
+        if is_piece and outcome is Put.ALREADY_THERE and _code(answer) != PROTECTED:
+            raise EntryConflict(f"{self._sas.display} has a blob of another kind at an entry's path", hint="use another container")
         return outcome
 
     def _headers(self) -> Sequence[tuple[str, str]]:

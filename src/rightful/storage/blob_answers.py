@@ -7,17 +7,20 @@ from rightful.errors import Refusal, StorageError, StorageRefused, StorageUnavai
 from rightful.operation.model import SUBMIT_AGAIN
 from rightful.storage.interface import Put
 
+PROTECTED: Final = "BlobImmutableDueToPolicy"
+"""The code of a blob that a policy keeps as it is: there alone no block can be put for what may be our own blob."""
+
 _ALREADY_THERE: Final = frozenset(
     {
         (409, "BlobAlreadyExists"),
         (409, "BlobArchived"),
         (409, "BlobBeingRehydrated"),
-        (409, "BlobImmutableDueToPolicy"),
+        (409, PROTECTED),
         (409, "InvalidBlobType"),  # a blob of another type lies there
         (409, "PathAlreadyExists"),  # accounts with a hierarchical namespace
         (409, "ResourceTypeMismatch"),  # a directory lies there
         (403, "UnauthorizedBlobOverwrite"),  # the SAS may create only, and the blob is there
-        (403, "BlobImmutableDueToPolicy"),
+        (403, PROTECTED),
     }
 )
 

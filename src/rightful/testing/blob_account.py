@@ -185,6 +185,8 @@ def _put_block(call: Call, held: _Container, permissions: frozenset[str]) -> Ans
     _demand(permissions, "w")
     if not call.body:
         raise _Refused(400, "InvalidHeaderValue")  # Azure refuses an empty block
+    if call.path in held.blobs and held.blobs[call.path].kind != "BlockBlob":
+        raise _Refused(409, "InvalidBlobType")
     held.blocks.setdefault(call.path, {})[call.query["blockid"]] = call.body
     return Answer(201)
 

@@ -28,7 +28,7 @@ from rightful.storage.azure_blob import open_container
 from rightful.storage.local import LocalStorage
 from rightful.storage.sas import parse_sas_url
 from rightful.store.sqlite import SqliteStore
-from rightful.store.values import Completion
+from rightful.store.values import ClaimedOperation, ClaimedRead, Completion, Entry
 from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
 from rightful.testing.clock import ManualClock
 from rightful.testing.memory_storage import MemoryStorage
@@ -48,6 +48,18 @@ class KilledAtTheEnd(SqliteStore):
         if self.is_armed:
             raise KeyboardInterrupt
         return super().complete(completions, owner=owner)
+
+
+class KilledBeforeTheEnd(KilledAtTheEnd):
+    """The service is killed once the store knows what ends the package, and before it is put."""
+
+    def stage(
+        self, entries: Sequence[Entry], *, owner: str, reads: Sequence[ClaimedRead] = (), finishing: Sequence[ClaimedOperation] = ()
+    ) -> tuple[OperationId, ...]:
+        found = super().stage(entries, owner=owner, reads=reads, finishing=finishing)
+        if self.is_armed and finishing:
+            raise KeyboardInterrupt
+        return found
 
 
 def zip_world(
@@ -168,10 +180,11 @@ def test_zip_file_that_was_made_unknown_to_the_store_is_found(tmp_path: Path) ->
     assert world.verify(operation).state is PackageState.WHOLE
 
 
-def test_zip_file_that_a_policy_protects_is_found_after_a_kill(tmp_path: Path) -> None:
+@pytest.mark.parametrize("permissions", ["w", "rw", "wl", "rwl"])
+def test_zip_file_that_a_policy_protects_is_found_after_a_kill(tmp_path: Path, permissions: str) -> None:
     with BlobSimulator() as simulator:
         world = remote(tmp_path, simulator)
-        operation = world.submit("1", simulator.sas_url("exports", "w"))
+        operation = world.submit("1", simulator.sas_url("exports", permissions))
         simulator.protect("exports")
         assert isinstance(world.store, KilledAtTheEnd)
         world.store.is_armed = True
@@ -183,6 +196,37 @@ def test_zip_file_that_a_policy_protects_is_found_after_a_kill(tmp_path: Path) -
         world.start(KilledAtTheEnd)
         complete(world, operation)
         assert simulator.blobs("exports") == made
+        world.stop()
+
+
+@pytest.mark.parametrize(("permissions", "is_append"), [("w", True), ("rw", False), ("wl", False)])
+def test_file_of_somebody_else_s_is_not_taken_for_ours_after_a_kill(tmp_path: Path, permissions: str, *, is_append: bool) -> None:
+    with BlobSimulator() as simulator:
+        world = remote(tmp_path, simulator)
+        location = simulator.sas_url("exports", permissions)
+        operation = world.submit("1", location)
+        world.stop()
+        world.start(KilledBeforeTheEnd)
+        assert isinstance(world.store, KilledBeforeTheEnd)
+        world.store.is_armed = True
+        with pytest.raises(KeyboardInterrupt):
+            world.run()
+        path = f"{operation.operation_id}/{operation.operation_id}.zip"
+        sas = parse_sas_url(location)
+        storage = open_container(sas, PinnedHost(sas.scheme, sas.host, sas.port, may_be_private=True))
+        if is_append:
+            storage.put_append(path, b"something else")
+        else:
+            storage.put(path, (b"something else",), size_bytes=14)
+            simulator.protect("exports")
+        storage.close()
+        world.stop()
+        world.start(KilledAtTheEnd)
+        world.run()
+        failure = world.get(operation).failure
+        assert failure is not None
+        assert failure.code == "EntryConflict"
+        assert simulator.blobs("exports")[path] == b"something else"
         world.stop()
 
 
