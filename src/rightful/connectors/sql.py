@@ -141,7 +141,7 @@ class SqlConnector:
         self._goes_over = any(self._is_large(table) for table in gone_over(target))
         rows = self._average_rows(target)
         width = self._database.statistics(target.table).row_bytes
-        spec = "" if window.is_open else msgspec.json.encode(window).decode()
+        spec = msgspec.json.encode(window).decode()
         return (Partition(number=0, spec=spec, rows=rows, size_bytes=None if rows is None or width is None else rows * width),)
 
     @property
@@ -168,7 +168,7 @@ class SqlConnector:
         self, moment: Moment | None, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
     ) -> Iterator[ReadHeader | Item]:
         """Read as `read` does, what a snapshot of this database sees."""
-        window = msgspec.json.decode(partition.spec, type=Window) if partition.spec else self._window_now()
+        window = msgspec.json.decode(partition.spec, type=Window) if partition.spec else ALWAYS  # of earlier versions
         query, header = self._query(window, is_resumed=cursor is not None)
         # A scan for many that dies starts again, for all of them at once. Each by itself, behind its last part, would be as many scans.
         if self._goes_over is None:  # it was planned before a restart

@@ -90,6 +90,13 @@ def test_window_is_the_plans(world: World) -> None:
     assert _ids(source, now) == [5]
 
 
+def test_read_that_was_planned_without_a_window_goes_on_without_one(world: World) -> None:
+    _filled(world)
+    [planned] = connector(world, t=settings(world, "t", match={"n": "name"}, time="made")).plan([ANN])
+    for partition in (planned, Partition(number=0)):  # as earlier versions wrote it
+        assert _ids(_windowed(world, "made"), partition) == [0, 1, 2, 3, 4, 5]
+
+
 def _ids(source: SqlConnector, partition: Partition) -> list[Any]:
     items = source.read(partition, [ANN])
     return [number for item in items if isinstance(item, Rows) for number in item.batch.column("id").to_pylist()]
