@@ -102,9 +102,7 @@ def test_everybody_exported_each_package_equals_the_independent_answer(service: 
 def test_preview_says_what_the_export_finds(service: Service, company: SampleCompany) -> None:
     people = company.people[:12]
     subjects = [subject for person in people if (subject := service.find_user(person.tenant_id, person.upn)) is not None]
-    started_s = time.monotonic()
     previews = [service.preview(subject) for subject in subjects]
-    assert time.monotonic() - started_s < len(subjects)
     for preview, operation in zip(previews, export_all(service, company, subjects), strict=True):
         for before, after in zip(preview.sources, operation.sources, strict=True):
             assert before.problem is None
