@@ -32,7 +32,8 @@ _NONCE = bytes(12)
 _COLUMNS = 64
 _LONGEST_LINE = 4096
 _MOST_LINES = 4096
-_BODY_BYTES = FILE_KEY_BYTES + 16
+BODY_BYTES = FILE_KEY_BYTES + 16
+"""How long a sealed file key is."""
 _HARDEST = 20
 """Of passphrases that are opened here: 2^20 takes 1 GiB and some seconds. Somebody else's file must not take all there is."""
 _WORK = re.compile(r"[1-9][0-9]?")
@@ -103,7 +104,7 @@ def open_with(identities: Iterable[Identity], header: Header) -> bytes | None:
     """Return the file's key, None where it is sealed to none of these; raises `ValueError` where the header was changed."""
     keys = list(identities)
     for stanza in header.stanzas:
-        if stanza.type != _X25519 or len(stanza.arguments) != 1 or len(stanza.body) != _BODY_BYTES:
+        if stanza.type != _X25519 or len(stanza.arguments) != 1 or len(stanza.body) != BODY_BYTES:
             continue
         share = _bytes(stanza.arguments[0])
         for identity in keys:
@@ -125,7 +126,7 @@ def is_by_passphrase(header: Header) -> bool:
 def open_by_passphrase(passphrase: str, header: Header) -> bytes | None:
     """Return the file's key, None where the passphrase is another one; raises `ValueError` where the header is of another kind."""
     stanza = header.stanzas[0] if is_by_passphrase(header) else Stanza("", (), b"")
-    if len(stanza.arguments) != 2 or len(stanza.body) != _BODY_BYTES:  # noqa: PLR2004 - salt and work
+    if len(stanza.arguments) != 2 or len(stanza.body) != BODY_BYTES:  # noqa: PLR2004 - salt and work
         raise ValueError("it is not sealed by a passphrase")
     salt, work = _bytes(stanza.arguments[0]), stanza.arguments[1]
     if len(salt) != SALT_BYTES or not _WORK.fullmatch(work) or int(work) > _HARDEST:

@@ -14,12 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
-from rightful.age.header import Header, Stanza, derive, proven, unwrap, with_stanza, wrap
+from rightful.age.header import BODY_BYTES, Header, Stanza, derive, proven, unwrap, with_stanza, wrap
 from rightful.age.keys import KEY_BYTES
 
 TYPE = "ssh-ed25519"
 SECRET = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _LABEL = b"age-encryption.org/v1/ssh-ed25519"
+_OTHER_KIND = f"it is a key of SSH that is not taken: of these {TYPE} alone"
+_PROTECTED = "it has a passphrase; open the package's key with age: age -d -i THIS_FILE key.age > key.txt"
 _TAG_BYTES = 4
 _PRIME = 2**255 - 19
 _D = -121665 * pow(121666, -1, _PRIME) % _PRIME
@@ -60,7 +62,7 @@ def parse_ssh_recipient(text: str) -> SshRecipient:
     """Read a public key as it stands in `id_ed25519.pub`; raises `ValueError`, which says what is wrong and repeats nothing of it."""
     kind, _, rest = text.strip().partition(" ")
     if kind != TYPE:
-        raise ValueError(f"it is a key of SSH that is not taken: of these {TYPE} alone")
+        raise ValueError(_OTHER_KIND)
     try:
         content = base64.b64decode(rest.partition(" ")[0], validate=True)
     except (binascii.Error, ValueError):
@@ -79,13 +81,21 @@ def parse_ssh_identity(content: bytes) -> SshIdentity:
     """Read a secret key as `ssh-keygen` writes it; raises `ValueError`, which says what is wrong."""
     try:
         key = load_ssh_private_key(content, password=None)
-    except (TypeError, UnsupportedAlgorithm):  # it has a passphrase
-        raise ValueError("it has a passphrase; open the package's key with age: age -d -i THIS_FILE key.age > key.txt") from None
+    except TypeError:
+        raise ValueError(_PROTECTED) from None
+    except UnsupportedAlgorithm:  # a kind of key that is not known, or else a cipher, which a passphrase goes with
+        raise ValueError(_PROTECTED if _is_ed25519(content) else _OTHER_KIND) from None
     except ValueError:
         raise ValueError("it is no secret key of SSH") from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"it is a key of SSH that is not taken: of these {TYPE} alone")  # noqa: TRY004 - of a wrong text
+        raise ValueError(_OTHER_KIND)  # noqa: TRY004 - of a wrong text
     return SshIdentity(key)
+
+
+def _is_ed25519(content: bytes) -> bool:
+    """Say whether the public half, which stands before what a passphrase protects, is of the kind that is taken."""
+    written = binascii.a2b_base64(content.partition(SECRET)[2].partition(b"-----")[0])
+    return len(TYPE).to_bytes(4, "big") + TYPE.encode() in written
 
 
 def seal_to_ssh(recipient: SshRecipient, file_key: bytes, ephemeral: bytes) -> bytes:
@@ -112,7 +122,9 @@ def open_with_ssh(identity: SshIdentity, header: Header) -> bytes | None:
     """Return the file's key, None where it is sealed to another one; raises `ValueError` where the header was changed."""
     public = identity.key.public_key().public_bytes_raw()
     for stanza in header.stanzas:
-        if stanza.type != TYPE or len(stanza.arguments) != 2 or stanza.arguments[0] != identity.recipient.tag:  # noqa: PLR2004 - tag and share
+        if stanza.type != TYPE or len(stanza.arguments) != 2 or len(stanza.body) != BODY_BYTES:  # noqa: PLR2004 - tag and share
+            continue
+        if stanza.arguments[0] != identity.recipient.tag:
             continue
         try:
             share = base64.b64decode(stanza.arguments[1] + "=", validate=True)

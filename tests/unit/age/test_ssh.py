@@ -73,9 +73,12 @@ def test_changed_header_opens_nothing() -> None:
             assert opened(identity, bytes(changed)) is None, place
 
 
+def _framed(*parts: bytes) -> bytes:
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
 def _written(public: bytes, kind: bytes = b"ssh-ed25519") -> str:
-    parts = b"".join(len(part).to_bytes(4, "big") + part for part in (kind, public))
-    return f"ssh-ed25519 {base64.b64encode(parts).decode()}"
+    return f"ssh-ed25519 {base64.b64encode(_framed(kind, public)).decode()}"
 
 
 @pytest.mark.parametrize(
@@ -109,8 +112,25 @@ def test_secret_key_that_cannot_be_used_is_refused() -> None:
     assert repr(SshIdentity(key_of(1))) == f"SshIdentity({SshIdentity(key_of(1)).recipient})"
 
 
+@pytest.mark.parametrize("kind", [b"sk-ssh-ed25519@openssh.com", b"ssh-xmss@openssh.com"])
+def test_secret_key_of_a_kind_that_is_not_known_is_not_said_to_have_a_passphrase(kind: bytes) -> None:
+    public = _framed(kind, bytes(32))
+    content = b"openssh-key-v1\0" + _framed(b"none", b"none", b"") + (1).to_bytes(4, "big") + _framed(public, bytes(8))
+    pem = b"-----BEGIN OPENSSH PRIVATE KEY-----\n" + base64.encodebytes(content) + b"-----END OPENSSH PRIVATE KEY-----\n"
+    with pytest.raises(ValueError, match="not taken"):
+        parse_ssh_identity(pem)
+
+
+@pytest.mark.parametrize("length", [15, 17, 24])
+def test_file_key_of_another_length_opens_nothing(length: int) -> None:
+    identity = SshIdentity(key_of(1))
+    header = seal_to_ssh(identity.recipient, bytes(length), bytes([9] * 32))
+    assert open_with_ssh(identity, read_header(Intake((header,)))) is None
+
+
+@pytest.mark.parametrize("cipher", ["aes256-ctr", "chacha20-poly1305@openssh.com"])
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="ssh-keygen is not installed")
-def test_secret_key_with_a_passphrase_says_what_to_do(tmp_path: Path) -> None:
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "correct horse", "-f", tmp_path / "id"], check=True)
+def test_secret_key_with_a_passphrase_says_what_to_do(tmp_path: Path, cipher: str) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-Z", cipher, "-N", "correct horse", "-f", tmp_path / "id"], check=True)
     with pytest.raises(ValueError, match="age -d -i"):
         parse_ssh_identity((tmp_path / "id").read_bytes())
