@@ -4,9 +4,10 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -30,6 +31,7 @@ from rightful.config.model import (
     TenantConfig,
 )
 from rightful.connectors.interface import Connector
+from rightful.errors import ConfigurationError
 from rightful.export import audit_trail
 from rightful.export.interface import SubmitRequest
 from rightful.export.runtime import TenantRuntime
@@ -71,6 +73,7 @@ NEAR_S = 0.4
 """How long an answer of a server on this machine is waited for."""
 
 _REMOVERS = 2
+_MOST_TRIES = 100
 _OWNER = "owner"
 _MEMORY = Path("/dev/shm")
 
@@ -160,6 +163,10 @@ def _open_postgres(folder: Path, clock: ManualClock) -> Store:
     if not is_used.exists():
         POSTGRES.empty()
         is_used.touch()
+    for _ in range(_MOST_TRIES):  # the server may still be ending the connection that held the lead
+        with suppress(ConfigurationError):
+            return PostgresStore(POSTGRES.url, clock)
+        time.sleep(0.05)
     return PostgresStore(POSTGRES.url, clock)
 
 

@@ -116,7 +116,7 @@ def test_killed_at_each_call_that_makes_something_durable(mortals: Mortals, run:
 
 @pytest.mark.parametrize(
     ("calls", "stride", "least"),
-    [("linkat", 1, 5), ("pwrite64", 61, 2), ("mkdirat,mkdir", 1, 3), ("unlink,unlinkat,ftruncate,rename", 2, 1)],
+    [("linkat", 1, 2), ("pwrite64", 61, 2), ("mkdirat,mkdir", 1, 3), ("unlink,unlinkat,ftruncate,rename", 2, 1)],
 )
 def test_killed_at_calls_that_make_something_visible(mortals: Mortals, calls: str, stride: int, least: int) -> None:
     assert _killed_at_each(mortals, "folder", calls, stride) >= least

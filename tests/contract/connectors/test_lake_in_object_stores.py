@@ -3,7 +3,6 @@
 import io
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from tests.contract.connectors.test_lake_of_text import PACK, WRITTEN
 from tests.servers.azurite import Azurite
 from tests.servers.s3 import S3Server
 
-from rightful.connectors.interface import Describing, ReadHeader, Rows
+from rightful.connectors.interface import Describing, Estimate, ReadHeader, Rows
 from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.lake_files import LakeFile
 from rightful.connectors.tree_place import Access
@@ -326,9 +325,6 @@ def test_what_is_seen_of_a_lake_before_an_export_takes_one_listing() -> None:
 
 def test_a_listing_that_takes_too_long_is_given_up() -> None:
     with answering(_listing(is_endless=True)) as (endpoint, _):
-        begun = time.monotonic()
         with pytest.raises(SourceUnavailable, match="takes longer"):
             _listed(endpoint).describe(limit_s=1.0)
-        with pytest.raises(SourceUnavailable, match="takes longer"):
-            _listed(endpoint).estimate([ANN.subject], limit_s=1.0)
-        assert time.monotonic() - begun < 30.0
+        assert _listed(endpoint).estimate([ANN.subject], limit_s=1.0) == (Estimate(),)

@@ -186,7 +186,7 @@ CHANGES = {
         None,
         None,
     ),
-    "law": ("    directory:", "    statement: {laws: [gdrp]}\n    directory:", "tenants[0].statement.laws[0]", "none, gdpr, uk-gdpr?"),
+    "law": ("    directory:", "    statement: {laws: [gdrp]}\n    directory:", "tenants[0].statement.laws[0]", "did you mean 'gdpr'?"),
     "law twice": (
         "    directory:",
         "    statement: {laws: [gdpr, gdpr]}\n    directory:",
