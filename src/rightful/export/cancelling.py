@@ -18,6 +18,7 @@ from rightful.leash import Leash
 from rightful.package import request_info
 from rightful.sealing import Sealer
 from rightful.storage.interface import Leashed, Removing, Storage
+from rightful.storage.pieces import PiecesBeside, joining
 from rightful.storage.registry import Storages
 from rightful.storage.sealing import SealingStorage
 from rightful.store.interface import Store
@@ -102,13 +103,22 @@ class Remover:
 
     def _remove(self, operation: ClaimedOperation) -> None:
         tenant = self._tenants.get(operation.tenant_id)
-        if tenant is None or layout.zip_path(operation.prefix):  # pieces of a ZIP file are no entries: the storage location drops them
+        if tenant is None:
             return
         sealed = Sealed(self._sealer, operation.tenant_id, operation.operation_id)
         location = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
+        file = layout.zip_path(operation.prefix)
+        pieces = joining(location) if file else None
+        if file and not isinstance(pieces, PiecesBeside):  # they are no entries: the storage location drops them
+            return
         entries = self._store.entries(operation.operation_id)
         written = [each for each in entries if each.state in _MAY_LIE_THERE and not _is_mark(each, sealed)]
         if not isinstance(location, Removing) or not written or not self._store.begin_removal(operation.operation_id):
+            return
+        if isinstance(pieces, PiecesBeside):
+            pieces.drop(file)
+            location.remove(file)
+            self._store.forget_entries(written)
             return
         storage = sealed_for(operation, location, lambda: entries, sealed)
         removed: list[Entry] = []

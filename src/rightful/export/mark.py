@@ -13,7 +13,7 @@ from rightful.errors import Refusal, StorageRefused
 from rightful.export.zipping import PIECE_NAME_LENGTH
 from rightful.ids import OperationId
 from rightful.storage.interface import Hurrying, Put, Storage
-from rightful.storage.pieces import joining
+from rightful.storage.pieces import PiecesBeside, joining
 from rightful.storage.retrying import RetryingJoining, RetryingStorage
 
 _ATTEMPTS = 3
@@ -48,7 +48,7 @@ class Mark:
         """See whether a ZIP file can be put there, before anything is marked: a SAS with a stored access policy does not say so.
 
         Raises:
-            StorageError: it cannot. Else a piece lies there that no file names, and that nobody sees.
+            StorageError: it cannot. Else a block lies there that no file names, and that nobody sees; a piece that is seen is deleted.
         """
         pieces = joining(self._storage)
         if not self._storage.properties.is_remote:
@@ -60,6 +60,8 @@ class Mark:
                 raise
             hint = "give it write (sp=w), which a package as one ZIP file needs"
             raise StorageRefused(error.message, refusal=error.refusal, hint=hint) from error
+        if isinstance(pieces, PiecesBeside):
+            pieces.drop(path)
 
     def put(self) -> bool:
         """Put it at a path that is this request's alone, or that can be compared; return whether it lies there."""

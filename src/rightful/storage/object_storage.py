@@ -6,19 +6,21 @@ cannot state that for an upload in blocks. An upload that breaks is aborted; wha
 later one. So an entry is visible whole or not at all, and nothing is ever replaced.
 """
 
+import math
 import os
 import secrets
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import GCSStore, S3Store
 
-from rightful.errors import Refusal, StorageRefused, StorageUnavailable
+from rightful.clock import Clock, SystemClock
+from rightful.errors import Refusal, StorageError, StorageRefused, StorageUnavailable
 from rightful.storage.body import exactly
 from rightful.storage.entry_path import split_entry_path
 from rightful.storage.feeding import feed_all
@@ -40,6 +42,7 @@ _PAGE = 1000
 _HIDDEN = ".rightful"
 _LEFT_AFTER = timedelta(days=3)
 """No upload takes so long."""
+_TIDY_EACH_S = 86_400.0
 _LARGEST = {"s3": 5 << 30, "gs": 5 << 40}
 _DEFAULT_REGION = "us-east-1"
 _REGIONS = frozenset({"AWS_REGION", "AWS_DEFAULT_REGION"})
@@ -50,16 +53,17 @@ _UNREADABLE = frozenset({401, 403})
 class ObjectStorage:
     """Entries below a prefix of one bucket; safe to use from any thread.
 
-    Also has the abilities `Reading`, `Listing`, `Deleting` and `Hurrying`.
+    Also has the abilities `Reading`, `Listing`, `Deleting`, `Removing` and `Hurrying`.
     """
 
-    def __init__(self, bucket: Bucket, access: AccountAccess, *, timeout_s: float = 0.0) -> None:
+    def __init__(self, bucket: Bucket, access: AccountAccess, *, timeout_s: float = 0.0, clock: Clock | None = None) -> None:
         """Open it; no request is made. Raises `StorageRefused` where what is configured cannot be."""
         self._bucket = bucket
         self._access = access
         self._store = _open(bucket, access, timeout_s)
         self._tidying = threading.Lock()
-        self._is_tidy = False
+        self._clock = clock or SystemClock()
+        self._tidied_at = -math.inf
         there = access.endpoint or bucket.scheme
         self._properties = Properties(max_entry_bytes=_LARGEST[bucket.scheme], is_remote=True, origin=f"{there}/{bucket.name}")
 
@@ -73,7 +77,7 @@ class ObjectStorage:
 
     def within(self, seconds: float) -> Self:
         """Return the same location for requests that take no longer."""
-        return type(self)(self._bucket, self._access, timeout_s=seconds)
+        return type(self)(self._bucket, self._access, timeout_s=seconds, clock=self._clock)
 
     def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
         """Create an entry; compare with what lies at the path, if anything does and may be read."""
@@ -111,6 +115,10 @@ class ObjectStorage:
         """Delete what lies below a folder, a page at a time."""
         split_entry_path(folder)
         self._delete(meta["path"] for meta in self._list(f"{self._bucket.prefix}{folder}"))
+
+    def remove(self, path: str) -> None:
+        """Delete an entry."""
+        self._delete(iter([self._key(path)]))
 
     def check(self) -> None:
         """Put an entry of its own, try to replace it, read it, list it and delete it.
@@ -257,13 +265,14 @@ class ObjectStorage:
                 raise translate(error) from None
 
     def _tidy(self) -> None:
-        """Delete what processes that were killed left, once."""
+        """Delete what processes that were killed left, once a day."""
         with self._tidying:
-            if self._is_tidy:
+            now = self._clock.monotonic()
+            if now - self._tidied_at < _TIDY_EACH_S:
                 return
-            self._is_tidy = True
-        until = datetime.now(UTC) - _LEFT_AFTER
-        with suppress(StorageRefused):  # who may not list leaves it to others
+            self._tidied_at = now
+        until = self._clock.now() - _LEFT_AFTER
+        with suppress(StorageError):  # who may not list leaves it to others, and a put of an entry does not fail for it
             self._delete(meta["path"] for meta in self._list(f"{self._bucket.prefix}{_HIDDEN}") if meta["last_modified"] < until)
 
 

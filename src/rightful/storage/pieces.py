@@ -36,6 +36,10 @@ class PiecesBeside:
         self._storage.delete(f"{path}{PIECES}")
         return outcome
 
+    def drop(self, path: str) -> None:
+        """Delete what lies there for an entry that is not to be made."""
+        self._storage.delete(f"{path}{PIECES}")
+
     def _find(self, path: str, size_bytes: int) -> Put | None:
         """Look for the entry: an earlier attempt may have made it, and deleted its pieces."""
         for found, found_bytes in self._storage.list(path):

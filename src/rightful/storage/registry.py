@@ -69,7 +69,7 @@ class Storages:
         if is_object_url(location.url):
             with self._lock:
                 key = location.url, location.access
-                bucket = self._buckets.get(key) or open_bucket(location)
+                bucket = self._buckets.get(key) or open_bucket(location, self._clock)
                 self._buckets[key] = bucket
             return bucket
         root = account_folder(location)
@@ -101,7 +101,7 @@ class Storages:
         return storage
 
 
-def open_bucket(location: AccountLocation) -> "ObjectStorage":
+def open_bucket(location: AccountLocation, clock: Clock | None = None) -> "ObjectStorage":
     """Open an account that is a bucket.
 
     Raises:
@@ -115,7 +115,7 @@ def open_bucket(location: AccountLocation) -> "ObjectStorage":
             refusal=Refusal.MISSING,
             hint="install rightful[object-stores]",
         ) from error
-    return ObjectStorage(bucket_of(location.url), location.access)
+    return ObjectStorage(bucket_of(location.url), location.access, clock=clock)
 
 
 def account_folder(location: AccountLocation) -> Path:

@@ -14,7 +14,7 @@ from tests.servers.gcs import GcsServer
 from tests.servers.s3 import S3Server
 from tests.unit.export.interrupted import KilledStore
 from tests.unit.export.scripted import FILES_HEADER, PEOPLE, ROWS_HEADER, Scripted, batch, file, yields
-from tests.unit.export.world import World
+from tests.unit.export.world import TENANT, World
 
 from rightful.age.keys import Identity
 from rightful.clock import SystemClock
@@ -30,6 +30,7 @@ from rightful.storage.object_account import AccountAccess, bucket_of
 from rightful.storage.object_storage import ObjectStorage
 from rightful.storage.sealing import SealingStorage, sealing
 from rightful.store.sqlite import SqliteStore
+from rightful.testing.clock import ManualClock
 from rightful.testing.storage_suite import StorageSuite
 
 SECRET = "canary-secret"
@@ -238,6 +239,41 @@ def test_copy_to_its_place_that_fails_is_said(gcs_server: GcsServer, status: int
     assert gcs_server.copies_answered == []
     assert _everything(storage) == []
     assert storage.put("film.bin", _blocks(b"a"), size_bytes=BIG) is Put.WRITTEN
+
+
+def test_what_a_killed_process_left_is_deleted_by_one_that_goes_on_running(s3_server: S3Server) -> None:
+    clock = ManualClock(SystemClock().now())
+    storage = ObjectStorage(bucket_of(f"s3://{s3_server.bucket()}{PREFIX}"), access_s3(s3_server), clock=clock)
+    storage.put("one.bin", _blocks(b"a"), size_bytes=BIG)
+    storage._put_small(storage._key(".rightful/left"), b"x")
+    clock.advance(4 * 86_400.0)
+    storage.put("two.bin", _blocks(b"a"), size_bytes=BIG)
+    assert _everything(storage) == ["one.bin", "two.bin"]
+
+
+@pytest.mark.parametrize("layout", ["folder", "zip"])
+@pytest.mark.parametrize("is_bucket", [True, False], ids=["bucket", "local folder"])
+def test_what_a_cancelled_export_wrote_is_deleted(
+    tmp_path: Path,
+    s3_server: S3Server,
+    layout: Literal["folder", "zip"],
+    is_bucket: bool,  # noqa: FBT001
+) -> None:
+    bucket = s3_server.bucket()
+    account = AccountSettings(url=f"s3://{bucket}/exports/of%20us", access=access_s3(s3_server))
+    settings = StorageSettings(accounts={"Local": account}) if is_bucket else None
+    rows = Scripted(yields(ROWS_HEADER, batch((1, "ann@contoso.example", 0))))
+    world = World(tmp_path, PEOPLE, {"orders": rows}, export=ExportSettings(layout=layout), storage=settings)
+    storage = open_s3(s3_server, bucket) if is_bucket else LocalStorage(world.exports)
+    operation = world.submit("1")
+    mark = [f"{operation.operation_id}/RequestInfo.json"]
+    assert [path for path, _ in storage.list("")] == mark
+    assert world.step()
+    assert len(list(storage.list(""))) > 1
+    world.service.cancel(TENANT, operation.operation_id)
+    world.service._remover._pool.shutdown()
+    assert [path for path, _ in storage.list("")] == mark
+    assert world.get(operation).left is None
 
 
 def test_deleting_a_folder_leaves_what_only_begins_like_it(storage: ObjectStorage) -> None:
