@@ -124,7 +124,7 @@ def _decide(operation_id: str, *, is_approved: bool, server: str | None, token_f
     "--reason",
     type=click.Choice([reason.value for reason in Reason]),
     required=True,
-    help="Why: the complexity or the number of requests, as the regulation allows; some allow another reason.",
+    help="Why, in a word that the tenant's regulation allows.",
 )
 @connection_options
 @global_options

@@ -88,7 +88,9 @@ _RECEIVED = Parameter(
     doc="When the person's request was received, a moment or a day: the time to answer it runs from then (ours, not Graph's).",
 )
 _REASON = Parameter(
-    name="reason", doc="Why: `complexity` or `number` of requests, as the regulation allows; some allow `other`.", is_required=True
+    name="reason",
+    doc="Why, as the regulation allows: `complexity` or `number` of requests, `interference`, `consultation`, `conversion`, `other`.",
+    is_required=True,
 )
 _FURTHER = (_LANGUAGE, _SINCE, _RECIPIENT, _PASSPHRASE, _RECEIVED)
 """What each submit takes beside a location."""

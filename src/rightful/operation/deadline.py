@@ -45,6 +45,12 @@ class Reason(StrEnum):
 
     COMPLEXITY = "complexity"
     NUMBER = "number"
+    INTERFERENCE = "interference"
+    """To answer in time would unreasonably interfere with what the organisation does."""
+    CONSULTATION = "consultation"
+    """Others have to be asked first."""
+    CONVERSION = "conversion"
+    """The data has to be brought into an alternative format."""
     OTHER = "other"
 
 

@@ -102,6 +102,17 @@ def test_time_is_extended_once_for_a_reason_of_the_regulation(world: World) -> N
     assert ['"extend","ok","o"' in each.canonical for each in world.store.chain(TENANT)].count(True) == 1
 
 
+def test_time_under_pipeda_is_extended_for_what_it_names_alone(tmp_path: Path) -> None:
+    world = make(tmp_path, DeadlineSettings(regulation="pipeda"))
+    for number, reason in enumerate((Reason.INTERFERENCE, Reason.CONSULTATION, Reason.CONVERSION)):
+        operation = world.submit(f"p{number}", received=date(2026, 1, 16))
+        for other in (Reason.COMPLEXITY, Reason.NUMBER, Reason.OTHER):
+            with pytest.raises(InvalidRequest, match="none for which PIPEDA") as refused:
+                world.service.extend(TENANT, operation.operation_id, other)
+            assert refused.value.hint == "send one of interference, consultation, conversion"
+        assert due_on(world.service.extend(TENANT, operation.operation_id, reason)) == date(2026, 3, 17)
+
+
 def test_time_that_is_over_or_of_what_is_complete_is_not_extended(world: World) -> None:
     late = world.submit("p0", received=world.clock.now() - timedelta(days=60))
     with pytest.raises(Conflict, match="is over"):
