@@ -7,6 +7,7 @@ a receiver may get an event twice, and knows it by its id. Addresses are those o
 import hashlib
 import ssl
 import threading
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -31,6 +32,7 @@ _log = structlog.get_logger(__name__)
 WAITS_S = (5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Before each further try: some three days in all, as Standard Webhooks proposes."""
 _PATIENCE_S = 15.0
+_STOP_S = 2.0
 _LOOK_S = 1.0
 _BATCH = 50
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -94,8 +96,9 @@ class Webhooks:
         self._stopping.set()
         for each in self._endpoints:
             each.host.close()
+        until_s = time.monotonic() + _STOP_S
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, until_s - time.monotonic()))  # one that connects cannot be cut off
 
     def deliver(self, endpoint: str) -> int:
         """Post what is due to an endpoint; return how much of it was taken. The first that is not taken ends it."""

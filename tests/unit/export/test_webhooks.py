@@ -5,7 +5,9 @@ import hashlib
 import hmac
 import http.server
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -254,3 +256,20 @@ def test_receiver_that_hangs_holds_up_no_stop_and_loses_nothing(setting: Setting
     assert not stopping.is_alive()
     (left,) = setting.world.store.outgoing(TENANT, key_of(TENANT, setting.webhook), limit=9)
     assert left.attempts == 0
+
+
+def test_receiver_whose_tls_never_begins_holds_up_no_stop(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10.0)
+        webhook = WebhookSettings(
+            url=f"https://127.0.0.1:{listener.getsockname()[1]}/", secret=f"whsec_{base64.b64encode(SECRET).decode()}"
+        )
+        world = World(tmp_path, PEOPLE, {"shop": MemoryConnector("shop", match={"id": "id"})}, webhooks=(webhook,))
+        webhooks = Webhooks(world.config, world.store, world.clock)
+        world.submit("ann")
+        webhooks.start()
+        taken, _ = listener.accept()
+        with taken:
+            begun = time.monotonic()
+            webhooks.stop()
+            assert time.monotonic() - begun < 4.0
