@@ -17,7 +17,6 @@ ROOT = Path(__file__).parents[2]
 CERTIFICATES = "/etc/ssl/certs"
 ACCOUNT = 10001
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 
 
 class Images:
@@ -62,7 +61,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Images]:
     if not (tree / "usr/bin/python3").exists():
         shutil.rmtree(tree, ignore_errors=True)
         packages = "--include=python3,python3-venv,ca-certificates"
-        subprocess.run(["debootstrap", "--variant=minbase", packages, SUITE, str(tree), MIRROR], check=True, capture_output=True)
+        subprocess.run(["debootstrap", "--variant=minbase", packages, SUITE, str(tree)], check=True, capture_output=True)
     made = Images(folder)
     made.base(tree)
     yield made
