@@ -21,6 +21,7 @@ from rightful.ids import OperationId, TenantId
 from rightful.sealing import KEY_BYTES, Sealer
 from rightful.store.place import place_of
 from rightful.store.resealing import Resealing
+from rightful.syncing import sync_folder
 
 
 def check_settled(config: Config) -> None:
@@ -126,22 +127,14 @@ def _next_key(path: Path) -> bytes:
         owner = path.stat()
         if os.geteuid() == 0:  # the service's account must be able to read it
             os.chown(there, owner.st_uid, owner.st_gid)
-    _sync(path.parent)
+    sync_folder(path.parent)
     return _read(there)
 
 
 def _replace(path: Path) -> None:
     with path.open("r+b") as old:
         _next_path(path).replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
         old.write(b"0" * os.fstat(old.fileno()).st_size)
         old.flush()
         os.fsync(old.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

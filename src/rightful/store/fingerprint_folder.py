@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from rightful.ids import OperationId, is_guid
 from rightful.package.fingerprint import SIZE
 from rightful.store.values import StoreFault
+from rightful.syncing import sync_folder
 
 _HELD_BYTES = 64 * 1024
 """How much a log holds in memory before it is written."""
@@ -105,7 +106,7 @@ class FingerprintLog:
             if is_durable and not self._is_named:
                 # A file whose folder does not know of it yet is gone after a power cut, whatever was synced of it.
                 for folder in (self._path.parent, self._path.parent.parent, self._path.parent.parent.parent):
-                    _sync(folder)
+                    sync_folder(folder)
                 self._is_named = True
         self._written += len(self._held)
         self._held.clear()
@@ -160,7 +161,7 @@ class FingerprintFolder:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
-            _sync(self._folder)
+            sync_folder(self._folder)
         return sections
 
     def read_section(self, operation_id: OperationId, section: Section) -> bytes:
@@ -259,11 +260,3 @@ def _guarded() -> Iterator[None]:
 
 def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -27,6 +27,7 @@ from rightful.store.connection import Connection
 from rightful.store.sqlite_connection import SqliteConnection
 from rightful.store.sqlite_file import lock_alone
 from rightful.store.values import StoreFault
+from rightful.syncing import sync_file, sync_folder
 
 _BUSY_S = 10.0
 
@@ -71,12 +72,12 @@ def backup(path: Path, target: Path) -> Copied:
             copied = _look(draft)
         except (sqlite3.Error, apsw.Error) as error:
             raise StoreFault(f"the store {path.name} cannot be copied: {error}") from error
-        sqlite_state.sync_file(draft)
+        sync_file(draft)
         try:
             os.link(draft, target)
         except FileExistsError:
             raise ConfigurationError(f"{target} is there already", hint="name a new file: an earlier backup is never replaced") from None
-    sqlite_state.sync_folder(target.absolute().parent)
+    sync_folder(target.absolute().parent)
     return copied
 
 
@@ -99,11 +100,11 @@ def restore(path: Path, source: Path, *, now: datetime, by: Actor, is_replacing:
         with _draft(path) as draft:
             _copy(source, draft)
             ended, dropped = _wind_up(draft, now=now, by=by)
-            sqlite_state.sync_file(draft)
+            sync_file(draft)
             aside = _keep_aside(path, now) if is_there else None
             _take_log_away(path)
             draft.rename(path)  # over what is there: at no moment is there none, for which an empty store would be made
-            sqlite_state.sync_folder(path.absolute().parent)
+            sync_folder(path.absolute().parent)
         return Restored(ended=ended, dropped=dropped, aside=aside)
     finally:
         os.close(lock)
@@ -217,7 +218,7 @@ def _keep_aside(path: Path, now: datetime) -> Path:
     for each in (path, *sqlite_state.beside(path)):
         with suppress(FileNotFoundError):  # SQLite takes away a log that is of no more use
             os.link(each, aside.with_name(aside.name + each.name.removeprefix(path.name)))
-    sqlite_state.sync_folder(path.absolute().parent)
+    sync_folder(path.absolute().parent)
     return aside
 
 
@@ -230,7 +231,7 @@ def _take_log_away(path: Path) -> None:
     if sqlite_state.has_content(log):
         with _draft(path) as blank:
             blank.rename(path)
-        sqlite_state.sync_folder(path.absolute().parent)
+        sync_folder(path.absolute().parent)
     for each in (log, index):
         each.unlink(missing_ok=True)
-    sqlite_state.sync_folder(path.absolute().parent)
+    sync_folder(path.absolute().parent)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rightful import private_file
 from rightful.errors import ConfigurationError
-from rightful.store import sqlite_state
+from rightful.syncing import sync_folder
 
 
 def note_path(path: Path) -> Path:
@@ -31,12 +31,12 @@ def put_back(path: Path, before: bytes | None) -> None:
         _write(path, before)
         return
     note_path(path).unlink(missing_ok=True)
-    sqlite_state.sync_folder(path.absolute().parent)
+    sync_folder(path.absolute().parent)
 
 
 def _write(path: Path, content: bytes) -> None:
     private_file.write(note_path(path), content)
-    sqlite_state.sync_folder(path.absolute().parent)
+    sync_folder(path.absolute().parent)
 
 
 def check(path: Path) -> None:

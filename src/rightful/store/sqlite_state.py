@@ -13,6 +13,7 @@ from rightful.errors import ConfigurationError
 from rightful.store import queries
 from rightful.store.connection import Connection
 from rightful.store.sqlite_connection import SqliteConnection
+from rightful.syncing import sync_file, sync_folder
 
 MAGIC = b"SQLite format 3\x00"
 HEADER_BYTES = 100
@@ -116,24 +117,6 @@ def migrate(connection: Connection) -> None:
     version = int(connection.rows("PRAGMA user_version")[0]["user_version"])
     for number, script in enumerate(queries.migrations()[version:], start=version + 1):
         connection.run(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
-
-
-def sync_file(path: Path) -> None:
-    """Make a file's content durable."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a folder's names durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def reason(error: apsw.Error) -> str:
