@@ -14,9 +14,9 @@ from rightful.connectors.file_tree import FileTree
 from rightful.connectors.local_paths import LOCAL_URL_HINT, local_path, local_url_problem
 from rightful.connectors.local_tree import LocalTree
 from rightful.errors import ConfigurationError
+from rightful.secret_settings import SecretSettings, is_loopback
 from rightful.setting_problem import SettingProblem
 
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]+)?(/|\Z)")
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 _FORMS = {
@@ -29,7 +29,7 @@ _FORMS = {
 OBJECT_STORES = ("az", "s3")
 
 
-class ObjectAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class ObjectAccess(SecretSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How an object store is reached, and as whom. Secrets are best given as `{file: PATH}` or `${NAME}`; none is ever shown."""
 
     endpoint: str = ""
@@ -46,15 +46,6 @@ class ObjectAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`s3`: what temporary credentials have besides."""
     ca: str = ""
     """`az`, `s3`, `https`: certificates (PEM) to trust instead of the system's: `{file: PATH}`."""
-
-    def __repr__(self) -> str:
-        """Name what is given, never its value."""
-        return f"{type(self).__name__}({', '.join(self.given)})"
-
-    @property
-    def given(self) -> list[str]:
-        """What is given."""
-        return [name for name in self.__struct_fields__ if getattr(self, name)]
 
 
 class Access(ObjectAccess, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -132,7 +123,7 @@ def place_problems(place: TreePlace, schemes: Collection[str] = tuple(_FORMS)) -
 
 
 def _access_problems(access: ObjectAccess, scheme: str) -> Iterator[SettingProblem]:
-    if access.endpoint and not (access.endpoint.startswith("https://") or _LOOPBACK.match(access.endpoint)):
+    if access.endpoint and not (access.endpoint.startswith("https://") or is_loopback(access.endpoint)):
         yield ("access", "endpoint"), "is no https:// address", "write https://…; http:// is for emulators on loopback alone"
     if bool(access.access_key_id) != bool(access.secret_access_key):
         yield ("access", "secret_access_key"), "and access_key_id belong together", "give both, or none for those of the machine"
@@ -178,7 +169,7 @@ def _url_problem(place: TreePlace) -> str:
         "has a query or a fragment: write ? as %3F and # as %23": "?" in place.url or "#" in place.url,
         "has a port": port is not None and place.scheme in {"az", "s3"},
         "has an empty segment, . or ..": any(segment in {"", ".", ".."} or set("\0/") & set(segment) for segment in segments),
-        "is no https:// address": place.scheme == "http" and not _LOOPBACK.match(place.url),
+        "is no https:// address": place.scheme == "http" and not is_loopback(place.url),
         "names its host in other letters than ASCII": not parts.netloc.isascii(),
         "names no container": place.scheme == "az" and not segments,
     }

@@ -6,7 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]+)?(/|\Z)")
+from rightful.secret_settings import SecretSettings, is_loopback
+
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _USED = {
     "s3": frozenset({"endpoint", "region", "access_key_id", "secret_access_key", "session_token", "ca"}),
@@ -15,7 +16,7 @@ _USED = {
 SCHEMES = tuple(_USED)
 
 
-class AccountAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class AccountAccess(SecretSettings, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How an object store is reached, and as whom. Secrets are best given as `{file: PATH}` or `${NAME}`; none is ever shown."""
 
     endpoint: str = ""
@@ -32,15 +33,6 @@ class AccountAccess(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """`gs`: the key of a service account (JSON): `{file: PATH}`. Without: the role of the machine."""
     ca: str = ""
     """Certificates (PEM) to trust instead of the system's: `{file: PATH}`."""
-
-    def __repr__(self) -> str:
-        """Name what is given, never its value."""
-        return f"{type(self).__name__}({', '.join(self.given)})"
-
-    @property
-    def given(self) -> list[str]:
-        """What is given."""
-        return [name for name in self.__struct_fields__ if getattr(self, name)]
 
 
 class Bucket(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +64,7 @@ def account_problems(url: str, access: AccountAccess) -> Iterator[tuple[str, str
     for name in access.given:
         if name not in _USED[scheme]:
             yield f"access.{name}", "is not used at this address", "leave it out, or correct url"
-    if access.endpoint and not (access.endpoint.startswith("https://") or _LOOPBACK.match(access.endpoint)):
+    if access.endpoint and not (access.endpoint.startswith("https://") or is_loopback(access.endpoint)):
         yield "access.endpoint", "is no https:// address", "write https://…; http:// is for emulators on loopback alone"
     if bool(access.access_key_id) != bool(access.secret_access_key):
         yield "access.secret_access_key", "and access_key_id belong together", "give both, or none for those of the machine"
