@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -157,29 +157,21 @@ class LocalStorage:
         """Delete an entry, and the folders above it that are empty then, but for the first."""
         *parents, name = split_entry_path(path)
         try:
-            self._unlink("/".join(parents), name)
+            self._take_away(os.unlink, "/".join(parents), name)
             while len(parents) > 1:
                 *above, folder = parents
                 with suppress(OSError):  # something is left in it
-                    self._rmdir("/".join(above), folder)
+                    self._take_away(os.rmdir, "/".join(above), folder)
                 parents = above
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             raise translate(error) from error
 
-    def _unlink(self, folder: str, name: str) -> None:
+    def _take_away(self, take: Callable[..., None], folder: str, name: str) -> None:
         folder_fd = self._open_folder(folder)
         try:
-            os.unlink(name, dir_fd=folder_fd)
-            os.fsync(folder_fd)
-        finally:
-            os.close(folder_fd)
-
-    def _rmdir(self, folder: str, name: str) -> None:
-        folder_fd = self._open_folder(folder)
-        try:
-            os.rmdir(name, dir_fd=folder_fd)
+            take(name, dir_fd=folder_fd)
             os.fsync(folder_fd)
         finally:
             os.close(folder_fd)
