@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from hashlib import blake2b
 
@@ -213,37 +213,38 @@ class OtelTraces(traces.Traces):
         span.end(ended_ns)
 
 
+@contextmanager
+def _timed(tell: Callable[[float, str], None]) -> Iterator[None]:
+    """Tell afterwards how long a block took, in seconds, and the type of the error that ended it: empty where none did."""
+    began, error = time.perf_counter(), ""
+    try:
+        yield
+    except BaseException as caught:
+        error = type(caught).__name__
+        raise
+    finally:
+        tell(time.perf_counter() - began, error)
+
+
 class _TracedClaim:
     def __init__(self, owner: OtelTraces, shares: Mapping[str, SpanPlace]) -> None:
         self._owner = owner
         self._shares = shares
         self.errors: dict[str, str] = {}
 
-    @contextmanager
-    def plan(self) -> Iterator[None]:
-        began, error = time.perf_counter(), ""
-        try:
-            yield
-        except BaseException as caught:
-            error = type(caught).__name__
-            raise
-        finally:
-            elapsed_s = time.perf_counter() - began
+    def plan(self) -> AbstractContextManager[None]:
+        def tell(elapsed_s: float, error: str) -> None:
             for share in self._shares.values():
                 self._owner.step("plan", share, {}, kind=SpanKind.INTERNAL, elapsed_s=elapsed_s, error=error)
 
-    @contextmanager
-    def put(self, operation_id: str, size_bytes: int) -> Iterator[None]:
-        began, error = time.perf_counter(), ""
-        try:
-            yield
-        except BaseException as caught:
-            error = type(caught).__name__
-            raise
-        finally:
+        return _timed(tell)
+
+    def put(self, operation_id: str, size_bytes: int) -> AbstractContextManager[None]:
+        def tell(elapsed_s: float, error: str) -> None:
             said = {"rightful.size_bytes": size_bytes}
-            share = self._shares[operation_id]
-            self._owner.step("put", share, said, kind=SpanKind.CLIENT, elapsed_s=time.perf_counter() - began, error=error)
+            self._owner.step("put", self._shares[operation_id], said, kind=SpanKind.CLIENT, elapsed_s=elapsed_s, error=error)
+
+        return _timed(tell)
 
     def ended_badly(self, operation_id: str, code: str) -> None:
         self.errors[operation_id] = code
