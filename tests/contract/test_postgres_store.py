@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
+from tests.contract.sql_store import SharedCommits
 from tests.servers.postgres import PostgresServer
 
 from rightful.audit.chain import ChainCheck
@@ -53,7 +54,7 @@ def store(url: str, clock: ManualClock) -> Iterator[PostgresStore]:
     store.close()
 
 
-class TestPostgresStore(StoreSuite, ApprovalSuite):
+class TestPostgresStore(StoreSuite, ApprovalSuite, SharedCommits):
     pass
 
 
@@ -76,27 +77,6 @@ def test_everything_is_there_after_reopening(url: str, clock: ManualClock) -> No
         assert operation is not None
         assert [source.source_name for source in operation.sources] == ["a", "b"]
         assert [each.operation_id for each in again.intents()] == [intent(2).operation_id]
-
-
-def test_many_threads_share_commits_and_lose_nothing(store: PostgresStore) -> None:
-    def submit(first: int) -> None:
-        for number in range(first, first + 10):
-            accept(store, number, "a", subject=f"s{number}")
-
-    threads = [threading.Thread(target=submit, args=(1000 * number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert store.count_open(TENANT) == 80
-
-
-def test_task_that_fails_is_undone_alone(store: PostgresStore) -> None:
-    accept(store, 1, "a")
-    with pytest.raises(ConstraintBroken):
-        accept(store, 1, "b", subject="other")
-    accept(store, 2, "a")
-    assert store.count_open(TENANT) == 2
 
 
 def test_schema_has_the_columns_and_indexes_that_sqlite_has(store: PostgresStore, tmp_path: Path, clock: ManualClock) -> None:

@@ -5,7 +5,6 @@ import random
 import re
 import sqlite3
 import stat
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,13 +12,13 @@ from urllib.parse import quote
 
 import msgspec
 import pytest
+from tests.contract.sql_store import SharedCommits
 
 from rightful.errors import ConfigurationError
 from rightful.graph import options
 from rightful.operation.model import Failure
 from rightful.store import listing_sql, queries
 from rightful.store.audit_file import AuditFile
-from rightful.store.connection import ConstraintBroken
 from rightful.store.listing import place
 from rightful.store.sqlite import SqliteStore
 from rightful.store.sqlite_connection import SqliteConnection
@@ -43,7 +42,7 @@ def store(tmp_path: Path, clock: ManualClock) -> Iterator[SqliteStore]:
     store.close()
 
 
-class TestSqliteStore(StoreSuite, ApprovalSuite):
+class TestSqliteStore(StoreSuite, ApprovalSuite, SharedCommits):
     pass
 
 
@@ -127,27 +126,6 @@ def test_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -
     with pytest.raises(ConfigurationError, match="is not a SQLite file"):
         SqliteStore(path, ManualClock())
     assert path.read_bytes().startswith(b"not a database")
-
-
-def test_many_threads_share_commits_and_lose_nothing(store: SqliteStore) -> None:
-    def submit(first: int) -> None:
-        for number in range(first, first + 25):
-            accept(store, number, "a", subject=f"s{number}")
-
-    threads = [threading.Thread(target=submit, args=(1000 * number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert store.count_open(TENANT) == 200
-
-
-def test_task_that_fails_is_undone_alone(store: SqliteStore) -> None:
-    accept(store, 1, "a")
-    with pytest.raises(ConstraintBroken):
-        accept(store, 1, "b", subject="other")
-    accept(store, 2, "a")
-    assert store.count_open(TENANT) == 2
 
 
 @pytest.mark.parametrize(

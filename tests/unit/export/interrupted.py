@@ -1,6 +1,6 @@
 """One export that is interrupted in the middle, again and again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +56,17 @@ class KilledStore(SqliteStore):
         if not self.left:
             raise KeyboardInterrupt
         return super().checkpoint(checkpoints, owner=owner)
+
+
+def run_killed(world: World, kills: Iterable[int]) -> None:
+    """Run a world whose service is killed before the n-th checkpoint, and starts again, for each of these numbers."""
+    for kill in kills:
+        assert isinstance(world.store, KilledStore)
+        world.store.left = kill
+        with pytest.raises(KeyboardInterrupt):
+            world.run()
+        world.stop()
+        world.start(KilledStore)
 
 
 class Export:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.unit.export.interrupted import KilledStore
+from tests.unit.export.interrupted import KilledStore, run_killed
 from tests.unit.export.test_audit_trail import recorded
 from tests.unit.export.world import TENANT, World
 
@@ -206,13 +206,7 @@ def test_interrupted_export_counts_what_was_looked_at_once(tmp_path: Path, key: 
         export = msgspec.structs.replace(FULL, leak_check=mode)
         world = World(tmp_path / name, PEOPLE, {"orders": connector}, export=export, store_type=KilledStore)
         operation = world.submit(ANN)
-        for kill in kills:
-            assert isinstance(world.store, KilledStore)
-            world.store.left = kill
-            with pytest.raises(KeyboardInterrupt):
-                world.run()
-            world.stop()
-            world.start(KilledStore)
+        run_killed(world, kills)
         world.run()
         checks.append(done(world, operation) | {"listedAt": ""})
     assert checks[0] == checks[1]
@@ -357,13 +351,7 @@ def test_interrupted_difference_looks_at_the_rows_that_it_would_have_looked_at(t
         later = source(rows(ANN, count, note=dict.fromkeys(news, "x" * 12_000)), batch_rows=90)
         world.tenants[TENANT].connectors["orders"] = later  # type: ignore[index] # a dict, in tests
         operation = world.submit(ANN, since=first.operation_id)
-        for kill in kills:
-            assert isinstance(world.store, KilledStore)
-            world.store.left = kill
-            with pytest.raises(KeyboardInterrupt):
-                world.run()
-            world.stop()
-            world.start(KilledStore)
+        run_killed(world, kills)
         world.run()
         checks.append(done(world, operation) | {"listedAt": ""})
     assert checks[0] == checks[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.export.interrupted import KilledStore
+from tests.unit.export.interrupted import KilledStore, run_killed
 from tests.unit.export.world import TENANT, World
 
 from rightful.config.model import ExportSettings
@@ -197,13 +197,7 @@ def test_interrupted_export_is_the_same_to_the_byte(tmp_path: Path, key: str | N
             store_type=KilledStore,
         )
         operation = world.submit("1")
-        for kill in kills:
-            assert isinstance(world.store, KilledStore)
-            world.store.left = kill
-            with pytest.raises(KeyboardInterrupt):
-                world.run()
-            world.stop()
-            world.start(KilledStore)
+        run_killed(world, kills)
         done(world, operation)
         assert len(list((world.package(operation) / "data/Product/messages").iterdir())) > 3
         rows = records(world, operation)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.export.interrupted import KilledStore
+from tests.unit.export.interrupted import KilledStore, run_killed
 from tests.unit.export.world import World
 
 from rightful.config.model import ExportSettings
@@ -111,13 +111,7 @@ def test_what_earlier_attempts_found_counts_after_a_kill(tmp_path: Path, key: st
     source = MemoryConnector("customers", columns=COLUMNS, match={"mail": "mail"}, rows=[{**row, "born": None} for row in rows], key=key)
     running = world(tmp_path, source)
     operation = running.submit("1")
-    for checkpoint in (2, 2):
-        assert isinstance(running.store, KilledStore)
-        running.store.left = checkpoint
-        with pytest.raises(KeyboardInterrupt):
-            running.run()
-        running.stop()
-        running.start(KilledStore)
+    run_killed(running, (2, 2))
     running.run()
     assert stated(running, operation) == ["user.account", "user.contact.email", "user.contact.phone_number", "user.health"]
 

@@ -199,6 +199,14 @@ def test_zip_file_that_a_policy_protects_is_found_after_a_kill(tmp_path: Path, p
         world.stop()
 
 
+def _check_conflict(world: World, operation: DataPolicyOperation, there: bytes) -> None:
+    failure = world.get(operation).failure
+    assert failure is not None
+    assert failure.code == "EntryConflict"
+    assert there == b"something else"
+    world.stop()
+
+
 @pytest.mark.parametrize(("permissions", "is_append"), [("w", True), ("rw", False), ("wl", False)])
 def test_file_of_somebody_else_s_is_not_taken_for_ours_after_a_kill(tmp_path: Path, permissions: str, *, is_append: bool) -> None:
     with BlobSimulator() as simulator:
@@ -223,11 +231,7 @@ def test_file_of_somebody_else_s_is_not_taken_for_ours_after_a_kill(tmp_path: Pa
         world.stop()
         world.start(KilledAtTheEnd)
         world.run()
-        failure = world.get(operation).failure
-        assert failure is not None
-        assert failure.code == "EntryConflict"
-        assert simulator.blobs("exports")[path] == b"something else"
-        world.stop()
+        _check_conflict(world, operation, simulator.blobs("exports")[path])
 
 
 def test_file_that_a_policy_protects_and_nobody_began_to_end_is_a_conflict(tmp_path: Path) -> None:
@@ -242,11 +246,7 @@ def test_file_that_a_policy_protects_and_nobody_began_to_end_is_a_conflict(tmp_p
         storage.close()
         simulator.protect("exports")
         world.run()
-        failure = world.get(operation).failure
-        assert failure is not None
-        assert failure.code == "EntryConflict"
-        assert simulator.blobs("exports")[path] == b"something else"
-        world.stop()
+        _check_conflict(world, operation, simulator.blobs("exports")[path])
 
 
 @pytest.mark.parametrize(("mebibytes", "pieces"), [(1, 1), (8, 1), (9, 1), (15, 1), (16, 3), (17, 3), (25, 4)])
