@@ -136,6 +136,40 @@ def test_search_of_many_rows_is_paged_and_can_be_taken_back(chromium: Chromium, 
     assert said == ["1,000 records found · showing 1 to 50", "4,995 records · showing 1 to 50"]
 
 
+def test_what_is_found_is_shown_before_all_rows_are_there_and_the_count_follows(chromium: Chromium, package: Path) -> None:
+    steps = """
+        let go;
+        const held = new Promise((resolve) => { go = resolve; });
+        await page.route(/part-00000-00004\\.js$/, async (route) => { await held; await route.continue(); });
+        await page.reload();
+        await page.waitForSelector('.table tbody tr');
+        await page.fill('input[type=search]', 'order 0001');
+        await page.waitForFunction(() => document.querySelectorAll('.table tbody mark').length === 10);
+        const meanwhile = await page.innerText('[role=status]');
+        go();
+        await page.waitForFunction(() => !document.querySelector('[role=status]').textContent.includes('('));
+    """
+    said = shown(chromium, package, steps, result="[meanwhile, await page.innerText('[role=status]')]")
+    assert said == ["10 records found (4,000 of 4,995 searched so far)", "10 records found"]
+
+
+def test_search_that_has_found_nothing_yet_shows_no_rows_of_another(chromium: Chromium, package: Path) -> None:
+    steps = """
+        await page.route(/part-00000-00004\\.js$/, () => {}); // it never comes
+        await page.reload();
+        await page.waitForSelector('.table tbody tr');
+        await page.fill('input[type=search]', 'order 0430');
+        await page.waitForFunction(() => document.querySelectorAll('.table tbody tr').length === 0);
+    """
+    said = shown(chromium, package, steps, result="page.innerText('[role=status]')")
+    assert said == "0 records found (4,000 of 4,995 searched so far)"
+
+
+def test_texts_are_made_ready_when_a_table_opens(chromium: Chromium, package: Path) -> None:
+    steps = "const asked = page.waitForRequest(/part-00000-00004\\.js$/); await page.reload(); await asked;"
+    assert shown(chromium, package, steps, result="page.inputValue('input[type=search]')") == ""
+
+
 def test_record_opens_to_all_of_its_values(chromium: Chromium, package: Path) -> None:
     steps = search("end of it") + "await page.click('tbody button'); await page.waitForSelector('.record')"
     text = shown(chromium, package, steps, result="page.innerText('.record')")

@@ -4,6 +4,9 @@ const READY_BYTES = 24 * 1024 * 1024; // what is kept of texts made ready to be 
 const BUSY_MS = 40;
 const IDLE_MS = 10;
 
+/** Call something when nothing else is to be done. */
+const whenIdle = (then) => (window.requestIdleCallback ?? ((call) => setTimeout(call, 200)))(then);
+
 const ASCII = /^[\x00-\x7f]*$/;
 
 const ready = new Map(); // "number language path": the searchable text of a block
@@ -91,8 +94,8 @@ function findIn(text, sought, firstRow, found) {
 }
 
 /**
- * Find rows, part after part. Calls `tell(found, searched)` now and then with the numbers of rows found and how many were searched so
- * far, and stops as soon as it returns false.
+ * Find rows, part after part. Calls `tell(found, searched)` now and then, and before it waits for rows, with the numbers of rows found and
+ * how many were searched so far, and stops as soon as it returns false.
  */
 async function search(dataset, query, tell) {
   readyFor(dataset);
@@ -102,6 +105,7 @@ async function search(dataset, query, tell) {
   let row = 0;
   let since = performance.now();
   for (const part of dataset.parts) {
+    if (row && !isLoaded(part.view) && !tell(found, row)) return;
     for (const [number, block] of (await loadShard(part.view)).entries()) {
       findIn(searchable(part.view, number, block, how), sought, row, found);
       row += block[0];
@@ -115,14 +119,14 @@ async function search(dataset, query, tell) {
   tell(found, row);
 }
 
-/** Make texts ready before somebody types, as many as are kept. */
-async function warm(dataset) {
+/** Make texts ready before somebody types, as many as are kept, as long as `isWanted()`. */
+async function warm(dataset, isWanted) {
   readyFor(dataset);
   const how = ways(dataset.columns);
   let since = performance.now();
   for (const part of dataset.parts) {
     for (const [number, block] of (await loadShard(part.view)).entries()) {
-      if (readyOf !== dataset.columns || readyBytes + block[1] > READY_BYTES) return;
+      if (!isWanted() || readyOf !== dataset.columns || readyBytes + block[1] > READY_BYTES) return;
       searchable(part.view, number, block, how);
       if (performance.now() - since > IDLE_MS) {
         await new Promise((resolve) => setTimeout(resolve));

@@ -5,6 +5,7 @@ const KEPT_TEXTS = 64;
 
 const arrived = new WeakMap(); // script element: its blocks
 const shards = new Map(); // path: promise of blocks, in the order of their last use
+const loaded = new WeakSet(); // those of these promises that are kept
 const texts = new Map(); // "number path": the text of a block, likewise
 
 window.rightfulShard = (content) => arrived.set(document.currentScript, content);
@@ -43,9 +44,14 @@ function loadShard(path) {
       };
       document.head.append(script);
     });
-    loading.catch(() => shards.delete(path)); // the next one who asks tries again
+    loading.then(() => loaded.add(loading), () => shards.delete(path)); // the next one who asks tries again
     return loading;
   });
+}
+
+/** Say whether the blocks of a shard are there at once. */
+function isLoaded(path) {
+  return loaded.has(shards.get(path));
 }
 
 let packed = new Uint8Array(0); // used again for each block: what is thrown away for each takes hundreds of megabytes before it is collected

@@ -1,6 +1,7 @@
 // A table of a dataset's rows, a page at a time, with a search over all of them.
 
 const PAGE_ROWS = 50;
+const GROWS_MS = 200; // between two times that a page is drawn anew because a search has found more for it
 
 const RECORDS = {
   search: () => t("Search these records"),
@@ -63,11 +64,11 @@ function fillPager(pager, id, page, pages, go) {
 function table(dataset, caption, show, { detail = true, noun = RECORDS, marks = false } = {}) {
   tables += 1;
   const id = `table-${tables}`;
-  const state = { page: 0, query: "", found: null, searched: 0, turn: 0 };
+  const state = { page: 0, query: "", found: null, searched: 0, search: 0, turn: 0, drawing: 0, drawn: 0 };
   const status = h("p", { role: "status", class: "status" });
   const body = h("tbody");
   const pagers = h("nav", { class: "pager", "aria-label": t("Pages of {name}", { name: caption }) });
-  const box = h("input", { type: "search", id, autocomplete: "off", spellcheck: "false", oninput: (event) => event.isComposing || begin(box.value), oncompositionend: () => begin(box.value), onfocus: () => warm(dataset).catch(() => {}) });
+  const box = h("input", { type: "search", id, autocomplete: "off", spellcheck: "false", oninput: (event) => event.isComposing || begin(box.value), oncompositionend: () => begin(box.value), onfocus: makeReady });
   const heads = dataset.columns.map((column) =>
     h("th", { scope: "col", class: NUMBERS.has(column.kind) ? "number" : null }, heading(column)),
   );
@@ -87,6 +88,7 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS, marks = 
   async function draw() {
     state.turn += 1;
     const { turn } = state;
+    state.drawing = turn;
     let shown;
     try {
       shown = await lines();
@@ -95,14 +97,17 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS, marks = 
       return;
     }
     if (turn !== state.turn) return; // somebody has turned on meanwhile
+    state.drawing = 0;
+    state.drawn = shown.length;
     const first = state.page * PAGE_ROWS + 1;
     body.replaceChildren(...shown.map((line, index) => tableRow(line, first + index)));
     turnable();
   }
 
   function fail() {
+    state.turn += 1;
     body.replaceChildren(
-      h("tr", {}, h("td", { colspan: dataset.columns.length + 1 }, t("These rows could not be opened. This page needs the folder “view” beside it: if it came in an archive, extract all of it first."))),
+      h("tr", {}, h("td", { colspan: dataset.columns.length + (marks ? 2 : 1) }, t("These rows could not be opened. This page needs the folder “view” beside it: if it came in an archive, extract all of it first."))),
     );
     turnable();
   }
@@ -139,36 +144,45 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS, marks = 
   }
 
   async function begin(query) {
-    state.query = query.trim();
-    state.page = 0;
-    state.turn += 1;
-    const sought = state.query;
-    let drawn = 0;
-    if (!sought) {
+    state.search += 1;
+    const { search: own } = state;
+    Object.assign(state, { query: query.trim(), page: 0, turn: state.turn + 1, drawn: -1 });
+    if (!state.query) {
       state.found = null;
       await draw();
       return;
     }
+    let since = 0;
+    // What is found is shown at once, shown anew while it grows to a page, and complete at the end.
     const tell = (found, searched) => {
-      if (state.query !== sought) return false;
-      state.found = found;
-      state.searched = searched;
-      const isAll = searched === dataset.rows;
-      if (isAll || (found.length >= PAGE_ROWS && !drawn)) {
-        drawn = 1;
+      if (state.search !== own || !box.isConnected) return false;
+      Object.assign(state, { found, searched });
+      const there = Math.min(PAGE_ROWS, Math.max(0, found.length - state.page * PAGE_ROWS));
+      const isDrawing = state.drawing === state.turn;
+      const isDue = state.drawn < 0 || there === PAGE_ROWS || performance.now() - since > GROWS_MS;
+      if (searched === dataset.rows) {
+        if (state.drawn === there && !isDrawing) turnable();
+        else draw();
+      } else if (state.drawn < there && isDue && !isDrawing) {
+        since = performance.now();
         draw();
       }
       say();
       return true;
     };
     try {
-      await search(dataset, sought, tell);
+      await search(dataset, state.query, tell);
     } catch {
-      fail();
+      if (state.search === own) fail();
     }
   }
 
-  draw();
+  /** Make texts ready to be searched as long as the table is there. */
+  function makeReady() {
+    warm(dataset, () => box.isConnected).catch(() => {});
+  }
+
+  draw().then(() => whenIdle(() => document.querySelector(".table input[type=search]") === box && makeReady())); // of several tables the first
   return h(
     "div",
     { class: "table" },
