@@ -79,6 +79,7 @@ def _payload(entry: Entry, record: EntryRecord, columns: tuple[Column, ...] = ()
         columns=() if record.origin else columns,
         shards=shards,
         superseded_by=record.reason if entry.state is EntryState.SUPERSEDED else "",
+        is_changed=record.is_changed,
     )
 
 

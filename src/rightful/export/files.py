@@ -113,6 +113,7 @@ class FileSender:
             origin=origin,
             modified_ns=item.modified_ns,
             mode=item.mode,
+            is_changed=None if state.tracker is None else state.tracker.changed_file(origin),
             cursor=Cursor(origin),
             fingerprints=None if state.tracker is None else state.tracker.count,
         )

@@ -36,6 +36,8 @@ class Draft(msgspec.Struct, kw_only=True, frozen=True):
     modified_ns: int | None = None
     """When the file was last changed, as the source says; None for a part of records."""
     mode: int | None = None
+    is_changed: bool | None = None
+    """Of a file of a difference: whether the earlier operation had one of its path."""
     cursor: Cursor | None = None
     """Where the read can go on once this entry is durable."""
     fingerprints: int | None = None
@@ -116,6 +118,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
             reason=standing.value,
             modified_ns=draft.modified_ns,
             mode=draft.mode,
+            is_changed=draft.is_changed,
             shows=draft.shows,
             activity=draft.activity,
             packed=packed,

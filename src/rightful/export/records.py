@@ -59,6 +59,8 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     modified_ns: int | None = None
     """When the file was last changed, as its source said; as `mode` for the ledger alone."""
     mode: int | None = None
+    is_changed: bool | None = None
+    """Of a file of a difference: whether the earlier operation had one of its path; None of anything else."""
     shows: int = 0
     """How many records a shard has; 0 where a version put it down that made one for each part."""
     activity: Activity | None = None

@@ -153,6 +153,13 @@ class Tracker:
         self._log.add(fingerprint)
         return self._earlier is None or not self._earlier.base().has(fingerprint)
 
+    def changed_file(self, path: bytes) -> bool | None:
+        """Return whether the earlier operation had a file of this path, which it could read; None where there is no earlier one."""
+        if self._earlier is None:
+            return None
+        base, unread = self._earlier.base(), self._maker.unread(path)
+        return base.has_other(unread) and not base.has(unread)
+
     def unread(self, path: bytes) -> None:
         """Put down that a file could not be read."""
         self._log.add(self._maker.unread(path))

@@ -242,7 +242,7 @@ def _viewer(finished: Finished, labels: Mapping[str, Label], composed: Composed)
 
 
 def _shard(file_list: overview.FileList) -> Iterator[bytes]:
-    return iter(shards.encode_shard(file_list.lines()))
+    return iter(shards.encode_shard(file_list.lines(), file_list.changed_in))
 
 
 def _document(path: str, chunks: Callable[[], Iterator[bytes]]) -> Document:

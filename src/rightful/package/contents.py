@@ -37,6 +37,8 @@ class PayloadEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Of a part, in the order of its records; none where START-HERE.html does not show it."""
     superseded_by: str = ""
     """The path of the revision that counts instead, because the source changed while it was read; empty for what counts."""
+    is_changed: bool | None = None
+    """Of a file of a difference: whether the earlier operation had one of its path; None where that is not known."""
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):

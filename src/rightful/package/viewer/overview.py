@@ -40,6 +40,14 @@ class FileList(msgspec.Struct, frozen=True, kw_only=True):
     """By path, where the path is not the source's own."""
     modified: Mapping[str, str]
     """By path, where the source knows."""
+    changed: frozenset[str] | None = None
+    """Of a difference: paths of those that the earlier operation had with other content; None where that is not known."""
+
+    def changed_in(self, lines: bytes) -> list[int] | None:
+        """Return which of some of its lines are of files that have changed."""
+        if self.changed is None:
+            return None
+        return [row for row, line in enumerate(lines.split(b"\n")[:-1]) if msgspec.json.decode(line, type=_Line).path in self.changed]
 
     def lines(self) -> Iterator[bytes]:
         """Yield a line for each file."""
@@ -49,21 +57,32 @@ class FileList(msgspec.Struct, frozen=True, kw_only=True):
             yield msgspec.json.encode(file) + b"\n"
 
 
+class _Line(msgspec.Struct):
+    path: str
+
+
 def list_files(record: SourceRecord, entries: Sequence[PayloadEntry]) -> list[FileList]:
     """Share a source's files out among shards: those that count, in the order of their paths."""
     files = sorted((entry for entry in entries if entry.rows is None and not entry.superseded_by), key=lambda entry: entry.path)
     names = {name.entry: format_text("name", name.original)["name"] for name in record.names}
     modified = {each.entry: format_nanoseconds(each.modified_ns) for each in record.attributes if each.modified_ns is not None}
+    shares = [files[start : start + _FILES_PER_SHARD] for start in range(0, len(files), _FILES_PER_SHARD)]
     return [
         FileList(
             path=paths.shard_path(f"{record.folder}files-{number:05}.jsonl"),
             folder=record.folder,
-            entries=files[start : start + _FILES_PER_SHARD],
+            entries=share,
             names=names,
             modified=modified,
+            changed=_changed(share),
         )
-        for number, start in enumerate(range(0, len(files), _FILES_PER_SHARD))
+        for number, share in enumerate(shares)
     ]
+
+
+def _changed(files: Sequence[PayloadEntry]) -> frozenset[str] | None:
+    is_known = all(file.is_changed is not None for file in files)
+    return frozenset(file.path for file in files if file.is_changed) if is_known else None
 
 
 def overview(

@@ -13,7 +13,7 @@ function sourcePage(view, source) {
     source.facts.length > 0 && factList(source.facts),
     missingOf(source),
     source.datasets.map((dataset, index) => datasetSection(source, dataset, index)),
-    source.fileLists.length > 0 && filesSection(source),
+    source.fileLists.length > 0 && filesSection(view, source),
     searchedSection(source),
   ];
 }
@@ -106,7 +106,7 @@ function kindName(kind) {
   return names[kind] ?? kind;
 }
 
-function filesSection(source) {
+function filesSection(view, source) {
   const titles = { name: t("Name"), bytes: t("Size"), modified: t("Last changed") };
   const columns = FILE_COLUMNS.map((column) => ({ ...column, title: titles[column.name] }));
   const dataset = { columns, parts: source.fileLists, rows: source.files };
@@ -115,7 +115,7 @@ function filesSection(source) {
     if (column.name === "bytes") return size(Number(written));
     return cell(column.kind, written, query);
   };
-  return h("section", { "aria-labelledby": "files" }, h("h2", { id: "files" }, t("Files")), table(dataset, t("Files of {name}", { name: nameOf(source) }), show, { detail: false, noun: FILES }), activityOf(source.activity, source.files, tn("{n} file", "{n} files", source.files)));
+  return h("section", { "aria-labelledby": "files" }, h("h2", { id: "files" }, t("Files")), table(dataset, t("Files of {name}", { name: nameOf(source) }), show, { detail: false, noun: FILES, marks: Boolean(view.since) }), activityOf(source.activity, source.files, tn("{n} file", "{n} files", source.files)));
 }
 
 function searchedSection(source) {
