@@ -146,21 +146,45 @@ def test_missing_shard_is_said(chromium: Chromium, package: Path, tmp_path: Path
     assert chromium.visit(tmp_path, steps, fragment="#time=2024-02").result == 1
 
 
-@pytest.mark.parametrize(("width", "dark", "language"), [(320, True, "de"), (768, False, "ja"), (1280, True, "en"), (320, False, "fr")])
-def test_days_are_accessible_and_fit(chromium: Chromium, package: Path, *, width: int, dark: bool, language: str) -> None:
-    steps = """
-        await page.waitForSelector('.timeline .open');
-        await page.locator('.timeline .open').nth(1).click();
-        for (const each of await page.$$('summary')) await each.click();
-        return [await axe(), await page.evaluate(() => document.documentElement.scrollWidth)];
-    """
-    violations, needed = chromium.visit(package, steps, fragment="#time=2024-02-02", width=width, dark=dark, language=language).result
-    assert violations == []
-    assert needed <= width
-
-
 def test_parts_say_between_which_months_they_are(package: Path) -> None:
     page = (package / "START-HERE.html").read_text(encoding="utf-8")
     known = msgspec.json.decode(page.split('id="overview">')[1].split("</script>")[0])
     [dataset] = known["sources"][0]["datasets"]
     assert {(part["from"], part["to"]) for part in itertools.islice(dataset["parts"], 6)} == {("2024-02", "2024-02")}
+
+
+def test_zone_that_a_text_names_is_shown(chromium: Chromium, tmp_path: Path) -> None:
+    texts = (
+        "2024-03-01T00:00:30+09:00",
+        "2024-03-01 01:00",
+        "2024-03-01T02:00Z",
+        "2024-03-01T03:00:00.123+00:00",
+        "2024-03-01T04:00:00 UTC",
+        "2024-03-01T05:00:00-0330",
+    )
+    build_package(tmp_path, SampleSource(name="calls", rows=tuple({"began": text, "who": "x"} for text in texts)))
+    rows = visit(chromium, tmp_path, "#time=2024-03", result="page.locator('.timeline time[title]').allInnerTexts()").result
+    assert rows == ["00:00:30 UTC+09:00", "01:00", "02:00 UTC", "03:00:00 UTC", "04:00:00 UTC", "05:00:00 UTC-0330"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "is_said"),
+    [
+        (ColumnKind.TIMESTAMP, "2024-03-01T00:00:00.000000", True),
+        (ColumnKind.TEXT, "2024-03-01 00:00:00", True),
+        (ColumnKind.TEXT, "2024-03-01T00:00:00Z", False),
+        (ColumnKind.TEXT, "2024-03-01", False),
+        (ColumnKind.TIMESTAMP_TZ, "2024-03-01T00:00:00.000000Z", False),
+        (ColumnKind.DATE, "2024-03-01", False),
+    ],
+)
+def test_page_of_a_source_says_where_its_times_name_no_zone(
+    chromium: Chromium, tmp_path: Path, *, kind: ColumnKind, value: str, is_said: bool
+) -> None:
+    build_package(tmp_path, SampleSource(name="calls", columns=(Column(name="at", kind=kind), NAME), rows=({"at": value, "name": "x"},)))
+    steps = "await page.waitForSelector('.table tbody tr'); return page.innerText('main')"
+    for language, said in (
+        ("en", "where no time zone stands beside one, the system names none"),
+        ("ja", "システムがタイムゾーンを示していない"),
+    ):
+        assert (said in chromium.visit(tmp_path, steps, fragment="#source=calls", language=language).result) == is_said

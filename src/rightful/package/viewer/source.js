@@ -57,6 +57,7 @@ function datasetSection(source, dataset, index) {
     { "aria-labelledby": id },
     h("h2", { id }, t("Records")),
     canShow && rows > 0 && table({ ...dataset, columns, rows }, t("Records of {name}", { name: nameOf(source) }), (column, written, query) => [cell(column.kind, written, query), meant(column, written, query)].filter(Boolean), { marks: Boolean(view.since) }),
+    zoneNote(dataset),
     activityOf(dataset.activity, rows, tn("{n} record", "{n} records", rows)),
     h("details", {}, h("summary", {}, t("Columns")), columnList(dataset.columns)),
     h(
@@ -66,6 +67,13 @@ function datasetSection(source, dataset, index) {
       h("ul", {}, dataset.files.map((part) => h("li", {}, entryLink(part.path), ` – ${tn("{n} record", "{n} records", part.rows)}, ${size(part.bytes)}`))),
     ),
   );
+}
+
+/** Say of times without a zone that the system names none; null where all of them have one. */
+function zoneNote({ columns, activity }) {
+  const isText = ({ kind, name }) => kind === "text" && name === activity?.column && activity.hours.length > 0 && !activity.zone;
+  if (!columns.some((column) => column.kind === "timestamp" || isText(column))) return null;
+  return h("p", { class: "zones quiet" }, t("Times are as the system writes them: where no time zone stands beside one, the system names none."));
 }
 
 function columnList(columns) {
@@ -95,7 +103,7 @@ function kindName(kind) {
     decimal: t("decimal number"),
     text: t("text"),
     date: t("date"),
-    timestamp: t("date and time"),
+    timestamp: t("date and time (no time zone)"),
     timestamp_tz: t("date and time (UTC)"),
     time: t("time of day"),
     uuid: t("identifier (UUID)"),

@@ -112,7 +112,7 @@ function timelinePage(view, asked) {
   gather();
   return [
     h("nav", { "aria-label": t("Where you are"), class: "crumbs" }, h("a", { href: "#" }, t("Overview"))),
-    h("header", { class: "title" }, h("h1", { tabindex: "-1" }, t("Day by day")), h("p", { class: "lead" }, t("Everything that has a date or a time, over all systems, in order of time. Times are as each system writes them."))),
+    h("header", { class: "title" }, h("h1", { tabindex: "-1" }, t("Day by day")), h("p", { class: "lead" }, t("Everything that has a date or a time, over all systems, in order of time. Times are as each system writes them: where no time zone stands beside one, the system names none."))),
     h(
       "div",
       { class: "period" },
@@ -161,12 +161,13 @@ function entryRow({ thing }, values, position) {
   return row;
 }
 
-/** Return a written time's time of day; of a date, that it is the whole day. */
+/** Return a written time's time of day, with the zone that it names; of a date, that it is the whole day. */
 function clock(text) {
-  const time = text.slice(11, 19);
-  if (!time) return h("span", { class: "quiet" }, t("whole day"));
-  const isUtc = /(Z|UTC|[+-]00:?00)$/.test(text);
-  return h("time", { datetime: text, title: text }, time, isUtc ? " UTC" : "");
+  const written = text.slice(11);
+  if (!written) return h("span", { class: "quiet" }, t("whole day"));
+  const [zone] = /(Z|UTC|[+-]\d\d(:?\d\d)?)$/.exec(written) ?? [""];
+  const named = /^(Z|[+-]00(:?00)?)$/.test(zone) ? "UTC" : zone.replace(/^[+-]/, "UTC$&");
+  return h("time", { datetime: text, title: text }, /^[\d:]{0,8}/.exec(written)[0], named && ` ${named}`);
 }
 
 /** Return the first values of a record that say something in a line, or a link to a file. */
