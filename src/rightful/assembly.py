@@ -21,6 +21,7 @@ from rightful.export.standby import Standby
 from rightful.export.webhooks import Webhooks, announcing
 from rightful.export.work import Work
 from rightful.meters import Meters
+from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
 from rightful.store.metering import MeteredStore
 from rightful.store.place import Led, Shared, place_of
@@ -164,12 +165,15 @@ def _work(
     config: Config, meters: Meters | None, traces: Traces | None, on_listening: Callable[[str], None], opened: Led | None = None
 ) -> None:
     """Work and answer until a signal ends it, or the lead is lost."""
-    from rightful.graph.server import Listening  # noqa: PLC0415 - uvicorn is only needed here
+    from rightful.graph import peer  # noqa: PLC0415 - TLS is only needed here
+    from rightful.graph.server import Listening  # noqa: PLC0415 - likewise uvicorn
 
     with running(config, meters=meters, traces=traces, opened=opened) as service:
         collect_less()
         Thread(target=import_module, args=("rightful.package.bulk",), name="warm-up", daemon=True).start()
         listening = Listening(config, service, meters=meters, traces=traces)
+        if opened is not None:
+            opened.tell(peer.seal(peer.peer_of(config.server, config.folder), Sealer(config.seal_key)))
         on_listening(listening.address)
         if opened is None:
             listening.run()
@@ -187,11 +191,13 @@ def _work(
 
 
 def _stand_by(config: Config, place: Shared, on_listening: Callable[[str], None]) -> Led | None:
-    """Answer that another service works, until this one can; None where a signal ends it before."""
+    """Have the one that leads answer, or say that it does, until this one can work; None where a signal ends it before."""
+    from rightful.graph.peer import Leader  # noqa: PLC0415 - likewise
     from rightful.graph.server import Listening  # noqa: PLC0415 - likewise
 
     _log.info("another service works on the store: this one stands by")
-    listening = Listening(config, Standby())
+    leader = Leader(Sealer(config.seal_key))
+    listening = Listening(config, Standby(passes_on=lambda: leader.host is not None), leader=lambda: leader.host)
     on_listening(listening.address)
     has_ended = Event()
     found: list[Led] = []
@@ -207,9 +213,11 @@ def _stand_by(config: Config, place: Shared, on_listening: Callable[[str], None]
                 found.append(opened)
                 listening.stop()
                 return
+            leader.tell(place.told())
 
     with _beside(watch, has_ended):
         listening.run()
+    leader.close()
     if not found:
         place.stop_waiting()
         return None

@@ -13,6 +13,7 @@ from tests.acceptance import delivered
 from tests.acceptance.judges import unpack
 from tests.acceptance.large import FILES, ROWS, SECOND_GROUP, SlowSimulator, checkpointed, configured
 from tests.acceptance.service import Document, RunningService
+from tests.servers.port import free_port
 from tests.servers.postgres import PASSWORD, PostgresServer
 
 from rightful.package.readers import FolderReader
@@ -127,6 +128,54 @@ def test_standby_says_so_and_takes_over_from_a_leader_that_is_killed(
         check_trail(second)
         first.start()
         assert readiness(first) == (503, "standby")
+        assert first.stop() < 10
+        second.stop()
+
+
+def reached(service: RunningService) -> RunningService:
+    """Give a service a port of its own, at which the others of its store reach it."""
+    document: Document = json.loads(service.config_path.read_text(encoding="utf-8"))
+    port = free_port()
+    document["server"] |= {"listen": f"127.0.0.1:{port}", "own_address": f"https://127.0.0.1:{port}"}
+    service.config_path.write_text(json.dumps(document), encoding="utf-8")
+    return service
+
+
+def test_standby_passes_requests_on_to_the_leader_and_then_answers_itself(
+    postgres: PostgresServer, company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
+) -> None:
+    url = postgres.own_database()
+    first = reached(service_on(url, company, "reached", readings, simulator))
+    second = reached(service_on(url, company, "passing", readings, simulator))
+    dead = threading.Event()
+
+    def kill() -> None:
+        first.kill()
+        dead.set()
+
+    simulator.on_awaited, simulator.awaited = kill, SECOND_GROUP
+    with first, second:
+        until(lambda: readiness(second) == (200, ""), 10)
+        location = simulator.sas_url("passed", "c")
+        accepted = second.submit(company.person("zoe").upn, location, headers={"client-request-id": "it-is-echoed"})
+        operation_id = accepted.operation_id
+        assert accepted.headers["client-request-id"] == "it-is-echoed"
+        assert accepted.headers["location"].startswith(f"https://localhost:{second.port}/v1.0/")  # as the client addressed it
+        assert first.operation(operation_id)["status"] == second.operation(operation_id)["status"]
+        assert first.submit(company.person("zoe").upn, location).operation_id == operation_id
+        unknown = second.call("GET", f"/v1.0/dataPolicyOperations/{'0' * 8}-0000-4000-8000-{'0' * 12}?$select=id")
+        assert (unknown.status, unknown.error_code) == (404, "Request_ResourceNotFound")
+        assert second.call("GET", "/v1.0/dataPolicyOperations", token="none").status == 401
+        assert second.submit(company.person("zoe").upn, "nowhere").error_code == "StorageLocationInvalid"
+        assert dead.wait(60)
+        assert second.listens()
+        until(lambda: readiness(second) == (200, ""), 30)
+        second.complete(operation_id, timeout_s=120)
+        check_package(simulator, "passed", operation_id, tmp_path)
+        check_trail(second)
+        first.start()
+        until(lambda: readiness(first) == (200, ""), 10)
+        assert first.listed() == [operation_id]  # by the other one
         assert first.stop() < 10
         second.stop()
 

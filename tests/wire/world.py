@@ -24,6 +24,7 @@ from rightful.config.model import (
 )
 from rightful.graph.app import GraphApp, create_app
 from rightful.graph.closed_list import CODES
+from rightful.graph.passing_on import PassingOn
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import DataPolicyOperation
 from rightful.subject.model import DataSubject, SubjectKind
@@ -144,7 +145,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Client:
     """Calls an ASGI application in this thread."""
 
-    def __init__(self, app: GraphApp, *, scheme: str = "http") -> None:
+    def __init__(self, app: GraphApp | PassingOn, *, scheme: str = "http") -> None:
         self.app = app
         self.scheme = scheme
         self._runner = asyncio.Runner()

@@ -51,6 +51,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The service's public address, where a proxy in front does not pass the client's Host on. Else links are made from Host."""
     tls: TlsSettings | None = None
     """Without it the service speaks plain HTTP, and only on loopback."""
+    own_address: str = ""
+    """Address at which other services of the same store reach this one: while it leads, they pass requests on to it. Empty: they refuse
+    them. Only for a store in PostgreSQL."""
     metrics: str = ""
     """Address and port of `/metrics`, for instance 127.0.0.1:9464; empty: there is none. Whoever reaches it may read it, without TLS."""
     traces: str = ""

@@ -114,6 +114,8 @@ def check_server(server: ServerSettings, complain: Complain) -> None:
         )
     if server.base_url:
         _check_base_url(server.base_url, complain)
+    if server.own_address:
+        _check_own_address(server, complain)
 
 
 def _check_metrics(metrics: str, complain: Complain) -> None:
@@ -147,6 +149,18 @@ def _check_base_url(url: str, complain: Complain) -> None:
         complain("server.base_url", "is not an http(s) address", "write for instance https://dsr.contoso.example")
     elif parts.query or parts.fragment or parts.username is not None or url.endswith("/"):
         complain("server.base_url", "has a slash at its end, or user, query or fragment", "write https://HOST or https://HOST/PATH")
+
+
+def _check_own_address(server: ServerSettings, complain: Complain) -> None:
+    """Others send it callers' tokens: it is as safe as what the service listens with."""
+    parts = _split(server.own_address)
+    scheme = "http" if server.tls is None else "https"
+    if not _is_base_address(server.own_address) or parts is None or parts.path:
+        complain("server.own_address", "is not an address of scheme, host and port", "write for instance https://10.0.0.7:8443")
+    elif parts.scheme != scheme:
+        complain(
+            "server.own_address", f"is not {scheme}://, as the service answers there", f"write {scheme}://HOST:PORT, or change server.tls"
+        )
 
 
 def check_store(store: str, complain: Complain) -> None:

@@ -102,6 +102,8 @@ server:
   @in server.tls.key
   # `rightful dev-cert tls` makes one for localhost; Graph's clients send their tokens over https only.
   # tls: {cert: tls/cert.pem, key: tls/key.pem}
+  @ server.own_address
+  # own_address: https://10.0.0.7:8443
   @ server.metrics
   # metrics: 127.0.0.1:9464
   @ server.traces

@@ -1,5 +1,6 @@
 """A service that stands by: another one works on the store, and this one takes over when that ends."""
 
+from collections.abc import Callable
 from typing import NoReturn
 
 from rightful.audit.record import NOBODY, Actor
@@ -16,9 +17,12 @@ from rightful.subject.model import DataSubject, SubjectKind
 class Standby:
     """Takes nothing and looks nothing up, and says so; see `export.interface.Exports`."""
 
-    def unready(self) -> Unready:
-        """Send callers to the one that works."""
-        return Unready.STANDBY
+    def __init__(self, *, passes_on: Callable[[], bool] = lambda: False) -> None:
+        self._passes_on = passes_on
+
+    def unready(self) -> Unready | None:
+        """Send callers to the one that works, unless their requests are passed on to it."""
+        return None if self._passes_on() else Unready.STANDBY
 
     def find_user(self, tenant_id: TenantId, key: str) -> DataSubject | None:
         """Refuse."""

@@ -18,6 +18,7 @@ from rightful.graph import errors, headers, noting, public, reply, routes, throt
 from rightful.graph.asking import Asking
 from rightful.graph.authentication import authorization_uri, build_verifier
 from rightful.graph.handlers import HANDLERS, Service
+from rightful.graph.introducing import Introductions
 from rightful.graph.reply import Answer, Reply
 from rightful.graph.request import Disconnected, Message, Receive, Request, Scope, Send
 from rightful.graph.seen import Seen
@@ -34,7 +35,15 @@ class GraphApp:
     """Graph's personal data export over ASGI. Made by `create_app`."""
 
     def __init__(
-        self, *, service: Service, verifier: Verifier, base_url: str, authorization_uri: str, meters: Meters, traces: Traces
+        self,
+        *,
+        service: Service,
+        verifier: Verifier,
+        base_url: str,
+        authorization_uri: str,
+        introductions: Introductions,
+        meters: Meters,
+        traces: Traces,
     ) -> None:
         self._meters = meters
         self._traces = traces
@@ -42,14 +51,22 @@ class GraphApp:
         self._verifier = verifier
         self._base_url = base_url
         self._authorization_uri = authorization_uri
+        self._introductions = introductions
         self._asking = Asking()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request (ASGI 3)."""
         if scope["type"] != "http":
             raise RuntimeError(f"this application answers http, not {scope['type']}")
+        await self._tell(self._introductions.read(scope), receive, send)
+
+    async def refuse(self, error: RequestError, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request with an error, where its caller may be told."""
+        await self._tell(scope, receive, send, error)
+
+    async def _tell(self, scope: Scope, receive: Receive, send: Send, refused: RequestError | None = None) -> None:
         try:
-            answer = await self._answer(scope, receive)
+            answer = await self._answer(scope, receive, refused)
         except Disconnected:
             return
         with suppress(asyncio.CancelledError):  # nobody waits for this task: uvicorn would log that it was cancelled, with a traceback
@@ -202,6 +219,7 @@ def create_app(
         verifier=verifier or build_verifier(config, clock),
         base_url=config.server.base_url,
         authorization_uri=authorization_uri(config),
+        introductions=Introductions(config.seal_key, clock),
         meters=meters or Meters(),
         traces=traces or Traces(),
     )

@@ -89,27 +89,12 @@ class Request:
             raise bodies.too_large(most_bytes)  # before any of it has come
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                raw = await self._read(most_bytes)
+                raw = await read_body(self._receive, most_bytes)
         except TimeoutError:
             raise TooSlow("The body did not come in time") from None
         except asyncio.CancelledError:
             raise stopping() from None  # bodies are read before anything is done
         return bodies.inflate(raw, encoding, most_bytes)
-
-    async def _read(self, most_bytes: int) -> bytes:
-        chunks: list[bytes] = []
-        size_bytes = 0
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise Disconnected
-            chunk: bytes = message.get("body", b"")
-            size_bytes += len(chunk)
-            if size_bytes > most_bytes:
-                raise bodies.too_large(most_bytes)
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                return b"".join(chunks)
 
     def require(self, allowed: object, needs: str) -> None:
         """Raise `Forbidden` unless something is allowed (a bool, or a set of kinds that is not empty)."""
@@ -119,3 +104,20 @@ class Request:
     @staticmethod
     def _forbid(needs: str) -> NoReturn:
         raise Forbidden("Insufficient privileges to complete the operation", hint=needs)
+
+
+async def read_body(receive: Receive, most_bytes: int) -> bytes:
+    """Return a whole body as it comes; raises `Disconnected` where the client goes meanwhile, `TooLarge` where it sends more."""
+    chunks: list[bytes] = []
+    size_bytes = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        chunk: bytes = message.get("body", b"")
+        size_bytes += len(chunk)
+        if size_bytes > most_bytes:
+            raise bodies.too_large(most_bytes)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)

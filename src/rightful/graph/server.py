@@ -22,7 +22,10 @@ from rightful.faults import describe
 from rightful.graph.accepting import Accepting
 from rightful.graph.app import create_app
 from rightful.graph.http_protocol import LimitedHttpProtocol
+from rightful.graph.introducing import Introductions
+from rightful.graph.passing_on import PassingOn
 from rightful.meters import Meters
+from rightful.pinned import PinnedHost
 from rightful.traces import Traces
 
 KEEP_ALIVE_S = 75
@@ -150,9 +153,13 @@ class Listening:
         protocol: type[LimitedHttpProtocol] = LimitedHttpProtocol,
         meters: Meters | None = None,
         traces: Traces | None = None,
+        leader: Callable[[], PinnedHost | None] | None = None,
     ) -> None:
+        """Bind it; with `leader`, what that returns answers in this one's place."""
         context = _tls_context(config.server, config.folder)
-        self._app = create_app(config=config, exports=exports, clock=clock or SystemClock(), meters=meters, traces=traces)
+        clock = clock or SystemClock()
+        app = create_app(config=config, exports=exports, clock=clock, meters=meters, traces=traces)
+        self._app = app if leader is None else PassingOn(app, Introductions(config.seal_key, clock), leader)
         try:
             self._socket = _listen(config.server)
         except ConfigurationError:

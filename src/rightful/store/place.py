@@ -62,6 +62,10 @@ class Led(Transactions, Protocol):
         """Set once another has it, or may have: nothing can be written any more."""
         ...
 
+    def tell(self, told: bytes) -> None:
+        """Put down something for those who wait, until another leads."""
+        ...
+
 
 @runtime_checkable
 class Shared(Protocol):
@@ -69,6 +73,10 @@ class Shared(Protocol):
 
     def open_if_free(self) -> Led | None:
         """Have the store to work on; None where another service has it, and says so from time to time."""
+        ...
+
+    def told(self) -> bytes:
+        """Return what the one that leads has put down, empty where that is nothing or cannot be had; asked after `open_if_free`."""
         ...
 
     def stop_waiting(self) -> None:

@@ -112,6 +112,10 @@ class PostgresDatabase:
         for connection in dropped:
             connection.close()
 
+    def tell(self, told: bytes) -> None:
+        """Put it into the row of who leads."""
+        self.write(lambda connection: connection.run("UPDATE lead SET told = :told", {"told": told}))
+
     def check(self) -> None:
         """Write when the leader was there last."""
         self.write(lambda connection: connection.run("UPDATE lead SET renewed_at = now()"))
@@ -181,6 +185,16 @@ class Waiting:
             return None
         self._connection = None
         return PostgresDatabase(self._address, writer, self._known)
+
+    def told(self) -> bytes:
+        """Return what the one that leads has put down; nothing where it is of a version that puts nothing down."""
+        if self._connection is None:
+            return b""
+        try:
+            (row,) = self._connection.rows("SELECT told FROM lead")
+        except psycopg.Error:
+            return b""
+        return bytes(row["told"])
 
     def close(self) -> None:
         """Wait no longer."""

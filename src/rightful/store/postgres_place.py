@@ -46,6 +46,10 @@ class PostgresPlace:
         """Take the lead where nobody has it, or who has it says nothing any more; None where another leads."""
         return self._waiting.take(ends_silent=True)
 
+    def told(self) -> bytes:
+        """Read it by the connection that it waits by."""
+        return self._waiting.told()
+
     def stop_waiting(self) -> None:
         """Close the connection that it waited by."""
         self._waiting.close()

@@ -224,7 +224,9 @@ def take_lead(
         migrate(connection, known)
         holder = f"{socket.gethostname()}/{os.getpid()}"
         # Waits for a transaction that a leader before may still have open; after it none of an earlier term can begin.
-        (row,) = connection.rows("UPDATE lead SET term = term + 1, holder = :holder, renewed_at = now() RETURNING term", {"holder": holder})
+        (row,) = connection.rows(
+            "UPDATE lead SET term = term + 1, holder = :holder, told = '', renewed_at = now() RETURNING term", {"holder": holder}
+        )
         connection.limit()
     except BaseException:
         connection.close()
