@@ -141,6 +141,8 @@ class LeakWatch:
         some = batch.take(pa.array(places, pa.int64()))
         whole = search.repetitive(some)
         rest = [column for column in search.columns if column not in whole]
+        if search.is_clear((some, rest), (batch, whole)):
+            return
         for finding in search.find(some, [(subject, len(picked)) for subject, picked in taken if picked], columns=rest) if places else ():
             yield msgspec.structs.replace(finding, row=places[finding.row])
         yield from search.find(batch, counts, columns=whole) if whole else ()

@@ -6,12 +6,12 @@ read where a text has a backslash, or a percent sign, beside an at sign.
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from urllib.parse import unquote
 
 import polars as pl
 
-from rightful.package.name_index import GUID, guid_form, number_form
+from rightful.package.name_index import GUID, guid_form, number_form, plain_form, plain_forms
 
 _GUID_DIGITS = 32
 _CROWDED = _GUID_DIGITS + 4
@@ -31,6 +31,12 @@ _PLAIN_ADDRESS = r"\A[a-z0-9][a-z0-9._-]*@[a-z0-9.-]*[a-z0-9]\z"
 _NUMBER = r"\A(?:0+[0-9]+(?:\.0*)?|[0-9]+\.0*)\z"
 """A whole number with leading zeros, or with places after the point that are none."""
 
+_HINTS = re.compile("[@%&\\\\\uff20\ufe6b]")
+"""One of these is in all that `_AT_SIGNS` finds."""
+_LONG = re.compile(rf"[0-9a-f-]{{{_GUID_DIGITS}}}")
+_IS_PLAIN_ADDRESS = re.compile(_PLAIN_ADDRESS.replace(r"\z", r"\Z"))
+_IS_NUMBER = re.compile(_NUMBER.replace(r"\z", r"\Z"))
+
 _VISIBLE = range(0x20, 0x7F)
 _OF_JSON: Mapping[str, str] = {
     **{f"\\u{code:04x}": chr(code) for code in _VISIBLE},
@@ -42,21 +48,51 @@ _OF_URLS: Mapping[str, str] = {f"%{code:02x}": chr(code) if code in _VISIBLE els
 _OTHER_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 
 
-def within(whole: pl.DataFrame, *, has_numbers: bool) -> Iterator[pl.DataFrame]:
-    """Yield (text, form) of what may be names in texts, whose own forms are given; of numbers where any are looked for."""
+def of_many(texts: pl.Series, *, has_numbers: bool) -> pl.DataFrame:
+    """Return (text, form) of texts and of what may be names in them; of numbers where any are looked for."""
+    whole = pl.DataFrame({"text": texts, "form": plain_forms(texts)})
+    return pl.concat([whole, *_within(whole, has_numbers=has_numbers)])
+
+
+def of_few(texts: Sequence[str], *, has_numbers: bool) -> pl.DataFrame:
+    """Return the same of a few: each call of polars, of which there are two dozen, takes as long as a look at fifty texts one by one."""
+    forms = [plain_form(text) for text in texts]
+    others = [number for number, text in enumerate(texts) if not text.isascii()]
+    if others:
+        for number, form in zip(others, plain_forms(pl.Series([texts[number] for number in others], dtype=pl.String)), strict=True):
+            forms[number] = form
+    whole = pl.DataFrame({"text": texts, "form": forms}, schema={"text": pl.String, "form": pl.String})
+    hiding = pl.Series([_may_hide(form, has_numbers=has_numbers) for form in forms], dtype=pl.Boolean)
+    return pl.concat([whole, *_within(whole.filter(hiding), has_numbers=has_numbers)]) if hiding.any() else whole
+
+
+def _may_hide(form: str, *, has_numbers: bool) -> bool:
+    """Say no only where nothing but the whole form may be a name."""
+    if len(form) >= _GUID_DIGITS and _LONG.search(form) is not None:
+        return True
+    if _HINTS.search(form) is not None and _IS_PLAIN_ADDRESS.match(form) is None:
+        return True
+    return has_numbers and _IS_NUMBER.match(form) is not None
+
+
+def _within(whole: pl.DataFrame, *, has_numbers: bool) -> Iterator[pl.DataFrame]:
+    """Yield (text, form) of what may be names in texts, whose own forms are given."""
     form = pl.col("form")
-    long = whole.filter(form.str.len_bytes() >= _GUID_DIGITS)
-    if long.height:
+    flags = whole.select(
+        form.str.contains(GUID).alias("guid"),
+        (form.str.contains(_AT_SIGNS) & ~form.str.contains(_PLAIN_ADDRESS)).alias("address"),
+        (form.str.contains(_NUMBER) if has_numbers else pl.lit(value=False)).alias("number"),
+    )
+    if flags["guid"].any():
+        long = whole.filter(flags["guid"])
         yield _each(long, GUID).with_columns(guid_form(form))
         crowded = _each(long, rf"[0-9a-f]{{{_GUID_DIGITS + 1},}}").filter(form.str.len_bytes() <= _CROWDED)
         for start in range(_CROWDED - _GUID_DIGITS + 1) if crowded.height else ():
             yield crowded.with_columns(form.str.slice(start, _GUID_DIGITS)).filter(form.str.len_bytes() == _GUID_DIGITS)
-    named = whole.filter(form.str.contains(_AT_SIGNS) & ~form.str.contains(_PLAIN_ADDRESS))
-    if named.height:
-        yield from _addresses(named.with_columns(form.str.replace_all(_AT_SIGNS, "@")))
-    if has_numbers:
-        numbers = whole.filter(form.str.contains(_NUMBER))
-        yield numbers.with_columns(number_form(form).alias("form"))
+    if flags["address"].any():
+        yield from _addresses(whole.filter(flags["address"]).with_columns(form.str.replace_all(_AT_SIGNS, "@")))
+    if flags["number"].any():
+        yield whole.filter(flags["number"]).with_columns(number_form(form).alias("form"))
 
 
 def _addresses(named: pl.DataFrame) -> Iterator[pl.DataFrame]:

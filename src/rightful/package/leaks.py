@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rightful.package.cells import plain
-from rightful.package.leak_cells import Called, Cells, Way, of_column, series, without
-from rightful.package.leak_forms import within
-from rightful.package.name_index import NameIndex, plain_forms
+from rightful.package.leak_cells import FEW_BYTES, Called, Cells, Way, of_column, series, without
+from rightful.package.leak_forms import of_few, of_many
+from rightful.package.name_index import NameIndex
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.serializer import find_column
 
@@ -61,6 +61,7 @@ class LeakSearch:
         parts_aside: Mapping[str, Sequence[Way]] | None = None,
         called: Mapping[str, Collection[str]] | None = None,
         members: Called = _NOBODY,
+        few_bytes: int = FEW_BYTES,
     ) -> None:
         """Take the columns as they are delivered, and what names each owner.
 
@@ -72,8 +73,10 @@ class LeakSearch:
             parts_aside: {column of JSON: ways to members that do}; a way goes through lists, into each element.
             called: {column: kinds} of those that are called what names of these kinds are called.
             members: the same of members, in JSON and in structs.
+            few_bytes: for tests; what is few, and so looked at one by one, never shows in what is found.
         """
         self._index = index
+        self._few_bytes = few_bytes
         self._called = called or {}
         self._members = members if index.counts(is_weak=True) else _NOBODY
         self._parts_aside = parts_aside or {}
@@ -95,6 +98,13 @@ class LeakSearch:
             and pc.count_distinct(plain(find_column(batch, column.name)), mode="all").as_py() * _ONE_VALUE_IN <= batch.num_rows
         )
 
+    def is_clear(self, *several: tuple[pa.RecordBatch, Sequence[Column]]) -> bool:
+        """Whether nothing in these columns of batches names anybody, with one owner nobody else: to ask of all at once costs least."""
+        if self._index.is_empty:
+            return True
+        cells = [self._cells(column, plain(find_column(batch, column.name))) for batch, columns in several for column in columns]
+        return not self._hits([(kinds, texts) for each in cells for (_, kinds), (texts, _) in each.items()]).height
+
     def find(self, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]], *, columns: Sequence[Column] | None = None) -> list[Finding]:
         """Return what names others in a batch.
 
@@ -108,7 +118,7 @@ class LeakSearch:
             cells |= self._cells(column, plain(find_column(batch, column.name)))
         if not cells or self._index.is_empty:
             return []
-        hits = self._hits(series(pa.concat_arrays([texts for texts, _ in cells.values()])).unique())
+        hits = self._hits([(kinds, texts) for (_, kinds), (texts, _) in cells.items()])
         if not hits.height:
             return []
         found = self._others(hits, cells, counts)
@@ -125,7 +135,7 @@ class LeakSearch:
         """Return the texts of a column, by the kinds that they are called like."""
         of_column_itself = tuple(self._called.get(column.name, ()))
         found: dict[_Place, list[Cells]] = {}
-        for kinds, cells in of_column(column, values, self._members):
+        for kinds, cells in of_column(column, values, self._members, few_bytes=self._few_bytes):
             if len(cells[0]):
                 found.setdefault((column.name, tuple(sorted({*of_column_itself, *kinds}))), []).append(cells)
         return {place: _together(several) for place, several in found.items()}
@@ -136,11 +146,25 @@ class LeakSearch:
         ways = self._parts_aside[name]
         return pa.array([None if text is None else without(text, ways) for text in documents], pa.large_string())
 
-    def _hits(self, texts: pl.Series) -> pl.DataFrame:
-        """Return (text, hash, kind, is_weak) of texts that are or hold a name; where there is one owner, none of its own."""
-        whole = pl.DataFrame({"text": texts, "form": plain_forms(texts)})
-        found = self._index.named(pl.concat([whole, *within(whole, has_numbers=self._has_numbers)]))
-        return found if self._only is None or not found.height else found.filter(~found["hash"].is_in(self._only))
+    def _hits(self, several: Sequence[tuple[Sequence[str], pa.Array]]) -> pl.DataFrame:
+        """Return (text, hash, kind, is_weak) of texts that are or hold a name, weak ones where they are called like any.
+
+        Where there is one owner, none of its own.
+        """
+        distinct = [(kinds, pc.unique(texts)) for kinds, texts in several]
+        found = [
+            self._index.named(self._forms([texts for kinds, texts in distinct if bool(kinds) is is_called]), with_weak=is_called)
+            for is_called in {bool(kinds) for kinds, _ in distinct}
+        ]
+        hits = pl.concat(found) if len(found) != 1 else found[0]
+        return hits if self._only is None or not hits.height else hits.filter(~hits["hash"].is_in(self._only))
+
+    def _forms(self, distinct: Sequence[pa.Array]) -> pl.DataFrame:
+        """Return (text, form) of all that may be names in some texts."""
+        texts = pa.concat_arrays(distinct)
+        if texts.nbytes <= self._few_bytes:
+            return of_few(texts.to_pylist(), has_numbers=self._has_numbers)
+        return of_many(series(texts), has_numbers=self._has_numbers)
 
     def _others(self, hits: pl.DataFrame, cells: Mapping[_Place, Cells], counts: Sequence[tuple[int, int]]) -> list[Finding]:
         """Find the cells of hits, leave out what is their owner's own or too weak for its column, and sum the rest up."""

@@ -22,6 +22,8 @@ LEAST_STRONG = 6
 _WHOLE_GUID = rf"\A\{{?{GUID}\}}?\z"
 _WHOLE_NUMBER = r"\A[0-9]+(?:\.0*)?\z"
 _ADDRESS = r"\S@\S"
+_BLANKS = " \t\n\v\f\r"
+"""Of ASCII's characters those that Unicode calls white space."""
 _LEAST = 2
 _WEAK = 1
 _NAMED = {"text": pl.String, "hash": pl.UInt64, "kind": pl.String, "is_weak": pl.Boolean}
@@ -32,23 +34,48 @@ _MOST_KINDS = 127
 """The kind of a name and whether it is weak are one byte."""
 
 
+class _Names:
+    """Hashes in order, and the sort of each: its kind, and whether it is weak."""
+
+    def __init__(self, names: pl.DataFrame) -> None:
+        self._hashes, self._sorts = names["hash"], names["sort"]
+        self._marks = _marks(self._hashes)
+        """Whether a name's hash ends in these bits: of what is no name, most is known by one look."""
+
+    def find(self, texts: pl.Series, hashes: pl.Series) -> pl.DataFrame | None:
+        """Return (text, hash, sort) of texts whose hashes are here; None where none is."""
+        likely = self._marks.gather(hashes & (len(self._marks) - 1))
+        if not likely.any():
+            return None
+        hashes = hashes.filter(likely)
+        places = self._hashes.search_sorted(hashes).clip(0, len(self._hashes) - 1)
+        is_name = self._hashes.gather(places) == hashes
+        if not is_name.any():
+            return None
+        hashes = hashes.filter(is_name)
+        # A name that is of several kinds lies there several times, one after the other.
+        ends = self._hashes.search_sorted(hashes, side="right")
+        found = pl.DataFrame({"text": texts.filter(likely).filter(is_name), "hash": hashes})
+        found = found.with_columns(pl.int_ranges(places.filter(is_name), ends, eager=True).alias("place")).explode("place")
+        return found.select("text", "hash").with_columns(self._sorts.gather(found["place"]).alias("sort"))
+
+
 class NameIndex:
     """Hashes of names in order, and of what kind each is; `build` makes one, and nothing changes it."""
 
     def __init__(self, key: int, kinds: Sequence[str], names: pl.DataFrame, *, is_everybody: bool) -> None:
         self._key = key
         self._kinds = tuple(kinds)
-        self._hashes, self._sorts = names["hash"], names["sort"]
-        self._marks = _marks(self._hashes)
-        """Whether a name's hash ends in these bits: of what is no name, most is known by one look."""
+        is_weak = names["sort"] % 2 == _WEAK
+        self._strong, self._weak = _Names(names.filter(~is_weak)), _Names(names.filter(is_weak))
         self.is_everybody = is_everybody
         """Whether it knows all names of the directory."""
-        self._counts = dict(self._sorts.value_counts().iter_rows())
+        self._counts = dict(names["sort"].value_counts().iter_rows())
 
     @property
     def is_empty(self) -> bool:
         """Whether it knows nobody."""
-        return not len(self._hashes)
+        return not self._counts
 
     @property
     def people(self) -> int:
@@ -60,22 +87,16 @@ class NameIndex:
         counts = {kind: self._counts.get(2 * number + is_weak, 0) for number, kind in enumerate(self._kinds)}
         return {kind: count for kind, count in counts.items() if count}
 
-    def named(self, forms: pl.DataFrame) -> pl.DataFrame:
-        """Return (text, hash, kind, is_weak) of the rows of (text, form) whose form is a name."""
+    def named(self, forms: pl.DataFrame, *, with_weak: bool = True) -> pl.DataFrame:
+        """Return (text, hash, kind, is_weak) of the rows of (text, form) whose form is a name; weak ones where these are wanted."""
         hashes = forms["form"].hash(self._key)
-        likely = self._marks.gather(hashes & (len(self._marks) - 1))
-        if not likely.any():
+        found = [names.find(forms["text"], hashes) for names in (self._strong, self._weak)[: 1 + with_weak]]
+        named = [each for each in found if each is not None]
+        if not named:
             return pl.DataFrame(schema=_NAMED)
-        found, hashes = forms.select("text").filter(likely), hashes.filter(likely)
-        places = self._hashes.search_sorted(hashes).clip(0, len(self._hashes) - 1)
-        is_name = self._hashes.gather(places) == hashes
-        found, hashes = found.filter(is_name).with_columns(hashes.filter(is_name).alias("hash")), hashes.filter(is_name)
-        # A name that is of several kinds lies there several times, one after the other.
-        ends = self._hashes.search_sorted(hashes, side="right")
-        found = found.with_columns(pl.int_ranges(places.filter(is_name), ends, eager=True).alias("place")).explode("place")
-        sorts = self._sorts.gather(found["place"])
-        kinds = pl.Series(self._kinds, dtype=pl.String).gather(sorts // 2)
-        return found.select("text", "hash").with_columns(kinds.alias("kind"), (sorts % 2 == _WEAK).alias("is_weak"))
+        together = pl.concat(named)
+        kinds = pl.Series(self._kinds, dtype=pl.String).gather(together["sort"] // 2)
+        return together.select("text", "hash").with_columns(kinds.alias("kind"), (together["sort"] % 2 == _WEAK).alias("is_weak"))
 
     def own(self, identifiers: Sequence[Mapping[str, Iterable[str]]]) -> pl.DataFrame:
         """Return (number of the owner, hash) of all that names somebody, whatever its kind."""
@@ -133,6 +154,11 @@ def _marks(hashes: pl.Series) -> pl.Series:
     for start in range(0, len(hashes), _PIECE):
         marks = marks.scatter(hashes.slice(start, _PIECE) & (size - 1), values=True)
     return marks
+
+
+def plain_form(text: str) -> str:
+    """Return the same as `plain_forms` of a text of ASCII's characters alone."""
+    return text.strip(_BLANKS).lower()
 
 
 def plain_forms(texts: pl.Series) -> pl.Series:

@@ -9,7 +9,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rightful.package.leaks import LeakSearch
+from rightful.package.leak_cells import FEW_BYTES
+from rightful.package.leaks import Finding, LeakSearch
 from rightful.package.name_index import build
 from rightful.package.schema import Column, ColumnKind
 
@@ -69,8 +70,14 @@ def column(shape: str, texts: list[str]) -> tuple[ColumnKind, pa.Array]:
 
 def found(shape: str, texts: list[str], owner: int) -> set[tuple[str, int]]:
     kind, values = column(shape, texts)
-    search = LeakSearch([Column(name="c", kind=kind)], INDEX, [PEOPLE[owner]])
-    return {(each.kind, each.row) for each in search.find(pa.RecordBatch.from_arrays([values], names=["c"]), [(0, len(texts))])}
+    batch, counts = pa.RecordBatch.from_arrays([values], names=["c"]), [(0, len(texts))]
+    several: list[list[Finding]] = []
+    for few_bytes in (FEW_BYTES, -1):  # one by one, and all at once
+        search = LeakSearch([Column(name="c", kind=kind)], INDEX, [PEOPLE[owner]], few_bytes=few_bytes)
+        several.append(search.find(batch, counts))
+        assert search.is_clear((batch, search.columns)) == (not several[-1])
+    assert several[0] == several[1]
+    return {(each.kind, each.row) for each in several[0]}
 
 
 @settings(max_examples=300)
@@ -85,6 +92,23 @@ def test_every_planted_name_is_found_and_no_own_one(data: st.DataObject) -> None
     place = data.draw(st.integers(0, len(rows)))
     texts = [*rows[:place], planted, *rows[place:]]
     assert found(shape, texts, owner) == (set() if owner == named else {(kind, place)})
+
+
+strange = st.text(st.sampled_from('a\u212a\u0130\u017f\u00e5A\u030a09.-@%&;#64\\u\uff20\ufe6b \t\n\x0b\x1c\x85\xa0\u2028{}"'), max_size=40)
+
+
+@given(st.lists(strange, min_size=1, max_size=8), st.sets(strange, min_size=1, max_size=4), shapes)
+def test_few_texts_are_looked_through_like_many(texts: list[str], names: set[str], shape: str) -> None:
+    kind, values = column(shape, [*texts, *names])
+    index = build([("upn", sorted(names))])
+    batch = pa.RecordBatch.from_arrays([values], names=["c"])
+    several = [
+        LeakSearch([Column(name="c", kind=kind)], index, [{}], called={"c": ["upn"]}, few_bytes=few_bytes).find(
+            batch, [(0, batch.num_rows)]
+        )
+        for few_bytes in (FEW_BYTES, -1)
+    ]
+    assert several[0] == several[1]
 
 
 @given(st.lists(st.uuids(), min_size=1, max_size=20), shapes, st.sampled_from(FORMS["id"]))
