@@ -1,8 +1,10 @@
 """The order in which pending files become durable and visible: content, names, folders."""
 
 import ctypes
+import errno
 import os
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rightful.storage.beneath import FolderWalk, has_equal_content, open_file
@@ -12,6 +14,9 @@ _SYNC_EACH = 16
 
 _SYNCFS_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "bcachefs", "tmpfs", "overlay"})
 """Where syncfs(2) means what it says. FUSE and network file systems may answer it without telling the other side."""
+
+_SYNC_FILE_RANGE_WRITE = 2
+_NO_RANGES = frozenset({errno.ENOSYS, errno.ESPIPE, errno.EINVAL, errno.EOPNOTSUPP})
 
 
 @dataclass(slots=True)
@@ -38,6 +43,8 @@ def make_durable(batch: list[PendingFile], root_fd: int, *, has_syncfs: bool) ->
     if has_syncfs and len(batch) > _SYNC_EACH:
         sync_file_system(root_fd)
     else:
+        if len(batch) > 1:
+            begin_writing(entry.fd for entry in batch)
         for entry in batch:
             os.fdatasync(entry.fd)
     batch = sorted(batch, key=lambda entry: entry.segments[:-1])
@@ -94,6 +101,21 @@ def sync_file_system(fd: int) -> None:
     if ctypes.CDLL(None, use_errno=True).syncfs(fd) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def begin_writing(fds: Iterable[int]) -> None:
+    """Have the kernel begin to write what files hold, all at once: the first one's fdatasync then commits for all, not each for itself.
+
+    It makes nothing durable by itself. Where the system or a file knows no such call, nothing is done.
+    """
+    begin = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)  # sync_file_range(2), of Linux
+    if begin is None:
+        return
+    for fd in fds:
+        if begin(fd, ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE) != 0:
+            number = ctypes.get_errno()
+            if number not in _NO_RANGES:
+                raise OSError(number, os.strerror(number))
 
 
 def has_syncfs(fd: int) -> bool:
