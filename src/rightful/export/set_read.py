@@ -310,7 +310,7 @@ class SetRead:
             known = frozenset(state.record.filled)
             left = [column for column in self._plan.taken if column.name not in known]
             taken = [column.name for column in left if has_value(column.kind, find_column(rows.cut(), column.name))]
-            state.note_filled(self._filled.look(piece, known).union(taken))
+            state.note_filled(self._filled.look(piece, known, rows.is_null).union(taken))
 
     def _finish_cutters(self) -> None:
         for subject, cutter in self._cutters.items():
@@ -385,6 +385,11 @@ class _Slice(msgspec.Struct, frozen=True):
     def cut(self) -> pa.RecordBatch:
         """Return them alone."""
         return self.batch.slice(self.start, self.count)
+
+    def is_null(self, column: str) -> bool:
+        """Whether a column has no value in them."""
+        values = find_column(self.batch, column)
+        return self.count == int(values.slice(self.start, self.count).null_count)
 
 
 class _Mark(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ Looked for in lines as they are written, until each column that somebody speaks 
 """
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cached_property, lru_cache
 
 import msgspec
@@ -19,6 +19,8 @@ _EMPTY = rb'\s*(?:null\s*[,}]|""|\[\s*\]|\{\s*\})'
 """NULL, an empty text, list or object, after the colon."""
 _IS_EMPTY = re.compile(rb'\s*(?:null|""|\[\s*\]|\{\s*\})\s*')
 _DOCUMENT = r'^\s*(null|""|\[\s*\]|\{\s*\})?\s*$'
+_MANY_BYTES = 64 * 1024
+"""Lines in which it takes less to ask whether a column is NULL throughout than to look for its values."""
 _PLAIN = re.compile(r"\w(?:[\w -]*\w)?")
 """Names that stand before a colon, in quotes, nowhere but as a member's."""
 
@@ -33,9 +35,12 @@ class Filled:
         self._others = tuple(_Column(column.name, has_documents=has_documents) for column in columns if column.name not in labelled)
         self._other_names = frozenset(column.name for column in self._others)
 
-    def look(self, lines: bytes, known: frozenset[str]) -> frozenset[str]:
-        """Return those that are known to hold something, and those that do in these lines."""
-        found = [column.name for column in self._labelled if column.name not in known and column.has_value(lines)]
+    def look(self, lines: bytes, known: frozenset[str], is_null: Callable[[str], bool] = lambda _: False) -> frozenset[str]:
+        """Return those that are known to hold something, and those that do in these lines; `is_null` says of which there is no value."""
+        left = [column for column in self._labelled if column.name not in known]
+        if left and len(lines) >= _MANY_BYTES:
+            left = [column for column in left if not is_null(column.name)]
+        found = [column.name for column in left if column.has_value(lines)]
         if not known & self._other_names:
             found += next(([column.name] for column in self._others if column.has_value(lines)), [])
         return known.union(found) if found else known

@@ -50,3 +50,18 @@ def test_of_columns_that_no_label_speaks_of_one_is_enough() -> None:
 def test_names_that_could_stand_between_values_are_looked_at_closely() -> None:
     columns = tuple(Column(name=name, kind=ColumnKind.TEXT) for name in (",", ":x", "a"))
     assert Filled(columns, {",", "a"}).look(_lines({"a": "v", ":x": 1, ",": None}), NOTHING) == {"a", ":x"}
+
+
+def test_column_that_is_null_throughout_is_not_looked_for_in_many_lines() -> None:
+    lines = b'{"a":1,"b":2}\n' * 10_000
+    looking = Filled([Column(name=name, kind=ColumnKind.INT) for name in "ab"], "ab")
+    asked: list[str] = []
+
+    def is_null(name: str) -> bool:
+        asked.append(name)
+        return name == "a"
+
+    assert looking.look(lines, frozenset(), is_null) == {"b"}
+    assert asked == ["a", "b"]
+    assert looking.look(lines[: lines.index(b"\n") + 1], frozenset(), is_null) == {"a", "b"}  # so few are looked through in less time
+    assert asked == ["a", "b"]
