@@ -16,6 +16,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 import sqlite3
 import zipfile
 from collections import Counter, defaultdict
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pyrage
 
 csv.field_size_limit(1 << 30)
 
@@ -36,6 +38,10 @@ _MANIFEST = "manifest-sha256.txt"
 _CHANGES = frozenset({"submit", "cancel", "resume", "approve", "reject", "extend", "complete", "fail"})
 _ENDED = frozenset({"complete", "failed"})
 _RANK = {"notStarted": 0, "running": 1, "complete": 2, "failed": 2}
+_MARKER = re.compile(rb"only-of-[0-9a-z]+-")
+"""Of somebody; see `Person`."""
+_IN_THE_OPEN = frozenset({"RequestInfo.json", "HOW-TO-OPEN.txt", "key.age", "sealed.json"})
+"""What is not sealed of a sealed package."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Person:
 
     subject_id: str
     marker: str
-    """Stands in each row and file of this person's, and in nobody else's."""
+    """`only-of-…-`: stands in each row and file of this person's, and in nobody else's."""
     rows: Mapping[str, Sequence[Mapping[str, object]]]
     """By source, by the order of their ids."""
     files: Mapping[str, Mapping[str, bytes]]
@@ -114,6 +120,12 @@ class Evidence:
     """By object id: the manifest of an export that nothing disturbed."""
     descriptors: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
     """What was open before and after, as `open_descriptors` tells."""
+    temporaries: Sequence[Path] = ()
+    """Folders that the service alone keeps temporary files in."""
+    identity: str = ""
+    """The key of age, `AGE-SECRET-KEY-1…`, that opens what is sealed."""
+    is_sealed: bool = False
+    """Whether every package has to be sealed."""
 
 
 def check(evidence: Evidence) -> list[str]:
@@ -152,17 +164,12 @@ def _package(accepted: Accepted, evidence: Evidence) -> Iterator[str]:
     person = evidence.people[accepted.subject_id]
     assert accepted.place is not None
     content = read_package(accepted.place)
-    listed = _listed(content.get(_MANIFEST, b""))
-    tags = _listed(content.get(_TAGS, b""))
-    for path in content.keys() - listed.keys() - tags.keys() - {_TAGS}:
-        yield f"{path} lies there, and no manifest names it"
-    for path, digest in (*listed.items(), *tags.items()):
-        if path not in content:
-            yield f"{path} stands in a manifest, and is not there"
-        elif hashlib.sha256(content[path]).hexdigest() != digest:
-            yield f"{path} has another digest than its manifest says"
-    if (wanted := evidence.manifests.get(accepted.subject_id)) not in {None, content.get(_MANIFEST)}:
-        yield f"its manifest is not that of an undisturbed export:\n{content.get(_MANIFEST)!r}\n{wanted!r}"
+    if evidence.is_sealed:
+        if told := [path for path, data in content.items() if _MARKER.search(path.encode() + b" " + data)]:
+            yield f"{told} tell whose it is, and the package is sealed"
+            return
+        content = _unsealed(content, evidence.identity)
+    yield from _manifested(content, evidence.manifests.get(accepted.subject_id))
     ledger = json.loads(content["ledger.json"])
     if ledger["subjectId"] != accepted.subject_id or ledger["operationId"] != accepted.operation_id or not ledger["complete"]:
         yield "its ledger is another operation's"
@@ -173,9 +180,24 @@ def _package(accepted: Accepted, evidence: Evidence) -> Iterator[str]:
         yield from _rows(source, rows, ledger["sources"][source], content)
     for source, files in person.files.items():
         yield from _files(source, files, ledger["sources"][source], content)
-    others = [each.marker.encode() for each in evidence.people.values() if each is not person]
     for path, data in content.items():
-        yield from (f"{path} holds what is somebody else's" for marker in others if marker in data)
+        if set(_MARKER.findall(data)) - {person.marker.encode()}:
+            yield f"{path} holds what is somebody else's"
+
+
+def _manifested(content: Mapping[str, bytes], wanted: bytes | None) -> Iterator[str]:
+    """Yield what is not as the manifests say; or, where one is `wanted`, that they say something else."""
+    listed = _listed(content.get(_MANIFEST, b""))
+    tags = _listed(content.get(_TAGS, b""))
+    for path in content.keys() - listed.keys() - tags.keys() - {_TAGS}:
+        yield f"{path} lies there, and no manifest names it"
+    for path, digest in (*listed.items(), *tags.items()):
+        if path not in content:
+            yield f"{path} stands in a manifest, and is not there"
+        elif hashlib.sha256(content[path]).hexdigest() != digest:
+            yield f"{path} has another digest than its manifest says"
+    if wanted not in {None, content.get(_MANIFEST)}:
+        yield f"its manifest is not that of an undisturbed export:\n{content.get(_MANIFEST)!r}\n{wanted!r}"
 
 
 def read_package(place: Path) -> dict[str, bytes]:
@@ -187,6 +209,20 @@ def read_package(place: Path) -> dict[str, bytes]:
         if len(set(names)) != len(names):
             raise ValueError("a name is there twice")
         return {name: file.read(name) for name in names}
+
+
+def _unsealed(content: Mapping[str, bytes], identity: str) -> dict[str, bytes]:
+    """Open a sealed package: what lies there is what its list says, and what its index names."""
+    listed = {each["name"]: each["bytes"] for each in json.loads(content["sealed.json"])["entries"]}
+    if listed != {path: len(data) for path, data in content.items() if path != "sealed.json"}:
+        raise ValueError("its list is not what lies there")
+    key = [pyrage.x25519.Identity.from_str(identity)]
+    index = pyrage.decrypt(content["sealed/index.age"], key).decode().splitlines()
+    names = dict(line.split("  ", 1) for line in index)
+    if names.keys() != content.keys() - _IN_THE_OPEN - {"sealed/index.age"} or len(set(names.values())) != len(index):
+        raise ValueError("its index names other entries than there are")
+    opened = {path: bytes(pyrage.decrypt(content[name], key)) for name, path in names.items()}
+    return {**opened, "RequestInfo.json": content["RequestInfo.json"]}
 
 
 def _listed(manifest: bytes) -> dict[str, str]:
@@ -335,11 +371,10 @@ def _secrets(evidence: Evidence) -> Iterator[str]:
             yield "a secret stands in the log"
         for root in evidence.roots:
             yield from (f"a secret lies in {path}" for path in root.rglob("*") if path.is_file() and secret in path.read_bytes())
-    for person in evidence.people.values():
-        if person.marker.encode() in evidence.held.raw:
-            yield "personal data lies in the store in the clear"
-        if person.marker in evidence.logs:
-            yield "personal data stands in the log"
+    if _MARKER.search(evidence.held.raw):
+        yield "personal data lies in the store in the clear"
+    if _MARKER.search(evidence.logs.encode()):
+        yield "personal data stands in the log"
 
 
 # -- 6 ----------------------------------------------------------------------------------------------------------------------
@@ -359,12 +394,14 @@ def _left(evidence: Evidence) -> Iterator[str]:
     before, after = evidence.descriptors
     if more := after - before:
         yield f"descriptors are left open: {sorted(more)}"
+    for folder in evidence.temporaries:
+        yield from (f"a temporary file is left: {path}" for path in folder.rglob("*"))
 
 
-def open_descriptors() -> frozenset[str]:
-    """Return what this process has open of files: `number target`."""
+def open_descriptors(process: str = "self") -> frozenset[str]:
+    """Return what a process has open of files, this one where none is named: `number target`."""
     found = set()
-    for number in list(Path("/proc/self/fd").iterdir()):
+    for number in list(Path(f"/proc/{process}/fd").iterdir()):
         with suppress(OSError):  # the folder's own, closed by now
             target = str(number.readlink())
             if target.startswith("/") and not target.startswith(("/dev/null", "/dev/pts", "/proc")):

@@ -17,6 +17,7 @@ from tests.faults import checker
 from tests.faults.checker import Accepted, Asked, Evidence, Held, Person, Poll
 from tests.servers.postgres import PostgresServer
 
+from rightful.age.keys import Identity
 from rightful.config.model import (
     AccountSettings,
     Config,
@@ -68,6 +69,9 @@ SAS = (
 STRICT_SAS = SAS.replace("sp=cw", "sp=aw")
 SECRETS = (b"U2VjcmV0U2lnbmF0dXJlT2ZUaGVTQVM", bytes(range(100, 132)), bytes(range(100, 132)).hex().encode())
 """The signature, and the seal key: in no byte that is kept, in no line that is logged."""
+
+KEY = Identity(bytes(range(200, 232)))
+"""Everybody's, where packages are sealed."""
 
 NEAR_S = 0.4
 """How long an answer of a server on this machine is waited for."""
@@ -339,7 +343,8 @@ class Ground:
             sources=tuple(SourceConfig(name=name, connector="memory", product="Product", settings=self._settings) for name in sources()),
         )
         self.config = Config(folder=folder, seal_key=SECRETS[1], tenants=(self.tenant,))
-        self.directory = MemoryDirectory(TENANT, {each: {"upn": (f"u{each}@x.example",)} for each in people})
+        to = {"recipient": (str(KEY.recipient),)} if export.sealed == "age" else {}
+        self.directory = MemoryDirectory(TENANT, {each: {"upn": (f"u{each}@x.example",), **to} for each in people})
         self.tenants: dict[TenantId, TenantRuntime] = {}
         self.traces: list[list[str]] = []
         self.accepted: dict[str, str] = {}
@@ -395,7 +400,8 @@ class Ground:
         for path, content in self.container.entries.items():
             (delivered / path).parent.mkdir(parents=True, exist_ok=True)
             (delivered / path).write_bytes(content)
-        is_zip = self.tenant.export.layout == "zip"
+        is_sealed = self.tenant.export.sealed == "age"
+        is_zip = self.tenant.export.layout == "zip" and not is_sealed  # what is sealed is a folder
         accepted = []
         for operation_id, subject_id in self.accepted.items():
             root = delivered if (delivered / operation_id).exists() else self.exports
@@ -413,6 +419,8 @@ class Ground:
             logs="\n".join(map(str, logs)),
             manifests=manifests or {},
             descriptors=(self.descriptors, checker.open_descriptors()),
+            identity=KEY.write(),
+            is_sealed=is_sealed,
         )
 
     def clean(self) -> None:

@@ -1,13 +1,14 @@
 """Reference runs: small, always the same, and between them they come to every failpoint there is."""
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 from tests.faults import checker
+from tests.faults.container import Container, JoiningContainer
 from tests.faults.ground import LOCAL, SAS, SECOND, STRICT_SAS, TENANT, Ground, Life
 from tests.faults.scenario import Data
 
@@ -18,11 +19,9 @@ from rightful.export.interface import Note
 from rightful.ids import OperationId
 from rightful.operation.model import OperationStatus
 from rightful.package.forms import Form
-from rightful.storage.interface import Put
 from rightful.subject.model import IdentifiedSubject
 from rightful.testing.failpoints import Killed, Script
 from rightful.testing.memory_connector import Faults
-from rightful.testing.memory_storage import MemoryStorage
 
 NOTHING: Script = lambda _number, _name: None  # noqa: E731 - a script like any other
 
@@ -180,40 +179,6 @@ class Reference:
     def _is_to_be_closed(self, life: Life) -> bool:
         sources = [source for each in self.ground.accepted for source in life.get(each).sources]
         return all(source.state.value in {"exported", "empty"} for source in sources)
-
-
-class Container(MemoryStorage):
-    """A container in memory that can be away."""
-
-    error: StorageError | None = None
-    """What every put meets."""
-
-    def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
-        """Create an entry, if it is not away."""
-        if self.error is not None:
-            raise self.error
-        return super().put(path, chunks, size_bytes=size_bytes)
-
-
-class JoiningContainer(Container):
-    """One that joins pieces by itself, as a blob service does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._pieces: dict[tuple[str, str], bytes] = {}
-
-    def put_piece(self, path: str, name: str, chunks: Sequence[bytes]) -> Put:
-        """Keep a piece."""
-        self._pieces[path, name] = b"".join(chunks)
-        return Put.WRITTEN
-
-    def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
-        """Make an entry of pieces."""
-        if path in self.entries:
-            return Put.ALREADY_THERE
-        outcome = self.put(path, [self._pieces[path, name] for name in names], size_bytes=size_bytes)
-        self.sync()
-        return outcome
 
 
 def _settings(**changes: object) -> ExportSettings:

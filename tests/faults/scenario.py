@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from tests.faults import checker
 from tests.faults.checker import Person
+from tests.faults.container import JoiningContainer
 from tests.faults.ground import SAS, SECOND, TENANT, Ground, Life, beside_main, quick_folder
 
 from rightful.config.model import ExportSettings
@@ -90,14 +91,17 @@ class Scenario:
             attempts=9,
             leak_check="sample" if chance.random() < 0.05 else "off",
             layout="zip" if chance.random() < 0.2 else "folder",
+            sealed="age" if chance.random() < 0.15 else "off",
             formats=chance.choice([(Form.JSONL,), (Form.JSONL,), (Form.JSONL, Form.CSV)]),
             viewer="on" if chance.random() < 0.3 else "off",
             compare_days=30 if chance.random() < 0.1 else 0,
             approval="required" if chance.random() < 0.1 else "none",
         )
-        is_remote = self.export.layout == "folder" and chance.random() < 0.3
+        is_remote = chance.random() < 0.3
         self.location = SAS if is_remote else "Local"
         self.ground = Ground(folder, self.data.people, self.data.sources, export=self.export, store=store)
+        if self.export.layout == "zip":
+            self.ground.container = JoiningContainer()  # one that cannot join takes no ZIP file by pieces
         self._kills = [chance.choice([*range(1, 30), *range(1, 100, 2)]) for _ in range(chance.choice([0, 1, 1, 2, 2, 3, 4]))]
         self._is_troubled = self.ground.may_leave_marks = chance.random() < 0.5
         self._waiting = [(subject_id, f"key-{number}") for number, subject_id in enumerate(self.data.people)]

@@ -16,8 +16,13 @@ from rightful.config.model import ExportSettings
 
 @pytest.fixture
 def ground(tmp_path: Path) -> Ground:
+    return _lived(tmp_path, ExportSettings(leak_check="off", viewer="off"))
+
+
+def _lived(folder: Path, export: ExportSettings) -> Ground:
+    """Return where two people's exports were made, and nothing went wrong."""
     data = Data(random.Random(4), 2)
-    ground = Ground(tmp_path, data.people, data.sources, export=ExportSettings(leak_check="off", viewer="off"))
+    ground = Ground(folder, data.people, data.sources, export=export)
 
     def live() -> None:
         life = ground.begin(lambda _number, _name: None)
@@ -159,3 +164,37 @@ def test_secret_in_a_log_and_descriptor_left_open_are_found(ground: Ground, tmp_
 
 def test_another_manifest_than_undisturbed_is_found(ground: Ground) -> None:
     assert any("undisturbed" in each for each in check(ground.evidence(manifests={"0": b"other"})))
+
+
+def test_temporary_file_that_is_left_is_found(ground: Ground, tmp_path: Path) -> None:
+    evidence = ground.evidence()
+    evidence.temporaries = (tmp_path / "temporary",)
+    evidence.temporaries[0].mkdir()
+    assert check(evidence) == []
+    (evidence.temporaries[0] / "left").touch()
+    assert check(evidence) == [f"a temporary file is left: {tmp_path}/temporary/left"]
+
+
+def test_sealed_package_is_opened_and_what_is_wrong_with_it_found(tmp_path: Path) -> None:
+    ground = _lived(tmp_path, ExportSettings(leak_check="off", viewer="off", sealed="age"))
+    assert check(ground.evidence()) == []
+    package = _package(ground)
+    entry = next(each for each in (package / "sealed").iterdir() if each.name != "index.age")
+    content = entry.read_bytes()
+    entry.unlink()
+    assert any("its list is not what lies there" in each for each in check(ground.evidence()))
+    entry.write_bytes(content)
+    _rename_in_list(package, entry.name, f"{'0' * 32}.age")
+    entry.rename(entry.with_name(f"{'0' * 32}.age"))
+    assert any("its index names other entries" in each for each in check(ground.evidence()))
+
+
+def test_package_that_is_not_sealed_and_had_to_be_is_found(ground: Ground) -> None:
+    evidence = ground.evidence()
+    evidence.is_sealed = True
+    assert any("tell whose it is, and the package is sealed" in each for each in check(evidence))
+
+
+def _rename_in_list(package: Path, before: str, after: str) -> None:
+    path = package / "sealed.json"
+    path.write_text(path.read_text().replace(before, after))
