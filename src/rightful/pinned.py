@@ -158,7 +158,7 @@ class PinnedHost:
         body: bytes = b"",
         within_s: float = math.inf,
     ) -> tuple[Answer, Generator[bytes]]:
-        """Ask for what may be large: return the answer and, of a 200 or 207, a generator of its body in chunks of at most 1 MiB.
+        """Ask for what may be large: return the answer and, of a 200, 206 or 207, a generator of its body in chunks of at most 1 MiB.
 
         Of any other the answer has the body.
 
@@ -174,7 +174,7 @@ class PinnedHost:
             method = method or ("POST" if body else "GET")
             self._send(connection, self._head(method, target, headers, len(body)), (body,) if body else ())
             response = self._begin(connection, method, was_sent=True)
-            if response.status in {http.client.OK, http.client.MULTI_STATUS}:
+            if response.status in {http.client.OK, http.client.PARTIAL_CONTENT, http.client.MULTI_STATUS}:
                 chunks = self._chunks(connection, response)
                 next(chunks)  # a generator that was not begun would not give the connection back when it is closed
                 return Answer(response.status, response.headers, b""), chunks

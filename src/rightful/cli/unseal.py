@@ -35,7 +35,10 @@ _LARGEST_IDENTITIES = 1 << 20
 )
 @passphrase_options("Open the package by its passphrase")
 @click.option(
-    "--prefix", default="", metavar="ID", help="Of a SAS URL: where the package lies in the container [default: found by itself]."
+    "--prefix",
+    default="",
+    metavar="ID",
+    help="Of a container or a bucket: the folder or the ZIP file there that is the package [default: found by itself].",
 )
 @click.option(
     "--key", "keys", multiple=True, metavar="KEY", help="As in `rightful verify`: public key (RW…) that must have signed the receipt."

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,17 +13,19 @@ from rightful.cli.exits import Exit
 from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit, emit_json, emit_table, format_bytes, say
 from rightful.clock import SystemClock
-from rightful.errors import ConfigurationError, PackageError, Refusal, StorageError, StorageRefused
+from rightful.errors import Refusal, StorageError, StorageRefused
 from rightful.package import hashing
 from rightful.package.minisign import PublicKey, parse_public_key
-from rightful.package.opening import ROOT_MARKS, open_local, operation_of, packed_name
-from rightful.package.readers import PackageReader, ReadableStorage, StorageReader
+from rightful.package.opening import ZIP, open_local, open_stored, operation_of
+from rightful.package.readers import PackageReader, ReadableInParts
 from rightful.package.request_info import PATH as REQUEST_INFO_PATH
 from rightful.package.verify import PackageState, Verification, verify
-from rightful.storage.interface import Listing, Reading, Storage
+from rightful.storage.entry_path import split_entry_path
+from rightful.storage.interface import Listing, Reading, ReadingAt, Storage
 from rightful.storage.location import AccountLocation, StoragePolicy
-from rightful.storage.object_account import AccountAccess, account_problems, is_object_url
+from rightful.storage.object_account import AccountAccess, account_problems, bucket_of, is_object_url
 from rightful.storage.registry import Storages, open_bucket
+from rightful.storage.retrying import RetryingReading
 from rightful.storage.sas import SasUrl, parse_sas_url
 
 _FILE_URL = "file://"
@@ -40,7 +42,10 @@ _ABILITIES: tuple[tuple[str, Any], ...] = (("read", Reading), ("list", Listing))
 @click.command()
 @click.argument("package")
 @click.option(
-    "--prefix", default="", metavar="ID", help="Of a SAS URL: where the package lies in the container [default: found by itself]."
+    "--prefix",
+    default="",
+    metavar="ID",
+    help="Of a container or a bucket: the folder or the ZIP file there that is the package [default: found by itself].",
 )
 @click.option(
     "--key",
@@ -55,9 +60,10 @@ def command(package: str, *, prefix: str, keys: tuple[str, ...]) -> int:
 
     PACKAGE is a folder, a ZIP file of one, the folder that a ZIP file was delivered to, a file:// address of these, the SAS URL of a
     container that may be read and listed, or - to read that URL from stdin, or the address of a bucket (s3://…, gs://…), which is reached
-    as an account of --config that it belongs to, or as the environment says. Exits with 0 where the package is whole, with 1 where it is
-    damaged, with 3 where it is not finished, or sealed and a key was given: who signed it shows only once it is opened. Where --config
-    names the service's configuration, its audit trail records the check, also one that breaks off.
+    as an account of --config that it belongs to, or as the environment says. A ZIP file in a container or a bucket is checked where it
+    lies; s3://…/NAME.zip and gs://…/NAME.zip name one. Exits with 0 where the package is whole, with 1 where it is damaged, with 3 where
+    it is not finished, or sealed and a key was given: who signed it shows only once it is opened. Where --config names the service's
+    configuration, its audit trail records the check, also one that breaks off.
     """
     trusted = [parse_key(text) for text in keys]
     as_json = current().as_json
@@ -107,21 +113,35 @@ def open_package(package: str, prefix: str) -> Iterator[PackageReader]:
         with open_local(Path(text) / prefix if prefix else Path(text)) as reader:
             yield reader
         return
+    if prefix:
+        _check_prefix(prefix.rstrip("/"))
     if is_object_url(text):
-        with closing(open_bucket(_account_of(text))) as bucket:
-            found = StorageReader(bucket, prefix or _find_prefix(bucket))
-            _refuse_packed(found)
-            yield found
+        account = _account_of(text)
+        if not prefix and text.endswith(ZIP) and bucket_of(text).prefix:
+            url, _, name = text.rpartition("/")
+            account, prefix = AccountLocation(name=url, url=url, access=account.access), unquote(name)
+        with closing(open_bucket(account)) as bucket, _open_stored(bucket, prefix) as reader:
+            yield reader
         return
     sas = parse_sas_url(text)
     storages = Storages()
     try:
         storage = _readable(storages.open(text, StoragePolicy(allow=(_as_allowed(sas),))))
-        found = StorageReader(storage, prefix or _find_prefix(storage))
-        _refuse_packed(found)
-        yield found
+        with _open_stored(storage, prefix) as reader:
+            yield reader
     finally:
         storages.close()
+
+
+def _check_prefix(prefix: str) -> None:
+    try:
+        split_entry_path(prefix)
+    except ValueError as error:
+        raise click.BadParameter("is not what anything in a container can be called", param_hint="'--prefix'") from error
+
+
+def _open_stored(storage: ReadableInParts, prefix: str) -> AbstractContextManager[PackageReader]:
+    return open_stored(storage, RetryingReading(storage, SystemClock()).read_at, prefix)
 
 
 def _account_of(url: str) -> AccountLocation:
@@ -148,9 +168,9 @@ def parse_key(text: str) -> PublicKey:
     return key
 
 
-def _readable(storage: Storage) -> ReadableStorage:
+def _readable(storage: Storage) -> ReadableInParts:
     """Return a storage that can be read and listed; most SAS URLs can only write."""
-    if isinstance(storage, Reading) and isinstance(storage, Listing):
+    if isinstance(storage, Reading) and isinstance(storage, ReadingAt) and isinstance(storage, Listing):
         return storage
     lacking = [right for right, ability in _ABILITIES if not isinstance(storage, ability)]
     raise StorageRefused(
@@ -164,31 +184,6 @@ def _as_allowed(sas: SasUrl) -> str:
     """Allow the very host that the person named: nobody else's request is carried out here."""
     host = f"[{sas.host}]" if ":" in sas.host else sas.host
     return f"{host}:{sas.port}"
-
-
-def _refuse_packed(reader: StorageReader) -> None:
-    """Refuse a package that lies there as a ZIP file: its directory is at its end, and a container is read from the beginning."""
-    packed = packed_name(operation_of(reader))
-    if any(path == packed for path, _ in reader.list()):
-        raise PackageError(f"the package is the ZIP file {packed} in the container", hint="download that file and give it instead")
-
-
-def _find_prefix(storage: ReadableStorage) -> str:
-    """Return where the container's only package lies."""
-    tops: dict[str, None] = {}
-    for path, _ in storage.list(""):
-        if path in ROOT_MARKS:
-            return ""
-        top, _, rest = path.partition("/")
-        if rest in ROOT_MARKS:
-            tops[top] = None
-    if len(tops) == 1:
-        return next(iter(tops))
-    if not tops:
-        raise PackageError("the container holds no package", hint="check the URL; --prefix names a folder in it")
-    raise ConfigurationError(
-        f"the container holds {len(tops)} packages", code="PrefixNeeded", hint=f"say which with --prefix: {', '.join(tops)}"
-    )
 
 
 @contextmanager

@@ -107,6 +107,14 @@ class ReadableStorage(Protocol):
         ...
 
 
+class ReadableInParts(ReadableStorage, Protocol):
+    """The same, and `ReadingAt`."""
+
+    def read_at(self, path: str, start: int, length: int) -> bytes:
+        """Return a part of an entry."""
+        ...
+
+
 class StorageReader:
     """A package in a storage location that lets us read and list."""
 

@@ -222,7 +222,7 @@ class _Check:
             self._find(FindingKind.MISSING, path, f"{MANIFEST_PATH} lists it")
         for path in there.keys() - manifest.keys():
             self._find(FindingKind.EXTRA, path, f"{MANIFEST_PATH} does not list it")
-        doubtful = self._compare(sorted(there.keys() & manifest.keys()), manifest, MANIFEST_PATH)
+        doubtful = self._compare([path for path in there if path in manifest], manifest, MANIFEST_PATH)  # as they lie there
         doubtful |= manifest.keys() ^ there.keys()
         is_clean = len(self._findings) == before
         if not is_clean and self._sha256s[MANIFEST_PATH] in self._proof.foreign:

@@ -1,16 +1,15 @@
 """A package in a ZIP file: ours, or one that somebody made of the folder."""
 
 import errno
-import os
 import stat
 import struct
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from rightful.errors import PackageError
+from rightful.package.packed_file import PackedFile, Positioned
 
 _CHUNK_BYTES = 1024 * 1024
 _ENCRYPTED = 0x1
@@ -25,34 +24,36 @@ class ZipReader:
     The package may lie in a folder of the file: whoever packs a folder gets its name before each path.
     """
 
-    def __init__(self, path: Path, marks: Sequence[str]) -> None:
-        """Open a file; the package's root is where one of the `marks` lies."""
+    def __init__(self, file: PackedFile, marks: Sequence[str]) -> None:
+        """Take a file, which is closed with it, and where this fails; the package's root is where one of the `marks` lies."""
+        self._file = file
         try:
-            self._file = path.open("rb")
-        except OSError as error:
-            raise PackageError(f"{path} can't be opened: {error.strerror}", hint="check who may read it") from error
+            self._entries = self._open(marks)
+        except BaseException:
+            file.close()
+            raise
+
+    def _open(self, marks: Sequence[str]) -> dict[str, zipfile.ZipInfo]:
         try:
-            self._zip = zipfile.ZipFile(self._file)
+            self._zip = zipfile.ZipFile(Positioned(self._file))
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            self._file.close()
             raise PackageError(
-                f"{path} is no ZIP file that can be read: {error}", hint="copy it again, or give the package's folder"
+                f"{self._file.name} is no ZIP file that can be read: {error}", hint="copy it again, or give the package's folder"
             ) from error
         # What a name is cut to at a NUL, or has other separators for, is another path than the one that was written.
         entries = [(info.orig_filename, info) for info in self._zip.infolist() if not info.is_dir()]
         twice = [name for name, count in Counter(name for name, _ in entries).items() if count > 1]
         if twice:
-            self.close()
             raise PackageError(
-                f"{path} holds {len(twice)} entries more than once, {twice[0]!r} for one: programs differ on which counts",
+                f"{self._file.name} holds {len(twice)} entries more than once, {twice[0]!r} for one: programs differ on which counts",
                 hint="copy it again, or give the package's folder",
             )
         prefix = _prefix([name for name, _ in entries], marks)
-        self._entries = {name.removeprefix(prefix) if name.startswith(prefix) else f"../{name}": info for name, info in entries}
+        return {name.removeprefix(prefix) if name.startswith(prefix) else f"../{name}": info for name, info in entries}
 
     def list(self) -> Iterator[tuple[str, int]]:
-        """Yield every entry; what lies beside the package's folder is named `../…`."""
-        for path, info in self._entries.items():
+        """Yield every entry, as they lie in the file; what lies beside the package's folder is named `../…`."""
+        for path, info in sorted(self._entries.items(), key=lambda each: each[1].header_offset):
             yield path, info.file_size
 
     def read(self, path: str) -> Iterator[bytes]:
@@ -98,12 +99,11 @@ class ZipReader:
 
     def _stored(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
         """Read an entry's bytes where they lie: whoever compares a SHA-256 needs no CRC, which takes half as long again."""
-        descriptor = self._file.fileno()
-        header = os.pread(descriptor, _HEADER_BYTES, info.header_offset)
+        header = self._file.read_at(info.header_offset, _HEADER_BYTES)
         at = info.header_offset + _HEADER_BYTES + sum(struct.unpack_from("<HH", header, _LENGTHS_AT))
         end = at + info.compress_size
         while at < end:
-            chunk = os.pread(descriptor, min(_CHUNK_BYTES, end - at), at)
+            chunk = self._file.read_at(at, min(_CHUNK_BYTES, end - at))
             if not chunk:
                 raise EOFError("the file ends before it")
             at += len(chunk)

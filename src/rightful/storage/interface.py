@@ -67,6 +67,18 @@ class Reading(Protocol):
 
 
 @runtime_checkable
+class ReadingAt(Protocol):
+    """The ability to read parts of entries, and no more than these."""
+
+    def read_at(self, path: str, start: int, length: int) -> bytes:
+        """Return so many bytes, one at least and some MiB at most, from a place on; fewer, or none, only where the entry ends.
+
+        Raises `FileNotFoundError` where there is none.
+        """
+        ...
+
+
+@runtime_checkable
 class Listing(Protocol):
     """The ability to list entries."""
 

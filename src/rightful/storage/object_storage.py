@@ -48,12 +48,13 @@ _DEFAULT_REGION = "us-east-1"
 _REGIONS = frozenset({"AWS_REGION", "AWS_DEFAULT_REGION"})
 _FAULTS = (BaseError, OSError, ValueError)
 _UNREADABLE = frozenset({401, 403})
+_BEYOND_ITS_END = 416
 
 
 class ObjectStorage:
     """Entries below a prefix of one bucket; safe to use from any thread.
 
-    Also has the abilities `Reading`, `Listing`, `Deleting`, `Removing` and `Hurrying`.
+    Also has the abilities `Reading`, `ReadingAt`, `Listing`, `Deleting`, `Removing` and `Hurrying`.
     """
 
     def __init__(self, bucket: Bucket, access: AccountAccess, *, timeout_s: float = 0.0, clock: Clock | None = None) -> None:
@@ -102,6 +103,17 @@ class ObjectStorage:
     def read(self, path: str) -> Iterator[bytes]:
         """Yield an entry's content in chunks of at most 1 MiB."""
         yield from self._content(self._key(path))
+
+    def read_at(self, path: str, start: int, length: int) -> bytes:
+        """Return a part of an entry."""
+        try:
+            return obstore.get_range(self._store, self._key(path), start=start, length=length).to_bytes()
+        except FileNotFoundError:
+            raise FileNotFoundError("there is no such entry") from None
+        except _FAULTS as error:
+            if status_of(error) == _BEYOND_ITS_END:
+                return b""
+            raise translate(error) from None
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield (path, size in bytes) of every entry, sorted by path, as stores list them."""

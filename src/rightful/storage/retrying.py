@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from rightful.clock import Clock
 from rightful.errors import StorageUnavailable
-from rightful.storage.interface import Joining, Marking, Put, Storage
+from rightful.storage.interface import Joining, Marking, Put, ReadingAt, Storage
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class _Retrying:
             except StorageUnavailable as error:
                 self.may_have_arrived |= error.may_have_arrived
                 wait_s = self._wait_s(attempt, error)
-                if self.tries == attempts or wait_s is None or self._clock.monotonic() + wait_s > last_begin:
+                if attempt + 1 == attempts or wait_s is None or self._clock.monotonic() + wait_s > last_begin:
                     raise
             self._clock.sleep(wait_s)
             attempt += 1
@@ -118,3 +118,15 @@ class RetryingJoining(_Retrying):
     def join(self, path: str, names: Sequence[str], *, size_bytes: int) -> Put:
         """Join pieces, in several tries where needed."""
         return self._try(lambda: self._inner.join(path, names, size_bytes=size_bytes), self._attempts)
+
+
+class RetryingReading(_Retrying):
+    """The ability `ReadingAt`, tried again. It may be used from several threads; `tries` is then anybody's."""
+
+    def __init__(self, inner: ReadingAt, clock: Clock, *, attempts: int = _ATTEMPTS, first_wait_s: float = _FIRST_WAIT_S) -> None:
+        super().__init__(clock, attempts=attempts, first_wait_s=first_wait_s)
+        self._inner = inner
+
+    def read_at(self, path: str, start: int, length: int) -> bytes:
+        """Return a part of an entry, in several tries where needed."""
+        return self._try(lambda: self._inner.read_at(path, start, length), self._attempts)

@@ -194,7 +194,14 @@ def _put_block(call: Call, held: _Container, permissions: frozenset[str]) -> Ans
 def _get(call: Call, held: _Container, permissions: frozenset[str]) -> Answer:
     _demand(permissions, "r")
     blob = held.blobs.get(call.path)
-    return Answer.refusal(404, "BlobNotFound") if blob is None else Answer(200, body=blob.content)
+    if blob is None:
+        raise _Refused(404, "BlobNotFound")
+    first, _, last = call.headers.get("x-ms-range", "").removeprefix("bytes=").partition("-")
+    if not first:
+        return Answer(200, body=blob.content)
+    if int(first) >= len(blob.content):
+        raise _Refused(416, "InvalidRange")
+    return Answer(206, body=blob.content[int(first) : int(last) + 1])
 
 
 def _delete(call: Call, held: _Container, permissions: frozenset[str]) -> Answer:

@@ -73,7 +73,7 @@ STORE_TELLING = ("announce", "outgoing", "forget_event", "put_off_event", "keep_
 """Those that webhooks are told by; they have no failpoints yet."""
 STORAGE_STEPS = ("put", "sync", "put_piece", "join", "put_append", "append", "delete", "remove")
 """Methods of a storage, and of its abilities, that change what lies there."""
-STORAGE_LOOKS = ("properties", "read", "list", "within", "on", "close")
+STORAGE_LOOKS = ("properties", "read", "read_at", "list", "within", "on", "close")
 """Those that change nothing."""
 WORK_STEPS = ("work.claimed", "work.done", "service.started", "service.answered")
 """Between the steps: work was claimed, or done; the service takes requests; a caller has its answer."""

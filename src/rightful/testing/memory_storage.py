@@ -89,6 +89,10 @@ class MemoryStorage:
             raise FileNotFoundError("there is no such entry")
         yield self.entries[path]
 
+    def read_at(self, path: str, start: int, length: int) -> bytes:
+        """Return a part of an entry."""
+        return b"".join(self.read(path))[start : start + length]
+
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Yield (path, size in bytes), sorted by path."""
         with self._lock:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import pytest
 
 from rightful.errors import EntryConflict, StorageRefused
-from rightful.storage.interface import Listing, Marking, Put, Reading, Removing, Storage
+from rightful.storage.interface import Listing, Marking, Put, Reading, ReadingAt, Removing, Storage
 from rightful.storage.pieces import joining
 
 _MIB = 1 << 20
@@ -178,6 +178,21 @@ class StorageSuite:
         if isinstance(storage, Reading):
             with pytest.raises(FileNotFoundError):
                 list(storage.read("nothing/here"))
+
+    def test_part_of_an_entry_is_what_lies_there(self) -> None:
+        """Where the storage can read parts: from any place on, and no further than the entry goes."""
+        storage = self._new()
+        if not isinstance(storage, ReadingAt):
+            return
+        content = bytes(range(256)) * 5000
+        for path, whole in (("a/large", content), ("empty", b"")):
+            storage.put(path, [whole] if whole else [], size_bytes=len(whole))
+        storage.sync()
+        for start, length in ((0, 1), (0, len(content)), (700_001, 3), (1_000_000, 1 << 20), (len(content) - 1, 1), (len(content), 5)):
+            assert storage.read_at("a/large", start, length) == content[start : start + length]
+        assert storage.read_at("empty", 0, 1) == b""
+        with pytest.raises(FileNotFoundError):
+            storage.read_at("nothing/here", 0, 1)
 
     def test_threads_share_a_storage(self) -> None:
         """Several threads put and sync at once; when a thread's sync returns, its entries are there."""

@@ -476,5 +476,9 @@ def test_command_verifies_a_package_in_a_bucket(tmp_path: Path, s3_server: S3Ser
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": SECRET}
     by_environment = said("verify", f"s3://{bucket}/exports/of%20us", "--config", "rightful.yaml", **keys)
     assert by_environment.returncode == 0, by_environment.stderr
+    _, packed = _export(tmp_path / "packed", StorageSettings(accounts={"Local": account}), "zip")
+    for address in (packed, f"{packed}/{packed}.zip"):
+        checked = said("verify", f"s3://{bucket}/exports/of%20us/{address}", "--config", "rightful.yaml", **keys)
+        assert (checked.returncode, checked.stdout.split(":")[0]) == (0, "whole"), checked.stderr
     open_s3(s3_server, bucket).delete(f"{there}/data")
     assert said("verify", f"s3://{bucket}/exports/of%20us/{there}", "--config", "rightful.yaml", **keys).returncode == 1

@@ -5,15 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rightful.cli import main
-from rightful.cli.exits import Exit
 from rightful.errors import PackageError
 from rightful.package.opening import open_local
 from rightful.package.verify import PackageState, verify
-from rightful.pinned import PinnedHost
-from rightful.storage.azure_blob import open_container
-from rightful.storage.sas import parse_sas_url
-from rightful.testing.blob_simulator import BlobSimulator
 from rightful.testing.package_builder import SampleSource, package_entries, write_package, write_zip
 
 ENTRIES = package_entries(SampleSource(name="drive", product="OneDrive", files={"a é.txt": b"one" * 1000, "b.zip": b"PK"}))
@@ -60,16 +54,3 @@ def test_zip_file_that_request_info_leads_elsewhere_to_is_not_opened(tmp_path: P
 def test_nothing_is_no_package(tmp_path: Path) -> None:
     with pytest.raises(PackageError), open_local(tmp_path / "nothing"):
         pass
-
-
-def test_zip_file_in_a_container_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    with BlobSimulator() as simulator:
-        sas = parse_sas_url(simulator.sas_url("container", "cw"))
-        storage = open_container(sas, PinnedHost(sas.scheme, sas.host, sas.port, may_be_private=True))
-        for name, content in (("RequestInfo.json", ENTRIES["RequestInfo.json"]), (f"{OPERATION}.zip", b"PK")):
-            storage.put(f"{OPERATION}/{name}", [content], size_bytes=len(content))
-        storage.close()
-        assert main(["verify", simulator.sas_url("container", "rl")]) == Exit.FAILED
-    said = capsys.readouterr().err
-    assert f"{OPERATION}.zip" in said
-    assert "download" in said

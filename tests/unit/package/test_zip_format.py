@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rightful.package.opening import ROOT_MARKS
+from rightful.package.packed_file import LocalFile
 from rightful.package.packing import Packer
 from rightful.package.zip_format import ZipEntry, directory, local_header
 from rightful.package.zip_reader import ZipReader
@@ -37,7 +38,7 @@ def test_entries_of_four_gib_and_what_lies_beyond_them_are_read(tmp_path: Path, 
     if size != 0xFFFFFFFF:  # of that very size unzip 6.0 takes what the ZIP64 field says for its absence
         said = subprocess.run(["unzip", "-t", path, "small"], capture_output=True, check=False, text=True)
         assert said.returncode == 0, said.stdout
-    reader = ZipReader(path, ROOT_MARKS)
+    reader = ZipReader(LocalFile(path), ROOT_MARKS)
     assert dict(reader.list()) == {"large": size, "small": 16}
     digest = hashlib.sha256()
     for chunk in reader.read("small"):
@@ -61,7 +62,7 @@ def test_more_entries_than_sixteen_bits_count_are_all_read(tmp_path: Path, count
         assert read.read(str(count - 1)) == b"x"
     said = subprocess.run(["unzip", "-tq", path], capture_output=True, check=False, text=True)
     assert (said.returncode, said.stderr) == (0, "")
-    reader = ZipReader(path, ROOT_MARKS)
+    reader = ZipReader(LocalFile(path), ROOT_MARKS)
     assert sum(1 for _ in reader.list()) == count
     reader.close()
 

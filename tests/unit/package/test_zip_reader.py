@@ -13,6 +13,7 @@ import pytest
 from rightful.cli import main
 from rightful.cli.exits import Exit
 from rightful.errors import PackageError
+from rightful.package.packed_file import LocalFile
 from rightful.package.verify import PackageState, Verification, verify
 from rightful.package.zip_reader import ZipReader
 from rightful.testing.package_builder import SampleSource, build_package, package_entries
@@ -30,7 +31,7 @@ def _zip(path: Path, entries: Mapping[str, bytes], *, prefix: str = "", method: 
 
 
 def _verify(path: Path) -> Verification:
-    with closing(ZipReader(path, MARKS)) as reader:
+    with closing(ZipReader(LocalFile(path), MARKS)) as reader:
         return verify(reader)
 
 
@@ -65,7 +66,7 @@ def test_entry_that_is_there_twice_is_no_package(tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "a") as packed, pytest.warns(UserWarning, match="Duplicate"):
         packed.writestr(ENTRY, "another")
     with pytest.raises(PackageError, match="more than once"):
-        ZipReader(path, MARKS)
+        ZipReader(LocalFile(path), MARKS)
 
 
 def test_link_is_not_followed(tmp_path: Path) -> None:
@@ -125,7 +126,7 @@ def test_entry_that_calls_itself_encrypted_is_named(tmp_path: Path) -> None:
 def test_what_is_no_zip_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.zip").write_bytes(content)
     with pytest.raises(PackageError, match=r"p\.zip"):
-        ZipReader(tmp_path / "p.zip", MARKS)
+        ZipReader(LocalFile(tmp_path / "p.zip"), MARKS)
 
 
 def test_bomb_is_read_in_bounded_memory(tmp_path: Path) -> None:

@@ -1,0 +1,148 @@
+"""A ZIP file where it lies, on this machine or in a storage location, read here and there by several threads."""
+
+import errno
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Protocol
+
+from rightful.errors import PackageError
+
+BLOCK_BYTES = 4 << 20
+"""What is asked for at once: a request to a storage location takes some ten milliseconds, however little it is for."""
+_KEPT_BLOCKS = 5
+"""Two threads read on side by side, each perhaps over a border, and documents lie near the end."""
+_LARGEST_DIRECTORY = 1 << 30
+"""Of some seven million entries: what is longer is refused before there is memory for it."""
+
+ReadAt = Callable[[str, int, int], bytes]
+"""`storage.interface.ReadingAt.read_at`: returns (path, start, length)'s bytes, fewer only where the entry ends."""
+
+
+class PackedFile(Protocol):
+    """A file of which any part can be read, from any thread."""
+
+    name: str
+    """For messages."""
+    size_bytes: int
+
+    def read_at(self, start: int, length: int) -> bytes:
+        """Return so many bytes from a place on; fewer, or none, only where the file ends. Raises `OSError` or `StorageError`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it; it is not used afterwards."""
+        ...
+
+
+class LocalFile:
+    """One on this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        try:
+            self._file = path.open("rb")
+            self.size_bytes = os.fstat(self._file.fileno()).st_size
+        except OSError as error:
+            raise PackageError(f"{path} can't be opened: {error.strerror}", hint="check who may read it") from error
+
+    def read_at(self, start: int, length: int) -> bytes:
+        """Return a part of it."""
+        return os.pread(self._file.fileno(), length, start)
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+
+class StoredFile:
+    """One in a storage location, read in blocks. The last ones are kept: many small entries lie in each."""
+
+    def __init__(self, read_at: ReadAt, path: str, size_bytes: int, *, block_bytes: int = BLOCK_BYTES) -> None:
+        self.name = path
+        self.size_bytes = size_bytes
+        self._read_at = read_at
+        self._block_bytes = block_bytes
+        self._lock = threading.Lock()
+        self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()
+        """By number, the one that was asked for last at the end."""
+
+    def read_at(self, start: int, length: int) -> bytes:
+        """Return a part of it; a block that several ask for at once is read once."""
+        end = min(start + length, self.size_bytes)
+        pieces: list[bytes] = []
+        while start < end:
+            number, within = divmod(start, self._block_bytes)
+            pieces.append(self._block(number)[within : within + end - start])
+            start += len(pieces[-1])
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def close(self) -> None:
+        """Let go of the blocks."""
+        with self._lock:
+            self._blocks.clear()
+
+    def _block(self, number: int) -> bytes:
+        with self._lock:
+            block = self._blocks.get(number)
+            is_ours = block is None
+            if block is None:
+                block = self._blocks[number] = Future()
+                while len(self._blocks) > _KEPT_BLOCKS:
+                    self._blocks.popitem(last=False)
+            self._blocks.move_to_end(number)
+        if is_ours:
+            try:
+                block.set_result(self._fetch(number))
+            except BaseException as error:
+                with self._lock:
+                    if self._blocks.get(number) is block:
+                        del self._blocks[number]
+                block.set_exception(error)
+                raise
+        return block.result()
+
+    def _fetch(self, number: int) -> bytes:
+        start = number * self._block_bytes
+        length = min(self._block_bytes, self.size_bytes - start)
+        content = self._read_at(self.name, start, length)
+        if len(content) != length:
+            raise PackageError(f"{self.name} became shorter while it was read", hint="see who writes there, and check it again")
+        return content
+
+
+class Positioned:
+    """A file as Python's zipfile reads it: from where it stands."""
+
+    def __init__(self, file: PackedFile) -> None:
+        self._file = file
+        self._at = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read on; raises `ValueError` where more is asked for than any directory takes."""
+        left = max(0, self._file.size_bytes - self._at)
+        length = left if size is None or size < 0 else min(size, left)
+        if length > _LARGEST_DIRECTORY:
+            raise ValueError(f"its directory has {length} bytes")
+        content = self._file.read_at(self._at, length) if length else b""
+        self._at += len(content)
+        return content
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Stand somewhere else; raises `OSError` where that is before the beginning."""
+        at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._file.size_bytes}[whence]
+        if at < 0:
+            raise OSError(errno.EINVAL, "it would begin before the file")
+        self._at = at
+        return at
+
+    def tell(self) -> int:
+        """Say where it stands."""
+        return self._at
+
+    def seekable(self) -> bool:
+        """Say that it is."""
+        return True
