@@ -1,9 +1,10 @@
 """What in a text may be somebody's name: GUIDs and addresses wherever they stand, behind escapes too, and numbers however they are written.
 
 Texts come as their distinct values, thousands at once. What hides names takes time only in texts that have it: escapes of JSON and URLs are
-read where a text has a backslash, or a percent sign, beside an at sign.
+read where a text has a backslash, or a percent sign, beside an at sign, those of HTML where it has an ampersand.
 """
 
+import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,10 @@ _ADDRESSES = (
 """Characters that may be an address: all but what separates words; letters and digits of any script; ASCII's alone, as beside Chinese."""
 _PLAIN_ADDRESS = r"\A[a-z0-9][a-z0-9._-]*@[a-z0-9.-]*[a-z0-9]\z"
 """A whole text that is an address and hides no other."""
+_OF_GUESTS = "#ext#@"
+"""How Entra ID ends the local part of a guest's UPN: `a_contoso.example#EXT#@fabrikam.example`."""
+_IN_PLACE_OF_IT = "\N{INVISIBLE SEPARATOR}@"
+_BEHIND_HASH = r"#[^#@\s]+@"
 _NUMBER = r"\A(?:0+[0-9]+(?:\.0*)?|[0-9]+\.0*)\z"
 """A whole number with leading zeros, or with places after the point that are none."""
 
@@ -39,12 +44,18 @@ _IS_NUMBER = re.compile(_NUMBER.replace(r"\z", r"\Z"))
 
 _VISIBLE = range(0x20, 0x7F)
 _OF_JSON: Mapping[str, str] = {
-    **{f"\\u{code:04x}": chr(code) for code in _VISIBLE},
-    **{f"\\x{code:02x}": chr(code) for code in _VISIBLE},
+    **{f"\\u{code:04x}": chr(code).lower() for code in _VISIBLE},
+    **{f"\\x{code:02x}": chr(code).lower() for code in _VISIBLE},
     **{f"\\{letter}": " " for letter in "nrtbfv0"},
     "\\/": "/",
 }
-_OF_URLS: Mapping[str, str] = {f"%{code:02x}": chr(code) if code in _VISIBLE else " " for code in range(0x80)}
+_OF_URLS: Mapping[str, str] = {f"%{code:02x}": chr(code).lower() if code in _VISIBLE else " " for code in range(0x80)}
+_OF_HTML: Mapping[str, str] = {
+    **{f"&#{code};": chr(code).lower() for code in _VISIBLE},
+    **{f"&#x{code:02x};": chr(code).lower() for code in _VISIBLE},
+    **{f"&{name};": sign for name, sign in {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp": " "}.items()},
+}
+_OTHER_ENTITY = r"&(?:[a-z][a-z0-9]{1,30}|#[0-9]{1,7}|#x[0-9a-f]{1,6});"
 _OTHER_ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 
 
@@ -96,10 +107,11 @@ def _within(whole: pl.DataFrame, *, has_numbers: bool) -> Iterator[pl.DataFrame]
 
 
 def _addresses(named: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    for texts in _read(named):
-        yield texts
-        for pattern in _ADDRESSES:
-            yield _each(texts, pattern).with_columns(pl.col("form").str.strip_chars(_EDGE))
+    for written in (named, _of_html(named)):
+        for texts in _read(written):
+            yield texts
+            for pattern in _ADDRESSES:
+                yield _each(texts, pattern).with_columns(pl.col("form").str.strip_chars(_EDGE))
 
 
 def _read(named: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -116,10 +128,19 @@ def _read(named: pl.DataFrame) -> Iterator[pl.DataFrame]:
 def _with_blanks(texts: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Yield texts, and those with a plus as a form of the web sends them: it stands for a blank, unless it is an address's own."""
     if texts.height:
-        yield texts
+        yield from _with_hashes(texts)
         plus = texts.filter(pl.col("form").str.contains("+", literal=True))
         if plus.height:
-            yield plus.with_columns(pl.col("form").str.replace_all("+", " ", literal=True))
+            yield from _with_hashes(plus.with_columns(pl.col("form").str.replace_all("+", " ", literal=True)))
+
+
+def _with_hashes(texts: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield texts, and those with a # before an address: it begins a fragment or a tag, unless it is an address's own, as in a guest's."""
+    yield texts
+    form = pl.col("form")
+    split = texts.with_columns(form.str.replace_all(_OF_GUESTS, _IN_PLACE_OF_IT, literal=True)).filter(form.str.contains(_BEHIND_HASH))
+    if split.height:
+        yield split.with_columns(form.str.replace_all("#", " ", literal=True).str.replace_all(_IN_PLACE_OF_IT, _OF_GUESTS, literal=True))
 
 
 def _of_json(texts: pl.DataFrame) -> pl.DataFrame:
@@ -138,6 +159,15 @@ def _of_url(texts: pl.DataFrame) -> pl.DataFrame:
         return escaped
     read = escaped.with_columns(form.str.replace_all("%(?:25)+", "%").str.replace_many(list(_OF_URLS), list(_OF_URLS.values())))
     return _by_hand(read, r"%[c-f][0-9a-f]%[89ab][0-9a-f]", unquote)
+
+
+def _of_html(texts: pl.DataFrame) -> pl.DataFrame:
+    form = pl.col("form")
+    escaped = texts.filter(form.str.contains(_OTHER_ENTITY))
+    if not escaped.height:
+        return escaped
+    read = escaped.with_columns(form.str.replace_all("&(?:amp;)+", "&").str.replace_many(list(_OF_HTML), list(_OF_HTML.values())))
+    return _by_hand(read, _OTHER_ENTITY, html.unescape)
 
 
 def _by_hand(texts: pl.DataFrame, pattern: str, read: Callable[[str], str]) -> pl.DataFrame:

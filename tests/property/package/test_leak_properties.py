@@ -45,7 +45,13 @@ FORMS = {
         lambda text: quote(json.dumps({"to": text}), safe=""),
         lambda text: "".join(f"\\u{ord(character):04x}" for character in text),
         lambda text: html.escape(f"<{text}>").replace("@", "&#64;"),
+        lambda text: html.escape(html.escape(f"<{text}>")).encode("ascii", "xmlcharrefreplace").decode(),
+        lambda text: json.dumps({"html": f"<p>{html.escape(text)}</p>"}),
         lambda text: f"a+{text}",
+        lambda text: f"#{text}",
+        lambda text: f"https://x.example/p?a=1#{text}",
+        lambda text: quote(f"x#{text}", safe=""),
+        lambda text: f"+#{text}",
     ),
 }
 around = st.text(st.sampled_from(' ,;\n()<>"日本xyz.'), max_size=6)

@@ -92,6 +92,46 @@ def test_address_of_a_guest_is_found(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "#bob.o'brien@contoso.example",
+        "##BOB.O'BRIEN@contoso.example",
+        "ask #bob.o'brien@contoso.example, please",
+        "https://x.example/people?a=1#bob.o'brien@contoso.example",
+        "x#ann@contoso.example#bob.o'brien@contoso.example",
+        "cc#ext#bob.o'brien@contoso.example",
+        "请看#bob.o'brien@contoso.example",
+        "https://x.example/p%23bob.o%27brien%40contoso.example",
+        r"\u0023bob.o'brien@contoso.example",
+        "a+b#bob.o'brien@contoso.example",
+        "a#bob+b#bob.o'brien&#64;contoso.example",
+    ],
+)
+def test_address_is_found_behind_a_hash(text: str) -> None:
+    assert texts(None, text, "") == [("upn", 1)]
+
+
+@pytest.mark.parametrize("before", ["#", "https://x.example/p#", "see+#", "%23", "tag#x "])
+def test_address_of_a_guest_is_found_behind_a_hash(before: str) -> None:
+    assert texts(f"{before}\u00e5sa_fabrikam.example#EXT#@contoso.example") == [("upn", 0)]
+
+
+@pytest.mark.parametrize("text", ["{}", "#{}", "<{}>", "mailto:{}", "{}#{}", "q=%23{}", "https://x.example/#{}"])
+def test_own_address_of_a_guest_holds_nobody_elses(text: str) -> None:
+    guest = {"upn": ("ann_fabrikam.example#EXT#@contoso.example",)}
+    others = (
+        "ext@contoso.example",
+        "ann@fabrikam.example",
+        "@contoso.example",
+        "ext#@contoso.example",
+        "ann_fabrikam.example@contoso.example",
+    )
+    index = build([("upn", [*guest["upn"], *others])])
+    batch = pa.RecordBatch.from_pydict({"c": [text.format(*guest["upn"] * 2)]})
+    assert LeakSearch([Column(name="c", kind=ColumnKind.TEXT)], index, [guest]).find(batch, [(0, 1)]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "Ann <ann@contoso.example>, shared@contoso.example",  # her own, the latter a mail of hers that is somebody's name too
         f"{ANN['id'][0].upper()} E10001 e10001",
         "xbob.o'brien@contoso.example.org",
@@ -255,6 +295,9 @@ def test_weak_name_of_two_kinds_is_found_in_columns_of_either(kinds: tuple[str, 
         "q=a+bob.o'brien@contoso.example",
         "x%5Cu003cbob.o'brien@contoso.example",
         "&lt;bob.o'brien&amp;#64;contoso.example&gt;",
+        "&lt;bob.o&#x27;brien@contoso.example&gt;",
+        "<a href=&quot;mailto:bob.o&amp;#39;brien%40contoso.example&quot;>",
+        "<td>&nbsp;bob&period;o&apos;brien&commat;contoso&#46;example</td>",
     ],
 )
 def test_address_is_found_behind_escapes(text: str) -> None:
@@ -267,6 +310,8 @@ def test_address_is_found_behind_escapes(text: str) -> None:
         r"a\u030asa_fabrikam.example#ext#@contoso.example",
         "?u=a%CC%8Asa_fabrikam.example%23EXT%23%40contoso.example",
         "%C3%85sa_fabrikam.example%23EXT%23@contoso.example",
+        "&aring;sa_fabrikam.example#EXT#@contoso.example",
+        "&#xC5;sa_fabrikam.example&#35;EXT&num;&#64;contoso.example",
     ],
 )
 def test_letters_beyond_ascii_are_found_behind_escapes(text: str) -> None:
