@@ -122,7 +122,7 @@ sbom: .venv/dev ## Write what an installation consists of: rightful.cdx.json, wi
 locks: .venv/uv ## Renew the lock files from pyproject.toml, as far as versions may stay as they are
 	@$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements/runtime.lock
 	@$(BIN)/uv pip compile $(LOCK) --extra dev pyproject.toml -o requirements/dev.lock
-	@$(BIN)/uv pip compile $(LOCK) $(foreach extra,delta iceberg mysql object-stores otel postgres sftp sqlalchemy,--extra $(extra)) -c requirements/dev.lock \
+	@$(BIN)/uv pip compile $(LOCK) $(foreach extra,dask delta iceberg mysql object-stores otel postgres sftp sqlalchemy,--extra $(extra)) -c requirements/dev.lock \
 	  pyproject.toml -o requirements/extras.lock
 
 check: .venv/dev ## Format, lint, types, layers, docs

@@ -24,7 +24,8 @@ from benchmarks.wire_server import RestingEngine
 from rightful.allocation import return_memory_soon
 from rightful.clock import SystemClock
 from rightful.config.load import load
-from rightful.engines.embedded import EmbeddedEngine, new_owner
+from rightful.engines.embedded import EmbeddedEngine
+from rightful.engines.leases import new_owner
 from rightful.export import audit_trail, runtime
 from rightful.export.interface import SubmitRequest
 from rightful.export.service import Service

@@ -32,7 +32,7 @@ from benchmarks.beside import announce
 from rightful.clock import SystemClock
 from rightful.config.load import load
 from rightful.config.model import Config
-from rightful.engines.embedded import new_owner
+from rightful.engines.leases import new_owner
 from rightful.export import audit_trail, runtime
 from rightful.export.service import Service
 from rightful.export.work import Work

@@ -1,25 +1,30 @@
 """Puts the service together from its configuration."""
 
 import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
 from threading import Event, Thread
 
 import structlog
 
+from rightful import distributing
 from rightful.allocation import collect_less, return_memory_soon
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
-from rightful.engines.embedded import EmbeddedEngine, new_owner
+from rightful.engines.embedded import EmbeddedEngine
+from rightful.engines.interface import Engine
+from rightful.engines.leases import new_owner
 from rightful.engines.pressure import Pressure
 from rightful.errors import ConfigurationError
 from rightful.export import audit_trail, rotation, runtime
+from rightful.export.runtime import TenantRuntime
 from rightful.export.service import Service
 from rightful.export.standby import Standby
 from rightful.export.webhooks import Webhooks, announcing
 from rightful.export.work import Work
+from rightful.ids import TenantId
 from rightful.meters import Meters
 from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
@@ -53,48 +58,81 @@ def running(
     clock = clock or SystemClock()
     opened = opened or place_of(config.store, config.store_path).open()
     store = SqlStore(opened, clock) if meters is None else MeteredStore(opened, clock, meters)
-    try:
-        rotation.check_settled(config)  # it keeps the store locked while it lasts: now nobody rotates any more
-        tenants = runtime.build(config)
-    except BaseException:
-        store.close()
-        raise
-    if meters is not None:
-        meters.watch_directories(partial(runtime.stale_directories, tenants))
-    store.announce(announcing(config.tenants))
-    webhooks = Webhooks(config, store, clock, meters)
-    owner = new_owner()
-    storages = Storages()
-    work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner, traces=traces)
-    pressure = Pressure(clock.monotonic)
-    engine = EmbeddedEngine(
-        store, work, owner=owner, tenants=len(tenants), clock=clock, scans=runtime.scans(tenants), gives_way=pressure.is_high
-    )
-    trail = audit_trail.build(config, store, clock)
-    service = Service(
-        config=config,
-        tenants=tenants,
-        store=store,
-        storages=storages,
-        engine=engine,
-        work=work,
-        trail=trail,
-        clock=clock,
-        meters=meters,
-        traces=traces,
-        pressure=pressure,
-    )
-    try:
-        service.start()
-        work.estimator.start()
-        work.keeper.start()
-        service.watch.start()
-        webhooks.start()
-        trail.start()
-        yield service
-    finally:
-        webhooks.stop()
-        service.stop()
+    with ExitStack() as stack:
+        try:
+            rotation.check_settled(config)  # it keeps the store locked while it lasts: now nobody rotates any more
+            tenants = runtime.build(config)
+            owner = new_owner()
+            pressure = Pressure(clock.monotonic)
+            storages = Storages()
+            work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner, traces=traces)
+            making = _engine(config, opened, store=store, work=work, tenants=tenants, owner=owner, clock=clock, pressure=pressure)
+            engine = stack.enter_context(making)
+        except BaseException:
+            store.close()
+            raise
+        if meters is not None:
+            meters.watch_directories(partial(runtime.stale_directories, tenants))
+        store.announce(announcing(config.tenants))
+        webhooks = Webhooks(config, store, clock, meters)
+        trail = audit_trail.build(config, store, clock)
+        service = Service(
+            config=config,
+            tenants=tenants,
+            store=store,
+            storages=storages,
+            engine=engine,
+            work=work,
+            trail=trail,
+            clock=clock,
+            meters=meters,
+            traces=traces,
+            pressure=pressure,
+        )
+        try:
+            service.start()
+            work.estimator.start()
+            work.keeper.start()
+            service.watch.start()
+            webhooks.start()
+            trail.start()
+            yield service
+        finally:
+            webhooks.stop()
+            service.stop()
+
+
+@contextmanager
+def _engine(
+    config: Config,
+    opened: Transactions,
+    *,
+    store: SqlStore,
+    work: Work,
+    tenants: Mapping[TenantId, TenantRuntime],
+    owner: str,
+    clock: Clock,
+    pressure: Pressure,
+) -> Iterator[Engine]:
+    """Give the engine of the configuration, not started."""
+    if config.engine == "embedded":
+        yield EmbeddedEngine(
+            store, work, owner=owner, tenants=len(tenants), clock=clock, scans=runtime.scans(tenants), gives_way=pressure.is_high
+        )
+        return
+    cluster = distributing.cluster_of(config)
+    with distributing.marked(config) as paths:
+        yield distributing.engine_of(
+            config,
+            store=store,
+            cluster=cluster,
+            tenants=tenants,
+            owner=owner,
+            term=opened.term,  # type: ignore[attr-defined]  # `config.rules` wants a store that has one
+            paths=paths,
+            clock=clock,
+            gives_way=pressure.is_high,
+        )
 
 
 @contextmanager

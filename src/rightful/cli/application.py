@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Do the main job on a sample company, start to verified package."),
     "init": ("init", "Write a commented rightful.yaml, and the keys that it names."),
     "serve": ("serve", "Run the service."),
+    "worker": ("worker", "Work for a service on another machine (`engine: dask`)."),
     "source": ("source", "Add a source, try one out, and see what has changed in the systems."),
     "connectors": ("connectors", "List the connectors that are installed, and what each needs."),
     "preview": ("preview", "Show what an export would find, without reading it."),

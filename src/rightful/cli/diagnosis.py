@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from rightful.audit.checkpoint import decode, is_signed
-from rightful.cli import machine_checks
+from rightful.cli import cluster_check, machine_checks
 from rightful.cli.machine_checks import Found, refuse, writable
 from rightful.config.model import Config, SourceConfig, TenantConfig
 from rightful.connectors.interface import Advising, Doubting, Entitled
@@ -63,6 +63,8 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
         ("clock", lambda: machine_checks.clock(config, now)),
         ("versions", machine_checks.installed),
     ]
+    if config.engine == "dask":
+        checks.append(("workers", lambda: cluster_check.workers(config)))
     if config.server.tls is not None:
         tls = config.server.tls
         checks.append(("tls", lambda: machine_checks.tls(config.folder, tls, config.server.base_url, now)))

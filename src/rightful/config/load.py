@@ -14,6 +14,7 @@ from rightful.config.document import Mapping, Node, Scalar
 from rightful.config.model import (
     AuditSettings,
     Config,
+    DaskSettings,
     DeadlineSettings,
     DirectoryConfig,
     ExportSettings,
@@ -38,6 +39,12 @@ from rightful.package.label import StatementSettings
 Find = Callable[[str], Any]
 """From a connector's name to its class; raises `ConfigurationError` where there is none."""
 
+_WHOLE: dict[str, type[msgspec.Struct]] = {
+    "server": ServerSettings,
+    "graph": GraphSettings,
+    "audit": AuditSettings,
+    "dask": DaskSettings,
+}
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "identity": IdentitySettings,
     "limits": LimitSettings,
@@ -90,9 +97,8 @@ class _Loader:
             reader.complain(root.line, "", "must begin with `name: value` lines", "`rightful init` writes a file to begin with")
             return None
         reader.refuse_unknown(root, tuple(name for name in Config.__struct_fields__ if name not in {"folder", "seal_key_path"}), "")
-        server = self._section(root, ServerSettings, "server", "")
-        graph = self._section(root, GraphSettings, "graph", "")
-        audit = self._section(root, AuditSettings, "audit", "")
+        sections = {name: self._section(root, cls, name, "") for name, cls in _WHOLE.items()}
+        server: ServerSettings | None = sections["server"]
         store = self._plain(root, "store")
         store_folder = self._plain(root, "store_folder")
         engine = self._plain(root, "engine")
@@ -100,16 +106,16 @@ class _Loader:
             rules.check_server(server, reader.complain_at)
         if isinstance(store, str):
             rules.check_store(store, reader.complain_at)
+        if sections["dask"] is not None:
+            rules.check_engine(engine, sections["dask"], store, reader.complain_at)
         seal_key = self._seal_key(root)
         tenants = self._tenants(root, server)
-        if seal_key is None or server is None or graph is None or audit is None or any(tenant is None for tenant in tenants):
+        if seal_key is None or any(part is None for part in (*sections.values(), *tenants)):
             return None
         path = self._seal_key_path(root.get("seal_key"))
         given = {name: value for name, value in (("store", store), ("store_folder", store_folder), ("engine", engine)) if value is not None}
         found = tuple(tenant for tenant in tenants if tenant is not None)
-        return Config(
-            folder=reader.folder, server=server, graph=graph, audit=audit, seal_key=seal_key, seal_key_path=path, tenants=found, **given
-        )
+        return Config(folder=reader.folder, seal_key=seal_key, seal_key_path=path, tenants=found, **sections, **given)
 
     def _plain(self, root: Mapping, key: str) -> Any:
         """Read a top-level setting by its type; None where it is left out or wrong."""

@@ -78,6 +78,19 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return is_loopback_host(self.host)
 
 
+class DaskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The Dask cluster whose workers do the reading, for `engine: dask`; PEM files, relative to the configuration's folder."""
+
+    scheduler: str = ""
+    """Its scheduler, `tls://HOST:PORT`."""
+    ca: str = ""
+    """Whose certificates count in the cluster. For nothing else: who has one of them can run any program on its workers."""
+    cert: str = ""
+    """The service's certificate there."""
+    key: str = ""
+    """The key of that certificate."""
+
+
 class GraphSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Readings of Graph's documents."""
 
@@ -355,8 +368,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """`sqlite:///PATH`, relative to the configuration's folder (four slashes: absolute), or `postgresql://USER:PASSWORD@HOST/DATABASE`."""
     store_folder: str = "var"
     """Where files lie that belong to a store in a database: fingerprints, for differences. A SQLite file has them beside it."""
-    engine: Literal["embedded"] = "embedded"
-    """Where reads run: `embedded` is in the service's own process."""
+    engine: Literal["embedded", "dask"] = "embedded"
+    """Where reads run: `embedded` is in the service's own process, `dask` on the workers of a Dask cluster (`dask`), which takes a store in
+    PostgreSQL and rightful[dask]."""
+    dask: DaskSettings = DaskSettings()
     seal_key: bytes
     """32 bytes that seal secrets at rest; in the file 64 hex digits, by `{file: PATH}` or `${NAME}`."""
     audit: AuditSettings = AuditSettings()

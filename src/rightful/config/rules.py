@@ -16,6 +16,7 @@ from rightful import language
 from rightful.config.deadlines import check_deadlines
 from rightful.config.model import (
     AccountSettings,
+    DaskSettings,
     DeadlineSettings,
     DirectoryConfig,
     ExportSettings,
@@ -45,6 +46,7 @@ from rightful.storage.object_account import account_problems, is_object_url
 SEAL_KEY_DIGITS = 64
 
 _POSTGRES = ("postgresql://", "postgres://")
+_SCHEDULER = re.compile(r"tls://[^\s/?#@]+:[0-9]{1,5}")
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z")
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}\Z")
 _LARGEST_PORT = 65535
@@ -184,6 +186,21 @@ def check_store(store: str, complain: Complain) -> None:
             "is the address neither of a SQLite file nor of a PostgreSQL database",
             "write sqlite:///var/rightful.db, with a fourth slash where the path is absolute, or postgresql://USER:${PASSWORD}@HOST/DATABASE",
         )
+
+
+def check_engine(engine: str | None, dask: DaskSettings, store: str | None, complain: Complain) -> None:
+    """Workers on other machines need a scheduler, certificates, and a store that they can write to."""
+    if engine != "dask":
+        return
+    if find_spec("distributed") is None:
+        complain("engine", "dask needs the library distributed, which is not installed", "install rightful[dask]")
+    if not _SCHEDULER.fullmatch(dask.scheduler):
+        complain("dask.scheduler", "is not tls://HOST:PORT", "write for instance tls://dask.contoso.example:8786")
+    for name in ("ca", "cert", "key"):
+        if not getattr(dask, name):
+            complain(f"dask.{name}", "is missing: nothing is sent to workers but over TLS", "name a PEM file")
+    if not (store or "").startswith(_POSTGRES):
+        complain("store", "is a file, which workers on other machines cannot write to", "engine: dask needs postgresql://…")
 
 
 def parse_seal_key(text: str, complain: Complain) -> bytes | None:

@@ -49,6 +49,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "config": model.Config,
         "server": model.ServerSettings,
         "audit": model.AuditSettings,
+        "dask": model.DaskSettings,
         "graph": model.GraphSettings,
         "tenant": model.TenantConfig,
         "issuer": model.IssuerSettings,
@@ -119,6 +120,16 @@ store: sqlite:///var/rightful.db
 # store_folder: var
 @ config.engine
 # engine: embedded
+@ config.dask
+# dask:
+  @ dask.scheduler
+  # scheduler: tls://dask.contoso.example:8786
+  @ dask.ca
+  # ca: dask/ca.pem
+  @ dask.cert
+  # cert: dask/cert.pem
+  @ dask.key
+  # key: dask/key.pem
 @ config.seal_key
 # Keep a copy: without it, exports that run cannot go on.
 seal_key: {file: seal.key}

@@ -2,7 +2,6 @@
 
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,10 @@ from typing import TypeVar
 import structlog
 
 from rightful.clock import Clock, SystemClock
+from rightful.engines import leases
 from rightful.engines.interface import Work
+from rightful.engines.leases import FAULT_PAUSE_S, GIVING_WAY_SIZE, IDLE_S, LEASE_S, SET_SIZE, new_owner
+from rightful.engines.resting import LOOK_AGAIN_S, Rest
 from rightful.engines.turns import Turns
 from rightful.faults import describe
 from rightful.ids import OperationId
@@ -24,16 +26,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 _log = structlog.get_logger(__name__)
 
-_SET_SIZE = 256
-_GIVING_WAY_SIZE = 64
-_RESTS_TIMES = 3.0
-"""While work gives way, the next begins so many times as long after the last one as that took."""
-_LONGEST_REST_S = 0.5
-"""And no later than that after it began: somebody's first read still starts soon."""
-_LOOK_AGAIN_S = 0.05
-_LEASE_S = 60.0
-_IDLE_S = 0.5
-_FAULT_PAUSE_S = 1.0
 _STOP_S = 5.0
 """How long work may take to come to its next checkpoint when the service stops; what a slow or silent system holds longer is cut off."""
 
@@ -67,7 +59,7 @@ class EmbeddedEngine:
         self._clock = clock or SystemClock()
         self._scans = scans
         self._gives_way = gives_way
-        self._rests_until = 0.0
+        self._rest = Rest()
         self._turns = Turns(threads, tenants)
         self._taking = threading.Lock()
         # One claim after the other where tenants share the threads, else each would see the same ones free. Alone, claims share commits.
@@ -83,7 +75,9 @@ class EmbeddedEngine:
         self._store.release_all()
         names = [f"reads-{number}" for number in range(self._turns.threads)]
         self._running = [threading.Thread(target=self._claim_forever, name=name, daemon=True) for name in names]
-        self._running.append(threading.Thread(target=self._keep_leases, name="leases", daemon=True))
+        self._running.append(
+            threading.Thread(target=leases.keep, args=(self._store, self._owner, self._stopping), name="leases", daemon=True)
+        )
         for thread in self._running:
             thread.start()
 
@@ -131,7 +125,7 @@ class EmbeddedEngine:
         while not self._stopping.is_set():
             with self._woken:
                 if seen == self._wakes:
-                    self._woken.wait(_IDLE_S)
+                    self._woken.wait(IDLE_S)
                 seen = self._wakes
             try:
                 self._claim_until_empty()
@@ -139,16 +133,16 @@ class EmbeddedEngine:
                 # The outermost loop of a thread: neither a full disk under the store nor a fault of the program (a panic of a library in
                 # Rust is no Exception) may end it.
                 _log.error("work stopped by an unforeseen error", error=describe(error))
-                self._stopping.wait(_FAULT_PAUSE_S)
+                self._stopping.wait(FAULT_PAUSE_S)
 
     def _claim_until_empty(self) -> None:
         while not self._stopping.is_set():
             self._give_back_abandoned()
             gives_way = self._gives_way()
             if gives_way and not self._may_begin():
-                self._stopping.wait(_LOOK_AGAIN_S)
+                self._stopping.wait(LOOK_AGAIN_S)
                 continue
-            claim = self._claim(_GIVING_WAY_SIZE if gives_way else _SET_SIZE)
+            claim = self._claim(GIVING_WAY_SIZE if gives_way else SET_SIZE)
             if claim is None:
                 return
             began = time.monotonic()
@@ -161,22 +155,18 @@ class EmbeddedEngine:
                 now = time.monotonic()
                 with self._taking:
                     self._turns.give_back(claim.tenant_id)
-                    self._rests_until = min(self._rests_until, now + _RESTS_TIMES * (now - began))
+                    self._rest.note(began, now)
 
     def _may_begin(self) -> bool:
         """Say whether the rest is over that work takes while it gives way; then the next one begins."""
         with self._taking:
-            now = time.monotonic()
-            if now < self._rests_until:
-                return False
-            self._rests_until = now + _LONGEST_REST_S
-            return True
+            return self._rest.is_over(time.monotonic())
 
     def _claim(self, limit: int) -> ReadSet | FinishSet | None:
         with self._claiming:
             with self._taking:
                 passing_over = self._turns.passing_over()
-            claim = self._store.claim(self._owner, lease_s=_LEASE_S, limit=limit, passing_over=passing_over, scans=self._scans())
+            claim = self._store.claim(self._owner, lease_s=LEASE_S, limit=limit, passing_over=passing_over, scans=self._scans())
             if claim is not None:
                 with self._taking:
                     self._turns.take(claim.tenant_id)
@@ -184,30 +174,14 @@ class EmbeddedEngine:
 
     def _give_back_abandoned(self) -> None:
         """Give back what work dropped with an error: the leases would be extended for ever, as those of everything that runs."""
-        at = self._clock.now() + timedelta(seconds=_FAULT_PAUSE_S)
+        at = self._clock.now() + timedelta(seconds=FAULT_PAUSE_S)
         while self._abandoned:
             try:
                 claim = self._abandoned.popleft()
             except IndexError:  # another thread was faster
                 return
             try:
-                if isinstance(claim, ReadSet):
-                    self._store.retry(claim.reads, owner=self._owner, at=at)
-                else:
-                    for operation in claim.operations:
-                        self._store.retry_finish(operation, owner=self._owner, at=at)
+                leases.give_back(self._store, claim, owner=self._owner, at=at)
             except BaseException:
                 self._abandoned.append(claim)
                 raise
-
-    def _keep_leases(self) -> None:
-        while not self._stopping.wait(_LEASE_S / 4):
-            try:
-                self._store.heartbeat(self._owner, lease_s=_LEASE_S)
-            except Exception as error:  # noqa: BLE001 - without this thread every lease would run out while its work goes on
-                _log.error("leases could not be extended", error=describe(error))
-
-
-def new_owner() -> str:
-    """Make a name for one run of one process."""
-    return uuid.uuid4().hex

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 from rightful.ids import OperationId
+from rightful.leash import Leash
 from rightful.store.values import FinishSet, ReadSet
 
 Work = Callable[[ReadSet | FinishSet], None]
@@ -37,8 +38,8 @@ class Engine(Protocol):
         """Say that there is new work; returns at once. Nothing is lost where this is never called: the store is asked at intervals."""
         ...
 
-    def cancel(self, operation_id: OperationId) -> None:
-        """Have work on an operation stop soon; the store has been told already."""
+    def cancel(self, operation_id: OperationId) -> Leash | None:
+        """Have work on an operation stop soon; the store has been told already. Return what to wait by until nothing is sent elsewhere."""
         ...
 
     def map(self, function: Callable[[T], R], values: Iterable[T]) -> Iterator[R]:

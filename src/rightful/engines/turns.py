@@ -21,11 +21,19 @@ class Turns:
         self.threads = threads + self._spare
         """How many threads there are in all."""
 
+    def resize(self, threads: int) -> None:
+        """Have so many threads in all from now on, the spare ones among them."""
+        self.threads = max(threads, 1 + self._spare)
+
     def passing_over(self) -> frozenset[TenantId]:
         """Return the tenants that must not take one of the free threads now: what is free is kept for those that hold none."""
-        free = self.threads - self._held.total()
         waiting = self._tenants - len(self._held)
-        return frozenset(self._held) if free <= min(waiting, self._spare) else frozenset()
+        return frozenset(self._held) if self.free <= min(waiting, self._spare) else frozenset()
+
+    @property
+    def free(self) -> int:
+        """How many work for nobody."""
+        return self.threads - self._held.total()
 
     def take(self, tenant_id: TenantId) -> None:
         """Note that a thread works for a tenant."""

@@ -56,6 +56,11 @@ class Leashes:
             leash.pull()
         return leash
 
+    def held(self) -> frozenset[OperationId]:
+        """Return the operations that something is sent for."""
+        with self._lock:
+            return frozenset(self._leashes)
+
 
 def leashed(storage: Storage, leash: Leash) -> Storage:
     """Return a storage location on a leash, where it can be on one."""

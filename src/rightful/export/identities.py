@@ -47,6 +47,11 @@ class Identities:
             self._kept.pop(operation_id, None)
         self._also(operation_id)
 
+    def held(self) -> frozenset[OperationId]:
+        """Return the operations that something is kept for."""
+        with self._lock:
+            return frozenset(self._kept)
+
     def _known(self, operations: Sequence[ClaimedOperation]) -> dict[OperationId, IdentifiedSubject]:
         with self._lock:
             ids = (operation.operation_id for operation in operations)

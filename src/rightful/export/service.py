@@ -185,8 +185,8 @@ class Service:
         written = self._remover.look(operation_id)
         if not self._store.fail(operation_id, _CANCELLED, by=by):
             raise Conflict("the operation has ended", hint="only an operation that has not ended can be cancelled")
-        self._engine.cancel(operation_id)
-        leash = self._work.cancel(operation_id)
+        delay = self._engine.cancel(operation_id)
+        leash = self._work.cancel(operation_id) or delay
         if written is not None:
             self._remover.remove(written, leash)
 

@@ -106,21 +106,33 @@ class Work:
 
     def __call__(self, claim: ReadSet | FinishSet) -> None:
         """Deal with one claim."""
+        try:
+            self.deal(claim)
+        except Stopping:
+            _log.info("work is given back: the service stops")
+
+    def deal(self, claim: ReadSet | FinishSet) -> None:
+        """Deal with one claim; raises `Stopping` where it was stopped before it had."""
         tenant = self._tenants.get(claim.tenant_id)
         if tenant is None:
             claimed: Sequence[ClaimedRead | ClaimedOperation] = claim.reads if isinstance(claim, ReadSet) else claim.operations
             for operation, each in zip(claim.operations, claimed, strict=True):
                 self._trouble.fail(operation, _UNCONFIGURED, each)
             return
-        try:
-            if isinstance(claim, FinishSet):
-                with self._traces.claimed("finish", _steps_of(claim), tenant_id=claim.tenant_id):
-                    self._finisher.run(claim, tenant)
-            else:
-                with self._traces.claimed("read", _steps_of(claim), tenant_id=claim.tenant_id, source=claim.source_name):
-                    self._reads.run(claim, tenant)
-        except Stopping:
-            _log.info("work is given back: the service stops")
+        if isinstance(claim, FinishSet):
+            with self._traces.claimed("finish", _steps_of(claim), tenant_id=claim.tenant_id):
+                self._finisher.run(claim, tenant)
+        else:
+            with self._traces.claimed("read", _steps_of(claim), tenant_id=claim.tenant_id, source=claim.source_name):
+                self._reads.run(claim, tenant)
+
+    def sending(self) -> frozenset[OperationId]:
+        """Return the operations that something is sent for here."""
+        return self._leashes.held()
+
+    def held(self) -> frozenset[OperationId]:
+        """Return those, and the operations that something is kept for."""
+        return self.sending() | self._identities.held()
 
     def stop(self) -> None:
         """Let reads come to their next checkpoint; nothing waits for a storage location or an API any more."""

@@ -117,6 +117,10 @@ class Store(Protocol):
         """Return an operation with its sources' progress."""
         ...
 
+    def ended(self, operation_ids: Collection[OperationId]) -> frozenset[OperationId]:
+        """Return which of these operations have ended, or are not known; asked often, of thousands."""
+        ...
+
     def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
         """Return operations, without their sources."""
         ...

@@ -1,5 +1,7 @@
 """Operations as callers see them."""
 
+import json
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
@@ -55,6 +57,14 @@ class Looking(Records):
             )
             left_s = progress.left_s(row["progress"], pace)
         return progress.retry_after_s(left_s, running_s), left_s
+
+    def ended(self, operation_ids: Collection[OperationId]) -> frozenset[OperationId]:
+        """Return which of these operations have ended, or are not known."""
+        if not operation_ids:
+            return frozenset()
+        parameters = {"ids": json.dumps(sorted(operation_ids))}
+        found = self._file.read(lambda connection: connection.rows(self._sql["still_open"], parameters))
+        return frozenset(operation_ids).difference(row["id"] for row in found)
 
     def list(self, query: ListQuery) -> tuple[DataPolicyOperation, ...]:
         """Return operations, without their sources."""

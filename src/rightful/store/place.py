@@ -66,6 +66,11 @@ class Led(Transactions, Protocol):
         """Put down something for those who wait, until another leads."""
         ...
 
+    @property
+    def term(self) -> int:
+        """In which term of the lead it is had: a number that only grows."""
+        ...
+
 
 @runtime_checkable
 class Shared(Protocol):
@@ -81,6 +86,10 @@ class Shared(Protocol):
 
     def stop_waiting(self) -> None:
         """Let go of what `open_if_free` waited by."""
+        ...
+
+    def open_delegated(self, term: int) -> Led:
+        """Have the store to work on for who leads in a term; raises `StoreFault` where it cannot be reached."""
         ...
 
     def look(self) -> Iterator[StoreCheck]:

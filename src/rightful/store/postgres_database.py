@@ -15,7 +15,7 @@ from rightful.store.group_commit import GroupCommit
 from rightful.store.listing_sql import POSTGRES, Hints
 from rightful.store.postgres_connection import EVERYTHING, Address, PostgresConnection, said
 from rightful.store.postgres_migrating import Script, application, scripts
-from rightful.store.postgres_writer import RENEWED_EACH_S, LeadLost, PostgresWriter, connect_to_lead, take_lead
+from rightful.store.postgres_writer import RENEWED_EACH_S, DelegatedWriter, LeadLost, PostgresWriter, connect_to_lead, take_lead
 from rightful.store.values import StoreFault
 
 T = TypeVar("T")
@@ -31,7 +31,8 @@ class PostgresDatabase:
     database's account is a superuser.
     """
 
-    def __init__(self, address: Address, writer: PostgresWriter, known: Sequence[Script]) -> None:
+    def __init__(self, address: Address, writer: PostgresWriter, known: Sequence[Script], *, is_leader: bool = True) -> None:
+        """Say from time to time that the leader is there, where it is us."""
         self._address = address
         self._writer = writer
         self._known = known
@@ -41,7 +42,8 @@ class PostgresDatabase:
         self._places = threading.BoundedSemaphore(_READERS)
         self._closing = threading.Event()
         self._renewing = threading.Thread(target=self._renew, name="lead", daemon=True)
-        self._renewing.start()
+        if is_leader:
+            self._renewing.start()
 
     @property
     def sql(self) -> Mapping[str, str]:
@@ -57,6 +59,11 @@ class PostgresDatabase:
     def lost(self) -> threading.Event:
         """Set once another process leads: nothing can be written any more."""
         return self._writer.lost
+
+    @property
+    def term(self) -> int:
+        """In which term of the lead this writes."""
+        return self._writer.term
 
     def write(self, task: Callable[[Connection], T], tenant_id: TenantId | None = None) -> T:
         """Run a task in a transaction that is durable when this returns; tasks that meet share one commit."""
@@ -135,7 +142,8 @@ class PostgresDatabase:
     def close(self) -> None:
         """Close every connection and give up the lead; again, it does nothing."""
         self._closing.set()
-        self._renewing.join()
+        if self._renewing.is_alive():
+            self._renewing.join()
         self._writer.close()
         self._drop_idle()
 
@@ -160,6 +168,16 @@ def open_database(address: Address, *, known: Sequence[Script] | None = None) ->
             f"another service works on the store {address.display}", hint="stop it first, or give this one a database of its own"
         )
     return found
+
+
+def open_delegated(address: Address, term: int, *, known: Sequence[Script] | None = None) -> PostgresDatabase:
+    """Work for who leads in a term, beside it; what is written after that term is refused. Raises `StoreFault` where that cannot be."""
+    known = scripts() if known is None else known
+    try:
+        connection = PostgresConnection(address, name=application(known))
+    except psycopg.Error as error:
+        raise StoreFault(f"the store {address.display} cannot be reached: {said(error)}") from error
+    return PostgresDatabase(address, DelegatedWriter(address, connection, known, term=term), known, is_leader=False)
 
 
 class Waiting:

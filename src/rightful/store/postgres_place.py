@@ -12,7 +12,7 @@ from rightful.store import audit_chain, postgres_examining, queries
 from rightful.store.connection import Row
 from rightful.store.place import MakeRecord
 from rightful.store.postgres_connection import SCHEMA, Address, PostgresConnection, said
-from rightful.store.postgres_database import PostgresDatabase, Waiting, open_database
+from rightful.store.postgres_database import PostgresDatabase, Waiting, open_database, open_delegated
 from rightful.store.postgres_migrating import scripts
 from rightful.store.postgres_writer import LEAD
 from rightful.store.values import ChainEntry, StoreCheck, StoreFault
@@ -53,6 +53,10 @@ class PostgresPlace:
     def stop_waiting(self) -> None:
         """Close the connection that it waited by."""
         self._waiting.close()
+
+    def open_delegated(self, term: int) -> PostgresDatabase:
+        """Write in a term of the lead without having it."""
+        return open_delegated(self._address, term)
 
     @contextmanager
     def open_audit(self) -> Iterator["PostgresAudit"]:

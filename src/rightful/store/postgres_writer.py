@@ -9,6 +9,7 @@ Theory of operation:
   else the lead is lost for good, and the service that had it has to begin anew.
 * A connection that is lost while it commits leaves it open whether that was done. The server knows, by the number of the transaction: it is
   asked before anybody is told. So a task whose commit is in doubt is neither done twice nor called undone when it was done.
+* Others may write for who leads (`DelegatedWriter`): they have no lock, but the term, and what holds for it holds for them.
 * A process that stands still (stopped, swapped out) keeps its connection, and so the lock. It also stops renewing `lead.renewed_at`: who
   waits ends that connection on the server after a while, and takes the lead.
 """
@@ -52,6 +53,8 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.mode = 'Exc
   AND a.state <> 'active' AND a.state_change < now() - make_interval(secs => :quiet_s)
 """
 """One that has a long transaction under way does not renew it meanwhile, and is not silent."""
+_STANDING_S = 5.0
+"""How long who writes for the leader may stop in the middle: one of many machines that stands still holds up all others."""
 _ENDED_S = 2.0
 """How long a session may take to end."""
 
@@ -181,13 +184,7 @@ class PostgresWriter:
             self._connection = None
         connection = PostgresConnection(self._address, name=application(self._known))
         try:
-            deadline = time.monotonic() + _OLD_SESSION_S
-            while not try_lock(connection):
-                (row,) = connection.rows("SELECT term FROM lead")
-                if row["term"] != self.term or time.monotonic() > deadline:
-                    self._lose("another service leads")
-                end_session(connection, self._session)  # our own that was lost, where the server has not noticed
-                self._is_closed.wait(_PAUSE_S)
+            self._lock_again(connection)
             (row,) = connection.rows("SELECT term FROM lead")
             if row["term"] != self.term:
                 self._lose("another service has led meanwhile")
@@ -197,6 +194,16 @@ class PostgresWriter:
         self._connection, self._session = connection, session_of(connection)
         _log.info("connected to the database again", term=self.term)
 
+    def _lock_again(self, connection: PostgresConnection) -> None:
+        """Have the leader's lock by another connection than before."""
+        deadline = time.monotonic() + _OLD_SESSION_S
+        while not try_lock(connection):
+            (row,) = connection.rows("SELECT term FROM lead")
+            if row["term"] != self.term or time.monotonic() > deadline:
+                self._lose("another service leads")
+            end_session(connection, self._session)  # our own that was lost, where the server has not noticed
+            self._is_closed.wait(_PAUSE_S)
+
     def _lose(self, why: str) -> None:
         if not self.lost.is_set():
             _log.error("the lead is lost", why=why, term=self.term)
@@ -204,6 +211,23 @@ class PostgresWriter:
         if self._connection is not None:
             self._connection.close()
         raise LeadLost(why)
+
+
+class DelegatedWriter(PostgresWriter):
+    """Writes for the process that has the lead, in its term and as long as that lasts, from anywhere; takes no lock of its own."""
+
+    def __init__(self, address: Address, connection: PostgresConnection, known: Sequence[Script], *, term: int) -> None:
+        _stand_still_for(connection, _STANDING_S)
+        super().__init__(address, connection, known, term=term)
+
+    def _lock_again(self, connection: PostgresConnection) -> None:
+        """Leave the lock to who leads."""
+        _stand_still_for(connection, _STANDING_S)
+
+
+def _stand_still_for(connection: PostgresConnection, seconds: float) -> None:
+    """Have the server end a transaction that stands still for so long: everybody waits for it."""
+    connection.script(f"SET idle_in_transaction_session_timeout = '{seconds:.0f}s'")
 
 
 def connect_to_lead(address: Address, known: Sequence[Script]) -> PostgresConnection:

@@ -123,6 +123,10 @@ ON CONFLICT DO NOTHING;
 -- name: get_operation
 SELECT * FROM operation WHERE id = :id AND tenant_id = :tenant_id AND status <> 'intent';
 
+-- name: still_open
+-- Which of these operations have not ended.
+SELECT id FROM operation WHERE status IN ('not_started', 'running') AND id IN (SELECT value FROM json_each(:ids));
+
 -- name: whose_operation
 SELECT tenant_id, subject_id FROM operation WHERE id = :id;
 

@@ -18,6 +18,10 @@ WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id
   AND NOT (spec_digest = '' AND source_name IN (SELECT json_array_elements_text(CAST(:gathering AS json))))
 ORDER BY operation_seq, position, partition LIMIT 1;
 
+-- name: still_open
+-- Which of these operations have not ended.
+SELECT id FROM operation WHERE status IN ('not_started', 'running') AND id IN (SELECT json_array_elements_text(CAST(:ids AS json)));
+
 -- name: unanswered
 -- What was received within a time and is not complete; of what failed, that which nobody gave up (operation.model.GIVEN_UP) and no later
 -- operation of the same person takes the place of.

@@ -64,6 +64,7 @@ STORE_LOOKS = (
     "fingerprint_use",
     "waiting_since",
     "working_on",
+    "ended",
     "chain",
     "last_chain_checkpoint",
     "close",

@@ -1,6 +1,7 @@
 """Who works on what. A part of the suite that every store must pass (store_suite)."""
 
-from rightful.operation.model import OperationStatus, PackageTotals, SourceState
+from rightful.ids import OperationId
+from rightful.operation.model import Failure, OperationStatus, PackageTotals, SourceState
 from rightful.store.interface import Store
 from rightful.store.values import (
     Checkpoint,
@@ -138,6 +139,21 @@ class ClaimingSuite:
         store.release_all(OWNER)
         claim_reads(store)
         assert store.checkpoint([done(old.reads[0])], owner=OWNER) == (operation_id,)
+
+    def test_what_has_ended_is_told_of_those_that_are_asked_for(self, store: Store) -> None:
+        running, failed, complete = accept(store, 1, "a"), accept(store, 2, "a"), accept(store, 3, "a")
+        strange = OperationId("00000000-0000-4000-8000-00000000dead")
+        asked = [running, failed, complete, strange]
+        assert store.ended(asked) == {strange}
+        assert store.fail(failed, Failure(code="x", message="y"))
+        reads = {read.operation_id: read for read in claim_reads(store).reads}
+        store.checkpoint([done(reads[complete])], owner=OWNER)
+        finishing = store.claim(OWNER, lease_s=LEASE_S, limit=10)
+        assert isinstance(finishing, FinishSet)
+        totals = PackageTotals(prefix="", entries=1, size_bytes=1, manifest_sha256="")
+        store.complete([Completion(operation=each, package=totals) for each in finishing.operations], owner=OWNER)
+        assert store.ended(asked) == {failed, complete, strange}
+        assert store.ended([running]) == store.ended([]) == frozenset()
 
     def test_heartbeat_keeps_a_lease(self, store: Store, clock: ManualClock) -> None:
         accept(store, 1, "a")

@@ -1,6 +1,6 @@
 """What every part of the store in memory rests on: the rows, the audit trail, and operations as callers see them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -60,6 +60,11 @@ class Looking(Outgoing):
                 return found
             left = Written(entries=len(there), size_bytes=sum(entry.size_bytes for entry in there), prefix=row.intent.prefix)
             return msgspec.structs.replace(found, left=left)
+
+    def ended(self, operation_ids: Collection[OperationId]) -> frozenset[OperationId]:
+        """Return which of these operations have ended, or are not known."""
+        with self._guard:
+            return frozenset(operation_ids).difference(name for name, row in self._open.items() if row.status is not None)
 
     def _shown(self, row: OperationRow) -> DataPolicyOperation:
         assert row.status is not None

@@ -1,0 +1,161 @@
+"""Workers without Dask: what they need comes with each claim, the store is in PostgreSQL, and packages are those of the embedded engine."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.acceptance.service import Document, configure
+from tests.acceptance.test_sample_company import export_all
+from tests.servers.postgres import PostgresServer
+
+from rightful import __version__, assembly, distributing
+from rightful.clock import SystemClock
+from rightful.config.load import load
+from rightful.config.model import Config
+from rightful.config.packed import pack
+from rightful.engines.leases import new_owner
+from rightful.engines.task import End, Outcome, seal
+from rightful.export import audit_trail, runtime
+from rightful.export.service import Service
+from rightful.export.work import Work
+from rightful.package.verify import FolderReader, PackageState, verify
+from rightful.sample.company import SampleCompany
+from rightful.storage.registry import Storages
+from rightful.store.place import Shared, place_of
+from rightful.store.sql_store import SqlStore
+from rightful.store.values import Checkpoint, ReadSet, StoreFault
+from rightful.testing.memory_cluster import MemoryCluster
+from rightful.testing.store_cases import TENANT, accept
+from rightful.worksite import Worksite, open_store
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.postgres, pytest.mark.timeout(300)]
+
+DATED = {"RequestInfo.json", "README.txt", "START-HERE.html", "ledger.json", "datapackage.json", "bag-info.txt"}
+"""Entries that say when and by which operation a package was made."""
+
+
+def digest(package: Path) -> str:
+    """Return what is equal for packages that hold the same, whoever made them and when."""
+    assert verify(FolderReader(package)).state is PackageState.WHOLE
+    lines = sorted(line for line in (package / "manifest-sha256.txt").read_text().splitlines() if line.partition("  ")[2] not in DATED)
+    assert len(lines) > 10
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def on_postgres(company: SampleCompany, url: str) -> Config:
+    def change(document: Document) -> None:
+        document["store"] = url
+
+    return load(configure(company, "worksite", change), os.environ)
+
+
+@contextmanager
+def distributed(config: Config, sites: list[Worksite], cluster: MemoryCluster) -> Iterator[Service]:
+    """Run the service on workers that are in this process, and have nothing of it but what they are sent."""
+    clock, owner = SystemClock(), new_owner()
+    opened = place_of(config.store, config.store_path).open()
+    store, tenants, storages = SqlStore(opened, clock), runtime.build(config), Storages()
+    work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
+    for site in sites:
+        cluster.join(site.deal, recipient=site.recipient)
+    with distributing.marked(config) as paths:
+        engine = distributing.engine_of(
+            config,
+            store=store,
+            cluster=cluster,
+            tenants=tenants,
+            owner=owner,
+            term=opened.term,  # type: ignore[attr-defined]  # PostgreSQL's has one
+            paths=paths,
+            clock=clock,
+            gives_way=lambda: False,
+        )
+        trail = audit_trail.build(config, store, clock)
+        service = Service(
+            config=config, tenants=tenants, store=store, storages=storages, engine=engine, work=work, trail=trail, clock=clock
+        )
+        service.start()
+        trail.start()
+        try:
+            yield service
+        finally:
+            service.stop()
+            for site in sites:
+                site.close(5.0)
+
+
+def test_packages_of_workers_are_those_of_the_embedded_engine(company: SampleCompany, postgres: PostgresServer) -> None:
+    people = [company.person(key) for key in ("ann", "zoe", "jose")]
+    embedded = load(configure(company, "beside"), os.environ)
+    with assembly.running(embedded) as service:
+        subjects = [service.find_user(company.tenant_id, person.upn) for person in people]
+        found = [subject for subject in subjects if subject is not None]
+        assert len(found) == len(people)
+        first = [company.exports / operation.operation_id for operation in export_all(service, company, found)]
+    cluster = MemoryCluster()
+    with distributed(on_postgres(company, postgres.own_database()), [Worksite(), Worksite()], cluster) as service:
+        second = [company.exports / operation.operation_id for operation in export_all(service, company, found)]
+    assert len({address for address, _ in cluster.sent}) == 2
+    assert [digest(package) for package in first] == [digest(package) for package in second]
+    assert len({digest(package) for package in first}) == len(people)
+    assert not list(company.exports.glob(".shared-by-rightful-*"))
+
+
+def test_who_writes_for_a_leader_writes_nothing_in_a_later_term(postgres: PostgresServer, company: SampleCompany) -> None:
+    config = on_postgres(company, postgres.own_database())
+    place = place_of(config.store, config.store_path)
+    leader = place.open()
+    store = SqlStore(leader, SystemClock())
+    operation_id = accept(store, 1, "a")
+    claim = store.claim("owner", lease_s=60, limit=1)
+    assert isinstance(claim, ReadSet)
+    beside, lost = open_store(config, leader.term, SystemClock())  # type: ignore[attr-defined]  # PostgreSQL's has one
+    assert beside.checkpoint([Checkpoint(read=claim.reads[0], next_part=1)], owner="owner") == ()
+    assert beside.ended([operation_id]) == frozenset()
+    leader.close()
+    assert beside.checkpoint([Checkpoint(read=claim.reads[0], next_part=2)], owner="owner") == ()  # nobody leads: the term lasts
+    again = place.open()
+    with pytest.raises(StoreFault, match="another service leads"):
+        beside.checkpoint([Checkpoint(read=claim.reads[0], next_part=3)], owner="owner")
+    assert lost.is_set()
+    operation = SqlStore(again, SystemClock()).get(TENANT, operation_id)
+    assert operation is not None
+    again.close()
+    beside.close()
+
+
+def test_worker_says_what_it_cannot_do_and_never_raises(company: SampleCompany, postgres: PostgresServer) -> None:
+    config = on_postgres(company, postgres.own_database())
+    task = distributing.task_of(config, owner="owner", term=1)(None)
+    site = Worksite()
+
+    def said(sealed: bytes) -> Outcome:
+        return msgspec.msgpack.decode(site.deal(sealed), type=Outcome)
+
+    assert said(seal(task, site.recipient)).end is End.DONE
+    assert said(seal(task, Worksite().recipient)).end is End.REFUSED
+    assert said(b"").end is End.REFUSED
+    other = msgspec.structs.replace(task, version="0.0.1")
+    assert (said(seal(other, site.recipient)).end, "0.0.1" in said(seal(other, site.recipient)).detail) == (End.REFUSED, True)
+    assert __version__ in said(seal(other, site.recipient)).detail
+    lacking = msgspec.structs.replace(task, paths=(str(company.folder), "/nowhere/at/all"))
+    assert said(seal(lacking, site.recipient)).missing == (1,)
+    claim = ReadSet(tenant_id=company.tenant_id, source_name="orders", partition=0, reads=(), operations=())
+    away = msgspec.structs.replace
+    unreachable = away(config, store="postgresql://rightful:hunter2@127.0.0.1:1/rightful?connect_timeout=1")
+    broken = away(task, config=pack(unreachable, company.tenant_id), reads=claim)
+    fault = said(seal(broken, site.recipient))
+    assert (fault.end, "StoreFault" in fault.detail, "hunter2" in fault.detail) == (End.FAULT, True, False)
+    site.close(1.0)
+    assert said(seal(broken, site.recipient)).end is End.STOPPED
+
+
+def test_store_that_is_a_file_is_no_store_for_workers(company: SampleCompany) -> None:
+    config = load(configure(company, "file"), os.environ)
+    assert not isinstance(place_of(config.store, config.store_path), Shared)
+    with pytest.raises(Exception, match="no other machine can write"):
+        open_store(config, 1, SystemClock())
