@@ -100,10 +100,9 @@ class LeakSearch:
 
     def is_clear(self, *several: tuple[pa.RecordBatch, Sequence[Column]]) -> bool:
         """Whether nothing in these columns of batches names anybody, with one owner nobody else: to ask of all at once costs least."""
-        if self._index.is_empty:
-            return True
         cells = [self._cells(column, plain(find_column(batch, column.name))) for batch, columns in several for column in columns]
-        return not self._hits([(kinds, texts) for each in cells for (_, kinds), (texts, _) in each.items()]).height
+        texts = [(kinds, texts) for each in cells for (_, kinds), (texts, _) in each.items()]
+        return not texts or self._index.is_empty or not self._hits(texts).height
 
     def find(self, batch: pa.RecordBatch, counts: Sequence[tuple[int, int]], *, columns: Sequence[Column] | None = None) -> list[Finding]:
         """Return what names others in a batch.

@@ -375,3 +375,16 @@ def test_columns_repeat_themselves_where_few_of_their_values_are_distinct() -> N
     kinds = {"few": ColumnKind.TEXT, "many": ColumnKind.TEXT, "json": ColumnKind.JSON}
     looking = LeakSearch([Column(name=name, kind=kinds[name]) for name in columns], INDEX, [ANN])
     assert [column.name for column in looking.repetitive(pa.RecordBatch.from_pydict(columns))] == ["few"]
+
+
+def test_rows_are_clear_where_nothing_is_looked_into_or_nobody_is_known() -> None:
+    batch = pa.RecordBatch.from_pydict({"c": pa.array([None, BOB["id"][0]], pa.string())})
+    column = Column(name="c", kind=ColumnKind.TEXT)
+    looking = LeakSearch([column], INDEX, [ANN])
+    assert not looking.is_clear((batch, looking.columns))
+    assert not looking.is_clear((batch.slice(0, 1), looking.columns), (batch, looking.columns))
+    assert looking.is_clear((batch.slice(0, 1), looking.columns))
+    assert looking.is_clear((batch, ()))
+    assert looking.is_clear()
+    assert LeakSearch([column], INDEX, [BOB]).is_clear((batch, [column]))
+    assert LeakSearch([column], build([]), [ANN]).is_clear((batch, [column]))
