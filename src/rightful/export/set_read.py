@@ -27,6 +27,7 @@ from rightful.connectors.interface import (
 from rightful.errors import PackageError, SourceRefused
 from rightful.export.check import SetCheck, check_rows, foreign_data
 from rightful.export.files import FileSender
+from rightful.export.hours import Hours, OfPart
 from rightful.export.moments import Share
 from rightful.export.outbox import Outbox
 from rightful.export.placing import Draft
@@ -37,7 +38,7 @@ from rightful.export.tracking import Kept
 from rightful.export.watch import Watch
 from rightful.export.withholding import Amounts, Withholding, amounts, cut, pick
 from rightful.package import paths
-from rightful.package.activity import activity_of
+from rightful.package.activity import Activity, activity_of, activity_of_hours
 from rightful.package.digest import measure
 from rightful.package.filled import filled_of, has_value
 from rightful.package.forms import Form, write
@@ -94,6 +95,7 @@ class SetRead:
         self._plan = Plan(columns=())
         self._withholding = Withholding(self._plan, states)
         self._filled = filled_of((), frozenset())
+        self._hours = Hours(())
         self._cutters: dict[int, PartCutter] = {}
         self._seen = [0 for _ in states]
         """How many rows of each subject were given."""
@@ -169,6 +171,7 @@ class SetRead:
         self._withholding = Withholding(self._plan, self._states)
         labelled = frozenset(self._source.label.columns if self._source.label is not None else ())
         self._filled = filled_of(tuple(column for column in self._plan.columns if column.redaction not in TAKING), labelled)
+        self._hours = Hours(self._plan.columns, named=self._time_column, is_wanted=self._has_viewer and not self._is_spooled)
         checks = self._watch.begin(header, self._plan)
         now = self._clock.now()
         kinds = _kinds(header)
@@ -221,6 +224,7 @@ class SetRead:
         self._check(ordered, counts)
         start = 0
         lines, withheld = self._lines(ordered, counts)
+        self._hours.look(ordered)
         for (subject, count), piece in zip(counts, lines, strict=True):
             if self._states[subject].is_alive:
                 self._keep(subject, piece, _Slice(ordered, start, count), cut(withheld, start, count) if withheld else ())
@@ -297,6 +301,8 @@ class SetRead:
                 self._states[subject].count_withheld(amounts(withheld))  # such a read has no cursor: it counts anew from the beginning
             return
         self._withholding.hold(subject, withheld)
+        if kept is None:  # else they are looked for in the lines that are left
+            self._hours.hold(subject, rows.start, rows.count)
         if subject not in self._cutters:
             self._finish_cutters()  # the rows of the subjects before this one are all there
             self._cutters[subject] = PartCutter(self._part_bytes)
@@ -337,8 +343,9 @@ class SetRead:
         # Part numbers and cursors go together: a part's checkpoint says both where to go on and what number comes next.
         drafts = [self._draft(form, part, number, mark) for form in self._forms]
         drafts[0] = msgspec.structs.replace(drafts[0], withheld=withheld, looked_at=looked_at)
+        hours = self._hours.take(subject, part.rows)
         if self._has_viewer:
-            drafts += (self._shard(drafts[0], number, shard) for number, shard in enumerate(self._shards(state, part)))
+            drafts += (self._shard(drafts[0], number, shard, hours) for number, shard in enumerate(self._shards(state, part)))
         self._outbox.add(state, *drafts)
 
     def _draft(self, form: Form, part: Part, number: int, mark: "_Mark") -> Draft:
@@ -359,9 +366,13 @@ class SetRead:
     def _shards(self, state: SubjectRead, part: Part) -> Iterator[Shard]:
         return encode_shards(part.content) if state.tracker is None else encode_shards(part.content, state.tracker.changed)
 
-    def _shard(self, draft: Draft, number: int, shard: Shard) -> Draft:
+    def _shard(self, draft: Draft, number: int, shard: Shard, of_part: OfPart) -> Draft:
         """Return what START-HERE.html shows records of a part from: made of its lines alone, so that it is the same whenever they are."""
-        digest = measure(shard.content)
+        digest, hours = measure(shard.content), of_part.next(shard.rows)
+        if hours is not None and of_part.column is not None:
+            activity: Activity | None = activity_of_hours(of_part.column, hours)
+        else:
+            activity = activity_of(self._plan.columns, shard.lines, named=self._time_column)
         return Draft(
             path=paths.shard_path(draft.path, number),
             content=shard.content,
@@ -371,7 +382,7 @@ class SetRead:
             is_copy=True,
             cursor=draft.cursor,
             fingerprints=draft.fingerprints,
-            activity=activity_of(self._plan.columns, shard.lines, named=self._time_column),
+            activity=activity,
         )
 
 

@@ -10,14 +10,19 @@ ISO 8601 writes them (with a blank instead of the T too); the operator may name 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from rightful.package.cells import plain
+from rightful.package.json_text import split_members
 from rightful.package.parts import PartCutter
 from rightful.package.schema import Column, ColumnKind
+from rightful.package.values import PER_SECOND
 
 _HOUR = re.compile(r"((?:19|20|21)[0-9]{2})-([0-9]{2})-([0-9]{2})(?:[T ]([0-9]{2}))?")
 """Years before and after are none in which a person did something: they stand for an unknown or an open date."""
@@ -34,6 +39,11 @@ _AT_ONCE_BYTES = 256 * 1024
 _LOOKED_AT_ROWS = 20
 """In which the first value of a text column is looked for."""
 _NANOSECONDS = 1_000_000_000
+_DAY_HOURS = 24
+_HOUR_S = 3600
+_SINCE = datetime(1900, 1, 1, tzinfo=UTC)
+_HOURS = int((datetime(2200, 1, 1, tzinfo=UTC) - _SINCE).total_seconds()) // _HOUR_S
+"""Of the years that count."""
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,10 +126,63 @@ def _chosen(known: _Candidates, content: Sequence[bytes]) -> Column | None:
     )
 
 
+def moment_column(columns: Sequence[Column], *, named: str = "") -> Column | None:
+    """Return the column that `activity_of` counts, where it holds moments whatever the lines are; else None."""
+    found = _candidates(tuple(columns), named).time
+    return found if found is not None and found.kind in _MOMENTS else None
+
+
+def hours_of(values: pa.Array) -> pa.Array | None:
+    """Return of moments, as a source gives them, the hours since 1900, NULL where they do not count.
+
+    None where they come as something else, or in nanoseconds, of which 300 years are more than there are integers.
+    """
+    values = plain(values)
+    if not pa.types.is_timestamp(values.type) or values.type.unit == "ns":
+        return None
+    per_hour = _HOUR_S * PER_SECOND[values.type.unit]
+    # What lies too far away wraps around, to what is negative: `pc.subtract` does not look.
+    since = pc.subtract(values.view(pa.int64()), pa.scalar(int(_SINCE.timestamp()) * PER_SECOND[values.type.unit], pa.int64()))
+    counts = pc.and_(pc.greater_equal(since, 0), pc.less(since, _HOURS * per_hour))
+    return pc.if_else(counts, pc.divide(since, per_hour), pa.scalar(None, pa.int64())).cast(pa.int32())
+
+
+def activity_of_hours(column: Column, hours: pa.Array) -> Activity:
+    """Count hours of `moment_column`: the same as of the lines."""
+    of_days = pc.divide(hours, _DAY_HOURS)
+    months: Counter[str] = Counter()
+    weekdays, by_hour = [0] * 7, [0] * _DAY_HOURS
+    for day, number in _counted(of_days):
+        month, weekday = _day(day)
+        months[month] += number
+        weekdays[weekday] += number
+    for hour, number in _counted(pc.subtract(hours, pc.multiply(of_days, _DAY_HOURS))):
+        by_hour[hour] += number
+    return Activity(
+        column=column.name,
+        months=dict(sorted(months.items())),
+        weekdays=tuple(weekdays),
+        hours=tuple(by_hour),
+        is_utc=column.kind is ColumnKind.TIMESTAMP_TZ,
+    )
+
+
+def _counted(numbers: pa.Array) -> Iterator[tuple[int, int]]:
+    found = pc.value_counts(numbers)
+    return ((value, count) for value, count in zip(*(each.to_pylist() for each in found.flatten()), strict=True) if value is not None)
+
+
+@lru_cache(maxsize=1 << 14)
+def _day(number: int) -> tuple[str, int]:
+    """Return the month and the weekday of a day."""
+    day = _SINCE.date() + timedelta(days=number)
+    return f"{day:%Y-%m}", day.weekday()
+
+
 def activity_of(columns: Sequence[Column], content: Sequence[bytes], *, named: str = "") -> Activity | None:
     """Count lines, which come in pieces of whole ones; where the pieces end does not show in it.
 
-    None where no column says when, or a line is deeper than can be read. `named` is the column that the operator says it is.
+    None where no column says when, or of texts a line is deeper than can be read. `named` is the column that the operator says it is.
     """
     known = _candidates(tuple(columns), named)
     try:
@@ -196,7 +259,11 @@ def _count_members(name: str, content: Iterable[bytes]) -> Counter[str]:
     decoder = _decoder(name)
     found: Counter[str] = Counter()
     for lines in content:
-        found.update(line.at[:_HOUR_CHARACTERS] for line in decoder.decode_lines(lines) if line.at is not None)
+        try:
+            found.update([line.at[:_HOUR_CHARACTERS] for line in decoder.decode_lines(lines) if line.at is not None])
+        except (msgspec.DecodeError, RecursionError):  # a document of the source that msgspec refuses and the grammar allows
+            values = (split_members(line.decode()).get(name, "null") for line in lines.split(b"\n")[:-1])
+            found.update(value[1:-1][:_HOUR_CHARACTERS] for value in values if value != "null")
     return found
 
 

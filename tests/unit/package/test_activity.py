@@ -5,12 +5,14 @@ from functools import reduce
 from operator import add
 
 import msgspec
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rightful.package.activity import Activity, activity_of, activity_of_files, column_of
+from rightful.package.activity import Activity, activity_of, activity_of_files, activity_of_hours, column_of, hours_of, moment_column
 from rightful.package.schema import Column, ColumnKind
+from rightful.package.serializer import Serializer
 
 ID = Column(name="id", kind=ColumnKind.INT)
 BORN = Column(name="born", kind=ColumnKind.DATE)
@@ -134,9 +136,13 @@ def test_time_within_a_document_is_not_taken_for_the_columns() -> None:
     assert activity.months == {"2024-03": 1}
 
 
-def test_document_that_is_too_deep_leaves_the_count_out() -> None:
-    line = b'{"document":' + b"[" * 100_000 + b"]" * 100_000 + b',"at":"2024-03-01T10:00:00.000000Z"}\n'
-    assert activity_of((DOCUMENT, AT), (line,)) is None
+def test_document_that_is_too_deep_leaves_a_count_of_texts_out_and_no_other() -> None:
+    deep = b'{"document":' + b"[" * 100_000 + b"]" * 100_000 + b',"at":"2024-03-01T10:00:00.000000Z"}\n'
+    lines = b'{"document":"\\ud800","at":null}\n' + deep + b'{"document":1,"at":"2024-04-01T10:00:00.000000Z"}\n'
+    activity = activity_of((DOCUMENT, AT), (lines,))
+    assert activity is not None
+    assert activity.months == {"2024-03": 1, "2024-04": 1}
+    assert activity_of((DOCUMENT, Column(name="at", kind=ColumnKind.TEXT)), (lines,)) is None
 
 
 _FIRST, _LAST = datetime.fromisoformat("1850-01-01"), datetime.fromisoformat("2250-01-01")
@@ -183,3 +189,33 @@ def test_files_are_counted_by_their_last_change_in_utc() -> None:
     assert activity.months == {"2024-02": 1}
     assert activity.hours[23] == 1
     assert activity_of_files([]) is None
+
+
+_INTEGERS = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.integers(-3 * 10**9, 8 * 10**9))
+
+
+@given(
+    values=st.lists(_INTEGERS, max_size=40),
+    unit=st.sampled_from(["s", "ms", "us"]),
+    is_utc=st.booleans(),
+    is_wrapped=st.booleans(),
+    times=st.sampled_from([1, 10**3, 10**6]),
+)
+def test_hours_of_values_count_like_their_lines(*, values: list[int | None], unit: str, is_utc: bool, is_wrapped: bool, times: int) -> None:
+    within = [None if value is None else value * times for value in values]
+    array = pa.array([value if value is None or abs(value) < 2**63 else None for value in within], pa.int64())
+    moments = array.view(pa.timestamp(unit, "UTC" if is_utc else None))
+    column = Column(name="at", kind=ColumnKind.TIMESTAMP_TZ if is_utc else ColumnKind.TIMESTAMP, is_wrapped=is_wrapped)
+    content = Serializer((column,)).lines(pa.RecordBatch.from_arrays([moments], names=["at"]))
+    hours = hours_of(moments)
+    assert hours is not None
+    assert activity_of_hours(column, hours) == activity_of((column,), (content,))
+
+
+def test_hours_are_of_the_column_that_is_counted_where_it_holds_moments() -> None:
+    assert moment_column((ID, BORN, LATER, AT)) == LATER
+    assert moment_column((ID, LATER, AT), named="at") == AT
+    assert moment_column(WITH_TEXTS, named="created") is None
+    assert moment_column((ID, BORN)) is None
+    assert hours_of(pa.array(["2024-02-29T00:00:00Z"])) is None
+    assert hours_of(pa.array([0], pa.timestamp("ns"))) is None
