@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 - letters that look like others are among the payloads
-"""Some 200 texts that have broken programs which show them: as names of files, cells, keys of documents and names of columns."""
+"""Some 200 texts that have broken programs which show them: as names of people, files and columns, cells, subjects of mails, keys of documents."""
 
 _RUN = "window.ran=1"
 _HTML = (
@@ -28,7 +28,7 @@ _SHEETS = (
     "a,b",
     '"a""b"',
     "a\r\nb",
-    "'",
+    "'=1",
 )
 _PATHS = (
     "../../etc/passwd", "..\\..\\windows", "/etc/passwd", "C:\\con", "con", "nul.txt", "a/../b", "~", "-rf", "--", "$HOME", "$(id)", "`id`", "|id", ";id", "a?b#c",
@@ -65,4 +65,9 @@ _NUMBERS = (
     "½",
 )
 
-PAYLOADS = (*_HTML, *_SCRIPT, *_SHEETS, *_PATHS, *_UNICODE, *_LONG, *_NUMBERS, "\x00", "a\x00b", "")
+_SURROGATES = ("\ud800", "a\udfffb", "\udc00\ud800", "<b>\ud83d</b>")
+"""What has no UTF-8: JSON escapes it, and names of files may be such bytes."""
+
+TEXTS = (*_HTML, *_SCRIPT, *_SHEETS, *_PATHS, *_UNICODE, *_LONG, *_NUMBERS, "\x00", "a\x00b", "")
+"""Those that have a UTF-8."""
+PAYLOADS = (*TEXTS, *_SURROGATES)

@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import msgspec
 from tests.servers.chromium import Chromium
-from tests.viewer.payloads import PAYLOADS
+from tests.viewer.payloads import PAYLOADS, TEXTS
+from tests.viewer.shown import in_cell, named, whole
 
+from rightful.package.label import Label
 from rightful.package.ledger import SkippedEntry
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.verify import FolderReader, PackageState, verify
@@ -26,16 +29,16 @@ _READ = """
 """
 
 
-def _seen(text: str) -> str:
-    """Return a text as the page shows it: what would act is named; long ones are cut."""
-    cut = text if len(text.encode("utf-16-le")) // 2 <= 240 else text.encode("utf-16-le")[:480].decode("utf-16-le", "ignore") + "…"
-    acting = {*map(chr, (*range(9), *range(0xB, 0x20), *range(0x7F, 0xA0))), *"\u2028\u2029\ufeff\ufff9\ufffa\ufffb"}
-    acting |= {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
-    return "".join(f"U+{ord(character):04X}" if character in acting else character for character in cut)
+def _written(text: str) -> str:
+    """Return a document with a text as its key and as its value; no UTF-8 has lone surrogates, which JSON escapes."""
+    return json.dumps({text: text}, ensure_ascii=text not in TEXTS, separators=(",", ":"))
 
 
-def test_there_are_two_hundred() -> None:
-    assert len(set(PAYLOADS)) >= 200
+def test_there_are_two_hundred_and_all_that_is_hard_is_among_them() -> None:
+    assert len(set(TEXTS)) >= 200
+    assert len(set(PAYLOADS)) == len(PAYLOADS)
+    assert max(map(len, TEXTS)) == 1_000_000
+    assert {"\x00", "\u202egpj.exe", "𠜎", "\ud800"} <= set(PAYLOADS)
 
 
 def test_hostile_cells_and_keys_are_text(chromium: Chromium, tmp_path: Path) -> None:
@@ -45,7 +48,11 @@ def test_hostile_cells_and_keys_are_text(chromium: Chromium, tmp_path: Path) -> 
         Column(name="</script><script>window.ran=1</script>", kind=ColumnKind.TEXT, source_type="<b>"),
         Column(name="__proto__", kind=ColumnKind.TEXT),
     )
-    rows = tuple({"cell": text, "document": {text[:50]: text[:50]}, columns[2].name: "x", "__proto__": text[:50]} for text in PAYLOADS)
+    cells = [text if text in TEXTS else "" for text in PAYLOADS]
+    rows = tuple(
+        {"cell": cell, "document": msgspec.Raw(_written(text).encode()), columns[2].name: "x", "__proto__": cell[:50]}
+        for text, cell in zip(PAYLOADS, cells, strict=True)
+    )
     product = "</script><img src=x onerror=window.ran=1>"
     source = SampleSource(name="\"'><svg onload=window.ran=1>", product=product, columns=columns, rows=rows, rows_per_part=60)
     folder = build_package(tmp_path, source)
@@ -53,23 +60,38 @@ def test_hostile_cells_and_keys_are_text(chromium: Chromium, tmp_path: Path) -> 
     answer = chromium.visit(folder, "await page.click('main h3 a'); await page.waitForSelector('.table tbody tr');" + _READ)
     read, ran, elements = answer.result
     assert (ran, elements, answer.errors) == (None, 0, [])
-    assert [cells[0] for cells in read] == [_seen(text) or "empty text" for text in PAYLOADS]
-    assert [cells[3] for cells in read] == [_seen(text[:50]) or "empty text" for text in PAYLOADS]
-    for cells, text in zip(read, PAYLOADS, strict=True):
-        assert text[:20] in next(iter(json.loads(cells[1]))) or _seen(text) != text
+    assert [row[0] for row in read] == [in_cell(cell) for cell in cells]
+    assert [row[1] for row in read] == [in_cell(_written(text)) for text in PAYLOADS]
+    assert [row[3] for row in read] == [in_cell(cell[:50]) for cell in cells]
     assert all(address.startswith(folder.as_uri()) for address in answer.requests)
 
 
+def test_hostile_texts_among_times_are_text(chromium: Chromium, tmp_path: Path) -> None:
+    texts = ["2026-01-02T03:04:05Z", *(text for text in TEXTS if in_cell(text) != text)]
+    rows = tuple({"id": number, "at": text} for number, text in enumerate(texts))
+    folder = build_package(tmp_path, SampleSource(name="log", rows=rows, label=Label(time="at")))
+    steps = """
+        await page.waitForSelector('.table tbody tr');
+        await page.$$eval('button.open', (all) => all.forEach((each) => each.click()));
+        return [await page.$$eval('.table tbody td:nth-child(3)', (all) => all.map((each) => each.textContent)), await page.$$eval('.record dd:nth-child(2)', (all) => all.map((each) => each.textContent)), await page.evaluate(() => window.ran)];
+    """
+    cells, whole_, ran = chromium.visit(folder, steps, fragment="#source=log").result
+    assert ran is None
+    assert len(cells) > 20
+    assert cells[1:] == [in_cell(text) for text in texts[1:50]]
+    assert whole_[3::2] == [whole(text) for text in texts[1:50]]
+
+
 def test_hostile_names_of_files_are_text_and_their_links_stay_in_the_package(chromium: Chromium, tmp_path: Path) -> None:
-    files = {f"{number:03}/{text[:_HARMLESS_PATH]}": b"x" for number, text in enumerate(PAYLOADS) if text}
-    skipped = tuple(SkippedEntry(path=text[:200], reason=f"{text[:50]}") for text in PAYLOADS if text)
+    files = {f"{number:03}/{text[:_HARMLESS_PATH]}": b"x" for number, text in enumerate(TEXTS) if text}
+    skipped = tuple(SkippedEntry(path=text[:200], reason=f"{text[:50]}") for text in TEXTS if text)
     folder = build_package(tmp_path, SampleSource(name="drive", product="Drive", files=files, skipped=skipped))
     assert verify(FolderReader(folder)).state is PackageState.WHOLE
     answer = chromium.visit(folder, "await page.waitForSelector('.table tbody tr');" + _READ, fragment="#source=drive")
     read, ran, elements = answer.result
     assert (ran, elements, answer.errors) == (None, 0, [])
     assert len(read) == len(files)
-    assert {cells[0] for cells in read} == {_seen(path) for path in files}
+    assert {cells[0] for cells in read} == {named(path) for path in files}
 
 
 def test_nothing_that_was_found_is_named_in_an_address_of_another_place(chromium: Chromium, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.servers.chromium import Chromium
-from tests.viewer.payloads import PAYLOADS
+from tests.viewer.payloads import TEXTS
 
 from rightful.package.label import CommonLabel, Decision, Label, StatementSettings, Transfer
 from rightful.testing.package_builder import SampleSource, build_package
@@ -133,7 +133,7 @@ def test_statement_comes_out_whole_on_paper(chromium: Chromium, package: Path) -
 
 
 def test_hostile_words_of_an_operator_are_text(chromium: Chromium, tmp_path: Path) -> None:
-    texts = [text for text in PAYLOADS if 0 < len(text) < 1000]
+    texts = [text for text in TEXTS if 0 < len(text) < 1000]
     label = Label(
         retention=texts[0],
         recipients=tuple(texts),

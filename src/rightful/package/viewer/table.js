@@ -70,7 +70,7 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS, marks = 
   const pagers = h("nav", { class: "pager", "aria-label": t("Pages of {name}", { name: caption }) });
   const box = h("input", { type: "search", id, autocomplete: "off", spellcheck: "false", oninput: (event) => event.isComposing || begin(box.value), oncompositionend: () => begin(box.value), onfocus: makeReady });
   const heads = dataset.columns.map((column) =>
-    h("th", { scope: "col", class: NUMBERS.has(column.kind) ? "number" : null }, heading(column)),
+    h("th", { scope: "col", class: NUMBERS.has(column.kind) ? "number" : null }, heading(column, begun)),
   );
 
   const count = () => (state.found ? state.found.length : dataset.rows);

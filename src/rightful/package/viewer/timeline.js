@@ -177,5 +177,5 @@ function toldValues({ columns, column, isFiles }, values) {
   const full = columns.filter((each) => each.name !== column && has(each));
   const short = full.filter((each) => each.kind !== "bytes" && !DOCUMENTS.has(each.kind));
   const telling = [...short.filter(({ name }) => !NUMBERED.test(name)), ...short.filter(({ name }) => NUMBERED.test(name))];
-  return h("ul", { class: "told" }, (telling.length ? telling : full).slice(0, TOLD_VALUES).map((each) => h("li", {}, h("span", { class: "quiet" }, foreign(each.said ? inLanguage(each.said) : each.name)), " ", cell(each.kind, values.get(each.name)), meant(each, values.get(each.name)))));
+  return h("ul", { class: "told" }, (telling.length ? telling : full).slice(0, TOLD_VALUES).map((each) => h("li", {}, h("span", { class: "quiet" }, foreign(begun(each.said ? inLanguage(each.said) : each.name))), " ", cell(each.kind, values.get(each.name)), meant(each, values.get(each.name)))));
 }

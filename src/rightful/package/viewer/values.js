@@ -59,13 +59,23 @@ function meant(column, written, query = "") {
   return text === null ? null : h("span", { class: "meaning" }, " ", marked(foreign(text), query));
 }
 
-/** Return a column's name with what the organization says that it is. */
-function heading(column) {
-  if (!column.said) return foreign(column.title ?? column.name, "span");
-  return [foreign(inLanguage(column.said), "span"), h("span", { class: "name" }, " ", foreign(column.name, "code"))];
+/** Return a column's name with what the organization says that it is; `shown` gives as much of each as there is room for. */
+function heading(column, shown = (text) => text) {
+  if (!column.said) return foreign(shown(column.title ?? column.name), "span");
+  return [foreign(shown(inLanguage(column.said)), "span"), h("span", { class: "name" }, " ", foreign(shown(column.name), "code"))];
 }
 
 const CELL_CHARACTERS = 240;
+
+/** Return as much of a text as a table shows. */
+function begun(text) {
+  return text.length > CELL_CHARACTERS ? `${text.slice(0, CELL_CHARACTERS).replace(/[\ud800-\udbff]$/, "")}…` : text;
+}
+
+/** Say whether a text is a date or a time that can be read out: a column of texts that are times may hold others, too. */
+function isMoment(kind, text) {
+  return MOMENTS.has(kind) && moment(text) !== text;
+}
 
 /** Return what a table shows of a value. */
 function cell(kind, written, query = "") {
@@ -73,16 +83,15 @@ function cell(kind, written, query = "") {
   if (text === null) return h("span", { class: "none", title: t("no value") }, h("span", { "aria-hidden": "true" }, "–"), h("span", { class: "unseen" }, t("no value")));
   if (text === "") return h("span", { class: "none" }, t("empty text"));
   if (kind === "bool") return text === "true" ? t("yes") : t("no");
-  if (MOMENTS.has(kind)) return h("time", { datetime: text, title: text }, moment(text));
-  const shown = text.length > CELL_CHARACTERS ? `${text.slice(0, CELL_CHARACTERS).replace(/[\ud800-\udbff]$/, "")}…` : text;
-  return marked(foreign(shown), query);
+  if (isMoment(kind, text)) return h("time", { datetime: text, title: text }, moment(text));
+  return marked(foreign(begun(text)), query);
 }
 
 /** Return all of a value, for the record by itself. */
 function whole(kind, written) {
   const text = plain(kind, written);
   if (text === null || text === "" || kind === "bool") return cell(kind, written);
-  if (MOMENTS.has(kind)) return [cell(kind, written), " ", h("code", {}, text)];
+  if (isMoment(kind, text)) return [cell(kind, written), " ", h("code", {}, text)];
   if (DOCUMENTS.has(kind)) return foreign(indented(text), "pre");
   return text.includes("\n") ? foreign(text, "pre") : foreign(text);
 }
