@@ -20,6 +20,8 @@ _FIELD = re.compile(
 )
 _END = re.compile(rb"(?:\A|\n)\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
+_HALF = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
+"""The beginning of a character of UTF-8, where the bytes end in the middle of one."""
 _WORD = re.compile(r"=\?([!->@-~]{1,80})\?([BbQq])\?([ !->@-~]*)\?=")
 _RUN = re.compile(r"=\?[!->@-~]{1,80}\?[BbQq]\?[ !->@-~]*\?=(?:[ \t]+=\?[!->@-~]{1,80}\?[BbQq]\?[ !->@-~]*\?=)*")
 _DATE = re.compile(
@@ -34,9 +36,11 @@ _REPEATED = MappingProxyType({"to": ", ", "cc": ", ", "bcc": ", ", "from": ", ",
 """Fields that count each time they come, and what stands between; of others the first counts."""
 
 
-def fields(head: bytes) -> Mapping[str, str]:
-    """Return the header fields that an index has, by their lower-case names."""
+def fields(head: bytes, *, is_cut: bool = False) -> Mapping[str, str]:
+    """Return the header fields that an index has, by their lower-case names; `is_cut` says that more of the message follows."""
     end = _END.search(head)
+    if is_cut and end is None:  # the rest of a character's bytes would make all of its field Windows-1252
+        head = _HALF.sub(b"", head)
     found: dict[str, str] = {}
     for name, value in _FIELD.findall(head, 0, end.start() + 1 if end else len(head)):
         key = name.decode().lower()

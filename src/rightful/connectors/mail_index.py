@@ -41,7 +41,7 @@ class Index:
 
     def add(self, message: Message) -> Iterator[Rows]:
         """Take a message; yield a batch where that makes it full."""
-        said = mail_headers.fields(message.head)
+        said = mail_headers.fields(message.head, is_cut=len(message.head) < message.size_bytes)
         texts = (said.get("from"), said.get("to"), said.get("cc"), said.get("subject"), said.get("message-id"))
         flags = _status(said) if message.flags is None else message.flags
         path = self._prefix + message.path

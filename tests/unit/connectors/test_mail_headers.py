@@ -51,3 +51,13 @@ def test_fields_end_with_the_header() -> None:
     head = b"TO: a@x\r\nX: Subject: no\r\nto : b@x\r\nDate: today\r\n\r\nSubject: of the body\r\n"
     assert mail_headers.fields(head) == {"to": "a@x, b@x", "date": "today"}
     assert mail_headers.fields(b"\nSubject: of the body\n") == {}
+
+
+@pytest.mark.parametrize("cut", range(1, 10))
+def test_a_header_that_is_cut_within_a_character_keeps_those_before_it(cut: int) -> None:
+    found = mail_headers.fields("Subject: é日😀é日😀".encode()[:-cut], is_cut=True)["subject"]
+    assert found == "é日😀é日😀".encode()[:-cut].decode(errors="ignore")
+
+
+def test_a_header_that_is_all_there_keeps_its_last_letter_of_another_character_set() -> None:
+    assert mail_headers.fields("Subject: caf\u00e9".encode("latin-1")) == {"subject": "café"}
