@@ -7,9 +7,9 @@ from rightful.errors import ConfigurationError, SourceRefused
 
 
 def quote(name: str) -> str:
-    """Quote an identifier, in SQLite and PostgreSQL alike."""
-    if "\x00" in name or not name:
-        raise ConfigurationError("a table or column name is empty or contains a NUL character")
+    """Quote an identifier, in SQLite and PostgreSQL alike; a column of SQLite's may have the empty name."""
+    if "\x00" in name:
+        raise ConfigurationError("a table or column name contains a NUL character")
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -33,9 +33,9 @@ def test_what_names_no_table_is_refused(written: str) -> None:
 
 def test_quoting_keeps_every_character_but_nul() -> None:
     assert naming.quote('a"b') == '"a""b"'
-    for name in ("", "a\x00b"):
-        with pytest.raises(ConfigurationError):
-            naming.quote(name)
+    assert naming.quote("") == '""', "SQLite has such columns"
+    with pytest.raises(ConfigurationError):
+        naming.quote("a\x00b")
 
 
 @pytest.mark.parametrize(
