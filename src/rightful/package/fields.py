@@ -118,8 +118,18 @@ _NOTES: Mapping[Form, Sequence[str]] = {
 }
 """What a form cannot carry, or carries differently."""
 
+_LOSSES: Mapping[ColumnKind, Sequence[str]] = {
+    ColumnKind.TIMESTAMP_TZ: ("an instant, in UTC: the zone in which the source wrote it, if it kept one, is not told",),
+    ColumnKind.JSON: (
+        "null is NULL, or the document null: the two are not told apart",
+        "ends of lines between the tokens of a document are blanks, and blanks around it are left out; the rest is as in the source",
+    ),
+}
+"""What no form carries of a kind's values."""
+
 
 def _field(column: Column) -> Descriptor:
-    source = {"rightful:sourceType": column.source_type} if column.source_type else {}
-    redaction = {"rightful:redaction": column.redaction} if column.redaction else {}
-    return {"name": column.name, **msgspec.to_builtins(_TYPES[column.kind]), "rightful:kind": column.kind.value, **source, **redaction}
+    """Describe a column; notes come with its kind, whatever its values, so that parts of one dataset have one schema."""
+    said = {"rightful:sourceType": column.source_type, "rightful:redaction": column.redaction, "rightful:notes": _LOSSES.get(column.kind)}
+    known = {name: value for name, value in said.items() if value}
+    return {"name": column.name, **msgspec.to_builtins(_TYPES[column.kind]), "rightful:kind": column.kind.value, **known}

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import frictionless
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -127,11 +128,24 @@ def test_the_schema_says_what_the_standard_has_no_word_for() -> None:
                 "missingValues": ["infinity", "-infinity"],
                 "rightful:kind": "timestamp_tz",
                 "rightful:sourceType": "timestamptz",
+                "rightful:notes": ("an instant, in UTC: the zone in which the source wrote it, if it kept one, is not told",),
             },
             {"name": "n", "type": "integer", "rightful:kind": "int"},
         ],
         "missingValues": [],
     }
+
+
+@pytest.mark.parametrize("form", Form)
+def test_what_no_form_carries_is_said_of_the_columns_that_lose_it(form: Form) -> None:
+    columns = tuple(Column(name=kind.value, kind=kind) for kind in ColumnKind)
+    part = PayloadEntry(path=f"part.{form}", sha256="0" * 64, size_bytes=1, source_name="", rows=1, columns=columns)
+    said = json.loads(msgspec.json.encode(part_resource("part", part)))
+    fields = {field["name"]: field.get("rightful:notes") for field in (said.get("schema") or said["rightful:schema"])["fields"]}
+    assert {name for name, notes in fields.items() if notes} == {"json", "timestamp_tz"}
+    assert "zone" in fields["timestamp_tz"][0]
+    assert "document null" in fields["json"][0]
+    assert "ends of lines" in fields["json"][1]
 
 
 def test_a_field_of_a_csv_part_is_called_as_its_heading_is(tmp_path: Path) -> None:
