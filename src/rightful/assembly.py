@@ -19,6 +19,7 @@ from rightful.engines.leases import new_owner
 from rightful.engines.pressure import Pressure
 from rightful.errors import ConfigurationError
 from rightful.export import audit_trail, rotation, runtime
+from rightful.export.purger import Purger
 from rightful.export.runtime import TenantRuntime
 from rightful.export.service import Service
 from rightful.export.standby import Standby
@@ -75,6 +76,7 @@ def running(
             meters.watch_directories(partial(runtime.stale_directories, tenants))
         store.announce(announcing(config.tenants))
         webhooks = Webhooks(config, store, clock, meters)
+        purger = Purger(config, store, clock)
         trail = audit_trail.build(config, store, clock)
         service = Service(
             config=config,
@@ -95,9 +97,11 @@ def running(
             work.keeper.start()
             service.watch.start()
             webhooks.start()
+            purger.start()
             trail.start()
             yield service
         finally:
+            purger.stop()
             webhooks.stop()
             service.stop()
 

@@ -65,3 +65,6 @@ class Meters:
 
     def waited(self, code: str) -> None:
         """Note that an operation waits for its storage location."""
+
+    def purged(self, kind: str, number: int) -> None:
+        """Note that so many of a kind (`operations`, `receipts`, `auditRecords`) were kept long enough and are erased."""

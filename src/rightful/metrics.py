@@ -98,6 +98,7 @@ class PrometheusMeters(Meters):
         self._due_soon = Gauge("rightful_requests_due_soon", "Requests whose last day is near", ["tenant"], registry=registry)
         self._overdue = Gauge("rightful_requests_overdue", "Requests that are not answered in time", ["tenant"], registry=registry)
         self._posted = Counter("rightful_webhook_events", "Events posted to webhooks", ["outcome"], registry=registry)
+        self._purged = Counter("rightful_purged", "What was kept long enough and is erased", ["kind"], registry=registry)
         # Looking a child up by its labels costs more than counting.
         self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._codes: set[str] = set()
@@ -118,6 +119,10 @@ class PrometheusMeters(Meters):
     def posted(self, outcome: str) -> None:
         """Count an event."""
         self._posted.labels(outcome).inc()
+
+    def purged(self, kind: str, number: int) -> None:
+        """Count what was erased."""
+        self._purged.labels(kind).inc(number)
 
     def request(self, method: str, route: str, status: int, elapsed_s: float) -> None:
         """Count a request."""

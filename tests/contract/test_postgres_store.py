@@ -109,7 +109,18 @@ def test_text_compares_byte_by_byte(store: PostgresStore) -> None:
 
 
 # -- who sees what --------------------------------------------------------------------------------------------------------
-TABLES = ("operation", "repeat_key", "read", "entry", "audit", "audit_checkpoint", "open_operations", "outgoing_event")
+TABLES = (
+    "operation",
+    "repeat_key",
+    "read",
+    "entry",
+    "audit",
+    "audit_checkpoint",
+    "open_operations",
+    "outgoing_event",
+    "receipt",
+    "retention",
+)
 
 
 def fill(store: PostgresStore) -> None:
@@ -121,6 +132,16 @@ def fill(store: PostgresStore) -> None:
         claim = claim_reads(store)
         store.stage([part(claim.reads[0], 0, EntryState.STAGED)], owner=OWNER, reads=claim.reads)
         store.add_chain_checkpoint(ChainCheckpoint(tenant_id=tenant_id, seq=1, time_us=0, hash="", key="", signature=""))
+        store.put_purged(tenant_id)
+        receipt = {
+            "tenant_id": tenant_id,
+            "operation_id": "o",
+            "subject_id": "s",
+            "receipt_sha256": "ab",
+            "completed_at": 1,
+            "operation_seq": 1,
+        }
+        database(store).write(lambda connection, receipt=receipt: connection.run(store._sql["keep_receipt"], receipt), tenant_id)  # type: ignore[misc]  # a loop's own
 
 
 def counts(store: PostgresStore, tenant_id: TenantId | None) -> dict[str, int]:

@@ -25,6 +25,7 @@ def test_every_metric_is_described_and_no_other() -> None:
     meters.waited("StorageRefused")
     meters.due("t", soon=1, over=1)
     meters.posted("delivered")
+    meters.purged("operations", 1)
     found = {}
     for metric in meters.registry.collect():
         if metric.name.startswith("rightful_"):

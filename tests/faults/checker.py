@@ -31,7 +31,7 @@ import pyrage
 
 csv.field_size_limit(1 << 30)
 
-POSTGRES_TABLES = ("operation", "repeat_key", "read", "entry", "audit", "audit_checkpoint", "open_operations")
+POSTGRES_TABLES = ("operation", "repeat_key", "read", "entry", "audit", "audit_checkpoint", "open_operations", "receipt", "retention")
 
 _TAGS = "tagmanifest-sha256.txt"
 _MANIFEST = "manifest-sha256.txt"

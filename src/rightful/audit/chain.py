@@ -17,6 +17,7 @@ from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.finding import Finding, FindingKind
 from rightful.audit.judging import Flaw, Stretch, judge
 from rightful.audit.record import FIRST_HASH, decode, link
+from rightful.audit.start import ChainStart
 from rightful.ids import TenantId
 
 MOST_SUSPECTS = 200
@@ -34,28 +35,39 @@ class ChainReport(msgspec.Struct, frozen=True, kw_only=True):
     signed_us: int
     """When that was signed."""
     findings: tuple[Finding, ...]
+    start: ChainStart | None = None
+    """From where it goes on, where its oldest records were purged."""
 
 
 class ChainCheck:
     """Takes the entries of one chain in order; `report` says what is wrong.
 
-    `checkpoints` are those whose signatures are good.
+    `checkpoints` and `start` are those whose signatures are good. With a start, entries up to its number are not to be added: they are
+    purged, or about to be.
     """
 
-    def __init__(self, tenant_id: TenantId, checkpoints: Iterable[ChainCheckpoint] = ()) -> None:
+    def __init__(self, tenant_id: TenantId, checkpoints: Iterable[ChainCheckpoint] = (), start: ChainStart | None = None) -> None:
         self._tenant_id = tenant_id
+        self._start = start
+        self._after = after = start.seq if start else 0
         self._checkpoints: dict[int, list[ChainCheckpoint]] = {}
+        self._purged: list[ChainCheckpoint] = []
+        """Those of records that are gone."""
         for checkpoint in checkpoints:
-            self._checkpoints.setdefault(checkpoint.seq, []).append(checkpoint)
-        self._stretches = [Stretch(1, 1, 0)]
+            if checkpoint.seq > after:
+                self._checkpoints.setdefault(checkpoint.seq, []).append(checkpoint)
+            else:
+                self._purged.append(checkpoint)
+        self._stretches = [Stretch(after + 1, after + 1, 0)]
         self._rest = 0
         """From which place on nothing is kept to be judged, 0 for none."""
         self._hashes: defaultdict[int, set[bytes]] = defaultdict(set)
         self._others: set[tuple[int, int]] = set()
         """Numbers and places of records that a checkpoint was signed for, with another hash."""
-        self._records = self._place = self._number = 0
+        self._records = 0
+        self._place = self._number = after
         self._signed: ChainCheckpoint | None = None
-        self._before: tuple[bytes, ...] = (FIRST_HASH,)
+        self._before: tuple[bytes, ...] = (bytes.fromhex(start.hash) if start else FIRST_HASH,)
 
     def add(self, place: int, canonical: str, hash_: bytes) -> None:
         """Take the entry at a place; places rise."""
@@ -104,8 +116,9 @@ class ChainCheck:
     def report(self) -> ChainReport:
         """Return what was found; after the last entry."""
         self._saw(self._before[0], self._number, self._place)
-        flaws, kept, highest = judge([each for each in self._stretches if each.count], self._hashes)
+        flaws, kept, highest = judge([each for each in self._stretches if each.count], self._hashes, self._after)
         flaws += self._rewritten(kept)
+        flaws += self._other_start()
         if self._rest:
             detail = f"only the first {MOST_SUSPECTS} that do not fit are told; more may be wrong here, and what was removed may be here"
             flaws.append((FindingKind.CHANGED, self._rest, self._place, detail))
@@ -124,7 +137,15 @@ class ChainCheck:
                 Finding(kind=kind, tenant_id=self._tenant_id, first=first, last=last, detail=detail)
                 for kind, first, last, detail in sorted(flaws, key=lambda flaw: (flaw[1], flaw[0]))
             ),
+            start=self._start,
         )
+
+    def _other_start(self) -> Iterator[Flaw]:
+        """Compare the start with what was signed of the same record before."""
+        start = self._start
+        if start is not None and any(each.seq == start.seq and each.hash != start.hash for each in self._purged):
+            detail = f"the start of the chain names another record {start.seq} than a checkpoint"
+            yield FindingKind.START, start.seq, start.seq, detail
 
     def _rewritten(self, kept: Sequence[Stretch]) -> Iterator[Flaw]:
         """Compare the checkpoints of records that fit: where the hash is another, something was replaced since the last one that is met."""

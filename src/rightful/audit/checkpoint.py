@@ -45,11 +45,15 @@ def encode(checkpoint: ChainCheckpoint) -> bytes:
 
 def is_signed(checkpoint: ChainCheckpoint, trusted: Iterable[str]) -> bool:
     """Say whether a checkpoint is signed by one of these public keys."""
-    if checkpoint.key not in set(trusted):
+    return is_signature(checkpoint.key, checkpoint.signature, _signed(checkpoint), trusted)
+
+
+def is_signature(key: str, signature: str, said: bytes, trusted: Iterable[str]) -> bool:
+    """Say whether somebody who is trusted signed this; both in hex digits."""
+    if key not in set(trusted):
         return False
     try:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(checkpoint.key))
-        public.verify(bytes.fromhex(checkpoint.signature), _signed(checkpoint))
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), said)
     except (InvalidSignature, ValueError):
         return False
     return True
@@ -76,4 +80,8 @@ class CheckpointKey:
     def sign(self, *, tenant_id: TenantId, seq: int, hash_: bytes, time_us: int) -> ChainCheckpoint:
         """Make a checkpoint."""
         unsigned = ChainCheckpoint(tenant_id=tenant_id, seq=seq, hash=hash_.hex(), time_us=time_us, key=self.public, signature="")
-        return msgspec.structs.replace(unsigned, signature=self._private.sign(_signed(unsigned)).hex())
+        return msgspec.structs.replace(unsigned, signature=self.signature(_signed(unsigned)))
+
+    def signature(self, said: bytes) -> str:
+        """Sign what says itself what it is for; return hex digits."""
+        return self._private.sign(said).hex()

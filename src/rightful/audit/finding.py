@@ -21,6 +21,8 @@ class FindingKind(enum.StrEnum):
     """The chain ends before a signed checkpoint."""
     CHECKPOINT = "checkpoint"
     """A checkpoint is signed by nobody who is trusted."""
+    START = "start"
+    """The start of the chain is signed by nobody who is trusted, or names another record than a checkpoint."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,30 +47,31 @@ class Stretch:
         return range(self.number, self.number + self.count)
 
 
-def judge(stretches: Sequence[Stretch], hashes: Mapping[int, AbstractSet[bytes]]) -> tuple[list[Flaw], list[Stretch], int]:
+def judge(stretches: Sequence[Stretch], hashes: Mapping[int, AbstractSet[bytes]], after: int = 0) -> tuple[list[Flaw], list[Stretch], int]:
     """Return what was done, the stretches that hold what was recorded, and the highest number that is accounted for.
 
-    `hashes` were seen before and at the suspects, and at the end, by the numbers that they may belong to.
+    `hashes` were seen before and at the suspects, and at the end, by the numbers that they may belong to. The
+    chain begins after record `after`.
     """
-    pieces, taken = _pieces(stretches, hashes)
-    taken.add(range(1))
-    flaws, kept, changed = _leftovers(pieces, taken)
-    there = [Stretch(0, 0, 1), *sorted([*kept, *changed], key=lambda piece: piece.number)]
+    pieces, taken = _pieces(stretches, hashes, after)
+    flaws, kept, changed = _leftovers(pieces, taken, after)
+    there = [Stretch(after, after, 1), *sorted([*kept, *changed], key=lambda piece: piece.number)]
     for before, piece in pairwise(there):
         if before.numbers.stop < piece.number:
             detail = f"record {piece.number}, the first after the gap, cannot be checked by itself"
             flaws.append((FindingKind.REMOVED, before.numbers.stop, piece.number - 1, detail))
-    flaws += _reordered(kept, is_complete=not flaws)
+    flaws += _reordered(kept, after, is_complete=not flaws)
     return flaws, kept, there[-1].numbers.stop - 1
 
 
-def _pieces(stretches: Sequence[Stretch], hashes: Mapping[int, AbstractSet[bytes]]) -> tuple[list[Stretch], Numbers]:
+def _pieces(stretches: Sequence[Stretch], hashes: Mapping[int, AbstractSet[bytes]], after: int) -> tuple[list[Stretch], Numbers]:
     """Cut stretches where they begin or cease to be what was recorded, long ones first; return them by their places, and their numbers.
 
     A stretch is cut nowhere else, so that there are at most some four times as many pieces as stretches, however they overlap.
     """
     pieces: list[Stretch] = []
     taken = Numbers()
+    taken.add(range(after + 1))  # nothing that stands here is one of those before the start
     for each in sorted(stretches, key=lambda each: (each.suspect is not None, -each.count)):
         if each.suspect is not None and not _is_genuine(each.suspect, each.number, hashes):
             pieces.append(each)
@@ -87,14 +88,14 @@ def _is_genuine(text: bytes, number: int, hashes: Mapping[int, AbstractSet[bytes
     return not made.isdisjoint(hashes.get(number, ()))
 
 
-def _leftovers(pieces: Sequence[Stretch], taken: Numbers) -> tuple[list[Flaw], list[Stretch], list[Stretch]]:
+def _leftovers(pieces: Sequence[Stretch], taken: Numbers, after: int) -> tuple[list[Flaw], list[Stretch], list[Stretch]]:
     """Return the flaws of what does not fit, the pieces that are kept, and the changed ones with the numbers that they stand for."""
     flaws: list[Flaw] = []
     kept: list[Stretch] = []
     changed: list[Stretch] = []
     following = [piece for piece in reversed(pieces) if piece.is_recorded]
-    before: int = 0  # the number of the last record that has one
-    adjacent: int | None = 0  # that of the record right before, None where it was inserted
+    before: int = after  # the number of the last record that has one
+    adjacent: int | None = after  # that of the record right before, None where it was inserted
     was_standing_in = False  # whether the record right before is one that stands for another
     for piece in pieces:
         first, last = piece.place, piece.place + piece.count - 1
@@ -119,7 +120,7 @@ def _leftovers(pieces: Sequence[Stretch], taken: Numbers) -> tuple[list[Flaw], l
             if is_standing_in and was_standing_in:
                 first = flaws.pop()[1]
             added = "" if following else " or added"
-            neighbour = f"; or record {first - 1} was, with its hash" if first > 1 else ""
+            neighbour = f"; or record {first - 1} was, with its hash" if first > after + 1 else ""
             flaws.append((FindingKind.CHANGED, first, last, f"it was changed{added} after it was recorded{neighbour}"))
         (kept if held is piece or not is_changed else changed).append(held)
         before = adjacent = held.numbers.stop - 1
@@ -138,14 +139,14 @@ def _number(piece: Stretch, before: int, after: int | None, taken: Numbers) -> i
     return following if taken.are_free(range(following, following + piece.count)) else None
 
 
-def _reordered(kept: Sequence[Stretch], *, is_complete: bool) -> Iterator[Flaw]:
+def _reordered(kept: Sequence[Stretch], after: int, *, is_complete: bool) -> Iterator[Flaw]:
     """Find what stands in the wrong place; where no record is missing and none is added, each has the place of its number."""
     due: dict[int, int] = {}
-    place = 1
+    place = after + 1
     for piece in sorted(kept, key=lambda piece: piece.number):
         due[piece.number] = place
         place += piece.count
-    place = 1
+    place = after + 1
     moved: list[Stretch] = []
     for piece in kept:
         is_moved = piece.place != piece.number if is_complete else place != due[piece.number]

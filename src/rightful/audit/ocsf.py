@@ -30,6 +30,7 @@ _ACTIVITIES: Mapping[Action, int] = {
     Action.VERIFY: _READ,
     Action.COMPLETE: _UPDATE,
     Action.FAIL: _UPDATE,
+    Action.PURGE: _DELETE,
 }
 _INFORMATIONAL, _LOW = 1, 2
 _SUCCESS, _FAILURE = 1, 2

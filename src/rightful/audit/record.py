@@ -58,6 +58,8 @@ class Action(enum.StrEnum):
     """`rightful store restore` put a backup in its place: the chain goes on from there."""
     MIGRATE_STORE = "migrateStore"
     """`rightful store migrate` copied the store into this database: the chain goes on from there."""
+    PURGE = "purge"
+    """What was kept long enough was erased, as `retention` says; `count` is how much."""
     AUTHENTICATE = "authenticate"
     """Calls that proved no caller, counted."""
 
@@ -70,6 +72,9 @@ class Target(enum.StrEnum):
     USER = "user"
     INBOUND_PROFILE = "inboundProfile"
     INBOUND_PROFILES = "inboundProfiles"
+    RECEIPTS = "receipts"
+    AUDIT_RECORDS = "auditRecords"
+    """Those of the chain itself; `target_id` is the number of the last one that is gone."""
     SERVICE = "service"
 
 

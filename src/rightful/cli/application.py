@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("diff", "Show what is new, changed and gone, of a package and the difference to it."),
     "unseal": ("unseal", "Open a sealed package, and check what is in it."),
     "keys": ("keys", "Show the public keys of the tenants' receipts."),
-    "store": ("store", "Check, back up, restore and move the store."),
+    "store": ("store", "Check, back up, restore, move and purge the store."),
     "audit": ("audit", "Check and export the record of who did what with whose data."),
     "token": ("token", "Make a token of the built-in issuer."),
     "dev-cert": ("dev_cert", "Make a certificate for localhost."),

@@ -1,6 +1,7 @@
 """`rightful audit`: the record of who did what with whose data. Reads the store; the service may run meanwhile."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rightful.audit.chain import ChainReport
     from rightful.audit.checkpoint import ChainCheckpoint
     from rightful.audit.finding import Finding
+    from rightful.audit.start import ChainStart
     from rightful.config.model import Config
     from rightful.store.place import AuditReader
 
@@ -42,23 +44,50 @@ def command() -> None:
     multiple=True,
     help="Checkpoints that were kept elsewhere: JSON lines of `audit checkpoints`, or the service's log. May be given again.",
 )
+@click.option("--export", "exported", type=_FILE, help="Not the store, but this file that `audit export` wrote (jsonl).")
+@click.option(
+    "--key",
+    "keys",
+    metavar="KEY",
+    multiple=True,
+    help="With --export: trust this public key, as checkpoints name it, and no configuration.",
+)
 @_TENANT
 @global_options
-def verify(files: tuple[Path, ...], tenant: str) -> int:
-    """Check every chain: what was changed, removed, moved, added or cut off.
+def verify(files: tuple[Path, ...], exported: Path | None, keys: tuple[str, ...], tenant: str) -> int:
+    """Check every chain: what was changed, removed, moved, added or cut off. Where its oldest records were purged, that is said.
 
     Exits with 0 where everything fits, with 1 where something was tampered with. Only checkpoints that were kept elsewhere show that the
     end of a chain was cut off together with its checkpoints.
     """
-    from rightful.store.place import place_of  # noqa: PLC0415 - heavy; `--help` must not wait for it
-
-    config = current().config
+    if keys and exported is None:
+        raise click.UsageError("--key goes with --export")
     kept = [checkpoint for path in files for checkpoint in _kept(path)]
-    with place_of(config.store, config.store_path).open_audit() as trail:
-        named = {*trail.tenants(), *(each.id for each in config.tenants), *(checkpoint.tenant_id for checkpoint in kept)}
-        reports = [check_chain(trail, tenant_id, kept, config) for tenant_id in _meant(named, tenant)]
+    trusted = keys or trusted_keys(current().config)
+    own = [] if keys else [each.id for each in current().config.tenants if exported is None]
+    with _opened(exported) as trail:
+        named = {*trail.tenants(), *own, *(checkpoint.tenant_id for checkpoint in kept)}
+        reports = [check_chain(trail, tenant_id, kept, trusted) for tenant_id in _meant(named, tenant, is_alone=bool(keys))]
     _show(reports)
     return Exit.FAILED if any(report.findings for report in reports) else Exit.OK
+
+
+def trusted_keys(config: "Config") -> tuple[str, ...]:
+    """Return the public keys whose checkpoints and starts count."""
+    from rightful.export.checkpointing import checkpoint_key  # noqa: PLC0415 - heavy; `--help` must not wait for it
+
+    return (checkpoint_key(config).public, *config.audit.earlier_keys)
+
+
+def _opened(exported: Path | None) -> "AbstractContextManager[AuditReader]":
+    """Open the trail in the store, or in a file."""
+    from rightful.cli.exported_audit import ExportedAudit  # noqa: PLC0415 - likewise
+    from rightful.store.place import place_of  # noqa: PLC0415 - likewise
+
+    if exported is not None:
+        return nullcontext(ExportedAudit(exported))
+    config = current().config
+    return place_of(config.store, config.store_path).open_audit()
 
 
 @command.command("export")
@@ -76,7 +105,8 @@ def verify(files: tuple[Path, ...], tenant: str) -> int:
 def export(tenant: str, since: str, form: str) -> None:
     """Write the records as JSON lines, chain by chain, in their order.
 
-    A line of `jsonl` is {"tenant", "seq", "record", "hash"}; docs/howto has a checker for it that shares no code with the service.
+    A line of `jsonl` is {"tenant", "seq", "record", "hash"}, the first one of a chain whose oldest records were purged {"tenant", "start"};
+    docs/howto has a checker for it that shares no code with the service.
     """
     import msgspec  # noqa: PLC0415 - likewise
 
@@ -89,7 +119,12 @@ def export(tenant: str, since: str, form: str) -> None:
     config = current().config
     with place_of(config.store, config.store_path).open_audit() as trail:
         for tenant_id in _meant(trail.tenants(), tenant):
+            start = trail.retention(tenant_id).start
+            if start is not None and form == "jsonl":
+                emit(encode({"tenant": tenant_id, "start": start}).decode())
             for entry in trail.chain(tenant_id):
+                if start is not None and entry.seq <= start.seq:
+                    continue  # about to be erased
                 try:
                     record = decode(entry.canonical)
                 except (msgspec.MsgspecError, UnicodeError) as error:
@@ -117,11 +152,12 @@ def checkpoints(tenant: str, *, is_all: bool) -> None:
                 emit(encode(checkpoint).decode())
 
 
-def _meant(there: Iterable[TenantId], asked: str) -> list[TenantId]:
+def _meant(there: Iterable[TenantId], asked: str, *, is_alone: bool = False) -> list[TenantId]:
     """Return the chains that `--tenant` means; a chain that is not there is no answer: nothing would be found wrong with it."""
     if not asked:
         return sorted(there)
-    named = next((tenant.id for tenant in current().config.tenants if asked.casefold() in {tenant.id, tenant.name.casefold()}), asked)
+    tenants = () if is_alone else current().config.tenants
+    named = next((tenant.id for tenant in tenants if asked.casefold() in {tenant.id, tenant.name.casefold()}), asked)
     found = [tenant_id for tenant_id in there if tenant_id == ("" if asked == SERVICE else named)]
     if not found:
         raise click.BadParameter("nothing is recorded of it; write a tenant's id or name", param_hint="'--tenant'")
@@ -173,16 +209,15 @@ def _kept(path: Path) -> list["ChainCheckpoint"]:
     return found
 
 
-def check_chain(trail: "AuditReader", tenant_id: TenantId, kept: Iterable["ChainCheckpoint"], config: "Config") -> "ChainReport":
-    """Check one chain by what lies beside it, and by checkpoints that were kept elsewhere."""
+def check_chain(trail: "AuditReader", tenant_id: TenantId, kept: Iterable["ChainCheckpoint"], trusted: Collection[str]) -> "ChainReport":
+    """Check one chain by what lies beside it, and by checkpoints that were kept elsewhere; `trusted` are public keys."""
     import msgspec  # noqa: PLC0415 - likewise
 
+    from rightful.audit import start as starts  # noqa: PLC0415 - likewise
     from rightful.audit.chain import ChainCheck  # noqa: PLC0415 - likewise
     from rightful.audit.checkpoint import is_signed  # noqa: PLC0415 - likewise
     from rightful.audit.finding import Finding, FindingKind  # noqa: PLC0415 - likewise
-    from rightful.export.checkpointing import checkpoint_key  # noqa: PLC0415 - likewise
 
-    trusted = {checkpoint_key(config).public, *config.audit.earlier_keys}
     found, unreadable = _read(trail.checkpoints(tenant_id))
     found += [checkpoint for checkpoint in kept if checkpoint.tenant_id == tenant_id]
     good: list[ChainCheckpoint] = []
@@ -192,12 +227,43 @@ def check_chain(trail: "AuditReader", tenant_id: TenantId, kept: Iterable["Chain
             good.append(each)
         else:
             wrong.append((each.seq, f"the checkpoint of record {each.seq} is signed by no key that is trusted here ({each.key[:16]}…)"))
-    check = ChainCheck(tenant_id, good)
+    retention = trail.retention(tenant_id)
+    start = retention.start
+    if start is not None and not (start.tenant_id == tenant_id and starts.is_signed(start, trusted)):
+        start = None
+    check = ChainCheck(tenant_id, good, start)
     for entry in trail.chain(tenant_id):
-        check.add(entry.seq, entry.canonical, entry.hash)
+        if start is None or entry.seq > start.seq:  # what stands before it is about to be erased
+            check.add(entry.seq, entry.canonical, entry.hash)
     report = check.report()
-    bad = (Finding(kind=FindingKind.CHECKPOINT, tenant_id=tenant_id, first=seq, last=seq, detail=detail) for seq, detail in wrong)
+    bad = [Finding(kind=FindingKind.CHECKPOINT, tenant_id=tenant_id, first=seq, last=seq, detail=detail) for seq, detail in wrong]
+    if retention.line and start is None:
+        detail = "what stands there as the start of the chain is signed by no key that is trusted here, or cannot be read"
+        bad.append(Finding(kind=FindingKind.START, tenant_id=tenant_id, first=0, last=0, detail=detail))
     return msgspec.structs.replace(report, findings=(*report.findings, *bad))
+
+
+def _start(start: "ChainStart") -> dict[str, object]:
+    from rightful.clock import from_microseconds  # noqa: PLC0415 - likewise
+
+    return {
+        "begins": start.seq + 1,
+        "purged": start.seq,
+        "purgedLast": start.cut,
+        "purgedAt": f"{from_microseconds(start.time_us):%Y-%m-%dT%H:%M:%SZ}",
+        "newestPurged": f"{from_microseconds(start.newest_us):%Y-%m-%dT%H:%M:%SZ}",
+        "retentionDays": start.days,
+    }
+
+
+def _begins(start: "ChainStart") -> str:
+    from rightful.clock import from_microseconds  # noqa: PLC0415 - likewise
+
+    at, newest = from_microseconds(start.time_us), from_microseconds(start.newest_us)
+    return (
+        f"begins at record {start.seq + 1}: {start.seq} before it were purged, the last {start.cut} of them at {at:%Y-%m-%d %H:%M:%SZ}"
+        f" under the retention of {start.days} days, none younger than {newest:%Y-%m-%d %H:%M:%SZ}; signed"
+    )
 
 
 def _show(reports: list["ChainReport"]) -> None:
@@ -213,6 +279,7 @@ def _show(reports: list["ChainReport"]) -> None:
                 "tenant": report.tenant_id or SERVICE,
                 "records": report.records,
                 "signed": report.signed,
+                "start": None if report.start is None else _start(report.start),
                 "findings": [
                     {"kind": each.kind, "first": each.first, "last": each.last, "detail": each.detail} for each in report.findings
                 ],
@@ -231,6 +298,8 @@ def _show(reports: list["ChainReport"]) -> None:
             f"{printable(report.tenant_id) or SERVICE}: {report.records} records, {signed}"
             + (f", {len(report.findings)} findings" * bool(report.findings))
         )
+        if report.start is not None:
+            emit(f"  {_begins(report.start)}")
     if findings:
         say("what to do: look who could write to the store's file, and compare the records named with what was exported before")
     elif not all(report.signed for report in reports if report.records):

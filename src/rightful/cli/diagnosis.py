@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -35,6 +35,8 @@ from rightful.store.place import Shared, place_of
 
 _LOCK_WAIT_S = 3.0
 _SIDE_BY_SIDE = 8
+_PURGED_EACH = timedelta(days=2)
+"""A service purges each day; it may be busy, or stopped for a while."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +62,7 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
         ("store", lambda: _store(config)),
         ("scratch", lambda: machine_checks.scratch(config, Path(tempfile.gettempdir()))),
         ("audit trail", lambda: _audit(config)),
+        ("retention", lambda: _retention(config, now)),
         ("clock", lambda: machine_checks.clock(config, now)),
         ("versions", machine_checks.installed),
     ]
@@ -253,3 +256,27 @@ def _audit(config: Config) -> str:
             "where audit.key or the seal key was replaced by you, name that key in audit.earlier_keys; else run `rightful audit verify`",
         )
     return f"{len(signed)} of {len(chains)} chains are signed, by keys that are trusted"
+
+
+def _retention(config: Config, now: datetime) -> str | Found:
+    """Look whether something is erased one day, and whether it is."""
+    unset = [tenant.name for tenant in config.tenants if not (tenant.retention.operations_days and tenant.retention.audit_days)]
+    better = [f"{', '.join(unset)}: nothing says how long operations and audit records are kept: set `retention`"] if unset else []
+    place = place_of(config.store, config.store_path)
+    try:
+        if not isinstance(place, Shared) and not sqlite_state.check_file(config.store_path):
+            return Found("no store yet", "; ".join(better))
+        with place.open_audit() as trail:
+            last = {tenant.name: trail.retention(tenant.id).purged_at for tenant in config.tenants if tenant.retention.is_set}
+    except (ExportError, OSError):
+        return Found("not looked at: see the store", "; ".join(better))
+    late = [f"{name} ({at:%Y-%m-%d})" for name, at in last.items() if at is not None and now - at > _PURGED_EACH]
+    if late:
+        better.append(
+            f"last purged more than two days ago: {', '.join(late)}: has the service run since? Its log says why it did not; or stop it,"
+            " and run `rightful store purge`"
+        )
+    never = [name for name, at in last.items() if at is None]
+    found = [f"purged as `retention` says: {', '.join(name for name in last if name not in never)}"] if len(never) < len(last) else []
+    found += [f"not purged yet: {', '.join(never)}"] if never else []
+    return Found("; ".join(found) or "everything is kept", "; ".join(better))

@@ -10,6 +10,7 @@ import click
 from rightful.cli.exits import Exit
 from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit, emit_json, format_bytes, say
+from rightful.cli.purge import command as purge
 from rightful.errors import ConfigurationError
 from rightful.redaction import printable
 
@@ -24,7 +25,10 @@ _KEYS = ("seal.key", "audit.key", "receipt.key")
 @click.group()
 @global_options
 def command() -> None:
-    """Check, back up, restore and move the store."""
+    """Check, back up, restore, move and purge the store."""
+
+
+command.add_command(purge)
 
 
 def _path(config: "Config") -> Path:
@@ -72,12 +76,12 @@ def check(*_: object) -> int:
 
 
 def _chains(config: "Config") -> "list[StoreCheck]":
-    from rightful.cli.audit import SERVICE, check_chain  # noqa: PLC0415 - likewise
+    from rightful.cli.audit import SERVICE, check_chain, trusted_keys  # noqa: PLC0415 - likewise
     from rightful.store.place import place_of  # noqa: PLC0415 - likewise
     from rightful.store.values import StoreCheck  # noqa: PLC0415 - likewise
 
     with place_of(config.store, config.store_path).open_audit() as trail:
-        reports = [check_chain(trail, tenant_id, (), config) for tenant_id in trail.tenants()]
+        reports = [check_chain(trail, tenant_id, (), trusted_keys(config)) for tenant_id in trail.tenants()]
     return [
         StoreCheck(
             name=f"audit chain of {report.tenant_id or SERVICE}",

@@ -22,6 +22,7 @@ from rightful.config.model import (
     IdentitySettings,
     LimitSettings,
     ReceiptSettings,
+    RetentionSettings,
     ServerSettings,
     SourceConfig,
     StorageSettings,
@@ -51,6 +52,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "export": ExportSettings,
     "receipts": ReceiptSettings,
     "deadlines": DeadlineSettings,
+    "retention": RetentionSettings,
     "storage": StorageSettings,
     "statement": StatementSettings,
 }
@@ -189,6 +191,7 @@ class _Loader:
         draft.identity, draft.storage, draft.export = sections["identity"], sections["storage"], sections["export"]
         draft.statement = sections["statement"]
         draft.deadlines = sections["deadlines"]
+        draft.retention = sections["retention"]
         draft.webhooks = self._webhooks(node, setting)
         draft.directory = self._directory(node, setting, draft)
         sources = self._sources(node, setting, draft)

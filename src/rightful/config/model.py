@@ -167,6 +167,24 @@ class DeadlineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """How many days before its last day the service warns of a request."""
 
 
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long is kept what the service knows of requests; 0: for ever, and `rightful doctor` says so."""
+
+    operations_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 0
+    """Days after its end that an operation is kept: who asked for whose data, where it went, what was found where. 760 is a little more
+    than the two years for which CCPA wants records of requests kept (11 CCR 7101)."""
+    receipts_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 0
+    """Days after the end of an operation that the digest of its receipt is kept beyond it, for receipts of the same person to go on from.
+    1461, four years: claims for damages lapse after three in much of the EU, counted from the end of the year."""
+    audit_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 0
+    """Days that records of the audit trail are kept: they prove that requests were answered. 1461, as `receipts_days`."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything is purged."""
+        return bool(self.operations_days or self.receipts_days or self.audit_days)
+
+
 class ReceiptSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The signed receipts in packages."""
 
@@ -342,6 +360,7 @@ class TenantConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     export: ExportSettings = ExportSettings()
     receipts: ReceiptSettings = ReceiptSettings()
     deadlines: DeadlineSettings = DeadlineSettings()
+    retention: RetentionSettings = RetentionSettings()
     storage: StorageSettings = StorageSettings()
     statement: StatementSettings = StatementSettings()
     webhooks: tuple[WebhookSettings, ...] = ()

@@ -22,6 +22,7 @@ from rightful.config.model import (
     ExportSettings,
     IdentitySettings,
     IssuerSettings,
+    RetentionSettings,
     ServerSettings,
     SourceConfig,
     StorageSettings,
@@ -29,6 +30,7 @@ from rightful.config.model import (
     is_loopback_host,
 )
 from rightful.config.reading import join, show_key
+from rightful.config.retention import check_retention
 from rightful.config.scalar import did_you_mean
 from rightful.config.statement import check_label, check_statement
 from rightful.config.webhooks import check_webhooks
@@ -73,6 +75,7 @@ class TenantDraft:
     export: ExportSettings | None = None
     statement: StatementSettings | None = None
     deadlines: DeadlineSettings | None = None
+    retention: RetentionSettings | None = None
     webhooks: tuple[WebhookSettings, ...] | None = None
     directory: DirectoryConfig | None = None
     sources: list[SourceConfig] = field(default_factory=list)
@@ -240,8 +243,7 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
     if draft.statement is not None:
         check_statement(draft.statement, f"{draft.setting}.statement", complain)
     check_webhooks(draft.webhooks or (), f"{draft.setting}.webhooks", complain)
-    if draft.deadlines is not None:
-        check_deadlines(draft.deadlines, f"{draft.setting}.deadlines", complain)
+    _check_times(draft, complain)
     sources = f"{draft.setting}.sources"
     _check_source_names(draft.source_names, sources, complain)
     kinds = None
@@ -251,6 +253,14 @@ def check_tenant(draft: TenantDraft, server: ServerSettings | None, complain: Co
     _check_leak_kinds(draft, kinds, complain)
     for source in draft.sources:
         _check_source(source, draft, kinds, join(sources, source.name), complain)
+
+
+def _check_times(draft: TenantDraft, complain: Complain) -> None:
+    """By when requests are answered, and how long what is known of them is kept."""
+    if draft.deadlines is not None:
+        check_deadlines(draft.deadlines, f"{draft.setting}.deadlines", complain)
+    if draft.retention is not None:
+        check_retention(draft.retention, draft.export, f"{draft.setting}.retention", complain)
 
 
 def _check_export(export: ExportSettings, setting: str, complain: Complain) -> None:

@@ -57,6 +57,7 @@ def _settings() -> dict[str, tuple[Setting, ...]]:
         "export": model.ExportSettings,
         "receipts": model.ReceiptSettings,
         "deadlines": model.DeadlineSettings,
+        "retention": model.RetentionSettings,
         "storage": model.StorageSettings,
         "statement": StatementSettings,
         "webhook": model.WebhookSettings,
@@ -190,6 +191,15 @@ tenants:
       # holidays: [01-01, 05-01, 12-25, 12-26, 2027-03-26, 2027-03-29]
       @ deadlines.warn_days
       # warn_days: 7
+
+    @ tenant.retention
+    retention:
+      @ retention.operations_days
+      operations_days: 760
+      @ retention.receipts_days
+      receipts_days: 1461
+      @ retention.audit_days
+      audit_days: 1461
 
     @ tenant.storage
     storage:

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 
 import structlog
 
+from rightful.audit import start as starts
 from rightful.audit.chain import ChainCheck
 from rightful.audit.checkpoint import ChainCheckpoint, CheckpointKey, is_signed
+from rightful.audit.start import ChainStart
 from rightful.clock import Clock, to_microseconds
 from rightful.config.model import Config
 from rightful.faults import describe
@@ -36,18 +38,36 @@ def _nothing() -> None:
 
 
 class _Reader:
-    """Reads a chain from its first record on, and checks it."""
+    """Reads a chain from its first record on, and checks it. Where records are purged that it has not read yet, it begins anew."""
 
-    def __init__(self, store: Store, tenant_id: TenantId) -> None:
+    def __init__(self, store: Store, tenant_id: TenantId, trusted: frozenset[str]) -> None:
         self._store = store
         self._tenant_id = tenant_id
-        self._after = -(2**63)  # whatever was put before record 1 is read too
-        self.check = ChainCheck(tenant_id)
+        self._trusted = trusted
+        self._begin(None)
+
+    def _begin(self, start: ChainStart | None) -> None:
+        self._start = start
+        self._after = start.seq if start else -(2**63)  # whatever was put before record 1 is read too
+        self.check = ChainCheck(self._tenant_id, start=start)
         self.is_at_end = False
         """Whether it has come to the end once."""
 
+    def _is_purged(self) -> bool:
+        """Begin anew where the chain has a later start by now, and say whether it has."""
+        start = self._store.retention(self._tenant_id).start
+        if start is None or start.tenant_id != self._tenant_id or not starts.is_signed(start, self._trusted):
+            return False
+        if self._start is not None and start.seq <= self._start.seq:
+            return False
+        self._begin(start)
+        return True
+
     def read(self, between: Between, most: int = _SLICE) -> bool:
         """Read on, and say whether nothing was found wrong so far."""
+        return self._read(between, most) or (self._is_purged() and self._read(between, most))
+
+    def _read(self, between: Between, most: int) -> bool:
         while most > 0 and self.check.is_in_order:
             entries = self._store.chain(self._tenant_id, after_seq=self._after, limit=_PAGE)
             for entry in entries:
@@ -76,7 +96,7 @@ class Checkpoints:
         self._key = key
         self._trusted = frozenset({key.public, *earlier_keys})
         self._clock = clock
-        self._readers = {tenant_id: _Reader(store, tenant_id) for tenant_id in tenants}
+        self._readers = {tenant_id: _Reader(store, tenant_id, self._trusted) for tenant_id in tenants}
         self._again: dict[TenantId, _Reader] = {}
         self._last: dict[TenantId, ChainCheckpoint | None] = {}
 
@@ -143,7 +163,7 @@ class Checkpoints:
     def _is_still_in_order(self, tenant_id: TenantId, between: Between) -> bool:
         again = self._again.get(tenant_id)
         if again is None or again.is_at_end:
-            again = self._again[tenant_id] = _Reader(self._store, tenant_id)
+            again = self._again[tenant_id] = _Reader(self._store, tenant_id, self._trusted)
         return again.read(between)
 
     def _is_ours(self, last: ChainCheckpoint, tenant_id: TenantId) -> bool:

@@ -1,15 +1,16 @@
 """The audit trail of a SQLite store, read by itself: while the service works on the file, and after somebody else did."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 from rightful.errors import ConfigurationError
 from rightful.ids import TenantId
-from rightful.store import queries
-from rightful.store.values import ChainEntry, StoreFault
+from rightful.store import purging, queries, rows
+from rightful.store.connection import Row
+from rightful.store.values import ChainEntry, Purgeable, PurgeLimits, Retention, StoreFault
 
 _BUSY_S = 10.0
 
@@ -17,8 +18,9 @@ _BUSY_S = 10.0
 class AuditFile:
     """Reads chains and checkpoints as they lie in the file at one moment; nothing in it is taken for what it should be."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, has_retention: bool = True) -> None:
         self._connection = connection
+        self._has_retention = has_retention
         self._sql = queries.load()
 
     def tenants(self) -> tuple[TenantId, ...]:
@@ -46,6 +48,22 @@ class AuditFile:
         for row in self._connection.execute(self._sql["checkpoints"], {"tenant_id": tenant_id}):
             yield str(row[0])
 
+    def retention(self, tenant_id: TenantId) -> Retention:
+        """Return what is known of purges; nothing where the file is older than they are."""
+        found = self._rows("retention", {"tenant_id": tenant_id}) if self._has_retention else []
+        return rows.retention(found[0]) if found else Retention()
+
+    def purgeable(self, limits: PurgeLimits) -> tuple[Purgeable, ...]:
+        """Return how many operations and receipts were kept long enough."""
+        if not self._has_retention:
+            raise ConfigurationError("the store was last used by an older version", hint="start the service of this version on it once")
+        return purging.purgeable(lambda name, parameters: self._rows(name, parameters)[0], limits)
+
+    def _rows(self, name: str, parameters: Mapping[str, object]) -> list[Row]:
+        cursor = self._connection.execute(self._sql[name], parameters)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
 
 @contextmanager
 def open_audit(path: Path) -> Iterator[AuditFile]:
@@ -61,7 +79,7 @@ def open_audit(path: Path) -> Iterator[AuditFile]:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if not {"audit", "audit_checkpoint"} <= tables:
                 raise ConfigurationError(f"the store {path.name} holds no audit trail", hint=hint)
-            yield AuditFile(connection)
+            yield AuditFile(connection, has_retention="retention" in tables)
         finally:
             connection.close()
     except sqlite3.Error as error:

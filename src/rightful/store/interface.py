@@ -11,6 +11,7 @@ Theory of operation:
 * An operation that needs approval is promoted with its reads held back: no claim finds them until `decide` lets them go. It ends by itself
   when its time is up.
 * When no read of an operation is left, the operation can be claimed for finishing.
+* What was kept long enough is purged, a few at a time; each call erases what it says, or nothing.
 * What changes an operation for good (submit, cancel, resume, its end) is recorded in the tenant's audit chain in the same transaction, by
   the store itself; what others have to record is appended by `record`.
 * The store never sees personal data or secrets in the clear: plans, paths, cursors, outcomes and locations come sealed, as bytes.
@@ -25,6 +26,7 @@ from typing import Protocol
 
 from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.audit.record import NOBODY, Actor, AuditRecord
+from rightful.audit.start import ChainStart
 from rightful.ids import OperationId, TenantId
 from rightful.operation.deadline import Extension
 from rightful.operation.model import DataPolicyOperation, Failure
@@ -44,8 +46,11 @@ from rightful.store.values import (
     NewApproval,
     NewRead,
     OutgoingEvent,
+    Purged,
+    PurgeLimits,
     ReadSet,
     Repeat,
+    Retention,
     Scan,
     SourceOutcome,
 )
@@ -267,6 +272,39 @@ class Store(Protocol):
         """Say why files with fingerprints of an operation may be there; None for an operation that is not known."""
         ...
 
+    # -- retention ----------------------------------------------------------------------------------------------------
+    def purge_operations(self, limits: PurgeLimits, *, limit: int, by: Actor = NOBODY) -> Purged:
+        """Erase operations of a tenant that ended long enough ago, with all that belongs to them, and record how many: at most `limit`.
+
+        None that an open one is compared with, and of those that failed none that may have to be answered still. A receipt whose own time
+        is not over is kept: later ones of the same person go on from it. Of one that left many entries it takes several calls; from the
+        first on it cannot be resumed.
+        """
+        ...
+
+    def purge_receipts(self, limits: PurgeLimits, *, limit: int, by: Actor = NOBODY) -> int:
+        """Erase receipts that were kept of such operations, at most `limit`, and record how many; return that."""
+        ...
+
+    def put_chain_start(self, start: ChainStart, by: Actor = NOBODY) -> bool:
+        """Let a chain begin after the record that a start names, and record it in that chain; False where it begins later already.
+
+        Records before it are no part of the chain from then on, and may be erased.
+        """
+        ...
+
+    def purge_records(self, start: ChainStart, *, limit: int) -> int:
+        """Erase at most `limit` records before the start of their chain, and as many checkpoints of such; return how many of both."""
+        ...
+
+    def put_purged(self, tenant_id: TenantId) -> None:
+        """Put down that nothing of a tenant is left now that was kept long enough; what was erased is gone from every file afterwards."""
+        ...
+
+    def retention(self, tenant_id: TenantId) -> Retention:
+        """Return what is known of purges of a tenant's, or of the chain of what belongs to none."""
+        ...
+
     # -- webhooks -----------------------------------------------------------------------------------------------------
     def announce(self, announcing: Announcing) -> None:
         """Put down from now on, in the transaction of each change, what these endpoints are to be told of it."""
@@ -302,7 +340,7 @@ class Store(Protocol):
         ...
 
     def chain(self, tenant_id: TenantId, *, after_seq: int = 0, limit: int = 1000) -> Sequence[ChainEntry]:
-        """Return entries of a tenant's chain, in order."""
+        """Return entries of a tenant's chain, in order. Some before its start may still be there."""
         ...
 
     def add_chain_checkpoint(self, checkpoint: ChainCheckpoint) -> None:

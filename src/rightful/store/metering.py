@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rightful.audit.record import NOBODY, Actor
+from rightful.audit.start import ChainStart
 from rightful.clock import Clock
 from rightful.errors import LEAK_FOUND_CODE
 from rightful.ids import OperationId, TenantId
@@ -11,7 +12,19 @@ from rightful.meters import Backlog, Meters
 from rightful.operation.model import DataPolicyOperation, Failure, OperationStatus
 from rightful.store.sql_store import SqlStore
 from rightful.store.transactions import Transactions
-from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Completion, Entry, EntryState, NewApproval, NewRead
+from rightful.store.values import (
+    Checkpoint,
+    ClaimedOperation,
+    ClaimedRead,
+    Completion,
+    Entry,
+    EntryState,
+    NewApproval,
+    NewRead,
+    Purged,
+    PurgeKind,
+    PurgeLimits,
+)
 
 
 class MeteredStore(SqlStore):
@@ -106,6 +119,24 @@ class MeteredStore(SqlStore):
             if failure.code == LEAK_FOUND_CODE:
                 self._meters.leak_found(failure.source_name)
         return has_failed
+
+    def purge_operations(self, limits: PurgeLimits, *, limit: int, by: Actor = NOBODY) -> Purged:
+        """Count what was purged."""
+        purged = super().purge_operations(limits, limit=limit, by=by)
+        self._meters.purged(PurgeKind.OPERATIONS.value, purged.number)
+        return purged
+
+    def purge_receipts(self, limits: PurgeLimits, *, limit: int, by: Actor = NOBODY) -> int:
+        """Count what was purged."""
+        number = super().purge_receipts(limits, limit=limit, by=by)
+        self._meters.purged(PurgeKind.RECEIPTS.value, number)
+        return number
+
+    def put_chain_start(self, start: ChainStart, by: Actor = NOBODY) -> bool:
+        """Count what is purged."""
+        is_put = super().put_chain_start(start, by)
+        self._meters.purged(PurgeKind.AUDIT_RECORDS.value, start.cut if is_put else 0)
+        return is_put
 
     def backlog(self) -> Backlog:
         """Return how much has not ended."""

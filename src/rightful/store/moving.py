@@ -34,6 +34,8 @@ TABLES = {
     "audit_checkpoint": ("tenant_id", "seq"),
     "open_operations": ("tenant_id",),
     "outgoing_event": ("seq",),
+    "receipt": ("tenant_id", "operation_id"),
+    "retention": ("tenant_id",),
 }
 """What a store consists of, each table after those that it points to, and the key that its rows are ordered by."""
 _COUNTED = "open_operations"

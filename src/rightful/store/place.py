@@ -10,7 +10,7 @@ from rightful.audit.record import AuditRecord
 from rightful.errors import ConfigurationError
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.store.transactions import Transactions
-from rightful.store.values import ChainEntry, StoreCheck
+from rightful.store.values import ChainEntry, Purgeable, PurgeLimits, Retention, StoreCheck
 
 POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
@@ -19,7 +19,7 @@ MakeRecord = Callable[[TenantId, SubjectId], AuditRecord]
 
 
 class AuditReader(Protocol):
-    """Reads chains and checkpoints as they lie in a store at one moment; nothing in it is taken for what it should be."""
+    """Reads chains, their starts and checkpoints as they lie in a store at one moment; nothing in it is taken for what it should be."""
 
     def tenants(self) -> tuple[TenantId, ...]:
         """Return whose chains or checkpoints there are."""
@@ -33,6 +33,18 @@ class AuditReader(Protocol):
         """Yield the lines of the checkpoints of a chain, in order."""
         ...
 
+    def retention(self, tenant_id: TenantId) -> Retention:
+        """Return what is known of purges of a tenant's, or of the chain of what belongs to none."""
+        ...
+
+
+class StoreReader(AuditReader, Protocol):
+    """Reads besides what is to be purged."""
+
+    def purgeable(self, limits: PurgeLimits) -> tuple[Purgeable, ...]:
+        """Return how many operations and receipts were kept long enough."""
+        ...
+
 
 class Place(Protocol):
     """What can be done with a store as a whole. Raises `ConfigurationError` where it cannot be had, `StoreFault` where that fails later."""
@@ -41,7 +53,7 @@ class Place(Protocol):
         """Have the store to work on; raises `ConfigurationError` where another service has it. Makes it where there is none."""
         ...
 
-    def open_audit(self) -> AbstractContextManager[AuditReader]:
+    def open_audit(self) -> AbstractContextManager[StoreReader]:
         """Open the audit trail for as long as the block lasts; the service may work meanwhile."""
         ...
 

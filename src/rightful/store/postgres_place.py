@@ -8,14 +8,14 @@ import psycopg
 from rightful.audit.record import SERVICE_CHAIN
 from rightful.errors import ConfigurationError
 from rightful.ids import OperationId, SubjectId, TenantId
-from rightful.store import audit_chain, postgres_examining, queries
+from rightful.store import audit_chain, postgres_examining, purging, queries, rows
 from rightful.store.connection import Row
 from rightful.store.place import MakeRecord
 from rightful.store.postgres_connection import SCHEMA, Address, PostgresConnection, said
 from rightful.store.postgres_database import PostgresDatabase, Waiting, open_database, open_delegated
 from rightful.store.postgres_migrating import scripts
 from rightful.store.postgres_writer import LEAD
-from rightful.store.values import ChainEntry, StoreCheck, StoreFault
+from rightful.store.values import ChainEntry, Purgeable, PurgeLimits, Retention, StoreCheck, StoreFault
 
 _PAGE = 1000
 _OLDEST = 130000
@@ -184,3 +184,19 @@ class PostgresAudit:
         """Yield the lines of the checkpoints of a chain, in order."""
         for row in self._connection.rows(self._sql["checkpoints"], {"tenant_id": tenant_id}):
             yield row["checkpoint"]
+
+    def retention(self, tenant_id: TenantId) -> Retention:
+        """Return what is known of purges; nothing where the database is older than they are."""
+        if not self._has_retention():
+            return Retention()
+        found = self._connection.rows(self._sql["retention"], {"tenant_id": tenant_id})
+        return rows.retention(found[0]) if found else Retention()
+
+    def purgeable(self, limits: PurgeLimits) -> tuple[Purgeable, ...]:
+        """Return how many operations and receipts were kept long enough."""
+        if not self._has_retention():
+            raise ConfigurationError("the store was last used by an older version", hint="start the service of this version on it once")
+        return purging.purgeable(lambda name, parameters: self._connection.rows(self._sql[name], parameters)[0], limits)
+
+    def _has_retention(self) -> bool:
+        return bool(self._connection.rows("SELECT to_regclass(:name) IS NOT NULL AS found", {"name": f"{SCHEMA}.retention"})[0]["found"])

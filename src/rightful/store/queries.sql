@@ -165,11 +165,16 @@ SELECT id FROM operation
 WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND not_before = 0 AND tenant_id = :tenant_id ORDER BY seq LIMIT :most;
 
 -- name: lease_operation
--- Which receipt came before is settled once: whoever begins the end of the package again writes the same.
+-- Which receipt came before is settled once: whoever begins the end of the package again writes the same. Of an operation that was purged
+-- it is kept by itself.
 UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease_until, receipt_before = coalesce(receipt_before, (
-  SELECT json_object('operationId', b.id, 'receiptSha256', json_extract(b.package, '$.receipt_sha256')) FROM operation b
-  WHERE b.tenant_id = operation.tenant_id AND b.subject_id = operation.subject_id AND b.status = 'complete'
-    AND json_extract(b.package, '$.receipt_sha256') <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
+  SELECT json_object('operationId', b.id, 'receiptSha256', b.receipt_sha256) FROM (
+    SELECT o.id, json_extract(o.package, '$.receipt_sha256') AS receipt_sha256, o.completed_at, o.seq FROM operation o
+    WHERE o.tenant_id = operation.tenant_id AND o.subject_id = operation.subject_id AND o.status = 'complete'
+    UNION ALL
+    SELECT r.operation_id, r.receipt_sha256, r.completed_at, r.operation_seq FROM receipt r
+    WHERE r.tenant_id = operation.tenant_id AND r.subject_id = operation.subject_id
+  ) AS b WHERE b.receipt_sha256 <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
 WHERE id = :id
 RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
   attempt, since, receipt_before;
@@ -448,3 +453,64 @@ SELECT DISTINCT endpoint FROM outgoing_event;
 
 -- name: forget_endpoint
 DELETE FROM outgoing_event WHERE endpoint = :endpoint;
+
+-- name: purge_candidates
+-- Operations that ended before a time, the earliest first; none that an open one is compared with, and of those that failed none that was
+-- received since another time: it may have to be answered still.
+SELECT id, seq, subject_id, status, completed_at, package FROM operation
+WHERE tenant_id = :tenant_id AND status <> 'intent' AND completed_key > 0 AND completed_key < :before AND status IN ('complete', 'failed')
+  AND (status = 'complete' OR received_at < :received_before)
+  AND NOT EXISTS (SELECT 1 FROM operation later WHERE later.since = operation.id AND later.status IN ('intent', 'not_started', 'running'))
+ORDER BY completed_key, submitted_at, id LIMIT :most;
+
+-- name: purgeable_operations
+-- How many purge_candidates there are.
+SELECT count(*) AS number, min(completed_at) AS oldest, max(completed_at) AS newest FROM operation
+WHERE tenant_id = :tenant_id AND status <> 'intent' AND completed_key > 0 AND completed_key < :before AND status IN ('complete', 'failed')
+  AND (status = 'complete' OR received_at < :received_before)
+  AND NOT EXISTS (SELECT 1 FROM operation later WHERE later.since = operation.id AND later.status IN ('intent', 'not_started', 'running'));
+
+-- name: keep_receipt
+INSERT INTO receipt (tenant_id, operation_id, subject_id, receipt_sha256, completed_at, operation_seq)
+VALUES (:tenant_id, :operation_id, :subject_id, :receipt_sha256, :completed_at, :operation_seq) ON CONFLICT DO NOTHING;
+
+-- name: purge_entries
+DELETE FROM entry WHERE (operation_id, source_name, partition, number, revision) IN (
+  SELECT operation_id, source_name, partition, number, revision FROM entry WHERE operation_id = :operation_id LIMIT :most);
+
+-- name: purge_reads
+DELETE FROM read WHERE operation_id = :operation_id;
+
+-- name: purge_repeat_keys
+DELETE FROM repeat_key WHERE operation_id = :operation_id;
+
+-- name: purge_operation
+DELETE FROM operation WHERE id = :operation_id;
+
+-- name: purge_receipts
+DELETE FROM receipt WHERE (tenant_id, operation_id) IN (
+  SELECT tenant_id, operation_id FROM receipt WHERE tenant_id = :tenant_id AND completed_at < :before ORDER BY completed_at LIMIT :most);
+
+-- name: purgeable_receipts
+SELECT count(*) AS number, min(completed_at) AS oldest, max(completed_at) AS newest FROM receipt
+WHERE tenant_id = :tenant_id AND completed_at < :before;
+
+-- name: retention
+SELECT purged_at, start_seq, start FROM retention WHERE tenant_id = :tenant_id;
+
+-- name: put_start
+-- A start never goes back.
+INSERT INTO retention (tenant_id, start_seq, start) VALUES (:tenant_id, :seq, :start)
+ON CONFLICT (tenant_id) DO UPDATE SET start_seq = excluded.start_seq, start = excluded.start WHERE retention.start_seq < excluded.start_seq;
+
+-- name: put_purged
+INSERT INTO retention (tenant_id, purged_at) VALUES (:tenant_id, :at)
+ON CONFLICT (tenant_id) DO UPDATE SET purged_at = excluded.purged_at;
+
+-- name: purge_records
+DELETE FROM audit WHERE tenant_id = :tenant_id AND seq IN (
+  SELECT seq FROM audit WHERE tenant_id = :tenant_id AND seq <= :up_to ORDER BY seq LIMIT :most);
+
+-- name: purge_checkpoints
+DELETE FROM audit_checkpoint WHERE tenant_id = :tenant_id AND seq IN (
+  SELECT seq FROM audit_checkpoint WHERE tenant_id = :tenant_id AND seq <= :up_to ORDER BY seq LIMIT :most);

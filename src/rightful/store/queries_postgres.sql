@@ -1,12 +1,16 @@
 -- Statements that PostgreSQL takes in another form than SQLite; all others stand in queries.sql.
 
 -- name: lease_operation
--- Which receipt came before is settled once: whoever begins the end of the package again writes the same.
+-- Which receipt came before is settled once: whoever begins the end of the package again writes the same. Of an operation that was purged
+-- it is kept by itself.
 UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease_until, receipt_before = coalesce(receipt_before, (
-  SELECT CAST(json_build_object('operationId', b.id, 'receiptSha256', CAST(b.package AS json) ->> 'receipt_sha256') AS text)
-  FROM operation b
-  WHERE b.tenant_id = operation.tenant_id AND b.subject_id = operation.subject_id AND b.status = 'complete'
-    AND CAST(b.package AS json) ->> 'receipt_sha256' <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
+  SELECT CAST(json_build_object('operationId', b.id, 'receiptSha256', b.receipt_sha256) AS text) FROM (
+    SELECT o.id, CAST(o.package AS json) ->> 'receipt_sha256' AS receipt_sha256, o.completed_at, o.seq FROM operation o
+    WHERE o.tenant_id = operation.tenant_id AND o.subject_id = operation.subject_id AND o.status = 'complete'
+    UNION ALL
+    SELECT r.operation_id, r.receipt_sha256, r.completed_at, r.operation_seq FROM receipt r
+    WHERE r.tenant_id = operation.tenant_id AND r.subject_id = operation.subject_id
+  ) AS b WHERE b.receipt_sha256 <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
 WHERE id = :id
 RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
   attempt, since, receipt_before;

@@ -5,7 +5,9 @@ from typing import Any
 
 import msgspec
 
+from rightful.audit import start as starts
 from rightful.audit.record import Actor
+from rightful.audit.start import ChainStart
 from rightful.clock import from_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.deadline import Extension
@@ -30,6 +32,9 @@ from rightful.store.values import (
     EventKind,
     Intent,
     OutgoingEvent,
+    Purgeable,
+    PurgeKind,
+    Retention,
     SourceOutcome,
 )
 from rightful.subject.model import SubjectKind
@@ -71,7 +76,8 @@ def _since(row: Row) -> OperationId | None:
     return None if row["since"] is None else OperationId(row["since"])
 
 
-def _moment(value: int | None) -> datetime | None:
+def moment(value: int | None) -> datetime | None:
+    """Return a moment of its microseconds, None of none."""
     return None if value is None else from_microseconds(value)
 
 
@@ -94,9 +100,9 @@ def operation(
         container_key=row["container_key"],
         status=OperationStatus(row["status"]),
         submitted_at=from_microseconds(row["submitted_at"]),
-        received_at=_moment(row["received_at"]),
+        received_at=moment(row["received_at"]),
         extension=None if row["extension"] is None else msgspec.json.decode(row["extension"], type=Extension),
-        completed_at=_moment(row["completed_at"]),
+        completed_at=moment(row["completed_at"]),
         storage_location=row["storage_location"],
         prefix=row["prefix"],
         language=row["language"],
@@ -154,7 +160,7 @@ def intent(row: Row) -> Intent:
         recipient=row["recipient"],
         key_file=row["key_file"],
         submitted_at=from_microseconds(row["submitted_at"]),
-        received_at=_moment(row["received_at"]),
+        received_at=moment(row["received_at"]),
         since=_since(row),
         actor=actor(row["actor"]),
     )
@@ -266,3 +272,20 @@ def outgoing_event(row: Row) -> OutgoingEvent:
         happened_us=row["happened_at"],
         attempts=row["attempts"],
     )
+
+
+def purgeable(kind: PurgeKind, row: Row) -> Purgeable:
+    """Make what would be purged of its count."""
+    return Purgeable(kind=kind, number=row["number"], oldest=moment(row["oldest"]), newest=moment(row["newest"]))
+
+
+def retention(row: Row) -> Retention:
+    """Make what is known of purges of its row."""
+    return Retention(purged_at=moment(row["purged_at"]), start=_start(row["start"]), line=row["start"] or "")
+
+
+def _start(line: str | None) -> ChainStart | None:
+    try:
+        return None if line is None else starts.decode(line)
+    except msgspec.MsgspecError:
+        return None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rightful.ids import OperationId
 from rightful.store import audit_beside, audit_file
-from rightful.store.place import AuditReader, MakeRecord
+from rightful.store.place import MakeRecord, StoreReader
 from rightful.store.sqlite_file import SqliteFile, kept_free
 from rightful.store.transactions import Transactions
 
@@ -20,7 +20,7 @@ class SqlitePlace:
         """Lock the file."""
         return SqliteFile(self._path)
 
-    def open_audit(self) -> AbstractContextManager[AuditReader]:
+    def open_audit(self) -> AbstractContextManager[StoreReader]:
         """Read the file beside the service."""
         return audit_file.open_audit(self._path)
 

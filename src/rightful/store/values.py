@@ -8,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from rightful.audit.record import NOBODY, Action, Actor
+from rightful.audit.start import ChainStart
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import Failure, PackageTotals
 from rightful.package.receipt import PreviousReceipt
@@ -374,3 +375,52 @@ class OutgoingEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Microseconds since 1970."""
     attempts: int
     """How often it was posted and not taken."""
+
+
+class PurgeKind(enum.StrEnum):
+    """What is purged once it was kept long enough."""
+
+    OPERATIONS = "operations"
+    RECEIPTS = "receipts"
+    """The digests of receipts of operations that are gone."""
+    AUDIT_RECORDS = "auditRecords"
+
+
+class PurgeLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a tenant's was kept long enough."""
+
+    tenant_id: TenantId
+    operations_before: datetime | None
+    """What ended before; None: none."""
+    receipts_before: datetime | None
+    """Of what ended before; None: none."""
+    received_before: datetime
+    """What failed only where it was received before: later ones may have to be answered still."""
+
+
+class Purged(msgspec.Struct, frozen=True, kw_only=True):
+    """What one transaction erased."""
+
+    number: int
+    is_more: bool
+    """Whether to go on."""
+
+
+class Purgeable(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be purged now."""
+
+    kind: PurgeKind
+    number: int
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of purges of a tenant's."""
+
+    purged_at: datetime | None = None
+    """When nothing more was found that was kept long enough; None: never."""
+    start: ChainStart | None = None
+    """From where its audit chain goes on, where records of it were purged. Who signed it is not looked at."""
+    line: str = ""
+    """The same as it lies there, also where it cannot be read."""

@@ -49,7 +49,9 @@ STORE_STEPS = (
     "record",
     "add_chain_checkpoint",
 )
-"""Methods of a store that commit something."""
+"""Methods of a store that commit something, while requests are answered."""
+STORE_PURGES = ("purge_operations", "purge_receipts", "put_chain_start", "purge_records", "put_purged")
+"""Those that commit something once a day."""
 STORE_LOOKS = (
     "count_open",
     "intents",
@@ -67,6 +69,7 @@ STORE_LOOKS = (
     "ended",
     "chain",
     "last_chain_checkpoint",
+    "retention",
     "close",
 )
 """Those that commit nothing."""
@@ -87,7 +90,9 @@ FAILPOINTS = (
     HALFWAY,
     *WORK_STEPS,
 )
-"""All names there are."""
+"""All names there are but those of a purge."""
+PURGE_FAILPOINTS = tuple(f"store.{name}.{when}" for name in STORE_PURGES for when in ("before", "after"))
+"""Those."""
 
 
 class Killed(BaseException):
@@ -167,7 +172,7 @@ class _Failing:
 
 def failing_store(store: Store, points: Failpoints) -> Store:
     """Put the steps around what a store commits."""
-    return cast("Store", _Failing(store, points, "store", STORE_STEPS))
+    return cast("Store", _Failing(store, points, "store", (*STORE_STEPS, *STORE_PURGES)))
 
 
 class _FailingStorage(_Failing):

@@ -420,6 +420,24 @@ CHANGES = {
         "tenants[0].deadlines.time_zone",
         "tz database",
     ),
+    "operations kept for a week": (
+        "    limits: ",
+        "    retention: {operations_days: 7}\n    limits: ",
+        "tenants[0].retention.operations_days",
+        "30 or more",
+    ),
+    "audit records gone before operations": (
+        "    limits: ",
+        "    retention: {operations_days: 90, audit_days: 60}\n    limits: ",
+        "tenants[0].retention.audit_days",
+        "proves that a request was answered",
+    ),
+    "fingerprints gone before their time": (
+        "    export: {part_mib: 16",
+        "    retention: {operations_days: 60}\n    export: {compare_days: 90, part_mib: 16",
+        "tenants[0].retention.operations_days",
+        "less than export.compare_days",
+    ),
     "holiday that is no day": (
         "    limits: ",
         "    deadlines: {holidays: [12-25, 2027-02-30]}\n    limits: ",

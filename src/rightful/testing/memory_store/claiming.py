@@ -8,13 +8,13 @@ from rightful.ids import TenantId
 from rightful.operation.model import SUBMIT_AGAIN, ApprovalState, Failure, OperationStatus
 from rightful.package.receipt import PreviousReceipt
 from rightful.store.values import FinishSet, ReadSet, Scan
-from rightful.testing.memory_store.looking import Looking
+from rightful.testing.memory_store.purging import Purging
 from rightful.testing.memory_store.rows import OperationRow, ReadRow
 
 _EXPIRED = Failure(code="approvalExpired", message=f"nobody approved the export in time; {SUBMIT_AGAIN}")
 
 
-class Claiming(Looking):
+class Claiming(Purging):
     """Hands work out, and takes it back."""
 
     def __init__(self, clock: Clock) -> None:
@@ -95,18 +95,18 @@ class Claiming(Looking):
     def _receipt_before(self, row: OperationRow) -> PreviousReceipt | None:
         whose = (row.intent.tenant_id, row.intent.subject_id)
         earlier = [
-            each
+            (each.completed_at or 0, each.seq, each.intent.operation_id, each.package.receipt_sha256)
             for each in self._operations.values()
             if each.status is OperationStatus.COMPLETE
             and each.package is not None
             and each.package.receipt_sha256
             and (each.intent.tenant_id, each.intent.subject_id) == whose
         ]
+        earlier += self._receipt_rows(*whose)
         if not earlier:
             return None
-        last = max(earlier, key=lambda each: (each.completed_at or 0, each.seq))
-        assert last.package is not None
-        return PreviousReceipt(operation_id=last.intent.operation_id, receipt_sha256=last.package.receipt_sha256)
+        _, _, operation_id, receipt_sha256 = max(earlier)
+        return PreviousReceipt(operation_id=operation_id, receipt_sha256=receipt_sha256)
 
     def _claim_next(  # noqa: PLR0917  # private, called once
         self,

@@ -12,10 +12,10 @@ from rightful.clock import Clock, from_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
 from rightful.operation.model import GIVEN_UP, Approval, ApprovalState, DataPolicyOperation, OperationStatus, Written
-from rightful.store.values import EVENTS, ChainEntry, Entry, EntryState, EventKind, ListQuery, SourceOutcome
+from rightful.store.values import EVENTS, ChainEntry, Entry, EntryState, EventKind, ListQuery, Retention, SourceOutcome
 from rightful.testing import memory_listing
 from rightful.testing.memory_store.announcing import Outgoing
-from rightful.testing.memory_store.rows import OperationRow, ReadRow, key_of
+from rightful.testing.memory_store.rows import OperationRow, ReadRow, ReceiptRow, key_of
 
 _LIES_THERE = frozenset({EntryState.STAGED, EntryState.DONE, EntryState.SUPERSEDED})
 
@@ -31,6 +31,8 @@ class Looking(Outgoing):
         self._repeats: dict[tuple[str, str], OperationId] = {}
         self._chains: dict[TenantId, list[ChainEntry]] = {}
         self._checkpoints: dict[TenantId, ChainCheckpoint] = {}
+        self._receipts: dict[tuple[TenantId, OperationId], ReceiptRow] = {}
+        self._retentions: dict[TenantId, Retention] = {}
         self._last_seq = 0
 
     def _of(self, tenant_id: TenantId, operation_id: OperationId) -> OperationRow | None:
@@ -227,7 +229,9 @@ class Looking(Outgoing):
     def chain(self, tenant_id: TenantId, *, after_seq: int = 0, limit: int = 1000) -> Sequence[ChainEntry]:
         """Return entries of a tenant's chain."""
         with self._guard:
-            return self._chains.get(tenant_id, [])[max(0, after_seq) :][:limit]
+            chain = self._chains.get(tenant_id, [])
+            gone = chain[0].seq - 1 if chain else 0
+            return chain[max(0, after_seq - gone) :][:limit]
 
     def add_chain_checkpoint(self, checkpoint: ChainCheckpoint) -> None:
         """Keep the latest signed checkpoint of a chain."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from rightful.ids import OperationId
+from rightful.ids import OperationId, SubjectId
 from rightful.operation.deadline import Extension
 from rightful.operation.model import ApprovalState, Failure, OperationStatus, PackageTotals, SourceProgress, SourceState
 from rightful.package.receipt import PreviousReceipt
@@ -197,3 +197,13 @@ def _state(reads: list[ReadRow]) -> SourceState:
 def key_of(entry: Entry) -> EntryKey:
     """Return what names an entry within its operation."""
     return entry.source_name, entry.partition, entry.number, entry.revision
+
+
+@dataclass(slots=True)
+class ReceiptRow:
+    """What is left of an operation that is gone."""
+
+    subject_id: SubjectId
+    receipt_sha256: str
+    completed_at: int
+    seq: int
