@@ -183,6 +183,8 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS, marks = 
   }
 
   draw().then(() => whenIdle(() => document.querySelector(".table input[type=search]") === box && makeReady())); // of several tables the first
+  const rows = h("table", {}, h("caption", { class: "unseen" }, caption), h("thead", {}, h("tr", {}, h("td", { class: "opener" }), marks && h("th", { scope: "col" }, t("New or changed")), heads)), body);
+  rows.style.setProperty("--columns", rows.rows[0].cells.length); // paper is no wider for more of them
   return h(
     "div",
     { class: "table" },
@@ -195,7 +197,7 @@ function table(dataset, caption, show, { detail = true, noun = RECORDS, marks = 
     h(
       "div",
       { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-      h("table", {}, h("caption", { class: "unseen" }, caption), h("thead", {}, h("tr", {}, h("td", { class: "opener" }), marks && h("th", { scope: "col" }, t("New or changed")), heads)), body),
+      rows,
     ),
     pagers,
   );
