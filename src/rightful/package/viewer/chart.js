@@ -27,7 +27,7 @@ function bars(title, names, counts, ticks) {
     svg("desc", { id: `${id}-text` }, summary(names, counts)),
     ...rects,
   );
-  const axis = h("div", { class: "axis", "aria-hidden": "true" }, ticks.map(([at, name]) => {
+  const axis = h("div", { class: ticks.length > 4 ? "axis" : "axis few", "aria-hidden": "true" }, ticks.map(([at, name]) => {
     const tick = h("span", {}, name);
     tick.style.insetInlineStart = `${(100 * at) / counts.length}%`;
     return tick;
