@@ -23,8 +23,8 @@ async function run({ address, width = 1280, height = 900, dark = false, language
   page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
   page.on('dialog', (dialog) => { errors.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
   const axe = async () => {
-    await page.evaluate(AXE);
-    const { violations } = await page.evaluate(() => axe.run());
+    if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
+    const { violations } = await page.evaluate(() => axe.run({ resultTypes: ['violations'] }));
     return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).slice(0, 3).join(' ')}`);
   };
   try {

@@ -102,18 +102,6 @@ def test_package_without_times_has_no_charts(chromium: Chromium, tmp_path: Path)
     assert chromium.visit(tmp_path, "return await page.locator('svg').count()").result == 0
 
 
-@pytest.mark.parametrize("fragment", ["", "#source=orders"])
-@pytest.mark.parametrize(("width", "dark"), [(320, True), (768, False), (1280, True), (320, False)])
-def test_charts_are_accessible_and_fit(chromium: Chromium, package: Path, *, fragment: str, width: int, dark: bool) -> None:
-    steps = """
-        for (const each of await page.$$('summary')) await each.click();
-        return [await axe(), await page.evaluate(() => document.documentElement.scrollWidth)];
-    """
-    violations, needed = chromium.visit(package, steps, fragment=fragment, width=width, dark=dark).result
-    assert violations == []
-    assert needed <= width
-
-
 def test_time_runs_from_the_right_where_the_page_does(chromium: Chromium, package: Path) -> None:
     steps = """
         await page.evaluate(() => { document.documentElement.dir = 'rtl'; });

@@ -45,15 +45,13 @@ def test_page_speaks_the_browsers_language(
 
 
 @pytest.mark.parametrize("tag", ["de", "fr", "es", "ja", "zh-Hans"])
-def test_every_page_is_accessible_and_fits_in_each_language(chromium: Chromium, package: Path, tag: str) -> None:
+def test_no_english_is_left_on_a_page_of_another_language(chromium: Chromium, package: Path, tag: str) -> None:
     steps = f"""
         await page.selectOption('#language', '{tag}');
         await page.waitForSelector('.table tbody tr');
-        return [await axe(), await page.evaluate(() => document.documentElement.scrollWidth), await page.innerText('main')];
+        return page.innerText('main');
     """
-    violations, needed, text = chromium.visit(package, steps, fragment="#source=orders", width=320).result
-    assert violations == []
-    assert needed <= 320
+    text = chromium.visit(package, steps, fragment="#source=orders").result
     for english in ("Records", "Search", "Next", "showing", "Overview", "searched"):
         assert english not in text.replace("Searched_for", "")
 

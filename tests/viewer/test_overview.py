@@ -158,17 +158,6 @@ def test_missing_shard_is_said_and_not_silence(chromium: Chromium, tmp_path: Pat
     assert "could not be opened" in answer.result
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [320, 768, 1280])
-@pytest.mark.parametrize("fragment", ["", ONEDRIVE], ids=["overview", "files"])
-def test_page_is_accessible_and_fits(chromium: Chromium, package: Path, fragment: str, width: int, *, dark: bool) -> None:
-    steps = "await page.waitForTimeout(150); return [await axe(), await page.evaluate(() => document.documentElement.scrollWidth)]"
-    answer = chromium.visit(package, steps, fragment=fragment, width=width, dark=dark)
-    violations, needed = answer.result
-    assert violations == []
-    assert needed <= width
-
-
 def test_everything_can_be_reached_by_keyboard(chromium: Chromium, package: Path) -> None:
     answer = chromium.visit(
         package,

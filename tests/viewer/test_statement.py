@@ -107,15 +107,6 @@ def test_statement_is_in_the_readers_language_and_no_english_is_left(
     assert ("GDPR" in left) == (asked in {"ja", "zh-CN"})
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize(("width", "language"), [(320, "de"), (768, "fr"), (1280, "en")])
-def test_statement_is_accessible_and_fits(chromium: Chromium, package: Path, *, width: int, language: str, dark: bool) -> None:
-    steps = "return [await axe(), await page.evaluate(() => document.documentElement.scrollWidth)]"
-    violations, needed = chromium.visit(package, steps, width=width, dark=dark, language=language).result
-    assert violations == []
-    assert needed <= width
-
-
 def test_page_of_a_source_says_what_is_stated_on_it_and_no_more(chromium: Chromium, package: Path) -> None:
     steps = "return page.innerText('.facts')"
     stated = chromium.visit(package, steps, fragment="#source=lines", language="es").result
