@@ -18,6 +18,8 @@ from rightful.sample.company import SampleCompany
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.postgres, pytest.mark.timeout(400)]
 
+TAKEN_OVER_S = 8.0
+CUT_S = 2.0
 READY_S = 90.0
 
 
@@ -105,14 +107,21 @@ def test_packages_are_those_of_the_embedded_engine_and_no_secret_lies_anywhere(
     assert not any(path.name.startswith(".shared-by-rightful-") for path in company.exports.iterdir())
 
 
-def sender(cluster: DaskProcesses, simulator: SlowSimulator) -> int:
-    """Return the number of the worker that sends something to a storage location now."""
+def sending(cluster: DaskProcesses, simulator: SlowSimulator) -> list[int]:
+    """Return how many connections each worker has to the storage location."""
     port = int(simulator.host.rpartition(":")[2])
-    for number, worker in enumerate(cluster.workers):
+    found = []
+    for worker in cluster.workers:
         connections = psutil.Process(worker.pid).net_connections() if worker.poll() is None else []
-        if any(each.raddr[1:] == (port,) and each.status == psutil.CONN_ESTABLISHED for each in connections):
-            return number
-    raise AssertionError("no worker sends anything")
+        found.append(sum(each.raddr[1:] == (port,) and each.status == psutil.CONN_ESTABLISHED for each in connections))
+    return found
+
+
+def sender(cluster: DaskProcesses, simulator: SlowSimulator) -> int:
+    """Return the number of the worker that sends something to the storage location now."""
+    found = sending(cluster, simulator)
+    assert any(found)
+    return found.index(max(found))
 
 
 def test_worker_is_killed_and_then_the_scheduler_and_the_package_is_that_of_the_embedded_engine(
@@ -146,4 +155,86 @@ def test_worker_is_killed_and_then_the_scheduler_and_the_package_is_that_of_the_
         assert service.listed() == [operation_id]
         assert package_of(simulator, "killed", operation_id, tmp_path / "killed") == expected
         check_trail(service)
+        service.stop()
+
+
+def test_leader_is_killed_and_the_one_that_stands_by_goes_on_with_the_same_workers(
+    postgres: PostgresServer, company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
+) -> None:
+    expected = embedded(company, readings, simulator, tmp_path / "alone")
+    url = postgres.own_database()
+    dead = threading.Event()
+    with (
+        dask_cluster(tmp_path) as cluster,
+        service_on(url, company, "leads", readings, simulator, cluster) as first,
+        service_on(url, company, "waits", readings, simulator, cluster) as second,
+    ):
+
+        def kill() -> None:
+            first.kill()
+            dead.set()
+
+        until(lambda: is_ready(first), READY_S)
+        simulator.on_awaited, simulator.awaited = kill, SECOND_GROUP
+        operation_id = first.submit(company.person("zoe").upn, simulator.sas_url("taken", "c")).operation_id
+        assert dead.wait(120)
+        begun = time.monotonic()
+        assert second.listens()  # anew, as the one that works
+        until(lambda: is_ready(second), 60)
+        assert time.monotonic() - begun < TAKEN_OVER_S
+        second.complete(operation_id, timeout_s=180)
+        assert package_of(simulator, "taken", operation_id, tmp_path / "taken") == expected
+        check_trail(second)
+        second.stop()
+
+
+def test_what_a_worker_sends_for_an_operation_ends_when_that_is_cancelled(
+    postgres: PostgresServer, company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
+) -> None:
+    hangs, may_end = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hangs.set()
+        may_end.wait(60)
+
+    with (
+        dask_cluster(tmp_path, workers=1) as cluster,
+        service_on(postgres.own_database(), company, "ends", readings, simulator, cluster) as service,
+    ):
+        until(lambda: is_ready(service), READY_S)
+        simulator.on_awaited, simulator.awaited = hang, SECOND_GROUP
+        operation_id = service.submit(company.person("zoe").upn, simulator.sas_url("ends", "c")).operation_id
+        assert hangs.wait(120)
+        (before,) = sending(cluster, simulator)
+        assert before
+        assert service.call("DELETE", f"/v1.0/dataPolicyOperations/{operation_id}").status == 204
+        # The others, which are kept to be used again, stay.
+        assert until(lambda: sending(cluster, simulator)[0] < before, 20) < CUT_S
+        may_end.set()
+        assert service.operation(operation_id)["status"] == "failed"
+        service.stop()
+
+
+def test_worker_that_is_told_to_stop_gives_back_what_it_does(
+    postgres: PostgresServer, company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
+) -> None:
+    with (
+        dask_cluster(tmp_path) as cluster,
+        service_on(postgres.own_database(), company, "gives", readings, simulator, cluster) as service,
+    ):
+        stopped: list[int] = []
+        told = threading.Event()
+
+        def stop() -> None:
+            stopped.append(sender(cluster, simulator))
+            cluster.workers[stopped[0]].terminate()
+            told.set()
+
+        until(lambda: is_ready(service), READY_S)
+        simulator.on_awaited, simulator.awaited = stop, SECOND_GROUP
+        operation_id = service.submit(company.person("zoe").upn, simulator.sas_url("gives", "c")).operation_id
+        assert told.wait(120)
+        assert cluster.workers[stopped[0]].wait(30) == 0
+        service.complete(operation_id, timeout_s=180)
+        check_package(simulator, "gives", operation_id, tmp_path)
         service.stop()
