@@ -67,7 +67,9 @@ def running(
             pressure = Pressure(clock.monotonic)
             storages = Storages()
             work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner, traces=traces)
-            making = _engine(config, opened, store=store, work=work, tenants=tenants, owner=owner, clock=clock, pressure=pressure)
+            making = _engine(
+                config, opened, store=store, work=work, tenants=tenants, owner=owner, clock=clock, pressure=pressure, meters=meters
+            )
             engine = stack.enter_context(making)
         except BaseException:
             store.close()
@@ -117,6 +119,7 @@ def _engine(
     owner: str,
     clock: Clock,
     pressure: Pressure,
+    meters: Meters | None,
 ) -> Iterator[Engine]:
     """Give the engine of the configuration, not started."""
     if config.engine == "embedded":
@@ -136,6 +139,7 @@ def _engine(
             paths=paths,
             clock=clock,
             gives_way=pressure.is_high,
+            meters=meters,
         )
 
 

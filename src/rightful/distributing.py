@@ -20,6 +20,7 @@ from rightful.export import runtime
 from rightful.export.runtime import TenantRuntime
 from rightful.export.webhooks import announcing
 from rightful.ids import TenantId
+from rightful.meters import Meters
 from rightful.store.interface import Store
 from rightful.store.values import FinishSet, ReadSet
 
@@ -114,6 +115,7 @@ def engine_of(
     paths: tuple[str, ...],
     clock: Clock,
     gives_way: Callable[[], bool],
+    meters: Meters | None = None,
 ) -> DistributedEngine:
     """Return the engine; it is not started."""
     return DistributedEngine(
@@ -127,4 +129,5 @@ def engine_of(
         scans=runtime.scans(tenants),
         together=together(tenants),
         gives_way=gives_way,
+        meters=meters,
     )

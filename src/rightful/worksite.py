@@ -22,6 +22,7 @@ from rightful.age.keys import Recipient
 from rightful.clock import Clock, SystemClock
 from rightful.config.model import Config
 from rightful.config.packed import unpack
+from rightful.engines.counted import Recorder
 from rightful.engines.task import End, Outcome, Task, unseal
 from rightful.errors import ExportError
 from rightful.export import runtime
@@ -29,8 +30,8 @@ from rightful.export.stopping import Stopping
 from rightful.export.work import Work
 from rightful.faults import describe
 from rightful.storage.registry import Storages
-from rightful.store.place import Shared, place_of
-from rightful.store.sql_store import SqlStore
+from rightful.store.metering import MeteredStore
+from rightful.store.place import Led, Shared, place_of
 from rightful.store.values import StoreFault
 
 _log = structlog.get_logger(__name__)
@@ -41,17 +42,16 @@ _REMEMBERED_EACH_S = 10.0
 """The same, for those that nothing is sent for, but whose identifiers are remembered."""
 _IDLE_S = 300.0
 
-OpenStore = Callable[[Config, int, Clock], tuple[SqlStore, threading.Event]]
-"""Opens a store for who leads in a term; the event is set once that is over."""
+OpenStore = Callable[[Config, int], Led]
+"""Opens a store for who leads in a term."""
 
 
-def open_store(config: Config, term: int, clock: Clock) -> tuple[SqlStore, threading.Event]:
+def open_store(config: Config, term: int) -> Led:
     """Open the store of a configuration for who leads in a term."""
     place = place_of(config.store, config.store_path)
     if not isinstance(place, Shared):
         raise ExportError("the store is a file, which no other machine can write to", hint="keep the store in PostgreSQL")
-    opened = place.open_delegated(term)
-    return SqlStore(opened, clock), opened.lost
+    return place.open_delegated(term)
 
 
 class Worksite:
@@ -92,13 +92,16 @@ class Worksite:
         if self._closing.is_set():
             return Outcome(end=End.STOPPED)
         room = self._enter(task)
+        end, detail = End.DONE, ""
         try:
             room.work.deal(task.claim)
         except Stopping:
-            return Outcome(end=End.STOPPED)
+            end = End.STOPPED
+        except BaseException as error:  # noqa: BLE001 - as above; what was counted until then is told all the same
+            end, detail = End.FAULT, describe(error)
         finally:
             self._leave(room)
-        return Outcome(end=End.DONE)
+        return Outcome(end=end, detail=detail, counted=room.counts.drain())
 
     def _look(self, task: Task) -> Outcome:
         """See that all is here that is needed; connectors that are not installed are found by making what they belong to."""
@@ -184,7 +187,10 @@ class _Room:
         self.is_over = False
         self.is_closing = False
         self.closed = threading.Event()
-        self._store, self._lost = open_store(config, task.term, clock)
+        opened = open_store(config, task.term)
+        self._lost = opened.lost
+        self.counts = Recorder()
+        self._store = MeteredStore(opened, clock, self.counts)
         try:
             self._store.announce(task.announcing)
             self._tenants = runtime.build(config)

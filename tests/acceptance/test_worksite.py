@@ -22,6 +22,8 @@ from rightful.engines.task import End, Outcome, seal
 from rightful.export import audit_trail, runtime
 from rightful.export.service import Service
 from rightful.export.work import Work
+from rightful.meters import Meters
+from rightful.metrics import PrometheusMeters
 from rightful.package.verify import FolderReader, PackageState, verify
 from rightful.sample.company import SampleCompany
 from rightful.storage.registry import Storages
@@ -54,7 +56,7 @@ def on_postgres(company: SampleCompany, url: str) -> Config:
 
 
 @contextmanager
-def distributed(config: Config, sites: list[Worksite], cluster: MemoryCluster) -> Iterator[Service]:
+def distributed(config: Config, sites: list[Worksite], cluster: MemoryCluster, meters: Meters) -> Iterator[Service]:
     """Run the service on workers that are in this process, and have nothing of it but what they are sent."""
     clock, owner = SystemClock(), new_owner()
     opened = place_of(config.store, config.store_path).open()
@@ -73,6 +75,7 @@ def distributed(config: Config, sites: list[Worksite], cluster: MemoryCluster) -
             paths=paths,
             clock=clock,
             gives_way=lambda: False,
+            meters=meters,
         )
         trail = audit_trail.build(config, store, clock)
         service = Service(
@@ -96,12 +99,13 @@ def test_packages_of_workers_are_those_of_the_embedded_engine(company: SampleCom
         found = [subject for subject in subjects if subject is not None]
         assert len(found) == len(people)
         first = [company.exports / operation.operation_id for operation in export_all(service, company, found)]
-    cluster = MemoryCluster()
-    with distributed(on_postgres(company, postgres.own_database()), [Worksite(), Worksite()], cluster) as service:
+    cluster, meters = MemoryCluster(), PrometheusMeters()
+    with distributed(on_postgres(company, postgres.own_database()), [Worksite(), Worksite()], cluster, meters) as service:
         second = [company.exports / operation.operation_id for operation in export_all(service, company, found)]
     assert len({address for address, _ in cluster.sent}) == 2
     assert [digest(package) for package in first] == [digest(package) for package in second]
     assert len({digest(package) for package in first}) == len(people)
+    assert meters.registry.get_sample_value("rightful_operations_ended_total", {"status": "complete", "code": ""}) == len(people)
     assert not list(company.exports.glob(".shared-by-rightful-*"))
 
 
@@ -113,7 +117,8 @@ def test_who_writes_for_a_leader_writes_nothing_in_a_later_term(postgres: Postgr
     operation_id = accept(store, 1, "a")
     claim = store.claim("owner", lease_s=60, limit=1)
     assert isinstance(claim, ReadSet)
-    beside, lost = open_store(config, leader.term, SystemClock())  # type: ignore[attr-defined]  # PostgreSQL's has one
+    opened = open_store(config, leader.term)  # type: ignore[attr-defined]  # PostgreSQL's has one
+    beside = SqlStore(opened, SystemClock())
     assert beside.checkpoint([Checkpoint(read=claim.reads[0], next_part=1)], owner="owner") == ()
     assert beside.ended([operation_id]) == frozenset()
     leader.close()
@@ -121,7 +126,7 @@ def test_who_writes_for_a_leader_writes_nothing_in_a_later_term(postgres: Postgr
     again = place.open()
     with pytest.raises(StoreFault, match="another service leads"):
         beside.checkpoint([Checkpoint(read=claim.reads[0], next_part=3)], owner="owner")
-    assert lost.is_set()
+    assert opened.lost.is_set()
     operation = SqlStore(again, SystemClock()).get(TENANT, operation_id)
     assert operation is not None
     again.close()
@@ -158,4 +163,4 @@ def test_store_that_is_a_file_is_no_store_for_workers(company: SampleCompany) ->
     config = load(configure(company, "file"), os.environ)
     assert not isinstance(place_of(config.store, config.store_path), Shared)
     with pytest.raises(Exception, match="no other machine can write"):
-        open_store(config, 1, SystemClock())
+        open_store(config, 1)

@@ -27,6 +27,7 @@ from rightful import __version__
 from rightful.clock import Clock, SystemClock
 from rightful.engines import leases
 from rightful.engines.cluster import Cluster, Member, Sent
+from rightful.engines.counted import count
 from rightful.engines.leases import FAULT_PAUSE_S, GIVING_WAY_SIZE, IDLE_S, LEASE_S, SET_SIZE
 from rightful.engines.resting import LOOK_AGAIN_S, Rest
 from rightful.engines.task import End, Outcome, Task, seal
@@ -34,6 +35,7 @@ from rightful.engines.turns import Turns
 from rightful.faults import describe
 from rightful.ids import OperationId
 from rightful.leash import Leash
+from rightful.meters import Meters
 from rightful.store.interface import Store
 from rightful.store.values import FinishSet, ReadSet, Scan, StoreFault
 
@@ -81,6 +83,7 @@ class DistributedEngine:
         scans: Callable[[], Collection[Scan]] = tuple,
         together: Callable[[ReadSet], Hashable | None] = lambda _claim: None,
         gives_way: Callable[[], bool] = lambda: False,
+        meters: Meters | None = None,
     ) -> None:
         """Send what `describe_task` makes of a claim. Workers have to have all `paths` on their machine, else they get none.
 
@@ -94,6 +97,7 @@ class DistributedEngine:
         self._scans = scans
         self._together = together
         self._gives_way = gives_way
+        self._meters = meters or Meters()
         self._paths = tuple(paths)
         self._rest = Rest()
         self._turns = Turns(1, tenants)
@@ -230,11 +234,13 @@ class DistributedEngine:
                 number, said = self._ended.get_nowait()
             except queue.Empty:
                 return
+            outcome = _read(said)
+            for counted in () if outcome is None else outcome.counted:
+                count(counted, self._meters)
             running = self._forget(number)
             if running is None:
                 continue
             self._rest.note(running.began, time.monotonic())
-            outcome = _read(said)
             if outcome is None or outcome.end is End.STOPPED:
                 self._abandon(running.claim)
             elif outcome.end is not End.DONE:

@@ -10,6 +10,7 @@ import msgspec
 
 from rightful.age import message
 from rightful.age.keys import Identity, Recipient
+from rightful.engines.counted import Counted
 from rightful.store.values import Announcing, FinishSet, ReadSet
 
 
@@ -62,6 +63,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Why, for the log: types and places in the program."""
     missing: tuple[int, ...] = ()
     """Which of the paths are not there, by number."""
+    counted: tuple[Counted, ...] = ()
+    """What the worker has counted since it said so last."""
 
 
 def seal(task: Task, recipient: Recipient) -> bytes:
