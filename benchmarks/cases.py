@@ -20,6 +20,7 @@ from benchmarks.figures import PEER, Figure, median_of, spread
 from benchmarks.growth import linear
 from benchmarks.held import held
 from benchmarks.lakes import lakes
+from benchmarks.machines import machines
 from benchmarks.mailboxes import mailboxes
 from benchmarks.pages import pages
 from benchmarks.queues import many, queue
@@ -208,6 +209,7 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "estimates": (estimates, 5),
     "lake": (lake, 15),
     "lakes": (lakes, 1),
+    "cluster": (machines, 1),
     "mailbox": (mailboxes, 3),
     "files": (files, 3),
     "big": (big, 2),
@@ -219,7 +221,7 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "help": (help_text, 15),
 }
 """Name to function and the number of runs."""
-NEEDS_CLUSTER = frozenset({"small", "large", "queue", "many", "linear", "estimates"})
+NEEDS_CLUSTER = frozenset({"small", "large", "queue", "many", "linear", "estimates", "cluster"})
 HAS_RIVALS = frozenset({"files", "big"})
 """Those that are compared with programs which have to be fetched."""
 

@@ -1,6 +1,7 @@
 """The real service as a process, asked over HTTP, and what it costs the machine."""
 
 import atexit
+import copy
 import http.client
 import json
 import re
@@ -107,8 +108,16 @@ class Connection:
 class Service:
     """`rightful serve` on a configuration of its own; a context manager. Its folder vanishes with it."""
 
-    def __init__(self, tenant: Mapping[str, Any], *, also: Mapping[str, Any] | None = None, connections: int = 1000) -> None:
-        """Serve a tenant, and another one where `also` says what differs for it."""
+    def __init__(
+        self,
+        tenant: Mapping[str, Any],
+        *,
+        also: Mapping[str, Any] | None = None,
+        connections: int = 1000,
+        whole: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Serve a tenant, and another one where `also` says what differs for it; `whole` is what the file says besides tenants."""
+        self._whole = whole
         CACHE.mkdir(exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="service-", dir=CACHE))
         # Not before the end: for minutes after thousands of files were deleted, ext4 makes new ones several times slower.
@@ -123,9 +132,15 @@ class Service:
 
     def __enter__(self) -> Self:
         """Write the configuration, start the service, wait until it listens."""
-        self._path = configure(self.folder, self._tenant, also=self._also, connections=self._connections)
+        self._path = configure(self.folder, self._tenant, also=self._also, connections=self._connections, whole=self._whole)
         self.start()
         return self
+
+    def twin(self) -> "Service":
+        """Return another service of the same configuration, started: it stands by. Whoever asks for it kills it."""
+        twin = copy.copy(self)
+        twin.start()
+        return twin
 
     def start(self) -> None:
         """Start the process, and wait until it listens."""
@@ -133,6 +148,11 @@ class Service:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "rightful.cli", "serve", "--json", "--config", self._path], stdout=subprocess.PIPE, stderr=log
             )
+        self.listen()
+
+    def listen(self) -> None:
+        """Wait until it listens; one that stood by listens anew when it takes over."""
+        assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -190,7 +210,14 @@ class Service:
         return total / 1024
 
 
-def configure(folder: Path, tenant: Mapping[str, Any], *, also: Mapping[str, Any] | None = None, connections: int = 1000) -> Path:
+def configure(
+    folder: Path,
+    tenant: Mapping[str, Any],
+    *,
+    also: Mapping[str, Any] | None = None,
+    connections: int = 1000,
+    whole: Mapping[str, Any] | None = None,
+) -> Path:
     """Write the configuration of one tenant, who may ask as often as they like, into a folder; exports go to a folder in it.
 
     With `also` there is a second one, like the first but for what that says (`id`, `name`).
@@ -215,6 +242,7 @@ def configure(folder: Path, tenant: Mapping[str, Any], *, also: Mapping[str, Any
     }
     if also is not None:
         document["tenants"].append({**document["tenants"][0], **also})
+    document |= whole or {}
     path = folder / "rightful.yaml"
     path.write_text(json.dumps(document), encoding="utf-8")  # JSON is YAML
     return path
