@@ -1,11 +1,17 @@
 """The examples of the how-to pages are valid."""
 
 import re
+import shlex
 import textwrap
 from pathlib import Path
 
+import pytest
+
+from rightful.cli import main
+from rightful.clock import SystemClock
 from rightful.config import template
 from rightful.config.load import load
+from rightful.store.sqlite import SqliteStore
 
 HOWTO = Path(__file__).parents[2] / "docs" / "howto"
 
@@ -79,3 +85,22 @@ def test_commands_of_the_pages_exist() -> None:
         )
         assert called
         assert {name for name in called if name not in known} == set()
+
+
+def test_settings_and_commands_of_keep_and_purge_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    retention, *commands = blocks("keep-and-purge.md")
+    monkeypatch.chdir(tmp_path)
+    assert main(["init"]) == 0
+    text = (tmp_path / "rightful.yaml").read_text(encoding="utf-8")
+    written = text[text.index("    retention:\n") :].partition("\n\n")[0]
+    said = [line.strip() for line in written.splitlines() if not line.strip().startswith("#")]
+    assert said == [line.strip() for line in retention.splitlines()]  # what `rightful init` writes
+    SqliteStore(load(tmp_path / "rightful.yaml", {}).store_path, SystemClock()).close()
+    lines = [line for block in commands for line in block.splitlines()]
+    assert len(lines) == 5
+    for line in lines:
+        name, *arguments = shlex.split(line)
+        assert (name, main(arguments)) == ("rightful", 0), line
+    assert "would be purged" in capsys.readouterr().out

@@ -298,7 +298,10 @@ class Store(Protocol):
         ...
 
     def put_purged(self, tenant_id: TenantId) -> None:
-        """Put down that nothing of a tenant is left now that was kept long enough; what was erased is gone from every file afterwards."""
+        """Put down that nothing of a tenant is left now that was kept long enough; what was erased is gone from every file afterwards.
+
+        Where the clock went back since that was put down last, it stays at the later moment.
+        """
         ...
 
     def retention(self, tenant_id: TenantId) -> Retention:

@@ -504,8 +504,9 @@ INSERT INTO retention (tenant_id, start_seq, start) VALUES (:tenant_id, :seq, :s
 ON CONFLICT (tenant_id) DO UPDATE SET start_seq = excluded.start_seq, start = excluded.start WHERE retention.start_seq < excluded.start_seq;
 
 -- name: put_purged
-INSERT INTO retention (tenant_id, purged_at) VALUES (:tenant_id, :at)
-ON CONFLICT (tenant_id) DO UPDATE SET purged_at = excluded.purged_at;
+-- The latest moment that is known, where the clock went back since.
+INSERT INTO retention (tenant_id, purged_at) VALUES (:tenant_id, :at) ON CONFLICT (tenant_id) DO UPDATE
+SET purged_at = CASE WHEN retention.purged_at > excluded.purged_at THEN retention.purged_at ELSE excluded.purged_at END;
 
 -- name: purge_records
 DELETE FROM audit WHERE tenant_id = :tenant_id AND seq IN (

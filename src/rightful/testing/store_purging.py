@@ -234,6 +234,11 @@ class PurgingSuite:
         clock.advance(60.0)
         store.put_purged(TENANT)
         assert store.retention(TENANT).purged_at == clock.now()
+        latest = clock.now()
+        clock.advance(-3600.0)
+        store.put_purged(TENANT)
+        assert store.retention(TENANT).purged_at == latest
+        clock.advance(3600.0)
         assert store.retention(OTHER_TENANT).purged_at is None
         _complete(store, 1)
         store.put_chain_start(_start(store, 1))

@@ -98,7 +98,8 @@ class Purging(Looking):
         """Put down that nothing is left now that was kept long enough."""
         with self._guard:
             before = self._retentions.get(tenant_id, Retention())
-            self._retentions[tenant_id] = msgspec.structs.replace(before, purged_at=from_microseconds(self._now()))
+            now = from_microseconds(self._now())
+            self._retentions[tenant_id] = msgspec.structs.replace(before, purged_at=max(before.purged_at or now, now))
 
     def retention(self, tenant_id: TenantId) -> Retention:
         """Return what is known of purges."""
