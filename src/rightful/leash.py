@@ -1,8 +1,8 @@
 """Ends, at once and from another thread, what is being sent for one purpose: an operation that somebody cancels."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 
@@ -20,6 +20,7 @@ class Leash:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._held: set[Abortable] = set()
+        self._working = 0
         self._is_pulled = False
 
     @property
@@ -41,6 +42,18 @@ class Leash:
                 self._held.discard(connection)
                 self._changed.notify_all()
 
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Let who waits wait for the end of the block too: what was put in it may appear only there."""
+        with self._changed:
+            self._working += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._working -= 1
+                self._changed.notify_all()
+
     def pull(self) -> None:
         """End what is being sent; again, it does nothing."""
         with self._changed:
@@ -49,9 +62,9 @@ class Leash:
                 connection.abort()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until nothing is sent any more; False where that takes too long."""
+        """Wait until nothing is sent any more, and nobody works; False where that takes too long."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._held, timeout_s)
+            return self._changed.wait_for(lambda: not self._held and not self._working, timeout_s)
 
 
 class _NoLeash(Leash):
@@ -63,6 +76,11 @@ class _NoLeash(Leash):
         del connection
         yield
 
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Do nothing."""
+        yield
+
     def pull(self) -> None:
         """Refuse: everybody holds it."""
         raise AssertionError
@@ -70,3 +88,12 @@ class _NoLeash(Leash):
 
 NO_LEASH = _NoLeash()
 """For what nobody ends from outside."""
+
+
+@contextmanager
+def working(leashes: Iterable[Leash]) -> Iterator[None]:
+    """Work for several at once."""
+    with ExitStack() as block:
+        for leash in set(leashes):
+            block.enter_context(leash.working())
+        yield

@@ -14,13 +14,14 @@ from rightful.export.fingerprints import Compared, Fingerprints, Kept
 from rightful.export.identities import Identities
 from rightful.export.putting import Putter, sync_each
 from rightful.export.recipients import sealed_for
-from rightful.export.records import PACKAGE, Sealed
+from rightful.export.records import PACKAGE, EntryRecord, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.export.side_by_side import SideBySide
 from rightful.export.terms import TermsOf
 from rightful.export.trouble import Trouble
 from rightful.export.zipping import ZipStorage
 from rightful.ids import TenantId
+from rightful.leash import Leash, working
 from rightful.operation.model import SUBMIT_AGAIN, PackageTotals
 from rightful.package import bagit, closing, ledger, receipt
 from rightful.package.digest import Digest
@@ -45,6 +46,7 @@ class _Ending(msgspec.Struct, frozen=True, kw_only=True):
     """The end of one package, ready to be put."""
 
     operation: ClaimedOperation
+    leash: Leash
     location: Storage
     storage: Storage
     """Where its entries are put: the location, or the ZIP file in it."""
@@ -100,7 +102,8 @@ class Finisher:
             endings += prepared
             entries += sum(ending.totals.entries for ending in prepared)
             if entries >= _GROUP_ENTRIES or number == len(claim.operations):
-                self._finish(endings, tenant)
+                with working(ending.leash for ending in endings):
+                    self._finish(endings, tenant)
                 endings, entries = [], 0
 
     def _finish(self, endings: Sequence[_Ending], tenant: TenantRuntime) -> None:
@@ -129,7 +132,8 @@ class Finisher:
         sealed = Sealed(self._sealer, operation.tenant_id, operation.operation_id)
         try:
             opened = self._storages.open(sealed.open_location(operation.sealed_location), tenant.policy)
-            location = leashed(opened, self._leashes.of(operation.operation_id))
+            leash = self._leashes.of(operation.operation_id)
+            location = leashed(opened, leash)
             entries = self._store.entries(operation.operation_id)
             storage = sealed_for(operation, zipping.opened(location, operation.prefix, self._clock), lambda: entries, sealed)
             reads = self._reads(operation, sealed)
@@ -139,7 +143,7 @@ class Finisher:
             documents = closing.documents(finished)
             if isinstance(storage, SealingStorage):
                 documents = (*documents, *_sealed_documents(operation, storage, finished, documents))
-            ending = _ending(operation, location, finished, documents, entries)
+            ending = _ending(operation, leash, location, sealed, finished, documents, entries)
             is_kept = kept is not None and tenant.config.export.compare_days > 0
             yield msgspec.structs.replace(
                 ending,
@@ -265,9 +269,11 @@ def _sealed_documents(
     )
 
 
-def _ending(
+def _ending(  # noqa: PLR0917 - private, called once
     operation: ClaimedOperation,
+    leash: Leash,
     location: Storage,
+    sealed: Sealed,
     finished: closing.Finished,
     documents: tuple[closing.Document, ...],
     entries: Sequence[Entry],
@@ -280,6 +286,7 @@ def _ending(
             partition=_CLOSING_PARTITION,
             number=number,
             state=EntryState.STAGED,
+            sealed=sealed.entry(EntryRecord(key=document.path, path=document.path)),
             sha256=document.digest.sha256,
             size_bytes=document.digest.size_bytes,
         )
@@ -290,7 +297,7 @@ def _ending(
         raise EntryConflict(
             "something else lies at the path of an entry that closes the package", hint=f"{SUBMIT_AGAIN}, to an empty location"
         )
-    if before and before != new:
+    if before and _unsealed(before) != _unsealed(new):
         raise OperationError(
             "the end of the package was begun with another version or configuration of the service and cannot be written again",
             code="PackageChanged",
@@ -299,6 +306,7 @@ def _ending(
     there = (*finished.entries, *finished.shards)
     return _Ending(
         operation=operation,
+        leash=leash,
         location=location,
         storage=location,
         documents=documents,
@@ -311,6 +319,11 @@ def _ending(
             receipt_sha256=_sha256(documents, receipt.PATH),
         ),
     )
+
+
+def _unsealed(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries without what looks different each time that it is sealed; earlier versions did not put the paths down."""
+    return [msgspec.structs.replace(entry, sealed=b"") for entry in entries]
 
 
 def _there(entries: Sequence[Entry]) -> Iterator[Entry]:

@@ -19,6 +19,7 @@ from rightful.export.subject_read import SubjectRead
 from rightful.export.trouble import Trouble
 from rightful.export.zipping import ZipStorage
 from rightful.ids import OperationId
+from rightful.leash import working
 from rightful.operation.model import SUBMIT_AGAIN
 from rightful.storage.interface import Put
 from rightful.store.interface import Store
@@ -119,25 +120,27 @@ class Outbox:
     def deliver(self) -> None:
         """Stage, put, sync and put the checkpoint down for all that is held."""
         self._putter = Putter(self._clock)
-        placed = [each for state, draft in self._drafts for each in self._try_place(state, draft)]
-        self._drafts, self._held = [], 0
-        self._stage(placed)
-        self._put(placed)
-        finished, self._finished = self._finished, []
-        self._checkpoint(placed, finished)
+        with working(state.leash for state in (*(state for state, _ in self._drafts), *self._finished)):
+            placed = [each for state, draft in self._drafts for each in self._try_place(state, draft)]
+            self._drafts, self._held = [], 0
+            self._stage(placed)
+            self._put(placed)
+            finished, self._finished = self._finished, []
+            self._checkpoint(placed, finished)
 
     def put_large(self, state: SubjectRead, draft: Draft, chunks: Iterator[bytes]) -> None:
         """Deliver one entry whose content is not held in memory; its digest is known already. What the chunks raise is raised."""
         self.deliver()
-        placed = list(self._try_place(state, draft))
-        self._stage(placed)
-        try:
-            self._put(placed, chunks)
-        except BaseException:
-            if any(each.is_new for each in placed):
-                state.give_number_back()
-            raise
-        self._checkpoint(placed, ())
+        with state.leash.working():
+            placed = list(self._try_place(state, draft))
+            self._stage(placed)
+            try:
+                self._put(placed, chunks)
+            except BaseException:
+                if any(each.is_new for each in placed):
+                    state.give_number_back()
+                raise
+            self._checkpoint(placed, ())
 
     def _try_place(self, state: SubjectRead, draft: Draft) -> Iterator[Placed]:
         """Yield the draft's place; nothing where the read is lost or gets lost by it."""

@@ -128,6 +128,7 @@ class Service:
         self._work.estimator.join()
         self._remover.stop()
         self._storages.close()
+        self._remover.stop()  # what it still waited for is cut off
         self._settling.shutdown()
         for tenant in self._tenants.values():
             tenant.close()

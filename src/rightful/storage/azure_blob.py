@@ -34,6 +34,8 @@ _LARGEST_BLOCK = 4_000 << 20
 _LARGEST_PUT_BLOB = 5_000 << 20
 _VERSION = ("x-ms-version", "2021-12-02")
 """The first with encoded names in listings; Put Blob of 5,000 MiB came with 2019-12-12."""
+_REMOVE_S = 5.0
+"""A DELETE has no body: who stops must not wait longer for one."""
 _ONLY_NEW = ("If-None-Match", "*")
 _BLOCK_BLOB = ("x-ms-blob-type", "BlockBlob")
 _APPEND_BLOB = ("x-ms-blob-type", "AppendBlob")
@@ -257,12 +259,13 @@ class _Lister(AzureBlobStorage):
 class _Remover(AzureBlobStorage):
     """The ability `Removing`."""
 
-    def remove(self, path: str) -> None:
-        """Delete a blob; needs `d`."""
+    def remove(self, path: str) -> bool:
+        """Delete a blob, within seconds; needs `d`. False where there is none."""
         split_entry_path(path)
-        answer = self._host.exchange("DELETE", self._sas.target(path), self._headers())
+        answer = self._host.exchange("DELETE", self._sas.target(path), self._headers(), within_s=_REMOVE_S)
         if answer.status not in {202, 404}:
             raise self._error(answer)
+        return answer.status != 404  # noqa: PLR2004 - Not Found
 
 
 class _ReaderAndLister(_Reader, _Lister):

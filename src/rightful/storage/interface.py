@@ -100,8 +100,8 @@ class Deleting(Protocol):
 class Removing(Protocol):
     """The ability to delete single entries."""
 
-    def remove(self, path: str) -> None:
-        """Delete an entry, and the folders that are empty then; nothing happens where there is none."""
+    def remove(self, path: str) -> bool:
+        """Delete an entry, and the folders that are empty then; False where there is none, or where that cannot be told."""
         ...
 
 

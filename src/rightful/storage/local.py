@@ -153,8 +153,8 @@ class LocalStorage:
         except OSError as error:
             raise translate(error) from error
 
-    def remove(self, path: str) -> None:
-        """Delete an entry, and the folders above it that are empty then, but for the first."""
+    def remove(self, path: str) -> bool:
+        """Delete an entry, and the folders above it that are empty then, but for the first; False where there is none."""
         *parents, name = split_entry_path(path)
         try:
             self._take_away(os.unlink, "/".join(parents), name)
@@ -164,9 +164,10 @@ class LocalStorage:
                     self._take_away(os.rmdir, "/".join(above), folder)
                 parents = above
         except (FileNotFoundError, NotADirectoryError):
-            return
+            return False
         except OSError as error:
             raise translate(error) from error
+        return True
 
     def _take_away(self, take: Callable[..., None], folder: str, name: str) -> None:
         folder_fd = self._open_folder(folder)

@@ -128,9 +128,15 @@ class ObjectStorage:
         split_entry_path(folder)
         self._delete(meta["path"] for meta in self._list(f"{self._bucket.prefix}{folder}"))
 
-    def remove(self, path: str) -> None:
-        """Delete an entry."""
-        self._delete(iter([self._key(path)]))
+    def remove(self, path: str) -> bool:
+        """Delete an entry. A store does not say whether there was one, so it is asked before; False where that may not be known."""
+        key = self._key(path)
+        try:
+            was_there = self._size(key) is not None
+        except FileNotFoundError:
+            was_there = False
+        self._delete(iter([key]))
+        return was_there
 
     def check(self) -> None:
         """Put an entry of its own, try to replace it, read it, list it and delete it.

@@ -239,9 +239,10 @@ class Delivering(Looking):
         row = self._file.read(lambda connection: self._one(connection, "working_on", id=operation_id))
         return None if row is None else rows.claimed_operation(row)
 
-    def begin_removal(self, operation_id: OperationId) -> bool:
-        """Put down that what a failed operation has written is being deleted."""
-        return bool(self._file.write(lambda connection: connection.run(self._sql["begin_removal"], {"id": operation_id})))
+    def begin_removal(self, operation_id: OperationId, *, is_begun: bool = True) -> bool:
+        """Put down that what a failed operation has written is being deleted, or take that back."""
+        parameters = {"id": operation_id, "removal": int(is_begun)}
+        return bool(self._file.write(lambda connection: connection.run(self._sql["begin_removal"], parameters)))
 
     def forget_entries(self, entries: Sequence[Entry]) -> None:
         """Put down that entries are deleted."""

@@ -247,8 +247,11 @@ class Store(Protocol):
         """Return what work on an operation knows of it, location and all; None for one that has ended."""
         ...
 
-    def begin_removal(self, operation_id: OperationId) -> bool:
-        """Put down that what a failed operation has written is being deleted: it can't be resumed. False where it has not failed."""
+    def begin_removal(self, operation_id: OperationId, *, is_begun: bool = True) -> bool:
+        """Put down that what a failed operation has written is being deleted: it can't be resumed. False where it has not failed.
+
+        Who has deleted nothing for certain takes that back: it is not begun.
+        """
         ...
 
     def forget_entries(self, entries: Sequence[Entry]) -> None:

@@ -47,7 +47,7 @@ class Purging(Records):
         """Erase entries of an operation, at most so many; from the first one on it cannot be resumed any more."""
         erased = connection.run(self._sql["purge_entries"], {"operation_id": operation_id, "most": most})
         if erased:
-            connection.run(self._sql["begin_removal"], {"id": operation_id})
+            connection.run(self._sql["begin_removal"], {"id": operation_id, "removal": 1})
         return erased
 
     def _purge_operation(self, connection: Connection, limits: PurgeLimits, row: Row) -> None:

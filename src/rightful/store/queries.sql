@@ -224,7 +224,7 @@ SELECT id, tenant_id, subject_id, subject_kind, storage_location, sealed_locatio
   since, 0 AS attempt, NULL AS receipt_before FROM operation WHERE id = :id AND status IN ('not_started', 'running');
 
 -- name: begin_removal
-UPDATE operation SET removal = 1 WHERE id = :id AND status = 'failed';
+UPDATE operation SET removal = :removal WHERE id = :id AND status = 'failed';
 
 -- name: forget_entry
 DELETE FROM entry WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition AND number = :number

@@ -150,8 +150,7 @@ class StorageSuite:
         for path in ("p/a/b/one", "p/a/two"):
             storage.put(path, [b"x"], size_bytes=1)
         storage.sync()
-        for path in ("p/a/b/one", "p/a/b/one", "p/none/three"):
-            storage.remove(path)
+        assert [storage.remove(path) for path in ("p/a/b/one", "p/a/b/one", "p/none/three")] == [True, False, False]
         assert self.content(storage, "p/a/b/one") is None
         assert self.content(storage, "p/a/two") == b"x"
         assert storage.put("p/a/b/one", [b"other"], size_bytes=5) is Put.WRITTEN

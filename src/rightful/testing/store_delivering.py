@@ -356,3 +356,5 @@ class DeliveringSuite:
         nothing = store.get(TENANT, operation_id)
         assert nothing is not None
         assert nothing.left is None
+        assert store.begin_removal(operation_id, is_begun=False)
+        assert store.resume(TENANT, operation_id, sealed_location=b"new") is not None

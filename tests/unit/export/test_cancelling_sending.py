@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from tests.unit.export.world import TENANT, World
 from rightful.clock import SystemClock
 from rightful.config.model import ExportSettings, StorageSettings
 from rightful.errors import Conflict
+from rightful.ids import OperationId
 from rightful.operation.model import DataPolicyOperation, OperationStatus, Written
+from rightful.store.sqlite import SqliteStore
+from rightful.store.values import ClaimedOperation, ClaimedRead, Entry
 from rightful.testing.blob_simulator import BlobSimulator, Break, Fault
 
 MAIL = "ann@contoso.example"
@@ -160,3 +164,108 @@ def test_read_of_one_that_is_cancelled_is_broken_off_at_its_next_item(tmp_path: 
     operation = world.submit("1", simulator.sas_url("container", "c"))
     assert world.step()
     assert taken == [0, 1, 2, 3]
+
+
+class _CancelsWhileStaging(SqliteStore):
+    """Somebody cancels when entries have been put down, and the worker takes its time until it puts them."""
+
+    cancel: Callable[[], None] | None = None
+    takes_s = 0.0
+
+    def stage(
+        self, entries: Sequence[Entry], *, owner: str, reads: Sequence[ClaimedRead] = (), finishing: Sequence[ClaimedOperation] = ()
+    ) -> tuple[OperationId, ...]:
+        lost = super().stage(entries, owner=owner, reads=reads, finishing=finishing)
+        if self.cancel is not None:
+            cancel, self.cancel = self.cancel, None
+            cancel()
+            time.sleep(self.takes_s)
+        return lost
+
+
+def cancelled_while_staged(folder: Path, *, takes_s: float, after_steps: int = 0) -> tuple[World, DataPolicyOperation]:
+    world = World(folder, PEOPLE, {"orders": Scripted(yields(ROWS_HEADER, batch((1, MAIL, 0))))}, store_type=_CancelsWhileStaging)
+    assert isinstance(world.store, _CancelsWhileStaging)
+    operation = world.submit("1")
+    for _ in range(after_steps):
+        assert world.step()
+    world.store.cancel = lambda: world.service.cancel(TENANT, operation.operation_id)
+    world.store.takes_s = takes_s
+    world.service._remover.again_s = 0.1
+    assert world.step()
+    return world, operation
+
+
+@pytest.mark.parametrize("after_steps", [0, 1], ids=["in a read", "while it is finished"])
+@pytest.mark.parametrize("takes_s", [0.5, 2.5], ids=["soon", "later"])
+def test_what_a_worker_was_about_to_write_to_a_folder_is_deleted_too(tmp_path: Path, takes_s: float, after_steps: int) -> None:
+    world, operation = cancelled_while_staged(tmp_path, takes_s=takes_s, after_steps=after_steps)
+    wait(lambda: world.get(operation).left is None)
+    assert [path.name for path in world.package(operation).rglob("*")] == ["RequestInfo.json"]
+
+
+def test_what_arrives_after_it_was_cut_off_is_told_and_deleted(tmp_path: Path, simulator: BlobSimulator) -> None:
+    world = world_of(tmp_path, simulator)
+    sas = simulator.sas_url("container", "cd")
+    operation = world.submit("1", sas)
+    world.service._remover.again_s = 1.0
+    simulator.fail(Fault(breaks=Break.TIMEOUT), path="part-")
+    working = threading.Thread(target=world.step)
+    working.start()
+    wait(lambda: asked(simulator, "part-") > 0)
+    path = next(request.path for request in simulator.requests if "part-" in request.path)
+    world.service.cancel(TENANT, operation.operation_id)
+    working.join(10.0)
+    wait(lambda: sum(request.path == path for request in simulator.requests) > 1)  # it was looked for, and not found
+    assert world.get(operation).left is not None
+    base, _, query = sas.partition("?")
+    name = path[path.index(operation.prefix) :].partition("?")[0]
+    late = urllib.request.Request(f"{base}/{name}?{query}", data=b"late", method="PUT", headers={"x-ms-blob-type": "BlockBlob"})
+    with urllib.request.urlopen(late) as answer:
+        assert answer.status == 201
+    assert simulator.blobs("container")[name] == b"late"
+    wait(lambda: world.get(operation).left is None)
+    assert names(simulator, operation) == {"RequestInfo.json"}
+
+
+@pytest.mark.parametrize("fault", [Fault.status(503, "ServerBusy"), Fault.status(403, "AuthorizationFailure")], ids=["down", "refused"])
+def test_where_nothing_could_be_deleted_a_resume_goes_on(tmp_path: Path, simulator: BlobSimulator, fault: Fault) -> None:
+    world = world_of(tmp_path, simulator)
+    operation = world.submit("1", simulator.sas_url("container", "cd"))
+    assert world.step()
+    simulator.fail_from_now(fault)
+    asked_before = len(simulator.requests)
+    world.service.cancel(TENANT, operation.operation_id)
+    wait(lambda: len(simulator.requests) > asked_before)
+    world.service._remover.stop()
+    assert world.get(operation).left is not None
+    simulator.recover()
+    world.service.resume(TENANT, operation.operation_id, simulator.sas_url("container", "cd"))
+    world.run(patience_s=60)
+    assert world.get(operation).status is OperationStatus.COMPLETE
+
+
+def test_deletion_that_may_have_arrived_makes_a_resume_impossible(tmp_path: Path, simulator: BlobSimulator) -> None:
+    world = world_of(tmp_path, simulator)
+    operation = world.submit("1", simulator.sas_url("container", "cd"))
+    assert world.step()
+    simulator.fail_from_now(Fault.broken(Break.ANSWER_LOST))
+    asked_before = len(simulator.requests)
+    world.service.cancel(TENANT, operation.operation_id)
+    wait(lambda: len(simulator.requests) > asked_before)
+    world.service._remover.stop()
+    with pytest.raises(Conflict, match="was deleted"):
+        world.service.resume(TENANT, operation.operation_id, simulator.sas_url("container", "cd"))
+
+
+def test_stop_is_not_held_up_by_a_deletion_that_gets_no_answer(tmp_path: Path, simulator: BlobSimulator) -> None:
+    world = world_of(tmp_path, simulator)
+    operation = world.submit("1", simulator.sas_url("container", "cd"))
+    assert world.step()
+    simulator.fail_from_now(Fault.broken(Break.TIMEOUT))
+    asked_before = len(simulator.requests)
+    world.service.cancel(TENANT, operation.operation_id)
+    wait(lambda: len(simulator.requests) > asked_before)
+    begun = time.monotonic()
+    world.service.stop()
+    assert time.monotonic() - begun < 4.0

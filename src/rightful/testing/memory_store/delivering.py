@@ -229,13 +229,13 @@ class Delivering(Submitting):
             row = self._open.get(operation_id)
             return None if row is None else row.claimed()
 
-    def begin_removal(self, operation_id: OperationId) -> bool:
-        """Put down that what a failed operation has written is being deleted."""
+    def begin_removal(self, operation_id: OperationId, *, is_begun: bool = True) -> bool:
+        """Put down that what a failed operation has written is being deleted, or take that back."""
         with self._guard:
             row = self._operations.get(operation_id)
             if row is None or row.status is not OperationStatus.FAILED:
                 return False
-            row.removal = True
+            row.removal = is_begun
             return True
 
     def forget_entries(self, entries: Sequence[Entry]) -> None:
