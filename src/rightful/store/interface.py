@@ -112,8 +112,8 @@ class Store(Protocol):
     ) -> tuple[DataPolicyOperation, ...]:
         """Return what is not answered of what was received within a time, the earliest first, without its sources.
 
-        Not answered is what has not ended, and what has failed where there is no later operation of the same subject; what was cancelled or
-        rejected is given up, not unanswered.
+        Not answered is what has not ended, and what has failed where there is no later operation of the same subject. What was cancelled or
+        rejected is given up: it is not unanswered, and does not count as a later operation.
         """
         ...
 

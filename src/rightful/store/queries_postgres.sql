@@ -28,10 +28,11 @@ SELECT id FROM operation WHERE status IN ('not_started', 'running') AND id IN (S
 
 -- name: unanswered
 -- What was received within a time and is not complete; of what failed, that which nobody gave up (operation.model.GIVEN_UP) and no later
--- operation of the same person takes the place of.
+-- operation of the same person takes the place of: one that was given up takes nobody's.
 SELECT o.* FROM operation o
 WHERE o.tenant_id = :tenant_id AND o.status IN ('not_started', 'running', 'failed') AND o.received_at BETWEEN :received_from AND :received_to
   AND (o.status <> 'failed' OR CAST(o.failure AS json) ->> 'code' NOT IN ('cancelled', 'rejected') AND NOT EXISTS (
     SELECT 1 FROM operation l WHERE l.tenant_id = o.tenant_id AND l.subject_id = o.subject_id
-      AND l.submitted_at > o.submitted_at AND l.status <> 'intent'))
+      AND l.submitted_at > o.submitted_at AND l.status <> 'intent'
+      AND (l.status <> 'failed' OR CAST(l.failure AS json) ->> 'code' NOT IN ('cancelled', 'rejected'))))
 ORDER BY o.received_at, o.id LIMIT :most;

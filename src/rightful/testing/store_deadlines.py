@@ -86,3 +86,12 @@ class DeadlineSuite:
         waiting = accept_received(store, 9, days_ago=30)
         assert unanswered(store, days_ago=20, limit=1) == [waiting]
         assert unanswered(store, days_ago=20) == [waiting]
+
+    @pytest.mark.parametrize("code", sorted(GIVEN_UP))
+    def test_what_was_given_up_later_takes_no_other_ones_place(self, store: Store, code: str) -> None:
+        failed = accept_received(store, 1, days_ago=30)
+        assert store.fail(failed, BROKEN)
+        later = accept(store, 2, "a", subject="subject-1")
+        assert unanswered(store, days_ago=20) == []
+        assert store.fail(later, Failure(code=code, message=code))
+        assert unanswered(store, days_ago=20) == [failed]

@@ -156,8 +156,11 @@ class Looking(Outgoing):
                 and not (
                     each.status is OperationStatus.FAILED
                     and (
-                        (each.failure is not None and each.failure.code in GIVEN_UP)
-                        or any(later.subject_id == each.subject_id and later.submitted_at > each.submitted_at for later in own)
+                        _is_given_up(each)
+                        or any(
+                            later.subject_id == each.subject_id and later.submitted_at > each.submitted_at and not _is_given_up(later)
+                            for later in own
+                        )
                     )
                 )
             ]
@@ -250,3 +253,7 @@ class Looking(Outgoing):
 
     def close(self) -> None:
         """Do nothing: what is kept stays, for whoever opens it next."""
+
+
+def _is_given_up(operation: DataPolicyOperation) -> bool:
+    return operation.failure is not None and operation.failure.code in GIVEN_UP
