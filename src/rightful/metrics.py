@@ -87,7 +87,7 @@ class PrometheusMeters(Meters):
         self._package_entries = Counter("rightful_package_entries", "Entries of complete packages", registry=registry)
         self._package_bytes = Counter("rightful_package_bytes", "Bytes of complete packages", registry=registry)
         self._entries = Counter("rightful_source_entries", "Entries written to storage locations", ["source"], registry=registry)
-        self._rows = Counter("rightful_source_rows", "Rows written to storage locations, in each form", ["source"], registry=registry)
+        self._rows = Counter("rightful_source_rows", "Rows written to storage locations, in whatever forms", ["source"], registry=registry)
         self._bytes = Counter("rightful_source_bytes", "Bytes written to storage locations", ["source"], registry=registry)
         self._skipped = Counter("rightful_source_items_skipped", "Items that could not be read", ["source"], registry=registry)
         self._leaks = Counter(

@@ -4,6 +4,7 @@ For a group of entries, of one operation or of many: put their paths and digests
 Small entries of many operations share each of these steps.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -216,9 +217,12 @@ class Outbox:
 
     def _checkpoint(self, placed: Sequence[Placed], finished: Sequence[SubjectRead]) -> None:
         entries: dict[SubjectRead, list[Entry]] = {}
+        copied: Counter[SubjectRead] = Counter()
         for each in placed:
             if each.owner.is_alive:
                 entries.setdefault(each.owner, []).extend(_now_done(each))
+                if each.draft.is_copy and each.standing is not Standing.DONE:
+                    copied[each.owner] += each.draft.rows
         for state, entry in self._skips:
             if state.is_alive:
                 entries.setdefault(state, []).append(entry)
@@ -230,13 +234,13 @@ class Outbox:
                 entries.setdefault(state, []).extend(left)
         done = set(finished)
         _sync_fingerprints(entries, done)
-        checkpoints = [self._checkpoint_of(state, new, is_done=state in done) for state, new in entries.items()]
+        checkpoints = [self._checkpoint_of(state, new, copied[state], is_done=state in done) for state, new in entries.items()]
         if checkpoints:
             self._drop(self._store.checkpoint(checkpoints, owner=self._owner), list(entries))
         for state, checkpoint in zip(entries, checkpoints, strict=True):
             state.has_come_so_far(checkpoint)
 
-    def _checkpoint_of(self, state: SubjectRead, entries: Sequence[Entry], *, is_done: bool) -> Checkpoint:
+    def _checkpoint_of(self, state: SubjectRead, entries: Sequence[Entry], copied_rows: int, *, is_done: bool) -> Checkpoint:
         return Checkpoint(
             read=state.read,
             next_part=state.next_part,
@@ -249,6 +253,7 @@ class Outbox:
             duration_s=self._clock.monotonic() - self._started,
             sealed_outcome=state.sealed.read(state.record),
             entries=tuple(entries),
+            copied_rows=copied_rows,
         )
 
     def _probe(self, state: SubjectRead, known: Known) -> Known:

@@ -58,13 +58,14 @@ class MeteredStore(SqlStore):
         lost = super().checkpoint(checkpoints, owner=owner)
         for each in checkpoints:
             if each.read.operation_id not in lost:
-                self._count(each.read.source_name, each.entries)
+                self._count(each)
         return lost
 
-    def _count(self, source_name: str, entries: Sequence[Entry]) -> None:
+    def _count(self, checkpoint: Checkpoint) -> None:
+        source_name, entries = checkpoint.read.source_name, checkpoint.entries
         done = [entry for entry in entries if entry.state is EntryState.DONE]
         if done:
-            rows, size_bytes = sum(entry.rows for entry in done), sum(entry.size_bytes for entry in done)
+            rows, size_bytes = sum(entry.rows for entry in done) - checkpoint.copied_rows, sum(entry.size_bytes for entry in done)
             self._meters.written(source_name, entries=len(done), rows=rows, size_bytes=size_bytes)
         skipped = sum(entry.state is EntryState.SKIPPED for entry in entries)
         if skipped:

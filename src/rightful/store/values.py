@@ -235,6 +235,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Schema, what was searched, times; kept with the read."""
     entries: tuple[Entry, ...] = ()
     """Entries that are now DONE, SUPERSEDED or SKIPPED and were not before."""
+    copied_rows: int = 0
+    """Of the rows of those that are DONE: how many are there in another form, too, and count there."""
 
     @property
     def was_put(self) -> bool:

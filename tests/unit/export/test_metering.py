@@ -10,6 +10,7 @@ from rightful.clock import Clock
 from rightful.config.model import ExportSettings
 from rightful.errors import SourceUnavailable
 from rightful.metrics import PrometheusMeters
+from rightful.package.forms import Form
 from rightful.store.metering import MeteredStore
 from rightful.store.sqlite_file import SqliteFile
 
@@ -55,6 +56,17 @@ def test_export_is_counted_with_what_its_sources_gave(tmp_path: Path) -> None:
     assert value(world, "rightful_source_bytes_total", source="orders") > ended.sources[0].size_bytes > 0
     assert value(world, "rightful_package_entries_total") == ended.package.entries
     assert value(world, "rightful_package_bytes_total") == ended.package.size_bytes
+
+
+def test_rows_count_once_in_however_many_forms_and_after_a_resume(tmp_path: Path) -> None:
+    orders = Scripted(breaks(DOWN, ROWS_HEADER, batch((1, ANN, 0))), yields(ROWS_HEADER, batch((1, ANN, 0), (2, ANN, 0), (3, ANN, 0))))
+    export = ExportSettings(formats=(Form.JSONL, Form.CSV, Form.PARQUET))
+    world = World(tmp_path, PEOPLE, {"orders": orders}, store_type=Counting, export=export)
+    operation = world.submit("1")
+    world.run()
+    assert world.get(operation).sources[0].rows == 3
+    assert value(world, "rightful_source_rows_total", source="orders") == 3
+    assert value(world, "rightful_source_entries_total", source="orders") == 4  # three forms, and what START-HERE.html shows it from
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True], ids=["failed", "cancelled"])
