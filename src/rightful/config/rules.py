@@ -461,6 +461,9 @@ def _check_identifiers(source: SourceConfig, type_: ConnectorType, setting: str,
         return
     if not match:
         complain(here, "needs a `match`: rows of this source are found by those of another", "name the columns in the other source")
+    elif getattr(source.settings, "via", None):
+        what = "is not for a source with `via`: of rows that another source finds it cannot be told how many people share a value"
+        complain(here, what, "read a view that has both tables joined, with `match` alone, or leave `via` out")
     for kind, named in source.identifiers.items():
         if kind in OWN_KINDS:
             complain(join(here, kind), "is what the directory alone gives", "give the kind another name")

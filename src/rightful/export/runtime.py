@@ -79,11 +79,11 @@ class TenantRuntime:
 def build_directory(tenant: TenantConfig, folder: Path) -> Directory:
     """Build a tenant's directory, widened by the sources that identifiers are found in; nothing is connected yet."""
     directory = directories.find(tenant.directory.connector)(tenant.id, tenant.directory.settings, folder=folder)
-    givers = [_giver(source, folder) for source in tenant.sources if source.identifiers]
+    givers = [_giver(tenant, source, folder) for source in tenant.sources if source.identifiers]
     return WidenedDirectory(directory, givers, getattr(tenant.directory.settings, "limits", Limits())) if givers else directory
 
 
-def _giver(source: SourceConfig, folder: Path) -> GivingSource:
+def _giver(tenant: TenantConfig, source: SourceConfig, folder: Path) -> GivingSource:
     """Build connectors of its own for a source that identifiers are found in."""
     type_ = connectors.find(source.connector)
     match: Mapping[str, str] = getattr(source.settings, "match", {})
@@ -91,7 +91,7 @@ def _giver(source: SourceConfig, folder: Path) -> GivingSource:
         raise ConfigurationError(f"source {source.name!r} cannot be searched by `identifiers`", hint="leave them out")
 
     def connector(settings: msgspec.Struct) -> Connector:
-        return type_(source.name, settings, siblings={}, folder=folder)
+        return type_(source.name, settings, siblings=_siblings(tenant, source), folder=folder)
 
     by_kind = {
         kind: connector(type_.found_by(source.settings, dict.fromkeys(names_in(named), kind))) for kind, named in source.identifiers.items()
@@ -107,8 +107,11 @@ def _of_all_times(settings: msgspec.Struct) -> msgspec.Struct:
 
 def build_connector(tenant: TenantConfig, source: SourceConfig, folder: Path) -> Connector:
     """Build the connector of one of a tenant's sources; nothing is connected yet."""
-    siblings = {other.name: other.settings for other in tenant.sources if other.connector == source.connector}
-    return connectors.find(source.connector)(source.name, source.settings, siblings=siblings, folder=folder)
+    return connectors.find(source.connector)(source.name, source.settings, siblings=_siblings(tenant, source), folder=folder)
+
+
+def _siblings(tenant: TenantConfig, source: SourceConfig) -> dict[str, msgspec.Struct]:
+    return {other.name: other.settings for other in tenant.sources if other.connector == source.connector}
 
 
 def build_tenant(tenant: TenantConfig, folder: Path) -> TenantRuntime:
