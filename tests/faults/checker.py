@@ -10,6 +10,7 @@ what was asked of the service. `check` returns sentences, one for each thing tha
 4. The audit trail is one unbroken chain, with a record for each change of an operation, and for nothing else.
 5. No secret lies anywhere it may not, and no personal data in the database. The location of what has ended is erased.
 6. No lease is left, no temporary file, no descriptor.
+7. Who is to be told of changes was told of each of them, and of nothing else; more than once perhaps, by the same id. Nothing is left to tell.
 """
 
 import csv
@@ -31,11 +32,33 @@ import pyrage
 
 csv.field_size_limit(1 << 30)
 
-POSTGRES_TABLES = ("operation", "repeat_key", "read", "entry", "audit", "audit_checkpoint", "open_operations", "receipt", "retention")
+POSTGRES_TABLES = (
+    "operation",
+    "repeat_key",
+    "read",
+    "entry",
+    "audit",
+    "audit_checkpoint",
+    "open_operations",
+    "receipt",
+    "retention",
+    "outgoing_event",
+)
 
 _TAGS = "tagmanifest-sha256.txt"
 _MANIFEST = "manifest-sha256.txt"
 _CHANGES = frozenset({"submit", "cancel", "resume", "approve", "reject", "extend", "complete", "fail"})
+_EVENTS = {
+    "submit": "submitted",
+    "cancel": "cancelled",
+    "resume": "resumed",
+    "approve": "approved",
+    "reject": "rejected",
+    "extend": "extended",
+    "complete": "completed",
+    "fail": "failed",
+}
+"""What is told of each change; that an operation begins to wait is told too, and no record has it."""
 _ENDED = frozenset({"complete", "failed"})
 _RANK = {"notStarted": 0, "running": 1, "complete": 2, "failed": 2}
 _MARKER = re.compile(rb"only-of-[0-9a-z]+-")
@@ -98,6 +121,8 @@ class Held:
     """`tenant_id`, `seq`, canonical record, hash; by these."""
     raw: bytes
     """Every byte that the store keeps."""
+    untold: int = 0
+    """Events that somebody is still to be told."""
 
 
 @dataclass
@@ -126,11 +151,13 @@ class Evidence:
     """The key of age, `AGE-SECRET-KEY-1…`, that opens what is sealed."""
     is_sealed: bool = False
     """Whether every package has to be sealed."""
+    told: Sequence[Mapping[str, Any]] | None = None
+    """The events that somebody was told, each once; None where nobody was to be told."""
 
 
 def check(evidence: Evidence) -> list[str]:
     """Return what is wrong."""
-    found = [*_ends(evidence), *_polls(evidence.polls), *_audit(evidence), *_left(evidence), *_secrets(evidence)]
+    found = [*_ends(evidence), *_polls(evidence.polls), *_audit(evidence), *_left(evidence), *_secrets(evidence), *_events(evidence)]
     complete = {str(row["id"]) for row in evidence.held.operations if row["status"] == "complete"}
     for each in evidence.accepted:
         if each.place is not None and each.operation_id in complete:
@@ -398,6 +425,26 @@ def _left(evidence: Evidence) -> Iterator[str]:
         yield from (f"a temporary file is left: {path}" for path in folder.rglob("*"))
 
 
+# -- 7 ----------------------------------------------------------------------------------------------------------------------
+def _events(evidence: Evidence) -> Iterator[str]:
+    if evidence.told is None:
+        return
+    told = Counter((event["data"]["operationId"], event["type"].rpartition(".")[2]) for event in evidence.told)
+    changed: Counter[tuple[str, str]] = Counter()
+    for _, _, canonical, _ in evidence.held.audit:
+        record = json.loads(canonical)
+        action, outcome, target, target_id = record[4], record[5], record[11], record[12]
+        if action in _EVENTS and target == "operation" and (outcome == "ok" or action == "fail"):
+            changed[target_id, _EVENTS[action]] += 1
+    for operation_id, kind in told.keys() | changed.keys():
+        if kind != "waiting" and told[operation_id, kind] != changed[operation_id, kind]:
+            yield f"{operation_id}: {kind} was told {told[operation_id, kind]} times, and happened {changed[operation_id, kind]} times"
+    if _MARKER.search(json.dumps(list(evidence.told)).encode()):
+        yield "personal data was told"
+    if evidence.held.untold:
+        yield f"{evidence.held.untold} events are left to tell"
+
+
 def open_descriptors(process: str = "self") -> frozenset[str]:
     """Return what a process has open of files, this one where none is named: `number target`."""
     found = set()
@@ -434,6 +481,7 @@ def look_into_sqlite(path: Path) -> Held:
             ),
             audit=[tuple(row) for row in connection.execute("SELECT tenant_id, seq, record, hash FROM audit ORDER BY tenant_id, seq")],
             raw=raw,
+            untold=_count(connection, "SELECT count(*) FROM outgoing_event"),
         )
     finally:
         connection.close()
@@ -458,6 +506,7 @@ def look_into_postgres(url: str) -> Held:
             "(SELECT count(*) FROM entry e JOIN operation o ON o.id = e.operation_id WHERE o.status = 'complete')"
         ).fetchall()
         audit = connection.execute("SELECT tenant_id, seq, record, hash FROM audit ORDER BY tenant_id, seq").fetchall()
+        ((untold,),) = connection.execute("SELECT count(*) FROM outgoing_event").fetchall()
     return Held(
         operations=[{**row, "status": statuses.get(row["status"], row["status"])} for row in operations],
         leased=leased,
@@ -465,6 +514,7 @@ def look_into_postgres(url: str) -> Held:
         entries_of_complete=entries,
         audit=[(tenant_id, seq, record, bytes(hash_)) for tenant_id, seq, record, hash_ in audit],
         raw=raw,
+        untold=untold,
     )
 
 

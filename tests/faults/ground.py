@@ -15,6 +15,7 @@ import msgspec
 import psycopg
 from tests.faults import checker
 from tests.faults.checker import Accepted, Asked, Evidence, Held, Person, Poll
+from tests.faults.receiver import Receiver
 from tests.servers.postgres import PostgresServer
 
 from rightful.age.keys import Identity
@@ -30,6 +31,7 @@ from rightful.config.model import (
     SourceConfig,
     StorageSettings,
     TenantConfig,
+    WebhookSettings,
 )
 from rightful.connectors.interface import Connector
 from rightful.errors import ConfigurationError
@@ -37,6 +39,7 @@ from rightful.export import audit_trail
 from rightful.export.interface import SubmitRequest
 from rightful.export.runtime import TenantRuntime
 from rightful.export.service import Service
+from rightful.export.webhooks import Webhooks, announcing, key_of
 from rightful.export.work import Work
 from rightful.identity.model import Caller, CallerKind
 from rightful.ids import OperationId, TenantId
@@ -67,8 +70,15 @@ SAS = (
     "https://contoso.blob.core.windows.net/exports?sv=2021-12-02&sp=cw&se=2027-01-31T00:00:00Z&sr=c&sig=U2VjcmV0U2lnbmF0dXJlT2ZUaGVTQVM%3D"
 )
 STRICT_SAS = SAS.replace("sp=cw", "sp=aw")
-SECRETS = (b"U2VjcmV0U2lnbmF0dXJlT2ZUaGVTQVM", bytes(range(100, 132)), bytes(range(100, 132)).hex().encode())
-"""The signature, and the seal key: in no byte that is kept, in no line that is logged."""
+WEBHOOK = WebhookSettings(url=f"{Receiver.origin}/rightful?key=c2VjcmV0IG9mIHRoZSBhZGRyZXNz", secret=f"whsec_{'c2lnbmluZyBrZXkh' * 3}")
+SECRETS = (
+    b"U2VjcmV0U2lnbmF0dXJlT2ZUaGVTQVM",
+    bytes(range(100, 132)),
+    bytes(range(100, 132)).hex().encode(),
+    b"c2VjcmV0IG9mIHRoZSBhZGRyZXNz",
+    b"c2lnbmluZyBrZXkh",
+)
+"""The signature, the seal key, what is secret of the webhook: in no byte that is kept, in no line that is logged."""
 
 KEY = Identity(bytes(range(200, 232)))
 """Everybody's, where packages are sealed."""
@@ -77,6 +87,8 @@ NEAR_S = 0.4
 """How long an answer of a server on this machine is waited for."""
 
 _REMOVERS = 2
+_PUT_OFF_S = 36_000.0
+"""Longer than what was not taken a few times is put off."""
 _MOST_TRIES = 100
 _OWNER = "owner"
 _MEMORY = Path("/dev/shm")
@@ -255,11 +267,14 @@ class Life:
             trail=self.trail,
             clock=ground.clock,
         )
+        store.announce(announcing(ground.config.tenants))
+        self.webhooks = Webhooks(ground.config, store, ground.clock, hosts=lambda _: (ground.receiver, "/rightful"))
 
     def start(self) -> None:
         """Start as `rightful serve` does on a store of its own."""
         self.store.release_all()
         self.service.start()
+        self.webhooks.tidy()
         self.points.reach("service.started")
 
     def step(self, limit: int = 100) -> bool:
@@ -292,6 +307,19 @@ class Life:
         wait([self.service._remover._pool.submit(meeting.wait) for _ in range(_REMOVERS)])
         self.points.reach("service.answered")
 
+    def tell(self) -> None:
+        """Tell whoever is to be told what is due."""
+        if self._ground.tenant.webhooks:
+            self.webhooks.deliver(key_of(TENANT, WEBHOOK))
+
+    def tell_all(self, *, put_off_s: float = _PUT_OFF_S) -> None:
+        """Tell all that is left, that was put off for no longer; that takes so long each time."""
+        posts = -1
+        while posts < self._ground.receiver.posts:
+            posts = self._ground.receiver.posts
+            self._ground.clock.advance(put_off_s)
+            self.tell()
+
     def die(self) -> None:
         """Be dead: every thread meets `Killed` at its next step; what the process had open is closed by the system."""
         self.points.is_dead = True
@@ -302,6 +330,7 @@ class Life:
 
     def stop(self) -> None:
         """Stop in order."""
+        self.webhooks.stop()
         self.service.stop()
 
 
@@ -318,13 +347,16 @@ class Ground:
         store: str = "sqlite",
         checks: str = "standard",
         allow: tuple[str, ...] = ("*.blob.core.windows.net",),
+        is_told: bool = False,
     ) -> None:
+        """`is_told`: whether somebody is told of changes."""
         self.descriptors = checker.open_descriptors()
         self.folder = folder
         self.kind = STORES[store]
         self.exports = folder / "exports"
         self.exports.mkdir(exist_ok=True)
         self.container = MemoryStorage()
+        self.receiver = Receiver()
         self.clock = ManualClock()
         self.people = people
         self._sources = sources
@@ -339,6 +371,7 @@ class Ground:
             export=export,
             storage=StorageSettings(accounts=accounts, allow=allow, checks=checks),  # type: ignore[arg-type] # one of its literals
             deadlines=DeadlineSettings(regulation="gdpr"),
+            webhooks=(WEBHOOK,) if is_told else (),
             directory=DirectoryConfig(connector="memory", settings=self._settings),
             sources=tuple(SourceConfig(name=name, connector="memory", product="Product", settings=self._settings) for name in sources()),
         )
@@ -418,6 +451,7 @@ class Ground:
             may_leave_marks=self.may_leave_marks,
             logs="\n".join(map(str, logs)),
             manifests=manifests or {},
+            told=tuple(self.receiver.events.values()) if self.tenant.webhooks else None,
             descriptors=(self.descriptors, checker.open_descriptors()),
             identity=KEY.write(),
             is_sealed=is_sealed,

@@ -23,6 +23,9 @@ from rightful.subject.model import IdentifiedSubject
 from rightful.testing.failpoints import Killed, Script
 from rightful.testing.memory_connector import Faults
 
+_PUT_OFF_S = 301.0
+"""Longer than what was not taken three times is put off; a client that comes again comes within a day."""
+
 NOTHING: Script = lambda _number, _name: None  # noqa: E731 - a script like any other
 
 
@@ -47,7 +50,15 @@ class Reference:
             self.location = STRICT_SAS if self.checks == "strict" else SAS
         people = 1 if self.checks == "strict" or self.is_mortal else 3
         self.data = Data(random.Random(7), people)
-        self.ground = Ground(self.folder, self.data.people, self.data.sources, export=self.export, store=self.store, checks=self.checks)
+        self.ground = Ground(
+            self.folder,
+            self.data.people,
+            self.data.sources,
+            export=self.export,
+            store=self.store,
+            checks=self.checks,
+            is_told=not self.is_mortal,
+        )
         self._container = self.ground.container = JoiningContainer() if self.joins else Container()
         self._subjects = list(self.data.people)[:2]
         """Who is to be exported; a third one's export is cancelled when it has begun to write."""
@@ -91,6 +102,7 @@ class Reference:
         )
         life.trail.flush()
         self._approve(life)
+        life.tell()
         life.step(1)
         life.store.heartbeat("owner", lease_s=60)
         life.work.estimator.estimate(OperationId(first), self._subject(first), ground.tenants[TENANT])
@@ -103,6 +115,7 @@ class Reference:
         life.work.keeper.tidy()
         if self.export.compare_days:
             life.service.forget(TENANT, OperationId(first))
+        life.tell_all(put_off_s=_PUT_OFF_S)
 
     def _submit(self, life: Life, subject: str, location: str, key: str) -> str:
         operation_id = life.submit(subject, location, key)

@@ -99,7 +99,7 @@ class Scenario:
         )
         is_remote = chance.random() < 0.3
         self.location = SAS if is_remote else "Local"
-        self.ground = Ground(folder, self.data.people, self.data.sources, export=self.export, store=store)
+        self.ground = Ground(folder, self.data.people, self.data.sources, export=self.export, store=store, is_told=True)
         if self.export.layout == "zip":
             self.ground.container = JoiningContainer()  # one that cannot join takes no ZIP file by pieces
         self._kills = [chance.choice([*range(1, 30), *range(1, 100, 2)]) for _ in range(chance.choice([0, 1, 1, 2, 2, 3, 4]))]
@@ -146,6 +146,7 @@ class Scenario:
                 self._settle(life)
             if is_last:
                 self._resume_rest(life)
+                life.tell_all()
                 ground.close()
                 return
         except Killed:
@@ -170,8 +171,10 @@ class Scenario:
                 life.trail.flush()
             elif what < 0.96 and not is_calm:
                 self.ground.clock.advance(self._chance.choice([61.0, 3600.0]))
-            elif what < 0.98:
+            elif what < 0.97:
                 life.work.keeper.tidy()
+            elif what < 0.985:
+                life.tell()
             else:
                 self._approve(life)
 

@@ -22,7 +22,7 @@ def ground(tmp_path: Path) -> Ground:
 def _lived(folder: Path, export: ExportSettings) -> Ground:
     """Return where two people's exports were made, and nothing went wrong."""
     data = Data(random.Random(4), 2)
-    ground = Ground(folder, data.people, data.sources, export=export)
+    ground = Ground(folder, data.people, data.sources, export=export, is_told=True)
 
     def live() -> None:
         life = ground.begin(lambda _number, _name: None)
@@ -33,6 +33,7 @@ def _lived(folder: Path, export: ExportSettings) -> Ground:
             pass
         for operation_id in ground.accepted:
             ground.poll(operation_id)
+        life.tell_all()
         ground.close()
 
     beside_main(live)
@@ -91,6 +92,15 @@ def _accept_another(ground: Ground) -> None:
     ground.accepted["00000000-0000-0000-0000-000000000000"] = "0"
 
 
+def _forget_event(ground: Ground) -> None:
+    events = ground.receiver.events
+    del events[next(each for each, event in events.items() if event["type"].endswith(".completed"))]
+
+
+def _invent_event(ground: Ground) -> None:
+    ground.receiver.events["e"] = {"type": "dev.rightful.operation.failed", "data": {"operationId": _first(ground)}}
+
+
 def _put(name: str, content: bytes) -> Callable[[Ground], None]:
     def change(ground: Ground) -> None:
         (ground.exports / name.replace("FIRST", _first(ground))).write_bytes(content)
@@ -141,6 +151,15 @@ WRONG: dict[str, tuple[Callable[[Ground], None], str]] = {
         "a secret lies in the store",
     ),
     "person in the store": (_run_sql("UPDATE operation SET prefix = 'only-of-0-' WHERE id = FIRST"), "personal data lies in the store"),
+    "event not told": (_forget_event, "completed was told 0 times, and happened 1 times"),
+    "event of nothing": (_invent_event, "failed was told 1 times, and happened 0 times"),
+    "event left": (
+        _run_sql(
+            "INSERT INTO outgoing_event (event_id, endpoint, tenant_id, operation_id, kind, code, happened_at) "
+            "VALUES ('e', 'e', 't', FIRST, 'failed', '', 0)"
+        ),
+        "1 events are left to tell",
+    ),
 }
 
 

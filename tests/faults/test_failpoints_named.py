@@ -15,7 +15,6 @@ from rightful.testing.failpoints import (
     STORE_LOOKS,
     STORE_PURGES,
     STORE_STEPS,
-    STORE_TELLING,
     Failpoints,
     Killed,
     failing_storage,
@@ -28,7 +27,7 @@ def _methods(contract: type) -> set[str]:
 
 
 def test_each_method_of_the_store_either_commits_or_looks() -> None:
-    assert sorted((*STORE_STEPS, *STORE_PURGES, *STORE_LOOKS, *STORE_TELLING)) == sorted(_methods(Store))
+    assert sorted((*STORE_STEPS, *STORE_PURGES, *STORE_LOOKS)) == sorted(_methods(Store))
 
 
 def test_each_method_of_a_storage_and_of_its_abilities_either_changes_or_looks() -> None:

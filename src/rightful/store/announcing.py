@@ -26,18 +26,19 @@ class Outgoing(Records):
         )
 
     def forget_event(self, event: OutgoingEvent) -> None:
-        """Drop an event."""
+        """Drop an event; again, it does nothing."""
 
         def task(connection: Connection) -> None:
-            connection.run(self._sql["forget_event"], {"seq": event.seq})
+            connection.run(self._sql["forget_event"], {"seq": event.seq, "event_id": event.event_id})
 
         self._file.write(task, event.tenant_id)
 
     def put_off_event(self, event: OutgoingEvent, *, at: datetime) -> None:
-        """Count a try, and let the next one be not before a time."""
+        """Count a try, and let the next one be not before a time; again, it does nothing."""
+        parameters = {"seq": event.seq, "event_id": event.event_id, "attempts": event.attempts, "at": to_microseconds(at)}
 
         def task(connection: Connection) -> None:
-            connection.run(self._sql["put_off_event"], {"seq": event.seq, "at": to_microseconds(at)})
+            connection.run(self._sql["put_off_event"], parameters)
 
         self._file.write(task, event.tenant_id)
 

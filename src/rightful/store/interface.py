@@ -321,11 +321,11 @@ class Store(Protocol):
         ...
 
     def forget_event(self, event: OutgoingEvent) -> None:
-        """Drop what an endpoint was told, or is not to be told any more."""
+        """Drop what an endpoint was told, or is not to be told any more; again, it does nothing."""
         ...
 
     def put_off_event(self, event: OutgoingEvent, *, at: datetime) -> None:
-        """Count a try that was not taken; the next one is not before a time."""
+        """Count a try that was not taken; the next one is not before a time. Again, for the same try, it does nothing."""
         ...
 
     def keep_events(self, endpoints: Collection[str]) -> None:

@@ -444,10 +444,12 @@ SELECT * FROM outgoing_event WHERE endpoint = :endpoint AND tenant_id = :tenant_
 ORDER BY not_before, seq LIMIT :most;
 
 -- name: forget_event
-DELETE FROM outgoing_event WHERE seq = :seq;
+-- Its id too: a number may be given again, and who was not told that it is forgotten asks once more.
+DELETE FROM outgoing_event WHERE seq = :seq AND event_id = :event_id;
 
 -- name: put_off_event
-UPDATE outgoing_event SET attempts = attempts + 1, not_before = :at WHERE seq = :seq;
+UPDATE outgoing_event SET attempts = attempts + 1, not_before = :at
+WHERE seq = :seq AND event_id = :event_id AND attempts = :attempts;
 
 -- name: event_endpoints
 SELECT DISTINCT endpoint FROM outgoing_event;

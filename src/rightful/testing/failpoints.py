@@ -48,6 +48,9 @@ STORE_STEPS = (
     "check",
     "record",
     "add_chain_checkpoint",
+    "forget_event",
+    "put_off_event",
+    "keep_events",
 )
 """Methods of a store that commit something, while requests are answered."""
 STORE_PURGES = ("purge_operations", "purge_receipts", "put_chain_start", "purge_records", "put_purged")
@@ -70,11 +73,11 @@ STORE_LOOKS = (
     "chain",
     "last_chain_checkpoint",
     "retention",
+    "announce",
+    "outgoing",
     "close",
 )
 """Those that commit nothing."""
-STORE_TELLING = ("announce", "outgoing", "forget_event", "put_off_event", "keep_events")
-"""Those that webhooks are told by; they have no failpoints yet."""
 STORAGE_STEPS = ("put", "sync", "put_piece", "join", "put_append", "append", "delete", "remove")
 """Methods of a storage, and of its abilities, that change what lies there."""
 STORAGE_LOOKS = ("properties", "read", "read_at", "list", "within", "on", "close")

@@ -90,6 +90,21 @@ class EventSuite:
         store.forget_event(again)
         assert due(store) == ()
 
+    def test_event_that_is_let_go_of_twice_takes_no_other_with_it(self, store: Store, clock: ManualClock) -> None:
+        store.announce({TENANT: (("one", ALL),)})
+        accept(store, 1, "a")
+        (first,) = due(store)
+        store.put_off_event(first, at=clock.now())
+        store.put_off_event(first, at=clock.now() + timedelta(seconds=10))
+        (again,) = due(store)
+        assert again.attempts == 1
+        store.forget_event(again)
+        accept(store, 2, "a")
+        (second,) = due(store)
+        store.forget_event(again)
+        store.put_off_event(first, at=clock.now() + timedelta(seconds=10))
+        assert due(store) == (second,)
+
     def test_events_of_endpoints_that_are_gone_are_dropped(self, store: Store) -> None:
         store.announce({TENANT: (("one", ALL), ("two", ALL))})
         accept(store, 1, "a")

@@ -20,6 +20,8 @@ from tests.unit.export.world import TENANT, World
 from rightful.config.model import WebhookSettings
 from rightful.export.webhooks import WAITS_S, Webhooks, announcing, key_of
 from rightful.meters import Meters
+from rightful.store.values import StoreFault
+from rightful.testing.failpoints import Failpoints, failing_store
 from rightful.testing.memory_connector import MemoryConnector
 from rightful.testing.store_cases import OTHER_TENANT, accept
 
@@ -273,3 +275,73 @@ def test_receiver_whose_tls_never_begins_holds_up_no_stop(tmp_path: Path) -> Non
             begun = time.monotonic()
             webhooks.stop()
             assert time.monotonic() - begun < 4.0
+
+
+class FullDisk:
+    """A store whose disk is full when it is to put down what came of a post; with `late` it has put it down, and does not know."""
+
+    def __init__(self, setting: Setting, *, late: bool = False) -> None:
+        self.is_full = True
+        self.tries = 0
+        self._when = "after" if late else "before"
+        store = failing_store(setting.world.store, Failpoints(self._script))
+        self.webhooks = Webhooks(setting.world.config, store, setting.world.clock, setting.meters)
+        self._key = key_of(TENANT, setting.webhook)
+        _opened.append(self.webhooks)
+
+    def _script(self, _number: int, name: str) -> None:
+        if name in {f"store.forget_event.{self._when}", f"store.put_off_event.{self._when}"} and self.is_full:
+            self.tries += 1
+            raise StoreFault("the disk is full")
+
+    def deliver(self) -> int:
+        return self.webhooks.deliver(self._key)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("status", "outcome", "left"), [(204, "delivered", 0), (500, "retried", 1), (410, "dropped", 0)])
+def test_event_is_posted_once_though_the_store_cannot_take_what_came_of_it(
+    setting: Setting, receiver: Receiver, status: int, outcome: str, left: int, *, late: bool
+) -> None:
+    disk = FullDisk(setting, late=late)
+    receiver.status = status
+    setting.world.submit("ann")
+    for _ in range(3):
+        with pytest.raises(StoreFault):
+            disk.deliver()
+    assert len(receiver.taken) == 1
+    assert setting.meters.outcomes == []
+    disk.is_full = False
+    assert disk.deliver() == 0
+    assert setting.meters.outcomes == [outcome]
+    assert len(receiver.taken) == 1
+    setting.world.clock.advance(WAITS_S[0])
+    waiting = setting.world.store.outgoing(TENANT, key_of(TENANT, setting.webhook), limit=9)
+    assert [event.attempts for event in waiting] == [1] * left
+
+
+def test_event_that_came_since_is_not_taken_for_the_one_that_was_posted(setting: Setting, receiver: Receiver) -> None:
+    disk = FullDisk(setting, late=True)
+    setting.world.submit("ann")
+    with pytest.raises(StoreFault):
+        disk.deliver()
+    setting.world.run()
+    disk.is_full = False
+    assert disk.deliver() == 1
+    assert [json.loads(body)["type"].rpartition(".")[2] for _, _, body in receiver.taken] == ["submitted", "completed"]
+
+
+def test_full_disk_is_tried_less_and_less_often(setting: Setting, receiver: Receiver) -> None:
+    disk = FullDisk(setting)
+    disk.webhooks.look_s = 0.1
+    setting.world.submit("ann")
+    disk.webhooks.start()
+    threading.Event().wait(2.0)
+    assert 2 <= disk.tries <= 5  # at 0, 0.2, 0.6, 1.4 s, and not each tenth of one
+    assert len(receiver.taken) == 1
+    disk.is_full = False
+    for _ in range(500):
+        if setting.meters.outcomes:
+            break
+        threading.Event().wait(0.01)
+    assert setting.meters.outcomes == ["delivered"]

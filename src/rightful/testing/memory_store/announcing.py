@@ -61,14 +61,14 @@ class Outgoing:
         return tuple(event for *_, event in sorted(found, key=lambda each: each[:2])[:limit])
 
     def forget_event(self, event: OutgoingEvent) -> None:
-        """Drop an event."""
+        """Drop an event; again, it does nothing."""
         with self._guard:
             self._events.pop(event.seq, None)
 
     def put_off_event(self, event: OutgoingEvent, *, at: datetime) -> None:
-        """Count a try, and let the next one be not before a time."""
+        """Count a try, and let the next one be not before a time; again, it does nothing."""
         with self._guard:
-            if (found := self._events.get(event.seq)) is not None:
+            if (found := self._events.get(event.seq)) is not None and found[0].attempts == event.attempts:
                 later = msgspec.structs.replace(found[0], attempts=found[0].attempts + 1)
                 self._events[event.seq] = (later, to_microseconds(at))
 
