@@ -7,6 +7,7 @@ an entry that must not be there, and a copy's condition counts for what it makes
 import http.client
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -24,6 +25,12 @@ class GcsServer:
         self.s3 = s3
         self.copies_answered: list[int] = []
         """Statuses that the next copies are answered with; they are not carried out."""
+        self.hangs = ""
+        """Requests in whose first line this stands get no answer; empty for none."""
+        self.hung: list[str] = []
+        """The first lines of those."""
+        self.cut = 0
+        """How many of them were cut off by whoever had asked."""
         self._making = threading.Lock()
         outer = self
 
@@ -53,6 +60,9 @@ class GcsServer:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Carry a request out in moto, in its words."""
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        if self.hangs and self.hangs in f"{request.command} {request.path}":
+            self._hang(request)
+            return
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _DROPPED}
         is_new = headers.pop("x-goog-if-generation-match", "") == "0"
         source = headers.pop("x-goog-copy-source", "")
@@ -67,6 +77,14 @@ class GcsServer:
                 return
             status, answer, said = self._ask(request.command, request.path, body, headers)
         self._say(request, status, answer, said)
+
+    def _hang(self, request: BaseHTTPRequestHandler) -> None:
+        """Wait until the other side is gone."""
+        self.hung.append(f"{request.command} {request.path}")
+        request.close_connection = True
+        request.connection.settimeout(60)
+        with suppress(OSError):
+            self.cut += request.connection.recv(1) == b""
 
     def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
         connection = http.client.HTTPConnection("127.0.0.1", self.s3.port, timeout=60)

@@ -6,14 +6,15 @@ cannot state that for an upload in blocks. An upload that breaks is aborted; wha
 later one. So an entry is visible whole or not at all, and nothing is ever replaced.
 """
 
+import copy
 import math
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import obstore
 from obstore.exceptions import BaseError
@@ -21,15 +22,18 @@ from obstore.store import GCSStore, S3Store
 
 from rightful.clock import Clock, SystemClock
 from rightful.errors import Refusal, StorageError, StorageRefused, StorageUnavailable
+from rightful.leash import NO_LEASH, Leash
 from rightful.storage.body import exactly
 from rightful.storage.entry_path import split_entry_path
-from rightful.storage.feeding import feed_all
+from rightful.storage.exchanges import Body, Exchanges
 from rightful.storage.interface import Properties, Put
 from rightful.storage.object_account import AccountAccess, Bucket
 from rightful.storage.object_errors import ABSENT, conflict, status_of, translate
 
 if TYPE_CHECKING:  # it exists for type checkers alone
     from obstore import ObjectMeta
+
+T = TypeVar("T")
 
 _MIB = 1 << 20
 _SMALL_BYTES = 16 * _MIB
@@ -43,6 +47,10 @@ _HIDDEN = ".rightful"
 _LEFT_AFTER = timedelta(days=3)
 """No upload takes so long."""
 _TIDY_EACH_S = 86_400.0
+_REMOVE_S = 2.5
+"""How long each of two requests may take that delete an entry: who stops must not wait longer for them."""
+_DELETE_S = 0.5
+"""How long what was cancelled may take to delete what it left below `.rightful/`; a later process deletes it else."""
 _LARGEST = {"s3": 5 << 30, "gs": 5 << 40}
 _DEFAULT_REGION = "us-east-1"
 _REGIONS = frozenset({"AWS_REGION", "AWS_DEFAULT_REGION"})
@@ -54,7 +62,7 @@ _BEYOND_ITS_END = 416
 class ObjectStorage:
     """Entries below a prefix of one bucket; safe to use from any thread.
 
-    Also has the abilities `Reading`, `ReadingAt`, `Listing`, `Deleting`, `Removing` and `Hurrying`.
+    Also has the abilities `Reading`, `ReadingAt`, `Listing`, `Deleting`, `Removing`, `Leashed` and `Hurrying`.
     """
 
     def __init__(self, bucket: Bucket, access: AccountAccess, *, timeout_s: float = 0.0, clock: Clock | None = None) -> None:
@@ -62,9 +70,10 @@ class ObjectStorage:
         self._bucket = bucket
         self._access = access
         self._store = _open(bucket, access, timeout_s)
-        self._tidying = threading.Lock()
         self._clock = clock or SystemClock()
-        self._tidied_at = -math.inf
+        self._tidying = _Daily()
+        self._exchanges = Exchanges()
+        self._leash: Leash = NO_LEASH
         there = access.endpoint or bucket.scheme
         self._properties = Properties(max_entry_bytes=_LARGEST[bucket.scheme], is_remote=True, origin=f"{there}/{bucket.name}")
 
@@ -78,7 +87,15 @@ class ObjectStorage:
 
     def within(self, seconds: float) -> Self:
         """Return the same location for requests that take no longer."""
-        return type(self)(self._bucket, self._access, timeout_s=seconds, clock=self._clock)
+        hurried = type(self)(self._bucket, self._access, timeout_s=seconds, clock=self._clock)
+        hurried._exchanges = self._exchanges  # noqa: SLF001 - its own class's
+        return hurried
+
+    def on(self, leash: Leash) -> Self:
+        """Return the same location for requests that end when the leash is pulled."""
+        bound = copy.copy(self)
+        bound._leash = leash  # noqa: SLF001 - its own class's
+        return bound
 
     def put(self, path: str, chunks: Iterable[bytes], *, size_bytes: int) -> Put:
         """Create an entry; compare with what lies at the path, if anything does and may be read."""
@@ -98,7 +115,8 @@ class ObjectStorage:
         """Do nothing: what a store says it has, it has."""
 
     def close(self) -> None:
-        """Do nothing: connections end with the last who uses them."""
+        """End what is asked and can be broken off; connections end with the last who uses them."""
+        self._exchanges.close()
 
     def read(self, path: str) -> Iterator[bytes]:
         """Yield an entry's content in chunks of at most 1 MiB."""
@@ -132,10 +150,15 @@ class ObjectStorage:
         """Delete an entry. A store does not say whether there was one, so it is asked before; False where that may not be known."""
         key = self._key(path)
         try:
-            was_there = self._size(key) is not None
+            was_there = self._size(key, within_s=_REMOVE_S) is not None
         except FileNotFoundError:
             was_there = False
-        self._delete(iter([key]))
+        try:
+            self._ask(obstore.delete, obstore.delete_async, key, within_s=_REMOVE_S)
+        except FileNotFoundError:
+            return False
+        except _FAULTS as error:
+            raise translate(error) from None
         return was_there
 
     def check(self) -> None:
@@ -175,7 +198,7 @@ class ObjectStorage:
 
     def _put_small(self, key: str, content: bytes) -> Put:
         try:
-            obstore.put(self._store, key, content, mode="create", use_multipart=False)
+            self._ask(obstore.put, obstore.put_async, key, content, mode="create", use_multipart=False)
         except ABSENT:
             return self._compare(key, iter([content] if content else []), self._size_there(key), len(content))
         except _FAULTS as error:
@@ -189,12 +212,13 @@ class ObjectStorage:
             self._upload(hidden, chunks)
             return self._copy(hidden, key, size_bytes)
         finally:
-            with suppress(*_FAULTS):
-                obstore.delete(self._store, hidden)
+            leash, within_s = (NO_LEASH, _DELETE_S) if self._leash.is_pulled else (self._leash, None)
+            with suppress(*_FAULTS, StorageError):
+                self._exchanges.ask(lambda: obstore.delete_async(self._store, hidden), leash, within_s=within_s)
 
     def _copy(self, hidden: str, key: str, size_bytes: int) -> Put:
         try:
-            obstore.copy(self._store, hidden, key, overwrite=False)
+            self._ask(obstore.copy, obstore.copy_async, hidden, key, overwrite=False)
         except ABSENT:
             if self._size_there(key) not in {None, size_bytes}:
                 raise conflict() from None
@@ -204,15 +228,17 @@ class ObjectStorage:
         return Put.WRITTEN
 
     def _upload(self, key: str, chunks: Iterator[bytes]) -> None:
-        """Upload in blocks, in another thread: what chunks are made of may be obstore's too, which cannot be asked while it asks."""
+        """Upload in blocks."""
 
-        def put(body: Iterator[bytes]) -> None:
+        async def put(body: Body) -> None:
             try:
-                obstore.put(self._store, key, body, use_multipart=True, chunk_size=_BLOCK_BYTES, max_concurrency=_BLOCKS_AT_ONCE)
+                await obstore.put_async(
+                    self._store, key, body, use_multipart=True, chunk_size=_BLOCK_BYTES, max_concurrency=_BLOCKS_AT_ONCE
+                )
             except _FAULTS as error:
                 raise translate(error) from None
 
-        feed_all(put, chunks)
+        self._exchanges.upload(put, chunks, self._leash)
 
     def _compare(self, key: str, chunks: Iterator[bytes], there_bytes: int | None, size_bytes: int) -> Put:
         """Compare content with what is there; where that may not be read, its being there is all that is known."""
@@ -236,10 +262,10 @@ class ObjectStorage:
                 raise conflict()
         return Put.ALREADY_THERE
 
-    def _size(self, key: str) -> int | None:
+    def _size(self, key: str, *, within_s: float | None = None) -> int | None:
         """Return an entry's size, None where it may not be known; raises `FileNotFoundError` where there is none."""
         try:
-            return obstore.head(self._store, key)["size"]
+            return self._ask(obstore.head, obstore.head_async, key, within_s=within_s)["size"]
         except FileNotFoundError:
             raise FileNotFoundError("there is no such entry") from None
         except _FAULTS as error:
@@ -258,13 +284,29 @@ class ObjectStorage:
 
     def _content(self, key: str) -> Iterator[bytes]:
         try:
-            for buffer in obstore.get(self._store, key).stream(min_chunk_size=_CHUNK_BYTES):
+            for buffer in self._buffers(key):
                 view = memoryview(buffer)
                 yield from (bytes(view[at : at + _CHUNK_BYTES]) for at in range(0, len(view), _CHUNK_BYTES))
         except FileNotFoundError:
             raise FileNotFoundError("there is no such entry") from None
         except _FAULTS as error:
             raise translate(error) from None
+
+    def _buffers(self, key: str) -> Iterator[bytes]:
+        if self._leash is NO_LEASH:
+            yield from obstore.get(self._store, key).stream(min_chunk_size=_CHUNK_BYTES)
+            return
+        stream = self._exchanges.ask(lambda: obstore.get_async(self._store, key), self._leash).stream(min_chunk_size=_CHUNK_BYTES)
+        while (buffer := self._exchanges.ask(lambda: anext(stream, None), self._leash)) is not None:
+            yield buffer
+
+    def _ask(
+        self, at_once: Callable[..., T], later: Callable[..., Awaitable[T]], *given: object, within_s: float | None = None, **more: object
+    ) -> T:
+        """Ask the store; on a leash, or where somebody waits, so that it can be broken off."""
+        if self._leash is NO_LEASH and within_s is None:
+            return at_once(self._store, *given, **more)
+        return self._exchanges.ask(lambda: later(self._store, *given, **more), self._leash, within_s=within_s)
 
     def _list(self, prefix: str) -> "Iterator[ObjectMeta]":
         try:
@@ -284,14 +326,27 @@ class ObjectStorage:
 
     def _tidy(self) -> None:
         """Delete what processes that were killed left, once a day."""
-        with self._tidying:
-            now = self._clock.monotonic()
-            if now - self._tidied_at < _TIDY_EACH_S:
-                return
-            self._tidied_at = now
+        if not self._tidying.is_due(self._clock.monotonic()):
+            return
         until = self._clock.now() - _LEFT_AFTER
         with suppress(StorageError):  # who may not list leaves it to others, and a put of an entry does not fail for it
             self._delete(meta["path"] for meta in self._list(f"{self._bucket.prefix}{_HIDDEN}") if meta["last_modified"] < until)
+
+
+class _Daily:
+    """Says once a day that it is time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last_s = -math.inf
+
+    def is_due(self, now_s: float) -> bool:
+        """Say whether it is, by a clock's `monotonic`; whoever is told so does it."""
+        with self._lock:
+            if now_s - self._last_s < _TIDY_EACH_S:
+                return False
+            self._last_s = now_s
+            return True
 
 
 class _Joined:
