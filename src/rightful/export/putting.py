@@ -12,6 +12,7 @@ from rightful.export.side_by_side import SideBySide
 from rightful.export.stopping import Stopping
 from rightful.export.zipping import ZipStorage
 from rightful.storage.interface import Put, Reading, Storage
+from rightful.storage.lengths import listed_bytes
 from rightful.storage.retrying import RetryingStorage
 from rightful.store.values import ClaimedOperation
 
@@ -78,7 +79,7 @@ class Putter:
             raise tried.error
         guess = (may_be_there or tried.may_have_arrived) and not may_be_marker
         try:
-            if tried.outcome is Put.ALREADY_THERE and not _is_ours(storage, operation.prefix + path, sha256, guess=guess):
+            if tried.outcome is Put.ALREADY_THERE and not _is_ours(storage, operation.prefix + path, sha256, size_bytes, guess=guess):
                 raise EntryConflict("something else lies at the path of an entry", hint="use a storage location that is empty")
         except StorageError as error:
             self._note_down(operation, storage, error)
@@ -119,15 +120,17 @@ def _is_open(error: StorageError | Stopping) -> bool:
     return isinstance(error, EntryConflict)
 
 
-def _is_ours(storage: Storage, path: str, sha256: str, *, guess: bool) -> bool:
-    """Say whether what lies at a path has this content; where it cannot be read, the guess counts."""
+def _is_ours(storage: Storage, path: str, sha256: str, size_bytes: int, *, guess: bool) -> bool:
+    """Say whether what lies at a path has this content; where it cannot be read, the guess counts, unless its length is another."""
     try:
         found = read_digest(storage, path)
+        if found is None:
+            return guess and listed_bytes(storage, path) in {None, size_bytes}
     except FileNotFoundError:
         if storage.properties.is_remote:
             raise StorageUnavailable("the storage location says that an entry is there, and has none", hint="it is tried again") from None
         return True  # put, not synced yet: the storage itself has compared them
-    return guess if found is None else found == sha256
+    return found == sha256
 
 
 def sync_each(storages: Iterable[Storage], side_by_side: SideBySide) -> dict[int, StorageError]:

@@ -8,9 +8,9 @@ after a kill, and the file is the same as if there had been none. Until then nob
 """
 
 import hashlib
-import itertools
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import msgspec
 
@@ -23,13 +23,15 @@ from rightful.package import request_info
 from rightful.package.packing import Packer
 from rightful.package.zip_format import ZipEntry, directory, local_header
 from rightful.storage.body import exactly
-from rightful.storage.interface import Listing, Properties, Put, Reading, Storage
+from rightful.storage.interface import Properties, Put, Reading, ReadingAt, Storage
+from rightful.storage.lengths import listed_bytes
 from rightful.storage.pieces import joining
 from rightful.storage.retrying import RetryingJoining
 from rightful.store.values import Entry
 
 _MIB = 1 << 20
 _PIECE_BYTES = 8 * _MIB
+_READ_BYTES = 4 * _MIB
 _LARGE_PIECE_BYTES = 32 * _MIB
 """Of entries from `_LARGE_BYTES` on: a blob has at most 50,000 pieces."""
 _LARGE_BYTES = 1024 * _MIB
@@ -172,25 +174,26 @@ class ZipStorage:
         if self._is_made:
             return self._is_ours(order.size_bytes, order.size_bytes + end_bytes, digest.digest())
         outcome = self._joining.join(self._path, names, size_bytes=order.size_bytes + end_bytes)
-        return outcome is Put.WRITTEN or may_be_there or self._joining.may_have_arrived
+        if outcome is Put.WRITTEN:
+            return True
+        if not may_be_there and not self._joining.may_have_arrived:
+            return False
+        return self._is_ours(order.size_bytes, order.size_bytes + end_bytes, digest.digest())
 
     def _is_ours(self, end_at: int, size_bytes: int, sha256: bytes) -> bool:
         """Compare what lies at the path with the file's size and directory, which has each entry's CRC-32; what may not be seen is ours."""
         try:
-            if isinstance(self.location, Reading):
-                return _measure(self.location.read(self._path), end_at) == (size_bytes, sha256)
+            try:
+                if isinstance(self.location, ReadingAt):
+                    return _measure_end(partial(self.location.read_at, self._path), end_at, size_bytes) == (size_bytes, sha256)
+                if isinstance(self.location, Reading):
+                    return _measure(self.location.read(self._path), end_at) == (size_bytes, sha256)
+            except StorageRefused as error:
+                if error.refusal is not Refusal.PERMISSION:
+                    raise
+            return listed_bytes(self.location, self._path) in {None, size_bytes}
         except FileNotFoundError:
             raise StorageUnavailable("the storage location says that a package is there, and has none", hint="it is tried again") from None
-        except StorageRefused as error:
-            if error.refusal is not Refusal.PERMISSION:
-                raise
-        try:
-            if isinstance(self.location, Listing):
-                return (self._path, size_bytes) in itertools.islice(self.location.list(self._path), 1)
-        except StorageRefused as error:
-            if error.refusal is not Refusal.PERMISSION:
-                raise
-        return True
 
     def _hold(self, entry: ZipEntry, content: Sequence[bytes], blocks: int) -> None:
         offset = self._held_bytes
@@ -300,6 +303,16 @@ def _gathered(chunks: Iterable[bytes], least_bytes: int) -> Iterator[list[bytes]
             gathered, left = [], least_bytes
     if gathered:
         yield gathered
+
+
+def _measure_end(read_at: Callable[[int, int], bytes], start: int, most: int) -> tuple[int, bytes]:
+    """Return how many bytes there are, at least the start and not far above the most, and the SHA-256 from the start on."""
+    digest = hashlib.sha256()
+    length = start
+    while length <= most and (part := read_at(length, _READ_BYTES)):
+        digest.update(part)
+        length += len(part)
+    return length, digest.digest()
 
 
 def _measure(chunks: Iterable[bytes], start: int) -> tuple[int, bytes]:

@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
 
 import pytest
 from tests.servers.azurite import Azurite
+from tests.unit.export.scripted import ROWS_HEADER, Scripted, batch, yields
+from tests.unit.export.test_zip_layout import KilledBeforeTheEnd, zip_world
 
+from rightful.config.model import StorageSettings
 from rightful.errors import InvalidRequest, Refusal, StorageRefused
 from rightful.storage.interface import Listing, Marking, Put, Reading
 from rightful.storage.location import StoragePolicy, parse_location
@@ -104,3 +109,31 @@ def test_container_that_is_deleted_half_way_is_missing(azurite: Azurite, storage
         storage.put("2", [b"x"], size_bytes=1)
     assert caught.value.refusal is Refusal.MISSING
     assert caught.value.is_curable
+
+
+@pytest.mark.parametrize(("layout", "permissions"), [("zip", "rw"), ("zip", "wl"), ("folder", "rc"), ("folder", "cl")])
+def test_blob_of_a_stranger_is_not_taken_for_ours_after_a_kill(
+    tmp_path: Path, azurite: Azurite, layout: Literal["folder", "zip"], permissions: str
+) -> None:
+    container = azurite.container()
+    sources = {"orders": Scripted(yields(ROWS_HEADER, batch((1, "ann@contoso.example", 0))))}
+    world = zip_world(tmp_path, sources, StorageSettings(allow=(azurite.host,)), layout)
+    world.clock.advance((datetime.now(UTC) - world.clock.now()).total_seconds())
+    operation = world.submit("1", azurite.sas_url(container, permissions))
+    world.stop()
+    world.start(KilledBeforeTheEnd)
+    assert isinstance(world.store, KilledBeforeTheEnd)
+    world.store.is_armed = True
+    with pytest.raises(KeyboardInterrupt):
+        world.run()
+    path = f"{operation.operation_id}/" + (f"{operation.operation_id}.zip" if layout == "zip" else "manifest-sha256.txt")
+    assert azurite.blob(container, path) is None
+    azurite.put(container, path, b"something else")
+    world.stop()
+    world.start()
+    world.run()
+    failure = world.get(operation).failure
+    assert failure is not None
+    assert failure.code == "EntryConflict"
+    assert azurite.blob(container, path) == b"something else"
+    world.stop()

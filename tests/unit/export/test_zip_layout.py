@@ -181,11 +181,13 @@ def test_zip_file_that_was_made_unknown_to_the_store_is_found(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("permissions", ["w", "rw", "wl", "rwl"])
-def test_zip_file_that_a_policy_protects_is_found_after_a_kill(tmp_path: Path, permissions: str) -> None:
+@pytest.mark.parametrize("is_protected", [True, False])
+def test_zip_file_that_was_made_before_a_kill_is_found(tmp_path: Path, permissions: str, *, is_protected: bool) -> None:
     with BlobSimulator() as simulator:
         world = remote(tmp_path, simulator)
         operation = world.submit("1", simulator.sas_url("exports", permissions))
-        simulator.protect("exports")
+        if is_protected:
+            simulator.protect("exports")
         assert isinstance(world.store, KilledAtTheEnd)
         world.store.is_armed = True
         with pytest.raises(KeyboardInterrupt):
@@ -207,8 +209,10 @@ def _check_conflict(world: World, operation: DataPolicyOperation, there: bytes) 
     world.stop()
 
 
-@pytest.mark.parametrize(("permissions", "is_append"), [("w", True), ("rw", False), ("wl", False)])
-def test_file_of_somebody_else_s_is_not_taken_for_ours_after_a_kill(tmp_path: Path, permissions: str, *, is_append: bool) -> None:
+@pytest.mark.parametrize(
+    ("permissions", "kind"), [("w", "append"), ("rw", "protected"), ("wl", "protected"), ("rw", "plain"), ("wl", "plain"), ("rwl", "plain")]
+)
+def test_file_of_somebody_else_s_is_not_taken_for_ours_after_a_kill(tmp_path: Path, permissions: str, kind: str) -> None:
     with BlobSimulator() as simulator:
         world = remote(tmp_path, simulator)
         location = simulator.sas_url("exports", permissions)
@@ -222,11 +226,12 @@ def test_file_of_somebody_else_s_is_not_taken_for_ours_after_a_kill(tmp_path: Pa
         path = f"{operation.operation_id}/{operation.operation_id}.zip"
         sas = parse_sas_url(location)
         storage = open_container(sas, PinnedHost(sas.scheme, sas.host, sas.port, may_be_private=True))
-        if is_append:
+        if kind == "append":
             storage.put_append(path, b"something else")
         else:
             storage.put(path, (b"something else",), size_bytes=14)
-            simulator.protect("exports")
+            if kind == "protected":
+                simulator.protect("exports")
         storage.close()
         world.stop()
         world.start(KilledAtTheEnd)
