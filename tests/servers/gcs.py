@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 import pytest
 from tests.servers.s3 import S3Server
@@ -31,6 +32,10 @@ class GcsServer:
         """The first lines of those."""
         self.cut = 0
         """How many of them were cut off by whoever had asked."""
+        self.refuses: tuple[str, ...] = ()
+        """Requests in whose first line one of these stands are refused."""
+        self.refused: list[str] = []
+        """The first lines of those."""
         self._making = threading.Lock()
         outer = self
 
@@ -60,8 +65,13 @@ class GcsServer:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Carry a request out in moto, in its words."""
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
-        if self.hangs and self.hangs in f"{request.command} {request.path}":
-            self._hang(request)
+        line = unquote(f"{request.command} {request.path}")
+        if any(each in line for each in self.refuses):
+            self.refused.append(line)
+            self._say(request, 403, b"<Error><Code>AccessDenied</Code></Error>", {})
+            return
+        if self.hangs and self.hangs in line:
+            self._hang(request, line)
             return
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _DROPPED}
         is_new = headers.pop("x-goog-if-generation-match", "") == "0"
@@ -78,13 +88,18 @@ class GcsServer:
             status, answer, said = self._ask(request.command, request.path, body, headers)
         self._say(request, status, answer, said)
 
-    def _hang(self, request: BaseHTTPRequestHandler) -> None:
+    def _hang(self, request: BaseHTTPRequestHandler, line: str) -> None:
         """Wait until the other side is gone."""
-        self.hung.append(f"{request.command} {request.path}")
+        self.hung.append(line)
         request.close_connection = True
         request.connection.settimeout(60)
-        with suppress(OSError):
-            self.cut += request.connection.recv(1) == b""
+        with suppress(TimeoutError):
+            try:
+                is_cut = request.connection.recv(1) == b""
+            except ConnectionError:
+                is_cut = True
+            with self._making:
+                self.cut += is_cut
 
     def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
         connection = http.client.HTTPConnection("127.0.0.1", self.s3.port, timeout=60)
