@@ -41,6 +41,7 @@ def test_first_page_says_what_was_found_and_what_was_not(chromium: Chromium, pac
         "This system was not searched: the operator's policy",
         "1 item could not be read",
         "0d6f3c51-5b0e-4f0e-9c8a-2f7d1a3b4c5d",
+        "the controller or one of its applications, for you",
     ):
         assert text in answer.result
     assert answer.errors == []

@@ -20,6 +20,7 @@ from rightful.export.side_by_side import SideBySide
 from rightful.export.terms import TermsOf
 from rightful.export.trouble import Trouble
 from rightful.export.zipping import ZipStorage
+from rightful.identity.permissions import asked_by
 from rightful.ids import TenantId
 from rightful.leash import Leash, working
 from rightful.operation.model import SUBMIT_AGAIN, PackageTotals
@@ -238,6 +239,7 @@ class Finisher:
                 submitted_at=operation.submitted_at,
                 completed_at=ended_at,
                 since=compared.since if compared is not None else None,
+                asked_by=asked_by(operation.caller_key, operation.subject_id),
             ),
             named=compared.named if compared is not None else None,
             entries=there.payload,

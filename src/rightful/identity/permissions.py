@@ -16,6 +16,8 @@ Decisions use ids alone, compared exactly: a permission that is only alike is an
 import msgspec
 
 from rightful.identity.model import Caller, CallerKind
+from rightful.ids import SubjectId
+from rightful.operation.model import AskedBy
 from rightful.subject.model import SubjectKind
 
 USER_EXPORT = "User.Export.All"
@@ -80,6 +82,11 @@ def may_decide(caller: Caller, *, requester_key: str, is_by_application: bool) -
     is_same_person = requester.endswith(f"/{caller.object_id}".casefold())
     is_same_app = is_by_application and requester.startswith(f"{caller.tenant_id}/{caller.app_id}/".casefold())
     return caller.kind is CallerKind.DELEGATED and not is_same_person and not is_same_app
+
+
+def asked_by(requester_key: str, subject_id: SubjectId) -> AskedBy:
+    """Return whether `requester_key` (a `Caller.key`) is that of the subject."""
+    return AskedBy.SUBJECT if requester_key.casefold().endswith(f"/{subject_id}".casefold()) else AskedBy.ORGANIZATION
 
 
 def visible_kinds(caller: Caller) -> frozenset[SubjectKind]:

@@ -103,6 +103,15 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """The key of who approved or rejected; empty before."""
 
 
+class AskedBy(enum.StrEnum):
+    """Who asked for an export, as the person is told: nobody else's name."""
+
+    SUBJECT = "subject"
+    """The person themselves."""
+    ORGANIZATION = "organization"
+    """Somebody of the organization, or one of its applications."""
+
+
 class DataPolicyOperation(msgspec.Struct, frozen=True, kw_only=True):
     """One accepted export request."""
 

@@ -13,7 +13,7 @@ import msgspec
 
 from rightful.errors import PackageError
 from rightful.ids import OperationId, SubjectId, TenantId
-from rightful.operation.model import SourceState
+from rightful.operation.model import AskedBy, SourceState
 from rightful.package.contents import PayloadEntry, Tally, tally
 from rightful.package.difference import Since, SourceChanges, format_counts, format_since
 from rightful.package.instant import format_instant, format_nanoseconds
@@ -212,6 +212,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: datetime
     since: Since | None = None
     """The earlier package that this one is the difference to; None where it is whole."""
+    asked_by: AskedBy | None = None
+    """For whom receipt.json and the person are told; None where nobody says."""
 
     def __post_init__(self) -> None:
         """Refuse what would make `complete` a lie (DESIGN rule 1)."""

@@ -6,7 +6,7 @@ from functools import lru_cache, reduce
 from typing import assert_never
 
 from rightful.language import ENGLISH
-from rightful.operation.model import SourceState
+from rightful.operation.model import AskedBy, SourceState
 from rightful.package.bagit import MANIFEST_PATH, TAG_MANIFEST_PATH
 from rightful.package.difference import Counts
 from rightful.package.forms import Form
@@ -80,11 +80,19 @@ class _Readme:
             *columns(
                 (
                     (said.say("Asked on:"), _date(ledger.submitted_at)),
+                    *self._asked_by(),
                     (said.say("Finished on:"), _date(ledger.completed_at)),
                     (said.say("Reference:"), ledger.operation_id),
                 )
             ),
         ]
+
+    def _asked_by(self) -> Iterator[tuple[str, str]]:
+        """Say who asked, and name nobody."""
+        said, by = self._said, self._ledger.asked_by
+        if by is not None:
+            who = said.say("you") if by is AskedBy.SUBJECT else said.say("the controller or one of its applications, for you")
+            yield said.say("Asked by:"), who
 
     def _whole_or_not(self) -> list[str]:
         """Say whether this is all, or the difference to an earlier package, and to which."""

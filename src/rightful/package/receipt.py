@@ -1,7 +1,7 @@
 """receipt.json: the signed statement of what was asked and delivered.
 
 It holds the digest of every document of the package, so that the signature vouches for all of it: the manifest among them has the digest
-of each entry under `data/`. No identifier's value stands in it, nor who asked: that is somebody else's data, and in the audit trail.
+of each entry under `data/`. No identifier's value stands in it, nor anybody's name: of who asked, it says whether that was the person.
 """
 
 from collections.abc import Iterable, Mapping
@@ -75,6 +75,7 @@ def format_receipt(
         "subjectId": ledger.subject_id,
         "submittedAt": format_instant(ledger.submitted_at),
         "completedAt": format_instant(ledger.completed_at),
+        **({"askedBy": ledger.asked_by.value} if ledger.asked_by is not None else {}),
         "identifiers": _identifiers(ledger),
         "totals": format_totals(ledger.sources),
         "policySha256": policy_sha256,

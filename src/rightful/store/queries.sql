@@ -177,7 +177,7 @@ UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease
     WHERE r.tenant_id = operation.tenant_id AND r.subject_id = operation.subject_id
   ) AS b WHERE b.receipt_sha256 <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
 WHERE id = :id
-RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
   attempt, since, receipt_before;
 
 -- name: next_tenant
@@ -210,18 +210,18 @@ RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attemp
 
 -- name: running_operation
 -- Looked for first: to set a status anew, though to the same, writes every index that depends on it.
-SELECT id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+SELECT id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
   since, 0 AS attempt, NULL AS receipt_before
 FROM operation WHERE id = :id AND status = 'running' AND started_at IS NOT NULL;
 
 -- name: start_operation
 UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now) WHERE id = :id AND status IN ('not_started', 'running')
-RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
   since, 0 AS attempt, NULL AS receipt_before;
 
 -- name: working_on
 -- What work on an operation knows of it, for who is about to cancel it.
-SELECT id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+SELECT id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
   since, 0 AS attempt, NULL AS receipt_before FROM operation WHERE id = :id AND status IN ('not_started', 'running');
 
 -- name: begin_removal

@@ -12,7 +12,7 @@ UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease
     WHERE r.tenant_id = operation.tenant_id AND r.subject_id = operation.subject_id
   ) AS b WHERE b.receipt_sha256 <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
 WHERE id = :id
-RETURNING id, tenant_id, subject_id, subject_kind, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
   attempt, since, receipt_before;
 
 -- name: first_pending

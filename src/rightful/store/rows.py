@@ -178,6 +178,7 @@ def claimed_operation(row: Row) -> ClaimedOperation:
         tenant_id=TenantId(row["tenant_id"]),
         subject_id=SubjectId(row["subject_id"]),
         subject_kind=SubjectKind(row["subject_kind"]),
+        caller_key=row["caller_key"],
         storage_location=row["storage_location"],
         sealed_location=row["sealed_location"],
         prefix=row["prefix"],

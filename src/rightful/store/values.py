@@ -139,6 +139,8 @@ class ClaimedOperation(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: TenantId
     subject_id: SubjectId
     subject_kind: SubjectKind
+    caller_key: str = ""
+    """Who asked (`Caller.key`)."""
     storage_location: str
     sealed_location: bytes
     prefix: str

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from rightful.ids import OperationId, SubjectId, TenantId
-from rightful.operation.model import SourceState
+from rightful.operation.model import AskedBy, SourceState
 from rightful.package import bagit, receipt, request_info
 from rightful.package.activity import activity_of
 from rightful.package.closing import Finished, documents
@@ -69,6 +69,7 @@ def package_entries(
     key: SigningKey = KEY,
     previous: PreviousReceipt | None = None,
     statement: StatementSettings = STATEMENT,
+    asked_by: AskedBy | None = AskedBy.ORGANIZATION,
 ) -> dict[str, bytes]:
     """Return a finished package: content by path, in the order in which it is written."""
     info = request_info.request_info(operation_id=operation_id, subject_id=SUBJECT_ID, correlation_id="sample", submitted_at=submitted_at)
@@ -92,6 +93,7 @@ def package_entries(
             sources=tuple(records),
             submitted_at=submitted_at,
             completed_at=COMPLETED_AT,
+            asked_by=asked_by,
         ),
         entries=tuple(entries),
         shards=tuple(shards),

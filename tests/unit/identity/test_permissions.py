@@ -6,12 +6,14 @@ from rightful.identity.model import Caller, CallerKind
 from rightful.identity.permissions import (
     GLOBAL_ADMINISTRATOR,
     GLOBAL_READER,
+    asked_by,
     exportable_kinds,
     may_export,
     may_read_profiles,
     visible_kinds,
 )
-from rightful.ids import TenantId
+from rightful.ids import SubjectId, TenantId
+from rightful.operation.model import AskedBy
 from rightful.subject.model import SubjectKind
 
 USER, PROFILE = SubjectKind.USER, SubjectKind.INBOUND_PROFILE
@@ -62,3 +64,11 @@ def test_documented_reading_of_user_read_all_is_a_setting() -> None:
     assert may_export(caller(READ), USER, user_read_all_exports=True)
     assert not may_export(caller(READ, GLOBAL_READER), USER, user_read_all_exports=True)
     assert not may_export(caller(READ), PROFILE, user_read_all_exports=True)
+
+
+@pytest.mark.parametrize(
+    ("object_id", "expected"),
+    [("ann", AskedBy.SUBJECT), ("ANN", AskedBy.SUBJECT), ("joann", AskedBy.ORGANIZATION), ("", AskedBy.ORGANIZATION)],
+)
+def test_who_has_the_subjects_object_id_asked_themselves(object_id: str, expected: AskedBy) -> None:
+    assert asked_by(f"tenant/ann/{object_id}", SubjectId("ann")) is expected

@@ -2,6 +2,8 @@ import re
 
 import pytest
 
+from rightful.language import OFFERED
+from rightful.operation.model import AskedBy
 from rightful.package.ledger import Ledger, SkippedEntry
 from rightful.package.readme import format_readme
 from rightful.testing.package_builder import (
@@ -31,6 +33,29 @@ def test_each_source_is_named_with_what_was_found() -> None:
     assert "HR / hr\n    searched; nothing was found\n" in text
     assert "HR / archive\n    not searched: switched off by the operator\n" in text
     assert "WHAT IS NOT IN IT" not in text
+
+
+@pytest.mark.parametrize(
+    ("asked_by", "line"),
+    [
+        (AskedBy.SUBJECT, "Asked by:    you\n"),
+        (AskedBy.ORGANIZATION, "Asked by:    the controller or one of its applications, for you\n"),
+        (None, ""),
+    ],
+)
+def test_it_says_who_asked_and_names_nobody(asked_by: AskedBy | None, line: str) -> None:
+    text = package_entries(SampleSource(name="hr"), asked_by=asked_by)["README.txt"].decode()
+    assert line in text
+    assert ("Asked by" in text) == (asked_by is not None)
+
+
+@pytest.mark.parametrize("language", OFFERED)
+def test_who_asked_is_said_in_each_language(language: str) -> None:
+    texts = [package_entries(SampleSource(name="hr"), language=language, asked_by=by)["README.txt"].decode() for by in (*AskedBy, None)]
+    lengths = [text.count("\n") for text in texts]
+    twice = 1 if language == "en" else 2
+    assert lengths[0] == lengths[1] == lengths[2] + twice
+    assert len(set(texts)) == 3
 
 
 def test_what_could_not_be_read_is_said() -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from rightful.ids import OperationId
+from rightful.operation.model import AskedBy
 from rightful.package.minisign import PublicKey, SigningKey, is_signed, parse_public_key, parse_signature
 from rightful.package.receipt import PATH, SIGNATURE_PATH, PreviousReceipt
 from rightful.package.verify import PackageState, Verification, verify
@@ -36,6 +37,17 @@ def test_receipt_says_what_was_delivered_and_names_the_one_before() -> None:
     listed = [*entries["manifest-sha256.txt"].splitlines(keepends=True), *entries["tagmanifest-sha256.txt"].splitlines(keepends=True)]
     lines = sorted((line for line in listed if b"  receipt.json" not in line), key=lambda line: line[66:])
     assert said["rootSha256"] == hashlib.sha256(b"".join(lines)).hexdigest()
+
+
+@pytest.mark.parametrize("asked_by", [*AskedBy, None])
+def test_receipt_says_who_asked_as_a_word(asked_by: AskedBy | None) -> None:
+    entries = package_entries(ORDERS, asked_by=asked_by)
+    assert msgspec.json.decode(entries[PATH]).get("askedBy") == (None if asked_by is None else asked_by.value)
+    assert verify(MemoryReader(entries)).state is PackageState.WHOLE
+    others = package_entries(ORDERS, asked_by=AskedBy.SUBJECT)
+    assert {path for path in entries if path.startswith("data/") or path == "manifest-sha256.txt"} <= {
+        path for path in entries if entries[path] == others[path]
+    }
 
 
 def test_package_says_who_signed_it_and_whether_that_is_the_key_asked_for() -> None:

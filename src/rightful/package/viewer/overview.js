@@ -147,6 +147,11 @@ function missingSection(view) {
   );
 }
 
+/** Say who asked, and name nobody. */
+function askedBy(view) {
+  return view.askedBy === "subject" ? t("you") : t("the controller or one of its applications, for you");
+}
+
 function aboutSection(view) {
   return h(
     "section",
@@ -154,6 +159,7 @@ function aboutSection(view) {
     h("h2", { id: "about" }, t("About this package")),
     facts([
       [t("Asked on"), h("time", { datetime: view.submittedAt }, moment(view.submittedAt))],
+      ...(view.askedBy ? [[t("Asked by"), askedBy(view)]] : []),
       [t("Finished on"), h("time", { datetime: view.completedAt }, moment(view.completedAt))],
       [t("Reference"), h("code", {}, view.operationId)],
       [t("Your number in the directory"), h("code", {}, view.subjectId)],

@@ -110,6 +110,7 @@ def overview(
         "operationId": ledger.operation_id,
         "subjectId": ledger.subject_id,
         "submittedAt": format_instant(ledger.submitted_at),
+        "askedBy": ledger.asked_by,
         "completedAt": format_instant(ledger.completed_at),
         "since": _since(ledger.since) if ledger.since is not None else None,
         "sources": sources,

@@ -154,6 +154,7 @@ class OperationRow:
             tenant_id=intent.tenant_id,
             subject_id=intent.subject_id,
             subject_kind=intent.subject_kind,
+            caller_key=intent.caller_key,
             storage_location=intent.storage_location,
             sealed_location=self.sealed_location or b"",
             prefix=intent.prefix,
