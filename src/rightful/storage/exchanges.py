@@ -10,6 +10,8 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import suppress
 from typing import Any, TypeVar
 
+import uvloop
+
 from rightful.errors import Refusal, StorageRefused, StorageUnavailable
 from rightful.leash import Leash
 
@@ -100,7 +102,7 @@ class Exchanges:
         if self._is_closed:
             raise _closed()
         if self._loop is None:
-            loop = asyncio.new_event_loop()
+            loop = uvloop.new_event_loop()  # a request costs half as much as with asyncio's own
             self._thread = threading.Thread(target=loop.run_forever, name="asking-a-bucket", daemon=True)
             try:
                 self._thread.start()
