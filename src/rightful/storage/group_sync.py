@@ -137,7 +137,7 @@ class GroupSync:
             taken = make_durable(batch, self._root_fd, has_syncfs=self._has_syncfs)
             failure = None
         except OSError as error:
-            failure = error
+            failure = OSError(error.errno, error.strerror)  # without a traceback, which would keep this object alive, and its root open
             raise FolderFault(error) from error
         finally:
             self.drop(batch)

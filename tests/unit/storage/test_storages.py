@@ -2,6 +2,7 @@
 
 import gc
 import shutil
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -83,6 +84,29 @@ def test_folder_that_failed_fails_alike_as_long_as_somebody_uses_it_and_is_close
     gc.collect()
     assert _open_deleted(tmp_path) == []
     storages.close()
+
+
+def test_folder_that_failed_is_closed_at_once_though_a_service_collects_seldom(tmp_path: Path) -> None:
+    policy = StoragePolicy(accounts={"A": f"file://{tmp_path}/a"})
+    storages = Storages()
+
+    def fail() -> None:
+        storage = storages.open("A", policy)
+        storage.put("x", [b"x"], size_bytes=1)
+        shutil.rmtree(tmp_path / "a")
+        with suppress(StorageRefused):
+            storage.sync()
+        storages.open("A", policy)
+
+    gc.disable()
+    try:
+        working = threading.Thread(target=fail)  # as a service works: not in its main thread
+        working.start()
+        working.join()
+        assert _open_deleted(tmp_path) == []
+    finally:
+        gc.enable()
+        storages.close()
 
 
 def test_folder_that_is_closed_at_a_stop_is_worth_another_try(tmp_path: Path) -> None:
