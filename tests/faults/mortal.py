@@ -29,10 +29,14 @@ def _live(run: str, folder: Path) -> None:
     os.kill(os.getpid(), signal.SIGSTOP)
     code = 2
     try:
-        reference = MORTALS[run](folder)
-        found = beside_main(lambda: reference.live(NOTHING))
-        (folder.parent / f"{folder.name}.found").write_text(json.dumps(found))
-        code = int(found != [])
+        try:
+            reference = MORTALS[run](folder)
+            found = beside_main(lambda: reference.live(NOTHING)) or []
+            code = int(found != [])
+        except Exception as error:  # noqa: BLE001 - what a running service meets in its outermost loops, or ends by
+            found = [type(error).__name__]
+        target = os.open(folder.parent / f"{folder.name}.found", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.pwritev(target, [json.dumps(found).encode()], 0)  # no call of the service's: it may be failing
     finally:
         os._exit(code)
 

@@ -107,8 +107,9 @@ class Reference:
         life.store.heartbeat("owner", lease_s=60)
         life.work.estimator.estimate(OperationId(first), self._subject(first), ground.tenants[TENANT])
         self._once("extend", lambda: self._extend(life, first))
-        self._once("cancel", lambda: self._cancel(life, last))
-        self._once("resume", lambda: self._resume(life, last))
+        if not self.is_mortal:  # there is one export, and what it had written would be deleted: it is to be complete
+            self._once("cancel", lambda: self._cancel(life, last))
+            self._once("resume", lambda: self._resume(life, last))
         self._work(life)
         self._once("no answer", lambda: self._fail_finishing(life, first))
         self._work(life)

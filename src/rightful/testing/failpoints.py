@@ -228,6 +228,8 @@ class FailingStorages(Storages):
     def open(self, location_text: str, policy: StoragePolicy) -> Storage:
         """Open a location that was accepted before."""
         inner = self.really_open(location_text, policy)
+        # What is of no use any more is dropped by who opens it, and has to be closed.
+        self._failing = {each: pair for each, pair in self._failing.items() if not getattr(pair[0], "is_broken", False)}
         if id(inner) not in self._failing:
             self._failing[id(inner)] = (inner, failing_storage(inner, self._points))
         return self._failing[id(inner)][1]
