@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+LONG := killed_under_load killed_by_the_kernel disk_errors # faults that have a long form
 LOCK := -q --universal --python-version 3.11 --generate-hashes --no-header
 
 .PHONY: help demo setup test soak test-sdk test-container sbom locks check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age strace prometheus test-office
@@ -97,8 +98,9 @@ demo: .venv/runtime ## Do the main job on a sample company, start to verified pa
 test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot firebird openssh slapd chromium minisign age strace prometheus ## Run all tests, on real servers
 	@$(BIN)/pytest -n 2 $(ARGS)
 
-soak: .venv/dev ## Kill the service in ever new ways for ten minutes (SOAK_S=…); SEED=… repeats one
+soak: .venv/dev postgres strace ## Kill the service in ever new ways for ten minutes (SOAK_S=…), then under load, and fail every call; SEED=… repeats one scenario
 	@$(BIN)/python -m tests.faults.soak
+	@[[ -n "$$SEED" ]] || SOAK=1 $(BIN)/pytest -q $(addprefix tests/faults/test_,$(LONG:=.py)) $(ARGS)
 
 test-sdk: .venv/dev .venv-sdk/done ## Run what Microsoft's Graph SDKs for Python do (660 MB, once; then `make test` does too)
 	@$(BIN)/pytest tests/sdk $(ARGS)

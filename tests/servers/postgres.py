@@ -96,6 +96,11 @@ class PostgresServer:
         stop(self._process, by=signal.SIGINT, limit_s=_START_S)  # "fast shutdown"
         self._process = None
 
+    def abort(self) -> None:
+        """Stop as `pg_ctl stop -m immediate` does: nothing is put in order, the next start recovers."""
+        stop(self._process, by=signal.SIGQUIT, limit_s=_START_S)
+        self._process = None
+
     def kill(self) -> None:
         """End every process of the server as a power cut would; what it had committed is there at the next start."""
         assert self._process is not None
