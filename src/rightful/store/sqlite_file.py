@@ -135,6 +135,8 @@ class SqliteFile:
         try:
             connection.run("PRAGMA journal_mode = WAL")
             connection.run("PRAGMA synchronous = FULL")
+            # Statements may need files besides; where the disk of temporary files is full, the store must go on.
+            connection.run("PRAGMA temp_store = MEMORY")
             connection.run("PRAGMA secure_delete = ON")  # what is erased is overwritten (DESIGN rule 6)
         except BaseException:
             connection.close()
