@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-LONG := killed_under_load killed_by_the_kernel disk_errors # faults that have a long form
+LONG := killed_under_load killed_by_the_kernel disk_errors clock_is_set # faults that have a long form
 LOCK := -q --universal --python-version 3.11 --generate-hashes --no-header
 
-.PHONY: help demo setup test soak test-sdk test-container sbom locks check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age strace prometheus test-office
+.PHONY: help demo setup test soak test-sdk test-container sbom locks check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age strace gcc prometheus test-office
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -79,6 +79,11 @@ strace: # Debian's package, where it is not installed yet
 	@command -v strace >/dev/null || { \
 	  echo "Installing strace (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y strace >/dev/null; }
 
+gcc: # Debian's packages, where no C compiler is installed yet
+	@command -v gcc >/dev/null || command -v cc >/dev/null || { \
+	  echo "Installing gcc (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+	  gcc libc6-dev >/dev/null; }
+
 age: # Debian's package, where age is not installed yet
 	@command -v age >/dev/null || { \
 	  echo "Installing age (once) …" >&2; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y age >/dev/null; }
@@ -95,10 +100,10 @@ setup: .venv/runtime ## Install Rightful into .venv
 demo: .venv/runtime ## Do the main job on a sample company, start to verified package
 	@$(BIN)/rightful demo
 
-test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot firebird openssh slapd chromium minisign age strace prometheus ## Run all tests, on real servers
+test: .venv/dev tests/servers/node_modules/.done postgres mariadb dovecot firebird openssh slapd chromium minisign age strace gcc prometheus ## Run all tests, on real servers
 	@$(BIN)/pytest -n 2 $(ARGS)
 
-soak: .venv/dev postgres strace ## Kill the service in ever new ways for ten minutes (SOAK_S=…), then under load, and fail every call; SEED=… repeats one scenario
+soak: .venv/dev postgres strace gcc ## Kill the service in ever new ways for ten minutes (SOAK_S=…), then under load, and fail every call; SEED=… repeats one scenario
 	@$(BIN)/python -m tests.faults.soak
 	@[[ -n "$$SEED" ]] || SOAK=1 $(BIN)/pytest -q $(addprefix tests/faults/test_,$(LONG:=.py)) $(ARGS)
 

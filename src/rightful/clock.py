@@ -6,6 +6,7 @@ from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_HARDLY_US = 1_000_000
 
 
 class Clock(Protocol):
@@ -38,6 +39,28 @@ class SystemClock:
     def sleep(self, duration_s: float) -> None:
         """Block the calling thread."""
         time.sleep(duration_s)
+
+
+class SetBack:
+    """Notices that a clock was set back: what is to happen at a moment would wait by so much longer. Safe to use from any thread."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._reference_us = self._difference_us()
+
+    def look(self) -> int:
+        """Return by how many microseconds it was set back, as far as that is not settled yet; 0 where it was not, or hardly."""
+        found_us = self._difference_us()
+        self._reference_us = max(self._reference_us, found_us)
+        set_back_us = self._reference_us - found_us
+        return set_back_us if set_back_us > _HARDLY_US else 0
+
+    def settle(self, set_back_us: int) -> None:
+        """Take it that what waits has been moved; two threads that do that at once let it wait less, and the next look is right again."""
+        self._reference_us -= set_back_us
+
+    def _difference_us(self) -> int:
+        return to_microseconds(self._clock.now()) - int(self._clock.monotonic() * 1_000_000)
 
 
 def to_microseconds(moment: datetime) -> int:

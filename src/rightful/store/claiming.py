@@ -5,7 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 from rightful.audit.record import Action
-from rightful.clock import Clock
+from rightful.clock import Clock, SetBack
 from rightful.ids import TenantId
 from rightful.operation.model import SUBMIT_AGAIN, Failure
 from rightful.store import rows
@@ -24,6 +24,7 @@ class Claiming(Records):
         super().__init__(file, clock)
         self._last_tenant = ""
         """Whose turn it was; tenants take turns."""
+        self._set_back = SetBack(clock)
 
     def claim(
         self,
@@ -37,8 +38,12 @@ class Claiming(Records):
         """Lease operations to finish, else reads that share a scan key."""
         now = self._now()
         lease = {"owner": owner, "lease_until": now + int(lease_s * 1e6)}
+        set_back_us = self._set_back.look()
 
         def task(connection: Connection) -> ReadSet | FinishSet | None:
+            if set_back_us:  # what waits for another try would wait by so much longer
+                for name in ("move_waits_of_reads", "move_waits_of_operations"):
+                    connection.run(self._sql[name], {"by": set_back_us})
             for name in ("free_expired_reads", "free_expired_operations", "wake_reads", "wake_operations"):
                 connection.run(self._sql[name], {"now": now})
             self._end_unapproved(connection, now)
@@ -51,7 +56,10 @@ class Claiming(Records):
                     return claim
             return None
 
-        return self._file.write(task)
+        claim = self._file.write(task)
+        if set_back_us:
+            self._set_back.settle(set_back_us)
+        return claim
 
     def _claim_next(  # noqa: PLR0917  # private, called once
         self,

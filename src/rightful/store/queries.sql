@@ -157,6 +157,13 @@ UPDATE read SET not_before = 0 WHERE state = 'pending' AND not_before > 0 AND no
 -- name: wake_operations
 UPDATE operation SET not_before = 0 WHERE not_before > 0 AND not_before <= :now;
 
+-- name: move_waits_of_reads
+-- The clock was set back by so many microseconds. 1: over.
+UPDATE read SET not_before = CASE WHEN not_before > :by THEN not_before - :by ELSE 1 END WHERE state = 'pending' AND not_before > 0;
+
+-- name: move_waits_of_operations
+UPDATE operation SET not_before = CASE WHEN not_before > :by THEN not_before - :by ELSE 1 END WHERE not_before > 0;
+
 -- name: next_tenant_to_finish
 SELECT min(tenant_id) AS tenant_id FROM operation
 WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND not_before = 0 AND tenant_id > :tenant_id;

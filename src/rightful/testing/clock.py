@@ -29,3 +29,8 @@ class ManualClock:
         with self._lock:
             self._now += timedelta(seconds=duration_s)
             self._monotonic += duration_s
+
+    def set(self, by_s: float) -> None:
+        """Be set by so many seconds, as somebody sets a machine's clock: durations are as ever."""
+        with self._lock:
+            self._now += timedelta(seconds=by_s)

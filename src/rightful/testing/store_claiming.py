@@ -1,5 +1,7 @@
 """Who works on what. A part of the suite that every store must pass (store_suite)."""
 
+from datetime import timedelta
+
 from rightful.ids import OperationId
 from rightful.operation.model import Failure, OperationStatus, PackageTotals, SourceState
 from rightful.store.interface import Store
@@ -154,6 +156,24 @@ class ClaimingSuite:
         store.complete([Completion(operation=each, package=totals) for each in finishing.operations], owner=OWNER)
         assert store.ended(asked) == {failed, complete, strange}
         assert store.ended([running]) == store.ended([]) == frozenset()
+
+    def test_clock_that_is_set_back_lets_nothing_wait_longer(self, store: Store, clock: ManualClock) -> None:
+        accept(store, 1, "a")
+        claim = claim_reads(store)
+        store.retry(claim.reads, owner=OWNER, at=clock.now() + timedelta(seconds=10))
+        clock.set(-3600.0)
+        assert store.claim(OWNER, lease_s=LEASE_S, limit=10) is None
+        clock.advance(11.0)
+        again = claim_reads(store)
+        store.checkpoint([done(again.reads[0])], owner=OWNER)
+        finish = store.claim(OWNER, lease_s=LEASE_S, limit=10)
+        assert isinstance(finish, FinishSet)
+        store.retry_finish(finish.operations[0], owner=OWNER, at=clock.now() + timedelta(seconds=10))
+        clock.set(86_400.0)
+        clock.set(-2 * 86_400.0)
+        assert store.claim(OWNER, lease_s=LEASE_S, limit=10) is None
+        clock.advance(11.0)
+        assert isinstance(store.claim(OWNER, lease_s=LEASE_S, limit=10), FinishSet)
 
     def test_heartbeat_keeps_a_lease(self, store: Store, clock: ManualClock) -> None:
         accept(store, 1, "a")

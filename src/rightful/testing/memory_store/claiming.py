@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from rightful.audit.record import Action
-from rightful.clock import Clock, to_microseconds
+from rightful.clock import Clock, SetBack, to_microseconds
 from rightful.ids import TenantId
 from rightful.operation.model import SUBMIT_AGAIN, ApprovalState, Failure, OperationStatus
 from rightful.package.receipt import PreviousReceipt
@@ -20,6 +20,7 @@ class Claiming(Purging):
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
         self._last_tenant = ""
+        self._set_back = SetBack(clock)
 
     def claim(
         self,
@@ -47,6 +48,8 @@ class Claiming(Purging):
 
     def _wake(self, now: int) -> None:
         """Free what is leased no longer, and what has waited for long enough."""
+        if set_back_us := self._set_back.look():
+            self._move_waits(set_back_us)
         for row in self._open.values():
             if row.owner is not None and row.lease_until <= now:
                 row.owner = None
@@ -57,6 +60,16 @@ class Claiming(Purging):
                     read.give_back()
                 elif read.state == "pending" and read.not_before and read.not_before <= now:
                     read.not_before = 0
+
+    def _move_waits(self, set_back_us: int) -> None:
+        """Let what waits for another try wait no longer than it would have by a clock that was not set back."""
+        for row in self._open.values():
+            if row.not_before:
+                row.not_before = max(1, row.not_before - set_back_us)
+            for read in row.reads:
+                if read.not_before:
+                    read.not_before = max(1, read.not_before - set_back_us)
+        self._set_back.settle(set_back_us)
 
     @staticmethod
     def _is_expired(read: ReadRow, now: int) -> bool:
