@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-LONG := killed_under_load killed_by_the_kernel disk_errors clock_is_set # faults that have a long form
+LONG := killed_under_load killed_by_the_kernel disk_errors little_memory clock_is_set # faults that have a long form
 LOCK := -q --universal --python-version 3.11 --generate-hashes --no-header
 
 .PHONY: help demo setup test soak test-sdk test-container sbom locks check bench format clean postgres mariadb dovecot firebird openssh slapd chromium minisign age strace gcc prometheus test-office
