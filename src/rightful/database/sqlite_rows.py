@@ -31,10 +31,10 @@ def array_of(values: Sequence[Any], kind: ColumnKind | None, arrow: pa.DataType)
 
 
 def json_of(value: float | str | bytes) -> str:
-    """Write one value of a column that holds several kinds: a number, a text, or `{"base64": …}`, so that they stay apart."""
+    """Write one value of a column that holds several kinds, so that they stay apart: a number, a text, or what JSON has neither for."""
     encode: Callable[[object], bytes] = msgspec.json.encode
     if isinstance(value, bytes):
         return encode({"base64": value}).decode()
     if isinstance(value, float) and value in {float("inf"), float("-inf")}:
-        return '"Infinity"' if value > 0 else '"-Infinity"'
+        return '{"number":"Infinity"}' if value > 0 else '{"number":"-Infinity"}'
     return encode(value).decode()
