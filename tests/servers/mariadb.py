@@ -80,7 +80,7 @@ class MariadbServer:
             if self._process.poll() is not None:
                 raise RuntimeError(f"MariaDB did not start: {(self._folder / 'log').read_text()[-2000:]}")
             if listens(self.port):
-                self._connect("mysql").close()
+                self.connect("mysql").close()
                 return
             try:
                 self._process.wait(0.05)
@@ -95,7 +95,7 @@ class MariadbServer:
 
     def execute(self, statements: str, database: str) -> list[tuple[Any, ...]]:
         """Run one or several statements as the superuser, names quoted as in standard SQL; return the rows of the last one, if it has any."""
-        connection = self._connect(database)
+        connection = self.connect(database)
         try:
             with connection.cursor() as cursor:
                 cursor.execute(statements)
@@ -113,7 +113,8 @@ class MariadbServer:
         self.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE {collation}", "mysql")
         return name
 
-    def _connect(self, database: str) -> Any:
+    def connect(self, database: str) -> Any:
+        """Return a connection as the superuser, with names quoted as in standard SQL."""
         return pymysql.connect(
             unix_socket=str(self._folder / "socket"),
             user="root",
