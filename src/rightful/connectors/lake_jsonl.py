@@ -55,7 +55,7 @@ class JsonLinesReader:
             found |= dict.fromkeys(column for column in self._match if column not in hive)
         found |= dict.fromkeys(self._stated)
         found.pop(REST, None)
-        return [*found, REST]
+        return [*(name for name in found if name and "\0" not in name), REST]  # polars gives other names, or panics
 
     def frames(self, stream: BinaryIO, columns: Sequence[str], looked_for: Values) -> Generator[pl.DataFrame]:
         """Look into each line, and take those apart that have a value that is looked for; the last column is REST."""
