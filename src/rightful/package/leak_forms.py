@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from rightful.package.name_index import GUID, guid_form, number_form, plain_form, plain_forms
+from rightful.package.name_index import GUID, forms_of_few, guid_form, number_form, plain_forms
 
 _GUID_DIGITS = 32
 _CROWDED = _GUID_DIGITS + 4
@@ -67,11 +67,7 @@ def of_many(texts: pl.Series, *, has_numbers: bool) -> pl.DataFrame:
 
 def of_few(texts: Sequence[str], *, has_numbers: bool) -> pl.DataFrame:
     """Return the same of a few: each call of polars, of which there are two dozen, takes as long as a look at fifty texts one by one."""
-    forms = [plain_form(text) for text in texts]
-    others = [number for number, text in enumerate(texts) if not text.isascii()]
-    if others:
-        for number, form in zip(others, plain_forms(pl.Series([texts[number] for number in others], dtype=pl.String)), strict=True):
-            forms[number] = form
+    forms = forms_of_few(texts)
     whole = pl.DataFrame({"text": texts, "form": forms}, schema={"text": pl.String, "form": pl.String})
     hiding = pl.Series([_may_hide(form, has_numbers=has_numbers) for form in forms], dtype=pl.Boolean)
     return pl.concat([whole, *_within(whole.filter(hiding), has_numbers=has_numbers)]) if hiding.any() else whole

@@ -7,6 +7,7 @@ case and zeros may count: whoever is found by it is named all the same. A name i
 short, or of letters or of digits alone.
 """
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -21,6 +22,10 @@ LEAST_STRONG = 6
 
 _WHOLE_GUID = rf"\A\{{?{GUID}\}}?\z"
 _WHOLE_NUMBER = r"\A[0-9]+(?:\.0*)?\z"
+_IS_GUID = re.compile(_WHOLE_GUID.replace(r"\z", r"\Z"))
+_IS_NUMBER = re.compile(_WHOLE_NUMBER.replace(r"\z", r"\Z"))
+_FEW = 512
+"""Identifiers of which looking one by one takes less than the calls of polars for all of them."""
 _ADDRESS = r"\S@\S"
 _BLANKS = " \t\n\v\f\r"
 """Of ASCII's characters those that Unicode calls white space."""
@@ -101,6 +106,11 @@ class NameIndex:
     def own(self, identifiers: Sequence[Mapping[str, Iterable[str]]]) -> pl.DataFrame:
         """Return (number of the owner, hash) of all that names somebody, whatever its kind."""
         pairs = [(number, value) for number, kinds in enumerate(identifiers) for values in kinds.values() for value in values]
+        if len(pairs) <= _FEW:
+            forms = forms_of_few([value for _, value in pairs])
+            found = {(number, form) for (number, _), own in zip(pairs, forms, strict=True) for form in (own, _named(own))}
+            frame = pl.DataFrame(list(found), schema={"owner": pl.Int32, "hash": pl.String}, orient="row")
+            return frame.with_columns(frame["hash"].hash(self._key))
         frame = pl.DataFrame(pairs, schema={"owner": pl.Int32, "text": pl.String}, orient="row")
         frame = frame.with_columns(plain_forms(frame["text"]).alias("text"))
         return pl.concat([frame.select("owner", self._hash(form).alias("hash")) for form in (pl.col("text"), _name_form())]).unique()
@@ -156,9 +166,14 @@ def _marks(hashes: pl.Series) -> pl.Series:
     return marks
 
 
-def plain_form(text: str) -> str:
-    """Return the same as `plain_forms` of a text of ASCII's characters alone."""
-    return text.strip(_BLANKS).lower()
+def forms_of_few(texts: Sequence[str]) -> list[str]:
+    """Return the same as `plain_forms` of a few texts, whose letters are as a rule ASCII's."""
+    forms = [text.strip(_BLANKS).lower() for text in texts]
+    others = [number for number, text in enumerate(texts) if not text.isascii()]
+    if others:
+        for number, form in zip(others, plain_forms(pl.Series([texts[number] for number in others], dtype=pl.String)), strict=True):
+            forms[number] = form
+    return forms
 
 
 def plain_forms(texts: pl.Series) -> pl.Series:
@@ -179,6 +194,15 @@ def number_form(numbers: pl.Expr) -> pl.Expr:
     """Return whole numbers without leading zeros, and without places after the point."""
     digits = numbers.str.replace(r"\.0*\z", "").str.strip_chars_start("0")
     return pl.when(digits == "").then(pl.lit("0")).otherwise(digits)
+
+
+def _named(form: str) -> str:
+    """Return the same as `_name_form`."""
+    if _IS_GUID.match(form) is not None:
+        return form.replace("-", "").strip("{}")
+    if _IS_NUMBER.match(form) is not None:
+        return form.partition(".")[0].lstrip("0") or "0"
+    return form
 
 
 def _name_form() -> pl.Expr:

@@ -117,6 +117,21 @@ def test_few_texts_are_looked_through_like_many(texts: list[str], names: set[str
     assert several[0] == several[1]
 
 
+written = st.one_of(
+    strange,
+    st.from_regex(r"\A[ {]?[0-9a-fA-F]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}[}\n]?\Z"),
+    st.from_regex(r"\A0*[0-9]{0,3}(\.0*)?\n?\Z"),
+)
+
+
+@given(st.lists(written, max_size=6))
+def test_few_people_have_the_names_that_each_of_many_has(names: list[str]) -> None:
+    one, many = ({"id": names[:2], "upn": names[2:]} for _ in range(2))
+    few = INDEX.own([one])
+    among = INDEX.own([many, *({"id": (str(number),)} for number in range(600))])
+    assert sorted(few.unique().rows()) == sorted(row for row in among.rows() if row[0] == 0)
+
+
 @given(st.lists(st.uuids(), min_size=1, max_size=20), shapes, st.sampled_from(FORMS["id"]))
 def test_ids_of_nobody_are_no_finding(ids: list[uuid.UUID], shape: str, form: object) -> None:
     assert callable(form)
