@@ -329,7 +329,7 @@ def _is_plain(name: str) -> bool:
 
 def _small(content: Iterable[bytes]) -> Iterable[bytes]:
     """Yield the lines, so few at a time that what is read of them takes little memory."""
-    cutter = PartCutter(_AT_ONCE_BYTES)
+    cutter = PartCutter(_AT_ONCE_BYTES, counts_rows=False)
     for piece in content:
         for part in cutter.feed(piece):
             yield b"".join(part.content)

@@ -36,11 +36,17 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 class PartCutter:
     """Cuts one ordered stream of lines; holds at most `limit_bytes` and what was fed last."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        """`limit_bytes`: no part is larger, except one that is a single longer line."""
+    def __init__(self, limit_bytes: int, *, counts_rows: bool = True) -> None:
+        """Begin a stream.
+
+        Args:
+            limit_bytes: no part is larger, except one that is a single longer line.
+            counts_rows: whether the parts say how many lines they have, which takes longer than all else; without, no keys are given.
+        """
         if limit_bytes < 1:
             raise ValueError("a part must have room for a byte")
         self._limit = limit_bytes
+        self._counts_rows = counts_rows
         self._pieces: list[bytes] = []
         self._size = 0
         self._rows = 0
@@ -59,12 +65,16 @@ class PartCutter:
         while position < len(lines):
             end = self._end(lines, position)
             if end > position:
-                rows = lines.count(b"\n", position, end)
+                is_all = position == 0 and end == len(lines)
+                rows = len(keys) if is_all and keys is not None else self._count(lines, position, end)
                 row += rows
                 self._take(lines[position:end], rows, None if keys is None else _value(keys[row - 1]))
                 position = end
             if position < len(lines):
                 yield self._cut()
+
+    def _count(self, lines: bytes, position: int, end: int) -> int:
+        return lines.count(b"\n", position, end) if self._counts_rows else 0
 
     def finish(self) -> Part | None:
         """Return what is left as the last part, None where nothing is."""

@@ -65,3 +65,9 @@ def test_half_a_line_is_refused() -> None:
 def test_a_part_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="room"):
         PartCutter(0)
+
+
+def test_lines_that_are_not_counted_are_cut_alike() -> None:
+    cutter = PartCutter(6, counts_rows=False)
+    parts = [*cutter.feed(b"a\nb\ncc\n"), *cutter.feed(b"d\ne\n"), cutter.finish()]
+    assert [(b"".join(part.content), part.rows) for part in parts if part] == [(b"a\nb\n", 0), (b"cc\nd\n", 0), (b"e\n", 0)]

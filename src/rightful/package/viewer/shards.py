@@ -42,18 +42,28 @@ Changed = Callable[[bytes], Sequence[int] | None]
 
 def encode_shards(pieces: Iterable[bytes], changed: Changed = lambda _: None) -> Iterator[Shard]:
     """Yield the scripts of lines that come in pieces of whole lines; where the pieces end does not show in it."""
-    for part in _cut(pieces, _SHARD_BYTES):
-        yield Shard(encode_shard(part.content, changed), part.content, part.rows)
+    for part in _cut(pieces, _SHARD_BYTES, counts_rows=False):
+        content, rows = _script(part.content, changed)
+        yield Shard(content, part.content, rows)
 
 
 def encode_shard(pieces: Iterable[bytes], changed: Changed = lambda _: None) -> tuple[bytes, ...]:
     """Return the script of lines that come in pieces of whole lines; where the pieces end does not show in it."""
-    blocks = [_encode(block, changed) for block in _cut(pieces, _BLOCK_BYTES)]
-    return (b"rightfulShard(()=>{/*\n", *blocks, b"*/});\n")
+    return _script(pieces, changed)[0]
 
 
-def _cut(pieces: Iterable[bytes], limit_bytes: int) -> Iterator[Part]:
-    cutter = PartCutter(limit_bytes)
+def _script(pieces: Iterable[bytes], changed: Changed) -> tuple[tuple[bytes, ...], int]:
+    """Return a script, and how many lines it has."""
+    blocks: list[bytes] = []
+    rows = 0
+    for block in _cut(pieces, _BLOCK_BYTES):
+        blocks.append(_encode(block, changed))
+        rows += block.rows
+    return (b"rightfulShard(()=>{/*\n", *blocks, b"*/});\n"), rows
+
+
+def _cut(pieces: Iterable[bytes], limit_bytes: int, *, counts_rows: bool = True) -> Iterator[Part]:
+    cutter = PartCutter(limit_bytes, counts_rows=counts_rows)
     for piece in pieces:
         yield from cutter.feed(piece)
     last = cutter.finish()
