@@ -245,6 +245,30 @@ def test_dropped_folder_is_read(chromium: Chromium, home: Path, entries: Entries
     assert sorted((kind, path) for kind, path in answer.result["findings"]) == lacking
 
 
+@pytest.mark.parametrize("what", ["zip", "damaged zip", "no zip"])
+def test_file_that_is_dropped_is_checked(chromium: Chromium, home: Path, tmp_path: Path, what: str) -> None:
+    """The browser itself drops a file of this machine onto the page, as a hand does; of a folder it does not let a script's drop look in."""
+    small = package_entries(SOURCES[1])
+    damaged = {path: content for path, content in small.items() if path != "README.txt"} | _flipped(small, PART)
+    dropped = {
+        "zip": lambda: write_zip(tmp_path / "p é.zip", small),
+        "damaged zip": lambda: write_zip(tmp_path / "p.zip", damaged),
+        "no zip": lambda: write_package(tmp_path, {"p.zip": b"PK"}) / "p.zip",
+    }[what]()
+    script = """
+      const session = await page.context().newCDPSession(page);
+      const data = { items: [], files: [%s], dragOperationsMask: 1 };
+      for (const type of ['dragEnter', 'dragOver', 'drop'])
+        await session.send('Input.dispatchDragEvent', { type, x: 100, y: 100, data });
+    """
+    answer = chromium.visit(home, script % msgspec.json.encode(str(dropped)).decode() + RESULT, file="ours.html")
+    assert answer.errors == []
+    assert [address for address in answer.requests if not address.startswith(("file:", "blob:"))] == []
+    assert sorted(answer.result["findings"]) == ([["changed", PART], ["missing", "README.txt"]] if what == "damaged zip" else [])
+    assert answer.result.get("verdict") == {"damaged zip": "damaged", "zip": "whole"}.get(what)
+    assert answer.result["status"].startswith("This can") == (what == "no zip")
+
+
 @pytest.mark.parametrize("width", [320, 768, 1280])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_page_is_usable_by_everybody(chromium: Chromium, home: Path, entries: Entries, tmp_path: Path, width: int, *, dark: bool) -> None:

@@ -1,23 +1,40 @@
-"""Every seeded change to a package is found, and the right entry is named."""
+"""Every seeded change to a package is found, and the right entry is named, wherever the package lies."""
 
 import hashlib
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 
 import pytest
 
+from rightful.errors import PackageError
 from rightful.ids import OperationId
 from rightful.package import bagit, receipt
 from rightful.package.bagit import MANIFEST_PATH, TAG_MANIFEST_PATH
+from rightful.package.opening import open_local, open_stored
+from rightful.package.readers import PackageReader
 from rightful.package.verify import PackageState, verify
-from rightful.testing.package_builder import OPERATION_ID, SUBMITTED_AT, MemoryReader, SampleSource, package_entries
+from rightful.testing.memory_storage import MemoryStorage
+from rightful.testing.package_builder import (
+    OPERATION_ID,
+    SUBMITTED_AT,
+    MemoryReader,
+    SampleSource,
+    package_entries,
+    write_package,
+    write_zip,
+)
 
 Entries = dict[str, bytes]
 Mutation = Callable[[random.Random, Entries], set[str]]
 """Changes the entries in place and returns the paths that must be named."""
+Place = Callable[[Path, Entries], AbstractContextManager[PackageReader]]
+"""Lays a package somewhere and opens it."""
 
 CHANGES_EACH = 160
 EARLIER, OTHER = OperationId("01111111-1111-4111-8111-111111111111"), OperationId("02222222-2222-4222-8222-222222222222")
@@ -184,8 +201,36 @@ MUTATIONS: list[Mutation] = [_flip_bit, _truncate, _append, _insert, _remove, _r
 MUTATIONS += [_take_from_another, _take_from_earlier, _take_data_from_earlier, _change_and_vouch, _forge_receipt]
 
 
+def _in_memory(_folder: Path, entries: Entries) -> AbstractContextManager[PackageReader]:
+    return nullcontext(MemoryReader(entries))
+
+
+def _in_a_folder(folder: Path, entries: Entries) -> AbstractContextManager[PackageReader]:
+    return open_local(write_package(folder / "package", entries))
+
+
+def _in_a_zip_file(folder: Path, entries: Entries) -> AbstractContextManager[PackageReader]:
+    return open_local(write_zip(folder / "p.zip", entries))
+
+
+def _in_storage(_folder: Path, entries: Entries) -> AbstractContextManager[PackageReader]:
+    storage = MemoryStorage()
+    storage.entries = {f"somewhere/{path}": content for path, content in entries.items()}
+    return open_stored(storage, storage.read_at, "somewhere")
+
+
+def _in_a_zip_file_in_storage(folder: Path, entries: Entries) -> AbstractContextManager[PackageReader]:
+    storage = MemoryStorage()
+    storage.entries = {"p.zip": write_zip(folder / "p.zip", entries).read_bytes()}
+    return open_stored(storage, storage.read_at)
+
+
+PLACES: list[Place] = [_in_memory, _in_a_folder, _in_a_zip_file, _in_storage, _in_a_zip_file_in_storage]
+"""Where a changed package lies; each change is tried in one of them, all changes of a kind in all."""
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
-def test_every_change_is_found_and_named(mutation: Mutation) -> None:
+def test_every_change_is_found_and_named(mutation: Mutation, tmp_path: Path) -> None:
     whole = _package()
     assert len(whole) >= 40
     tags = {path for path in whole if not path.startswith("data/")}
@@ -196,7 +241,10 @@ def test_every_change_is_found_and_named(mutation: Mutation) -> None:
         if entries == whole:
             continue
         changed += 1
-        verification = verify(MemoryReader(entries))
+        (folder := tmp_path / str(seed)).mkdir()
+        with PLACES[seed % len(PLACES)](folder, entries) as reader:
+            verification = verify(reader)
+        shutil.rmtree(folder)
         named = {finding.path for finding in verification.findings}
         assert verification.state is not PackageState.WHOLE, f"seed {seed}: {expected}"
         assert (verification.state is PackageState.INCOMPLETE) == (TAG_MANIFEST_PATH not in entries)
@@ -205,6 +253,45 @@ def test_every_change_is_found_and_named(mutation: Mutation) -> None:
             expected -= {TAG_MANIFEST_PATH}
         assert expected <= named, f"seed {seed}: {expected - named} not among {named}"
     assert changed >= CHANGES_EACH * 0.9
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__.removeprefix("_"))
+def test_unchanged_package_is_whole_wherever_it_lies(place: Place, tmp_path: Path) -> None:
+    with place(tmp_path, _package()) as reader:
+        assert verify(reader).state is PackageState.WHOLE
+
+
+def test_flipped_bit_of_a_zip_file_is_found_or_changes_nothing(tmp_path: Path) -> None:
+    """What ZIP says besides (times, attributes, a CRC-32) may change: entries and what is in them may not."""
+    whole = _package()
+    content = write_zip(tmp_path / "p.zip", whole).read_bytes()
+    found: Counter[str] = Counter()
+    for seed in range(2 * CHANGES_EACH):
+        dice = random.Random(seed)
+        flipped = bytearray(content)
+        flipped[dice.randrange(len(content))] ^= 1 << dice.randrange(8)
+        (tmp_path / "flipped.zip").write_bytes(flipped)
+        try:
+            with open_local(tmp_path / "flipped.zip") as reader:
+                verification = verify(reader)
+                if verification.state is PackageState.WHOLE:
+                    found["nothing"] += 1
+                    assert {path: b"".join(reader.read(path)) for path, _ in reader.list()} == whole, f"seed {seed}"
+                else:
+                    found["named"] += 1
+                    assert verification.findings, f"seed {seed}"
+        except PackageError:
+            found["refused"] += 1
+    assert found["named"] > CHANGES_EACH
+    assert found["nothing"] < CHANGES_EACH / 2
+
+
+def test_zip_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    content = write_zip(tmp_path / "p.zip", _package()).read_bytes()
+    for seed in range(CHANGES_EACH // 4):
+        (tmp_path / "cut.zip").write_bytes(content[: random.Random(seed).randrange(len(content))])
+        with pytest.raises(PackageError), open_local(tmp_path / "cut.zip"):
+            pass
 
 
 def test_there_are_enough_of_them() -> None:
