@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -30,6 +31,9 @@ class FolderReader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
+        self._kept: tuple[Sequence[str], int] | None = None
+        """The folder that was opened last: the next entry mostly lies in it, too."""
         if not folder.is_dir():
             raise PackageError(f"{folder} is no folder", hint="give the folder that RequestInfo.json lies in")
 
@@ -73,7 +77,7 @@ class FolderReader:
         *folders, name = path.split("/")
         if any(segment in {"", ".", ".."} for segment in (*folders, name)):
             raise FileNotFoundError(errno.ENOENT, "no path below a folder")
-        parent = self._open_folder(folders)
+        parent = self._take_folder(folders)
         try:
             descriptor = os.open(name, _UNFOLLOWED | os.O_NONBLOCK, dir_fd=parent)
         finally:
@@ -82,6 +86,27 @@ class FolderReader:
             os.close(descriptor)
             raise OSError(errno.EINVAL, "not a regular file")
         return descriptor
+
+    def _take_folder(self, segments: Sequence[str]) -> int:
+        """Open a folder, or the one that was opened last once more; whoever takes it closes it."""
+        with self._lock:
+            if self._kept is not None and self._kept[0] == segments:
+                return os.dup(self._kept[1])
+        descriptor = self._open_folder(segments)
+        with self._lock:
+            self._let_go()
+            self._kept = segments, os.dup(descriptor)
+        return descriptor
+
+    def _let_go(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            os.close(kept[1])
+
+    def __del__(self) -> None:
+        """Close what is kept open."""
+        if hasattr(self, "_kept"):
+            self._let_go()
 
     def _open_folder(self, segments: Sequence[str]) -> int:
         """Open segment by segment, so that no link leads out of the package."""

@@ -5,6 +5,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -13,9 +14,12 @@ from rightful.package.packed_file import PackedFile, Positioned
 
 _CHUNK_BYTES = 1024 * 1024
 _ENCRYPTED = 0x1
-_HEADER_BYTES = 30
-_LENGTHS_AT = 26
-"""Of name and extra field, in the header before an entry's content (APPNOTE 4.3.7)."""
+_NOT_PLAIN = 0x60
+"""Patched data, or strong encryption (APPNOTE 4.4.4)."""
+_UTF8_NAMES = 0x800
+_HEADER = struct.Struct("<4s22x2H")
+"""Before an entry's content: the mark, and the lengths of name and extra field (APPNOTE 4.3.7)."""
+_READ_HERE = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
 class ZipReader:
@@ -48,6 +52,7 @@ class ZipReader:
                 f"{self._file.name} holds {len(twice)} entries more than once, {twice[0]!r} for one: programs differ on which counts",
                 hint="copy it again, or give the package's folder",
             )
+        self._starts = sorted((*(info.header_offset for info in self._zip.infolist()), self._zip.start_dir, self._file.size_bytes))
         prefix = _prefix([name for name, _ in entries], marks)
         return {name.removeprefix(prefix) if name.startswith(prefix) else f"../{name}": info for name, info in entries}
 
@@ -68,13 +73,10 @@ class ZipReader:
         if stat.S_ISLNK(info.external_attr >> 16):
             raise OSError(errno.EINVAL, "not a regular file")
         try:
-            with self._zip.open(info) as entry:  # compares what the entry's own header says with the directory
-                if info.compress_type == zipfile.ZIP_STORED:
-                    yield from self._stored(info)
-                    return
-                if info.compress_type == zipfile.ZIP_DEFLATED:
-                    yield from self._inflated(info)
-                    return
+            if info.compress_type in _READ_HERE:
+                yield from self._stored(info) if info.compress_type == zipfile.ZIP_STORED else self._inflated(info)
+                return
+            with self._zip.open(info) as entry:
                 while chunk := entry.read(_CHUNK_BYTES):
                     yield chunk
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
@@ -99,8 +101,7 @@ class ZipReader:
 
     def _stored(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
         """Read an entry's bytes where they lie: whoever compares a SHA-256 needs no CRC, which takes half as long again."""
-        header = self._file.read_at(info.header_offset, _HEADER_BYTES)
-        at = info.header_offset + _HEADER_BYTES + sum(struct.unpack_from("<HH", header, _LENGTHS_AT))
+        at = self._begin(info)
         end = at + info.compress_size
         while at < end:
             chunk = self._file.read_at(at, min(_CHUNK_BYTES, end - at))
@@ -108,6 +109,22 @@ class ZipReader:
                 raise EOFError("the file ends before it")
             at += len(chunk)
             yield chunk
+
+    def _begin(self, info: zipfile.ZipInfo) -> int:
+        """Return where an entry's content begins, having compared what stands before it with the directory."""
+        if info.flag_bits & _NOT_PLAIN:
+            raise NotImplementedError("it is packed in a way that few programs know")
+        name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8_NAMES else "cp437")
+        header = self._file.read_at(info.header_offset, _HEADER.size + len(name))
+        if len(header) < _HEADER.size + len(name):
+            raise EOFError("the file ends before it")
+        mark, name_bytes, extra_bytes = _HEADER.unpack_from(header)
+        if mark != b"PK\3\4" or name_bytes != len(name) or header[_HEADER.size :] != name:
+            raise zipfile.BadZipFile("another entry lies where the directory says that it lies")
+        at = info.header_offset + len(header) + int(extra_bytes)
+        if at + info.compress_size > self._starts[bisect_right(self._starts, info.header_offset)]:
+            raise zipfile.BadZipFile("it reaches into the next entry")
+        return at
 
     def close(self) -> None:
         """Close the file."""

@@ -219,15 +219,16 @@ class _Reader(AzureBlobStorage):
         answer, chunks = self._host.stream(self._sas.target(path), (wanted, *self._headers()))
         if answer.status == 416:  # noqa: PLR2004 - Range Not Satisfiable: the blob ends before it
             return b""
-        content = bytearray()
+        content: list[bytes] = []
         with closing(chunks):
             if answer.status != 206:  # noqa: PLR2004 - Partial Content; a 200 would be all of it
                 raise self._unread(answer)
             for chunk in chunks:
-                content += chunk
-                if len(content) > length:
+                content.append(chunk)
+                length -= len(chunk)
+                if length < 0:
                     raise StorageRefused(f"{self._sas.display} sends more of an entry than was asked for", refusal=Refusal.OTHER)
-        return bytes(content)
+        return b"".join(content)
 
     def _unread(self, answer: Answer) -> Exception:
         if answer.status == 404 and _code(answer) != "ContainerNotFound":  # noqa: PLR2004 - Not Found

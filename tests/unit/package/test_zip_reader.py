@@ -111,6 +111,26 @@ def test_entry_whose_content_goes_on_after_the_size_it_says_is_named(tmp_path: P
     assert _found(_verify(path)) == {("unreadable", ENTRY)}
 
 
+def test_entry_that_reaches_into_the_next_one_is_named(tmp_path: Path) -> None:
+    entries = package_entries(FILES)
+    path = _zip(tmp_path / "p.zip", entries, method=zipfile.ZIP_STORED)
+    content = bytearray(path.read_bytes())
+    for at in (content.index(ENTRY.encode()) - 30 + 18, content.rindex(ENTRY.encode()) - 46 + 20):
+        struct.pack_into("<II", content, at, len(entries[ENTRY]) + 40, len(entries[ENTRY]) + 40)
+    path.write_bytes(content)
+    assert _found(_verify(path)) == {("unreadable", ENTRY)}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_entry_that_is_called_otherwise_where_it_lies_is_named(tmp_path: Path, method: int) -> None:
+    path = _zip(tmp_path / "p.zip", package_entries(FILES), method=method)
+    content = bytearray(path.read_bytes())
+    at = content.index(ENTRY.encode())
+    content[at : at + len(ENTRY)] = ENTRY.replace("b.txt", "c.txt").encode()
+    path.write_bytes(content)
+    assert _found(_verify(path)) == {("unreadable", ENTRY)}
+
+
 def test_entry_that_calls_itself_encrypted_is_named(tmp_path: Path) -> None:
     path = _zip(tmp_path / "p.zip", package_entries(FILES))
     content = bytearray(path.read_bytes())
