@@ -19,7 +19,7 @@ from benchmarks.service import Connection, Service
 
 FILES, FILE_BYTES, FILES_A_FOLDER = 20_000, 10 << 10, 100
 BIG_FILES, BIG_BYTES = 20, 4 << 30
-_OURS, _UPN, _WARM = "ours", "ann@contoso.example", "bob@contoso.example"
+_OURS, UPN, _WARM = "ours", "ann@contoso.example", "bob@contoso.example"
 _MIB, _GIB = 1 << 20, 1 << 30
 _SAS = "sv=2024-11-04&sr=c&sp=racwl&se=2099-01-01T00%3A00%3A00Z&sig=c2lnbmF0dXJlLW9mLXRoZS1iZW5jaG1hcms%3D"
 _AIMS = {"azcopy": 1.5, "rclone": 3.0}
@@ -34,7 +34,7 @@ _Turns = Mapping[str, Sequence[Run]]
 def files(cluster: Cluster, runs: int) -> list[Figure]:
     """Time 20,000 files of 10 KiB: ours from submit to complete, the others' from start to end of their process."""
     number = max(200, int(FILES * cluster.scale))
-    turns = _measure(_made(number, FILE_BYTES), number, number * FILE_BYTES, runs)
+    turns = _measure(made(number, FILE_BYTES), number, number * FILE_BYTES, runs)
     case = f"{number:,} files of 10 KiB"
     rates = {name: [number / run.wall_s for run in taken] for name, taken in turns.items()}
     own = rates.pop(_OURS)
@@ -60,7 +60,7 @@ def big(cluster: Cluster, runs: int) -> list[Figure]:
     """Time 4 GiB in 20 files."""
     size = max(_MIB, int(BIG_BYTES * cluster.scale) // BIG_FILES)
     gib = BIG_FILES * size / _GIB
-    turns = _measure(_made(BIG_FILES, size), BIG_FILES, BIG_FILES * size, runs)
+    turns = _measure(made(BIG_FILES, size), BIG_FILES, BIG_FILES * size, runs)
     case = f"{gib:.3g} GiB in {BIG_FILES} files"
     return [
         _compared(turns, case, "CPU of a GiB, SHA-256 included", lambda run: run.cpu_s / gib, "s", target=_MOST_CPU_S),
@@ -94,7 +94,7 @@ def _measure(root: Path, number: int, size_bytes: int, runs: int) -> _Turns:
                 _expect(sink.address, before, number, size_bytes)
                 before = _counts(sink.address)
                 container = f"{rival.name.split()[0]}-{turn}"
-                turns[rival.name].append(rival.copy(root / "people" / _UPN, f"{sink.address}/account/{container}?{_SAS}"))
+                turns[rival.name].append(rival.copy(root / "people" / UPN, f"{sink.address}/account/{container}?{_SAS}"))
             _expect(sink.address, before, number, size_bytes)
         connection.close()
     return turns
@@ -102,7 +102,7 @@ def _measure(root: Path, number: int, size_bytes: int, runs: int) -> _Turns:
 
 def _ours(service: Service, connection: Connection, url: str) -> Run:
     spent, began = service.cpu_s(), time.perf_counter()
-    connection.follow(connection.submit(_UPN, url), pause_s=_PAUSE_S)
+    connection.follow(connection.submit(UPN, url), pause_s=_PAUSE_S)
     wall_s = time.perf_counter() - began
     return Run(wall_s=wall_s, cpu_s=service.cpu_s() - spent, peak_rss_mib=service.peak_rss_mib())
 
@@ -120,7 +120,7 @@ def _expect(sink: str, before: tuple[int, int], number: int, size_bytes: int) ->
         raise RuntimeError(f"{blobs:,} files of {written:,} bytes arrived, not {number:,} of {size_bytes:,}")
 
 
-def _made(number: int, size_bytes: int) -> Path:
+def made(number: int, size_bytes: int) -> Path:
     """Make a person's files, and a folder of somebody else's to warm up with, once."""
     root = CACHE / f"files-{number}-{size_bytes}"
     if root.exists():
@@ -129,19 +129,24 @@ def _made(number: int, size_bytes: int) -> Path:
     shutil.rmtree(half, ignore_errors=True)
     block = os.urandom(_MIB)
     for place in range(number):
-        path = half / "people" / _UPN / f"folder-{place // FILES_A_FOLDER:04d}" / f"file-{place:06d}.bin"
+        path = half / "people" / UPN / f"folder-{place // FILES_A_FOLDER:04d}" / f"file-{place:06d}.bin"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             for start in range(0, size_bytes, _MIB):
                 file.write(place.to_bytes(8, "big") + block[: min(_MIB, size_bytes - start) - 8])
     (half / "people" / _WARM).mkdir()
     (half / "people" / _WARM / "one.txt").write_text("one", encoding="ascii")
-    with closing(sqlite3.connect(half / "people.db")) as database:
-        database.execute("CREATE TABLE people (id TEXT PRIMARY KEY, upn TEXT UNIQUE)")
-        database.executemany("INSERT INTO people VALUES (?, ?)", [("1", _UPN), ("2", _WARM)])
-        database.commit()
+    people(half)
     half.rename(root)
     return root
+
+
+def people(root: Path) -> None:
+    """Write down whose files they are."""
+    with closing(sqlite3.connect(root / "people.db")) as database:
+        database.execute("CREATE TABLE people (id TEXT PRIMARY KEY, upn TEXT UNIQUE)")
+        database.executemany("INSERT INTO people VALUES (?, ?)", [("1", UPN), ("2", _WARM)])
+        database.commit()
 
 
 def _tenant(root: Path, sink: str) -> dict[str, object]:

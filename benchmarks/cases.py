@@ -20,8 +20,10 @@ from benchmarks.figures import PEER, Figure, median_of, spread
 from benchmarks.growth import linear
 from benchmarks.held import held
 from benchmarks.lakes import lakes
+from benchmarks.leaks import leaks
 from benchmarks.machines import machines
 from benchmarks.mailboxes import mailboxes
+from benchmarks.packages import checks, zipped
 from benchmarks.pages import pages
 from benchmarks.queues import many, queue
 from benchmarks.service import Service, subjects_config
@@ -213,6 +215,9 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "mailbox": (mailboxes, 3),
     "files": (files, 3),
     "big": (big, 2),
+    "leak": (leaks, 3),
+    "verify": (checks, 5),
+    "zip": (zipped, 3),
     "wire": (wire, 3),
     "pages": (pages, 3),
     "held": (held, 1),
@@ -221,7 +226,7 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "help": (help_text, 15),
 }
 """Name to function and the number of runs."""
-NEEDS_CLUSTER = frozenset({"small", "large", "queue", "many", "linear", "estimates", "cluster"})
+NEEDS_CLUSTER = frozenset({"small", "large", "queue", "many", "linear", "estimates", "cluster", "leak"})
 HAS_RIVALS = frozenset({"files", "big"})
 """Those that are compared with programs which have to be fetched."""
 

@@ -1,6 +1,7 @@
 """`make bench`: measure the service and the yardstick on the same work, side by side.
 
-    python -m benchmarks.run [--only small,large,queue,many,linear,estimates,lake,lakes,cluster,mailbox,files,big,wire,held,engine,soak,…]
+    python -m benchmarks.run [--only small,large,queue,many,linear,estimates,lake,lakes,cluster,mailbox,files,big,leak,verify,zip,wire,
+                                     pages,held,engine,soak,help]
                              [--scale S] [--runs N] [--json FILE] [--docs] [--offline]
 
 Figures never fail the run; a wrong number of rows does.

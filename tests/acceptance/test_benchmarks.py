@@ -37,6 +37,24 @@ def test_small_and_large_files_are_copied_to_the_benchmarks_own_blob_service_and
     assert figures["0.0195 GiB in 20 files", "CPU of a GiB, SHA-256 included"]["target"] == 2.0
 
 
+def test_packages_are_checked_beside_bare_digests_here_and_in_a_container() -> None:
+    figures = measure("verify,zip")
+    shares = {case: figure for (case, name), figure in figures.items() if name == "speed, as a share of SHA-256 alone, by CPU time"}
+    assert [case.partition(",")[0] for case in shares] == [
+        f"check of {what}" for what in ("a folder", "a ZIP file", "a folder in a container", "a ZIP file in a container")
+    ]
+    assert all(figure["target"] == 0.8 and float(str(figure["value"])) > 0 for figure in shares.values())
+    assert any(name == "CPU of a GiB as one ZIP file" for _, name in figures)
+
+
+@pytest.mark.postgres
+def test_check_for_others_names_is_measured_by_what_it_adds() -> None:
+    figures = measure("leak")
+    assert {name for _, name in figures} == {"CPU of the check"}
+    full, sample = (float(str(figures[f"500,001 rows, leak_check: {mode}", "CPU of the check"]["value"])) for mode in ("full", "sample"))
+    assert full > sample
+
+
 @pytest.mark.timeout(400)
 def test_what_holds_under_load_is_measured_and_nothing_accepted_is_lost_by_a_kill() -> None:
     figures = measure("held,engine,soak")
