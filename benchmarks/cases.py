@@ -226,7 +226,7 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
     "help": (help_text, 15),
 }
 """Name to function and the number of runs."""
-NEEDS_CLUSTER = frozenset({"small", "large", "queue", "many", "linear", "estimates", "cluster", "leak"})
+NEEDS_CLUSTER = frozenset({"small", "large", "queue", "many", "linear", "estimates", "engine", "cluster", "leak"})
 HAS_RIVALS = frozenset({"files", "big"})
 """Those that are compared with programs which have to be fetched."""
 

@@ -14,6 +14,8 @@ from rightful.store.records import Records
 from rightful.store.transactions import Transactions
 from rightful.store.values import ClaimedOperation, ClaimedRead, FinishSet, ReadSet, Scan
 
+_BEFORE = ("free_expired_reads", "free_expired_operations", "wake_reads", "wake_operations")
+_ALL = frozenset({*_BEFORE, "end_unapproved"})
 _EXPIRED = Failure(code="approvalExpired", message=f"nobody approved the export in time; {SUBMIT_AGAIN}")
 
 
@@ -39,14 +41,13 @@ class Claiming(Records):
         now = self._now()
         lease = {"owner": owner, "lease_until": now + int(lease_s * 1e6)}
         set_back_us = self._set_back.look()
+        # What waits is moved first, where the clock was set back: what is due then is not known before.
+        due = _ALL if set_back_us else self._file.read(lambda connection: self._due(connection, now))
+        if not due:
+            return None
 
         def task(connection: Connection) -> ReadSet | FinishSet | None:
-            if set_back_us:  # what waits for another try would wait by so much longer
-                for name in ("move_waits_of_reads", "move_waits_of_operations"):
-                    connection.run(self._sql[name], {"by": set_back_us})
-            for name in ("free_expired_reads", "free_expired_operations", "wake_reads", "wake_operations"):
-                connection.run(self._sql[name], {"now": now})
-            self._end_unapproved(connection, now)
+            self._prepare(connection, now, due, set_back_us)
             tenant_id = self._next_tenant(connection, "next_tenant_to_finish", passing_over)
             if tenant_id is not None:
                 return self._claim_finish(connection, lease, limit, tenant_id)
@@ -60,6 +61,22 @@ class Claiming(Records):
         if set_back_us:
             self._set_back.settle(set_back_us)
         return claim
+
+    def _prepare(self, connection: Connection, now: int, due: Collection[str], set_back_us: int) -> None:
+        """Let go of what nobody holds any more, and wake what has waited long enough."""
+        if set_back_us:  # what waits for another try would wait by so much longer
+            for name in ("move_waits_of_reads", "move_waits_of_operations"):
+                connection.run(self._sql[name], {"by": set_back_us})
+        for name in _BEFORE:
+            if name in due:
+                connection.run(self._sql[name], {"now": now})
+        if "end_unapproved" in due:
+            self._end_unapproved(connection, now)
+
+    def _due(self, connection: Connection, now: int) -> frozenset[str]:
+        """Return what is to be done now, nothing where there is nothing to claim either."""
+        (row,) = connection.rows(self._sql["due"], {"now": now})
+        return frozenset(name for name, is_due in row.items() if is_due)
 
     def _claim_next(  # noqa: PLR0917  # private, called once
         self,

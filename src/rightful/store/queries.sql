@@ -143,6 +143,18 @@ SELECT source_name, count(CASE WHEN state <> 'done' THEN 1 END) AS open, count(C
   CAST(sum(skipped) AS BIGINT) AS skipped, sum(earlier_s + duration_s) AS duration_s
 FROM read WHERE operation_id = :operation_id GROUP BY source_name ORDER BY min(position);
 
+-- name: due
+-- Which of the statements before a claim have anything to do, and whether there is anything to be claimed. Read without a transaction that
+-- writes: who looks and finds nothing, as most do, costs next to nothing.
+SELECT
+  EXISTS (SELECT 1 FROM read WHERE state = 'leased' AND lease_until <= :now) AS free_expired_reads,
+  EXISTS (SELECT 1 FROM operation WHERE owner IS NOT NULL AND lease_until <= :now) AS free_expired_operations,
+  EXISTS (SELECT 1 FROM read WHERE state = 'pending' AND not_before > 0 AND not_before <= :now) AS wake_reads,
+  EXISTS (SELECT 1 FROM operation WHERE not_before > 0 AND not_before <= :now) AS wake_operations,
+  EXISTS (SELECT 1 FROM operation WHERE status = 'not_started' AND approval = 'waiting' AND approval_until <= :now) AS end_unapproved,
+  EXISTS (SELECT 1 FROM operation WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND not_before = 0)
+    OR EXISTS (SELECT 1 FROM read WHERE state = 'pending' AND not_before = 0) AS claim;
+
 -- name: free_expired_reads
 UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, earlier_s = earlier_s + duration_s, duration_s = 0
 WHERE state = 'leased' AND lease_until <= :now;
