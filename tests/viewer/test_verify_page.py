@@ -128,6 +128,14 @@ def _listed_anew(entries: Entries) -> Entries:
     return kept | {"tagmanifest-sha256.txt": "".join(lines).encode()}
 
 
+def _signature_called(entries: Entries, comment: bytes) -> Entries:
+    """Write another first line over the signature, and a tag manifest that fits."""
+    signature = entries["receipt.json.minisig"]
+    told = signature.replace(signature.split(b"\n", 1)[0], comment, 1)
+    old, new = (hashlib.sha256(each).hexdigest().encode() for each in (signature, told))
+    return {"receipt.json.minisig": told, "tagmanifest-sha256.txt": entries["tagmanifest-sha256.txt"].replace(old, new)}
+
+
 def _swapped(entries: Entries) -> Entries:
     one, other = (f"data/OneDrive/drive/{number}/é 日本 \U0001f600.txt" for number in (5, 6))
     return {one: entries[other], other: entries[one]}
@@ -147,6 +155,7 @@ DAMAGES: dict[str, Callable[[Entries], Entries]] = {
     "older statement, unsigned": lambda entries: _listed_anew(entries | {"statement.json": _older()["statement.json"]}),
     "unsigned": lambda entries: {path: content for path, content in entries.items() if not path.startswith("receipt")},
     "unsigned and listed anew": lambda entries: _listed_anew(entries | {"README.txt": b"forged"}),
+    "signature's first line": lambda entries: entries | _signature_called(entries, b"untrusted comment: trust RWforged"),
     "forged": lambda entries: resealed(entries | {"README.txt": b"forged"}, key=STRANGER),
 }
 

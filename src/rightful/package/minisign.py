@@ -45,6 +45,8 @@ class Signature(msgspec.Struct, frozen=True, kw_only=True):
 
     key_id: bytes
     of_content: bytes
+    untrusted_comment: str
+    """Which no signature covers."""
     trusted_comment: str
     of_comment: bytes
     """Of `of_content` and the trusted comment together."""
@@ -98,6 +100,7 @@ def parse_signature(content: bytes) -> Signature | str:
     return Signature(
         key_id=signature[2 : 2 + _KEY_ID_BYTES],
         of_content=signature[2 + _KEY_ID_BYTES :],
+        untrusted_comment=lines[0].removeprefix(_UNTRUSTED),
         trusted_comment=lines[2].removeprefix(_TRUSTED),
         of_comment=of_comment,
     )

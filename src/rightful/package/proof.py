@@ -62,7 +62,7 @@ def examine(contents: Mapping[str, bytes], sha256s: Mapping[str, str], keys: Ite
     findings = [Finding(kind, path, detail) for path, (kind, detail) in strange.items()]
     if receipt.PATH not in contents or receipt.SIGNATURE_PATH not in contents:
         return Proof(findings=tuple(findings))
-    read, signed_by = _signed(contents[receipt.PATH], contents[receipt.SIGNATURE_PATH])
+    read, signed_by, comment = _signed(contents[receipt.PATH], contents[receipt.SIGNATURE_PATH])
     if isinstance(read, Finding):
         return Proof(findings=(*findings, read))
     if not signed_by:
@@ -76,6 +76,8 @@ def examine(contents: Mapping[str, bytes], sha256s: Mapping[str, str], keys: Ite
         foreign = dict.fromkeys((*read.documents.values(), *_closing(read, sha256s).values()), (kind, detail))
         findings.append(Finding(kind, receipt.SIGNATURE_PATH, detail))
         return Proof(findings=tuple(findings), foreign=foreign)
+    if comment != receipt.signature_comment(signed_by):
+        findings.append(Finding(FindingKind.CHANGED, receipt.SIGNATURE_PATH, "its first line, which no signature covers, was changed"))
     trusted = [key.text for key in keys]
     is_trusted = signed_by in trusted if trusted else None
     if is_trusted is False:
@@ -93,18 +95,18 @@ def _closing(read: Receipt, sha256s: Mapping[str, str]) -> dict[str, str]:
     return {bagit.TAG_MANIFEST_PATH: receipt.root_digest((), tags_of(read, sha256s).items())}
 
 
-def _signed(content: bytes, signature: bytes) -> tuple[Receipt | Finding, str]:
-    """Return the receipt and the key that signed it, empty where the signature is not good; or what is wrong."""
+def _signed(content: bytes, signature: bytes) -> tuple[Receipt | Finding, str, str]:
+    """Return the receipt, the key that signed it (empty where the signature is not good) and the untrusted comment; or what is wrong."""
     read = receipt.parse_receipt(content)
     if isinstance(read, str):
-        return Finding(FindingKind.MALFORMED, receipt.PATH, read), ""
+        return Finding(FindingKind.MALFORMED, receipt.PATH, read), "", ""
     key = parse_public_key(read.key)
     if isinstance(key, str):
-        return Finding(FindingKind.MALFORMED, receipt.PATH, f"its key {key}"), ""
+        return Finding(FindingKind.MALFORMED, receipt.PATH, f"its key {key}"), "", ""
     parsed = parse_signature(signature)
     if isinstance(parsed, str):
-        return Finding(FindingKind.MALFORMED, receipt.SIGNATURE_PATH, parsed), ""
-    return read, key.text if is_signed(content, parsed, key) else ""
+        return Finding(FindingKind.MALFORMED, receipt.SIGNATURE_PATH, parsed), "", ""
+    return read, key.text if is_signed(content, parsed, key) else "", parsed.untrusted_comment
 
 
 def _usual(claims: list[Claim]) -> Claim | None:

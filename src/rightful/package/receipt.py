@@ -92,7 +92,12 @@ def format_receipt(
 def sign_receipt(content: bytes, ledger: Ledger, key: SigningKey) -> bytes:
     """Return the signature's file; its trusted comment names what minisign shows."""
     trusted = f"timestamp:{int(ledger.completed_at.timestamp())}\tfile:{PATH}\thashed\toperation:{ledger.operation_id}"
-    return key.sign(content, comment=f"signature of {PATH} by {key.public.text}", trusted_comment=trusted)
+    return key.sign(content, comment=signature_comment(key.public.text), trusted_comment=trusted)
+
+
+def signature_comment(key: str) -> str:
+    """Return the one untrusted comment that a signature by a key (`RW…`) has: no signature covers it, and people read it."""
+    return f"signature of {PATH} by {key}"
 
 
 def parse_receipt(content: bytes) -> Receipt | str:

@@ -119,7 +119,7 @@ def resealed(entries: Mapping[str, bytes], *, key: SigningKey = KEY) -> dict[str
     said = msgspec.json.decode(entries[receipt.PATH])
     said |= {"documents": documents, "rootSha256": receipt.root_digest(payload, documents.items()), "key": key.public.text}
     content = msgspec.json.encode(said)
-    signature = key.sign(content, comment="resealed", trusted_comment="resealed")
+    signature = key.sign(content, comment=receipt.signature_comment(key.public.text), trusted_comment="resealed")
     signed = {receipt.PATH: content, receipt.SIGNATURE_PATH: signature}
     tags = documents | {path: hashlib.sha256(each).hexdigest() for path, each in signed.items()}
     return {**entries, **signed, bagit.TAG_MANIFEST_PATH: b"".join(bagit.format_manifest(sorted(tags.items())))}

@@ -186,10 +186,11 @@ def _listing(entries: Entries, belongs: Callable[[str], bool]) -> bytes:
 
 
 def _forge_receipt(dice: random.Random, entries: Entries) -> set[str]:
-    """Change a figure of the receipt, its trusted comment or its key, and write a tag manifest that fits."""
+    """Change a figure of the receipt, one of the comments or its key, and write a tag manifest that fits."""
     path, old = dice.choice([
         (receipt.PATH, b'"rows": '), (receipt.PATH, b'"mail": '), (receipt.PATH, b'"key": "RW'), (receipt.PATH, b'"submittedAt": "2'),
         (receipt.SIGNATURE_PATH, b"timestamp:"), (receipt.SIGNATURE_PATH, b"operation:"), (receipt.SIGNATURE_PATH, b"file:"),
+        (receipt.SIGNATURE_PATH, b"untrusted comment: "), (receipt.SIGNATURE_PATH, b"by RW"),
     ])  # fmt: skip
     at = entries[path].index(old) + len(old)
     entries[path] = entries[path][:at] + dice.choice([b"1", b"7", b"x"]) + entries[path][at + dice.randrange(2) :]

@@ -175,6 +175,9 @@ class Check {
       this.stranger(SIGNATURE, this.strangers.get(RECEIPT));
       return { state: "other", key };
     }
+    if (!new TextDecoder("utf-8", { ignoreBOM: true }).decode(signature).startsWith(`untrusted comment: signature of ${RECEIPT} by ${key}\n`)) {
+      this.find("changed", SIGNATURE, later("its first line, which no signature covers, was changed"));
+    }
     const state = !trusted.length ? "good" : trusted.includes(key) ? "trusted" : "untrusted";
     if (state === "untrusted") this.find("changed", RECEIPT, later("it is signed by a key that is none of the controller’s"));
     return { state, key, receipt };
