@@ -15,15 +15,19 @@ from rightful.connectors.interface import Holding
 from rightful.engines.cluster import Cluster
 from rightful.engines.distributed import DistributedEngine
 from rightful.engines.task import Task
-from rightful.errors import ConfigurationError
+from rightful.errors import ConfigurationError, OperationError, SourceUnavailable
 from rightful.export import runtime
+from rightful.export.identities import Identities
 from rightful.export.runtime import TenantRuntime
+from rightful.export.trouble import Trouble
 from rightful.export.webhooks import announcing
 from rightful.ids import TenantId
 from rightful.meters import Meters
 from rightful.store.interface import Store
 from rightful.store.values import FinishSet, ReadSet
 
+DIED_CODE = "WorkersDied"
+_WHY = "see in their logs, or those of what runs them, what ended them (memory?), then resume"
 _MARK = ".shared-by-rightful-"
 """No name that a storage location removes as a draft of somebody who is gone."""
 
@@ -104,6 +108,26 @@ def together(tenants: Mapping[TenantId, TenantRuntime]) -> Callable[[ReadSet], H
     return key
 
 
+def blaming(config: Config, store: Store, clock: Clock, owner: str) -> Callable[[ReadSet | FinishSet], None]:
+    """Return what puts down that a claim has killed the worker that had nothing else to do; raises `StoreFault`."""
+    trouble = Trouble(store, clock, Identities(), owner)
+
+    def blame(claim: ReadSet | FinishSet) -> None:
+        tenant = config.tenant(claim.tenant_id)
+        if tenant is None:
+            raise KeyError(claim.tenant_id)
+        if isinstance(claim, ReadSet):
+            name = claim.source_name
+            error = SourceUnavailable("workers died while they read this source", source_name=name, code=DIED_CODE, hint=_WHY)
+            trouble.source(claim.operations, claim.reads, error, tenant.export, is_shared=len(claim.reads) > 1)
+        else:
+            for operation in claim.operations:
+                dead = OperationError("workers died while they finished this package", code=DIED_CODE, hint=_WHY)
+                trouble.finishing(operation, dead, tenant.export)
+
+    return blame
+
+
 def engine_of(
     config: Config,
     *,
@@ -129,5 +153,6 @@ def engine_of(
         scans=runtime.scans(tenants),
         together=together(tenants),
         gives_way=gives_way,
+        blame=blaming(config, store, clock, owner),
         meters=meters,
     )

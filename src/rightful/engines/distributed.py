@@ -8,12 +8,14 @@ Theory of operation:
   nothing any more, wherever it may still be running.
 * A worker that is gone, or a scheduler that is, has dealt with nothing as far as is known here: claims are given back at once, as no
   failure of theirs, and done from their last checkpoint by somebody else.
+* What was lost with several workers may be what kills them (`suspects`). It is sent to a worker that does nothing else meanwhile; if that
+  one dies too, it is to blame, and this is a failure of its own.
 """
 
 import queue
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -30,6 +32,7 @@ from rightful.engines.cluster import Cluster, Member, Sent
 from rightful.engines.counted import count
 from rightful.engines.leases import FAULT_PAUSE_S, GIVING_WAY_SIZE, IDLE_S, LEASE_S, SET_SIZE
 from rightful.engines.resting import LOOK_AGAIN_S, Rest
+from rightful.engines.suspects import LOST, Suspects
 from rightful.engines.task import End, Outcome, Task, seal
 from rightful.engines.turns import Turns
 from rightful.faults import describe
@@ -48,6 +51,8 @@ _AGAIN_S = 30.0
 """When a worker is looked at again that lacks something."""
 _QUIET_S = 1.5
 """So long after a cancel every worker has looked whether its operations have ended (`worksite`), and sends nothing for this one."""
+_FINISHED_ALONE = 5
+"""So many workers may die of finishing one package."""
 
 
 @dataclass(slots=True)
@@ -55,7 +60,18 @@ class _Running:
     claim: ReadSet | FinishSet
     member: Member
     began: float
+    is_alone: bool = False
     sent: Sent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A claim that was not dealt with."""
+
+    claim: ReadSet | FinishSet
+    at: datetime
+    is_failure: bool
+    is_to_blame: bool
 
 
 @dataclass(slots=True)
@@ -83,10 +99,12 @@ class DistributedEngine:
         scans: Callable[[], Collection[Scan]] = tuple,
         together: Callable[[ReadSet], Hashable | None] = lambda _claim: None,
         gives_way: Callable[[], bool] = lambda: False,
+        blame: Callable[[ReadSet | FinishSet], None] | None = None,
         meters: Meters | None = None,
     ) -> None:
         """Send what `describe_task` makes of a claim. Workers have to have all `paths` on their machine, else they get none.
 
+        What kills workers is given to `blame`, which puts down what becomes of it; where that raises `StoreFault`, it is called again.
         While it `gives_way`, little is claimed at a time, and seldom.
         """
         self._store = store
@@ -97,6 +115,7 @@ class DistributedEngine:
         self._scans = scans
         self._together = together
         self._gives_way = gives_way
+        self._blame = blame
         self._meters = meters or Meters()
         self._paths = tuple(paths)
         self._rest = Rest()
@@ -111,7 +130,12 @@ class DistributedEngine:
         self._usable: tuple[Member, ...] = ()
         self._homes: dict[Hashable, Member] = {}
         self._strangers: set[Member] = set()
-        self._abandoned: list[tuple[ReadSet | FinishSet, datetime, bool]] = []
+        self._suspects = Suspects()
+        self._waiting: deque[ReadSet | FinishSet] = deque()
+        """Claims that wait for a worker of their own."""
+        self._reserved: Member | None = None
+        """Who gets nothing but the first of those."""
+        self._abandoned: list[_Left] = []
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -177,7 +201,8 @@ class DistributedEngine:
         self._look_at_members()
         self._take_back()
         self._give_back()
-        while self._usable and self._turns.free > 0 and not self._stopping.is_set():
+        self._send_alone()
+        while self._open and self._turns.free > 0 and not self._stopping.is_set():
             gives_way = self._gives_way()
             if gives_way and not self._rest.is_over(time.monotonic()):
                 self._stopping.wait(LOOK_AGAIN_S)
@@ -192,14 +217,45 @@ class DistributedEngine:
             )
             if claim is None:
                 return
-            self._send(claim)
+            self._turns.take(claim.tenant_id)
+            if self._suspects.is_one(claim) or (self._reserved is not None and self._homes.get(self._key(claim)) == self._reserved):
+                self._hold(claim)
+            else:
+                self._send(claim, self._choose(claim, self._open))
             self._take_back()
 
-    def _send(self, claim: ReadSet | FinishSet) -> None:
+    @property
+    def _open(self) -> tuple[Member, ...]:
+        return tuple(member for member in self._usable if member != self._reserved)
+
+    def _hold(self, claim: ReadSet | FinishSet) -> None:
+        """Keep a claim until a worker does nothing else; packages one by one."""
+        parts: list[ReadSet | FinishSet] = [claim]
+        if isinstance(claim, FinishSet):
+            parts = [msgspec.structs.replace(claim, operations=(operation,)) for operation in claim.operations]
+        for _ in parts[1:]:
+            self._turns.take(claim.tenant_id)
+        self._waiting += parts
+        self._send_alone()
+
+    def _send_alone(self) -> None:
+        if any(running.is_alone for running in self._running.values()):
+            return
+        if self._reserved not in self._usable or not self._waiting:
+            self._reserve(self._choose(self._waiting[0], self._usable) if self._waiting and self._usable else None)
+        if self._reserved is not None and all(running.member != self._reserved for running in self._running.values()):
+            claim = self._waiting.popleft()
+            _log.warning("what was lost with several workers is done by one alone", worker=self._reserved.address)
+            self._send(claim, self._reserved, is_alone=True)
+
+    def _reserve(self, member: Member | None) -> None:
+        self._reserved = member
+        self._turns.resize(sum(each.threads for each in self._open) + (member is not None))
+
+    def _send(self, claim: ReadSet | FinishSet, member: Member, *, is_alone: bool = False) -> None:
         self._number += 1
-        number, member = self._number, self._choose(claim)
-        self._running[number] = running = _Running(claim, member, time.monotonic())
-        self._turns.take(claim.tenant_id)
+        number = self._number
+        self._running[number] = running = _Running(claim, member, time.monotonic(), is_alone)
 
         def on_end(said: bytes | None) -> None:
             self._ended.put((number, said))
@@ -212,20 +268,23 @@ class DistributedEngine:
             self._abandon(claim, after_s=FAULT_PAUSE_S, is_failure=True)
             raise
 
-    def _choose(self, claim: ReadSet | FinishSet) -> Member:
+    def _key(self, claim: ReadSet | FinishSet) -> Hashable | None:
+        return self._together(claim) if isinstance(claim, ReadSet) else None
+
+    def _choose(self, claim: ReadSet | FinishSet, among: tuple[Member, ...]) -> Member:
         """Return who has least to do, for as many threads as it has; or who has done before what belongs together."""
         held = Counter(running.member for running in self._running.values())
 
         def load(member: Member) -> tuple[float, str]:
             return held[member] / member.threads, member.address
 
-        key = self._together(claim) if isinstance(claim, ReadSet) else None
+        key = self._key(claim)
         if key is None:
-            return min(self._usable, key=load)
+            return min(among, key=load)
         home = self._homes.get(key)
         if home is None:
             lodgers = Counter(self._homes.values())
-            home = self._homes[key] = min(self._usable, key=lambda member: (lodgers[member], *load(member)))
+            home = self._homes[key] = min(among, key=lambda member: (lodgers[member], *load(member)))
         return home
 
     def _take_back(self) -> None:
@@ -246,6 +305,8 @@ class DistributedEngine:
             elif outcome.end is not End.DONE:
                 _log.error("work stopped by an unforeseen error", worker=running.member.address, end=outcome.end, error=outcome.detail)
                 self._abandon(running.claim, after_s=FAULT_PAUSE_S, is_failure=True)
+            else:
+                self._suspects.clear(running.claim)
 
     def _forget(self, number: int) -> _Running | None:
         running = self._running.pop(number, None)
@@ -253,22 +314,37 @@ class DistributedEngine:
             self._turns.give_back(running.claim.tenant_id)
             if running.sent is not None:
                 running.sent.drop()
+            if running.is_alone:
+                self._reserve(None)
         return running
 
-    def _abandon(self, claim: ReadSet | FinishSet, *, after_s: float = 0.0, is_failure: bool = False) -> None:
-        self._abandoned.append((claim, self._clock.now() + timedelta(seconds=after_s), is_failure))
+    def _abandon(self, claim: ReadSet | FinishSet, *, after_s: float = 0.0, is_failure: bool = False, is_to_blame: bool = False) -> None:
+        self._abandoned.append(_Left(claim, self._clock.now() + timedelta(seconds=after_s), is_failure, is_to_blame))
         self._woken.set()
 
     def _give_back(self) -> None:
         """Give back what was not dealt with: the leases would be extended for ever, as those of everything that runs."""
         while self._abandoned:
-            claim, at, is_failure = self._abandoned[-1]
-            leases.give_back(self._store, claim, owner=self._owner, at=at, is_failure=is_failure)
+            left = self._abandoned[-1]
+            if left.is_to_blame and self._blame is not None:
+                self._blame(left.claim)
+            else:
+                leases.give_back(self._store, left.claim, owner=self._owner, at=left.at, is_failure=left.is_failure)
             self._abandoned.pop()
+
+    def _note_lost(self, lost: _Running, *, is_dead: bool) -> None:
+        """Note that a worker, or the scheduler, is gone with a claim."""
+        if not is_dead:
+            self._abandon(lost.claim)
+            return
+        self._suspects.note_lost(lost.claim)
+        is_to_blame = lost.is_alone and (isinstance(lost.claim, ReadSet) or self._suspects.times(lost.claim) >= LOST + _FINISHED_ALONE)
+        self._abandon(lost.claim, after_s=FAULT_PAUSE_S if lost.is_alone else 0.0, is_to_blame=is_to_blame)
 
     # -- who is there -------------------------------------------------------------------------------------------------
     def _look_at_members(self) -> None:
-        members = self._cluster.members() or ()
+        found = self._cluster.members()
+        members = found or ()
         there = [member for member in members if member.version == __version__]
         self._note_strangers({member for member in members if member.version != __version__})
         for member in self._known.keys() - set(there):
@@ -283,12 +359,12 @@ class DistributedEngine:
         usable = tuple(member for member in there if self._known[member].is_usable)
         if usable != self._usable:
             self._usable = usable
-            self._turns.resize(sum(member.threads for member in usable))
+            self._reserve(self._reserved if self._reserved in usable else None)
             _log.info("workers that can be sent work", workers=len(usable), threads=sum(member.threads for member in usable))
         self._homes = {key: member for key, member in self._homes.items() if member in usable}
         for number in [number for number, running in self._running.items() if running.member not in usable]:
             if (lost := self._forget(number)) is not None:
-                self._abandon(lost.claim)
+                self._note_lost(lost, is_dead=found is not None and lost.member not in members)
 
     def _note_strangers(self, strangers: set[Member]) -> None:
         for member in strangers - self._strangers:
