@@ -1,7 +1,9 @@
 """Workers without Dask: what they need comes with each claim, the store is in PostgreSQL, and packages are those of the embedded engine."""
 
 import hashlib
+import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.acceptance.service import Document, configure
+from tests.acceptance.test_postgres_store import until
 from tests.acceptance.test_sample_company import export_all
 from tests.servers.postgres import PostgresServer
 
@@ -36,15 +39,35 @@ from rightful.worksite import Worksite, open_store
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.postgres, pytest.mark.timeout(300)]
 
+COMPLETE = {"status": "complete", "code": ""}
 DATED = {"RequestInfo.json", "README.txt", "START-HERE.html", "ledger.json", "datapackage.json", "bag-info.txt"}
 """Entries that say when and by which operation a package was made."""
+OF_THE_RUN = (
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "a moment"),
+    (r'"a moment"(,\s*"a moment")+', '"a moment"'),
+    (r'"(seconds|attempts)":\s*[\d.]+', r'"\1":0'),
+    (r"(?m)^Bagging-Date: .*$", "Bagging-Date: a day"),
+    (r"\b\d{1,2} [A-Z][a-z]+ 20\d\d\b", "a day"),
+)
+"""What such an entry says of one run: moments, how long, in how many attempts. Records, whose moments count, are elsewhere."""
+
+
+def same_of(entry: Path, operation_id: str) -> str:
+    """Return what an entry says that was to be said by another run too."""
+    text = entry.read_text(encoding="utf-8").replace(operation_id, "an operation")
+    for pattern, instead in OF_THE_RUN:
+        text = re.sub(pattern, instead, text)
+    return text
 
 
 def digest(package: Path) -> str:
-    """Return what is equal for packages that hold the same, whoever made them and when."""
+    """Return what is equal for packages that hold the same, whoever made them and when: by every byte but those that say just that."""
     assert verify(FolderReader(package)).state is PackageState.WHOLE
     lines = sorted(line for line in (package / "manifest-sha256.txt").read_text().splitlines() if line.partition("  ")[2] not in DATED)
     assert len(lines) > 10
+    receipt = json.loads((package / "receipt.json").read_bytes())
+    lines += [receipt["software"], receipt["policySha256"], str(len(receipt["documents"]))]
+    lines += [same_of(package / name, receipt["operationId"]) for name in sorted(DATED)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -102,10 +125,12 @@ def test_packages_of_workers_are_those_of_the_embedded_engine(company: SampleCom
     cluster, meters = MemoryCluster(), PrometheusMeters()
     with distributed(on_postgres(company, postgres.own_database()), [Worksite(), Worksite()], cluster, meters) as service:
         second = [company.exports / operation.operation_id for operation in export_all(service, company, found)]
+        until(
+            lambda: meters.registry.get_sample_value("rightful_operations_ended_total", COMPLETE) == len(people), 20
+        )  # with the last answer
     assert len({address for address, _ in cluster.sent}) == 2
     assert [digest(package) for package in first] == [digest(package) for package in second]
     assert len({digest(package) for package in first}) == len(people)
-    assert meters.registry.get_sample_value("rightful_operations_ended_total", {"status": "complete", "code": ""}) == len(people)
     assert not list(company.exports.glob(".shared-by-rightful-*"))
 
 
@@ -164,3 +189,19 @@ def test_store_that_is_a_file_is_no_store_for_workers(company: SampleCompany) ->
     assert not isinstance(place_of(config.store, config.store_path), Shared)
     with pytest.raises(Exception, match="no other machine can write"):
         open_store(config, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [("ledger.json", '"rows":'), ("datapackage.json", '"title":'), ("bag-info.txt", "Payload-Oxum: "), ("RequestInfo.json", '"Subject":')],
+)
+def test_what_is_compared_of_packages_is_more_than_the_records(tmp_path: Path, name: str, changed: str) -> None:
+    written = f'"seconds":0.3,"at":"2026-11-29T18:04:33.3Z","id":"one"\nBagging-Date: 2026-11-29\n{changed}1'
+    (tmp_path / name).write_text(written)
+    (tmp_path / "later").write_text(
+        written.replace("0.3", "12.25").replace("18:04:33.3", "23:00:00").replace("one", "two").replace("2026-11-29\n", "2026-11-30\n")
+    )
+    (tmp_path / "other").write_text(written + "1")
+    assert name in DATED
+    assert same_of(tmp_path / name, "one") == same_of(tmp_path / "later", "two")
+    assert same_of(tmp_path / name, "one") != same_of(tmp_path / "other", "one")
