@@ -227,6 +227,8 @@ CASES: dict[str, tuple[Callable[[Cluster, int], list[Figure]], int]] = {
 }
 """Name to function and the number of runs."""
 NEEDS_CLUSTER = frozenset({"small", "large", "queue", "many", "linear", "estimates", "engine", "cluster", "leak"})
+ONLY_NAMED = frozenset({"cluster", "soak"})
+"""Those that take a quarter of an hour or more each: they run where they are asked for."""
 HAS_RIVALS = frozenset({"files", "big"})
 """Those that are compared with programs which have to be fetched."""
 

@@ -26,14 +26,14 @@ _CONNECTIONS = 8
 
 
 def machines(cluster: Cluster, runs: int) -> list[Figure]:
-    """One worker, then two, for the same people; `--scale` makes the lake smaller."""
-    folder = lake_data.build(int(_ROWS * cluster.scale))
-    one = [_measure(cluster, folder, workers=1) for _ in range(runs)]
-    two = [_measure(cluster, folder, workers=2) for _ in range(runs)]
+    """One worker, then two, for the same people; `--scale` makes the lake smaller, and below a tenth fewer people."""
+    folder, people = lake_data.build(int(_ROWS * cluster.scale)), max(_COMPARED, int(_PEOPLE * min(1.0, 10 * cluster.scale)))
+    one = [_measure(cluster, folder, people, workers=1) for _ in range(runs)]
+    two = [_measure(cluster, folder, people, workers=2) for _ in range(runs)]
     if len({packages for _, packages in one + two}) > 1:
         raise RuntimeError("packages differ with the number of workers")
     times = tuple(alone / both for (alone, _), (both, _) in zip(one, two, strict=True))
-    case = f"lake of {int(_ROWS * cluster.scale):,} rows on a Dask cluster, {_PEOPLE:,} people, each worker on one core"
+    case = f"lake of {int(_ROWS * cluster.scale):,} rows on a Dask cluster, {people:,} people, each worker on one core"
     rival = f"one worker {spread([seconds for seconds, _ in one], 's')}, two {spread([seconds for seconds, _ in two], 's')}"
     faster = Figure(
         case=case,
@@ -89,7 +89,7 @@ def _await_ready(service: Service) -> None:
         time.sleep(0.02)
 
 
-def _measure(cluster: Cluster, lake: Path, *, workers: int) -> tuple[float, str]:
+def _measure(cluster: Cluster, lake: Path, people: int, *, workers: int) -> tuple[float, str]:
     """Return how long it takes from the moment that workers are there until every package is complete, and what is in the packages."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         dask = DaskProcesses(Path(folder))
@@ -98,7 +98,7 @@ def _measure(cluster: Cluster, lake: Path, *, workers: int) -> tuple[float, str]
             for core in range(workers):
                 dask.start_worker(threads=2, wrapper=("taskset", "-c", str(core)))
             with Service(_tenant(lake), whole=whole) as service:
-                ids = _submit(service)
+                ids = _submit(service, people)
                 while not all("Waiting to connect" in dask.log(f"worker-{number}") for number in range(workers)):
                     time.sleep(0.1)  # they have imported everything, and wait for a scheduler
                 dask.start_scheduler()
@@ -113,11 +113,11 @@ def _measure(cluster: Cluster, lake: Path, *, workers: int) -> tuple[float, str]
             dask.stop()
 
 
-def _submit(service: Service) -> list[str]:
+def _submit(service: Service, people: int) -> list[str]:
     connections = [service.connect() for _ in range(_CONNECTIONS)]
 
     def submit(first: int) -> list[tuple[int, str]]:
-        return [(number, connections[first].submit(lake_data.upn(number))) for number in range(first, _PEOPLE, _CONNECTIONS)]
+        return [(number, connections[first].submit(lake_data.upn(number))) for number in range(first, people, _CONNECTIONS)]
 
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
         found = [each for some in pool.map(submit, range(_CONNECTIONS)) for each in some]

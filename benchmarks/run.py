@@ -24,7 +24,9 @@ def main() -> None:
     """Measure, print the table, write the JSON."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--only", default=",".join(name for name in cases.CASES if name != "soak"), help="cases to run, separated by commas"
+        "--only",
+        default=",".join(name for name in cases.CASES if name not in cases.ONLY_NAMED),
+        help=f"cases to run, separated by commas; without it all but {', '.join(sorted(cases.ONLY_NAMED))}",
     )
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well; - for stdout instead of the table")
     parser.add_argument("--runs", type=int, help="how often each case is measured, instead of its own number")

@@ -86,6 +86,24 @@ def test_pages_of_a_person_are_opened_turned_and_searched() -> None:
     assert 1 < float(str(figures["START-HERE.html, 2,000 records", "memory at most, over four searches of all"]["value"])) < 300
 
 
+@pytest.mark.postgres
+@pytest.mark.timeout(400)
+def test_lake_is_read_by_one_worker_and_by_two_and_another_service_leads_after_a_kill() -> None:
+    figures = measure("cluster")  # raises where packages differ
+    case = "lake of 100,000 rows on a Dask cluster, 25 people, each worker on one core"
+    assert {case for case, _ in figures} == {case}
+    assert figures[case, "two workers, times as fast as one"]["target"] == 1.7
+    taken = figures[case, "kill -9 of the leader until another works"]["value"]
+    assert isinstance(taken, float)
+    assert 0 < taken < 60  # of a machine that may be busy
+
+
+def test_what_takes_long_runs_where_it_is_named_alone() -> None:
+    command = [sys.executable, "-m", "benchmarks.run", "--help"]
+    said = " ".join(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+    assert "without it all but cluster, soak" in said
+
+
 def test_unknown_case_is_a_usage_error_that_names_those_there_are() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "benchmarks.run", "--only", "smal"], cwd=ROOT, capture_output=True, text=True, check=False
