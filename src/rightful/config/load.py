@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from rightful.config import document, rules
+from rightful.config import document, rules, service_rules
 from rightful.config.document import Mapping, Node, Scalar
 from rightful.config.model import (
     AuditSettings,
@@ -105,11 +105,11 @@ class _Loader:
         store_folder = self._plain(root, "store_folder")
         engine = self._plain(root, "engine")
         if server is not None:
-            rules.check_server(server, reader.complain_at)
+            service_rules.check_server(server, reader.complain_at)
         if isinstance(store, str):
-            rules.check_store(store, reader.complain_at)
+            service_rules.check_store(store, reader.complain_at)
         if sections["dask"] is not None:
-            rules.check_engine(engine, sections["dask"], store, reader.complain_at)
+            service_rules.check_engine(engine, sections["dask"], store, reader.complain_at)
         seal_key = self._seal_key(root)
         tenants = self._tenants(root, server)
         if seal_key is None or any(part is None for part in (*sections.values(), *tenants)):
@@ -156,7 +156,7 @@ class _Loader:
             )
             return None
         text = self._reader.text(node, "seal_key")
-        return None if text is INVALID else rules.parse_seal_key(text.strip(), self._reader.complain_at)
+        return None if text is INVALID else service_rules.parse_seal_key(text.strip(), self._reader.complain_at)
 
     def _seal_key_path(self, node: Node | None) -> Path | None:
         text = self._reader.text(node.entries[0][2], "seal_key.file") if isinstance(node, Mapping) else INVALID

@@ -1,6 +1,7 @@
 """What is wrong with a configuration, as values."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -35,3 +36,11 @@ class ConfigurationProblems(ConfigurationError):
         count = len(self.problems)
         title = f"{self.problems[0].file} has {count} {'problem' if count == 1 else 'problems'}"
         super().__init__("\n".join((title, *(f"  {problem}" for problem in self.problems))), hint="correct them and run `rightful doctor`")
+
+
+class Complain(Protocol):
+    """Notes a problem with a setting."""
+
+    def __call__(self, setting: str, message: str, hint: str = "", /) -> None:
+        """Note it; never raises."""
+        ...

@@ -684,3 +684,20 @@ def test_missing_file_says_how_to_begin(tmp_path: Path) -> None:
 )
 def test_files_beside_the_store_lie_beside_its_file_or_in_its_folder(tmp_path: Path, settings: str, expected: str) -> None:
     assert read(tmp_path, WHOLE.replace("store: sqlite:///var/rightful.db", settings)).store_path == tmp_path / expected
+
+
+DASK = "{scheduler: tls://dask.contoso.example:8786, ca: ca.pem, cert: cert.pem, key: key.pem}"
+
+
+@pytest.mark.parametrize(
+    ("dask", "store", "settings"),
+    [
+        ("{}", "sqlite:///var/rightful.db", ["dask.scheduler", "dask.ca", "dask.cert", "dask.key", "store"]),
+        (DASK, "sqlite:///var/rightful.db", ["store"]),
+        (DASK.replace("tls:", "tcp:"), "postgresql://u@h/d", ["dask.scheduler"]),
+        (DASK, "postgresql://u@h/d", []),
+    ],
+)
+def test_engine_on_other_machines_needs_what_they_are_reached_by(tmp_path: Path, dask: str, store: str, settings: list[str]) -> None:
+    text = WHOLE.replace("engine: embedded", f"engine: dask\ndask: {dask}").replace("sqlite:///var/rightful.db", store)
+    assert sorted(problem.setting for problem in problems_of(tmp_path, text)) == sorted(settings)
