@@ -157,8 +157,9 @@ class PinnedHost:
         method: str = "",
         body: bytes = b"",
         within_s: float = math.inf,
+        chunk_bytes: int = _READ_BYTES,
     ) -> tuple[Answer, Generator[bytes]]:
-        """Ask for what may be large: return the answer and, of a 200, 206 or 207, a generator of its body in chunks of at most 1 MiB.
+        """Ask for what may be large: return the answer and, of a 200, 206 or 207, a generator of its body in chunks.
 
         Of any other the answer has the body.
 
@@ -168,6 +169,7 @@ class PinnedHost:
             method: GET, or with a body POST, where it is not given.
             body: what is sent along.
             within_s: when the whole answer must be there, however steadily it comes; else each piece of it has the usual time.
+            chunk_bytes: how large the chunks are at most; who wants all of a part at once is spared a copy.
         """
         connection = self._take(within_s)
         try:
@@ -175,7 +177,7 @@ class PinnedHost:
             self._send(connection, self._head(method, target, headers, len(body)), (body,) if body else ())
             response = self._begin(connection, method, was_sent=True)
             if response.status in {http.client.OK, http.client.PARTIAL_CONTENT, http.client.MULTI_STATUS}:
-                chunks = self._chunks(connection, response)
+                chunks = self._chunks(connection, response, chunk_bytes)
                 next(chunks)  # a generator that was not begun would not give the connection back when it is closed
                 return Answer(response.status, response.headers, b""), chunks
             answer = Answer(response.status, response.headers, self._read_all(connection, response))
@@ -372,21 +374,21 @@ class PinnedHost:
             raise StorageRefused(f"{self.origin} answers without end", refusal=Refusal.OTHER)
         return body
 
-    def _chunks(self, connection: Connection, response: http.client.HTTPResponse) -> Generator[bytes]:
+    def _chunks(self, connection: Connection, response: http.client.HTTPResponse, chunk_bytes: int) -> Generator[bytes]:
         """Yield nothing, empty, then the body."""
         is_whole = False
         try:
             yield b""
-            while chunk := self._read_some(connection, response):
+            while chunk := self._read_some(connection, response, chunk_bytes):
                 yield chunk
             is_whole = True
         finally:
             response.close()
             self._give_back(connection, is_reusable=is_whole and not response.will_close)
 
-    def _read_some(self, connection: Connection, response: http.client.HTTPResponse) -> bytes:
+    def _read_some(self, connection: Connection, response: http.client.HTTPResponse, chunk_bytes: int) -> bytes:
         try:
-            chunk = response.read(_READ_BYTES)
+            chunk = response.read(chunk_bytes)
         except (OSError, http.client.HTTPException) as error:
             raise self._ended(connection, f"broke off its answer: {_reason(error)}") from None
         if not chunk and response.length:  # http.client ends short bodies silently

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from rightful.package.readers import PackageReader
+from rightful.package.readers import Looking, PackageReader
 
 Progress = Callable[[int, int], None]
 """Called with (bytes read so far, bytes in all), from any thread, one call at a time."""
@@ -14,6 +14,7 @@ Progress = Callable[[int, int], None]
 Outcome = str | OSError
 """An entry's SHA-256 in hex, or why it can't be read."""
 
+_Read = Callable[[str], Iterator[bytes] | Iterator[bytes | memoryview]]
 _THREADS = 2
 _BATCH_BYTES = 4 * 1024 * 1024
 _BATCH_ENTRIES = 64
@@ -79,15 +80,16 @@ def digests(package: PackageReader, sizes: Mapping[str, int], paths: Sequence[st
     `OSError` is raised here.
     """
     batches = list(_batches(sizes, paths))
+    read = package.look if isinstance(package, Looking) else package.read
     if len(batches) <= 1:
         for batch in batches:
-            yield from _digest_batch(package, batch, meter)
+            yield from _digest_batch(read, batch, meter)
         return
     pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="verify")
     running: deque[Future[list[tuple[str, Outcome]]]] = deque()
     try:
         for batch in batches:
-            running.append(pool.submit(_digest_batch, package, batch, meter))
+            running.append(pool.submit(_digest_batch, read, batch, meter))
             if len(running) > _WAITING_BATCHES:
                 yield from running.popleft().result()
         while running:
@@ -107,14 +109,14 @@ def _batches(sizes: Mapping[str, int], paths: Sequence[str]) -> Iterator[Sequenc
         yield paths[start:]
 
 
-def _digest_batch(package: PackageReader, paths: Sequence[str], meter: Meter) -> list[tuple[str, Outcome]]:
-    return [(path, _digest(package, path, meter)) for path in paths]
+def _digest_batch(read: _Read, paths: Sequence[str], meter: Meter) -> list[tuple[str, Outcome]]:
+    return [(path, _digest(read, path, meter)) for path in paths]
 
 
-def _digest(package: PackageReader, path: str, meter: Meter) -> Outcome:
+def _digest(read: _Read, path: str, meter: Meter) -> Outcome:
     hasher = hashlib.sha256()
     try:
-        for chunk in package.read(path):
+        for chunk in read(path):
             hasher.update(chunk)
             meter.add(len(chunk))
     except OSError as error:

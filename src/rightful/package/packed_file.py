@@ -33,6 +33,10 @@ class PackedFile(Protocol):
         """Return so many bytes from a place on; fewer, or none, only where the file ends. Raises `OSError` or `StorageError`."""
         ...
 
+    def look_at(self, start: int, length: int) -> bytes | memoryview:
+        """Return the beginning of such a part, one byte at least where the file has it: as it lies in memory, not copied."""
+        ...
+
     def close(self) -> None:
         """Let go of it; it is not used afterwards."""
         ...
@@ -53,6 +57,10 @@ class LocalFile:
         """Return a part of it."""
         return os.pread(self._file.fileno(), length, start)
 
+    def look_at(self, start: int, length: int) -> bytes:
+        """Return a part of it."""
+        return self.read_at(start, length)
+
     def close(self) -> None:
         """Close it."""
         self._file.close()
@@ -72,13 +80,20 @@ class StoredFile:
 
     def read_at(self, start: int, length: int) -> bytes:
         """Return a part of it; a block that several ask for at once is read once."""
+        pieces: list[memoryview] = []
+        while length > 0 and (piece := self.look_at(start, length)):
+            pieces.append(piece)
+            start += len(piece)
+            length -= len(piece)
+        return b"".join(pieces)
+
+    def look_at(self, start: int, length: int) -> memoryview:
+        """Return what of a part lies in the block that it begins in."""
         end = min(start + length, self.size_bytes)
-        pieces: list[bytes] = []
-        while start < end:
-            number, within = divmod(start, self._block_bytes)
-            pieces.append(self._block(number)[within : within + end - start])
-            start += len(pieces[-1])
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if start >= end:
+            return memoryview(b"")
+        number, within = divmod(start, self._block_bytes)
+        return memoryview(self._block(number))[within : within + end - start]
 
     def close(self) -> None:
         """Let go of the blocks."""

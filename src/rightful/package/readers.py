@@ -6,7 +6,7 @@ import stat
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rightful.errors import PackageError
 
@@ -23,6 +23,15 @@ class PackageReader(Protocol):
 
     def read(self, path: str) -> Iterator[bytes]:
         """Yield an entry's content; raises `OSError` where it can't be read, `StorageError` where the location can't."""
+        ...
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """The ability to show entries as they lie in memory, for who does not keep what it is shown."""
+
+    def look(self, path: str) -> Iterator[bytes | memoryview]:
+        """Yield the same as `PackageReader.read`, and raise the same."""
         ...
 
 

@@ -216,7 +216,7 @@ class _Reader(AzureBlobStorage):
         """Return a part of a blob; needs `r`."""
         split_entry_path(path)
         wanted = ("x-ms-range", f"bytes={start}-{start + length - 1}")
-        answer, chunks = self._host.stream(self._sas.target(path), (wanted, *self._headers()))
+        answer, chunks = self._host.stream(self._sas.target(path), (wanted, *self._headers()), chunk_bytes=length)
         if answer.status == 416:  # noqa: PLR2004 - Range Not Satisfiable: the blob ends before it
             return b""
         content: list[bytes] = []

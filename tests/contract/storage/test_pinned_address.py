@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 
 import pytest
 
@@ -183,3 +184,14 @@ def test_body_that_nobody_begins_to_read_holds_no_connection(service: BlobSimula
     assert answer.status == 200
     chunks.close()
     assert storage._host._busy == set()
+
+
+def test_body_comes_in_chunks_as_large_as_was_asked_for(service: BlobSimulator, opened: Open) -> None:
+    storage = opened(service, permissions="racwl")
+    content = bytes(range(256)) * (3 << 12)
+    storage.put("1", [content], size_bytes=len(content))
+    for most, sizes in ((4 << 20, [3 << 20]), (1 << 20, [1 << 20] * 3), (2 << 20, [2 << 20, 1 << 20])):
+        _, chunks = storage._host.stream(storage._sas.target("1"), storage._headers(), chunk_bytes=most)
+        with closing(chunks):
+            found = list(chunks)
+        assert (list(map(len, found)), b"".join(found)) == (sizes, content)

@@ -26,6 +26,16 @@ def test_parts_are_what_lies_there(size_bytes: int, block_bytes: int, asked: lis
     assert found == [CONTENT[:size_bytes][start : start + length] for start, length in asked]
 
 
+@given(st.integers(0, len(CONTENT)), st.integers(1, 300), places, places)
+def test_what_is_shown_of_a_part_begins_it_and_is_empty_only_where_it_is(
+    size_bytes: int, block_bytes: int, start: int, length: int
+) -> None:
+    part = CONTENT[:size_bytes][start : start + length]
+    shown = stored(size_bytes, block_bytes).look_at(start, length)
+    assert part.startswith(shown)
+    assert bool(shown) == bool(part)
+
+
 @given(
     st.integers(0, len(CONTENT)),
     st.lists(st.tuples(st.sampled_from([os.SEEK_SET, os.SEEK_CUR, os.SEEK_END]), st.integers(-800, 800), st.integers(-1, 900))),

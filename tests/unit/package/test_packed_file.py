@@ -63,6 +63,23 @@ def test_package_is_checked_in_requests_for_whole_blocks_each_about_once(many: b
     assert peak < 48 * MIB < len(many)
 
 
+def test_entries_are_hashed_where_their_block_lies(many: bytes) -> None:
+    given: list[bytes] = []
+
+    def read_at(_path: str, start: int, length: int) -> bytes:
+        given.append(many[start : start + length])
+        return given[-1]
+
+    with closing(ZipReader(StoredFile(read_at, "p.zip", len(many)), ROOT_MARKS)) as reader:
+        path = next(path for path, _ in reader.list() if path.endswith("/a.zip"))
+        shown = list(reader.look(path))
+        assert all(isinstance(piece, memoryview) and any(piece.obj is block for block in given) for piece in shown)
+        chunks = list(reader.read(path))
+    assert b"".join(shown) == b"".join(chunks)
+    assert all(type(chunk) is bytes for chunk in chunks)
+    assert max(map(len, [*shown, *chunks])) <= MIB
+
+
 def test_change_is_named_as_in_a_folder(tmp_path: Path) -> None:
     entries = package_entries(SampleSource(name="drive", product="OneDrive", files={"a": b"one", "b": b"two", "c": b"three"}))
     changed = {path: content for path, content in entries.items() if path != "README.txt"} | {"data/OneDrive/drive/b": b"2", "data/x": b""}
