@@ -3,6 +3,7 @@
 Whoever writes meanwhile waits for one such transaction at most. Each is whole by itself: after a kill the next one goes on.
 """
 
+import json
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -30,16 +31,17 @@ class Purging(Records):
 
         def task(connection: Connection) -> Purged:
             found = connection.rows(self._sql["purge_candidates"], {**operation_parameters(limits), "most": limit})
-            left, number = MOST_ENTRIES, 0
+            left, gone = MOST_ENTRIES, []
             for row in found:
                 left -= self._purge_entries(connection, OperationId(row["id"]), left)
                 if left <= 0:
                     break
                 self._purge_operation(connection, limits, row)
-                number += 1
-            if number:
-                self._record_purge(connection, limits.tenant_id, Target.OPERATIONS, number, by)
-            return Purged(number=number, is_more=left <= 0 or len(found) == limit)
+                gone.append(row["id"])
+            if gone:
+                connection.run(self._sql["purge_events"], {"tenant_id": limits.tenant_id, "ids": json.dumps(gone)})
+                self._record_purge(connection, limits.tenant_id, Target.OPERATIONS, len(gone), by)
+            return Purged(number=len(gone), is_more=left <= 0 or len(found) == limit)
 
         return self._file.write(task, limits.tenant_id)
 

@@ -506,6 +506,10 @@ DELETE FROM read WHERE operation_id = :operation_id;
 -- name: purge_repeat_keys
 DELETE FROM repeat_key WHERE operation_id = :operation_id;
 
+-- name: purge_events
+-- Of several operations at once: there is no index by operation, and seldom much that nobody has taken.
+DELETE FROM outgoing_event WHERE tenant_id = :tenant_id AND operation_id IN (SELECT value FROM json_each(:ids));
+
 -- name: purge_operation
 DELETE FROM operation WHERE id = :operation_id;
 

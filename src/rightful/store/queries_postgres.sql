@@ -36,3 +36,7 @@ WHERE o.tenant_id = :tenant_id AND o.status IN ('not_started', 'running', 'faile
       AND l.submitted_at > o.submitted_at AND l.status <> 'intent'
       AND (l.status <> 'failed' OR CAST(l.failure AS json) ->> 'code' NOT IN ('cancelled', 'rejected'))))
 ORDER BY o.received_at, o.id LIMIT :most;
+
+-- name: purge_events
+DELETE FROM outgoing_event
+WHERE tenant_id = :tenant_id AND operation_id IN (SELECT json_array_elements_text(CAST(:ids AS json)));

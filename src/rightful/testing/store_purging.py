@@ -12,7 +12,7 @@ from rightful.audit.start import ChainStart
 from rightful.ids import OperationId
 from rightful.operation.model import Failure
 from rightful.store.interface import Store
-from rightful.store.values import Completion, EntryState, FinishSet, ListQuery, Purged, PurgeLimits
+from rightful.store.values import Completion, EntryState, EventKind, FinishSet, ListQuery, Purged, PurgeLimits
 from rightful.testing.clock import ManualClock
 from rightful.testing.store_cases import (
     BOTH,
@@ -85,6 +85,26 @@ class PurgingSuite:
         assert _purges(store) == [(Target.OPERATIONS, 2, "")]
         made = next(each for each in recorded(store) if each.action is Action.PURGE)
         assert (made.outcome, made.object_id, made.subject_id) == (OK, "os:1", "")
+
+    def test_events_that_nobody_took_go_with_their_operation_and_no_others(self, store: Store, clock: ManualClock) -> None:
+        store.announce({each: (("one", frozenset(EventKind)), ("two", frozenset(EventKind))) for each in (TENANT, OTHER_TENANT)})
+        gone, other = _complete(store, 1), accept(store, 2, "a", tenant_id=OTHER_TENANT)
+        store.fail(other, Failure(code="x", message="x"))
+        clock.advance(60.0)
+        late, open_ = _complete(store, 3), accept(store, 4, "a")
+        endpoints = [(tenant_id, name) for tenant_id in (TENANT, OTHER_TENANT) for name in ("one", "two")]
+
+        def told() -> list[set[OperationId]]:
+            return [{event.operation_id for event in store.outgoing(*each, limit=100)} for each in endpoints]
+
+        assert told() == [{gone, late, open_}, {gone, late, open_}, {other}, {other}]
+        held = store.outgoing(TENANT, "one", limit=1)
+        assert store.purge_operations(_limits(clock.now() - timedelta(seconds=30)), limit=10).number == 1
+        assert told() == [{late, open_}, {late, open_}, {other}, {other}]
+        assert [event.operation_id for event in held] == [gone]
+        store.put_off_event(held[0], at=clock.now())  # whoever was posting it is not disturbed
+        store.forget_event(held[0])
+        assert told() == [{late, open_}, {late, open_}, {other}, {other}]
 
     def test_purge_takes_a_few_at_a_time_the_earliest_first(self, store: Store, clock: ManualClock) -> None:
         ids = []

@@ -60,6 +60,7 @@ class Purging(Looking):
             key = (row.intent.tenant_id, operation_id)
             self._receipts[key] = ReceiptRow(row.intent.subject_id, row.package.receipt_sha256, completed_at, row.seq)
         del self._operations[operation_id]
+        self._events = {seq: each for seq, each in self._events.items() if each[0].operation_id != operation_id}
         self._repeats = {key: named for key, named in self._repeats.items() if named != operation_id}
 
     def purge_receipts(self, limits: PurgeLimits, *, limit: int, by: Actor = NOBODY) -> int:
