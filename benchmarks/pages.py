@@ -22,7 +22,7 @@ from rightful.package.ledger import Ledger, SourceRecord
 from rightful.package.parts import PartCutter
 from rightful.package.paths import part_path, shard_path
 from rightful.package.schema import Column, ColumnKind
-from rightful.package.viewer.shards import encode_shards
+from rightful.package.viewer.shards import OPEN_CALL, encode_shards
 from rightful.testing.package_builder import COMPLETED_AT, KEY, OPERATION_ID, SUBJECT_ID, SUBMITTED_AT, TENANT_ID
 
 RECORDS = 1_000_000
@@ -228,7 +228,7 @@ def _parts(folder: Path, name: str, count: int) -> Iterator[PayloadEntry]:
     for number, part in enumerate(itertools.chain(pieces, iter(cutter.finish, None))):
         path = part_path("Shop", name, 0, number)
         shards: list[ShardEntry] = []
-        for shard in encode_shards(part.content):
+        for shard in encode_shards(part.content, call=OPEN_CALL):
             script = folder / shard_path(path, len(shards))
             script.parent.mkdir(parents=True, exist_ok=True)
             script.write_bytes(b"".join(shard.content))

@@ -104,3 +104,28 @@ def test_nothing_that_was_found_is_named_in_an_address_of_another_place(chromium
         fragment="#source=drive",
     )
     assert all(link.startswith(folder.as_uri()) for link in answer.result)
+
+
+def test_page_among_the_files_cannot_take_what_the_shards_show(chromium: Chromium, tmp_path: Path) -> None:
+    """Whoever opens a page that somebody sent them runs it, in the midst of the package; it may load any script there is."""
+    taking = """<!doctype html><script>
+    window.told = []; window.onerror = (...all) => { told.push(String(all[0])); };
+    window.rightfulShard = (content) => told.push(String(content));
+    const script = document.createElement('script'); script.src = '../../../SHARD';
+    script.onload = () => { document.title = 'loaded'; }; document.head.append(script);
+    </script>"""
+    rows = SampleSource(name="hr", product="HR", rows=({"id": 1, "note": "secret"},))
+    shard = "view/HR/hr/part-00000-00000.js"
+    drive = SampleSource(name="drive", product="Drive", files={"page.html": taking.replace("SHARD", shard).encode()})
+    folder = build_package(tmp_path, rows, drive)
+    steps = """
+    await page.waitForSelector('.table tbody a');
+    const opening = context.waitForEvent('page'); await page.click('.table tbody a'); const opened = await opening;
+    await opened.waitForFunction(() => document.title === 'loaded');
+    const told = await opened.evaluate(() => window.told);
+    await page.evaluate(() => { location.hash = '#source=hr'; }); await page.waitForSelector('.table tbody tr');
+    return [told, (await page.innerText('.table tbody')).includes('secret')];
+    """
+    answer = chromium.visit(folder, steps, fragment="#source=drive")
+    assert (folder / shard).as_uri() in answer.requests
+    assert answer.result == [[], True]

@@ -27,6 +27,7 @@ from rightful.operation.model import SUBMIT_AGAIN, PackageTotals
 from rightful.package import bagit, closing, ledger, receipt
 from rightful.package.digest import Digest
 from rightful.package.minisign import SigningKey
+from rightful.package.viewer.shards import call_of
 from rightful.sealing import Sealer
 from rightful.storage.interface import Storage
 from rightful.storage.registry import Storages
@@ -256,6 +257,7 @@ class Finisher:
             key=self._keys[operation.tenant_id],
             policy_sha256=terms.policy_sha256,
             previous=operation.previous_receipt,
+            call=call_of(sealed.shown_by(entries)),
         )
 
 

@@ -71,6 +71,8 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Of RequestInfo.json alone, for such a package: it lies in the ZIP file too."""
     secret: bytes = b""
     """Random, of the operation: kept with its first entry, RequestInfo.json, and forgotten with all entries when it is complete."""
+    shown_by: str = ""
+    """Likewise, in hex: only who has read START-HERE.html may load what it shows (`package.viewer.shards`)."""
     sealing: bytes = b""
     """Likewise: what the names and keys of a sealed package are made from. In no other package, unlike `secret`."""
 
@@ -150,6 +152,15 @@ class Sealed:
         """Return the secret of the operation; empty where a version accepted it that made none."""
         own = (self.open_entry(entry.sealed) for entry in entries if entry.source_name == PACKAGE and entry.partition == 0)
         return next((record.secret for record in own), b"")
+
+    def new_shown_by(self, subject_id: str) -> str:
+        """Make what `shown_by` of the operation's first entry is: the same in all packages of a person, known to nobody who has no key."""
+        return self._sealer.digest(f"shards of {self._place[0]}/{subject_id}".encode())
+
+    def shown_by(self, entries: Iterable[Entry]) -> str:
+        """Return it; empty where a version accepted the operation that made none."""
+        own = (self.open_entry(entry.sealed) for entry in entries if entry.source_name == PACKAGE and entry.partition == 0)
+        return next((record.shown_by for record in own), "")
 
     def sealing(self, entries: Iterable[Entry]) -> bytes:
         """Return the operation's sealing secret; empty where its package is not sealed."""

@@ -30,6 +30,7 @@ from rightful.export.trouble import Trouble, failure_of
 from rightful.export.watch import Unwatched, Watch
 from rightful.ids import OperationId
 from rightful.operation.model import SUBMIT_AGAIN, Failure
+from rightful.package.viewer.shards import call_of
 from rightful.sealing import Sealer
 from rightful.storage.registry import Storages
 from rightful.store.interface import Store
@@ -219,6 +220,7 @@ class ReadRunner:
                     sealed=sealed,
                     entries=known,
                     secret=secret,
+                    call=partial(self._call, operation, sealed),
                     tracker=tracker,
                     leash=leash,
                 )
@@ -231,6 +233,9 @@ class ReadRunner:
         if not secret:
             raise OperationError("the operation was accepted by a version that could not hash", code="CheckpointLost", hint=SUBMIT_AGAIN)
         return secret
+
+    def _call(self, operation: ClaimedOperation, sealed: Sealed) -> str:
+        return call_of(sealed.shown_by(self._first(operation)))
 
     def _first(self, operation: ClaimedOperation) -> Sequence[Entry]:
         return self._store.entries(operation.operation_id, PACKAGE, 0)

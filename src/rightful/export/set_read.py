@@ -364,7 +364,10 @@ class SetRead:
         )
 
     def _shards(self, state: SubjectRead, part: Part) -> Iterator[Shard]:
-        return encode_shards(part.content) if state.tracker is None else encode_shards(part.content, state.tracker.changed)
+        call = state.call()
+        if state.tracker is None:
+            return encode_shards(part.content, call=call)
+        return encode_shards(part.content, state.tracker.changed, call=call)
 
     def _shard(self, draft: Draft, number: int, shard: Shard, of_part: OfPart) -> Draft:
         """Return what START-HERE.html shows records of a part from: made of its lines alone, so that it is the same whenever they are."""

@@ -1,7 +1,8 @@
 """One read of one operation while it runs: what earlier attempts left, what was found so far."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import msgspec
 
@@ -10,6 +11,7 @@ from rightful.export.known import Known, Standing
 from rightful.export.records import ReadRecord, Sealed
 from rightful.export.tracking import Tracker
 from rightful.leash import NO_LEASH, Leash
+from rightful.package.viewer.shards import OPEN_CALL
 from rightful.storage.interface import Storage
 from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Entry, EntryState
 from rightful.subject.model import IdentifiedSubject
@@ -28,16 +30,31 @@ class SubjectRead:
         sealed: Sealed,
         entries: Sequence[Entry],
         secret: bytes = b"",
+        call: Callable[[], str] = lambda: OPEN_CALL,
         tracker: Tracker | None = None,
         leash: Leash = NO_LEASH,
     ) -> None:
-        """`secret` is the operation's, where the source has a rule that needs it; `tracker` where its fingerprints are wanted."""
+        """Take a read of a subject.
+
+        Args:
+            operation: its operation.
+            read: itself.
+            subject: whom it is of.
+            storage: where what it finds goes.
+            sealed: seals for the operation.
+            entries: what earlier attempts put down.
+            secret: the operation's, where the source has a rule that needs it.
+            call: returns what its shards call; asked where there are any.
+            tracker: follows it where fingerprints are wanted.
+            leash: of the operation.
+        """
         self.operation = operation
         self.read = read
         self.subject = subject
         self.storage = storage
         self.sealed = sealed
         self.secret = secret
+        self.call = cache(call)
         self.tracker = tracker
         self.leash = leash
         self.is_alive = True

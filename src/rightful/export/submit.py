@@ -302,6 +302,7 @@ class Submitter:
                     path=request_info.PATH,
                     content=mark.content if layout.zip_path(intent.prefix) else b"",
                     secret=secret,
+                    shown_by=sealed.new_shown_by(intent.subject_id),
                     sealing=sealing_of(intent),
                 )
             ),

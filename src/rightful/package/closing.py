@@ -24,6 +24,7 @@ from rightful.package.statement import model, text
 from rightful.package.statement.composed import Composed, compose
 from rightful.package.verifier import page as verifier
 from rightful.package.viewer import overview, page, shards
+from rightful.package.viewer.shards import OPEN_CALL
 
 _NOTHING_DELIVERED_PATH = f"{PAYLOAD}nothing-delivered.txt"
 """The one payload entry of a package without data. A bag needs a payload folder, which blobs alone don't make; `sha256sum -c` refuses
@@ -72,6 +73,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     previous: PreviousReceipt | None = None
     named: Callable[[], Iterator[bytes]] | None = None
     """gone.jsonl of a difference; None where the package is whole."""
+    call: str = OPEN_CALL
+    """What its shards call."""
     has_viewer: bool = True
     """Whether the package has START-HERE.html."""
 
@@ -228,7 +231,7 @@ def _viewer(finished: Finished, labels: Mapping[str, Label], composed: Composed)
     entries = _by_source(finished.entries)
     file_lists = {record.source_name: overview.list_files(record, entries[record.source_name]) for record in finished.ledger.sources}
     for file_list in (each for lists in file_lists.values() for each in lists):
-        yield _document(file_list.path, partial(_shard, file_list))
+        yield _document(file_list.path, partial(_shard, file_list, finished.call))
     known = overview.overview(
         finished.ledger,
         organization=finished.organization,
@@ -237,12 +240,13 @@ def _viewer(finished: Finished, labels: Mapping[str, Label], composed: Composed)
         composed=composed,
         entries=entries,
         file_lists=file_lists,
+        call=finished.call,
     )
     yield _document(page.PATH, lambda: page.format_page(known))
 
 
-def _shard(file_list: overview.FileList) -> Iterator[bytes]:
-    return iter(shards.encode_shard(file_list.lines(), file_list.changed_in))
+def _shard(file_list: overview.FileList, call: str) -> Iterator[bytes]:
+    return iter(shards.encode_shard(file_list.lines(), file_list.changed_in, call=call))
 
 
 def _document(path: str, chunks: Callable[[], Iterator[bytes]]) -> Document:

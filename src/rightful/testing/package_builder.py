@@ -25,7 +25,7 @@ from rightful.package.packing import Packer
 from rightful.package.paths import EntryNamer, part_path, shard_path
 from rightful.package.receipt import PreviousReceipt
 from rightful.package.schema import Column, ColumnKind
-from rightful.package.viewer.shards import encode_shards
+from rightful.package.viewer.shards import OPEN_CALL, call_of, encode_shards
 from rightful.package.zip_format import ZipEntry, directory, local_header
 
 OPERATION_ID = OperationId("0d6f3c51-5b0e-4f0e-9c8a-2f7d1a3b4c5d")
@@ -33,6 +33,8 @@ TENANT_ID = TenantId("11111111-1111-1111-1111-111111111111")
 SUBJECT_ID = SubjectId("7a1e9d20-33c4-4b6f-8f5e-6a0b2c4d8e9f")
 SUBMITTED_AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 KEY = SigningKey(bytes(range(32)))
+SECRET = "0123456789abcdef0123456789abcdef"
+"""Of what START-HERE.html shows."""
 STATEMENT = StatementSettings()
 COMPLETED_AT = datetime(2026, 3, 1, 9, 30, 2, tzinfo=UTC)
 
@@ -79,7 +81,7 @@ def package_entries(
     records: list[SourceRecord] = []
     for source in sources:
         brought = [*_parts(source), *_files(source)]
-        shown = list(_shards(source))
+        shown = list(_shards(source, call_of(SECRET)))
         contents |= {entry.path: content for entry, content in (*brought, *shown)}
         entries += (entry for entry, _ in brought)
         shards += (entry for entry, _ in shown)
@@ -106,6 +108,7 @@ def package_entries(
         key=key,
         policy_sha256="0" * 64,
         previous=previous,
+        call=call_of(SECRET),
     )
     return contents | {document.path: b"".join(document.chunks()) for document in documents(finished)}
 
@@ -136,20 +139,20 @@ def _parts(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:
             content = b"".join(write(form, columns, (_lines(rows),)))
             in_form = path.removesuffix(Form.JSONL) + form
             is_copy = form is not source.forms[0]
-            shards = tuple(entry for entry, _ in _shards_of(source, path, rows))
+            shards = tuple(entry for entry, _ in _shards_of(source, path, rows, OPEN_CALL))
             members = {"rows": len(rows), "columns": columns, "is_copy": is_copy, "shards": shards}
             yield _entry(source, in_form, content, **members)
 
 
-def _shards(source: SampleSource) -> Iterator[tuple[PayloadEntry, bytes]]:
+def _shards(source: SampleSource, call: str) -> Iterator[tuple[PayloadEntry, bytes]]:
     for number, rows in enumerate(_batches(source)):
-        for shard, content in _shards_of(source, _part_path(source, number), rows):
+        for shard, content in _shards_of(source, _part_path(source, number), rows, call):
             yield _entry(source, shard.path, content)
 
 
-def _shards_of(source: SampleSource, part: str, rows: tuple[Mapping[str, Any], ...]) -> Iterator[tuple[ShardEntry, bytes]]:
+def _shards_of(source: SampleSource, part: str, rows: tuple[Mapping[str, Any], ...], call: str) -> Iterator[tuple[ShardEntry, bytes]]:
     named = source.label.time if source.label is not None else ""
-    for number, shard in enumerate(encode_shards((_lines(rows),))):
+    for number, shard in enumerate(encode_shards((_lines(rows),), call=call)):
         activity = activity_of(_columns(source), shard.lines, named=named)
         entry = ShardEntry(path=shard_path(part, number), rows=shard.rows, activity=activity)
         yield entry, b"".join(shard.content)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Sequence
 from datetime import timedelta
@@ -99,6 +100,10 @@ def test_zip_file_holds_what_the_folder_has(tmp_path: Path) -> None:
         assert world.verify(operation).state is PackageState.WHOLE
         found = {str(path.relative_to(package)): path.read_bytes() for path in package.rglob("*") if path.is_file()}
         trees.append(({path: found[path] for path in found if path.startswith(("data/", "view/"))}, found.keys()))
+        called = {call for content in found.values() for call in re.findall(rb'typeof (\w+)=="function"&&', content)}
+        assert [len(call) for call in called] == [len("rightfulShard_") + 32]
+        shown = {path for path in found if path.startswith("view/")} | {"START-HERE.html"}
+        assert {path for path, content in found.items() for call in called if call in content} == shown
         assert operation.package is not None
         assert operation.package.entries == len(found)
         if layout == "zip":

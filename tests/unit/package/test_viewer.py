@@ -15,17 +15,18 @@ from hypothesis import strategies as st
 from rightful.package.ledger import SkippedEntry
 from rightful.package.verify import PackageState, verify
 from rightful.package.viewer.page import format_page
-from rightful.package.viewer.shards import encode_shard, encode_shards
-from rightful.testing.package_builder import MemoryReader, SampleSource, package_entries
+from rightful.package.viewer.shards import OPEN_CALL, call_of, encode_shard, encode_shards
+from rightful.testing.package_builder import SECRET, MemoryReader, SampleSource, package_entries
 
 DRIVE = SampleSource(name="drive", product="OneDrive", files={"a:b.txt": b"one", "c.txt": b"three"})
+CALL = call_of(SECRET)
 EMPTY = SampleSource(name="tickets", product="Helpdesk")
 
 
 def decode(shard: bytes) -> list[bytes]:
     """Return the lines of a shard, as the page reads it."""
     head, *blocks, tail = shard.decode().split("\n")[:-1]
-    assert (head, tail) == ("rightfulShard(()=>{/*", "*/});")
+    assert (head, tail) == (f'typeof {CALL}=="function"&&{CALL}(()=>{{/*', "*/});")
     lines: list[bytes] = []
     for rows, size, text in (block.split(" ") for block in blocks):
         content = pa.decompress(base64.b64decode(text), decompressed_size=int(size), codec="lz4_raw", asbytes=True)
@@ -130,28 +131,39 @@ LINES = st.lists(st.binary(max_size=40).map(lambda line: line.replace(b"\n", b""
 @given(LINES, st.integers(1, 7))
 def test_shard_is_the_lines_again_however_they_came(lines: list[bytes], together: int) -> None:
     pieces = [b"".join(lines[start : start + together]) for start in range(0, len(lines), together)]
-    shard = b"".join(encode_shard(pieces))
+    shard = b"".join(encode_shard(pieces, call=CALL))
     assert decode(shard) == lines
-    assert shard == b"".join(encode_shard([b"".join(lines)]))
+    assert shard == b"".join(encode_shard([b"".join(lines)], call=CALL))
+
+
+def test_name_that_shards_call_is_a_secret_that_the_page_alone_knows_besides() -> None:
+    assert CALL.startswith(f"{OPEN_CALL}_")
+    assert call_of("") == OPEN_CALL
+    entries = package_entries(DRIVE, SampleSource(name="orders", product="Shop", rows=({"id": 1},)))
+    shards = [path for path in entries if path.startswith("view/")]
+    assert len(shards) == 2  # of records and of files
+    assert {path for path, content in entries.items() if CALL.encode() in content} == {*shards, "START-HERE.html"}
 
 
 def test_long_shard_has_blocks_that_are_read_alone() -> None:
     lines = [b"%06d" % number + b"x" * 1000 + b"\n" for number in range(1000)]
-    shard = b"".join(encode_shard(lines))
+    shard = b"".join(encode_shard(lines, call=CALL))
     assert decode(shard) == lines
     assert len(shard.splitlines()) == 2 + 32
 
 
 def test_shard_of_a_difference_says_which_rows_have_changed() -> None:
     lines = [b"%d\n" % number for number in range(5)]
-    shard = b"".join(encode_shard(lines, lambda text: [row for row, line in enumerate(text.split(b"\n")) if line in {b"1", b"4"}]))
+    shard = b"".join(
+        encode_shard(lines, lambda text: [row for row, line in enumerate(text.split(b"\n")) if line in {b"1", b"4"}], call=CALL)
+    )
     assert shard.splitlines()[1].split(b" ")[3] == b"1,4"
-    assert b"".join(encode_shard(lines, lambda _: [])).splitlines()[1].endswith(b" -")
+    assert b"".join(encode_shard(lines, lambda _: [], call=CALL)).splitlines()[1].endswith(b" -")
 
 
 def test_part_of_sixteen_mebibytes_has_four_shards() -> None:
     lines = [b"%06d" % number + b"x" * 1017 + b"\n" for number in range(16 * 1024)]
-    shards = list(encode_shards(lines))
+    shards = list(encode_shards(lines, call=CALL))
     assert [line for shard in shards for line in decode(b"".join(shard.content))] == lines
     assert [shard.rows for shard in shards] == [4352, 4352, 4352, 3328]
     assert all(b"".join(shard.lines).count(b"\n") == shard.rows for shard in shards)

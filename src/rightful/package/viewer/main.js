@@ -27,6 +27,7 @@ function show({ focus }) {
   }
 }
 
+for (const name of [view.call, "rightfulShard"]) receive(name); // so do parts call that an earlier version delivered
 speak(view.language || languageFor(navigator.languages));
 frame();
 document.body.append(h("header", { "aria-label": t("Language") }, bar), main, footer);

@@ -94,8 +94,9 @@ def overview(
     composed: Composed,
     entries: Mapping[str, Sequence[PayloadEntry]],
     file_lists: Mapping[str, Sequence[FileList]],
+    call: str,
 ) -> dict[str, Any]:
-    """Return the overview; `labels`, `entries` and `file_lists` are by source, `composed` is the statement."""
+    """Return the overview; `labels`, `entries` and `file_lists` are by source, `composed` is the statement, `call` what shards call."""
     sources = []
     for record in ledger.sources:
         label, own = labels.get(record.source_name), entries.get(record.source_name, ())
@@ -105,6 +106,7 @@ def overview(
             shown["state"] = SourceState.EMPTY  # nothing is new, whatever could not be read besides
         sources.append(shown)
     return {
+        "call": call,
         "language": language,
         "organization": " ".join(organization.split()),
         "operationId": ledger.operation_id,

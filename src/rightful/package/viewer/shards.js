@@ -8,7 +8,10 @@ const shards = new Map(); // path: promise of blocks, in the order of their last
 const loaded = new WeakSet(); // those of these promises that are kept
 const texts = new Map(); // "number path": the text of a block, likewise
 
-window.rightfulShard = (content) => arrived.set(document.currentScript, content);
+/** Let shards arrive that call a function of this name; nobody else may know it. */
+function receive(name) {
+  window[name] = (content) => arrived.set(document.currentScript, content);
+}
 
 /** Return the blocks that stand in a function's comment, a line each: rows, bytes, base64, and of a difference which rows have changed. */
 function blocksIn(content) {
