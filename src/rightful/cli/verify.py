@@ -141,7 +141,7 @@ def _check_prefix(prefix: str) -> None:
 
 
 def _open_stored(storage: ReadableInParts, prefix: str) -> AbstractContextManager[PackageReader]:
-    return open_stored(storage, RetryingReading(storage, SystemClock()).read_at, prefix)
+    return open_stored(RetryingReading(storage, SystemClock()), prefix)
 
 
 def _account_of(url: str) -> AccountLocation:

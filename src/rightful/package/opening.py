@@ -8,8 +8,8 @@ from rightful.errors import ConfigurationError, PackageError
 from rightful.ids import is_guid
 from rightful.package import request_info
 from rightful.package.bagit import BAGIT_PATH, TAG_MANIFEST_PATH
-from rightful.package.packed_file import LocalFile, ReadAt, StoredFile
-from rightful.package.readers import FolderReader, PackageReader, ReadableStorage, StorageReader
+from rightful.package.packed_file import LocalFile, StoredFile
+from rightful.package.readers import FolderReader, PackageReader, ReadableInParts, ReadableStorage, StorageReader
 from rightful.package.zip_reader import ZipReader
 
 ZIP = ".zip"
@@ -30,12 +30,11 @@ def open_local(path: Path) -> Iterator[PackageReader]:
 
 
 @contextmanager
-def open_stored(storage: ReadableStorage, read_at: ReadAt, prefix: str = "") -> Iterator[PackageReader]:
+def open_stored(storage: ReadableInParts, prefix: str = "") -> Iterator[PackageReader]:
     """Open a package in a storage location for as long as the block lasts.
 
     Args:
         storage: the location.
-        read_at: reads a part of an entry there.
         prefix: the folder that the package or its ZIP file lies in, or the ZIP file; empty: the only package that is there.
 
     Raises:
@@ -44,7 +43,7 @@ def open_stored(storage: ReadableStorage, read_at: ReadAt, prefix: str = "") -> 
         StorageError: the location does not answer, or does not let us read.
     """
     prefix = prefix.rstrip("/") or _find_prefix(storage)
-    packed = _packed_there(storage, read_at, prefix)
+    packed = _packed_there(storage, prefix)
     if packed is None:
         yield StorageReader(storage, prefix)
         return
@@ -79,7 +78,7 @@ def _packed(folder: Path) -> Path | None:
     return packed if is_guid(operation_id) and packed.is_file() else None
 
 
-def _packed_there(storage: ReadableStorage, read_at: ReadAt, prefix: str) -> StoredFile | None:
+def _packed_there(storage: ReadableInParts, prefix: str) -> StoredFile | None:
     """Return the ZIP file that a prefix names, or that lies in its folder; None where the package is the folder itself."""
     if prefix.endswith(ZIP):
         path = prefix
@@ -87,19 +86,19 @@ def _packed_there(storage: ReadableStorage, read_at: ReadAt, prefix: str) -> Sto
         operation_id = operation_of(StorageReader(storage, prefix))
         folder = f"{prefix}/" if prefix else ""
         path = f"{folder}{_packed_name(operation_id)}"
-        if not is_guid(operation_id) or _is_there(read_at, f"{folder}{TAG_MANIFEST_PATH}"):
+        if not is_guid(operation_id) or _is_there(storage, f"{folder}{TAG_MANIFEST_PATH}"):
             return None
-    if not _is_there(read_at, path):  # asked of it alone: a listing may be long
+    if not _is_there(storage, path):  # asked of it alone: a listing may be long
         if path == prefix and not any(storage.list(f"{prefix}/")):
             raise PackageError(f"there is no {prefix} in the storage location", hint="see what lies there")
         return None
     size_bytes = next((size for each, size in storage.list(path) if each == path), 0)
-    return StoredFile(read_at, path, size_bytes)
+    return StoredFile(storage.read_at, path, size_bytes)
 
 
-def _is_there(read_at: ReadAt, path: str) -> bool:
+def _is_there(storage: ReadableInParts, path: str) -> bool:
     try:
-        read_at(path, 0, 1)
+        storage.read_at(path, 0, 1)
     except FileNotFoundError:
         return False
     return True

@@ -2,18 +2,24 @@
 
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 from rightful.clock import Clock
 from rightful.errors import StorageUnavailable
-from rightful.storage.interface import Joining, Marking, Put, ReadingAt, Storage
+from rightful.storage.interface import Joining, Listing, Marking, Put, Reading, ReadingAt, Storage
 
 T = TypeVar("T")
 
 _ATTEMPTS = 5
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
+_PART_BYTES = 4 << 20
+_CHUNK_BYTES = 1 << 20
+
+
+class Readable(Reading, ReadingAt, Listing, Protocol):
+    """A storage that lets us look at all that lies there."""
 
 
 class _Retrying:
@@ -57,6 +63,13 @@ class _Retrying:
                     raise
             self._clock.sleep(wait_s)
             attempt += 1
+
+    def _wait(self, attempt: int, attempts: int, error: StorageUnavailable) -> None:
+        """Wait before what failed is tried in another way; raises the error where that was the last try, or the wait would be too long."""
+        wait_s = self._wait_s(attempt, error)
+        if attempt + 1 == attempts or wait_s is None:
+            raise error
+        self._clock.sleep(wait_s)
 
     def _wait_s(self, attempt: int, error: StorageUnavailable) -> float | None:
         """Return how long to wait, None where it would be too long. Half of a wait is random, so that threads don't come back at once."""
@@ -121,11 +134,49 @@ class RetryingJoining(_Retrying):
 
 
 class RetryingReading(_Retrying):
-    """The ability `ReadingAt`, tried again. It may be used from several threads; `tries` is then anybody's."""
+    """The abilities of a `Readable`, tried again. It may be used from several threads; `tries` is then anybody's."""
 
-    def __init__(self, inner: ReadingAt, clock: Clock, *, attempts: int = _ATTEMPTS, first_wait_s: float = _FIRST_WAIT_S) -> None:
+    def __init__(self, inner: Readable, clock: Clock, *, attempts: int = _ATTEMPTS, first_wait_s: float = _FIRST_WAIT_S) -> None:
         super().__init__(clock, attempts=attempts, first_wait_s=first_wait_s)
         self._inner = inner
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """Yield an entry's content; what an answer that broke off did not give is asked for in parts."""
+        read_bytes = 0
+        try:
+            for chunk in self._inner.read(path):
+                read_bytes += len(chunk)
+                yield chunk
+        except StorageUnavailable as error:
+            self._wait(0, self._attempts, error)
+        else:
+            return
+        while part := self.read_at(path, read_bytes, _PART_BYTES):
+            read_bytes += len(part)
+            yield from (part[at : at + _CHUNK_BYTES] for at in range(0, len(part), _CHUNK_BYTES))
+            if len(part) < _PART_BYTES:
+                return
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield every entry; a listing that broke off goes on after the entry that it gave last, if that is there still."""
+        last = ""
+        attempt = 0
+        while True:
+            is_told = last != ""
+            try:
+                for path, size_bytes in self._inner.list(prefix):
+                    if is_told:
+                        is_told = path != last
+                        continue
+                    last, attempt = path, 0
+                    yield path, size_bytes
+            except StorageUnavailable as error:
+                self._wait(attempt, self._attempts, error)
+                attempt += 1
+                continue
+            if is_told:
+                raise StorageUnavailable("a storage location's entries were deleted while they were listed", hint="look who deletes there")
+            return
 
     def read_at(self, path: str, start: int, length: int) -> bytes:
         """Return a part of an entry, in several tries where needed."""

@@ -100,7 +100,7 @@ def packed(folder: Path, entries: Located) -> bytes:
 
 
 def check(storage: ReadableInParts, prefix: str = "") -> tuple[PackageState, set[tuple[str, str]]]:
-    with open_stored(storage, storage.read_at, prefix) as reader:
+    with open_stored(storage, prefix) as reader:
         found = verify(reader)
     return found.state, {(finding.kind.value, finding.path) for finding in found.findings}
 
@@ -157,14 +157,32 @@ def test_check_goes_on_after_an_answer_that_did_not_come(simulator: BlobSimulato
         storage.put("p.zip", [content], size_bytes=len(content))
         simulator.fail(fault, after=2, times=3, path="p.zip")
         clock = ManualClock()
-        with open_stored(storage, RetryingReading(storage, clock).read_at, "p.zip") as reader:
+        with open_stored(RetryingReading(storage, clock), "p.zip") as reader:
             assert verify(reader).state is PackageState.WHOLE
         assert clock.monotonic() > 0
         simulator.fail_from_now(fault)
-        with pytest.raises(StorageUnavailable), open_stored(storage, RetryingReading(storage, clock).read_at, "p.zip"):
+        with pytest.raises(StorageUnavailable), open_stored(RetryingReading(storage, clock), "p.zip"):
             pass
     whole = [request for request in simulator.requests if request.method == "GET" and request.path and "x-ms-range" not in request.headers]
     assert not whole, "nothing but parts was asked for"
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.status(503, "ServerBusy"), Fault.broken(Break.RESET), Fault.broken(Break.TRUNCATED), Fault.status(500)]
+)
+def test_check_of_a_folder_goes_on_after_an_answer_that_did_not_come(simulator: BlobSimulator, fault: Fault) -> None:
+    with closing(open_sas(simulator.sas_url("packed", "cwrl"))) as storage:
+        for path, content in ENTRIES.items():
+            storage.put(f"p/{path}", [content], size_bytes=len(content))
+        simulator.fail(fault, times=2)  # where the package is looked for
+        simulator.fail(fault, after=2, times=3, path="p/data/")
+        clock = ManualClock()
+        with open_stored(RetryingReading(storage, clock)) as reader:
+            assert verify(reader).state is PackageState.WHOLE
+        assert clock.monotonic() > 0
+        simulator.fail_from_now(fault, after=5)
+        with pytest.raises(StorageUnavailable), open_stored(RetryingReading(storage, clock)) as reader:
+            verify(reader)
 
 
 def test_command_takes_a_container_with_a_zip_file(simulator: BlobSimulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

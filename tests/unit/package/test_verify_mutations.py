@@ -217,13 +217,13 @@ def _in_a_zip_file(folder: Path, entries: Entries) -> AbstractContextManager[Pac
 def _in_storage(_folder: Path, entries: Entries) -> AbstractContextManager[PackageReader]:
     storage = MemoryStorage()
     storage.entries = {f"somewhere/{path}": content for path, content in entries.items()}
-    return open_stored(storage, storage.read_at, "somewhere")
+    return open_stored(storage, "somewhere")
 
 
 def _in_a_zip_file_in_storage(folder: Path, entries: Entries) -> AbstractContextManager[PackageReader]:
     storage = MemoryStorage()
     storage.entries = {"p.zip": write_zip(folder / "p.zip", entries).read_bytes()}
-    return open_stored(storage, storage.read_at)
+    return open_stored(storage)
 
 
 PLACES: list[Place] = [_in_memory, _in_a_folder, _in_a_zip_file, _in_storage, _in_a_zip_file_in_storage]
