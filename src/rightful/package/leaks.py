@@ -9,6 +9,7 @@ columns, this one at all others.
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 import polars as pl
@@ -29,6 +30,10 @@ _SEARCHED = _FLAT | {ColumnKind.JSON, ColumnKind.NESTED, ColumnKind.BYTES}
 _NUMBERS = frozenset({ColumnKind.INT, ColumnKind.DECIMAL, ColumnKind.FLOAT})
 _ONE_VALUE_IN = 8
 """A column repeats itself where no more of its values are distinct."""
+
+_FEW_HITS = 64
+_FEW_PER_BYTE = 4
+"""Texts whose owners are looked up one by one are so many times fewer than the bytes that are looked into one by one."""
 
 _Place = tuple[str, tuple[str, ...]]
 """A column, and the kinds of names that it or a member of it is called like."""
@@ -156,7 +161,11 @@ class LeakSearch:
             for is_called in {bool(kinds) for kinds, _ in distinct}
         ]
         hits = pl.concat(found) if len(found) != 1 else found[0]
-        return hits if self._only is None or not hits.height else hits.filter(~hits["hash"].is_in(self._only))
+        if self._only is None or not hits.height:
+            return hits
+        if hits.height <= _FEW_HITS:
+            return hits.filter(pl.Series([(0, hashed) not in self._own_pairs for hashed in hits["hash"]], dtype=pl.Boolean))
+        return hits.filter(~hits["hash"].is_in(self._only))
 
     def _forms(self, distinct: Sequence[pa.Array]) -> pl.DataFrame:
         """Return (text, form) of all that may be names in some texts."""
@@ -167,7 +176,10 @@ class LeakSearch:
 
     def _others(self, hits: pl.DataFrame, cells: Mapping[_Place, Cells], counts: Sequence[tuple[int, int]]) -> list[Finding]:
         """Find the cells of hits, leave out what is their owner's own or too weak for its column, and sum the rest up."""
-        owners = pl.concat([pl.repeat(owner, rows, dtype=pl.Int32, eager=True) for owner, rows in counts])
+        owner_of = [owner for owner, rows in counts for _ in range(rows)]
+        if sum(len(texts) for texts, _ in cells.values()) * _FEW_PER_BYTE <= self._few_bytes:
+            return self._others_one_by_one(hits, cells, owner_of)
+        owners = pl.Series(owner_of, dtype=pl.Int32)
         found: list[pl.DataFrame] = []
         for (name, kinds), (texts, rows) in cells.items():
             # A name may be of several kinds: of those that count, it is said to be of the first.
@@ -180,7 +192,36 @@ class LeakSearch:
             found.append(others.select("owner", pl.lit(name).alias("column"), "kind", "row"))
         together = pl.concat(found).group_by("owner", "column", "kind")
         summed = together.agg(pl.col("row").min(), pl.col("row").n_unique().alias("rows"))
-        return sorted((Finding(**each) for each in summed.iter_rows(named=True)), key=lambda each: (each.row, each.column, each.kind))
+        return sorted((Finding(**each) for each in summed.iter_rows(named=True)), key=_in_order)
+
+    def _others_one_by_one(self, hits: pl.DataFrame, cells: Mapping[_Place, Cells], owner_of: Sequence[int]) -> list[Finding]:
+        """Return the same of a few cells, where the joins of polars take longer than all of them."""
+        by_text: dict[str, list[tuple[int, str, bool]]] = {}
+        for text, hashed, kind, is_weak in hits.iter_rows():
+            by_text.setdefault(text, []).append((hashed, kind, is_weak))
+        found: dict[tuple[int, str, str], set[int]] = {}
+        for (name, kinds), (texts, rows) in cells.items():
+            for text, row in zip(texts.to_pylist(), rows.to_pylist(), strict=True):
+                first: dict[int, str] = {}
+                for hashed, kind, is_weak in by_text.get(text, ()):
+                    if not is_weak or kind in kinds:
+                        first.setdefault(hashed, kind)
+                for hashed, kind in first.items():
+                    if (owner_of[row], hashed) not in self._own_pairs:
+                        found.setdefault((owner_of[row], name, kind), set()).add(row)
+        findings = (
+            Finding(owner=owner, column=name, kind=kind, row=min(rows), rows=len(rows)) for (owner, name, kind), rows in found.items()
+        )
+        return sorted(findings, key=_in_order)
+
+    @cached_property
+    def _own_pairs(self) -> frozenset[tuple[int, int]]:
+        """(number of the owner, hash) of all that names an owner."""
+        return frozenset(self._own.select("owner", "hash").iter_rows())
+
+
+def _in_order(finding: Finding) -> tuple[int, str, str]:
+    return finding.row, finding.column, finding.kind
 
 
 def _together(several: Sequence[Cells]) -> Cells:

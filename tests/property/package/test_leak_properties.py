@@ -5,6 +5,7 @@ import json
 import uuid
 from urllib.parse import quote, urlencode
 
+import polars as pl
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -115,6 +116,39 @@ def test_few_texts_are_looked_through_like_many(texts: list[str], names: set[str
         for few_bytes in (FEW_BYTES, -1)
     ]
     assert several[0] == several[1]
+
+
+whose = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.sampled_from(["id", "upn", "no"])), min_size=1, max_size=80)
+
+
+@given(cells=whose, is_called=st.booleans())
+def test_whose_few_names_are_is_told_like_that_of_many(*, cells: list[tuple[int, int, str]], is_called: bool) -> None:
+    people = [
+        {"id": [f"{number:08x}-0000-4000-8000-000000000000"], "upn": [f"p{number}@x.example"], "no": [str(40 + number)]}
+        for number in range(5)
+    ]
+    people[4]["upn"] += people[3]["no"]  # of two kinds, and of two people
+    index = build([(kind, [value for person in people for value in person[kind]]) for kind in ("id", "upn", "no")])
+    cells.sort(key=lambda cell: cell[0])
+    batch = pa.RecordBatch.from_arrays([pa.array([people[named][kind][-1] for _, named, kind in cells])], names=["c"])
+    counts = [(owner, sum(cell[0] == owner for cell in cells)) for owner in range(4)]
+    called = {"c": ["no"]} if is_called else {}
+    several = [
+        LeakSearch([Column(name="c", kind=ColumnKind.TEXT)], index, people[:4], called=called, few_bytes=few_bytes).find(batch, counts)
+        for few_bytes in (FEW_BYTES, -1)
+    ]
+    assert several[0] == several[1]
+    others = {number for number, (owner, named, kind) in enumerate(cells) if kind == "id" and owner != named}
+    assert sum(each.rows for each in several[0] if each.kind == "id") == len(others)
+
+
+@given(known=st.sets(st.integers(0, 60), min_size=1), asked=st.sets(st.integers(0, 90), min_size=30), with_weak=st.booleans())
+def test_names_are_found_a_few_at_a_time_like_many(*, known: set[int], asked: set[int], with_weak: bool) -> None:
+    index = build([("no", [str(number) for number in known]), ("code", [str(number) for number in known if number % 2])])
+    texts = pl.DataFrame({"text": [str(number) for number in asked]}).with_columns(pl.col("text").alias("form"))
+    few = [row for start in range(0, texts.height, 5) for row in index.named(texts.slice(start, 5), with_weak=with_weak).rows()]
+    many = index.named(pl.concat([texts] * 40), with_weak=with_weak)
+    assert sorted(few * 40) == sorted(many.rows())
 
 
 written = st.one_of(
