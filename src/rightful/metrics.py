@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from rightful.errors import ConfigurationError
 from rightful.meters import Backlog, Meters
+from rightful.store.values import PurgeKind
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
@@ -99,6 +100,8 @@ class PrometheusMeters(Meters):
         self._overdue = Gauge("rightful_requests_overdue", "Requests that are not answered in time", ["tenant"], registry=registry)
         self._posted = Counter("rightful_webhook_events", "Events posted to webhooks", ["outcome"], registry=registry)
         self._purged = Counter("rightful_purged", "What was kept long enough and is erased", ["kind"], registry=registry)
+        for kind in PurgeKind:
+            self._purged.labels(kind.value)  # from nothing on: weeks may go by before the first
         # Looking a child up by its labels costs more than counting.
         self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._codes: set[str] = set()

@@ -21,7 +21,7 @@ from rightful.store.values import StoreFault
 from rightful.testing.issuer import SimulatedIssuer
 from rightful.testing.memory_exports import MemoryExports
 
-NAMES = {"route", "method", "status", "reason", "code", "source", "tenant", "state", "le"}
+NAMES = {"route", "method", "status", "reason", "code", "kind", "source", "tenant", "state", "le"}
 
 
 class Measured:
