@@ -5,7 +5,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -67,7 +67,10 @@ class LocalFile:
 
 
 class StoredFile:
-    """One in a storage location, read in blocks. The last ones are kept: many small entries lie in each."""
+    """One in a storage location, read in blocks. The last ones are kept: many small entries lie in each.
+
+    Where blocks are read one after the other the next one is asked for before anybody needs it.
+    """
 
     def __init__(self, read_at: ReadAt, path: str, size_bytes: int, *, block_bytes: int = BLOCK_BYTES) -> None:
         self.name = path
@@ -77,6 +80,7 @@ class StoredFile:
         self._lock = threading.Lock()
         self._blocks: OrderedDict[int, Future[bytes]] = OrderedDict()
         """By number, the one that was asked for last at the end."""
+        self._ahead = ThreadPoolExecutor(1, thread_name_prefix="ahead")
 
     def read_at(self, start: int, length: int) -> bytes:
         """Return a part of it; a block that several ask for at once is read once."""
@@ -96,7 +100,8 @@ class StoredFile:
         return memoryview(self._block(number))[within : within + end - start]
 
     def close(self) -> None:
-        """Let go of the blocks."""
+        """Let go of the blocks, once what was asked for ahead is there."""
+        self._ahead.shutdown(cancel_futures=True)
         with self._lock:
             self._blocks.clear()
 
@@ -105,20 +110,37 @@ class StoredFile:
             block = self._blocks.get(number)
             is_ours = block is None
             if block is None:
-                block = self._blocks[number] = Future()
-                while len(self._blocks) > _KEPT_BLOCKS:
-                    self._blocks.popitem(last=False)
+                block = self._begin(number)
             self._blocks.move_to_end(number)
+            if number - 1 in self._blocks and number + 1 not in self._blocks and (number + 1) * self._block_bytes < self.size_bytes:
+                self._read_ahead(number + 1)
         if is_ours:
-            try:
-                block.set_result(self._fetch(number))
-            except BaseException as error:
-                with self._lock:
-                    if self._blocks.get(number) is block:
-                        del self._blocks[number]
-                block.set_exception(error)
-                raise
+            self._fill(block, number)
         return block.result()
+
+    def _begin(self, number: int) -> Future[bytes]:
+        """Take a block's place, which nobody has; the lock is held."""
+        block = self._blocks[number] = Future()
+        while len(self._blocks) > _KEPT_BLOCKS:
+            self._blocks.popitem(last=False)
+        return block
+
+    def _read_ahead(self, number: int) -> None:
+        """Have a block read; the lock is held. Why it could not be is told to who asked for it meanwhile; later it is read anew."""
+        block = self._begin(number)
+        try:
+            self._ahead.submit(self._fill, block, number)
+        except RuntimeError:  # the system gives no thread
+            del self._blocks[number]
+
+    def _fill(self, block: Future[bytes], number: int) -> None:
+        try:
+            block.set_result(self._fetch(number))
+        except BaseException as error:  # noqa: BLE001 - raised by whoever waits
+            with self._lock:
+                if self._blocks.get(number) is block:
+                    del self._blocks[number]
+            block.set_exception(error)
 
     def _fetch(self, number: int) -> bytes:
         start = number * self._block_bytes

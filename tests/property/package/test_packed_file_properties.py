@@ -3,6 +3,7 @@
 import io
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,8 +21,7 @@ def stored(size_bytes: int, block_bytes: int) -> StoredFile:
 
 @given(st.integers(0, len(CONTENT)), st.integers(1, 300), st.lists(st.tuples(places, places), max_size=20), st.integers(1, 4))
 def test_parts_are_what_lies_there(size_bytes: int, block_bytes: int, asked: list[tuple[int, int]], threads: int) -> None:
-    file = stored(size_bytes, block_bytes)
-    with ThreadPoolExecutor(threads) as pool:
+    with closing(stored(size_bytes, block_bytes)) as file, ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(lambda each: file.read_at(*each), asked))
     assert found == [CONTENT[:size_bytes][start : start + length] for start, length in asked]
 

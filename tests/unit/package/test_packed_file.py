@@ -3,7 +3,7 @@
 import random
 import threading
 import tracemalloc
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -99,11 +99,73 @@ def test_block_that_several_ask_for_is_read_once_and_a_failed_one_again() -> Non
     for thread in threads:
         thread.join()
     assert found == [stored.content[1500:2400]] * 8
-    assert sorted(stored.asked) == [(1000, 1000), (2000, 1000)]
+    file.close()
+    assert sorted(stored.asked) == [(1000, 1000), (2000, 1000), (3000, 1000)], "and the next one"
+    file = stored.file(block_bytes=1000)
     stored.faults.append(StorageUnavailable("not now"))
     with pytest.raises(StorageUnavailable):
         file.read_at(5000, 1)
     assert file.read_at(5000, 1) == stored.content[5000:5001]
+
+
+def test_next_block_is_asked_for_where_blocks_follow_each_other() -> None:
+    for places, numbers in (([0], [0]), ([5], [5]), ([0, 1], [0, 1, 2]), ([5, 4], [4, 5]), ([3, 4, 5], [3, 4, 5]), ([0, 2, 4], [0, 2, 4])):
+        stored = Stored(b"x" * 5500)
+        with closing(stored.file(block_bytes=1000)) as file:
+            for place in places:
+                assert file.read_at(place * 1000 + 7, 1) == b"x"
+        assert sorted(start // 1000 for start, _ in stored.asked) == numbers
+
+
+def test_who_needs_the_block_that_is_read_ahead_waits_for_it() -> None:
+    content = bytes(range(256)) * 40
+    asked: list[int] = []
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def read_at(_path: str, start: int, length: int) -> bytes:
+        asked.append(start)
+        if start == 2000:
+            is_asked.set()
+            may_answer.wait(10)
+        return content[start : start + length]
+
+    found: list[bytes] = []
+    with closing(StoredFile(read_at, "p.zip", len(content), block_bytes=1000)) as file:
+        file.read_at(0, 1)
+        assert file.read_at(1000, 1000) == content[1000:2000], "which waits for nothing"
+        assert is_asked.wait(10)
+        thread = threading.Thread(target=lambda: found.append(file.read_at(2500, 100)))
+        thread.start()
+        may_answer.set()
+        thread.join(10)
+    assert found == [content[2500:2600]]
+    assert asked.count(2000) == 1
+
+
+def test_block_that_could_not_be_read_ahead_is_asked_for_again() -> None:
+    stored = Stored(bytes(range(256)) * 40)
+    has_failed = threading.Event()
+
+    def read_at(path: str, start: int, length: int) -> bytes:
+        if start == 2000 and not has_failed.is_set():
+            has_failed.set()
+            raise StorageUnavailable("not now")
+        return stored.read_at(path, start, length)
+
+    with closing(StoredFile(read_at, "p.zip", len(stored.content), block_bytes=1000)) as file:
+        assert file.read_at(0, 2000) == stored.content[:2000]
+        assert has_failed.wait(10)
+        with suppress(StorageUnavailable):  # told to who asks before it is let go of
+            file.read_at(2000, 1)
+        assert file.read_at(2000, 1000) == stored.content[2000:3000]
+
+
+def test_nothing_is_read_ahead_where_there_is_no_thread_for_it() -> None:
+    stored = Stored(bytes(range(256)) * 40)
+    file = stored.file(block_bytes=1000)
+    file.close()
+    assert file.read_at(0, 5000) == stored.content[:5000]
+    assert stored.asked == [(start, 1000) for start in range(0, 5000, 1000)]
 
 
 def test_file_that_becomes_shorter_meanwhile_is_said() -> None:
