@@ -1,5 +1,6 @@
 """The Helm chart: rendered by Helm's own library, each object as Kubernetes' schemas have it, and as strict as the chart says."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from helm_python.chart import Chart, lint
+from tests.docs.commands import check_command
 
 CHART = Path(__file__).parents[2] / "deploy" / "helm" / "rightful"
 VERSIONS = ("1.25", "1.30", "1.34")
@@ -89,7 +91,25 @@ def test_workers_of_dask_get_neither_configuration_nor_environment(chart: Chart)
     assert {"scheduler", "worker"} == set(policy["spec"]["podSelector"]["matchExpressions"][0]["values"])
 
 
-def test_settings_that_the_page_names_exist() -> None:
+def test_what_is_run_takes_the_options_it_is_given_and_files_are_mounted(chart: Chart) -> None:
+    started = [container for pod in pods(objects(chart, VALUES["everything"])) for container in pod["containers"]]
+    commands = {
+        container["name"]: (container, [*container.get("command", ["rightful"]), *container.get("args", [])]) for container in started
+    }
+    for name in ("scheduler", "worker"):
+        container, words = commands[name]
+        check_command(words, [mount["mountPath"] for mount in container["volumeMounts"]])
+
+
+def test_settings_that_the_page_names_exist(chart: Chart) -> None:
     page = (CHART.parents[2] / "docs" / "howto" / "run-on-kubernetes.md").read_text(encoding="utf-8")
     assert "own_address: https://${POD_IP}:8443" in page
+    found = objects(chart, VALUES["everything"])
+    ports = {each["metadata"]["name"]: each["spec"]["ports"][0]["port"] for each in found if each["kind"] == "Service"}
+    assert f'scheduler: "tls://dsr-scheduler:{ports["dsr-scheduler"]}"' in page
+    (service,) = [each for each in pods(found) if any(container["name"] == "rightful" for container in each["containers"])]
+    mounted = {mount["mountPath"] for mount in service["containers"][0]["volumeMounts"]}
+    named = set(re.findall(r"(?:ca|cert|key): (/[^,} ]+)/", page))
+    assert named
+    assert named <= mounted
     assert "server.own_address" in (CHART.parents[2] / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
