@@ -1,31 +1,38 @@
 """`rightful diff`."""
 
-from pathlib import Path
-
 import click
 import msgspec
 
 from rightful.cli.exits import Exit
 from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit, say
-from rightful.package.opening import open_local
+from rightful.cli.verify import open_package
 from rightful.package.telling import Told, tell
 from rightful.redaction import printable
 
 
 @click.command()
-@click.argument("old", type=click.Path(exists=True, path_type=Path))
-@click.argument("new", type=click.Path(exists=True, path_type=Path))
+@click.argument("old")
+@click.argument("new")
+@click.option(
+    "--prefix",
+    "prefixes",
+    nargs=2,
+    default=("", ""),
+    metavar="ID ID",
+    help="Of containers or buckets: the folders or ZIP files there that are OLD and NEW; empty where one is found by itself.",
+)
 @global_options
-def command(old: Path, new: Path) -> int:
+def command(old: str, new: str, *, prefixes: tuple[str, str]) -> int:
     """Show what is new, changed and gone, of a package and the difference to it.
 
-    OLD is the earlier package, NEW the one that was asked for with `since`: folders or ZIP files. Prints a line for each record and file;
-    with --json each is a JSON object. What is gone and does not lie in OLD, which is then itself a difference, comes as its fingerprint.
+    OLD is the earlier package, NEW the one that was asked for with `since`: each is what `rightful verify` takes, and where both are -,
+    two lines of stdin name them. Prints a line for each record and file; with --json each is a JSON object. What is gone and does not lie
+    in OLD, which is then itself a difference, comes as its fingerprint.
     """
     as_json = current().as_json
     counts: dict[str, int] = {}
-    with open_local(old) as earlier, open_local(new) as later:
+    with open_package(old, prefixes[0]) as earlier, open_package(new, prefixes[1]) as later:
         for told in tell(earlier, later):
             counts[told.change] = counts.get(told.change, 0) + told.copies
             emit(_as_json(told) if as_json else _as_text(told))
