@@ -203,6 +203,36 @@ def test_package_that_was_not_finished_is_called_so(chromium: Chromium, home: Pa
     assert _choose(chromium, home, _zip(tmp_path / "p.zip", begun))["verdict"] == "incomplete"
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("place", [14, 18, 22, 30])
+def test_entry_of_which_directory_and_header_say_different_things_is_named(
+    chromium: Chromium, home: Path, tmp_path: Path, place: int, method: int
+) -> None:
+    """CRC-32, sizes, name: what reads a ZIP file as it comes goes by the headers."""
+    packed = _zip(tmp_path / "p.zip", package_entries(SOURCES[1]), method=method)
+    content = bytearray(packed.read_bytes())
+    content[content.index(PART.encode()) - 30 + place] ^= 1
+    packed.write_bytes(content)
+    result = _choose(chromium, home, packed)
+    assert (result["verdict"], result["findings"]) == ("damaged", [["unreadable", PART]])
+
+
+def test_zip_file_with_more_in_its_directory_than_it_says_is_refused(chromium: Chromium, home: Path, tmp_path: Path) -> None:
+    packed = _zip(tmp_path / "p.zip", package_entries(SOURCES[1]) | {"hidden.html": b"x"})
+    content = bytearray(packed.read_bytes())
+    content[-12] -= 1
+    content[-14] -= 1
+    packed.write_bytes(content)
+    assert "directory is damaged" in _choose(chromium, home, packed)["status"]
+
+
+def test_name_with_a_mark_before_it_is_another(chromium: Chromium, home: Path, tmp_path: Path) -> None:
+    entries = package_entries(SOURCES[1])
+    marked = {"\ufeff" * (path == "README.txt") + path: content for path, content in entries.items()}
+    result = _choose(chromium, home, _zip(tmp_path / "p.zip", marked))
+    assert sorted(result["findings"]) == [["extra", "\ufeffREADME.txt"], ["missing", "README.txt"]]
+
+
 def test_what_is_no_package_or_no_zip_file_is_refused(chromium: Chromium, home: Path, tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(b"x" * 100)
     assert "no ZIP file" in _choose(chromium, home, tmp_path / "x.zip")["status"]

@@ -17,8 +17,12 @@ _ENCRYPTED = 0x1
 _NOT_PLAIN = 0x60
 """Patched data, or strong encryption (APPNOTE 4.4.4)."""
 _UTF8_NAMES = 0x800
-_HEADER = struct.Struct("<4s22x2H")
-"""Before an entry's content: the mark, and the lengths of name and extra field (APPNOTE 4.3.7)."""
+_HEADER = struct.Struct("<4s2x2H4x3L2H")
+"""Before an entry's content: the mark, flags, method, CRC-32, packed size, size, the lengths of name and extra field (APPNOTE 4.3.7)."""
+_FOLLOWS = 0x8
+"""CRC-32 and sizes stand behind the content."""
+_WIDE = 0xFFFFFFFF
+"""The size stands in the extra field."""
 _READ_HERE = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
@@ -45,7 +49,7 @@ class ZipReader:
                 f"{self._file.name} is no ZIP file that can be read: {error}", hint="copy it again, or give the package's folder"
             ) from error
         # What a name is cut to at a NUL, or has other separators for, is another path than the one that was written.
-        entries = [(info.orig_filename, info) for info in self._zip.infolist() if not info.is_dir()]
+        entries = [(info.orig_filename, info) for info in self._zip.infolist() if not info.orig_filename.endswith("/")]
         twice = [name for name, count in Counter(name for name, _ in entries).items() if count > 1]
         if twice:
             raise PackageError(
@@ -122,9 +126,15 @@ class ZipReader:
         header = self._file.read_at(info.header_offset, _HEADER.size + len(name))
         if len(header) < _HEADER.size + len(name):
             raise EOFError("the file ends before it")
-        mark, name_bytes, extra_bytes = _HEADER.unpack_from(header)
+        mark, flags, method, crc32, packed_bytes, size_bytes, name_bytes, extra_bytes = _HEADER.unpack_from(header)
         if mark != b"PK\3\4" or name_bytes != len(name) or header[_HEADER.size :] != name:
             raise zipfile.BadZipFile("another entry lies where the directory says that it lies")
+        is_same = method == info.compress_type and not flags & _ENCRYPTED
+        if not flags & _FOLLOWS:
+            is_same = is_same and crc32 == info.CRC
+            is_same = is_same and packed_bytes in {info.compress_size, _WIDE} and size_bytes in {info.file_size, _WIDE}
+        if not is_same:
+            raise zipfile.BadZipFile("the directory says something else of it than what stands before it")
         at = info.header_offset + len(header) + int(extra_bytes)
         if at + info.compress_size > self._starts[bisect_right(self._starts, info.header_offset)]:
             raise zipfile.BadZipFile("it reaches into the next entry")

@@ -142,6 +142,23 @@ def test_entry_that_calls_itself_encrypted_is_named(tmp_path: Path) -> None:
     assert _found(_verify(path)) == {("unreadable", ENTRY)}
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(("place", "bit"), [(6, 1), (8, 4), (14, 1), (18, 1), (22, 1), (30, 1)])
+def test_entry_of_which_directory_and_header_say_different_things_is_named(tmp_path: Path, method: int, place: int, bit: int) -> None:
+    """What reads a ZIP file as it comes goes by the headers: flags, method, CRC-32, sizes, name."""
+    path = _zip(tmp_path / "p.zip", package_entries(FILES), method=method)
+    content = bytearray(path.read_bytes())
+    content[content.index(ENTRY.encode()) - 30 + place] ^= bit
+    path.write_bytes(content)
+    assert _found(_verify(path)) == {("unreadable", ENTRY)}
+
+
+def test_name_that_begins_with_nul_is_extra(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "p.zip", package_entries(FILES) | {"xnul": b""})
+    path.write_bytes(path.read_bytes().replace(b"xnul", b"\0nul"))
+    assert _found(_verify(path)) == {("extra", "\\x00nul")}
+
+
 @pytest.mark.parametrize("content", [b"", b"PK", b"x" * 1000, b"PK\x05\x06" + b"\0" * 17])
 def test_what_is_no_zip_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.zip").write_bytes(content)

@@ -109,6 +109,7 @@ class Check {
         this.bytes += piece.value.length;
         this.onBytes(this.bytes);
       }
+      if (read < entry.size) throw new Refusal(later("it is damaged"));
       if (isWhole) {
         const content = new Uint8Array(await new Blob(pieces).arrayBuffer());
         digest = globalThis.crypto?.subtle ? hex(await crypto.subtle.digest("SHA-256", content)) : hasher.update(content).hex();

@@ -6,6 +6,7 @@ const WIDE_END = 0x06064b50;
 const ENTRY = 0x02014b50;
 const LOCAL = 0x04034b50;
 const NARROW = 0xffffffff;
+const FOLLOWS = 8; // CRC-32 and sizes stand behind the content
 
 /** Why something can't be read, in words that are said where they are shown. */
 class Refusal extends Error {
@@ -38,12 +39,14 @@ async function listZip(blob) {
   }
   const directory = await viewOf(blob, start, start + size);
   const entries = [];
-  for (let number = 0, place = 0; number < count; number++) {
+  let place = 0;
+  for (let number = 0; number < count; number++) {
     if (place + 46 > directory.byteLength || directory.getUint32(place, true) !== ENTRY) throw new Refusal(later("the ZIP file's directory is damaged"));
     const [entry, length] = readEntry(directory, place, blob);
     if (!entry.path.endsWith("/")) entries.push(entry);
     place += length;
   }
+  if (place !== directory.byteLength) throw new Refusal(later("the ZIP file's directory is damaged"));
   const paths = new Set(entries.map((entry) => entry.path));
   if (paths.size !== entries.length) throw new Refusal(later("the ZIP file has entries twice, and programs differ on which of them counts"));
   return entries;
@@ -55,7 +58,8 @@ function readEntry(view, at, blob) {
   const nameBytes = view.getUint16(at + 28, true);
   const extraBytes = view.getUint16(at + 30, true);
   const fields = { packed: view.getUint32(at + 20, true), size: view.getUint32(at + 24, true), start: view.getUint32(at + 42, true) };
-  const path = new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at + 46, nameBytes));
+  const name = new Uint8Array(view.buffer, view.byteOffset + at + 46, nameBytes);
+  const path = new TextDecoder("utf-8", { ignoreBOM: true }).decode(name);
   for (let extra = at + 46 + nameBytes, end = extra + extraBytes; extra + 4 <= end; extra += 4 + view.getUint16(extra + 2, true)) {
     if (view.getUint16(extra, true) !== 1) continue;
     let wide = extra + 4;
@@ -66,16 +70,22 @@ function readEntry(view, at, blob) {
     }
   }
   const isLink = ((view.getUint32(at + 38, true) >>> 16) & 0xf000) === 0xa000;
-  const stream = () => openEntry(blob, fields, method, flags, isLink);
+  const stream = () => openEntry(blob, fields, { name, method, flags, isLink, crc32: view.getUint32(at + 16, true) });
   return [{ path, size: fields.size, stream }, 46 + nameBytes + extraBytes + view.getUint16(at + 32, true)];
 }
 
-async function openEntry(blob, { packed, start }, method, flags, isLink) {
+/** Open an entry of which its header says what the directory does: else programs differ on what it is. */
+async function openEntry(blob, { packed, size, start }, { name, method, flags, isLink, crc32 }) {
   if (flags & 1) throw new Refusal(later("it is encrypted"));
   if (isLink) throw new Refusal(later("it is a link"));
   if (method !== 0 && method !== 8) throw new Refusal(later("it is packed in a way that is not known here ({method})", { method }));
-  const local = await viewOf(blob, start, start + 30);
-  if (local.byteLength < 30 || local.getUint32(0, true) !== LOCAL) throw new Refusal(later("it is damaged"));
+  const local = await viewOf(blob, start, start + 30 + name.length);
+  if (local.byteLength < 30 + name.length || local.getUint32(0, true) !== LOCAL) throw new Refusal(later("it is damaged"));
+  const isSize = (at, expected) => [expected, NARROW].includes(local.getUint32(at, true));
+  const isNamedSo = local.getUint16(26, true) === name.length && name.every((byte, at) => local.getUint8(30 + at) === byte);
+  const isPackedSo = local.getUint16(8, true) === method && !(local.getUint16(6, true) & 1) && (method !== 0 || packed === size);
+  const isSo = local.getUint16(6, true) & FOLLOWS || (local.getUint32(14, true) === crc32 && isSize(18, packed) && isSize(22, size));
+  if (!isNamedSo || !isPackedSo || !isSo) throw new Refusal(later("it is damaged"));
   const first = start + 30 + local.getUint16(26, true) + local.getUint16(28, true);
   const stream = blob.slice(first, first + packed).stream();
   return method === 0 ? stream : stream.pipeThrough(new DecompressionStream("deflate-raw"));
