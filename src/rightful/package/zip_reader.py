@@ -49,7 +49,7 @@ class ZipReader:
                 f"{self._file.name} is no ZIP file that can be read: {error}", hint="copy it again, or give the package's folder"
             ) from error
         # What a name is cut to at a NUL, or has other separators for, is another path than the one that was written.
-        entries = [(info.orig_filename, info) for info in self._zip.infolist() if not info.orig_filename.endswith("/")]
+        entries = [(_name(info), info) for info in self._zip.infolist() if not info.orig_filename.endswith("/")]
         twice = [name for name, count in Counter(name for name, _ in entries).items() if count > 1]
         if twice:
             raise PackageError(
@@ -144,6 +144,16 @@ class ZipReader:
         """Close the file."""
         self._zip.close()
         self._file.close()
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """Return an entry's name: UTF-8 where it can be, though nothing says so, since `zip` writes it as it finds it."""
+    if info.flag_bits & _UTF8_NAMES:
+        return info.orig_filename
+    try:
+        return info.orig_filename.encode("cp437").decode()
+    except UnicodeDecodeError:
+        return info.orig_filename
 
 
 def _prefix(names: Sequence[str], marks: Sequence[str]) -> str:

@@ -153,6 +153,18 @@ def test_entry_of_which_directory_and_header_say_different_things_is_named(tmp_p
     assert _found(_verify(path)) == {("unreadable", ENTRY)}
 
 
+def test_names_are_utf8_where_nothing_says_so(tmp_path: Path) -> None:
+    """As `zip` writes them where no locale is set."""
+    path = _zip(tmp_path / "p.zip", package_entries(FILES))
+    content = bytearray(path.read_bytes())
+    name = "data/OneDrive/drive/deep/a é.txt".encode()
+    for flags in (content.index(name) - 30 + 6, content.rindex(name) - 46 + 8):
+        assert content[flags + 1] == 8
+        content[flags + 1] = 0
+    path.write_bytes(content)
+    assert _verify(path).state is PackageState.WHOLE
+
+
 def test_name_that_begins_with_nul_is_extra(tmp_path: Path) -> None:
     path = _zip(tmp_path / "p.zip", package_entries(FILES) | {"xnul": b""})
     path.write_bytes(path.read_bytes().replace(b"xnul", b"\0nul"))
