@@ -10,6 +10,7 @@ import hashlib
 import os
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -42,6 +43,9 @@ _REMEMBERED_EACH_S = 10.0
 """The same, for those that nothing is sent for, but whose identifiers are remembered."""
 _IDLE_S = 300.0
 
+_BEGUN = 10_000
+"""How many tasks are remembered: far more than can be under way when a worker loses its scheduler."""
+
 OpenStore = Callable[[Config, int], Led]
 """Opens a store for who leads in a term."""
 
@@ -63,6 +67,7 @@ class Worksite:
         self._identity = message.new_identity()
         self._guard = threading.Lock()
         self._rooms: dict[tuple[bytes, str, int], _Room] = {}
+        self._begun: OrderedDict[bytes, None] = OrderedDict()
         self._closing = threading.Event()
         self._watching = threading.Thread(target=self._watch, name="ended", daemon=True)
         self._watching.start()
@@ -89,7 +94,7 @@ class Worksite:
             return Outcome(end=End.REFUSED, detail=f"the service is of version {task.version}, this worker of {__version__}")
         if task.claim is None:
             return self._look(task)
-        if self._closing.is_set():
+        if self._closing.is_set() or not self._is_first(sealed):
             return Outcome(end=End.STOPPED)
         room = self._enter(task)
         end, detail = End.DONE, ""
@@ -102,6 +107,19 @@ class Worksite:
         finally:
             self._leave(room)
         return Outcome(end=end, detail=detail, counted=room.counts.drain())
+
+    def _is_first(self, sealed: bytes) -> bool:
+        """Say whether a task comes for the first time: Dask sends what was lost again to a worker that comes back to its address.
+
+        What was begun before may still run; by the same claim both would write.
+        """
+        digest = hashlib.sha256(sealed).digest()  # no two are sealed alike
+        with self._guard:
+            is_first = digest not in self._begun
+            self._begun[digest] = None
+            while len(self._begun) > _BEGUN:
+                self._begun.popitem(last=False)
+        return is_first
 
     def _look(self, task: Task) -> Outcome:
         """See that all is here that is needed; connectors that are not installed are found by making what they belong to."""

@@ -184,6 +184,21 @@ def test_worker_says_what_it_cannot_do_and_never_raises(company: SampleCompany, 
     assert said(seal(broken, site.recipient)).end is End.STOPPED
 
 
+def test_task_that_comes_again_is_not_begun_again(company: SampleCompany, postgres: PostgresServer) -> None:
+    config = on_postgres(company, postgres.own_database())
+    leader = place_of(config.store, config.store_path).open()
+    store = SqlStore(leader, SystemClock())
+    accept(store, 1, "a", tenant_id=company.tenant_id)
+    claim = store.claim("owner", lease_s=60, limit=1)
+    assert isinstance(claim, ReadSet)
+    site = Worksite()
+    sealed = seal(distributing.task_of(config, owner="owner", term=leader.term)(claim), site.recipient)  # type: ignore[attr-defined]
+    said = [msgspec.msgpack.decode(site.deal(sealed), type=Outcome).end for _ in range(3)]
+    assert said == [End.DONE, End.STOPPED, End.STOPPED]
+    site.close(1.0)
+    store.close()
+
+
 def test_store_that_is_a_file_is_no_store_for_workers(company: SampleCompany) -> None:
     config = load(configure(company, "file"), os.environ)
     assert not isinstance(place_of(config.store, config.store_path), Shared)
