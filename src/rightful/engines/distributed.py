@@ -48,7 +48,7 @@ _log = structlog.get_logger(__name__)
 
 _STOP_S = 5.0
 _AGAIN_S = 30.0
-"""When a worker is looked at again that lacks something."""
+"""When a worker is looked at again that lacks something, and gets work again beside others, where it could not do what it got."""
 _QUIET_S = 1.5
 """So long after a cancel every worker has looked whether its operations have ended (`worksite`), and sends nothing for this one."""
 _FINISHED_ALONE = 5
@@ -129,6 +129,8 @@ class DistributedEngine:
         self._known: dict[Member, _Looked] = {}
         self._usable: tuple[Member, ...] = ()
         self._homes: dict[Hashable, Member] = {}
+        self._faulty: dict[Member, float] = {}
+        """Who could not do what it got, and until when it gets nothing while others can: having least to do, it would get everything."""
         self._strangers: set[Member] = set()
         self._suspects = Suspects()
         self._waiting: deque[ReadSet | FinishSet] = deque()
@@ -202,6 +204,7 @@ class DistributedEngine:
         self._take_back()
         self._give_back()
         self._send_alone()
+        self._fit()
         while self._open and self._turns.free > 0 and not self._stopping.is_set():
             gives_way = self._gives_way()
             if gives_way and not self._rest.is_over(time.monotonic()):
@@ -226,7 +229,12 @@ class DistributedEngine:
 
     @property
     def _open(self) -> tuple[Member, ...]:
-        return tuple(member for member in self._usable if member != self._reserved)
+        found = tuple(member for member in self._usable if member != self._reserved)
+        now = time.monotonic()
+        return tuple(member for member in found if self._faulty.get(member, now) <= now) or found
+
+    def _fit(self) -> None:
+        self._turns.resize(sum(each.threads for each in self._open) + (self._reserved is not None))
 
     def _hold(self, claim: ReadSet | FinishSet) -> None:
         """Keep a claim until a worker does nothing else; packages one by one."""
@@ -250,7 +258,7 @@ class DistributedEngine:
 
     def _reserve(self, member: Member | None) -> None:
         self._reserved = member
-        self._turns.resize(sum(each.threads for each in self._open) + (member is not None))
+        self._fit()
 
     def _send(self, claim: ReadSet | FinishSet, member: Member, *, is_alone: bool = False) -> None:
         self._number += 1
@@ -305,8 +313,10 @@ class DistributedEngine:
             elif outcome.end is not End.DONE:
                 _log.error("work stopped by an unforeseen error", worker=running.member.address, end=outcome.end, error=outcome.detail)
                 self._abandon(running.claim, after_s=FAULT_PAUSE_S, is_failure=True)
+                self._faulty[running.member] = time.monotonic() + _AGAIN_S
             else:
                 self._suspects.clear(running.claim)
+                self._faulty.pop(running.member, None)
 
     def _forget(self, number: int) -> _Running | None:
         running = self._running.pop(number, None)
@@ -349,6 +359,7 @@ class DistributedEngine:
         self._note_strangers({member for member in members if member.version != __version__})
         for member in self._known.keys() - set(there):
             del self._known[member]
+            self._faulty.pop(member, None)
             _log.warning("a worker is gone", worker=member.address)
         self._take_looks()
         now = time.monotonic()
@@ -361,7 +372,7 @@ class DistributedEngine:
             self._usable = usable
             self._reserve(self._reserved if self._reserved in usable else None)
             _log.info("workers that can be sent work", workers=len(usable), threads=sum(member.threads for member in usable))
-        self._homes = {key: member for key, member in self._homes.items() if member in usable}
+        self._homes = {key: member for key, member in self._homes.items() if member in usable and member not in self._faulty}
         for number in [number for number, running in self._running.items() if running.member not in usable]:
             if (lost := self._forget(number)) is not None:
                 self._note_lost(lost, is_dead=found is not None and lost.member not in members)

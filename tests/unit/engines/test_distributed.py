@@ -50,6 +50,8 @@ class Worker:
             self._work(task.claim)
         except _Stopped:
             return msgspec.msgpack.encode(Outcome(end=End.STOPPED))
+        except OSError as error:
+            return msgspec.msgpack.encode(Outcome(end=End.FAULT, detail=type(error).__name__))
         return msgspec.msgpack.encode(Outcome(end=End.DONE))
 
 
@@ -185,6 +187,47 @@ def test_worker_that_lacks_something_gets_no_work_and_that_is_said(
     assert lacking.claims == []
     assert len(other.claims) == 2
     assert [entry["missing"] for entry in logs if "missing" in entry] == [["/srv/not-there"]]
+
+
+def test_worker_that_can_do_nothing_does_not_get_everything(
+    store: SqliteStore, cluster: MemoryCluster, start: Callable[..., DistributedEngine]
+) -> None:
+    def fault(_claim: ReadSet | FinishSet) -> None:
+        raise OSError("it does not reach the database")
+
+    broken = Worker(cluster, fault, threads=8)
+    good = Worker(cluster, lambda claim: do(store, claim), threads=1)
+    with capture_logs() as logs:
+        engine = start()
+        until(lambda: any(each.get("workers") == 2 for each in logs))
+        operations = [accept(store, number, f"source-{number}") for number in range(1, 31)]
+        engine.submit(operations[0])
+        until(lambda: sum(is_complete(store, each) for each in operations) >= 20)
+    assert len(broken.claims) <= 8  # what it had threads for until it said so first
+    assert len(good.claims) > 20
+
+
+def test_workers_that_all_fail_get_work_again_at_once(
+    store: SqliteStore, cluster: MemoryCluster, clock: ManualClock, start: Callable[..., DistributedEngine]
+) -> None:
+    operation_id = accept(store, 1, "a")
+    tries: list[object] = []
+
+    def work(claim: ReadSet | FinishSet) -> None:
+        if len(tries) < 4:
+            tries.append(claim)
+            raise OSError("the database is restarted")
+        do(store, claim)
+
+    workers = [Worker(cluster, work) for _ in range(2)]
+    with capture_logs():
+        start()
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_complete(store, operation_id):
+            assert time.monotonic() < deadline
+            clock.advance(0.5)  # until what was given back may be tried again
+            time.sleep(0.01)
+    assert all(worker.claims for worker in workers)
 
 
 def test_worker_of_another_version_gets_no_work(
