@@ -80,7 +80,7 @@ def digests(package: PackageReader, sizes: Mapping[str, int], paths: Sequence[st
     `OSError` is raised here.
     """
     batches = list(_batches(sizes, paths))
-    read = package.look if isinstance(package, Looking) else package.read
+    read = _Stoppable(package.look if isinstance(package, Looking) else package.read)
     if len(batches) <= 1:
         for batch in batches:
             yield from _digest_batch(read, batch, meter)
@@ -95,7 +95,26 @@ def digests(package: PackageReader, sizes: Mapping[str, int], paths: Sequence[st
         while running:
             yield from running.popleft().result()
     finally:
+        read.stop()  # whoever breaks off does not wait for the end of a large entry
         pool.shutdown(cancel_futures=True)
+
+
+class _Stoppable:
+    """Reads entries until it is told to stop; what is being read then ends as if it could not be read on."""
+
+    def __init__(self, read: _Read) -> None:
+        self._read = read
+        self._is_stopped = False
+
+    def __call__(self, path: str) -> Iterator[bytes | memoryview]:
+        for chunk in self._read(path):
+            if self._is_stopped:
+                raise InterruptedError
+            yield chunk
+
+    def stop(self) -> None:
+        """Stop all threads at their next chunk."""
+        self._is_stopped = True
 
 
 def _batches(sizes: Mapping[str, int], paths: Sequence[str]) -> Iterator[Sequence[str]]:
