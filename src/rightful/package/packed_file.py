@@ -13,8 +13,8 @@ from rightful.errors import PackageError
 
 BLOCK_BYTES = 4 << 20
 """What is asked for at once: a request to a storage location takes some ten milliseconds, however little it is for."""
-_KEPT_BLOCKS = 5
-"""Two threads read on side by side, each perhaps over a border, and documents lie near the end."""
+_KEPT_BLOCKS = 7
+"""Two threads read on side by side, each perhaps over a border and with a block ahead, and documents lie near the end."""
 _LARGEST_DIRECTORY = 1 << 30
 """Of some seven million entries: what is longer is refused before there is memory for it."""
 
