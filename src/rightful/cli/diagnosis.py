@@ -16,6 +16,7 @@ import msgspec
 from rightful.audit.checkpoint import decode, is_signed
 from rightful.cli import cluster_check, machine_checks
 from rightful.cli.machine_checks import Found, refuse, writable
+from rightful.config.local_paths import urls_in
 from rightful.config.model import Config, SourceConfig, TenantConfig
 from rightful.connectors.interface import Advising, Doubting, Entitled
 from rightful.directory.interface import FindsAmbiguity
@@ -143,7 +144,7 @@ def _source(config: Config, tenant: TenantConfig, source: SourceConfig) -> Found
 
 def _writable_roots(source: SourceConfig) -> Iterator[str]:
     """Yield the local folders that a source reads and this process could write to."""
-    for url in _urls(msgspec.to_builtins(source.settings)):
+    for url in urls_in(msgspec.to_builtins(source.settings)):
         path = unquote(url.removeprefix("file://")).partition("*")[0]
         if url.startswith("file://") and os.access(path, os.W_OK):
             yield path
@@ -172,19 +173,9 @@ def _placed(settings: msgspec.Struct) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        address = " or ".join(dict.fromkeys(filter(None, map(_address, _urls(msgspec.to_builtins(settings))))))
+        address = " or ".join(dict.fromkeys(filter(None, map(_address, urls_in(msgspec.to_builtins(settings))))))
         hint = f"{error.hint} ({address})" if error.hint and address else error.hint or address
         raise ExportError(error.message, code=error.code, hint=hint) from error
-
-
-def _urls(settings: object) -> Iterator[str]:
-    """Yield every `url` in settings: a directory may be in several databases, and its errors do not say in which."""
-    if isinstance(settings, dict):
-        for name, value in settings.items():
-            yield from [value] if name == "url" and isinstance(value, str) else _urls(value)
-    elif isinstance(settings, list | tuple):
-        for value in settings:
-            yield from _urls(value)
 
 
 def _address(url: str) -> str:

@@ -13,14 +13,24 @@ _SQLITE = "sqlite:///"
 _FILE = "file://"
 
 
+def urls_in(settings: object) -> Iterator[str]:
+    """Yield every `url` in settings as plain values: a directory may be in several databases."""
+    if isinstance(settings, dict):
+        for name, value in settings.items():
+            yield from [value] if name == "url" and isinstance(value, str) else urls_in(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from urls_in(value)
+
+
 def of_sources(config: Config) -> dict[str, str]:
     """Return the paths that directories and sources read, each with who reads it."""
     found: dict[str, str] = {}
     for tenant in config.tenants:
-        for url in _urls(msgspec.to_builtins(tenant.directory.settings)):
+        for url in urls_in(msgspec.to_builtins(tenant.directory.settings)):
             _note(found, url, config.folder, f"{tenant.name}: directory")
         for source in tenant.sources:
-            for url in _urls(msgspec.to_builtins(source.settings)):
+            for url in urls_in(msgspec.to_builtins(source.settings)):
                 _note(found, url, config.folder, f"{tenant.name}: source {source.name}")
     return found
 
@@ -54,13 +64,3 @@ def _fixed(path: str) -> str:
     """Return what of a path is the same for everybody: up to the folder of the first pattern or placeholder."""
     wild = min((path.index(sign) for sign in _WILD if sign in path), default=-1)
     return path if wild < 0 else path[: path.rfind("/", 0, wild) + 1]
-
-
-def _urls(settings: object) -> Iterator[str]:
-    """Yield every `url` in settings."""
-    if isinstance(settings, dict):
-        for name, value in settings.items():
-            yield from [value] if name == "url" and isinstance(value, str) else _urls(value)
-    elif isinstance(settings, list | tuple):
-        for value in settings:
-            yield from _urls(value)
