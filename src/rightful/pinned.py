@@ -31,6 +31,8 @@ Resolve = Callable[[str, int], Sequence[str]]
 Connect = Callable[[str, int, float], socket.socket]
 """Connects to a numeric address within so many seconds; raises `OSError` where it can't."""
 
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
 _CONNECT_TIMEOUT_S = 10.0
 _ANSWER_TIMEOUT_S = 60.0
 _IDLE_S = 30.0
@@ -81,7 +83,7 @@ class PinnedHost:
         self._host, self._port = host, port
         written = f"[{host}]" if ":" in host else host
         self.origin = f"{scheme}://{written}:{port}"
-        default = {"https": 443, "http": 80}[scheme]
+        default = DEFAULT_PORTS[scheme]
         self._host_header = written if port == default else f"{written}:{port}"
         self._tls = (tls or ssl.create_default_context()) if scheme == "https" else None
         self._may_be_private = may_be_private

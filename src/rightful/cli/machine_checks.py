@@ -20,7 +20,7 @@ from rightful import versions
 from rightful.config.model import Config, IssuerSettings, TlsSettings
 from rightful.errors import ExportError, StorageError
 from rightful.export import rotation
-from rightful.pinned import PinnedHost
+from rightful.pinned import DEFAULT_PORTS, PinnedHost
 
 LEAST_FREE_BYTES = 1 << 30
 RENEW_BEFORE = timedelta(days=14)
@@ -74,7 +74,7 @@ def issuer(settings: IssuerSettings) -> Found:
     url = settings.jwks_uri or f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration"
     parts = urllib.parse.urlsplit(url)
     scheme, name = parts.scheme, parts.hostname or ""
-    host = PinnedHost(scheme, name, parts.port or {"https": 443, "http": 80}[scheme], may_be_private=True, answer_timeout_s=_PATIENCE_S)
+    host = PinnedHost(scheme, name, parts.port or DEFAULT_PORTS[scheme], may_be_private=True, answer_timeout_s=_PATIENCE_S)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     began = time.time()
     try:

@@ -20,9 +20,8 @@ from rightful.connectors.listed_tree import Listed, ListedTree, unnameable
 from rightful.connectors.tree_place import Access, ObjectAccess, RemoteRoot
 from rightful.connectors.webdav_listing import REQUEST, Member, NotUnderstood, members
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable, StorageRefused, StorageUnavailable
-from rightful.pinned import PinnedHost
+from rightful.pinned import DEFAULT_PORTS, PinnedHost
 
-_PORTS = {"https": 443, "http": 80}
 _GONE = frozenset({404, 410})
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
 _REFUSALS = {
@@ -47,7 +46,7 @@ class WebdavTree(ListedTree):
         self._allow_empty = root.allow_empty
         self._root = tuple(order("/".join(root.segments))) if root.segments else ()
         self._scheme, self._host = root.scheme, root.host.strip("[]").lower()
-        self._port = root.port or _PORTS[root.scheme]
+        self._port = root.port or DEFAULT_PORTS[root.scheme]
         # The operator named this host for the service to read: it may lie in a private network.
         self._pinned = PinnedHost(self._scheme, self._host, self._port, may_be_private=True, tls=_tls(root))
         self._headers = (*_authorization(root.access), ("Accept-Encoding", "identity"), ("User-Agent", "rightful"))
@@ -129,7 +128,7 @@ class WebdavTree(ListedTree):
         """Return the name of what lies in a folder; None for the folder itself. Refuses everything else."""
         try:
             parts = urlsplit(href)
-            port = parts.port or _PORTS.get(parts.scheme)
+            port = parts.port or DEFAULT_PORTS.get(parts.scheme)
         except ValueError:
             parts, port = urlsplit(""), None
         is_ours = not (parts.scheme or parts.netloc) or (parts.scheme, parts.hostname, port) == (self._scheme, self._host, self._port)

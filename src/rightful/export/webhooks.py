@@ -27,7 +27,7 @@ from rightful.export import webhook_message
 from rightful.faults import describe
 from rightful.ids import TenantId
 from rightful.meters import Meters
-from rightful.pinned import Answer, PinnedHost
+from rightful.pinned import DEFAULT_PORTS, Answer, PinnedHost
 from rightful.store.interface import Store
 from rightful.store.values import Announcing, EventKind, OutgoingEvent
 
@@ -41,7 +41,6 @@ _LOOK_S = 1.0
 _MOST_DOUBLINGS = 6
 """How much longer it is waited while the store cannot take what came of a post: a minute at most."""
 _BATCH = 50
-_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def key_of(tenant_id: TenantId, webhook: WebhookSettings) -> str:
@@ -61,7 +60,7 @@ def _kinds(webhook: WebhookSettings) -> frozenset[EventKind]:
 def open_host(webhook: WebhookSettings, tls: ssl.SSLContext | None = None) -> tuple[PinnedHost, str]:
     """Return the host of a webhook, and what is asked of it. The operator has named it: it may be in a private network."""
     parts = urlsplit(webhook.url)
-    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
     host = PinnedHost(parts.scheme, parts.hostname or "", port, may_be_private=True, tls=tls, answer_timeout_s=_PATIENCE_S, kept=1)
     return host, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 

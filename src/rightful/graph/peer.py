@@ -14,7 +14,7 @@ import structlog
 from rightful.config.model import ServerSettings
 from rightful.errors import ConfigurationError
 from rightful.ids import OperationId, TenantId
-from rightful.pinned import PinnedHost
+from rightful.pinned import DEFAULT_PORTS, PinnedHost
 from rightful.sealing import Sealer
 
 _log = structlog.get_logger(__name__)
@@ -92,5 +92,5 @@ def _connected(peer: Peer) -> PinnedHost:
         context.check_hostname = False  # it is this one certificate, whatever names are in it
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # and it need not be an authority's
         context.load_verify_locations(cadata=peer.certificate)
-    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
     return PinnedHost(parts.scheme, parts.hostname or "", port, may_be_private=True, tls=context, answer_timeout_s=_ANSWER_S, kept=_KEPT)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
 from rightful.errors import InvalidRequest
+from rightful.pinned import DEFAULT_PORTS
 
 LONGEST_URL = 8192
 
@@ -27,7 +28,6 @@ _TIME = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)(?:T(?P<minute>\d\d:\d\d)(?::(?P<second>\d\d)(?:\.\d{1,7})?)?(?P<zone>Z|[+-]\d\d:\d\d))?", re.ASCII
 )
 _HIGHEST_PORT = 65535
-_DEFAULT_PORTS = {"https": 443, "http": 80}
 
 _OF_A_REQUEST = frozenset(
     {"restype", "comp", "timeout", "prefix", "delimiter", "marker", "maxresults", "include", "snapshot", "versionid", "blockid"}
@@ -168,7 +168,7 @@ def _parse(text: str) -> dict[str, object]:
         raise refuse("the storage location is not an absolute https URL", hint=_WANTED)
     scheme = url["scheme"].lower()
     host, port = _authority(url["authority"], scheme)
-    account_path, container = _container_of(url["path"] or "/", host, has_port=port != _DEFAULT_PORTS[scheme])
+    account_path, container = _container_of(url["path"] or "/", host, has_port=port != DEFAULT_PORTS[scheme])
     query = url["query"] or ""
     kept, fields = _query_fields(query)
     return {
@@ -189,7 +189,7 @@ def _authority(authority: str, scheme: str) -> tuple[str, int]:
         host, port = parse_place(authority)
     except ValueError as error:
         raise refuse(f"the storage location's {error}", hint=_WANTED) from None
-    return host, port or _DEFAULT_PORTS[scheme]
+    return host, port or DEFAULT_PORTS[scheme]
 
 
 def _container_of(path: str, host: str, *, has_port: bool) -> tuple[str, str]:

@@ -16,7 +16,7 @@ import msgspec
 
 from rightful import traces
 from rightful.errors import SourceRefused, SourceUnavailable, StorageRefused, StorageUnavailable
-from rightful.pinned import Answer, PinnedHost
+from rightful.pinned import DEFAULT_PORTS, Answer, PinnedHost
 from rightful.webapi.access import Access
 from rightful.webapi.oauth import Tokens
 
@@ -60,7 +60,7 @@ class Asking:
         self._access = access
         parts = urlsplit(access.url)
         self._scheme, self._host = parts.scheme, parts.hostname or ""
-        self._port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+        self._port = parts.port or DEFAULT_PORTS[parts.scheme]
         self._pinned = _pinned(access.url, access.timeout_s)
         self._headers = tuple(_headers(access).items())
         hosts = [_pinned(url, access.timeout_s) for url in access.content_hosts]
@@ -104,7 +104,7 @@ class Asking:
     def _place_of(self, link: str, *, may_be_ours: bool) -> tuple[PinnedHost, str]:
         if (parts := _ADDRESS.match(link)) is not None:
             scheme = parts["scheme"].lower()
-            port = int(parts["port"] or {"https": 443, "http": 80}[scheme])
+            port = int(parts["port"] or DEFAULT_PORTS[scheme])
             host = self._content_hosts.get(f"{scheme}://{parts['host'].lower()}:{port}")
             if host is not None:
                 target = link[parts.end() :].partition("#")[0]
@@ -188,7 +188,7 @@ class Asking:
             link = page_target.partition("?")[0] + link
         try:
             parts = urlsplit(link)
-            port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+            port = parts.port or DEFAULT_PORTS.get(parts.scheme)
         except ValueError:
             raise self.refused(f"{what} is no URL", "check the settings that point to it") from None
         is_absolute = (parts.scheme, (parts.hostname or "").lower(), port) == (
@@ -260,7 +260,7 @@ class Asking:
 def _pinned(url: str, timeout_s: float) -> PinnedHost:
     """Return a host that the operator named for the service to read: it may lie in a private network."""
     parts = urlsplit(url)
-    port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
     return PinnedHost(parts.scheme, parts.hostname or "", port, may_be_private=True, answer_timeout_s=min(60.0, timeout_s), kept=4)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 import msgspec
 
 from rightful.errors import SourceRefused, StorageRefused, StorageUnavailable
-from rightful.pinned import PinnedHost
+from rightful.pinned import DEFAULT_PORTS, PinnedHost
 from rightful.webapi.access import OAuthSettings
 
 _LARGEST_ANSWER = 256 << 10
@@ -54,7 +54,7 @@ class Tokens:
         self._timeout_s = timeout_s
         parts = urlsplit(settings.token_url)
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        port = parts.port or {"https": 443, "http": 80}[parts.scheme]
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
         # The operator named this host: it may lie in a private network.
         self._pinned = PinnedHost(
             parts.scheme, parts.hostname or "", port, may_be_private=True, answer_timeout_s=min(60.0, timeout_s), kept=0
