@@ -69,8 +69,7 @@ class GraphApp:
             answer = await self._answer(scope, receive, refused)
         except Disconnected:
             return
-        with suppress(asyncio.CancelledError):  # nobody waits for this task: uvicorn would log that it was cancelled, with a traceback
-            await _send(send, answer)
+        await deliver(answer, send)
 
     async def _answer(self, scope: Scope, receive: Receive, refused: RequestError | None = None, *, batch: Seen | None = None) -> Answer:
         """Answer a request, whatever comes of it: one that came by itself, or (then its caller is known) one of a batch."""
@@ -177,10 +176,12 @@ class GraphApp:
         self._service.probes.close()
 
 
-async def _send(send: Send, answer: Answer) -> None:
+async def deliver(answer: Answer, send: Send) -> None:
+    """Send an answer, as far as the service's stop leaves time for it."""
     start: Message = {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": answer.body})
+    with suppress(asyncio.CancelledError):  # nobody waits for this task: uvicorn would log that it was cancelled, with a traceback
+        await send(start)
+        await send({"type": "http.response.body", "body": answer.body})
 
 
 def create_app(

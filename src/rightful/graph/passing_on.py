@@ -12,7 +12,7 @@ import structlog
 
 from rightful.errors import InvalidRequest, RequestError, ServiceUnavailable, StorageError, StorageUnavailable
 from rightful.graph import headers, introducing, public
-from rightful.graph.app import GraphApp
+from rightful.graph.app import GraphApp, deliver
 from rightful.graph.batch import MAX_BYTES
 from rightful.graph.errors import CutOff, TooSlow
 from rightful.graph.introducing import Introductions
@@ -68,8 +68,7 @@ class PassingOn:
         except RequestError as error:
             await self._app.refuse(error, scope, receive, send)
             return
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        await deliver(answer, send)
 
     async def _pass_on(self, leader: PinnedHost, scope: Scope, receive: Receive) -> Answer:
         target, sent = _target(scope), [*_sent(scope["headers"]), (introducing.NAME.decode(), self._introductions.write(scope))]
