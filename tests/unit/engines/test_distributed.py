@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 from tests.unit.engines.test_both import task
-from tests.unit.engines.test_embedded import OWNER, PATIENCE_S, do
+from tests.unit.engines.world import OWNER, PATIENCE_S, do
 
 from rightful.age import message
 from rightful.age.keys import Identity
@@ -22,7 +22,7 @@ from rightful.store.sqlite import SqliteStore
 from rightful.store.values import FinishSet, ReadSet
 from rightful.testing.clock import ManualClock
 from rightful.testing.memory_cluster import MemoryCluster
-from rightful.testing.store_cases import START, TENANT, accept
+from rightful.testing.store_cases import TENANT, accept
 
 SECRET = b"hunter2 of a worker's configuration"
 
@@ -57,11 +57,6 @@ class Worker:
 
 class _Stopped(Exception):
     pass
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(START)
 
 
 @pytest.fixture

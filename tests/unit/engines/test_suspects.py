@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from tests.unit.engines.test_both import task
 from tests.unit.engines.test_distributed import Worker, is_complete, until
-from tests.unit.engines.test_embedded import OWNER, PATIENCE_S, _Passing, do
+from tests.unit.engines.world import OWNER, PATIENCE_S, do
 from tests.unit.export.test_retaining import config
 
 from rightful import distributing
@@ -31,18 +31,6 @@ from rightful.testing.store_cases import START, TENANT, accept, claim_reads
 
 ATTEMPTS = 3
 Claim = ReadSet | FinishSet
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock(START)
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: ManualClock) -> Iterator[SqliteStore]:
-    store = _Passing(tmp_path / "store.db", clock)
-    yield store
-    store.close()
 
 
 class Mortals:
