@@ -7,11 +7,12 @@ import errno
 import hashlib
 import os
 import re
+import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import ClassVar, TypeVar, cast
+from typing import ClassVar, cast
 from urllib.parse import quote
 
 import msgspec
@@ -20,39 +21,33 @@ from rightful.clock import nanoseconds_of
 from rightful.connectors import msgraph_settings
 from rightful.connectors.file_tree import order
 from rightful.connectors.http_rows import COLUMNS, batches
-from rightful.connectors.interface import MATCH_PREFIX, Cursor, FileItem, Item, MatchColumn, Partition, ReadHeader, Rows, SkippedItem
-from rightful.connectors.msgraph_answers import Calendar, Drive, DriveItem, Listing, Message, Named, code_of
+from rightful.connectors.interface import (
+    MATCH_PREFIX,
+    Cursor,
+    Estimate,
+    FileItem,
+    Item,
+    MatchColumn,
+    Partition,
+    ReadHeader,
+    Rows,
+    SkippedItem,
+)
+from rightful.connectors.msgraph_amounts import Amounts
+from rightful.connectors.msgraph_answers import Drive, DriveItem, Message, Named
+from rightful.connectors.msgraph_asking import Absent, GraphAsking, spelt
 from rightful.connectors.msgraph_settings import PATHS, MsgraphSettings
 from rightful.ids import is_guid
-from rightful.package.json_text import are_documents
 from rightful.scratch import Scratch
 from rightful.setting_problem import SettingPath, SettingProblem, refuse
 from rightful.subject.model import IdentifiedSubject
-from rightful.webapi.asking import Asking, Page
 
-T = TypeVar("T")
-
-_MOST_FILES = 200_000
 _DEEPEST = 1_000
 """Folders above a file; SharePoint's paths have 400 characters."""
 _HELD_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 20
 _LARGEST_MESSAGE = 512 << 20
 """Exchange takes 150 MiB at most, which base64 makes 205."""
-_NOBODY = "00000000-0000-4000-8000-000000000000"
-_NOT_FOUND = frozenset({404})
-# Each escape of a JSON text as a whole (RFC 8259 7), so that the second of two backslashes begins none.
-_HALF = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
-_USER = re.compile(r"#users\('([0-9A-Fa-f-]{36})(?:@[^')]*)?'\)")
-_UNKNOWN = frozenset({"ErrorInvalidUser", "Request_ResourceNotFound"})
-_NONE = frozenset({"MailboxNotEnabledForRESTAPI", "ErrorMailboxNotEnabledForRESTAPI", "ResourceNotFound", "itemNotFound"})
-"""Codes of Graph's that say why somebody has nothing of a kind; any other 404 is an error."""
-_NO_MAILBOX = "Graph reaches no mailbox of this person: none is licensed, it is inactive, or lies on premises"
-_REASONS: Mapping[str, str] = {"mail": _NO_MAILBOX, "calendar": _NO_MAILBOX, "drive": "Graph knows no drive of this person"}
-
-
-class _Absent(Exception):
-    """Somebody has nothing of the kind; says why."""
 
 
 class MsgraphConnector:
@@ -63,7 +58,8 @@ class MsgraphConnector:
     def __init__(self, source_name: str, settings: msgspec.Struct, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
         self._settings = said = cast("MsgraphSettings", settings)
         refuse(source_name, self.problems(source_name, said, siblings=siblings, folder=folder))
-        self._asking = Asking(source_name, msgraph_settings.access_of(said))
+        self._asking = GraphAsking(source_name, said)
+        self._amounts = Amounts(self._asking, said.what)
         self._searched = PATHS[said.what].format(user=f"{{{said.user}}}")
 
     @staticmethod
@@ -81,9 +77,7 @@ class MsgraphConnector:
 
     def check(self) -> None:
         """Ask for somebody who is not there: a missing permission is told before that."""
-        answer = self._asking.look(self._target(_NOBODY), _NOT_FOUND)
-        if not isinstance(answer, Page) and code_of(answer.body) not in _UNKNOWN | _NONE:
-            raise self._asking.refused("Graph answered 404 without saying that there is no such user", "check url")
+        self._asking.ask_for_nobody()
 
     def plan(self, subjects: Sequence[IdentifiedSubject]) -> tuple[Partition, ...]:
         """Return one partition: how much somebody has is not known before it is asked for."""
@@ -121,8 +115,13 @@ class MsgraphConnector:
                             yield item
                         elif order(item.path) > after:
                             yield msgspec.structs.replace(item, path=prefix + item.path)
-                except _Absent as absent:
+                except Absent as absent:
                     yield SkippedItem(subject=index, path=f"{prefix}{self._settings.what} {user}", reason=str(absent))
+
+    def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
+        """Ask Graph how much there is; see `connectors.interface.Estimating`."""
+        until = time.monotonic() + limit_s
+        return tuple(self._amounts.of(self._users(subject), lambda: time.monotonic() >= until) for subject in subjects)
 
     def interrupt(self) -> None:
         """End what is under way; see `Interruptible`."""
@@ -144,61 +143,46 @@ class MsgraphConnector:
 
     # -- kinds of data ------------------------------------------------------------------------------------------------
     def _profile(self, index: int, user: str, _after: object) -> Iterator[Item]:
-        answer = self._asking.look(self._target(user), _NOT_FOUND)
-        if isinstance(answer, Page):
-            found = self._decoded(answer.content, Named)
-            yield from batches(index, [answer.content.strip()], {"owner": lambda _: _spelt(found.id, user)})
-        elif code_of(answer.body) != "Request_ResourceNotFound":
-            raise self._asking.refused("Graph answered 404 without saying that there is no such user", "check url")
+        answer = self._asking.profile(user)
+        if answer is not None:
+            found = self._asking.decoded(answer.content, Named)
+            yield from batches(index, [answer.content.strip()], {"owner": lambda _: spelt(found.id, user)})
 
     def _calendar(self, index: int, user: str, _after: object) -> Iterator[Item]:
-        pages = self._pages(self._target(user), user, may_be_absent=True)
-        calendars = [self._decoded(bytes(raw), Calendar) for page, _ in pages for raw in page.value]
-        own = {calendar.owner_address for calendar in calendars if calendar.is_default_calendar} - {""}
-        if calendars and not own:
-            raise self._asking.refused("Graph does not say whose a person's calendars are", "report it")
-        for calendar in calendars:
-            if calendar.owner_address not in own:  # the list has what others share
+        for calendar, is_own in self._asking.calendars(user):
+            if not is_own:
                 digest = hashlib.sha256(calendar.id.encode()).hexdigest()[:12]
                 yield SkippedItem(
                     subject=index, path=f"calendar {digest}", reason="it is somebody else's calendar, shared with this person"
                 )
                 continue
             target = f"/v1.0/users/{user}/calendars/{quote(calendar.id, safe='')}/events?$top=100"
-            for page, owner in self._pages(target, user):
+            for page, owner in self._asking.pages(target, user):
                 yield from batches(index, [bytes(raw) for raw in page.value], {"owner": lambda _, owner=owner: owner})  # type: ignore[misc]  # bound now
 
     def _mail(self, index: int, user: str, after: list[bytes]) -> Iterator[Item]:
         found: dict[str, tuple[str, str, int | None]] = {}
-        for page, owner in self._pages(self._target(user), user, may_be_absent=True):
+        for page, owner in self._asking.pages(self._asking.first_target(user), user, may_be_absent=True):
             for raw in page.value:
-                message = self._decoded(bytes(raw), Message)
+                message = self._asking.decoded(bytes(raw), Message)
                 found[_message_path(message)] = (message.id, owner, nanoseconds_of(message.received_date_time or ""))
-            self._bound(found)
+            self._asking.bound(found)
         for path in sorted(found, key=order):
             if order(path) <= after:
                 continue  # what is done is not fetched again
             message_id, owner, received = found[path]
             target = f"/v1.0/users/{user}/messages/{quote(message_id, safe='')}/$value"
             yield self._sized(
-                FileItem(subject=index, path=path, root=self._root(owner), size_bytes=0, modified_ns=received, open=lambda: iter(())),
+                FileItem(
+                    subject=index, path=path, root=self._asking.root(owner), size_bytes=0, modified_ns=received, open=lambda: iter(())
+                ),
                 target,
             )
 
     def _drive(self, index: int, user: str, _after: object) -> Iterator[Item]:
-        drive = self._decoded(self._asked(self._target(user), may_be_absent=True).content, Drive)
-        root, drive_id = self._root(_spelt(drive.owner.user.id, user)), quote(drive.id, safe="")
-        found: dict[str, DriveItem] = {}
-        page = Listing()
-        for page, _ in self._pages(f"/v1.0/drives/{drive_id}/root/delta?$top=200", None):
-            for raw in page.value:
-                item = self._decoded(bytes(raw), DriveItem)
-                found.pop(item.id, None)  # what comes again is what counts
-                if item.deleted is None:
-                    found[item.id] = item
-            self._bound(found)
-        if not page.delta_link:
-            raise self._asking.refused("Graph ended the list of a drive without saying that it is whole", "try again")
+        drive = self._asking.drive(user)
+        root = self._asking.root(spelt(drive.owner.user.id, user))
+        found, _ = self._asking.listed(drive)
         files = [self._drive_item(index, item, found, drive, root) for item in found.values() if item.root is None and item.folder is None]
         paths: set[str] = set()
         for file in sorted(files, key=lambda each: order(each.path)):
@@ -279,54 +263,6 @@ class MsgraphConnector:
         with closing(chunks):
             yield from chunks
 
-    # -- answers ------------------------------------------------------------------------------------------------------
-    def _target(self, user: str) -> str:
-        path = PATHS[self._settings.what].format(user=user)
-        return f"/v1.0/{path}{msgraph_settings.QUERIES[self._settings.what]}"
-
-    def _root(self, owner: str) -> str:
-        return PATHS[self._settings.what].format(user=owner)
-
-    def _asked(self, target: str, *, may_be_absent: bool) -> Page:
-        answer = self._asking.look(target, _NOT_FOUND)
-        if isinstance(answer, Page):
-            return answer
-        code = code_of(answer.body)
-        if may_be_absent and code in _UNKNOWN | _NONE:
-            raise _Absent("Graph knows nobody by this object id" if code in _UNKNOWN else _REASONS[self._settings.what])
-        raise self._asking.refused(
-            "Graph answered 404", "check url, and the application's permissions; try again, if something was deleted"
-        )
-
-    def _pages(self, target: str, user: str | None, *, may_be_absent: bool = False) -> Iterator[tuple[Listing, str]]:
-        """Yield pages and the user that each says it is of, spelt as asked for. Only the first can say that there is nothing."""
-        asked: set[str] = set()
-        while target:
-            if target in asked:
-                raise self._asking.refused("Graph's pages lead back to one that was read already", "try again")
-            asked.add(target)
-            page = self._decoded(self._asked(target, may_be_absent=may_be_absent and len(asked) == 1).content, Listing)
-            named = _USER.search(page.context)
-            if user is not None and named is None:
-                raise self._asking.refused("Graph does not say whose data a page has", "report it")
-            yield page, _spelt(named[1], user or "") if named else ""
-            target = self._asking.target_of(page.next_link, target) if page.next_link else ""
-
-    def _decoded(self, content: bytes, type_: type[T]) -> T:
-        # Of mail and drives names alone are read from answers: half a character in one must not keep everything from a person.
-        is_mendable = self._settings.what in {"mail", "drive"}
-        for text in (content, _HALF.sub(_mended, content)) if is_mendable else (content,):
-            try:
-                if are_documents([text.decode()]):
-                    return msgspec.json.decode(text, type=type_)
-            except (ValueError, RecursionError):
-                continue
-        raise self._asking.refused("an answer is not what Graph's API gives", "check url")
-
-    def _bound(self, found: Mapping[str, object]) -> None:
-        if len(found) > _MOST_FILES:
-            raise self._asking.refused(f"somebody has more than {_MOST_FILES:,} items", "export them by other means")
-
 
 def _after(cursor: Cursor | None, prefix: str) -> list[bytes] | None:
     """Return what an account's paths must come after, as `order` gives it; None where all of them come before the cursor."""
@@ -334,15 +270,6 @@ def _after(cursor: Cursor | None, prefix: str) -> list[bytes] | None:
     if path and path.startswith(prefix):
         return order(path.removeprefix(prefix))
     return [] if prefix >= path else None
-
-
-def _mended(escape: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if escape["half"] else escape[0]
-
-
-def _spelt(found: str, asked: str) -> str:
-    """Return an object id as it was asked for, where it is the same one: letter case carries no meaning in it."""
-    return asked if found.lower() == asked.lower() else found
 
 
 def _message_path(message: Message) -> str:

@@ -10,6 +10,8 @@ class Listing(msgspec.Struct, frozen=True):
     context: str = msgspec.field(name="@odata.context", default="")
     next_link: str = msgspec.field(name="@odata.nextLink", default="")
     delta_link: str = msgspec.field(name="@odata.deltaLink", default="")
+    count: int | None = msgspec.field(name="@odata.count", default=None)
+    """Of all pages, where it was asked for."""
 
 
 class _Code(msgspec.Struct, frozen=True):
@@ -51,6 +53,31 @@ class Message(msgspec.Struct, frozen=True, rename="camel"):
     subject: str | None = None
 
 
+class _Property(msgspec.Struct, frozen=True):
+    value: str = ""
+
+
+class MailFolder(msgspec.Struct, frozen=True, rename="camel"):
+    """A folder of a mailbox, with one property of Exchange's own: its size."""
+
+    id: str
+    type: str = msgspec.field(name="@odata.type", default="")
+    total_item_count: int = 0
+    child_folder_count: int = 0
+    single_value_extended_properties: list[_Property] = []
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it is a search that is kept, and has nothing of its own."""
+        return self.type == "#microsoft.graph.mailSearchFolder"
+
+    @property
+    def size_bytes(self) -> int | None:
+        """How much is in the folder itself, as Exchange stores it; None where Graph does not say it."""
+        found = [each.value for each in self.single_value_extended_properties if each.value.isascii() and each.value.isdecimal()]
+        return int(found[0]) if found else None
+
+
 class _Parent(msgspec.Struct, frozen=True, rename="camel"):
     drive_id: str = ""
     id: str = ""
@@ -70,6 +97,11 @@ class DriveItem(msgspec.Struct, frozen=True, rename="camel"):
     deleted: dict[str, object] | None = None
     remote_item: dict[str, object] | None = None
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it has content of its own."""
+        return self.file is not None and self.remote_item is None
+
 
 class _Identity(msgspec.Struct, frozen=True):
     id: str = ""
@@ -79,11 +111,16 @@ class _Owner(msgspec.Struct, frozen=True):
     user: _Identity = _Identity()
 
 
+class _Quota(msgspec.Struct, frozen=True):
+    used: int = 0
+
+
 class Drive(msgspec.Struct, frozen=True):
-    """A drive, and whose it is."""
+    """A drive, whose it is, and how full."""
 
     id: str
     owner: _Owner = _Owner()
+    quota: _Quota | None = None
 
 
 def code_of(body: bytes) -> str:

@@ -26,7 +26,7 @@ _PROFILE = (
 # The oldest message first: one that comes in while they are listed is at the end, and moves no other to a page that was read.
 QUERIES: Mapping[str, str] = {
     "profile": f"?$select={_PROFILE}",
-    "drive": "?$select=id,owner",
+    "drive": "?$select=id,owner,quota",
     "mail": "?$select=id,subject,receivedDateTime&$orderby=receivedDateTime&$top=500",
     "calendar": "?$select=id,owner,isDefaultCalendar&$top=100",
 }

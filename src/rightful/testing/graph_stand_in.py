@@ -1,8 +1,9 @@
 """A stand-in for Microsoft Graph on loopback, as far as the connector `msgraph` asks it, and for Entra's token endpoint.
 
 It behaves as Graph does where that matters to a reader: small pages with `@odata.nextLink`, a drive's list that ends with
-`@odata.deltaLink`, has no paths and may name an item twice, 429 with `Retry-After`, content of drives by a redirect to another host (which
-refuses who brings a token there), and 404 with Graph's codes for people who are unknown or have no mailbox or drive.
+`@odata.deltaLink`, has no paths and may name an item twice, `@odata.count` for who asks, folders of mail that lie in others, 429 with
+`Retry-After`, content of drives by a redirect to another host (which refuses who brings a token there), and 404
+with Graph's codes for people who are unknown or have no mailbox or drive.
 """
 
 import json
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 _PAGE = 2
 _SECRET = "stand-in secret"
@@ -80,7 +81,7 @@ class GraphStandIn:
                 return self._of_user(user, self.accounts[user], rest, target)
             case ["v1.0", "drives", drive, *rest] if drive.removeprefix("drive!") in self.accounts:
                 return self._of_drive(drive, rest, target)
-            case ["v1.0", "users", _, kind, *_] if kind in {"messages", "calendars"}:
+            case ["v1.0", "users", _, kind, *_] if kind in {"messages", "calendars", "mailFolders"}:
                 return 404, {}, _error("ErrorInvalidUser")
             case _:
                 return 404, {}, _error("Request_ResourceNotFound")
@@ -91,8 +92,11 @@ class GraphStandIn:
             case []:
                 return _ok({"@odata.context": f"{self.url}/v1.0/$metadata#users/$entity", **account.profile, "id": shown})
             case ["drive"] if account.files is not None:
-                return _ok({"id": f"drive!{user}", "owner": {"user": {"id": shown}}})
-            case ["messages" | "calendars", *_]:
+                used = sum(map(len, account.files.values()))
+                return _ok({"id": f"drive!{user}", "owner": {"user": {"id": shown}}, "quota": {"used": used}})
+            case ["mailFolders", *within] if account.messages is not None:
+                return self._page(_folders(account.messages, within, target), f"users('{shown}')/mailFolders(id)", target)
+            case ["messages" | "calendars" | "mailFolders", *_]:
                 return self._of_mailbox(shown, account, rest, target)
             case _:
                 return 404, {}, _error("ResourceNotFound")
@@ -149,10 +153,14 @@ class GraphStandIn:
 
     def _page(self, found: list[Json], context: str, target: str, *, is_delta: bool = False) -> tuple[int, dict[str, str], bytes]:
         base, _, query = target.partition("?")
-        start = int(parse_qs(query).get("$skiptoken", ["0"])[0])
-        page: Json = {"@odata.context": f"{self.url}/v1.0/$metadata#{context}", "value": found[start : start + _PAGE]}
-        if start + _PAGE < len(found):
-            page["@odata.nextLink"] = f"{self.url}{base}?$skiptoken={start + _PAGE}"
+        asked = {name: values[0] for name, values in parse_qs(query).items()}
+        start = int(asked.get("$skiptoken", 0))
+        end = start + min(_PAGE, int(asked.get("$top", _PAGE)))
+        page: Json = {"@odata.context": f"{self.url}/v1.0/$metadata#{context}", "value": found[start:end]}
+        if asked.get("$count") == "true":
+            page["@odata.count"] = len(found)
+        if end < len(found):
+            page["@odata.nextLink"] = f"{self.url}{base}?{urlencode({**asked, '$skiptoken': end})}"
         elif is_delta and self.is_whole:
             page["@odata.deltaLink"] = f"{self.url}{base}?token=latest"
         return _ok(page)
@@ -170,6 +178,25 @@ class GraphStandIn:
         if form.get("client_secret") != [self.client_secret] or form.get("scope") != [f"{self.url}/.default"]:
             return 401, {}, json.dumps({"error": "invalid_client", "error_description": str(form)}).encode()
         return _ok({"token_type": "Bearer", "expires_in": 3599, "access_token": _TOKEN})
+
+
+def _folders(messages: Mapping[str, bytes], within: list[str], target: str) -> list[Json]:
+    """Return the folders at the top, or those in the inbox: in the inbox lies every second message, in its folder what else there is."""
+    contents = list(messages.values())
+    inbox: Json = {"id": "inbox=", "childFolderCount": 1, **_filled(contents[::2], target)}
+    if within == ["inbox=", "childFolders"]:
+        return [{"id": "projects=", "childFolderCount": 0, **_filled(contents[1::2], target)}]
+    if within:
+        return []
+    found: Json = {"@odata.type": "#microsoft.graph.mailSearchFolder", "id": "all=", "childFolderCount": 1, **_filled(contents, target)}
+    return [found, {"id": "outbox=", "childFolderCount": 0, **_filled([], target)}, inbox]
+
+
+def _filled(contents: list[bytes], target: str) -> Json:
+    said: Json = {"totalItemCount": len(contents)}
+    if "Long 0x0e08" in unquote(target).replace("+", " "):  # Graph spells the id anew
+        said["singleValueExtendedProperties"] = [{"id": "Long 0xe08", "value": str(sum(map(len, contents)))}]
+    return said
 
 
 def _folder_id(folder: PurePosixPath) -> str:

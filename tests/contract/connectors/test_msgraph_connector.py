@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rightful.connectors import registry
-from rightful.connectors.interface import Connector, Cursor, FileItem, Item, Rows, SkippedItem
+from rightful.connectors.interface import Amount, Connector, Cursor, Estimate, FileItem, Item, Rows, SkippedItem
 from rightful.connectors.msgraph import MsgraphConnector
 from rightful.connectors.msgraph_settings import MsgraphSettings
 from rightful.errors import ConfigurationError, SourceRefused
@@ -312,3 +312,87 @@ def test_wrong_settings_are_refused_without_being_shown(changed: dict[str, Any])
 
 def test_it_is_installed() -> None:
     assert registry.find("msgraph") is MsgraphConnector
+
+
+class Over:
+    """Says that the time is over from its so-manieth question on."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize(
+    ("what", "estimate"),
+    [
+        ("profile", Estimate(rows=Amount(1, is_exact=True))),
+        ("calendar", Estimate(rows=Amount(6, is_exact=True))),
+        ("mail", Estimate(files=Amount(5, is_exact=True), size_bytes=Amount(sum(map(len, MAILS.values()))))),
+        ("drive", Estimate(files=Amount(5, is_exact=True), size_bytes=Amount(sum(map(len, FILES.values())), is_exact=True))),
+    ],
+)
+def test_amounts_are_counted_and_nothing_is_read(what: str, estimate: Estimate) -> None:
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, what)) as connector:
+        assert connector.estimate([ANN.subject], limit_s=30.0) == (estimate,)
+        assert not any("$value" in target or "/content" in target or "/events?$top" in target for target in graph.asked)
+        assert graph.downloads == []
+
+
+def test_amounts_of_several_accounts_are_added() -> None:
+    both = identified(id=(ANN.id, ANN2.id))
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, "drive")) as connector:
+        size_bytes = sum(map(len, FILES.values())) + 1
+        assert connector.estimate([both], limit_s=30.0) == (
+            Estimate(files=Amount(6, is_exact=True), size_bytes=Amount(size_bytes, is_exact=True)),
+        )
+
+
+@pytest.mark.parametrize("what", ["mail", "drive", "calendar"])
+@pytest.mark.parametrize("accounts", [{}, {ANN.id: Account()}])
+def test_who_has_none_has_nothing_to_be_counted(what: str, accounts: dict[str, Account]) -> None:
+    nothing = Amount(0, is_exact=True)
+    with serving(accounts) as graph, closing(_connector(graph, what)) as connector:
+        [found] = connector.estimate([ANN.subject], limit_s=30.0)
+    assert found == (Estimate(rows=nothing, size_bytes=nothing) if what == "calendar" else Estimate(files=nothing, size_bytes=nothing))
+
+
+@pytest.mark.parametrize(
+    ("what", "estimate"),
+    [
+        ("calendar", Estimate()),
+        # Of the first page of folders, in which a search stands that has nothing of its own: nothing is known.
+        ("mail", Estimate(files=Amount(5, is_exact=True))),
+        # A root, and as many folders as stand before the first file: the drive's own figure.
+        ("drive", Estimate(size_bytes=Amount(sum(map(len, FILES.values()))))),
+    ],
+)
+def test_amounts_that_take_too_long_are_those_known_by_then(what: str, estimate: Estimate) -> None:
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, what)) as connector:
+        assert connector._amounts.of([ANN.id], Over(after=1)) == estimate
+        assert connector._amounts.of([ANN.id], Over(after=0)) == Estimate()
+
+
+def test_drive_that_was_listed_in_part_is_reckoned_by_its_own_figure() -> None:
+    files = {f"f{number}": bytes(100) for number in range(40)}
+    with serving({ANN.id: Account(files=files)}) as graph, closing(_connector(graph, "drive")) as connector:
+        found = connector._amounts.of([ANN.id], Over(after=9))
+    # Nine of them came, the last one in an older state, of one byte.
+    assert found == Estimate(files=Amount(9 * 4000 // 801), size_bytes=Amount(4000))
+
+
+def test_mail_that_was_looked_at_in_part_is_reckoned_by_the_average() -> None:
+    messages = {f"m{number}": bytes(100) for number in range(40)}
+    with serving({ANN.id: Account(messages=messages)}) as graph, closing(_connector(graph, "mail")) as connector:
+        found = connector._amounts.of([ANN.id], Over(after=2))
+        assert not any("childFolders" in target for target in graph.asked)
+    assert found == Estimate(files=Amount(40, is_exact=True), size_bytes=Amount(4000))
+
+
+def test_answer_without_the_count_that_was_asked_for_is_refused() -> None:
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, "mail")) as connector:
+        graph.instead = (200, b'{"value": []}')
+        with pytest.raises(SourceRefused, match="did not count"):
+            connector.estimate([ANN.subject], limit_s=30.0)
