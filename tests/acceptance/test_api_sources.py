@@ -8,6 +8,7 @@ import pytest
 from tests.acceptance.large import SlowSimulator
 from tests.acceptance.service import Document, RunningService, configure, eventually
 from tests.servers.api import Asked, Reply, serving
+from tests.servers.client_key import client_key
 
 from rightful.sample.company import SampleCompany
 
@@ -34,7 +35,7 @@ def _service(company: SampleCompany, name: str, url: str, simulator: SlowSimulat
 
 
 def _forms() -> list[bytes]:
-    texts = [secret.encode() for secret in (TOKEN, PASSWORD, KEY, CLIENT_SECRET, GRANTED)]
+    texts = [secret.encode() for secret in (TOKEN, PASSWORD, KEY, CLIENT_SECRET, GRANTED, *client_key().private_key.splitlines()[1:-1])]
     return [*texts, *(base64.b64encode(b"\0" * shift + text)[4:-4] for text in texts for shift in range(3))]
 
 
@@ -55,12 +56,25 @@ def test_access_to_an_api_is_seen_nowhere_though_the_api_gives_it_back(company: 
 
     secrets = company.folder / "api.secrets"
     secrets.mkdir()
-    for name, secret in (("token", TOKEN), ("password", PASSWORD), ("key", KEY), ("client", CLIENT_SECRET)):
+    for name, secret in (
+        ("token", TOKEN),
+        ("password", PASSWORD),
+        ("key", KEY),
+        ("client", CLIENT_SECRET),
+        ("rsa", client_key().private_key),
+    ):
         (secrets / name).write_text(secret, encoding="ascii")
     ways: dict[str, Document] = {
         "token": {"token": {"file": "api.secrets/token"}},
         "basic": {"user": "reader", "password": {"file": "api.secrets/password"}},
         "oauth": {"oauth2": {"token_url": "http://API/granting", "client_id": "rightful", "client_secret": {"file": "api.secrets/client"}}},
+        "signed": {
+            "oauth2": {
+                "token_url": "http://API/granting",
+                "client_id": "rightful",
+                "assertion": {"private_key": {"file": "api.secrets/rsa"}},
+            }
+        },
         "header": {"headers": {"X-Key": {"file": "api.secrets/key"}}},
     }
     with serving(answer) as api, _service(company, "api-secret", api.url, simulator, ways) as service:

@@ -1,10 +1,10 @@
 // oidc-provider, a certified OpenID provider, once for each tenant: they sign with the same keys, as Entra does (GRAPH-74).
-// Takes one JSON object on stdin: {port, tenants, jwks, algorithm, audience, apps, people}. Says "listening" once it does.
+// Takes one JSON object on stdin: {port, tenants, jwks, algorithm, audience, apps, signers, people}. Says "listening" once it does.
 import { createServer } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { Provider } from 'oidc-provider';
 
-const { port, tenants, jwks, algorithm, audience, apps, people } = JSON.parse(readFileSync(0, 'utf8'));
+const { port, tenants, jwks, algorithm, audience, apps, signers, people } = JSON.parse(readFileSync(0, 'utf8'));
 const base = `http://127.0.0.1:${port}`;
 
 // What Entra puts into its tokens, and no standard knows.
@@ -18,6 +18,10 @@ const provider = (tenant) => new Provider(`${base}/${tenant}/v2.0`, {
   jwks,
   clients: [
     ...Object.keys(apps).map((client_id) => ({ client_id, client_secret: 'secret', grant_types: ['client_credentials'], redirect_uris: [], response_types: [] })),
+    ...Object.entries(signers).map(([client_id, { jwk, alg }]) => ({
+      client_id, token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: alg, jwks: { keys: [jwk] },
+      grant_types: ['client_credentials'], redirect_uris: [], response_types: [],
+    })),
     { client_id: 'portal', token_endpoint_auth_method: 'none', application_type: 'native', grant_types: ['authorization_code'], redirect_uris: ['http://127.0.0.1/signed-in'] },
   ],
   cookies: { keys: ['of this test'] },

@@ -38,6 +38,8 @@ class OidcProvider:
     def __init__(self) -> None:
         self.port = free_port()
         self.algorithm: Algorithm = "RS256"
+        self.signers: dict[str, dict[str, Any]] = {}
+        """Clients that prove by a private key who they are: `jwk`, the public part, and `alg`."""
         self._process: subprocess.Popen[bytes] | None = None
         self.new_keys()
 
@@ -63,6 +65,7 @@ class OidcProvider:
             "jwks": {"keys": self._jwks},
             "algorithm": self.algorithm,
             "audience": AUDIENCE,
+            "signers": self.signers,
             "apps": {EXPORTER: {"oid": EXPORTER, "roles": ["User.Export.All"]}},
             "people": {ANN: {"wids": [GLOBAL_ADMINISTRATOR]}},
         }

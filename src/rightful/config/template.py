@@ -372,6 +372,12 @@ tenants:
     @in scim.oauth2.token_url
     @in scim.oauth2.client_id
     @in scim.oauth2.client_secret
+    @in scim.oauth2.assertion
+    @in scim.oauth2.assertion.private_key
+    @in scim.oauth2.assertion.certificate
+    @in scim.oauth2.assertion.key_id
+    @in scim.oauth2.assertion.algorithm
+    @in scim.oauth2.assertion.audience
     @in scim.oauth2.scope
     @in scim.oauth2.parameters
     @in scim.oauth2.client_auth
@@ -410,6 +416,7 @@ tenants:
     # Or: directory: {connector: scim, url: "https://idp.contoso.example/scim/v2", token: "${SCIM_TOKEN}", headers: {}, page_size: 100}
     # Or: directory: {user: reader, password: "${PASSWORD}", schema: urn:ietf:params:scim:schemas:core:2.0:User}
     # Or: directory: {oauth2: {token_url: "https://login.contoso.example/token", client_id: rightful, client_secret: "${SECRET}"}}
+    # Or: directory: {oauth2: {assertion: {private_key: "", certificate: "", key_id: "", algorithm: PS256, audience: ""}}}
     # Or: directory: {oauth2: {scope: read, parameters: {audience: idp}, client_auth: body}, display_name: displayName, language: locale}
     # Or: directory: {resources: /Users, filter: 'userType eq "Employee"', id: id, upn: userName, identifiers: {mail: emails.value}}
     # Or: directory: {find_by: filter, list_age_s: 60}
@@ -556,6 +563,18 @@ tenants:
       #     client_id: rightful
       #     @ mailbox.oauth2.client_secret
       #     client_secret: ${PASSWORD}
+      #     @ mailbox.oauth2.assertion
+      #     assertion:
+      #       @ mailbox.oauth2.assertion.private_key
+      #       private_key: ""
+      #       @ mailbox.oauth2.assertion.certificate
+      #       certificate: ""
+      #       @ mailbox.oauth2.assertion.key_id
+      #       key_id: ""
+      #       @ mailbox.oauth2.assertion.algorithm
+      #       algorithm: PS256
+      #       @ mailbox.oauth2.assertion.audience
+      #       audience: ""
       #     @ mailbox.oauth2.scope
       #     scope: https://mail.contoso.example/.default
       #     @ mailbox.oauth2.parameters
@@ -724,6 +743,18 @@ tenants:
       #     client_id: rightful
       #     @ http.oauth2.client_secret
       #     client_secret: ${PASSWORD}
+      #     @ http.oauth2.assertion
+      #     assertion:
+      #       @ http.oauth2.assertion.private_key
+      #       private_key: ""
+      #       @ http.oauth2.assertion.certificate
+      #       certificate: ""
+      #       @ http.oauth2.assertion.key_id
+      #       key_id: ""
+      #       @ http.oauth2.assertion.algorithm
+      #       algorithm: PS256
+      #       @ http.oauth2.assertion.audience
+      #       audience: ""
       #     @ http.oauth2.scope
       #     scope: tickets.read
       #     @ http.oauth2.parameters
@@ -742,6 +773,10 @@ tenants:
       #   client_id: APPLICATION-ID
       #   @ msgraph.client_secret
       #   client_secret: ${PASSWORD}
+      #   @ msgraph.certificate
+      #   certificate: ""
+      #   @ msgraph.private_key
+      #   private_key: ""
       #   @ msgraph.user
       #   user: upn
       #   @ msgraph.url

@@ -9,6 +9,7 @@ import msgspec
 from rightful.setting_problem import SettingProblem
 from rightful.webapi import access
 from rightful.webapi.access import Access, OAuthSettings, url_problem
+from rightful.webapi.assertion import AssertionSettings
 
 PATHS: Mapping[str, str] = {
     "profile": "users/{user}",
@@ -41,8 +42,12 @@ class MsgraphSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """The directory (tenant) id in Entra."""
     client_id: str
     """The application (client) id that was registered for reading."""
-    client_secret: str
-    """By `{file: PATH}` or `${NAME}`."""
+    client_secret: str = ""
+    """By `{file: PATH}` or `${NAME}`; or a certificate and its key."""
+    certificate: str = ""
+    """The application's certificate in PEM, by `{file: PATH}`, as it was uploaded to Entra."""
+    private_key: str = ""
+    """The certificate's RSA key in PEM, without a password, by `{file: PATH}`; in place of a secret, and it never leaves this machine."""
     user: str = "id"
     """The kind of identifier that is a person's object id in Entra."""
     url: str = "https://graph.microsoft.com"
@@ -69,6 +74,7 @@ def access_of(settings: MsgraphSettings) -> Access:
             token_url=f"{settings.login_url.rstrip('/')}/{settings.tenant_id}/oauth2/v2.0/token",
             client_id=settings.client_id,
             client_secret=settings.client_secret,
+            assertion=AssertionSettings(certificate=settings.certificate, private_key=settings.private_key),
             scope=f"{settings.url.rstrip('/')}/.default",
         ),
         content_hosts=settings.content_hosts,
@@ -82,14 +88,27 @@ def problems(settings: MsgraphSettings) -> Iterator[SettingProblem]:
     """Yield what is wrong with settings that are right one by one."""
     if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}", settings.tenant_id):
         yield ("tenant_id",), "is neither an id nor a domain", "copy the directory (tenant) id from Entra"
-    if not (settings.client_id and settings.client_secret):
-        yield (), "has no client_id or no client_secret", "register an application, and write both"
     if (settings.what == "drive") != bool(settings.content_hosts):
         yield ("content_hosts",), "belongs to a drive, and a drive needs it", "write for instance [https://contoso-my.sharepoint.com]"
     for host in settings.content_hosts:
         if wrong := url_problem(host):
             yield ("content_hosts",), wrong, "write for instance https://contoso-my.sharepoint.com"
+    yield from _access_problems(settings)
+
+
+def _access_problems(settings: MsgraphSettings) -> Iterator[SettingProblem]:
+    signs = bool(settings.certificate or settings.private_key)
+    is_whole = bool(settings.client_id and (settings.client_secret or signs))
+    if not is_whole:
+        hint = "register an application, and write its id with client_secret, or with certificate and private_key"
+        yield (), "has no client_id, or nothing that proves it", hint
+    if signs and settings.client_secret:
+        yield ("client_secret",), "stands beside a certificate", "keep one of them"
+    if signs and not settings.certificate:
+        yield ("certificate",), "is missing", "Entra tells keys by their certificate: name its PEM file by {file: PATH}"
     names = {"url": "url", "oauth2": "login_url"}
     for path, message, hint in access.problems(access_of(settings)):
-        if path and path[0] in names and settings.client_id and settings.client_secret:
+        if path[:2] == ("oauth2", "assertion"):
+            yield path[2:], message, hint
+        elif path and path[0] in names and is_whole and path != ("oauth2", "client_secret"):
             yield (names[str(path[0])],), message, hint

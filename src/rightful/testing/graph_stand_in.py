@@ -6,6 +6,8 @@ It behaves as Graph does where that matters to a reader: small pages with `@odat
 with Graph's codes for people who are unknown or have no mailbox or drive.
 """
 
+import base64
+import hashlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,9 +18,14 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
+import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
 _PAGE = 2
 _SECRET = "stand-in secret"
 _TOKEN = "stand-in-token"
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 Json = dict[str, Any]
 
@@ -46,6 +53,10 @@ class GraphStandIn:
     url: str = ""
     download_url: str = ""
     client_secret: str = _SECRET
+    certificate: str = ""
+    """In PEM: one that is registered, so that its key may sign in place of the secret."""
+    assertions: list[str] = field(default_factory=list)
+    """What was signed and taken; none is taken twice."""
     refuse_every: int = 0
     """Answer 429 to each so-manieth request."""
     is_whole: bool = True
@@ -173,11 +184,38 @@ class GraphStandIn:
         drive, item = urlsplit(target).path.split("/")[1:]
         return 200, {}, list((self.accounts[drive.removeprefix("drive!")].files or {}).values())[int(item[1:])]
 
-    def grant(self, form: Mapping[str, list[str]]) -> tuple[int, dict[str, str], bytes]:
+    def grant(self, target: str, form: Mapping[str, list[str]]) -> tuple[int, dict[str, str], bytes]:
         """Return an answer of the token endpoint's."""
-        if form.get("client_secret") != [self.client_secret] or form.get("scope") != [f"{self.url}/.default"]:
+        is_let_in = self._is_signed(target, form) if "client_assertion" in form else form.get("client_secret") == [self.client_secret]
+        if not is_let_in or form.get("scope") != [f"{self.url}/.default"]:
             return 401, {}, json.dumps({"error": "invalid_client", "error_description": str(form)}).encode()
         return _ok({"token_type": "Bearer", "expires_in": 3599, "access_token": _TOKEN})
+
+    def _is_signed(self, target: str, form: Mapping[str, list[str]]) -> bool:
+        """Look at an assertion as Entra does: PS256, by the certificate that it names, for this endpoint, and for ten minutes at most."""
+        [text], [client_id] = form["client_assertion"], form["client_id"]
+        if (
+            not self.certificate
+            or text in self.assertions
+            or form["client_assertion_type"] != ["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"]
+        ):
+            return False
+        certificate = x509.load_pem_x509_certificate(self.certificate.encode())
+        digest = hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).digest()
+        try:
+            claims = jwt.decode(
+                text,
+                certificate.public_key(),  # type: ignore[arg-type]  # an RSA key
+                algorithms=["PS256"],
+                audience=f"{self.url}{target}",
+                issuer=client_id,
+                options={"require": ["aud", "exp", "iss", "jti", "nbf", "sub"]},
+            )
+        except jwt.InvalidTokenError:
+            return False
+        self.assertions.append(text)
+        named = jwt.get_unverified_header(text).get("x5t#S256") == base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        return named and claims["sub"] == client_id and claims["exp"] - claims["nbf"] <= 600
 
 
 def _folders(messages: Mapping[str, bytes], within: list[str], target: str) -> list[Json]:
@@ -226,7 +264,7 @@ def serving(accounts: Mapping[str, Account]) -> Iterator[GraphStandIn]:
 
         def do_POST(self) -> None:
             form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-            self._send(*graph.grant(form))
+            self._send(*graph.grant(self.path, form))
 
         def _send(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
             self.send_response(status)

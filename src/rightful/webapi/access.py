@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from rightful.setting_problem import SettingProblem
+from rightful.webapi import assertion
+from rightful.webapi.assertion import AssertionSettings
 
 TARGET = re.compile(r"/[A-Za-z0-9._~:/?@!$&'()*+,;=%-]*")
 """The characters of a path and a query string (RFC 3986)."""
@@ -16,7 +18,7 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*")
 _HALF = re.compile("[\ud800-\udfff]")
 _NO_HALF = ("has half of a surrogate pair in it", "write whole characters")
 _FIELD = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_PARAMETERS_OF_OURS = frozenset({"grant_type", "client_id", "client_secret", "scope"})
+_PARAMETERS_OF_OURS = frozenset({"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope"})
 _OURS = frozenset({"host", "connection", "content-length", "transfer-encoding", "accept-encoding"})
 
 
@@ -28,13 +30,15 @@ class OAuthSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     client_id: str = ""
     """Who asks, as the endpoint knows it."""
     client_secret: str = ""
-    """By `{file: PATH}` or `${NAME}`."""
+    """By `{file: PATH}` or `${NAME}`; or `assertion`."""
+    assertion: AssertionSettings = AssertionSettings()
+    """How the client signs instead of showing a secret (RFC 7523, `private_key_jwt`)."""
     scope: str = ""
     """What the token is for, where the endpoint asks for it; several with blanks between them."""
     parameters: dict[str, str] = {}
     """What else the endpoint wants to have in the request: `{audience: https://api.contoso.example}`."""
     client_auth: Literal["body", "header"] = "body"
-    """Where client_id and client_secret are sent: `body`, or `header` (HTTP Basic, RFC 6749 2.3.1)."""
+    """Where client_id and client_secret are sent, where there is a secret: `body`, or `header` (HTTP Basic, RFC 6749 2.3.1)."""
 
     def __repr__(self) -> str:
         """Leave everything out: there is a secret in it."""
@@ -93,8 +97,7 @@ def _access_problems(access: Access) -> Iterator[SettingProblem]:
 
 def oauth_problems(said: OAuthSettings) -> Iterator[SettingProblem]:
     """Yield what is wrong with `oauth2`, where something is said there."""
-    if not (said.client_id and said.client_secret and said.token_url):
-        yield ("oauth2",), "is not whole", "it needs token_url, client_id and client_secret"
+    yield from _client_problems(said)
     origin, path = re.fullmatch(r"([^/]*//[^/?#]*)?(.*)", said.token_url, re.DOTALL).groups()  # type: ignore[union-attr]  # it matches all
     if said.token_url and (url_problem(origin or "") or not TARGET.fullmatch(path or "/")):
         yield (
@@ -102,7 +105,12 @@ def oauth_problems(said: OAuthSettings) -> Iterator[SettingProblem]:
             "is not an address that a secret could be sent to",
             "write for instance https://login.contoso.example/token",
         )
-    for name, text in (("client_id", said.client_id), ("client_secret", said.client_secret), ("scope", said.scope)):
+    for name, text in (
+        ("client_id", said.client_id),
+        ("client_secret", said.client_secret),
+        ("scope", said.scope),
+        ("assertion", said.assertion.key_id + said.assertion.audience),
+    ):
         if _HALF.search(text):
             yield ("oauth2", name), *_NO_HALF
     for name, text in said.parameters.items():
@@ -110,6 +118,17 @@ def oauth_problems(said: OAuthSettings) -> Iterator[SettingProblem]:
             yield ("oauth2", "parameters", name), *_NO_HALF
     for name in _PARAMETERS_OF_OURS & said.parameters.keys():
         yield ("oauth2", "parameters", name), "is sent anyway", "leave it out"
+
+
+def _client_problems(said: OAuthSettings) -> Iterator[SettingProblem]:
+    signs = said.assertion != AssertionSettings()
+    if not (said.client_id and (said.client_secret or signs) and said.token_url):
+        yield ("oauth2",), "is not whole", "it needs token_url, client_id, and client_secret or assertion"
+    if signs:
+        if said.client_secret:
+            yield ("oauth2", "client_secret"), "stands beside assertion", "keep one of them"
+        for path, message, hint in assertion.problems(said.assertion):
+            yield ("oauth2", "assertion", *path), message, hint
 
 
 def url_problem(url: str) -> str:

@@ -15,6 +15,7 @@ import msgspec
 
 from rightful.errors import SourceRefused, StorageRefused, StorageUnavailable
 from rightful.pinned import DEFAULT_PORTS, PinnedHost
+from rightful.webapi import assertion
 from rightful.webapi.access import OAuthSettings
 
 _LARGEST_ANSWER = 256 << 10
@@ -26,7 +27,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 2.1
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
 # RFC 6749 5.2; what else an endpoint writes is not shown.
 _ERRORS: Mapping[str, str] = {
-    "invalid_client": "check oauth2.client_id and oauth2.client_secret: perhaps the secret has ended",
+    "invalid_client": "check the client's id, and its secret, or its key and certificate: perhaps it has ended, or is not registered there",
     "invalid_request": "check oauth2.parameters and oauth2.client_auth",
     "invalid_grant": "check the client's settings where it is registered",
     "unauthorized_client": "allow the client the grant client_credentials where it is registered",
@@ -59,6 +60,8 @@ class Tokens:
         self._pinned = PinnedHost(
             parts.scheme, parts.hostname or "", port, may_be_private=True, answer_timeout_s=min(60.0, timeout_s), kept=0
         )
+        said = settings.assertion
+        self._signer = assertion.Signer(said, client_id=settings.client_id, token_url=settings.token_url) if said.private_key else None
         self._lock = threading.Lock()
         self._token = ""
         self._ends_at = 0.0
@@ -117,7 +120,9 @@ class Tokens:
             ("User-Agent", "rightful"),
             ("Content-Type", "application/x-www-form-urlencoded"),
         ]
-        if said.client_auth == "header":  # RFC 6749 2.3.1: encoded as a form before they are joined
+        if self._signer is not None:
+            form |= {"client_id": said.client_id, "client_assertion_type": assertion.TYPE, "client_assertion": self._signer.sign()}
+        elif said.client_auth == "header":  # RFC 6749 2.3.1: encoded as a form before they are joined
             joined = f"{quote_plus(said.client_id)}:{quote_plus(said.client_secret)}"
             headers.append(("Authorization", f"Basic {base64.b64encode(joined.encode()).decode()}"))
         else:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.servers.client_key import client_key
 
 from rightful.connectors import registry
 from rightful.connectors.interface import Amount, Connector, Cursor, Estimate, FileItem, Item, Rows, SkippedItem
@@ -292,6 +293,11 @@ def test_name_that_is_no_object_id_is_refused() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
+        {"certificate": client_key().certificate, "private_key": client_key().private_key},
+        {"client_secret": "", "certificate": client_key().certificate},
+        {"client_secret": "", "private_key": client_key().private_key},
+        {"client_secret": "", "certificate": client_key("other").certificate, "private_key": client_key().private_key},
+        {"client_secret": "", "certificate": client_key().certificate, "private_key": "canary"},
         {"tenant_id": "a/b"},
         {"tenant_id": ""},
         {"client_secret": ""},
@@ -307,11 +313,35 @@ def test_wrong_settings_are_refused_without_being_shown(changed: dict[str, Any])
     given = {"what": "mail", "tenant_id": "t", "client_id": "c", "client_secret": "canary", **changed}
     with pytest.raises(ConfigurationError) as caught:
         MsgraphConnector("graph", MsgraphSettings(**given), siblings={}, folder=Path())
-    assert "canary" not in f"{caught.value} {caught.value.hint} {MsgraphSettings(**given)}"
+    shown = f"{caught.value} {caught.value.hint} {MsgraphSettings(**given)}"
+    assert "canary" not in shown
+    assert not any(line in shown for line in client_key().private_key.splitlines())
 
 
 def test_it_is_installed() -> None:
     assert registry.find("msgraph") is MsgraphConnector
+
+
+def _signing(graph: GraphStandIn, **changed: Any) -> MsgraphConnector:
+    said = {"client_secret": "", "certificate": client_key().certificate, "private_key": client_key().private_key, **changed}
+    return _connector(graph, "drive", **said)
+
+
+def test_certificate_lets_in_as_a_secret_does() -> None:
+    with serving(ACCOUNTS) as graph, closing(_signing(graph)) as connector:
+        graph.certificate = client_key().certificate
+        assert len(_items(connector)) == len(FILES)
+        connector.check()
+    assert len(graph.assertions) == 1
+
+
+def test_certificate_that_is_not_registered_lets_nobody_in() -> None:
+    with serving(ACCOUNTS) as graph, closing(_signing(graph)) as connector:
+        graph.certificate = client_key("other").certificate
+        with pytest.raises(SourceRefused, match="invalid_client") as caught:
+            connector.check()
+        assert graph.assertions == []
+    assert "certificate" in caught.value.hint
 
 
 class Over:
