@@ -17,7 +17,9 @@ class Connection(Protocol):
 C = TypeVar("C", bound=Connection)
 E = TypeVar("E", bound=Exception)
 R = TypeVar("R")
-_KEPT = 8
+_KEPT = 16
+"""As many as are lent at once where the surface's eight look-ups meet an engine's threads: to open one may take 30 ms of CPU (ADBC reads
+the catalogue of types each time), a hundred times as much as a look-up."""
 _KEPT_S = 300.0
 
 

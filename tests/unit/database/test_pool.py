@@ -44,9 +44,9 @@ def test_dropped_connections_are_closed_and_new_ones_made() -> None:
 def test_only_so_many_are_kept() -> None:
     opened: list[_Connection] = []
     pool = Pool(lambda: _Connection(opened)).join()
-    for connection in [pool.take()[0] for _ in range(20)]:
+    for connection in [pool.take()[0] for _ in range(24)]:
         pool.give(connection)
-    assert sum(connection.is_open for connection in opened) == 8
+    assert sum(connection.is_open for connection in opened) == 16
 
 
 def test_no_connection_is_lent_to_two_threads() -> None:
