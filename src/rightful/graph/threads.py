@@ -41,13 +41,13 @@ _SWEEP_S = 0.5
 class _Call(Generic[_T]):
     __slots__ = ("function", "future", "is_begun", "key", "since_s")
 
-    def __init__(self, key: _Key, function: Callable[[], _T], future: "asyncio.Future[_T]") -> None:
+    def __init__(self, key: _Key, function: Callable[[], _T], future: "asyncio.Future[_T]", *, since_s: float) -> None:
         self.key = key
         self.function = function
         self.future = future
         self.is_begun = False
         """Whether a thread has taken it."""
-        self.since_s = time.monotonic()
+        self.since_s = since_s
 
     def make(self) -> None:
         """Make it, in this thread."""
@@ -80,7 +80,7 @@ class _Shares:
 
     Who has some gets more while that is less than so many times what is free (dynamic thresholds: Choudhury and Hahne, 1998), an eighth
     apart, which is for those who have none. So one has most, the next has much of what it leaves, and there is some for quite a number.
-    Of what one who asks may have, the same holds for places, each with its own times.
+    Of what one who asks may have, the same holds for places, each with its own times; the last of it is for one that has none.
     """
 
     def __init__(self, most: int, *, times: int) -> None:
@@ -102,7 +102,10 @@ class _Shares:
 
     def may_take(self, key: _Key, room: int) -> bool:
         """Say whether one more may be had for this place."""
-        return room > 0 and (not self._at[key] or self._at[key] < key[1].times * room)
+        had, place = self._at[key], key[1]
+        if not had or place is _NOWHERE:
+            return room > 0
+        return room > 1 and had < place.times * room
 
     def take(self, key: _Key) -> None:
         """Note that one more is had."""
@@ -128,9 +131,19 @@ class Threads:
     makes, and however long they take, the others' are made. Of one who asks, the same holds for the places that calls may wait for.
     """
 
-    def __init__(self, name: str, *, threads: int, waiting: int, askers: int = 1, longest_wait_s: float = _LONGEST_WAIT_S) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        threads: int,
+        waiting: int,
+        askers: int = 1,
+        longest_wait_s: float = _LONGEST_WAIT_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._name = name
         self._longest_wait_s = longest_wait_s
+        self._monotonic = monotonic
         self._most_threads = threads
         self._calls = _Shares(threads + waiting, times=1 if askers > 1 else 0)
         """Those that wait or are being made; touched by the event loop alone."""
@@ -162,7 +175,7 @@ class Threads:
             raise self._refusal(key)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_T] = loop.create_future()
-        call = _Call(key, function, future)
+        call = _Call(key, function, future, since_s=self._monotonic())
         self._calls.take(key)
         try:
             self._enqueue(call)
@@ -180,7 +193,7 @@ class Threads:
 
     def _refusal(self, key: _Key) -> Throttled:
         """Say when to come again: after as long as those who wait have waited."""
-        now_s = time.monotonic()
+        now_s = self._monotonic()
         with self._guard:
             oldest_s = min((queue[0].since_s for queue in self._waiting_with(key)), default=now_s)
         return self._too_many(now_s - oldest_s)
@@ -196,7 +209,7 @@ class Threads:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Refuse the calls that have waited for too long."""
-        oldest_s = time.monotonic() - self._longest_wait_s
+        oldest_s = self._monotonic() - self._longest_wait_s
         late: list[_Call[Any]] = []
         with self._guard:
             for asker, places in list(self._queues.items()):
