@@ -3,6 +3,7 @@
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,21 +12,36 @@ from typing import Any
 
 import rightful
 
-_SOON_S = 0.2
+_PATIENCE_S = 20
 _OURS = str(Path(rightful.__file__).parent)
 
 
 @contextmanager
-def interrupted() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` while the block waits."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    timer = threading.Timer(_SOON_S, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
-    timer.start()
+def interrupted(when: Callable[[], bool], then: Callable[[], object]) -> Iterator[None]:
+    """Raise `KeyboardInterrupt` in the block as soon as something holds, which it waits for in vain; `then` ends its wait afterwards."""
+    is_met = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        is_met.set()
+        raise KeyboardInterrupt
+
+    def watch() -> None:
+        until_s = time.monotonic() + _PATIENCE_S
+        while not when():
+            if time.monotonic() > until_s:
+                return
+            time.sleep(0.001)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        is_met.wait(_PATIENCE_S)
+        then()
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    watching = threading.Thread(target=watch)
+    watching.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        watching.join()
         signal.signal(signal.SIGINT, before)
 
 

@@ -37,8 +37,7 @@ def test_waiting_thread_that_is_interrupted_leaves_nobody_waiting(tmp_path: Path
     leader.start()
     assert group.began.wait(PATIENCE_S)
     group.add(pending(tmp_path, "second"))
-    threading.Timer(0.5, group.held.set).start()
-    with interrupted(), pytest.raises(KeyboardInterrupt):
+    with interrupted(lambda: bool(group._waiting_for_sync), group.held.set), pytest.raises(KeyboardInterrupt):
         group.flush()
     leader.join(PATIENCE_S)
     following = threading.Thread(target=group.flush, daemon=True)
@@ -56,7 +55,7 @@ def test_thread_that_is_interrupted_at_any_line_leaves_nobody_waiting(tmp_path: 
         group.add(pending(tmp_path, f"after {number}"))
         following = threading.Thread(target=group.flush, daemon=True)
         following.start()
-        following.join(2)
+        following.join(PATIENCE_S)
         assert not following.is_alive(), f"everyone waits after an interrupt before line {number}"
         group.add(pending(tmp_path, f"before {number + 1}"))
     assert number > 2

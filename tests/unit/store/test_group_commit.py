@@ -123,8 +123,7 @@ def test_waiting_thread_that_is_interrupted_leaves_nobody_waiting(connection: Sq
     leader = threading.Thread(target=commits.run, args=(hold,))
     leader.start()
     assert began.wait(PATIENCE_S)
-    threading.Timer(0.5, held.set).start()
-    with interrupted(), pytest.raises(KeyboardInterrupt):
+    with interrupted(lambda: bool(commits._waiting), held.set), pytest.raises(KeyboardInterrupt):
         commits.run(insert(1))
     leader.join(PATIENCE_S)
     following = threading.Thread(target=commits.run, args=(insert(2),), daemon=True)
@@ -138,7 +137,7 @@ def test_thread_that_is_interrupted_at_any_line_leaves_nobody_waiting(connection
     for number in interrupted_everywhere(lambda: commits.run(insert(next(ids)))):
         following = threading.Thread(target=commits.run, args=(insert(-number),), daemon=True)
         following.start()
-        following.join(2)
+        following.join(PATIENCE_S)
         assert not following.is_alive(), f"everyone waits after an interrupt before line {number}"
     assert number > 2
     assert set(range(-number, 0)) < set(parents(connection))
