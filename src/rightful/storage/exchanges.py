@@ -5,7 +5,7 @@ What is broken off is dropped by the library, with its connection: nothing more 
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -116,20 +116,29 @@ class Exchanges:
 
 
 class Body:
-    """What is uploaded, chunk by chunk, as the loop takes it."""
+    """What is uploaded, chunk by chunk, as the loop takes it; one thread hands it in."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._held: asyncio.Queue[bytes | None] = asyncio.Queue(_HELD)
+        self._held: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._has_no_room: Future[object] | None = None
+        """Of the chunk that was handed in last: there is room for another when this is done."""
         self._is_broken = False
 
     def __aiter__(self) -> "Body":
         return self
 
-    async def __anext__(self) -> bytes:
+    def __anext__(self) -> "_Taking":
+        return _Taking(self)
+
+    async def take(self) -> bytes:
+        """Return the next chunk once there is one."""
         chunk = None if self._is_broken else await self._held.get()
         if self._is_broken:
             raise _Ended
+        if self._has_no_room is not None:
+            _settle(self._has_no_room)
+            self._has_no_room = None
         if chunk is None:
             raise StopAsyncIteration
         return chunk
@@ -138,19 +147,42 @@ class Body:
         """Wait for room, None being the end; return whether somebody still takes."""
         if asked.done() or pulled.done():
             return False
-        handed: Future[object] = asyncio.run_coroutine_threadsafe(self._held.put(chunk), self._loop)
-        wait((handed, asked, pulled), return_when=FIRST_COMPLETED)
-        return handed.done() or not handed.cancel()
+        has_room: Future[object] = Future()
+        try:
+            self._loop.call_soon_threadsafe(self._hold, chunk, has_room)
+        except RuntimeError:  # all is closed
+            return False
+        wait((has_room, asked, pulled), return_when=FIRST_COMPLETED)
+        return has_room.done() or not has_room.cancel()
+
+    def _hold(self, chunk: bytes | None, has_room: "Future[object]") -> None:
+        self._held.put_nowait(chunk)
+        if self._held.qsize() < _HELD:
+            _settle(has_room)
+        else:
+            self._has_no_room = has_room
 
     def break_off(self) -> None:
         """Have whoever takes give up."""
         self._is_broken = True
         with suppress(RuntimeError):  # all is closed
-            self._loop.call_soon_threadsafe(self._wake)
+            self._loop.call_soon_threadsafe(self._held.put_nowait, None)
 
-    def _wake(self) -> None:
-        if self._held.empty():
-            self._held.put_nowait(None)
+
+def _settle(future: "Future[object]") -> None:
+    """Tell that it is done, unless nobody waits for it any more."""
+    if future.set_running_or_notify_cancel():
+        future.set_result(None)
+
+
+class _Taking:
+    """The next chunk, which begins to be taken when it is awaited: what is closed first drops it, which a coroutine would complain of."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        return self._body.take().__await__()
 
 
 class _Ended(Exception):
@@ -196,10 +228,10 @@ def _result(asked: "Future[T]", leash: Leash) -> T:
 
 
 async def _cancel_all() -> None:
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 def _cancelled() -> StorageRefused:
