@@ -1,5 +1,6 @@
 """A connection to a SQLite file whose statements hold the interpreter up as little as can be (ADR 0027)."""
 
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from rightful.store.connection import ConstraintBroken, Parameters, Row, Unstora
 
 _STATEMENTS = 256
 """How many statements are kept prepared; lists have as many forms as callers have filters."""
+_LOOK_AGAIN_S = 0.001
+"""How soon to look again whether another thread is done with a connection that is to be closed."""
 
 
 class SqliteConnection:
@@ -65,8 +68,17 @@ class SqliteConnection:
         return self._connection.in_transaction
 
     def close(self) -> None:
-        """Release the file; what was begun and not committed is undone. Again, it does nothing."""
-        self._connection.close(force=True)
+        """Release the file; what was begun and not committed is undone. Again, it does nothing.
+
+        What another thread runs at the moment comes to its end first; what it runs next raises.
+        """
+        while True:
+            try:
+                self._connection.close(force=True)
+            except apsw.ThreadingViolationError:
+                time.sleep(_LOOK_AGAIN_S)
+            else:
+                return
 
 
 def _translated(error: apsw.Error) -> ConstraintBroken | Unstorable:

@@ -34,6 +34,8 @@ class SqliteFile:
         self._path = path
         self._local = threading.local()
         self._readers: list[SqliteConnection] = []
+        self._opening = threading.Lock()
+        self._is_closed = False
         with ExitStack() as undo:
             try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -116,6 +118,8 @@ class SqliteFile:
 
     def close(self) -> None:
         """Close every connection and give up the lock; again, it does nothing."""
+        with self._opening:
+            self._is_closed = True
         for connection in (*self._readers, self._writer):
             connection.close()
         if self._lock is not None:
@@ -125,9 +129,12 @@ class SqliteFile:
     def _reader(self) -> SqliteConnection:
         connection: SqliteConnection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = self._connect()
+            with self._opening:
+                if self._is_closed:
+                    raise apsw.ConnectionClosedError("it is closed")
+                connection = self._connect()
+                self._readers.append(connection)
             self._local.connection = connection
-            self._readers.append(connection)
         return connection
 
     def _connect(self, busy_s: float = _BUSY_S) -> SqliteConnection:
