@@ -128,7 +128,7 @@ def _engine(
         )
         return
     cluster = distributing.cluster_of(config)
-    with distributing.marked(config) as paths:
+    with distributing.marked(config, leads=True) as paths:
         yield distributing.engine_of(
             config,
             store=store,

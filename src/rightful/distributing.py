@@ -1,5 +1,6 @@
 """Puts the engine together that has workers on other machines do the work."""
 
+import hmac
 import os
 import secrets
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -47,18 +48,23 @@ def cluster_of(config: Config) -> Cluster:
 
 
 @contextmanager
-def marked(config: Config) -> Iterator[tuple[str, ...]]:
+def marked(config: Config, *, leads: bool = False) -> Iterator[tuple[str, ...]]:
     """Give the paths that every worker has to have, while the block lasts.
 
     Of folders that workers write to it is a file in each, there only meanwhile: a folder of the same name is not enough.
+    Who `leads` removes those of the leaders before, which were killed.
     """
     marks = []
+    name = f"{_MARK}{_name_of_store(config)}-" if leads else _MARK
     try:
         for folder, whose in local_paths.written(config).items():
-            mark = folder / f"{_MARK}{secrets.token_hex(8)}"
+            mark = folder / f"{name}{secrets.token_hex(8)}"
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 mark.touch()
+                if leads:
+                    for earlier in set(folder.glob(f"{name}*")) - {mark}:
+                        earlier.unlink(missing_ok=True)
             except OSError as error:
                 raise ConfigurationError(
                     f"{whose}: the folder cannot be written: {error.strerror}", hint="give it to the user that runs the service"
@@ -69,6 +75,11 @@ def marked(config: Config) -> Iterator[tuple[str, ...]]:
         for mark in marks:
             with suppress(OSError):
                 mark.unlink()
+
+
+def _name_of_store(config: Config) -> str:
+    """Return what tells stores apart, and nothing of where they are."""
+    return hmac.digest(config.seal_key, config.store.encode(), "sha256").hex()[:16]
 
 
 def task_of(config: Config, *, owner: str, term: int) -> Callable[[ReadSet | FinishSet | None], Task]:

@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.large import SECOND_GROUP, SlowSimulator, configured
 from tests.acceptance.service import Document, RunningService
 from tests.acceptance.test_postgres_store import LATER, check_package, check_trail, readiness, until
-from tests.acceptance.test_worksite import digest
+from tests.acceptance.test_worksite import comparable, marks
 from tests.servers.dask import DaskProcesses, dask_cluster
 from tests.servers.postgres import PASSWORD, PostgresServer
 
@@ -58,13 +58,13 @@ def is_ready(service: RunningService) -> bool:
 
 
 def package_of(simulator: SlowSimulator, container: str, operation_id: str, folder: Path) -> str:
-    """Return the digest of a package, which is unpacked into a folder."""
+    """Return what is equal for packages that hold the same; this one is unpacked into a folder."""
     check_package(simulator, container, operation_id, folder)
-    return digest(folder / "package")
+    return comparable(folder / "package")
 
 
 def embedded(company: SampleCompany, readings: Path, simulator: SlowSimulator, folder: Path) -> str:
-    """Return the digest of the package that the engine in the service's own process makes."""
+    """Return the same of the package that the engine in the service's own process makes."""
     with service_on("", company, "alone", readings, simulator, None) as service:
         operation_id = service.submit(company.person("zoe").upn, simulator.sas_url("alone", "c")).operation_id
         service.complete(operation_id, timeout_s=120)
@@ -76,7 +76,7 @@ def test_packages_are_those_of_the_embedded_engine_and_no_secret_lies_anywhere(
     postgres: PostgresServer, company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
 ) -> None:
     expected = embedded(company, readings, simulator, tmp_path / "alone")
-    url = postgres.own_database()
+    url, before = postgres.own_database(), marks(company)
     (tmp_path / "spy.py").write_text(SPY)
     with (
         dask_cluster(tmp_path, preload=str(tmp_path / "spy.py")) as cluster,
@@ -104,7 +104,7 @@ def test_packages_are_those_of_the_embedded_engine_and_no_secret_lies_anywhere(
         for telling in (PASSWORD, "postgresql://", "sig=", operation_id, company.person("zoe").object_id, company.person("zoe").upn):
             assert telling.encode() not in seen
         assert bytes.fromhex(seal_key) not in seen
-    assert not any(path.name.startswith(".shared-by-rightful-") for path in company.exports.iterdir())
+    assert marks(company) == before
 
 
 def sending(cluster: DaskProcesses, simulator: SlowSimulator) -> list[int]:
@@ -162,7 +162,7 @@ def test_leader_is_killed_and_the_one_that_stands_by_goes_on_with_the_same_worke
     postgres: PostgresServer, company: SampleCompany, readings: Path, simulator: SlowSimulator, tmp_path: Path
 ) -> None:
     expected = embedded(company, readings, simulator, tmp_path / "alone")
-    url = postgres.own_database()
+    url, before = postgres.own_database(), marks(company)
     dead = threading.Event()
     with (
         dask_cluster(tmp_path) as cluster,
@@ -182,6 +182,7 @@ def test_leader_is_killed_and_the_one_that_stands_by_goes_on_with_the_same_worke
         assert second.listens()  # anew, as the one that works
         until(lambda: is_ready(second), 60)
         assert time.monotonic() - begun < TAKEN_OVER_S
+        assert len(marks(company) - before) == 1  # that of who was killed is gone
         second.complete(operation_id, timeout_s=180)
         assert package_of(simulator, "taken", operation_id, tmp_path / "taken") == expected
         check_trail(second)

@@ -1,11 +1,10 @@
 """Workers without Dask: what they need comes with each claim, the store is in PostgreSQL, and packages are those of the embedded engine."""
 
-import hashlib
 import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -45,7 +44,8 @@ DATED = {"RequestInfo.json", "README.txt", "START-HERE.html", "ledger.json", "da
 OF_THE_RUN = (
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "a moment"),
     (r'"a moment"(,\s*"a moment")+', '"a moment"'),
-    (r'"(seconds|attempts)":\s*[\d.]+', r'"\1":0'),
+    (r"\b20\d\d-\d\d-\d\d \d\d:\d\d UTC", "a moment"),
+    (r'"(seconds|attempts)":\s*[\d.]+(e-\d+)?', r'"\1":0'),
     (r"(?m)^Bagging-Date: .*$", "Bagging-Date: a day"),
     (r"\b\d{1,2} [A-Z][a-z]+ 20\d\d\b", "a day"),
 )
@@ -60,15 +60,20 @@ def same_of(entry: Path, operation_id: str) -> str:
     return text
 
 
-def digest(package: Path) -> str:
-    """Return what is equal for packages that hold the same, whoever made them and when: by every byte but those that say just that."""
+def comparable(package: Path) -> str:
+    """Return what is equal for packages that hold the same, whoever made them and when: every byte but those that say just that."""
     assert verify(FolderReader(package)).state is PackageState.WHOLE
     lines = sorted(line for line in (package / "manifest-sha256.txt").read_text().splitlines() if line.partition("  ")[2] not in DATED)
     assert len(lines) > 10
     receipt = json.loads((package / "receipt.json").read_bytes())
     lines += [receipt["software"], receipt["policySha256"], str(len(receipt["documents"]))]
-    lines += [same_of(package / name, receipt["operationId"]) for name in sorted(DATED)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    lines += [f"{name}: {same_of(package / name, receipt['operationId'])}" for name in sorted(DATED)]
+    return "\n".join(lines)
+
+
+def marks(company: SampleCompany) -> set[Path]:
+    """Return the files that say which folder workers share with their leader."""
+    return set(company.exports.glob(".shared-by-rightful-*"))
 
 
 def on_postgres(company: SampleCompany, url: str) -> Config:
@@ -87,7 +92,7 @@ def distributed(config: Config, sites: list[Worksite], cluster: MemoryCluster, m
     work = Work(config=config, tenants=tenants, store=store, storages=storages, clock=clock, owner=owner)
     for site in sites:
         cluster.join(site.deal, recipient=site.recipient)
-    with distributing.marked(config) as paths:
+    with distributing.marked(config, leads=True) as paths:
         engine = distributing.engine_of(
             config,
             store=store,
@@ -122,16 +127,32 @@ def test_packages_of_workers_are_those_of_the_embedded_engine(company: SampleCom
         found = [subject for subject in subjects if subject is not None]
         assert len(found) == len(people)
         first = [company.exports / operation.operation_id for operation in export_all(service, company, found)]
-    cluster, meters = MemoryCluster(), PrometheusMeters()
+    cluster, meters, before = MemoryCluster(), PrometheusMeters(), marks(company)
     with distributed(on_postgres(company, postgres.own_database()), [Worksite(), Worksite()], cluster, meters) as service:
         second = [company.exports / operation.operation_id for operation in export_all(service, company, found)]
         until(
             lambda: meters.registry.get_sample_value("rightful_operations_ended_total", COMPLETE) == len(people), 20
         )  # with the last answer
     assert len({address for address, _ in cluster.sent}) == 2
-    assert [digest(package) for package in first] == [digest(package) for package in second]
-    assert len({digest(package) for package in first}) == len(people)
-    assert not list(company.exports.glob(".shared-by-rightful-*"))
+    assert [comparable(package) for package in first] == [comparable(package) for package in second]
+    assert len({comparable(package) for package in first}) == len(people)
+    assert marks(company) == before
+
+
+def test_marks_of_leaders_that_were_killed_go_with_the_next_one_and_no_others(company: SampleCompany) -> None:
+    config = msgspec.structs.replace(load(configure(company, "marks"), os.environ), store="postgresql://127.0.0.1/one")
+    other = msgspec.structs.replace(config, store="postgresql://127.0.0.1/other")
+    before = marks(company)
+    with ExitStack() as killed:
+        killed.enter_context(distributing.marked(config, leads=True))
+        (dead,) = marks(company) - before
+        with distributing.marked(other, leads=True), distributing.marked(config):
+            assert len(marks(company) - before) == 3
+            with distributing.marked(config, leads=True) as paths:
+                assert len(marks(company) - before) == 3
+                assert dead not in marks(company)
+                assert set(map(str, marks(company))) & set(paths)
+    assert marks(company) == before
 
 
 def test_who_writes_for_a_leader_writes_nothing_in_a_later_term(postgres: PostgresServer, company: SampleCompany) -> None:
@@ -211,10 +232,14 @@ def test_store_that_is_a_file_is_no_store_for_workers(company: SampleCompany) ->
     [("ledger.json", '"rows":'), ("datapackage.json", '"title":'), ("bag-info.txt", "Payload-Oxum: "), ("RequestInfo.json", '"Subject":')],
 )
 def test_what_is_compared_of_packages_is_more_than_the_records(tmp_path: Path, name: str, changed: str) -> None:
-    written = f'"seconds":0.3,"at":"2026-11-29T18:04:33.3Z","id":"one"\nBagging-Date: 2026-11-29\n{changed}1'
+    written = f'"seconds":0.3,"at":"2026-11-29T18:04:33.3Z","id":"one"\nBagging-Date: 2026-11-29\n2026-11-29 20:12 UTC\n{changed}1'
     (tmp_path / name).write_text(written)
     (tmp_path / "later").write_text(
-        written.replace("0.3", "12.25").replace("18:04:33.3", "23:00:00").replace("one", "two").replace("2026-11-29\n", "2026-11-30\n")
+        written.replace("0.3", "1.2e-05")
+        .replace("18:04:33.3", "23:00:00")
+        .replace("one", "two")
+        .replace("2026-11-29\n", "2026-11-30\n")
+        .replace("2026-11-29 20:12", "2026-11-30 00:00")
     )
     (tmp_path / "other").write_text(written + "1")
     assert name in DATED
