@@ -92,9 +92,9 @@ def _live(folder: Path, server: PostgresServer, what: str, store: str) -> list[s
         until(lambda: any(each.is_ready() for each in services), 60, "a service is ready")
         with crowd.asking(list(company.people), over_s=OVER_S), victim.hurting():
             time.sleep(OVER_S)
+            until(lambda: victim.times > 1 or victim.failure is not None, _SETTLED_S, "it was killed twice")
         assert len(crowd.accepted) == OPERATIONS
         crowd.settle(_SETTLED_S)
-        assert victim.times > 1
         crowd.resume_failed(_SETTLED_S)
         for each in services:
             assert each.is_running, "nobody ended it"
