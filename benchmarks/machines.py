@@ -2,11 +2,15 @@
 
 import hashlib
 import http.client
+import os
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 import psycopg
 from tests.servers.dask import DaskProcesses
 
@@ -33,11 +37,11 @@ def machines(cluster: Cluster, runs: int) -> list[Figure]:
     folder, people = lake_data.build(int(_ROWS * cluster.scale)), max(_COMPARED, int(_PEOPLE * min(1.0, 10 * cluster.scale)))
     one = [_measure(cluster, folder, people, workers=1) for _ in range(runs)]
     two = [_measure(cluster, folder, people, workers=2) for _ in range(runs)]
-    if len({packages for _, packages in one + two}) > 1:
+    if len({run.packages for run in one + two}) > 1:
         raise RuntimeError("packages differ with the number of workers")
-    times = tuple(alone / both for (alone, _), (both, _) in zip(one, two, strict=True))
+    times = tuple(alone.seconds / both.seconds for alone, both in zip(one, two, strict=True))
     case = f"lake of {int(_ROWS * cluster.scale):,} rows on a Dask cluster, {people:,} people, each worker on one core"
-    rival = f"one worker {spread([seconds for seconds, _ in one], 's')}, two {spread([seconds for seconds, _ in two], 's')}"
+    rival = f"one worker {_said(one)}, two {_said(two)}"
     faster = Figure(
         case=case,
         name="two workers, times as fast as one",
@@ -58,6 +62,31 @@ def machines(cluster: Cluster, runs: int) -> list[Figure]:
         runs=tuple(taken),
     )
     return [faster, over]
+
+
+class _Run(NamedTuple):
+    """How long the work took, and the CPU time of workers and of all else meanwhile: what does not fit on the cores waits."""
+
+    seconds: float
+    workers_cpu_s: float
+    rest_cpu_s: float
+    packages: str
+
+
+def _said(runs: list[_Run]) -> str:
+    """Return the times of runs, and whose CPU time it was in the last one."""
+    last = runs[-1]
+    return f"{spread([run.seconds for run in runs], 's')} (CPU: workers {last.workers_cpu_s:.1f} s, the rest {last.rest_cpu_s:.1f} s)"
+
+
+def _cpu_s(pids: list[int]) -> float:
+    """Return the CPU time of processes and of all that they have started, as far as that still runs."""
+    total = 0.0
+    for each in [each for pid in pids for each in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))]:
+        with suppress(psutil.NoSuchProcess):
+            times = each.cpu_times()
+            total += times.user + times.system
+    return total
 
 
 def _tenant(folder: Path) -> dict[str, object]:
@@ -95,8 +124,8 @@ def _await_ready(service: Service) -> None:
         time.sleep(0.02)
 
 
-def _measure(cluster: Cluster, lake: Path, people: int, *, workers: int) -> tuple[float, str]:
-    """Return how long it takes from the moment that workers are there until every package is complete, and what is in the packages."""
+def _measure(cluster: Cluster, lake: Path, people: int, *, workers: int) -> _Run:
+    """Return what it takes from the moment that workers are there until every package is complete, and what is in the packages."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         dask = DaskProcesses(Path(folder))
         whole = {"store": _database(cluster), "engine": "dask", "dask": dask.settings}
@@ -109,12 +138,14 @@ def _measure(cluster: Cluster, lake: Path, people: int, *, workers: int) -> tupl
                     time.sleep(0.1)  # they have imported everything, and wait for a scheduler
                 dask.start_scheduler()
                 _await_ready(service)
-                began = time.perf_counter()
+                at_work = [worker.pid for worker in dask.workers]
+                began, before, all_before = time.perf_counter(), _cpu_s(at_work), _cpu_s([os.getpid()])
                 connection = service.connect()
                 while connection.count("?$filter=status%20eq%20%27complete%27") < len(ids):
                     time.sleep(0.05)
-                seconds = time.perf_counter() - began
-                return seconds, _digest([service.folder / "exports" / each for each in ids[:_COMPARED]])
+                seconds, own = time.perf_counter() - began, _cpu_s(at_work) - before
+                rest = _cpu_s([os.getpid()]) - all_before - own  # everything is started by this process
+                return _Run(seconds, own, rest, _digest([service.folder / "exports" / each for each in ids[:_COMPARED]]))
         finally:
             dask.stop()
 
