@@ -5,34 +5,30 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import msgspec
 import pyarrow as pa
 from pymysql.err import Error
 
 from rightful.database import mysql_catalogue as catalogue
-from rightful.database import mysql_grants, naming
-from rightful.database import query as queries
+from rightful.database import mysql_grants
 from rightful.database.identifying import Form, SlotValues
 from rightful.database.interface import Snapshot
-from rightful.database.kept import Kept
 from rightful.database.mysql_address import Address, BadFile
 from rightful.database.mysql_connection import MysqlConnection
 from rightful.database.mysql_errors import TIMED_OUT, code_of, is_changed, is_connection_lost, late, translate
 from rightful.database.mysql_sql import MysqlDialect, after_name, value_name, widened
 from rightful.database.one_connection import OneConnection
-from rightful.database.pool import Pool
-from rightful.database.query import Query, Target, Wanted
+from rightful.database.pooled import CataloguedDatabase
+from rightful.database.query import Query
 from rightful.database.row_batches import Row, batch_of, fetched, pieces
-from rightful.database.table import Link, Owner, Statistics, Table, TableColumn
+from rightful.database.table import Link, Statistics, Table, TableColumn
 from rightful.database.times import within
 from rightful.errors import SourceUnavailable
 from rightful.package.schema import ColumnKind
 
 R = TypeVar("R")
-_TABLE_KEPT_S = 30.0
-"""A column added meanwhile is missing from reads that start within this time, no longer."""
 _LOOKUP_S = 60.0
 _TROUBLE = (Error, BadFile, OSError, struct.error, IndexError, AssertionError, UnicodeDecodeError)
 """What PyMySQL raises, the last ones where what answers is no such server, or breaks off."""
@@ -43,30 +39,13 @@ def connect(address: Address) -> MysqlConnection:
     return MysqlConnection(address)
 
 
-class MysqlDatabase:
-    """One database of MySQL or MariaDB for one source; see `database.interface.Database`. Connections are shared by all of one URL."""
+class MysqlDatabase(CataloguedDatabase[MysqlConnection]):
+    """One database of MySQL or MariaDB for one source; see `database.interface.Database`."""
 
-    def __init__(self, pool: Pool[MysqlConnection], *, source_name: str, stream_s: int) -> None:
-        self._pool = pool.join()
-        self._source_name = source_name
-        self._stream_s = stream_s
-        self._dialect = MysqlDialect()
-        self._tables = Kept[Table](_TABLE_KEPT_S)
+    _dialect: ClassVar[MysqlDialect] = MysqlDialect()
 
-    @property
-    def where(self) -> str:
-        """The source; see `database.interface.Database`."""
-        return f"source {self._source_name!r}"
-
-    def table(self, name: str) -> Table:
-        """Ask the catalogue; kept for half a minute."""
-        return self._tables.get(name, lambda: self._table(name))
-
-    def _table(self, name: str) -> Table:
-        table = self._ask(lambda connection: catalogue.introspect(connection, name))
-        if table is None:
-            raise naming.no_table(name, self.names(), self._source_name)
-        return table
+    def _introspect(self, name: str) -> Table | None:
+        return self._ask(lambda connection: catalogue.introspect(connection, name))
 
     def names(self) -> list[str]:
         """Ask the catalogue."""
@@ -83,10 +62,6 @@ class MysqlDatabase:
     def statistics(self, table: Table) -> Statistics:
         """Ask the catalogue, which guesses."""
         return self._ask(lambda connection: catalogue.statistics(connection, table))
-
-    def build(self, target: Target, wanted: Wanted) -> Query:
-        """Build a query for `stream`."""
-        return queries.build(target, wanted, self._dialect)
 
     def snapshot(self, limit_s: float) -> OneConnection[MysqlConnection]:
         """Keep a transaction with a consistent snapshot; the server ends it where we do not."""
@@ -164,10 +139,6 @@ class MysqlDatabase:
             return ""
         return f"CREATE INDEX {column.sql} ON {table.sql} ({column.sql})"
 
-    def build_lookup(self, target: Target, wanted: Wanted) -> Query:
-        """Build a query for `rows`."""
-        return self.build(target, wanted)
-
     def rows(self, query: Query, values: Sequence[SlotValues], *, most: int = 0) -> list[tuple[object, ...]]:
         """Run a query whose answer is small."""
         if values and not any(slot.values for slot in values):
@@ -180,10 +151,6 @@ class MysqlDatabase:
         return within(
             column, since, until, lambda kind, text: f"{'DATE' if kind is ColumnKind.DATE else 'TIMESTAMP'} '{text}'", none="{} = 0"
         )
-
-    def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
-        """Build a query for `count`."""
-        return queries.build_count(target, self._dialect, owners)
 
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
         """Count, within the server's time limit for a statement."""
@@ -200,11 +167,6 @@ class MysqlDatabase:
 
         return self._ask(ask, limit_s=max(0.001, limit_s))
 
-    def guess(self, target: Target, query: Query, values: Sequence[SlotValues]) -> int | None:
-        """Return None: the planner is not asked."""
-        del target, query, values
-        return None
-
     def widths(self, table: Table) -> Mapping[str, float]:
         """Look at a few rows."""
         return self._ask(lambda connection: catalogue.widths(connection, table))
@@ -213,14 +175,6 @@ class MysqlDatabase:
         """Have none of its rows; that checks names and rights. EXPLAIN of a view would need more rights than reading it."""
         limited = msgspec.structs.replace(query, sql=f"{query.sql} LIMIT 0")
         self._ask(lambda connection: _run(connection, limited, [SlotValues([], [])] * len(query.slots)))
-
-    def forget(self) -> None:
-        """Ask the catalogue again the next time."""
-        self._tables.forget()
-
-    def close(self) -> None:
-        """Leave the pool."""
-        self._pool.leave()
 
     # -- connections --------------------------------------------------------------------------------------------------
     def _ask(self, use: Callable[[MysqlConnection], R], *, limit_s: float = _LOOKUP_S) -> R:

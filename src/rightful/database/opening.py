@@ -78,7 +78,7 @@ def open_database(url: str, *, folder: Path, source_name: str, stream_s: int = S
     from rightful.database import postgres  # noqa: PLC0415 -- each driver is loaded by who uses it
 
     pool = _pool(known, lambda: postgres.connect(known))
-    return postgres.PostgresDatabase(pool, where=f"source {source_name!r}", source_name=source_name, stream_s=stream_s)
+    return postgres.PostgresDatabase(pool, source_name=source_name, stream_s=stream_s)
 
 
 def _mysql(url: str, source_name: str, stream_s: int) -> Database:

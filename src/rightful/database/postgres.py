@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import adbc_driver_manager
@@ -16,6 +16,7 @@ from rightful.database.identifying import Form, Slot, SlotValues
 from rightful.database.interface import Snapshot
 from rightful.database.kept import Kept
 from rightful.database.pool import Pool
+from rightful.database.pooled import CataloguedDatabase
 from rightful.database.postgres_connection import PostgresConnection
 from rightful.database.postgres_errors import is_connection_lost, translate
 from rightful.database.postgres_snapshot import PostgresSnapshot, export
@@ -39,8 +40,6 @@ from rightful.database.times import standard, within
 from rightful.errors import SourceRefused, SourceUnavailable
 
 R = TypeVar("R")
-_TABLE_KEPT_S = 30.0
-"""A column added meanwhile is missing from reads that start within this time, no longer."""
 _STATISTICS_KEPT_S = 300.0
 _LOOKUP_S = 60
 
@@ -70,34 +69,21 @@ def connection_url(url: str) -> str:
     return f"{url}{'&' if urlsplit(url).query else '' if url.endswith('?') else '?'}{added}" if added else url
 
 
-class PostgresDatabase:
-    """One PostgreSQL database for one source; see `database.interface.Database`. Connections are shared by all who use the same URL."""
+class PostgresDatabase(CataloguedDatabase[PostgresConnection]):
+    """One PostgreSQL database for one source; see `database.interface.Database`."""
 
-    def __init__(self, pool: Pool[PostgresConnection], *, where: str, source_name: str, stream_s: int) -> None:
-        self._pool = pool.join()
-        self._where = where
-        self._source_name = source_name
+    _dialect: ClassVar[PostgresDialect] = PostgresDialect(bound=False)
+    _bound_dialect: ClassVar[PostgresDialect] = PostgresDialect(bound=True)
+
+    def __init__(self, pool: Pool[PostgresConnection], *, source_name: str, stream_s: int) -> None:
+        super().__init__(pool, source_name=source_name, stream_s=stream_s)
         self._set = f"{_SETTINGS}; {_MEMORY}; SET LOCAL statement_timeout = '{stream_s}s'"
-        self._streaming = PostgresDialect(bound=False)
-        self._bound = PostgresDialect(bound=True)
-        self._tables = Kept[Table](_TABLE_KEPT_S)
         self._statistics = Kept[Statistics](_STATISTICS_KEPT_S)
 
-    @property
-    def where(self) -> str:
-        """The source; see `database.interface.Database`."""
-        return self._where
-
-    def table(self, name: str) -> Table:
-        """Ask the catalogue; kept for half a minute."""
-        return self._tables.get(name, lambda: self._table(name))
-
-    def _table(self, name: str) -> Table:
+    def _introspect(self, name: str) -> Table | None:
         quoted = ".".join(naming.quote(part) for part in naming.split(name))
         rows = self._ask(CATALOGUE, [quoted])
-        if not rows:
-            raise naming.no_table(name, self.names(), self._source_name)
-        return table_of(name, rows[0][0])
+        return table_of(name, rows[0][0]) if rows else None
 
     def names(self) -> list[str]:
         """Ask the catalogue."""
@@ -123,10 +109,6 @@ class PostgresDatabase:
                 found = msgspec.structs.replace(found, rows=self._planned(f"SELECT * FROM {table.sql}", ()))  # noqa: S608 -- quoted
         return found
 
-    def build(self, target: Target, wanted: Wanted) -> Query:
-        """Build a query for `stream`."""
-        return queries.build(target, wanted, self._streaming)
-
     def caseless(self, table: Table, name: str, *, is_ascii: bool, is_single: bool) -> Table:
         """Return the table with a column that is compared in lower case."""
         del is_ascii, is_single
@@ -145,7 +127,7 @@ class PostgresDatabase:
 
     def build_lookup(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `rows`."""
-        return queries.build(target, wanted, self._bound)
+        return queries.build(target, wanted, self._bound_dialect)
 
     def snapshot(self, limit_s: float) -> PostgresSnapshot:
         """Export one; its transaction stays open, and the server ends it where we do not."""
@@ -177,7 +159,7 @@ class PostgresDatabase:
         except adbc_driver_manager.Error as error:
             raise self._translated(error) from None
         except (pa.ArrowException, OSError):
-            raise SourceUnavailable(f"{self._where}: the connection is gone", source_name=self._source_name) from None
+            raise SourceUnavailable(f"{self.where}: the connection is gone", source_name=self._source_name) from None
         finally:
             if is_whole:
                 self._pool.give(connection)
@@ -197,7 +179,7 @@ class PostgresDatabase:
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""
-        return queries.build_count(target, self._bound, owners)
+        return queries.build_count(target, self._bound_dialect, owners)
 
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
         """Count, within the server's time limit for a statement."""
@@ -246,12 +228,8 @@ class PostgresDatabase:
 
     def forget(self) -> None:
         """Ask the catalogue again the next time."""
-        self._tables.forget()
+        super().forget()
         self._statistics.forget()
-
-    def close(self) -> None:
-        """Leave the pool."""
-        self._pool.leave()
 
     # -- connections --------------------------------------------------------------------------------------------------
     def _ask(self, sql: str, parameters: Sequence[str]) -> list[tuple[Any, ...]]:
@@ -279,7 +257,7 @@ class PostgresDatabase:
     def _gone(self, snapshot: PostgresSnapshot) -> SourceUnavailable:
         snapshot.is_lost = True
         return SourceUnavailable(
-            f"{self._where}: the moment of the database that tables were read at is gone (a table was made anew, or the server restarted)",
+            f"{self.where}: the moment of the database that tables were read at is gone (a table was made anew, or the server restarted)",
             source_name=self._source_name,
             hint="trying again takes a later one; where it happens always, set `export.snapshot_s` to 0",
         )
@@ -294,7 +272,7 @@ class PostgresDatabase:
     def _translated(self, error: adbc_driver_manager.Error) -> Exception:
         if (error.sqlstate or "").startswith("42"):
             self.forget()  # tables may have changed since we looked
-        return translate(error, where=self._where, source_name=self._source_name)
+        return translate(error, where=self.where, source_name=self._source_name)
 
     def _shaped(self, batch: pa.RecordBatch, query: Query, schema: pa.Schema) -> pa.RecordBatch:
         """Give columns their names; extension types lose their wrapping."""
@@ -304,7 +282,7 @@ class PostgresDatabase:
         except (pa.ArrowException, TypeError):
             self.forget()
             raise SourceUnavailable(
-                f"{self._where}: a column's type has changed since we looked", source_name=self._source_name, hint="trying again will help"
+                f"{self.where}: a column's type has changed since we looked", source_name=self._source_name, hint="trying again will help"
             ) from None
 
 

@@ -9,14 +9,13 @@ from typing import TypeVar
 import msgspec
 import pyarrow as pa
 
-from rightful.database import naming
-from rightful.database import query as queries
 from rightful.database import sqlalchemy_catalogue as catalogue
 from rightful.database.identifying import TEXTS, Form, SlotValues
 from rightful.database.interface import Snapshot
 from rightful.database.kept import Kept
 from rightful.database.one_connection import OneConnection
 from rightful.database.pool import Pool
+from rightful.database.pooled import CataloguedDatabase
 from rightful.database.query import Query, Target, Wanted
 from rightful.database.row_batches import batch_of, fetched, pieces
 from rightful.database.sqlalchemy_connection import Gone, Late, SqlalchemyConnection
@@ -27,38 +26,21 @@ from rightful.database.table import Link, Owner, Statistics, Table, TableColumn
 from rightful.errors import ExportError, SourceRefused
 
 R = TypeVar("R")
-_TABLE_KEPT_S = 30.0
-"""A column added meanwhile is missing from reads that start within this time, no longer."""
 _COUNT_KEPT_S = 600.0
 _LOOKUP_S = 60.0
 _GLANCE_S = 5.0
 
 
-class SqlalchemyDatabase:
-    """One database for one source; see `database.interface.Database`. Connections are shared by all of one URL."""
+class SqlalchemyDatabase(CataloguedDatabase[SqlalchemyConnection]):
+    """One database for one source; see `database.interface.Database`."""
 
     def __init__(self, pool: Pool[SqlalchemyConnection], *, source_name: str, stream_s: int) -> None:
-        self._pool = pool.join()
-        self._source_name = source_name
-        self._stream_s = stream_s
-        self._tables = Kept[Table](_TABLE_KEPT_S)
+        super().__init__(pool, source_name=source_name, stream_s=stream_s)
         self._sizes = Kept[Statistics](_COUNT_KEPT_S)
         self._known_dialect: SqlalchemyDialect | None = None
 
-    @property
-    def where(self) -> str:
-        """The source; see `database.interface.Database`."""
-        return f"source {self._source_name!r}"
-
-    def table(self, name: str) -> Table:
-        """Ask the catalogue; kept for half a minute."""
-        return self._tables.get(name, lambda: self._table(name))
-
-    def _table(self, name: str) -> Table:
-        table = self._ask(lambda connection: catalogue.introspect(connection, name, self._dialect))
-        if table is None:
-            raise naming.no_table(name, self.names(), self._source_name)
-        return table
+    def _introspect(self, name: str) -> Table | None:
+        return self._ask(lambda connection: catalogue.introspect(connection, name, self._dialect))
 
     def names(self) -> list[str]:
         """Ask the catalogue."""
@@ -82,7 +64,7 @@ class SqlalchemyDatabase:
     def build(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `stream`."""
         self._refuse_what_loses_rows(target)
-        return queries.build(target, wanted, self._dialect)
+        return super().build(target, wanted)
 
     def snapshot(self, limit_s: float) -> OneConnection[SqlalchemyConnection] | None:
         """Keep a transaction, where the database has an isolation level at which all of it sees one moment."""
@@ -132,15 +114,6 @@ class SqlalchemyDatabase:
         compare = f"lower({column.compare})"
         return table.replace(msgspec.structs.replace(column, compare=compare, form=Form.CASELESS, is_indexed=False))
 
-    def missing_index(self, table: Table, name: str) -> str:
-        """Return nothing: whether an index of an expression would serve is each database's own."""
-        del table, name
-        return ""
-
-    def build_lookup(self, target: Target, wanted: Wanted) -> Query:
-        """Build a query for `rows`."""
-        return self.build(target, wanted)
-
     def rows(self, query: Query, values: Sequence[SlotValues], *, most: int = 0) -> list[tuple[object, ...]]:
         """Run a query whose answer is small, or of which the first rows are fetched."""
         if values and not any(slot.values for slot in values):
@@ -162,7 +135,7 @@ class SqlalchemyDatabase:
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""
-        query = queries.build_count(target, self._dialect, owners)
+        query = super().build_count(target, owners)
         is_exact = bool(self._dialect.exact) or not any(slot.form in TEXTS for slot in query.slots)
         return msgspec.structs.replace(query, is_exact=is_exact)
 
@@ -182,11 +155,6 @@ class SqlalchemyDatabase:
 
         return self._within(ask)
 
-    def guess(self, target: Target, query: Query, values: Sequence[SlotValues]) -> int | None:
-        """Return None: the planner is not asked."""
-        del target, query, values
-        return None
-
     def widths(self, table: Table) -> Mapping[str, float]:
         """Look at a few rows."""
         return self._within(lambda connection: catalogue.widths(connection, table, _GLANCE_S)) or {}
@@ -195,14 +163,6 @@ class SqlalchemyDatabase:
         """Run it for nobody, or for one row; that checks names, types and rights."""
         said = statement(self._dialect, query, [SlotValues([], [])] * len(query.slots))
         self._ask(lambda connection: connection.rows(said.sql, said.parameters, _LOOKUP_S, most=1))
-
-    def forget(self) -> None:
-        """Ask the catalogue again the next time."""
-        self._tables.forget()
-
-    def close(self) -> None:
-        """Leave the pool."""
-        self._pool.leave()
 
     # -- connections --------------------------------------------------------------------------------------------------
     @property

@@ -8,24 +8,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote as percent_encode
 
 import msgspec
 import pyarrow as pa
 
 from rightful.database import naming
-from rightful.database import query as queries
 from rightful.database.identifying import Form, SlotValues, folded
 from rightful.database.interface import SLOW, Snapshot
 from rightful.database.one_connection import OneConnection
 from rightful.database.pool import Pool
-from rightful.database.query import Query, Target, Wanted
+from rightful.database.pooled import PooledDatabase
+from rightful.database.query import Query
 from rightful.database.row_batches import batch_of, fetched, pieces
 from rightful.database.sqlite_catalogue import introspect, statistics_of, table_names, widths_of
 from rightful.database.sqlite_rows import Misfit, array_of
 from rightful.database.sqlite_sql import LOWER, LOWER_OF_ALL, SqliteDialect, within
-from rightful.database.table import Link, Owner, Statistics, Table, TableColumn, links_of
+from rightful.database.table import Link, Statistics, Table, TableColumn, links_of
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 from rightful.package.schema import ColumnKind
 
@@ -89,23 +89,17 @@ def _file(path: Path | None) -> _File:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-class SqliteDatabase:
+class SqliteDatabase(PooledDatabase[SqliteConnection]):
     """One SQLite file (None: memory) for one source; see `database.interface.Database`."""
 
+    _dialect: ClassVar[SqliteDialect] = SqliteDialect()
+
     def __init__(self, pool: Pool[SqliteConnection], path: Path | None, *, source_name: str, stream_s: int) -> None:
-        self._pool = pool.join()
+        super().__init__(pool, source_name=source_name, stream_s=stream_s)
         self._path = path
-        self._source_name = source_name
-        self._stream_s = stream_s
         self._lookup_s = min(_LOOKUP_S, stream_s)
-        self._dialect = SqliteDialect()
         self._lock = threading.Lock()
         self._tables: dict[str, tuple[int, Table]] = {}
-
-    @property
-    def where(self) -> str:
-        """The source; see `database.interface.Database`."""
-        return f"source {self._source_name!r}"
 
     def table(self, name: str) -> Table:
         """Look at the schema and at the kinds of all values, once as long as the schema stays the same."""
@@ -158,10 +152,6 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise self._translated(error) from None
 
-    def build(self, target: Target, wanted: Wanted) -> Query:
-        """Build a query for `stream`."""
-        return queries.build(target, wanted, self._dialect)
-
     def caseless(self, table: Table, name: str, *, is_ascii: bool, is_single: bool) -> Table:
         """Return the table with a column that is compared in lower case; SQLite's own lower() knows ASCII only, but may have an index."""
         column = next(column for column in table.columns if column.name == name)
@@ -170,15 +160,6 @@ class SqliteDatabase:
         changed = table.replace(msgspec.structs.replace(column, compare=compare, form=form, is_exact=True, is_indexed=False))
         # For one the planner may find an index on lower(); for many it would go over the table once for each.
         return msgspec.structs.replace(changed, is_view=table.is_view or is_single)
-
-    def missing_index(self, table: Table, name: str) -> str:
-        """Return nothing: SQLite's own lower() knows ASCII only, and one that knows more has no index."""
-        del table, name
-        return ""
-
-    def build_lookup(self, target: Target, wanted: Wanted) -> Query:
-        """Build a query for `rows`."""
-        return self.build(target, wanted)
 
     def snapshot(self, limit_s: float) -> OneConnection[SqliteConnection] | None:
         """Keep a read transaction, where writers go on beside it: in a file with a write-ahead log."""
@@ -239,10 +220,6 @@ class SqliteDatabase:
         """Compare texts as times; see `sqlite_sql.within`."""
         return within(column, since, until)
 
-    def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
-        """Build a query for `count`."""
-        return queries.build_count(target, self._dialect, owners)
-
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
         """Count, and look at the clock now and then."""
         if not any(slot.values for slot in values):
@@ -254,11 +231,6 @@ class SqliteDatabase:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 return None
             raise self._translated(error) from None
-
-    def guess(self, target: Target, query: Query, values: Sequence[SlotValues]) -> int | None:
-        """Return None: SQLite's planner tells nobody what it expects."""
-        del target, query, values
-        return None
 
     def widths(self, table: Table) -> Mapping[str, float]:
         """Look at a few rows: SQLite has no statistics of that."""
@@ -280,10 +252,6 @@ class SqliteDatabase:
         """Look again the next time."""
         with self._lock:
             self._tables.clear()
-
-    def close(self) -> None:
-        """Leave the pool."""
-        self._pool.leave()
 
     def _let_go(self, connection: SqliteConnection) -> None:
         connection.set_progress_handler(None, 0)
