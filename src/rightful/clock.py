@@ -7,6 +7,8 @@ from typing import Protocol
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HARDLY_US = 1_000_000
+MOST_SKEW_S = 300.0
+"""So far apart two machines' clocks may be: what is older than a time, or expires, is judged by ours."""
 
 
 class Clock(Protocol):
@@ -39,6 +41,11 @@ class SystemClock:
     def sleep(self, duration_s: float) -> None:
         """Block the calling thread."""
         time.sleep(duration_s)
+
+
+def tell_skew(skew_s: float, whose: str) -> str:
+    """Say by how much this machine's clock is ahead of another's; negative: behind."""
+    return f"this machine's clock is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} that of {whose}"
 
 
 class SetBack:

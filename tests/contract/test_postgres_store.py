@@ -1,5 +1,6 @@
 """The PostgreSQL store against the suite of all stores, and what it promises besides."""
 
+import re
 import threading
 import time
 import traceback
@@ -10,6 +11,7 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 from tests.contract.sql_store import SharedCommits
 from tests.servers.postgres import PostgresServer
 
@@ -470,3 +472,23 @@ def test_list_compares_with_a_text_that_no_row_can_have(store: PostgresStore, wh
         accept(store, number, subject=subject)
     listed = store.list(ListQuery(tenant_id=TENANT, subject_kinds=BOTH, where=where, order=order(Key(Field.SUBJECT))))
     assert [operation.subject_id for operation in listed] == found
+
+
+@pytest.mark.parametrize(("ahead_s", "told"), [(400.0, "ahead of"), (-86_400.0, "behind"), (200.0, "")])
+def test_clock_far_from_the_servers_is_told_once_and_to_doctor(store: PostgresStore, url: str, ahead_s: float, told: str) -> None:
+    held = database(store)
+    held._closing.set()  # it looks when it is told to, here
+    held._renewing.join()
+    held._wall = lambda: time.time() + ahead_s
+    with capture_logs() as logs:
+        store.check()
+        store.check()
+    place = PostgresPlace(url, wall=held._wall)
+    if not told:
+        assert logs == []
+        assert place.examine()
+        return
+    (said,) = logs
+    assert re.match(rf"this machine's clock is \d+ s {told} that of", said["event"])
+    with pytest.raises(ConfigurationError, match="this machine's clock is"):
+        place.examine()

@@ -111,7 +111,7 @@ def _account(location: AccountLocation) -> str:
     if not is_object_url(location.url):
         return writable(account_folder(location))
     with closing(open_bucket(location)) as bucket:
-        bucket.check()
+        machine_checks.compare(bucket.check(), "the store")
     return "takes entries, replaces none, and gives them back"
 
 

@@ -7,6 +7,7 @@ import ssl
 import tempfile
 import time
 import urllib.parse
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,8 @@ from cryptography.exceptions import InvalidSignature
 
 import rightful
 from rightful import versions
+from rightful.clock import MOST_SKEW_S as MOST_SKEW_OF_STORES_S
+from rightful.clock import tell_skew
 from rightful.config.model import Config, IssuerSettings, TlsSettings
 from rightful.errors import ExportError, StorageError
 from rightful.export import rotation
@@ -69,6 +72,13 @@ def clock(config: Config, now: datetime) -> Found:
     return Found(f"{now:%Y-%m-%d %H:%M:%S} UTC")
 
 
+def compare(theirs: datetime, whose: str, *, wall: Callable[[], float] = time.time) -> None:
+    """Compare clocks with what another machine said a moment ago."""
+    skew_s = wall() - theirs.timestamp()
+    if abs(skew_s) > MOST_SKEW_OF_STORES_S:
+        raise refuse(tell_skew(skew_s, whose), "set the clock, and have NTP keep it: what has expired is judged by it")
+
+
 def issuer(settings: IssuerSettings) -> Found:
     """Ask where an issuer's keys are, and compare clocks; an operator's proxy is not asked."""
     url = settings.jwks_uri or f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration"
@@ -94,7 +104,7 @@ def issuer(settings: IssuerSettings) -> Found:
     skew_s = (began + time.time()) / 2 - email.utils.mktime_tz(said)
     if abs(skew_s) > MOST_SKEW_S:
         raise refuse(
-            f"this machine's clock is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} that of {host.origin}",
+            tell_skew(skew_s, host.origin),
             "set the clock, and have NTP keep it: tokens and SAS URLs are judged by it",
         )
     return Found(f"{host.origin} answers, and its clock says the same")

@@ -13,7 +13,7 @@ import secrets
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import obstore
@@ -161,8 +161,8 @@ class ObjectStorage:
             raise translate(error) from None
         return was_there
 
-    def check(self) -> None:
-        """Put an entry of its own, try to replace it, read it, list it and delete it.
+    def check(self) -> datetime:
+        """Put an entry of its own, try to replace it, read it, list it and delete it; return when it was put, by the store's clock.
 
         Raises:
             StorageRefused: a right is missing, or the store replaces what is there.
@@ -184,10 +184,12 @@ class ObjectStorage:
                     refusal=Refusal.UNSUPPORTED,
                     hint="use a store that knows If-None-Match",
                 )
-            if not any(self._list(f"{self._bucket.prefix}{folder}")):
+            listed = next(self._list(f"{self._bucket.prefix}{folder}"), None)
+            if listed is None:
                 raise StorageRefused(
                     "the storage account's store does not list what is there", refusal=Refusal.UNSUPPORTED, hint="use another store"
                 )
+            return listed["last_modified"]
         finally:
             self.delete(folder)
 

@@ -1,12 +1,15 @@
 """A PostgreSQL database as a store's: one writer with group commit that has the lead, a few connections to read by."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import TypeVar
 
 import psycopg
+import structlog
 
+from rightful.clock import MOST_SKEW_S, tell_skew
 from rightful.errors import ConfigurationError
 from rightful.ids import TenantId
 from rightful.store import queries
@@ -19,8 +22,11 @@ from rightful.store.postgres_writer import RENEWED_EACH_S, DelegatedWriter, Lead
 from rightful.store.values import StoreFault
 
 T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
 _READERS = 16
 """How many read at the same time."""
+_RENEW = "UPDATE lead SET renewed_at = now() RETURNING CAST(extract(epoch FROM clock_timestamp()) AS double precision) AS now_s"
 _REWRITTEN = ("operation", "read", "entry")
 
 
@@ -31,8 +37,18 @@ class PostgresDatabase:
     database's account is a superuser.
     """
 
-    def __init__(self, address: Address, writer: PostgresWriter, known: Sequence[Script], *, is_leader: bool = True) -> None:
+    def __init__(
+        self,
+        address: Address,
+        writer: PostgresWriter,
+        known: Sequence[Script],
+        *,
+        is_leader: bool = True,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         """Say from time to time that the leader is there, where it is us."""
+        self._wall = wall
+        self._is_skew_told = False
         self._address = address
         self._writer = writer
         self._known = known
@@ -124,8 +140,16 @@ class PostgresDatabase:
         self.write(lambda connection: connection.run("UPDATE lead SET told = :told", {"told": told}))
 
     def check(self) -> None:
-        """Write when the leader was there last."""
-        self.write(lambda connection: connection.run("UPDATE lead SET renewed_at = now()"))
+        """Write when the leader was there last, and compare clocks."""
+        (row,) = self.write(lambda connection: connection.rows(_RENEW))
+        self._compare(row["now_s"])
+
+    def _compare(self, theirs_s: float) -> None:
+        skew_s = self._wall() - theirs_s
+        is_skewed = abs(skew_s) > MOST_SKEW_S
+        if is_skewed and not self._is_skew_told:
+            _log.warning(f"{tell_skew(skew_s, self._address.display)}: what is purged, and what has expired, is judged by it")
+        self._is_skew_told = is_skewed
 
     def erase(self) -> None:
         """Leave it to the server: what was erased is in dead rows until it is vacuumed, and in its log until that is used again."""

@@ -1,11 +1,13 @@
 """A store in a PostgreSQL database, as a whole."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import psycopg
 
 from rightful.audit.record import SERVICE_CHAIN
+from rightful.clock import MOST_SKEW_S, tell_skew
 from rightful.errors import ConfigurationError
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.store import audit_chain, postgres_examining, purging, queries, rows
@@ -26,7 +28,8 @@ SELECT CAST(current_setting('server_version_num') AS BIGINT) AS number, current_
   coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS is_encrypted,
   CASE WHEN to_regnamespace(:schema) IS NULL THEN has_database_privilege(current_database(), 'CREATE')
        ELSE has_schema_privilege(CAST(to_regnamespace(:schema) AS oid), 'CREATE') END AS may_use,
-  to_regclass(:schema || '.lead') IS NOT NULL AS has_store
+  to_regclass(:schema || '.lead') IS NOT NULL AS has_store,
+  CAST(extract(epoch FROM clock_timestamp()) AS double precision) AS now_s
 """
 _HINT = "does the server run there, and has the service run with this configuration?"
 
@@ -34,8 +37,9 @@ _HINT = "does the server run there, and has the service run with this configurat
 class PostgresPlace:
     """See `store.place.Place`; services that find it taken may wait for it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, wall: Callable[[], float] = time.time) -> None:
         self._address = Address(url)
+        self._wall = wall
         self._waiting = Waiting(self._address)
 
     def open(self) -> PostgresDatabase:
@@ -124,7 +128,7 @@ class PostgresPlace:
         return ", ".join(found)
 
     def _check(self, row: Row) -> None:
-        place = self._address.display
+        place, skew_s = self._address.display, self._wall() - row["now_s"]
         if row["number"] < _OLDEST:
             raise ConfigurationError(f"{place} is PostgreSQL {row['version']}", hint="use version 13 or later")
         if row["is_standby"]:
@@ -135,6 +139,10 @@ class PostgresPlace:
             raise ConfigurationError(
                 f"the account of {place} is a superuser or has BYPASSRLS: row-level security does not hold it to one tenant",
                 hint="give the service an account of its own (docs/howto/use-postgresql.md)",
+            )
+        if abs(skew_s) > MOST_SKEW_S:
+            raise ConfigurationError(
+                tell_skew(skew_s, place), hint="set the clock, and have NTP keep it: what is purged, and what has expired, is judged by it"
             )
         if not row["may_use"]:
             raise ConfigurationError(

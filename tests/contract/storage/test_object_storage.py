@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -284,8 +285,8 @@ def test_deleting_a_folder_leaves_what_only_begins_like_it(storage: ObjectStorag
     assert [path for path, _ in storage.list("")] == ["ab", "b/a"]
 
 
-def test_check_leaves_nothing_behind(storage: ObjectStorage) -> None:
-    storage.check()
+def test_check_leaves_nothing_behind_and_tells_the_stores_time(storage: ObjectStorage) -> None:
+    assert abs((storage.check() - datetime.now(UTC)).total_seconds()) < 60
     assert _everything(storage) == []
 
 

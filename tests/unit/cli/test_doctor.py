@@ -35,6 +35,14 @@ def add(home: Path, source: str) -> None:
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize(("ahead_s", "told"), [(-3600.0, "3600 s behind"), (301.0, "301 s ahead of")])
+def test_clock_that_is_not_that_of_a_store_is_refused(ahead_s: float, told: str) -> None:
+    theirs = datetime(2026, 1, 31, 12, tzinfo=UTC)
+    with pytest.raises(ExportError, match=f"this machine's clock is {told}( that of)? the store"):
+        machine_checks.compare(theirs, "the store", wall=lambda: theirs.timestamp() + ahead_s)
+    machine_checks.compare(theirs, "the store", wall=lambda: theirs.timestamp() + 299)
+
+
 def test_account_that_may_write_is_advised_against_and_is_no_problem(
     home: Path, capsys: pytest.CaptureFixture[str], postgres: PostgresServer
 ) -> None:
