@@ -3,10 +3,9 @@
 import os
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -86,7 +85,6 @@ KEY = Identity(bytes(range(200, 232)))
 NEAR_S = 0.4
 """How long an answer of a server on this machine is waited for."""
 
-_REMOVERS = 2
 _PUT_OFF_S = 36_000.0
 """Longer than what was not taken a few times is put off."""
 _MOST_TRIES = 100
@@ -303,8 +301,7 @@ class Life:
     def cancel(self, operation_id: str) -> None:
         """Cancel an operation, and let what it had written be deleted before anything else happens."""
         self.service.cancel(TENANT, OperationId(operation_id))
-        meeting = threading.Barrier(_REMOVERS)  # once all of its threads have come here, none has anything to do
-        wait([self.service._remover._pool.submit(meeting.wait) for _ in range(_REMOVERS)])
+        self.service.remover.rest()
         self.points.reach("service.answered")
 
     def tell(self) -> None:
@@ -324,7 +321,7 @@ class Life:
         """Be dead: every thread meets `Killed` at its next step; what the process had open is closed by the system."""
         self.points.is_dead = True
         self.service._settling.shutdown()  # a thread of a dead process is no more
-        self.service._remover.stop()
+        self.service.remover.stop()
         self.storages.close()
         self._ground.kind.crash(self._ground.folder, self._really)
 

@@ -90,6 +90,8 @@ class Remover:
         self._later = ThreadPoolExecutor(1, thread_name_prefix="removing-again")  # in turn: all wait equally long
         self._lock = threading.Lock()
         self._begun: set[Future[None]] = set()
+        self._asked: set[Future[None]] = set()
+        """Of those the first tries."""
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -108,7 +110,16 @@ class Remover:
     def remove(self, operation: ClaimedOperation, leash: Leash | None) -> None:
         """Delete soon what a cancelled operation had written."""
         if not self._stopping.is_set():
-            self._note(self._pool.submit(self._try, operation, leash))
+            asked = self._pool.submit(self._try, operation, leash)
+            self._note(asked)
+            with self._lock:
+                self._asked = {each for each in (*self._asked, asked) if not each.done()}
+
+    def rest(self) -> None:
+        """Return when nothing is being deleted that was asked for until now; what is looked for again later is not waited for."""
+        with self._lock:
+            asked = tuple(self._asked)
+        wait(asked)
 
     def _note(self, begun: Future[None]) -> None:
         with self._lock:

@@ -73,7 +73,8 @@ class Service:
         self._clock = clock
         self._sealer = Sealer(config.seal_key)
         self._settling = ThreadPoolExecutor(_SETTLERS, thread_name_prefix="settle")
-        self._remover = Remover(store, storages, self._sealer, tenants)
+        self.remover = Remover(store, storages, self._sealer, tenants)
+        """Deletes what cancelled operations had written; ended with the service."""
         self._readiness = Readiness(store, engine, clock)
         self._trail = trail
         self._approvals = Approvals(store, self._sealer, clock)
@@ -126,9 +127,9 @@ class Service:
         self._work.stop()
         self._engine.stop()
         self._work.estimator.join()
-        self._remover.stop()
+        self.remover.stop()
         self._storages.close()
-        self._remover.stop()  # what it still waited for is cut off
+        self.remover.stop()  # what it still waited for is cut off
         self._settling.shutdown()
         for tenant in self._tenants.values():
             tenant.close()
@@ -183,13 +184,13 @@ class Service:
         """End an operation as cancelled."""
         if self._store.get(tenant_id, operation_id) is None:
             raise _unknown()
-        written = self._remover.look(operation_id)
+        written = self.remover.look(operation_id)
         if not self._store.fail(operation_id, _CANCELLED, by=by):
             raise Conflict("the operation has ended", hint="only an operation that has not ended can be cancelled")
         delay = self._engine.cancel(operation_id)
         leash = self._work.cancel(operation_id) or delay
         if written is not None:
-            self._remover.remove(written, leash)
+            self.remover.remove(written, leash)
 
     def resume(
         self, tenant_id: TenantId, operation_id: OperationId, storage_location: str | None, by: Actor = NOBODY

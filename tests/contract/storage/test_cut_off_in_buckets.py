@@ -181,7 +181,7 @@ def test_export_to_a_bucket_that_hangs_is_cancelled_in_time_and_leaves_nothing(
     account = AccountSettings(url=f"{kind}://{bucket}/of%20us", access=access_of(kind, server))
     rows = Scripted(yields(ROWS_HEADER, batch((1, "ann@contoso.example", 0))))
     world = World(tmp_path, PEOPLE, {"orders": rows}, storage=StorageSettings(accounts={"Local": account}))
-    world.service._remover.again_s = 0.1
+    world.service.remover.again_s = 0.1
     operation = world.submit("1")
     server.hangs = name
     if name != "part-":

@@ -272,7 +272,7 @@ def test_what_a_cancelled_export_wrote_is_deleted(
     assert world.step()
     assert len(list(storage.list(""))) > 1
     world.service.cancel(TENANT, operation.operation_id)
-    world.service._remover._pool.shutdown()
+    world.service.remover.rest()
     assert [path for path, _ in storage.list("")] == mark
     assert world.get(operation).left is None
 

@@ -113,7 +113,7 @@ def test_what_was_written_is_deleted_where_the_sas_allows_it(tmp_path: Path, sim
 def test_what_was_written_is_told_where_it_cannot_be_deleted_and_a_resume_goes_on_with_it(tmp_path: Path, simulator: BlobSimulator) -> None:
     world = world_of(tmp_path, simulator)
     operation = cancelled_half_way(world, simulator, "c")
-    world.service._remover.stop()
+    world.service.remover.stop()
     left = world.get(operation).left
     parts = names(simulator, operation) - {"RequestInfo.json"}
     size = sum(len(simulator.blobs("container")[operation.prefix + name]) for name in parts)
@@ -131,7 +131,7 @@ def test_deleting_that_is_refused_half_way_leaves_what_is_told(tmp_path: Path, s
     parts = names(simulator, operation) - {"RequestInfo.json"}
     simulator.fail(Fault.status(403, "AuthorizationFailure"), path="part-", times=1 << 60)
     world.service.cancel(TENANT, operation.operation_id)
-    world.service._remover.stop()
+    world.service.remover.stop()
     assert names(simulator, operation) - {"RequestInfo.json"} >= {name for name in parts if "part-" in name}
     left = world.get(operation).left
     assert left is not None
@@ -192,7 +192,7 @@ def cancelled_while_staged(folder: Path, *, takes_s: float, after_steps: int = 0
         assert world.step()
     world.store.cancel = lambda: world.service.cancel(TENANT, operation.operation_id)
     world.store.takes_s = takes_s
-    world.service._remover.again_s = 0.1
+    world.service.remover.again_s = 0.1
     assert world.step()
     return world, operation
 
@@ -209,7 +209,7 @@ def test_what_arrives_after_it_was_cut_off_is_told_and_deleted(tmp_path: Path, s
     world = world_of(tmp_path, simulator)
     sas = simulator.sas_url("container", "cd")
     operation = world.submit("1", sas)
-    world.service._remover.again_s = 1.0
+    world.service.remover.again_s = 1.0
     simulator.fail(Fault(breaks=Break.TIMEOUT), path="part-")
     working = threading.Thread(target=world.step)
     working.start()
@@ -238,7 +238,7 @@ def test_where_nothing_could_be_deleted_a_resume_goes_on(tmp_path: Path, simulat
     asked_before = len(simulator.requests)
     world.service.cancel(TENANT, operation.operation_id)
     wait(lambda: len(simulator.requests) > asked_before)
-    world.service._remover.stop()
+    world.service.remover.stop()
     assert world.get(operation).left is not None
     simulator.recover()
     world.service.resume(TENANT, operation.operation_id, simulator.sas_url("container", "cd"))
@@ -254,7 +254,7 @@ def test_deletion_that_may_have_arrived_makes_a_resume_impossible(tmp_path: Path
     asked_before = len(simulator.requests)
     world.service.cancel(TENANT, operation.operation_id)
     wait(lambda: len(simulator.requests) > asked_before)
-    world.service._remover.stop()
+    world.service.remover.stop()
     with pytest.raises(Conflict, match="was deleted"):
         world.service.resume(TENANT, operation.operation_id, simulator.sas_url("container", "cd"))
 
