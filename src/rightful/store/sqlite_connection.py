@@ -21,9 +21,11 @@ class SqliteConnection:
         self._connection = apsw.Connection(str(path), statementcachesize=_STATEMENTS)
         self._connection.set_busy_timeout(int(busy_s * 1000))
         self._names: dict[str, tuple[str, ...]] = {}
+        self._is_closing = False
 
     def run(self, statement: str, parameters: Parameters = ()) -> int:
         """Run a statement to its end."""
+        self._begin()
         try:
             for _ in self._connection.execute(statement, parameters):
                 pass
@@ -33,6 +35,7 @@ class SqliteConnection:
 
     def run_each(self, statement: str, parameters: Iterable[Parameters]) -> None:
         """Run a statement to its end with each of the parameters in turn."""
+        self._begin()
         try:
             for _ in self._connection.executemany(statement, parameters):
                 pass
@@ -45,6 +48,7 @@ class SqliteConnection:
 
     def each_row(self, statement: str, parameters: Parameters = ()) -> Iterator[Row]:
         """Run a statement as its rows are asked for; until the last one it reads the file as it was at the first."""
+        self._begin()
         try:
             cursor = self._connection.execute(statement, parameters)
             names: tuple[str, ...] = ()
@@ -53,6 +57,10 @@ class SqliteConnection:
                 yield dict(zip(names, row, strict=True))
         except (apsw.ConstraintError, apsw.BindingsError) as error:
             raise _translated(error) from error
+
+    def _begin(self) -> None:
+        if self._is_closing:
+            raise apsw.ConnectionClosedError("the connection is closed")
 
     def _names_of(self, statement: str, cursor: apsw.Cursor) -> tuple[str, ...]:
         names = self._names.get(statement)
@@ -70,8 +78,9 @@ class SqliteConnection:
     def close(self) -> None:
         """Release the file; what was begun and not committed is undone. Again, it does nothing.
 
-        What another thread runs at the moment comes to its end first; what it runs next raises.
+        What another thread runs at the moment comes to its end first; what it runs next raises `apsw.ConnectionClosedError`.
         """
+        self._is_closing = True  # else a thread that runs one statement after the other would be in the way for ever
         while True:
             try:
                 self._connection.close(force=True)

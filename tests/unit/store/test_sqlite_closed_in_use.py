@@ -10,7 +10,7 @@ from rightful.store.connection import Connection
 from rightful.store.sqlite_file import SqliteFile
 from rightful.store.values import StoreFault
 
-COUNTED = 300_000
+COUNTED = 100_000
 COUNT = f"WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {COUNTED}) SELECT count(*) AS found FROM n"
 
 
@@ -22,8 +22,8 @@ def test_statement_that_runs_ends_and_the_next_one_is_refused(tmp_path: Path, ki
 
     def count(connection: Connection) -> None:
         for _ in range(10_000):
-            begun.set()
             counted.append(connection.rows(COUNT)[0]["found"])
+            begun.set()
 
     def run() -> None:
         try:
@@ -34,8 +34,6 @@ def test_statement_that_runs_ends_and_the_next_one_is_refused(tmp_path: Path, ki
     thread = threading.Thread(target=run)
     thread.start()
     assert begun.wait(20)
-    while not counted:
-        pass
     file.close()
     thread.join(20)
     assert not thread.is_alive()
