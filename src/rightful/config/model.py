@@ -229,7 +229,7 @@ class ExportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Language of packages where neither the request nor the directory says one that there is: `de`, `en`, `es`, `fr`, `ja` or `zh-Hans`.
     Empty: English, and START-HERE.html opens in the browser's language."""
     attempts: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
-    """How often a source that does not answer is tried before the operation fails, and how often the service may die of reading it."""
+    """How often a source that does not answer is tried before the operation fails."""
     retry_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 2.0
     """Wait after the first failed try; doubles with each one."""
     scan_window_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 2.0

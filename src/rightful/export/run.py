@@ -87,7 +87,6 @@ class ReadRunner:
     def run(self, claim: ReadSet, tenant: TenantRuntime) -> None:
         """Read for every operation of the set; what goes wrong is put down, nothing is raised but `Stopping` and `StoreFault`."""
         settings = tenant.config.export
-        claim = self._trouble.without_deadly(claim, settings)
         states: list[SubjectRead] = []
         alive: list[SubjectRead] = []
         shares: list[Share] = []

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-import msgspec
 import structlog
 
 from rightful import traces
@@ -15,18 +14,13 @@ from rightful.export.identities import Identities
 from rightful.faults import describe, reason_of
 from rightful.operation.model import Failure
 from rightful.store.interface import Store
-from rightful.store.values import SUSPECTED, ClaimedOperation, ClaimedRead, ReadSet
+from rightful.store.values import ClaimedOperation, ClaimedRead
 
 _log = structlog.get_logger(__name__)
 
 _LONGEST_RETRY_S = 300.0
 _FIRST_STORAGE_RETRY_S = 2.0
 _LONGEST_STORAGE_RETRY_S = 30.0
-DIED_CODE = "ServiceDied"
-_DIED = (
-    "the service died again and again while it read this source for this person; see in its log, or the system's, what ended it (memory?),"
-    " then resume"
-)
 _PARTS = 4
 """Into so many a set is cut that could not be read: one of 10,000 is found by as many passes as with halves, all by a third fewer."""
 
@@ -90,19 +84,6 @@ class Trouble:
         for start in range(0, len(suspects), size or 1):
             part = suspects[start : start + size]
             self._store.retry(part, owner=self._owner, at=self._clock.now(), group=secrets.randbits(62) + 1)
-
-    def without_deadly(self, claim: ReadSet, settings: ExportSettings) -> ReadSet:
-        """Give up those reads of a claim that the service has died of often enough; return the others."""
-        most = max(settings.attempts, SUSPECTED + 1)  # less often it may have died of something beside it
-        if all(read.deaths < most for read in claim.reads):
-            return claim
-        kept: list[tuple[ClaimedOperation, ClaimedRead]] = []
-        for operation, read in zip(claim.operations, claim.reads, strict=True):
-            if read.deaths < most:
-                kept.append((operation, read))
-            else:
-                self.fail(operation, Failure(code=DIED_CODE, message=_DIED, source_name=read.source_name), read)
-        return msgspec.structs.replace(claim, operations=tuple(each for each, _ in kept), reads=tuple(each for _, each in kept))
 
     def storage_of_read(self, operation: ClaimedOperation, read: ClaimedRead, error: StorageError, settings: ExportSettings) -> None:
         """Deal with a storage location that did not take what a read found."""

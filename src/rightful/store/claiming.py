@@ -12,7 +12,7 @@ from rightful.store import rows
 from rightful.store.connection import Connection, Row
 from rightful.store.records import Records
 from rightful.store.transactions import Transactions
-from rightful.store.values import SUSPECTED, ClaimedOperation, ClaimedRead, FinishSet, ReadSet, Scan
+from rightful.store.values import ClaimedOperation, ClaimedRead, FinishSet, ReadSet, Scan
 
 _BEFORE = ("free_expired_reads", "free_expired_operations", "wake_reads", "wake_operations")
 _ALL = frozenset({*_BEFORE, "end_unapproved"})
@@ -36,12 +36,10 @@ class Claiming(Records):
         limit: int,
         passing_over: Collection[TenantId] = (),
         scans: Collection[Scan] = (),
-        suspects: int | None = None,
     ) -> ReadSet | FinishSet | None:
         """Lease operations to finish, else reads that share a scan key."""
         now = self._now()
         lease = {"owner": owner, "lease_until": now + int(lease_s * 1e6)}
-        limits = (limit, limit if suspects is None else suspects)
         set_back_us = self._set_back.look()
         # What waits is moved first, where the clock was set back: what is due then is not known before.
         due = _ALL if set_back_us else self._file.read(lambda connection: self._due(connection, now))
@@ -55,7 +53,7 @@ class Claiming(Records):
                 return self._claim_finish(connection, lease, limit, tenant_id)
             # What has waited for company long enough first; then, since nothing else is there to do, what has not.
             for is_idle in (False, True) if scans else (True,):
-                if (claim := self._claim_next(connection, lease, limits, passing_over, scans, now, is_idle)) is not None:
+                if (claim := self._claim_next(connection, lease, limit, passing_over, scans, now, is_idle)) is not None:
                     return claim
             return None
 
@@ -84,13 +82,13 @@ class Claiming(Records):
         self,
         connection: Connection,
         lease: dict[str, Any],
-        limits: tuple[int, int],
+        limit: int,
         passing_over: Collection[TenantId],
         scans: Collection[Scan],
         now: int,
         is_idle: bool,  # noqa: FBT001  # as above
     ) -> ReadSet | None:
-        """Claim reads of the next tenant that has any to be claimed: so many, of those that may be what kills the service so many."""
+        """Claim reads of the next tenant that has any to be claimed."""
         passed = set(passing_over)
         while (tenant_id := self._next_tenant(connection, "next_tenant", passed)) is not None:
             own = {scan.source_name: scan for scan in scans if scan.tenant_id == tenant_id}
@@ -98,8 +96,7 @@ class Claiming(Records):
             row = self._one(connection, "first_pending", tenant_id=tenant_id, gathering=json.dumps(gathering))
             if row is not None:
                 self._last_tenant = tenant_id
-                most = own[row["source_name"]].limit if row["source_name"] in own else limits[0]
-                most = min(most, limits[1]) if row["deaths"] >= SUSPECTED else most
+                most = own[row["source_name"]].limit if row["source_name"] in own else limit
                 return self._claim_reads(connection, lease, most, tenant_id, now, row)
             passed.add(tenant_id)
         return None
@@ -137,7 +134,6 @@ class Claiming(Records):
         operation_ids = [row["operation_id"]]
         if row["is_fresh"]:
             key = {name: row[name] for name in ("source_name", "partition", "spec_digest", "alone")}
-            key |= {"suspected": SUSPECTED, "is_suspected": int(row["deaths"] >= SUSPECTED)}
             same = connection.rows(self._sql["same_scan"], {"tenant_id": tenant_id, "most": limit, **key})
             operation_ids = [each["operation_id"] for each in same]
         reads: list[ClaimedRead] = []
@@ -171,12 +167,10 @@ class Claiming(Records):
         self._file.write(task)
         self._file.erase()
 
-    def release_all(self, owner: str | None = None, *, has_died: bool = False) -> None:
-        """End the leases of an owner, or all; where it has died, count that."""
+    def release_all(self, owner: str | None = None) -> None:
+        """End the leases of an owner, or all."""
 
         def task(connection: Connection) -> None:
-            if has_died:
-                connection.run(self._sql["count_deaths"], {"owner": owner, "suspected": SUSPECTED})
             connection.run(self._sql["release_reads"], {"owner": owner})
             connection.run(self._sql["release_operations"], {"owner": owner})
             if owner is None:

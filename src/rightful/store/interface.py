@@ -143,14 +143,11 @@ class Store(Protocol):
         limit: int,
         passing_over: Collection[TenantId] = (),
         scans: Collection[Scan] = (),
-        suspects: int | None = None,
     ) -> ReadSet | FinishSet | None:
         """Lease work: operations to finish first, else a set of at most `limit` reads that share a scan key.
 
         A scan takes more reads together. Its first read is left for the window, so that others can join; where nothing else waits, and
         the source is not being read, it begins at once.
-
-        Reads that may be what kills the service (`SUSPECTED`) are never in a set with others, and no more of them than `suspects`.
 
         Oldest operations first; tenants in turn, but for those to be passed over. Reads that wait for a later try are passed over too.
         The first claim starts the operation. Operations whose time to be approved is over are ended on the way.
@@ -161,11 +158,8 @@ class Store(Protocol):
         """Extend every lease that the owner holds; what was erased before is gone from every file of the store afterwards."""
         ...
 
-    def release_all(self, owner: str | None = None, *, has_died: bool = False) -> None:
-        """End leases of an owner (None: all, for the start of a service that is alone on its store).
-
-        Whose owner has died, as one that stops has not, may be what it died of: that is counted (`ClaimedRead.deaths`).
-        """
+    def release_all(self, owner: str | None = None) -> None:
+        """End leases of an owner (None: all, for the start of a service that is alone on its store)."""
         ...
 
     def split(self, reads: Sequence[ClaimedRead], partitions: Sequence[NewRead], *, owner: str) -> tuple[OperationId, ...]:

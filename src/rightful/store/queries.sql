@@ -204,7 +204,7 @@ SELECT min(tenant_id) AS tenant_id FROM read WHERE state = 'pending' AND not_bef
 
 -- name: first_pending
 -- The oldest read of a tenant, but for scans that are not planned and still gather. `alone` is the group that it is claimed with; 0: any.
-SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh, alone, deaths FROM read
+SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh, alone FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id
   AND NOT (spec_digest = '' AND source_name IN (SELECT value FROM json_each(:gathering))) ORDER BY operation_seq, position, partition LIMIT 1;
 
@@ -216,16 +216,15 @@ SELECT (SELECT operation.submitted_at FROM read JOIN operation ON operation.id =
   EXISTS (SELECT 1 FROM read WHERE state = 'leased' AND tenant_id = :tenant_id AND source_name = :source_name) AS is_being_read;
 
 -- name: same_scan
--- Fresh reads of one scan key, oldest first; those that may be what kills the service are claimed apart from others.
+-- Fresh reads of one scan key, oldest first.
 SELECT operation_id FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id AND source_name = :source_name AND partition = :partition
-  AND spec_digest = :spec_digest AND sealed_cursor IS NULL AND alone = :alone
-  AND CASE WHEN deaths >= :suspected THEN 1 ELSE 0 END = :is_suspected ORDER BY operation_seq LIMIT :most;
+  AND spec_digest = :spec_digest AND sealed_cursor IS NULL AND alone = :alone ORDER BY operation_seq LIMIT :most;
 
 -- name: lease_read
 UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
-RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attempt, failures, deaths, next_part, sealed_cursor, rows, files,
+RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attempt, failures, next_part, sealed_cursor, rows, files,
   size_bytes, skipped, sealed_outcome;
 
 -- name: running_operation
@@ -261,12 +260,6 @@ UPDATE read SET lease_until = :lease_until WHERE owner = :owner AND state = 'lea
 
 -- name: extend_operations
 UPDATE operation SET lease_until = :lease_until WHERE owner = :owner;
-
--- name: count_deaths
--- A service died with what it had leased. Beside others a read is suspected, and no more; what was the only one is to blame.
-UPDATE read SET deaths = deaths + 1 WHERE state = 'leased' AND (CAST(:owner AS TEXT) IS NULL OR owner = :owner) AND (deaths < :suspected OR 1 =
-  (SELECT count(*) FROM read r WHERE r.state = 'leased' AND (CAST(:owner AS TEXT) IS NULL OR r.owner = :owner))
-  + (SELECT count(*) FROM operation o WHERE o.owner IS NOT NULL AND (CAST(:owner AS TEXT) IS NULL OR o.owner = :owner)));
 
 -- name: release_reads
 UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, earlier_s = earlier_s + duration_s, duration_s = 0
@@ -322,7 +315,7 @@ UPDATE read SET next_part = :next_part, sealed_cursor = :sealed_cursor,
   size_bytes = CASE WHEN :is_done OR :size_bytes > size_bytes THEN :size_bytes ELSE size_bytes END,
   skipped = CASE WHEN :is_done OR :skipped > skipped THEN :skipped ELSE skipped END, duration_s = :duration_s,
   sealed_outcome = coalesce(:sealed_outcome, sealed_outcome),
-  failures = CASE WHEN :is_ahead OR :is_done THEN 0 ELSE failures END, deaths = CASE WHEN :is_ahead OR :is_done THEN 0 ELSE deaths END,
+  failures = CASE WHEN :is_ahead OR :is_done THEN 0 ELSE failures END,
   state = CASE WHEN :is_done THEN 'done' ELSE state END, owner = CASE WHEN :is_done THEN NULL ELSE owner END
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
   AND owner = :owner AND attempt = :attempt AND state = 'leased';
@@ -340,7 +333,7 @@ WHERE id = :id;
 
 -- name: retry_read
 UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, not_before = :at, failures = failures + :failed,
-  given_back = given_back + :unread, deaths = CASE WHEN :unread <> 0 THEN deaths ELSE 0 END,
+  given_back = given_back + :unread,
   alone = CASE WHEN :group <> 0 THEN :group ELSE alone END, earlier_s = earlier_s + duration_s, duration_s = 0
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition AND owner = :owner AND attempt = :attempt
   AND state = 'leased';
@@ -388,7 +381,7 @@ WHERE id = :id AND tenant_id = :tenant_id AND (status = 'failed' OR (status = 'r
   AND approval IS DISTINCT FROM 'not_given' AND removal = 0 RETURNING tenant_id, subject_id;
 
 -- name: resume_reads
-UPDATE read SET state = CASE WHEN state = 'held' THEN 'pending' ELSE state END, failures = 0, deaths = 0, not_before = 0, alone = 0
+UPDATE read SET state = CASE WHEN state = 'held' THEN 'pending' ELSE state END, failures = 0, not_before = 0, alone = 0
 WHERE operation_id = :operation_id AND state IN ('held', 'pending');
 
 -- name: append_audit

@@ -17,7 +17,7 @@ RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location,
 
 -- name: first_pending
 -- The oldest read of a tenant, but for scans that are not planned and still gather. `alone` is the group that it is claimed with; 0: any.
-SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh, alone, deaths FROM read
+SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh, alone FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id
   AND NOT (spec_digest = '' AND source_name IN (SELECT json_array_elements_text(CAST(:gathering AS json))))
 ORDER BY operation_seq, position, partition LIMIT 1;

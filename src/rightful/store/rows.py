@@ -202,7 +202,6 @@ def claimed_read(row: Row) -> ClaimedRead:
         sealed_spec=row["sealed_spec"],
         attempt=row["attempt"],
         failures=row["failures"],
-        deaths=row["deaths"],
         next_part=row["next_part"],
         sealed_cursor=row["sealed_cursor"],
         rows=row["rows"],

@@ -15,9 +15,6 @@ from rightful.package.receipt import PreviousReceipt
 from rightful.store.listing import NEWEST_FIRST, Filter, Key, Place
 from rightful.subject.model import SubjectKind
 
-SUSPECTED = 2
-"""A read that was lost with the service so often, and not brought further meanwhile, may be what kills it: it is claimed apart."""
-
 
 class StoreFault(OSError):
     """The store cannot be read or written now (a full disk, mostly): nothing of the call counts. No source or location is at fault."""
@@ -123,9 +120,6 @@ class ClaimedRead(msgspec.Struct, frozen=True, kw_only=True):
     """1, 2, 3, …: the fencing token together with the owner."""
     failures: int
     """How often it failed for a reason worth another try."""
-    deaths: int = 0
-    """How often the service died while it was read, with nothing brought further in between. Up to `SUSPECTED` it counts beside others,
-    from there only where nothing else was being done: then it is to blame."""
     next_part: int
     """The number of the next part to write."""
     sealed_cursor: bytes | None
@@ -174,11 +168,6 @@ class ReadSet(msgspec.Struct, frozen=True, kw_only=True):
     reads: tuple[ClaimedRead, ...]
     operations: tuple[ClaimedOperation, ...]
     """The operation of each read, in the reads' order."""
-
-    @property
-    def is_suspected(self) -> bool:
-        """Whether one of these reads may be what kills the service."""
-        return any(read.deaths >= SUSPECTED for read in self.reads)
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):

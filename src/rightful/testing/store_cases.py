@@ -89,9 +89,9 @@ def scan(*, limit: int = 100, tenant_id: TenantId = TENANT) -> Scan:
     return Scan(tenant_id=tenant_id, source_name="lake", window_s=2.0, limit=limit)
 
 
-def claim_reads(store: Store, owner: str = OWNER, limit: int = 100, scans: Sequence[Scan] = (), suspects: int | None = None) -> ReadSet:
+def claim_reads(store: Store, owner: str = OWNER, limit: int = 100, scans: Sequence[Scan] = ()) -> ReadSet:
     """Claim and expect reads."""
-    claim = store.claim(owner, lease_s=LEASE_S, limit=limit, scans=scans, suspects=suspects)
+    claim = store.claim(owner, lease_s=LEASE_S, limit=limit, scans=scans)
     assert isinstance(claim, ReadSet)
     return claim
 

@@ -6,7 +6,6 @@ from rightful.ids import OperationId
 from rightful.operation.model import Failure, OperationStatus, PackageTotals, SourceState
 from rightful.store.interface import Store
 from rightful.store.values import (
-    SUSPECTED,
     Checkpoint,
     Completion,
     EntryState,
@@ -14,7 +13,7 @@ from rightful.store.values import (
     NewRead,
 )
 from rightful.testing.clock import ManualClock
-from rightful.testing.store_cases import LEASE_S, OTHER_TENANT, OWNER, START, TENANT, accept, claim_reads, done, part, scan
+from rightful.testing.store_cases import LEASE_S, OTHER_TENANT, OWNER, TENANT, accept, claim_reads, done, part, scan
 
 
 class ClaimingSuite:
@@ -142,82 +141,6 @@ class ClaimingSuite:
         store.release_all(OWNER)
         claim_reads(store)
         assert store.checkpoint([done(old.reads[0])], owner=OWNER) == (operation_id,)
-
-    def test_service_that_dies_makes_its_reads_suspects_and_blames_one_that_was_alone(self, store: Store) -> None:
-        ids = [accept(store, number, "a") for number in range(3)]
-        other = accept(store, 9, "b")
-        for times in range(SUSPECTED):
-            reads = claim_reads(store), claim_reads(store)
-            assert [[(read.operation_id, read.deaths) for read in claim.reads] for claim in reads] == [
-                [(each, times) for each in ids],
-                [(other, times)],
-            ]
-            store.release_all(has_died=True)
-        late = accept(store, 10, "a")
-        first, second = claim_reads(store, suspects=1), claim_reads(store, suspects=1)
-        assert [read.operation_id for claim in (first, second) for read in claim.reads] == ids[:2]
-        store.release_all(has_died=True)  # beside each other: neither is to blame
-        first = claim_reads(store, suspects=1)
-        assert [(read.operation_id, read.deaths) for read in first.reads] == [(ids[0], SUSPECTED)]
-        store.release_all(has_died=True)
-        first, second = claim_reads(store, suspects=1), claim_reads(store, suspects=9)
-        assert [[(read.operation_id, read.deaths) for read in claim.reads] for claim in (first, second)] == [
-            [(ids[0], SUSPECTED + 1)],
-            [(each, SUSPECTED) for each in ids[1:]],
-        ]
-        rest = claim_reads(store, suspects=1), claim_reads(store, suspects=1)
-        assert {read.operation_id: read.deaths for claim in rest for read in claim.reads} == {late: 0, other: SUSPECTED}
-
-    def test_scan_takes_no_more_suspects_than_it_may(self, store: Store) -> None:
-        for number in range(3):
-            accept(store, number, "lake")
-        for _ in range(SUSPECTED):
-            assert len(claim_reads(store, scans=[scan()]).reads) == 3
-            store.release_all(has_died=True)
-        assert len(claim_reads(store, scans=[scan()], suspects=2).reads) == 2
-
-    def test_death_is_not_counted_where_a_service_stops_or_a_lease_runs_out(self, store: Store, clock: ManualClock) -> None:
-        accept(store, 1, "a")
-        claim_reads(store)
-        store.release_all(OWNER)
-        claim_reads(store)
-        store.release_all()
-        claim_reads(store)
-        clock.advance(LEASE_S + 1)
-        claim_reads(store)
-        store.release_all("another", has_died=True)
-        store.release_all(OWNER)
-        assert claim_reads(store).reads[0].deaths == 0
-
-    def test_deaths_are_forgotten_when_a_read_is_brought_further_or_lived_through_or_resumed(self, store: Store) -> None:
-        def die() -> None:
-            claim_reads(store)
-            store.release_all(has_died=True)
-
-        operation_id = accept(store, 1, "a")
-        die()
-        (read,) = claim_reads(store).reads
-        assert read.deaths == 1
-        store.checkpoint([Checkpoint(read=read, next_part=0, rows=1)], owner=OWNER)  # nothing was put
-        store.release_all()
-        (read,) = claim_reads(store).reads
-        assert read.deaths == 1
-        store.checkpoint([Checkpoint(read=read, next_part=1, entries=(part(read, 0, EntryState.DONE),))], owner=OWNER)
-        store.release_all()
-        (read,) = claim_reads(store).reads
-        assert read.deaths == 0
-        store.release_all(has_died=True)
-        (read,) = claim_reads(store).reads
-        store.retry([read], owner=OWNER, at=START, is_failure=False)  # it was not its turn
-        (read,) = claim_reads(store).reads
-        assert read.deaths == 1
-        store.retry([read], owner=OWNER, at=START)
-        (read,) = claim_reads(store).reads
-        assert read.deaths == 0
-        store.release_all(has_died=True)
-        assert store.fail(operation_id, Failure(code="x", message="y"))
-        assert store.resume(TENANT, operation_id, sealed_location=b"sealed") is not None
-        assert claim_reads(store).reads[0].deaths == 0
 
     def test_what_has_ended_is_told_of_those_that_are_asked_for(self, store: Store) -> None:
         running, failed, complete = accept(store, 1, "a"), accept(store, 2, "a"), accept(store, 3, "a")

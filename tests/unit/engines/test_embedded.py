@@ -9,9 +9,9 @@ from tests.unit.engines.world import OWNER, PATIENCE_S, do
 from rightful.engines.embedded import EmbeddedEngine
 from rightful.ids import OperationId
 from rightful.store.sqlite import SqliteStore
-from rightful.store.values import SUSPECTED, FinishSet, ReadSet
+from rightful.store.values import FinishSet, ReadSet
 from rightful.testing.clock import ManualClock
-from rightful.testing.store_cases import accept, claim_reads, scan
+from rightful.testing.store_cases import accept, scan
 
 
 def run(
@@ -53,38 +53,3 @@ def test_reads_of_a_scan_that_come_while_it_runs_are_done_together(store: Sqlite
     finally:
         engine.stop()
     assert sets == [1, 5]
-
-
-def test_what_was_lost_with_the_service_several_times_is_done_with_nothing_beside_it(store: SqliteStore, clock: ManualClock) -> None:
-    for number in range(20):
-        accept(store, number, "a")
-    for _ in range(SUSPECTED):
-        assert len(claim_reads(store).reads) == 20
-        store.release_all(has_died=True)
-    for number in range(20, 26):
-        accept(store, number, f"b{number}")
-    guard, ended = threading.Lock(), threading.Event()
-    running: set[int] = set()
-    sets: list[int] = []
-    beside: list[int] = []
-    left = 26
-
-    def work(claim: ReadSet | FinishSet) -> None:
-        nonlocal left
-        with guard:
-            running.add(threading.get_ident())
-        if isinstance(claim, ReadSet) and claim.is_suspected:
-            sets.append(len(claim.reads))
-            time.sleep(0.01)  # others would begin now
-            beside.append(len(running))
-        do(store, claim)
-        with guard:
-            running.discard(threading.get_ident())
-            left -= len(claim.operations) if isinstance(claim, FinishSet) else 0
-            if not left:
-                ended.set()
-
-    run(store, clock, work, ended)
-    assert sum(sets) == 20
-    assert sets[:4] == [1, 2, 4, 8]
-    assert set(beside) == {1}

@@ -15,7 +15,7 @@ from rightful.ids import OperationId
 from rightful.operation.model import OperationStatus
 from rightful.package.verify import PackageState
 from rightful.store.sqlite import SqliteStore
-from rightful.store.values import SUSPECTED, Checkpoint, ClaimedOperation, ClaimedRead, Entry, SourceOutcome, StoreFault
+from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Entry, SourceOutcome, StoreFault
 
 
 class _FullStore(SqliteStore):
@@ -163,31 +163,3 @@ def test_description_of_an_error_has_its_causes_and_no_text() -> None:
     assert "ann" not in text
     assert text.startswith("PermissionError: Permission denied at test_faults.py:")
     assert "; caused by KeyError at test_faults.py:" in text
-
-
-@pytest.mark.parametrize(("attempts", "deaths"), [(1, SUSPECTED + 1), (4, 4)])
-def test_read_that_the_service_died_of_as_often_as_it_may_be_tried_is_given_up(tmp_path: Path, attempts: int, deaths: int) -> None:
-    drive = Scripted(yields(FILES_HEADER, file("a", b"x")))
-    world = World(tmp_path, PEOPLE, {"drive": drive}, export=ExportSettings(attempts=attempts))
-    operation = world.submit("1")
-    for _ in range(deaths):
-        assert world.store.claim("dies", lease_s=60, limit=1, suspects=1) is not None
-        world.store.release_all(has_died=True)
-    world.run()
-    failed = world.get(operation)
-    assert failed.failure is not None
-    assert (failed.status, failed.failure.code, failed.failure.source_name) == (OperationStatus.FAILED, "ServiceDied", "drive")
-    world.service.resume(TENANT, operation.operation_id, None)
-    world.run()
-    assert world.get(operation).status is OperationStatus.COMPLETE
-    assert world.verify(operation).state is PackageState.WHOLE
-
-
-def test_read_that_the_service_died_of_less_often_is_done(tmp_path: Path) -> None:
-    world = World(tmp_path, PEOPLE, {"drive": Scripted(yields(FILES_HEADER, file("a", b"x")))}, export=ExportSettings(attempts=4))
-    operation = world.submit("1")
-    for _ in range(3):
-        assert world.store.claim("dies", lease_s=60, limit=1, suspects=1) is not None
-        world.store.release_all(has_died=True)
-    world.run()
-    assert world.get(operation).status is OperationStatus.COMPLETE

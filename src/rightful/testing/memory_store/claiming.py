@@ -7,7 +7,7 @@ from rightful.clock import Clock, SetBack, to_microseconds
 from rightful.ids import TenantId
 from rightful.operation.model import SUBMIT_AGAIN, ApprovalState, Failure, OperationStatus
 from rightful.package.receipt import PreviousReceipt
-from rightful.store.values import SUSPECTED, FinishSet, ReadSet, Scan
+from rightful.store.values import FinishSet, ReadSet, Scan
 from rightful.testing.memory_store.purging import Purging
 from rightful.testing.memory_store.rows import OperationRow, ReadRow
 
@@ -30,13 +30,11 @@ class Claiming(Purging):
         limit: int,
         passing_over: Collection[TenantId] = (),
         scans: Collection[Scan] = (),
-        suspects: int | None = None,
     ) -> ReadSet | FinishSet | None:
         """Lease operations to finish, else reads that share a scan key."""
         with self._guard:
             now = self._now()
             until = now + int(lease_s * 1e6)
-            limits = (limit, limit if suspects is None else suspects)
             self._wake(now)
             self._end_unapproved(now)
             finishable = {row.intent.tenant_id for row in self._finishable()}
@@ -44,7 +42,7 @@ class Claiming(Purging):
             if tenant_id is not None:
                 return self._claim_finish(owner, until, limit, tenant_id)
             for is_idle in (False, True) if scans else (True,):
-                if (claim := self._claim_next(owner, until, limits, passing_over, scans, now, is_idle=is_idle)) is not None:
+                if (claim := self._claim_next(owner, until, limit, passing_over, scans, now, is_idle=is_idle)) is not None:
                     return claim
             return None
 
@@ -127,7 +125,7 @@ class Claiming(Purging):
         self,
         owner: str,
         until: int,
-        limits: tuple[int, int],
+        limit: int,
         passing_over: Collection[TenantId],
         scans: Collection[Scan],
         now: int,
@@ -146,8 +144,7 @@ class Claiming(Purging):
             )
             if first is not None:
                 self._last_tenant = tenant_id
-                most = own[first.source_name].limit if first.source_name in own else limits[0]
-                most = min(most, limits[1]) if first.deaths >= SUSPECTED else most
+                most = own[first.source_name].limit if first.source_name in own else limit
                 return self._claim_reads(owner, until, most, tenant_id, now, first, ready[tenant_id])
             passed.add(tenant_id)
         return None
@@ -177,8 +174,12 @@ class Claiming(Purging):
         """Claim this read, and those that can share its scan."""
         reads = [first]
         if first.sealed_cursor is None:
-            key = _scan_key(first)
-            same = [read for read in ready if read.sealed_cursor is None and _scan_key(read) == key]
+            key = (first.source_name, first.partition, first.spec_digest, first.alone)
+            same = [
+                read
+                for read in ready
+                if read.sealed_cursor is None and (read.source_name, read.partition, read.spec_digest, read.alone) == key
+            ]
             reads = sorted(same, key=lambda read: read.operation_seq)[:limit]
         rows = [self._operations[read.operation_id] for read in reads]
         for row in rows:
@@ -205,12 +206,10 @@ class Claiming(Purging):
                     if read.state == "leased" and read.owner == owner:
                         read.lease_until = until
 
-    def release_all(self, owner: str | None = None, *, has_died: bool = False) -> None:
-        """End the leases of an owner, or all; where it has died, count that."""
+    def release_all(self, owner: str | None = None) -> None:
+        """End the leases of an owner, or all."""
         with self._guard:
             now = self._now()
-            if has_died:
-                self._count_deaths(owner)
             for row in self._open.values():
                 if row.owner is not None and owner in {None, row.owner}:
                     row.owner = None
@@ -219,14 +218,3 @@ class Claiming(Purging):
                         read.give_back()
                 if owner is None and row.status is OperationStatus.RUNNING:
                     row.started_at, row.progress_from, row.progress_from_at, row.progress_at = now, row.progress, now, None
-
-    def _count_deaths(self, owner: str | None) -> None:
-        """Count that an owner died with what it holds: beside others a read is suspected and no more, the only one is to blame."""
-        leased = [read for row in self._open.values() for read in row.reads if read.state == "leased" and owner in {None, read.owner}]
-        is_one = len(leased) + sum(row.owner is not None and owner in {None, row.owner} for row in self._open.values()) == 1
-        for read in leased:
-            read.deaths += is_one or read.deaths < SUSPECTED
-
-
-def _scan_key(read: ReadRow) -> tuple[object, ...]:
-    return read.source_name, read.partition, read.spec_digest, read.alone, read.deaths >= SUSPECTED

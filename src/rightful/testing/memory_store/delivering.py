@@ -107,7 +107,7 @@ class Delivering(Submitting):
         if checkpoint.sealed_outcome is not None:
             read.sealed_outcome = checkpoint.sealed_outcome
         if checkpoint.is_ahead or checkpoint.is_done:
-            read.failures = read.deaths = 0
+            read.failures = 0
         self._put_entries(row, checkpoint.entries)
         self._advance(row, now)
         if checkpoint.was_put:
@@ -154,7 +154,6 @@ class Delivering(Submitting):
                 read.not_before = to_microseconds(at)
                 read.failures += is_failure and waiting_for is None and not group
                 read.given_back += not is_failure
-                read.deaths = 0 if is_failure else read.deaths
                 read.alone = group or read.alone
                 self._wait_for(self._operations[claimed.operation_id], waiting_for)
 

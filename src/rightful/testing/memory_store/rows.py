@@ -32,7 +32,6 @@ class ReadRow:
     lease_until: int = 0
     attempt: int = 0
     failures: int = 0
-    deaths: int = 0
     given_back: int = 0
     not_before: int = 0
     alone: int = 0
@@ -64,7 +63,7 @@ class ReadRow:
 
     def let_go(self) -> None:
         """Let it be claimed again, as if nothing had failed."""
-        self.state, self.failures, self.deaths, self.not_before, self.alone = "pending", 0, 0, 0, 0
+        self.state, self.failures, self.not_before, self.alone = "pending", 0, 0, 0
 
     def claimed(self) -> ClaimedRead:
         """Return it as it is claimed."""
@@ -76,7 +75,6 @@ class ReadRow:
             sealed_spec=self.sealed_spec,
             attempt=self.attempt,
             failures=self.failures,
-            deaths=self.deaths,
             next_part=self.next_part,
             sealed_cursor=self.sealed_cursor,
             rows=self.rows,
