@@ -146,8 +146,18 @@ def sync_each(storages: Iterable[Storage], side_by_side: SideBySide) -> dict[int
         try:
             location.sync()
         except StorageError as error:
+            _forget_frames(error)  # they hold what failed, and this call, which holds the error: all that would wait for the collector
             failed |= {number: error for number, each in locations.items() if each is location}
     return failed
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Forget in which calls an error was raised, and those that it came of."""
+    todo: list[BaseException | None] = [error]
+    while todo:
+        if (each := todo.pop()) is not None and each.__traceback__ is not None:
+            each.__traceback__ = None
+            todo += [each.__cause__, each.__context__]
 
 
 def _flush(file: ZipStorage) -> StorageError | None:
