@@ -89,9 +89,9 @@ class Remover:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="removing")
         self._later = ThreadPoolExecutor(1, thread_name_prefix="removing-again")  # in turn: all wait equally long
         self._lock = threading.Lock()
-        self._begun: set[Future[None]] = set()
-        self._asked: set[Future[None]] = set()
-        """Of those the first tries."""
+        self._first: set[Future[None]] = set()
+        self._further: set[Future[None]] = set()
+        """Tries that are being made or wait for their turn: those that were asked for, and those after them."""
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -100,7 +100,7 @@ class Remover:
         for pool in (self._pool, self._later):
             pool.shutdown(wait=False, cancel_futures=True)
         with self._lock:
-            begun = tuple(self._begun)
+            begun = (*self._first, *self._further)
         wait(begun, _STOP_S)
 
     def look(self, operation_id: OperationId) -> ClaimedOperation | None:
@@ -110,20 +110,18 @@ class Remover:
     def remove(self, operation: ClaimedOperation, leash: Leash | None) -> None:
         """Delete soon what a cancelled operation had written."""
         if not self._stopping.is_set():
-            asked = self._pool.submit(self._try, operation, leash)
-            self._note(asked)
-            with self._lock:
-                self._asked = {each for each in (*self._asked, asked) if not each.done()}
+            self._note(self._pool.submit(self._try, operation, leash), self._first)
 
     def rest(self) -> None:
         """Return when nothing is being deleted that was asked for until now; what is looked for again later is not waited for."""
         with self._lock:
-            asked = tuple(self._asked)
+            asked = tuple(self._first)
         wait(asked)
 
-    def _note(self, begun: Future[None]) -> None:
+    def _note(self, begun: Future[None], tries: set[Future[None]]) -> None:
         with self._lock:
-            self._begun = {each for each in (*self._begun, begun) if not each.done()}
+            tries.difference_update([each for each in tries if each.done()])
+            tries.add(begun)
 
     def _again(self, operation: ClaimedOperation, leash: Leash | None, at_s: float, *, was_quiet: bool) -> None:
         if not self._stopping.wait(max(0.0, at_s - time.monotonic())):
@@ -135,7 +133,7 @@ class Remover:
             may_arrive = self._remove(operation, is_quiet=is_quiet, is_again=is_again, was_quiet=was_quiet)
             if may_arrive and not self._stopping.is_set():
                 at_s = time.monotonic() + self.again_s
-                self._note(self._later.submit(self._again, operation, leash, at_s, was_quiet=is_quiet))
+                self._note(self._later.submit(self._again, operation, leash, at_s, was_quiet=is_quiet), self._further)
         except (ExportError, StoreFault) as error:
             _log.warning("what a cancelled operation had written stays", operation_id=operation.operation_id, error=describe(error))
         except Exception as error:  # noqa: BLE001 - nobody waits for this thread
