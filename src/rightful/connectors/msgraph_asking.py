@@ -10,6 +10,7 @@ import msgspec
 from rightful.connectors import msgraph_settings
 from rightful.connectors.msgraph_answers import Calendar, Drive, DriveItem, Listing, code_of
 from rightful.connectors.msgraph_settings import PATHS, MsgraphSettings
+from rightful.errors import SourceRefused
 from rightful.package.json_text import are_documents
 from rightful.webapi.asking import Asking, Page
 
@@ -43,7 +44,7 @@ class GraphAsking(Asking):
         """Ask for somebody who is not there: a missing permission is told before that."""
         answer = self.look(self.first_target(_NOBODY), _NOT_FOUND)
         if not isinstance(answer, Page) and code_of(answer.body) not in _UNKNOWN | _NONE:
-            raise self.refused("Graph answered 404 without saying that there is no such user", "check url")
+            raise self._refused_404()
 
     def first_target(self, user: str) -> str:
         """Return what is asked for first of a user."""
@@ -59,8 +60,11 @@ class GraphAsking(Asking):
         if isinstance(answer, Page):
             return answer
         if code_of(answer.body) != "Request_ResourceNotFound":
-            raise self.refused("Graph answered 404 without saying that there is no such user", "check url")
+            raise self._refused_404()
         return None
+
+    def _refused_404(self) -> SourceRefused:
+        return self.refused("Graph answered 404 without saying that there is no such user", "check url")
 
     def asked(self, target: str, *, may_be_absent: bool) -> Page:
         """Return an answer; raises `Absent` where Graph says that somebody has nothing, and that can be."""

@@ -7,7 +7,6 @@ with Graph's codes for people who are unknown or have no mailbox or drive.
 """
 
 import base64
-import hashlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -20,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import jwt
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes
 
 _PAGE = 2
 _SECRET = "stand-in secret"
@@ -194,14 +193,10 @@ class GraphStandIn:
     def _is_signed(self, target: str, form: Mapping[str, list[str]]) -> bool:
         """Look at an assertion as Entra does: PS256, by the certificate that it names, for this endpoint, and for ten minutes at most."""
         [text], [client_id] = form["client_assertion"], form["client_id"]
-        if (
-            not self.certificate
-            or text in self.assertions
-            or form["client_assertion_type"] != ["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"]
-        ):
+        if not self.certificate or text in self.assertions or form["client_assertion_type"] != [_ASSERTION]:
             return False
         certificate = x509.load_pem_x509_certificate(self.certificate.encode())
-        digest = hashlib.sha256(certificate.public_bytes(serialization.Encoding.DER)).digest()
+        digest = certificate.fingerprint(hashes.SHA256())
         try:
             claims = jwt.decode(
                 text,

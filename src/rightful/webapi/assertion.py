@@ -4,7 +4,6 @@ The key never leaves this process, and what is sent is of use for five minutes, 
 """
 
 import base64
-import hashlib
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import jwt
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from rightful.setting_problem import SettingProblem
@@ -53,7 +52,7 @@ class Signer:
         self._claims = {"iss": client_id, "sub": client_id, "aud": settings.audience or token_url}
         self._headers = {"kid": settings.key_id} if settings.key_id else {}
         if settings.certificate:
-            digest = hashlib.sha256(_certificate(settings.certificate).public_bytes(serialization.Encoding.DER)).digest()
+            digest = _certificate(settings.certificate).fingerprint(hashes.SHA256())
             self._headers["x5t#S256"] = base64.urlsafe_b64encode(digest).decode().rstrip("=")  # RFC 7515 4.1.8
 
     def __repr__(self) -> str:
