@@ -50,7 +50,7 @@ def median_of(case: str, name: str, runs: Sequence[float], unit: str, *, target:
 
 def spread(runs: Sequence[float], unit: str) -> str:
     """Write runs as median and range."""
-    return f"{statistics.median(runs):.3g} {unit} ({min(runs):.3g} to {max(runs):.3g})"
+    return f"{_number(statistics.median(runs))} {unit}".rstrip() + f" ({_number(min(runs))} to {_number(max(runs))})"
 
 
 def machine() -> dict[str, object]:
@@ -90,18 +90,36 @@ def show(figures: Sequence[Figure], facts: dict[str, object]) -> None:
 
 
 def as_markdown(figures: Sequence[Figure], facts: dict[str, object]) -> str:
-    """Return the table for README and docs."""
+    """Return the table for docs: every figure, with its target."""
     lines = ["| work | figure | measured | target | others on the same work |", "|---|---|--:|--:|---|"]
     for figure in figures:
         sign = "≤" if figure.is_less_better else "≥"
         target = f"{sign} {figure.target:,.6g} {figure.unit}".rstrip() if figure.target is not None else ""
         missed = " (missed)" if figure.verdict == "missed" else ""
-        measured = f"{_number(figure.value)} {figure.unit}".rstrip()
-        lines.append(f"| {figure.case} | {figure.name} | {measured}{missed} | {target} | {figure.rival.replace('*', chr(92) + '*')} |")
+        lines.append(f"| {figure.case} | {figure.name} | {_measured(figure)}{missed} | {target} | {_escaped(figure.rival)} |")
+    return _with_origin(lines, facts)
+
+
+def as_short_markdown(figures: Sequence[Figure], facts: dict[str, object]) -> str:
+    """Return the table for README: what others were measured on too."""
+    lines = ["| work | figure | Rightful | others on the same work |", "|---|---|--:|---|"]
+    lines += [f"| {figure.case} | {figure.name} | {_measured(figure)} | {_escaped(figure.rival)} |" for figure in figures if figure.rival]
+    return _with_origin(lines, facts)
+
+
+def _with_origin(lines: Sequence[str], facts: dict[str, object]) -> str:
     where = (
         f"{facts['cores']} cores, {facts['cpu']}, Python {facts['python']}, {str(facts['date'])[:10]}, load at the start {facts['load']}"
     )
-    return "\n".join([*lines, "", PEER_NOTE.replace("*", "\\*") + ".", "", f"Machine: {where}."]) + "\n"
+    return "\n".join([*lines, "", f"{_escaped(PEER_NOTE)}.", "", f"Machine: {where}."]) + "\n"
+
+
+def _measured(figure: Figure) -> str:
+    return f"{_number(figure.value)} {figure.unit}".rstrip()
+
+
+def _escaped(text: str) -> str:
+    return text.replace("*", "\\*")
 
 
 def write_into(path: Path, text: str) -> None:

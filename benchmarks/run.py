@@ -17,7 +17,7 @@ from benchmarks import cases, figures, growth, rivals
 from benchmarks.cluster import Cluster
 
 _ROOT = Path(__file__).parent.parent
-_PAGES = (_ROOT / "README.md", _ROOT / "docs" / "performance.md")
+_SHORT_TABLE, _TABLE = _ROOT / "README.md", _ROOT / "docs" / "performance.md"
 
 
 def main() -> None:
@@ -58,8 +58,8 @@ def main() -> None:
     if arguments.json:
         Path(arguments.json).write_text(document, encoding="utf-8")
     if arguments.docs:
-        for page in _PAGES:
-            figures.write_into(page, figures.as_markdown(found, facts))
+        figures.write_into(_SHORT_TABLE, figures.as_short_markdown(found, facts))
+        figures.write_into(_TABLE, figures.as_markdown(found, facts))
         if "linear" in names:
             shutil.copy(growth.PLOT, _ROOT / "docs" / growth.PLOT.name)
 

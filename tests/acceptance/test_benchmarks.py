@@ -133,6 +133,14 @@ def test_table_written_into_a_page_replaces_the_last_one_and_nothing_else(tmp_pa
     assert "5 s (missed)" in text
 
 
+def test_short_table_has_what_others_were_measured_on_too() -> None:
+    facts: dict[str, object] = {"cores": 2, "cpu": "x", "python": "3", "date": "2026-01-01", "load": 0}
+    beside = Figure(case="c", name="beside", value=3.0, unit="s", target=2.0, rival="another* 7 s")
+    text = figures.as_short_markdown([beside, Figure(case="c", name="alone", value=1.0, unit="s")], facts)
+    assert "| c | beside | 3 s | another\\* 7 s |\n" in text
+    assert "alone" not in text
+
+
 def test_page_without_marks_is_refused(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing", encoding="utf-8")
