@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
-from typing import Annotated, ClassVar, cast
+from typing import ClassVar, cast
 
 import msgspec
 import pyarrow as pa
@@ -25,17 +25,18 @@ from rightful.connectors.interface import (
     ReadHeader,
     Rows,
 )
-from rightful.connectors.time_window import ALWAYS, Window, WindowSettings, resolve, window_problems
+from rightful.connectors.sql_chain import Chain, follow
+from rightful.connectors.sql_settings import SqlSettings, key_names, problems
+from rightful.connectors.time_window import ALWAYS, Window, WindowSettings, resolve
+from rightful.database.describing import describe
 from rightful.database.identifying import fill
 from rightful.database.interface import Database, Snapshot
-from rightful.database.joining import HINT, objection
-from rightful.database.naming import did_you_mean
-from rightful.database.opening import STREAM_S, identity, open_database, url_problem
-from rightful.database.query import Hidden, Query, Target, Via, Wanted, Within, describe
-from rightful.database.table import ONE_EACH, Table, TableColumn
+from rightful.database.opening import identity, open_database
+from rightful.database.query import Hidden, Query, Target, Wanted, Within
+from rightful.database.table import Table, TableColumn
 from rightful.database.targets import gone_over, roots, tables
 from rightful.errors import SourceRefused
-from rightful.setting_problem import SettingProblem, refuse
+from rightful.setting_problem import SettingProblem
 from rightful.subject.matching import FOLDED_KINDS
 from rightful.subject.model import IdentifiedSubject
 
@@ -47,32 +48,6 @@ _SEVERAL = 2
 _HIDDEN = Hidden(subject=SUBJECT_COLUMN, key=KEY_COLUMN, match_prefix=MATCH_PREFIX)
 
 
-class SqlSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table or view, and how its rows belong to people."""
-
-    url: str
-    """`sqlite:///file.db` (below the configuration's folder; four slashes for an absolute path), `postgresql://` or
-    `mysql://user:password@host/database`, or `dialect+driver://…` for what SQLAlchemy has a dialect for."""
-    table: str
-    """Table or view: `orders` or `shop.orders`, letter case as in the database; a name with a dot in it in double quotes."""
-    match: dict[str, str] = {}
-    """Column to kind of identifier; a row belongs to whom any of them names."""
-    caseless: tuple[str, ...] = ()
-    """Columns of `match` whose mails or UPNs are compared in lower case: by an index on `lower(column)`, else all rows are read."""
-    via: dict[str, dict[str, str]] = {}
-    """Other source of the same database to {column here: column there}: a row belongs to whom a row there belongs to."""
-    key: str | tuple[str, ...] = ()
-    """Unique column, or columns that are so together, that rows are ordered by and a read goes on after; left out: the primary key."""
-    timeout_s: Annotated[int, msgspec.Meta(ge=1, le=86400)] = STREAM_S
-    """How long one query may take, with the time to write its rows away; a read then goes on where it was, in a new one."""
-    exclude: tuple[str, ...] = ()
-    """Columns that do not get into the package."""
-    time: str = ""
-    """Column that says when a row came to be; must be there. `window` is about it."""
-    window: WindowSettings = WindowSettings()
-    """Only rows of this time are delivered, and those that have none. Default: all."""
-
-
 class SqlConnector:
     """Reads one table or view; see `connectors.interface.Connector`."""
 
@@ -81,13 +56,13 @@ class SqlConnector:
     def __init__(self, source_name: str, settings: msgspec.Struct, *, siblings: Mapping[str, msgspec.Struct], folder: Path) -> None:
         self._source_name = source_name
         self._settings = cast("SqlSettings", settings)
-        self._chain = _chain(source_name, cast("Mapping[str, SqlSettings]", {**siblings, source_name: settings}), folder)
+        link = follow(source_name, cast("Mapping[str, SqlSettings]", {**siblings, source_name: settings}), folder)
         self._database: Database = open_database(
             self._settings.url, folder=folder, source_name=source_name, stream_s=self._settings.timeout_s
         )
+        self._chain = Chain(link, self._database)
         self._identity = identity(self._settings.url, folder)
         self._goes_over: bool | None = None
-        self._lowered: dict[str, tuple[Table, Table]] = {}
         self._built: tuple[tuple[Table, ...], dict[bool, tuple[Query, ReadHeader]], Window] | None = None
 
     @staticmethod
@@ -95,24 +70,7 @@ class SqlConnector:
         source_name: str, settings: SqlSettings, *, siblings: Mapping[str, msgspec.Struct | None], folder: Path
     ) -> Iterator[SettingProblem]:
         """Yield what the configuration alone shows; see `connectors.registry.FindsProblems`."""
-        known = cast("Mapping[str, SqlSettings | None]", {**siblings, source_name: settings})
-        if not settings.match and not settings.via:
-            yield (), "does not say whose a row is", "add `match: {column: kind of identifier}` or `via`"
-        if (wrong := url_problem(settings.url)) is not None:
-            yield ("url",), *wrong
-        yield from _column_problems(settings)
-        yield from window_problems(settings.window, settings.time)
-        for parent, columns in settings.via.items():
-            here = ("via", parent)
-            if not columns:
-                yield here, "does not say which columns belong together", "write {column here: column there}"
-            if parent not in known:
-                others = (name for name in known if name != source_name)
-                yield here, "there is no source of this name with the connector sql", did_you_mean(parent, others)
-            elif (other := known[parent]) is not None and not _is_same_database(settings, other, folder):
-                yield here, "is not in the same database: it has another url", "across two databases use directory.more"
-        if _leads_back(source_name, known):
-            yield ("via",), "leads back to where it began, in a circle", "one table of the chain needs a `match` instead"
+        return problems(source_name, settings, cast("Mapping[str, SqlSettings | None]", siblings), folder=folder)
 
     @staticmethod
     def found_by(settings: SqlSettings, match: Mapping[str, str]) -> SqlSettings:
@@ -127,7 +85,7 @@ class SqlConnector:
         wanted = self._wanted(target.table, is_resumed=False)
         unreadable = [column.name for column in wanted.columns if not column.is_readable]
         if unreadable:
-            raise self._refused(
+            raise self._chain.refused(
                 f"this account may not read column {unreadable[0]!r} of {target.table.name!r}",
                 "GRANT SELECT on it, or leave it out with `exclude`",
             )
@@ -207,7 +165,7 @@ class SqlConnector:
     def advice(self) -> tuple[str, ...]:
         """Name the indexes that columns in lower case lack by now, over the whole chain."""
         self._database.forget()
-        found = (self._database.missing_index(table, column) for table, column in self._compared_in_lower_case(self._chain))
+        found = (self._database.missing_index(table, column) for table, column in self._chain.compared_in_lower_case())
         return tuple(dict.fromkeys(filter(None, found)))
 
     def excess(self) -> tuple[str, ...]:
@@ -228,67 +186,18 @@ class SqlConnector:
         return resolve(self._settings.window, datetime.now(UTC))
 
     def _target(self, window: Window = ALWAYS) -> Target:
-        target = self._resolve(self._chain)
+        target = self._chain.resolve()
         column = target.table.find(self._settings.time)
         if window.is_open or column is None:
             return target
         sql = self._database.within(column, window.since, window.until)
         if sql is None:
-            raise self._refused(
+            raise self._chain.refused(
                 f"column {column.name!r} of {target.table.name!r} ({column.column.source_type}) holds no dates or moments:"
                 " no window can be applied",
                 "name another column, or a view that has one, or leave window out",
             )
         return msgspec.structs.replace(target, within=Within(sql, window.said(column.sql)))
-
-    def _resolve(self, link: "_Link") -> Target:
-        """Look the tables of the chain up, and every column that the settings name."""
-        table = self._database.table(link.settings.table)
-        named = [*link.settings.match, *(column for join in link.settings.via.values() for column in join)]
-        if link is self._chain:
-            named += [*link.settings.exclude, *_key_names(link.settings), *filter(None, (link.settings.time,))]
-        self._require(table, named, link.source_name)
-        for column in map(table.find, link.settings.match):
-            if column is not None and column.is_compound:
-                raise self._refused(
-                    f"column {column.name!r} of {table.name!r} ({column.column.source_type}) cannot be matched: it holds several values",
-                    ONE_EACH,
-                )
-        table = self._folded(table, link.settings.caseless)
-        vias = []
-        for name, parent in link.parents:
-            target = self._resolve(parent)
-            self._require(target.table, list(link.settings.via[name].values()), name)
-            if said := objection(table, target.table, link.settings.via[name]):
-                raise self._refused(said, HINT)
-            vias.append(Via(target, link.settings.via[name]))
-        return Target(source_name=link.source_name, table=table, match=tuple(link.settings.match.items()), via=tuple(vias))
-
-    def _folded(self, table: Table, columns: Sequence[str]) -> Table:
-        """Return the table with columns that are compared in lower case; the same one for the same one, so that queries stay of use."""
-        if not columns:
-            return table
-        kept = self._lowered.get(table.sql)
-        if kept is None or kept[0] is not table:
-            folded = table
-            for column in columns:
-                folded = self._database.caseless(folded, column, is_ascii=False, is_single=False)
-            kept = self._lowered[table.sql] = table, folded
-        return kept[1]
-
-    def _compared_in_lower_case(self, link: "_Link") -> Iterator[tuple[Table, str]]:
-        table = self._database.table(link.settings.table)
-        yield from ((table, column) for column in link.settings.caseless)
-        for _, parent in link.parents:
-            yield from self._compared_in_lower_case(parent)
-
-    def _require(self, table: Table, names: Sequence[str], source_name: str) -> None:
-        for name in names:
-            if table.find(name) is None:
-                raise self._refused(
-                    f"table {table.name!r} of source {source_name!r} has no column {name!r}",
-                    did_you_mean(name, [column.name for column in table.columns]),
-                )
 
     def _query(self, window: Window, *, is_resumed: bool) -> tuple[Query, ReadHeader]:
         target = self._target(window)
@@ -322,21 +231,23 @@ class SqlConnector:
     def _wanted(self, table: Table, *, is_resumed: bool) -> Wanted:
         columns = tuple(column for column in table.columns if column.name not in self._settings.exclude)
         if not columns:
-            raise self._refused(f"`exclude` leaves no column of {table.name!r}", "leave the source out instead")
+            raise self._chain.refused(f"`exclude` leaves no column of {table.name!r}", "leave the source out instead")
         return Wanted(columns=columns, key=self._key(table), is_resumed=is_resumed, hidden=_HIDDEN)
 
     def _key(self, table: Table) -> tuple[TableColumn, ...]:
         """Return the columns to order by: as configured, or the primary key."""
-        names = _key_names(self._settings)
+        names = key_names(self._settings)
         columns = tuple(column for column in map(table.find, names or table.primary_key) if column is not None)
         unusable = [column for column in columns if not column.key_type]
         is_kept = table.is_unique(frozenset(column.name for column in columns)) and not any(column.has_nulls for column in columns)
         if not names:
             return columns if is_kept and not unusable else ()
         if unusable:
-            raise self._refused(f"column {unusable[0].name!r} of {table.name!r} cannot be the key", "use a column of integers or texts")
+            raise self._chain.refused(
+                f"column {unusable[0].name!r} of {table.name!r} cannot be the key", "use a column of integers or texts"
+            )
         if not table.is_view and not is_kept:
-            raise self._refused(
+            raise self._chain.refused(
                 f"{_said(names)} of {table.name!r} cannot be the key: the database does not keep it unique and without NULL",
                 "name the primary key or a unique column, or leave `key` out",
             )
@@ -347,8 +258,8 @@ class SqlConnector:
         parts = [batch.column(name) for name in (SUBJECT_COLUMN, *names)]
         same = reduce(pc.and_, [pc.equal(part[1:], part[:-1]) for part in parts])
         if any(part.null_count for part in parts) or pc.any(same).as_py() or last == tuple(part[0].as_py() for part in parts):
-            raise self._refused(
-                f"{_said(_key_names(self._settings))} of {self._settings.table!r} cannot be the key: it is NULL, or the same in two rows",
+            raise self._chain.refused(
+                f"{_said(key_names(self._settings))} of {self._settings.table!r} cannot be the key: it is NULL, or the same in two rows",
                 "name a unique column, or leave `key` out",
             )
         return tuple(part[-1].as_py() for part in parts)
@@ -367,58 +278,6 @@ class SqlConnector:
 
     def _people(self, target: Target, column: str) -> float | None:
         return self._database.statistics(target.table).distinct.get(column)
-
-    def _refused(self, message: str, hint: str) -> SourceRefused:
-        return SourceRefused(f"source {self._source_name!r}: {message}", source_name=self._source_name, hint=hint)
-
-
-class _Link(msgspec.Struct, frozen=True):
-    """A source in a chain of `via`, with those it goes over."""
-
-    source_name: str
-    settings: SqlSettings
-    parents: "tuple[tuple[str, _Link], ...]"
-
-
-def _chain(name: str, sources: Mapping[str, SqlSettings], folder: Path) -> _Link:
-    """Follow `via` up to sources that match identifiers; looks at the configuration alone."""
-    settings = sources[name]
-    refuse(name, SqlConnector.problems(name, settings, siblings=sources, folder=folder))
-    return _Link(name, settings, tuple((parent, _chain(parent, sources, folder)) for parent in settings.via))
-
-
-def _is_same_database(one: SqlSettings, other: SqlSettings, folder: Path) -> bool:
-    """Say whether a join between them is possible; what is no database's URL is told elsewhere."""
-    if url_problem(one.url) or url_problem(other.url):
-        return True
-    return identity(one.url, folder) == identity(other.url, folder)
-
-
-def _leads_back(name: str, sources: Mapping[str, SqlSettings | None]) -> bool:
-    seen: set[str] = set()
-    ahead = [name]
-    while ahead:
-        settings = sources.get(ahead.pop())
-        fresh = set(settings.via) - seen if settings is not None else set()
-        if name in fresh:
-            return True
-        seen |= fresh
-        ahead += fresh
-    return False
-
-
-def _column_problems(settings: SqlSettings) -> Iterator[SettingProblem]:
-    names = _key_names(settings)
-    if len(set(names)) < len(names):
-        yield ("key",), "names a column twice", "name each once"
-    for number, column in enumerate(settings.caseless):
-        if settings.match.get(column) not in FOLDED_KINDS:
-            what = "is not matched" if column not in settings.match else f"is matched as {settings.match[column]}, whose letter case counts"
-            yield ("caseless", number), what, f"name columns that are matched as {' or '.join(sorted(FOLDED_KINDS))}"
-
-
-def _key_names(settings: SqlSettings) -> tuple[str, ...]:
-    return (settings.key,) if isinstance(settings.key, str) and settings.key else tuple(settings.key)
 
 
 def _said(names: Sequence[str]) -> str:

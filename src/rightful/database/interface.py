@@ -118,7 +118,7 @@ class Database(Protocol):
         ...
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
-        """Build a query for `count`: of rows, or of the different owners that rows have; see `query.build_count`."""
+        """Build a query for `count`: of rows, or of the different owners that rows have; see `building.build_count`."""
         ...
 
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:

@@ -7,8 +7,8 @@ rows than are wanted, and never fewer. Mails and user principal names are compar
 
 from collections.abc import Iterable, Sequence
 
+from rightful.database.dialect import Pair, joined_in_order
 from rightful.database.identifying import DOTTED, UNCERTAIN, Form, Slot
-from rightful.database.query import Pair, joined_in_order
 from rightful.database.table import Table, TableColumn
 from rightful.package.schema import ColumnKind
 from rightful.subject.matching import FOLDED_KINDS

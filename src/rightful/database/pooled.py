@@ -4,12 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from rightful.database import naming
-from rightful.database import query as queries
+from rightful.database import building, naming
+from rightful.database.dialect import Dialect
 from rightful.database.identifying import SlotValues
 from rightful.database.kept import Kept
 from rightful.database.pool import Connection, Pool
-from rightful.database.query import Dialect, Query, Target, Wanted
+from rightful.database.query import Query, Target, Wanted
 from rightful.database.table import Owner, Table
 
 C = TypeVar("C", bound=Connection)
@@ -37,7 +37,7 @@ class PooledDatabase(ABC, Generic[C]):
 
     def build(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `stream`."""
-        return queries.build(target, wanted, self._dialect)
+        return building.build(target, wanted, self._dialect)
 
     def build_lookup(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `rows`."""
@@ -45,7 +45,7 @@ class PooledDatabase(ABC, Generic[C]):
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""
-        return queries.build_count(target, self._dialect, owners)
+        return building.build_count(target, self._dialect, owners)
 
     def missing_index(self, table: Table, name: str) -> str:
         """Return nothing: whether an index of an expression would serve is each database's own; SQLite's lower() knows ASCII only."""

@@ -10,8 +10,7 @@ import adbc_driver_manager
 import msgspec
 import pyarrow as pa
 
-from rightful.database import naming
-from rightful.database import query as queries
+from rightful.database import building, naming
 from rightful.database.identifying import Form, Slot, SlotValues
 from rightful.database.interface import Snapshot
 from rightful.database.kept import Kept
@@ -127,7 +126,7 @@ class PostgresDatabase(CataloguedDatabase[PostgresConnection]):
 
     def build_lookup(self, target: Target, wanted: Wanted) -> Query:
         """Build a query for `rows`."""
-        return queries.build(target, wanted, self._bound_dialect)
+        return building.build(target, wanted, self._bound_dialect)
 
     def snapshot(self, limit_s: float) -> PostgresSnapshot:
         """Export one; its transaction stays open, and the server ends it where we do not."""
@@ -179,7 +178,7 @@ class PostgresDatabase(CataloguedDatabase[PostgresConnection]):
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""
-        return queries.build_count(target, self._bound_dialect, owners)
+        return building.build_count(target, self._bound_dialect, owners)
 
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
         """Count, within the server's time limit for a statement."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
+from rightful.database.dialect import Pair, compares_exactly
 from rightful.database.identifying import DOTTED, UNCERTAIN, Form, Slot
 from rightful.database.naming import quote
-from rightful.database.query import Pair, compares_exactly
 from rightful.database.table import Table, TableColumn
 from rightful.package.schema import Column, ColumnKind
 from rightful.subject.matching import FOLDED_KINDS

@@ -15,8 +15,9 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from rightful.database.dialect import Pair
 from rightful.database.identifying import TEXTS, Form, Slot, SlotValues, folded, plain_number
-from rightful.database.query import Pair, Query
+from rightful.database.query import Query
 from rightful.database.row_batches import Row
 from rightful.database.sqlalchemy_values import text_of
 from rightful.database.table import Table, TableColumn

@@ -9,9 +9,9 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from rightful.database.dialect import Pair, compares_exactly, joined_in_order
 from rightful.database.identifying import Form, Slot
 from rightful.database.naming import quote
-from rightful.database.query import Pair, compares_exactly, joined_in_order
 from rightful.database.table import Table, TableColumn
 from rightful.database.times import date_limits, limits_of
 from rightful.package.schema import Column, ColumnKind

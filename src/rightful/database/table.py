@@ -92,6 +92,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """Return a column by its exact name."""
         return next((column for column in self.columns if column.name == name), None)
 
+    def column(self, name: str) -> TableColumn:
+        """Return a column that is known to be there."""
+        column = self.find(name)
+        if column is None:
+            raise KeyError(name)
+        return column
+
     def replace(self, changed: TableColumn) -> "Table":
         """Return the table with a column of this name changed."""
         columns = tuple(changed if column.name == changed.name else column for column in self.columns)

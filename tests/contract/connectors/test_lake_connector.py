@@ -21,7 +21,8 @@ import pytest
 from rightful.connectors import registry
 from rightful.connectors.interface import ReadHeader, Rows
 from rightful.connectors.lake import LakeConnector, LakeSettings
-from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.connectors.sql import SqlConnector
+from rightful.connectors.sql_settings import SqlSettings
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
 from rightful.package.schema import ColumnKind
 from rightful.subject.matching import matches

@@ -17,7 +17,8 @@ from tests.unit.export.world import TENANT, World
 
 from rightful.connectors.interface import Connector
 from rightful.connectors.lake import LakeConnector, LakeSettings
-from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.connectors.sql import SqlConnector
+from rightful.connectors.sql_settings import SqlSettings
 from rightful.operation.model import OperationStatus
 from rightful.package.schema import Redaction
 from rightful.package.third_parties import MAIL, PERSON, PHONE

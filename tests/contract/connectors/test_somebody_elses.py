@@ -16,7 +16,7 @@ from rightful.connectors.interface import Connector, Cursor, Item, Partition, Re
 from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.mailbox import MailboxConnector
 from rightful.connectors.mailbox_settings import MailboxSettings
-from rightful.connectors.sql import SqlSettings
+from rightful.connectors.sql_settings import SqlSettings
 from rightful.errors import SourceRefused
 from rightful.export.giving import GivingSource
 from rightful.operation.model import DataPolicyOperation, OperationStatus

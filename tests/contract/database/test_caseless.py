@@ -8,7 +8,8 @@ import pytest
 from tests.contract.database.world import ALL, World, connector, header, make, settings, values
 
 from rightful.connectors.interface import Amount, estimate
-from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.connectors.sql import SqlConnector
+from rightful.connectors.sql_settings import SqlSettings
 from rightful.database.identifying import SlotValues
 from rightful.database.query import Target
 from rightful.testing.connector_suite import identified

@@ -14,7 +14,8 @@ from tests.contract.database.world import DUCKDB, ENGINES, World, connector, mak
 from tests.servers.postgres import PASSWORD, PostgresServer
 
 from rightful.connectors.interface import Cursor, Rows
-from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.connectors.sql import SqlConnector
+from rightful.connectors.sql_settings import SqlSettings
 from rightful.database import sqlite
 from rightful.database.identifying import SlotValues
 from rightful.database.query import Wanted

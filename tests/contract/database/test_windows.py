@@ -10,7 +10,8 @@ from tests.contract.database.world import ALL, TWICE, World, connector, header, 
 
 from rightful.config.problem import ConfigurationProblems
 from rightful.connectors.interface import Cursor, Partition, Rows, estimate
-from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.connectors.sql import SqlConnector
+from rightful.connectors.sql_settings import SqlSettings
 from rightful.connectors.time_window import WindowSettings
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.testing.connector_suite import identified

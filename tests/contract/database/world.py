@@ -15,7 +15,8 @@ from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
 
 from rightful.connectors.interface import KEY_COLUMN, SUBJECT_COLUMN, Cursor, ReadHeader, Rows, cursor_after
-from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.connectors.sql import SqlConnector
+from rightful.connectors.sql_settings import SqlSettings
 from rightful.subject.model import IdentifiedSubject
 
 ENGINES = [

@@ -12,7 +12,8 @@ from tests.unit.export.world import TENANT, World
 
 from rightful.config.model import ExportSettings
 from rightful.connectors.interface import Cursor, Item, Partition, ReadHeader, Rows
-from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.connectors.sql import SqlConnector
+from rightful.connectors.sql_settings import SqlSettings
 from rightful.errors import SourceUnavailable
 from rightful.export.runtime import TenantRuntime
 from rightful.operation.model import OperationStatus

@@ -7,7 +7,7 @@ from tests.unit.config.examples import SEAL_KEY, WHOLE, problems_of, read
 
 from rightful.config.load import load
 from rightful.config.problem import ConfigurationProblems
-from rightful.connectors.sql import SqlSettings
+from rightful.connectors.sql_settings import SqlSettings
 from rightful.errors import ConfigurationError
 from rightful.ids import PERSONAL_ACCOUNTS
 

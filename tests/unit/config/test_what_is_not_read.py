@@ -5,7 +5,7 @@ import msgspec
 from rightful.config.model import SourceConfig
 from rightful.connectors.files import FilesSettings
 from rightful.connectors.mailbox_settings import MailboxSettings
-from rightful.connectors.sql import SqlSettings
+from rightful.connectors.sql_settings import SqlSettings
 
 
 def _source(settings: msgspec.Struct) -> SourceConfig:

@@ -8,8 +8,9 @@ from hypothesis import strategies as some
 from sqlalchemy.dialects import mssql, mysql, oracle, postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
+from rightful.database.building import build
 from rightful.database.identifying import Form, Slot, SlotValues, fill
-from rightful.database.query import Hidden, Matched, Output, Query, Target, Wanted, build
+from rightful.database.query import Hidden, Matched, Output, Query, Target, Wanted
 from rightful.database.sqlalchemy_sql import Meant, Names, SqlalchemyDialect, bound, statement
 from rightful.database.table import Table, TableColumn
 from rightful.errors import ConfigurationError

@@ -11,7 +11,8 @@ from tests.unit.export.world import TENANT, World
 from rightful.config.model import ExportSettings
 from rightful.connectors.files import FilesConnector, FilesSettings
 from rightful.connectors.interface import Connector, Cursor, Item, Partition, ReadHeader
-from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.connectors.sql import SqlConnector
+from rightful.connectors.sql_settings import SqlSettings
 from rightful.errors import SourceUnavailable
 from rightful.operation.model import DataPolicyOperation, OperationStatus
 from rightful.subject.model import IdentifiedSubject

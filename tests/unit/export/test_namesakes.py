@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tests.unit.export.world import TENANT, World
 
-from rightful.connectors.sql import SqlConnector, SqlSettings
+from rightful.connectors.sql import SqlConnector
+from rightful.connectors.sql_settings import SqlSettings
 from rightful.directory.sql import SqlDirectory, SqlDirectorySettings
 from rightful.export.runtime import TenantRuntime
 from rightful.operation.model import OperationStatus
