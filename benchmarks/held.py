@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -66,7 +67,7 @@ def held(cluster: Cluster, _runs: int) -> list[Figure]:
         Figure(case=case, name="accepted and lost", value=found.lost, unit="", target=0),
         Figure(case=case, name="kill -9 until the first answer", value=found.restart_s, unit="s", target=3),
         Figure(case=case, name=f"{FEW} of another tenant behind them: the first starts after", value=found.few_s[0], unit="s", target=1),
-        Figure(case=case, name=f"{FEW} of another tenant behind them: any of them starts after at most", value=max(found.few_s), unit="s"),
+        Figure(case=case, name=f"{FEW} of another tenant behind them: any of them starts after at most", value=found.few_s[-1], unit="s"),
         Figure(case=case, name=f"{pollers:,} pollers at 1 Hz meanwhile, p99", value=found.polls.p99_ms, unit="ms", target=100),
         Figure(case=case, name="not yet ended when they stopped", value=found.open_while_polled, unit=""),
         Figure(case=case, name="CPU of an operation, package included", value=found.cpu_ms, unit="ms"),
@@ -173,21 +174,22 @@ def _accept(service: Service, people: int, found: Held) -> list[str]:
 
 
 def _start_after(service: Service) -> list[float]:
-    """Submit some for the other tenant; return how long it takes each until something is done for it."""
-    connection = service.connect(OTHER)
-    asked = {}
-    for number in range(FEW):
+    """Submit some for the other tenant, all at once; return how long it takes until something is done for each, the shortest first."""
+
+    def start_after(number: int) -> float:
+        connection = service.connect(OTHER)
         began = time.perf_counter()
-        asked[connection.submit(f"user{number}@example.com")] = began
-    started: dict[str, float] = {}
-    deadline = time.perf_counter() + _RUNNING_S
-    while len(started) < FEW and time.perf_counter() < deadline:
-        for operation_id in asked.keys() - started.keys():
-            if connection.operation(operation_id)["status"] != "notStarted":
-                started[operation_id] = time.perf_counter()
-        time.sleep(0.005)
-    connection.close()
-    return [started.get(each, float("inf")) - began for each, began in asked.items()]
+        operation_id = connection.submit(f"user{number}@example.com")
+        while connection.operation(operation_id)["status"] == "notStarted":
+            if time.perf_counter() - began > _RUNNING_S:
+                return float("inf")
+            time.sleep(0.005)
+        after_s = time.perf_counter() - began
+        connection.close()
+        return after_s
+
+    with ThreadPoolExecutor(FEW) as pool:
+        return sorted(pool.map(start_after, range(FEW)))
 
 
 def _count(service: Service, status: str) -> int:

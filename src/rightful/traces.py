@@ -83,6 +83,9 @@ class Traces:
         """Trace claimed work, by its kind (`read`, `finish`), while the block lasts."""
         return _NOTHING
 
+    def close(self) -> None:
+        """Send what is left, where anything is sent, and nothing afterwards."""
+
 
 def at(claim: Claim) -> AbstractContextManager[None]:
     """Let what this thread does in the block belong to a claim."""

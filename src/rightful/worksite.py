@@ -34,6 +34,7 @@ from rightful.storage.registry import Storages
 from rightful.store.metering import MeteredStore
 from rightful.store.place import Led, Shared, place_of
 from rightful.store.values import StoreFault
+from rightful.traces import Traces
 
 _log = structlog.get_logger(__name__)
 
@@ -68,6 +69,8 @@ class Worksite:
         self._guard = threading.Lock()
         self._rooms: dict[tuple[bytes, str, int], _Room] = {}
         self._begun: OrderedDict[bytes, None] = OrderedDict()
+        self._traces: dict[str, Traces] = {}
+        """By the address that they are sent to."""
         self._closing = threading.Event()
         self._watching = threading.Thread(target=self._watch, name="ended", daemon=True)
         self._watching.start()
@@ -149,6 +152,10 @@ class Worksite:
         for room in users:
             room.closed.wait(max(0.0, deadline - time.monotonic()))
         self._watching.join(LOOK_S)
+        with self._guard:
+            sending = list(self._traces.values())
+        for traces in sending:
+            traces.close()
 
     def _enter(self, task: Task) -> "_Room":
         """Return what the task is done with, made where it is not there."""
@@ -156,9 +163,15 @@ class Worksite:
         with self._guard:
             room = self._rooms.get(key)
             if room is None:
-                room = self._rooms[key] = _Room(task, self._clock, self._open_store)
+                room = self._rooms[key] = _Room(task, self._clock, self._open_store, self._traces_to)
             room.users += 1
             return room
+
+    def _traces_to(self, address: str) -> Traces:
+        """Return what sends traces to an address, the same for all rooms: none where none is named or installed."""
+        if address not in self._traces:
+            self._traces[address] = _made_traces(address)
+        return self._traces[address]
 
     def _leave(self, room: "_Room") -> None:
         with self._guard:
@@ -195,10 +208,21 @@ class Worksite:
                 self._close_unused(room)
 
 
+def _made_traces(address: str) -> Traces:
+    if not address:
+        return Traces()
+    try:
+        from rightful.tracing import OtelTraces  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        _log.warning("no traces are sent from here: what sends them is not installed; install rightful[otel]")
+        return Traces()
+    return OtelTraces(address)
+
+
 class _Room:
     """What a configuration is made into, for one term of one service."""
 
-    def __init__(self, task: Task, clock: Clock, open_store: OpenStore) -> None:
+    def __init__(self, task: Task, clock: Clock, open_store: OpenStore, traces_to: Callable[[str], Traces]) -> None:
         config = unpack(task.config)
         self.users = 0
         self.used_at = time.monotonic()
@@ -216,7 +240,15 @@ class _Room:
             self._store.close()
             raise
         self._storages = Storages()
-        self.work = Work(config=config, tenants=self._tenants, store=self._store, storages=self._storages, clock=clock, owner=task.owner)
+        self.work = Work(
+            config=config,
+            tenants=self._tenants,
+            store=self._store,
+            storages=self._storages,
+            clock=clock,
+            owner=task.owner,
+            traces=traces_to(config.server.traces),
+        )
         self.work.estimator.start()
 
     @property

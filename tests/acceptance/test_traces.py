@@ -24,7 +24,7 @@ TRACEPARENT = {"traceparent": f"00-{CALLER_TRACE}-{CALLER_SPAN}-01"}
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "50"}
 
 
-def _receive(_asked: Asked) -> Reply:
+def receive(_asked: Asked) -> Reply:
     return Reply(ExportTraceServiceResponse().SerializeToString(), headers={"Content-Type": "application/x-protobuf"})
 
 
@@ -36,7 +36,7 @@ def _requests(receiver: Api) -> Iterator[ExportTraceServiceRequest]:
         yield ExportTraceServiceRequest.FromString(body)
 
 
-def _spans(receiver: Api) -> list[Span]:
+def spans(receiver: Api) -> list[Span]:
     return [
         span
         for request in _requests(receiver)
@@ -59,7 +59,7 @@ def _service(company: SampleCompany, name: str, url: str, **environ: str) -> Run
 
 def test_spans_tell_what_became_of_a_request_and_nobodys_name(company: SampleCompany) -> None:
     zoe = company.person("zoe")
-    with serving(_receive) as receiver:
+    with serving(receive) as receiver:
         with _service(company, "traced", receiver.url) as service:
             accepted = service.submit(zoe.upn, company.storage_account, headers=TRACEPARENT)
             ended = service.complete(accepted.operation_id)
@@ -67,7 +67,7 @@ def test_spans_tell_what_became_of_a_request_and_nobodys_name(company: SampleCom
             service.call("GET", "/v1.0/me", token="canary-token", headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
             service.call("GET", "/v1.0/me", headers={"traceparent": f"00-{CALLER_TRACE.upper()}-{CALLER_SPAN}-01"})
             service.stop()  # what is left is sent then
-        spans = _spans(receiver)
+        told = spans(receiver)
         resources = [
             {each.key: each.value.string_value for each in found.resource.attributes}
             for request in _requests(receiver)
@@ -76,7 +76,7 @@ def test_spans_tell_what_became_of_a_request_and_nobodys_name(company: SampleCom
         sent = b"".join(gzip.decompress(asked.body) if "content-encoding" in asked.headers else asked.body for asked in receiver.asked)
     assert {(found["service.name"], "process.command_args" in found) for found in resources} == {("rightful", False)}
 
-    asked = [span for span in spans if span.kind == Span.SPAN_KIND_SERVER]
+    asked = [span for span in told if span.kind == Span.SPAN_KIND_SERVER]
     submit = next(span for span in asked if span.name == "POST export_user")
     assert (submit.trace_id.hex(), submit.parent_span_id.hex()) == (CALLER_TRACE, CALLER_SPAN)
     assert _said(submit)["http.response.status_code"] == 202
@@ -86,7 +86,7 @@ def test_spans_tell_what_became_of_a_request_and_nobodys_name(company: SampleCom
     assert refused.trace_id.hex() != "a" * 32
     assert all(not span.parent_span_id for span in asked if span is not submit)
 
-    own = [span for span in spans if span.trace_id.hex() == accepted.operation_id.replace("-", "")]
+    own = [span for span in told if span.trace_id.hex() == accepted.operation_id.replace("-", "")]
     root = next(span for span in own if not span.parent_span_id)
     assert root.name == "submit"
     assert [(link.trace_id.hex(), link.span_id) for link in root.links] == [(CALLER_TRACE, submit.span_id)]
@@ -100,7 +100,7 @@ def test_spans_tell_what_became_of_a_request_and_nobodys_name(company: SampleCom
     assert len([span for span in puts if span.parent_span_id == finish.span_id]) >= 5
     assert len(puts) + 1 == ended["package"]["entries"]  # RequestInfo.json is put by submit
     assert len(plans) == len({span.parent_span_id for span in plans}) >= len(ended["sources"])
-    assert all(span.start_time_unix_nano <= span.end_time_unix_nano for span in spans)
+    assert all(span.start_time_unix_nano <= span.end_time_unix_nano for span in told)
     assert all(span.status.code == Status.STATUS_CODE_UNSET for span in own)
 
     words = [
@@ -120,7 +120,7 @@ def test_spans_tell_what_became_of_a_request_and_nobodys_name(company: SampleCom
 
 
 def test_operation_goes_on_in_its_trace_after_a_kill_and_says_why_it_waited(company: SampleCompany, simulator: SlowSimulator) -> None:
-    with serving(_receive) as receiver:
+    with serving(receive) as receiver:
 
         def trace(document: Document) -> None:
             document["server"]["traces"] = receiver.url
@@ -138,7 +138,7 @@ def test_operation_goes_on_in_its_trace_after_a_kill_and_says_why_it_waited(comp
             service.complete(operation_id)
             service.stop()
             assert all(asked.headers.get("traceparent") is None for asked in receiver.asked)
-        own = [span for span in _spans(receiver) if span.trace_id.hex() == operation_id.replace("-", "")]
+        own = [span for span in spans(receiver) if span.trace_id.hex() == operation_id.replace("-", "")]
     (root,) = (span for span in own if span.name == "submit")
     (finish,) = (span for span in own if span.name == "finish" and span.status.code == Status.STATUS_CODE_UNSET)
     assert finish.parent_span_id == root.span_id
@@ -153,7 +153,7 @@ def test_api_of_the_operators_own_is_told_the_trace_and_no_other_is(company: Sam
         upn = parse_qs(urlsplit(asked.target).query)["upn"][0]
         return Reply(json.dumps([{"upn": upn}]).encode())
 
-    with serving(_receive) as receiver, serving(orders) as own, serving(orders) as other:
+    with serving(receive) as receiver, serving(orders) as own, serving(orders) as other:
 
         def trace(document: Document) -> None:
             document["server"]["traces"] = receiver.url
@@ -167,8 +167,8 @@ def test_api_of_the_operators_own_is_told_the_trace_and_no_other_is(company: Sam
             operation_id = service.submit(company.person("zoe").upn, company.storage_account).operation_id
             service.complete(operation_id)
             service.stop()
-        spans = _spans(receiver)
-    (read,) = (span for span in spans if span.name == "read" and _said(span)["rightful.source"] == "own")
+        sent = spans(receiver)
+    (read,) = (span for span in sent if span.name == "read" and _said(span)["rightful.source"] == "own")
     told = {asked.headers["traceparent"] for asked in own.asked if "zoe" in asked.target}  # the check at the start is in no trace
     assert told == {f"00-{operation_id.replace('-', '')}-{read.span_id.hex()}-01"}
     assert other.asked
@@ -177,7 +177,7 @@ def test_api_of_the_operators_own_is_told_the_trace_and_no_other_is(company: Sam
 
 def test_receiver_that_is_down_holds_nothing_up(company: SampleCompany, tmp_path: Path) -> None:
     del tmp_path
-    with serving(_receive) as gone:
+    with serving(receive) as gone:
         pass
     with _service(company, "traced-down", gone.url) as service:
         service.complete(service.submit(company.person("zoe").upn, company.storage_account).operation_id)
@@ -187,16 +187,16 @@ def test_receiver_that_is_down_holds_nothing_up(company: SampleCompany, tmp_path
 
 @pytest.mark.parametrize(("share", "least", "most"), [("0", 0, 0), ("0.5", 5, 25)])
 def test_share_of_traces_is_taken_whole(company: SampleCompany, share: str, least: int, most: int) -> None:
-    with serving(_receive) as receiver:
+    with serving(receive) as receiver:
         environ = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": share}
         with _service(company, f"traced-{share.replace('.', '-')}", receiver.url, **environ) as service:
             ids = [service.submit(person.upn, company.storage_account).operation_id for person in company.people[:30]]
             for operation_id in ids:
                 service.complete(operation_id)
             service.stop()
-        spans = _spans(receiver)
+        told = spans(receiver)
     names: dict[str, set[str]] = {}
-    for span in spans:
+    for span in told:
         names.setdefault(span.trace_id.hex(), set()).add(span.name)
     kept = [names[operation_id.replace("-", "")] for operation_id in ids if operation_id.replace("-", "") in names]
     assert least <= len(kept) <= most

@@ -12,6 +12,8 @@ import pytest
 from tests.acceptance.service import Document, configure
 from tests.acceptance.test_postgres_store import until
 from tests.acceptance.test_sample_company import export_all
+from tests.acceptance.test_traces import receive, spans
+from tests.servers.api import serving
 from tests.servers.postgres import PostgresServer
 
 from rightful import __version__, assembly, distributing
@@ -153,6 +155,22 @@ def test_marks_of_leaders_that_were_killed_go_with_the_next_one_and_no_others(co
                 assert dead not in marks(company)
                 assert set(map(str, marks(company))) & set(paths)
     assert marks(company) == before
+
+
+def test_spans_of_a_worker_are_in_the_trace_of_the_operation(company: SampleCompany, postgres: PostgresServer) -> None:
+    with serving(receive) as receiver:
+        config = on_postgres(company, postgres.own_database())
+        config = msgspec.structs.replace(config, server=msgspec.structs.replace(config.server, traces=receiver.url))
+        with distributed(config, [Worksite()], MemoryCluster(), Meters()) as service:
+            subject = service.find_user(company.tenant_id, company.person("ann").upn)
+            assert subject is not None
+            (operation,) = export_all(service, company, [subject])
+        sent = spans(receiver)
+    assert {span.trace_id.hex() for span in sent} == {operation.operation_id.replace("-", "")}
+    read, finish = ([span for span in sent if span.name == name] for name in ("read", "finish"))
+    assert len(read) == len(operation.sources)
+    assert len({span.parent_span_id for span in (*read, *finish)}) == 1
+    assert {span.parent_span_id for span in sent if span.name == "put"} <= {span.span_id for span in (*read, *finish)}
 
 
 def test_who_writes_for_a_leader_writes_nothing_in_a_later_term(postgres: PostgresServer, company: SampleCompany) -> None:

@@ -36,7 +36,7 @@ def pack(config: Config, tenant_id: TenantId | None = None) -> bytes:
     )
     needed = msgspec.structs.replace(
         config,
-        server=ServerSettings(),
+        server=ServerSettings(traces=config.server.traces),
         audit=AuditSettings(),
         graph=GraphSettings(),
         dask=DaskSettings(),

@@ -29,7 +29,8 @@ def config(tmp_path: Path) -> Config:
 def without(config: Config) -> Config:
     """Leave out what no worker is told."""
     tenants = tuple(msgspec.structs.replace(tenant, identity=IdentitySettings(issuers=()), webhooks=()) for tenant in config.tenants)
-    more = {"server": ServerSettings(), "audit": AuditSettings(), "graph": GraphSettings(), "dask": DaskSettings()}
+    server = ServerSettings(traces=config.server.traces)
+    more = {"server": server, "audit": AuditSettings(), "graph": GraphSettings(), "dask": DaskSettings()}
     return msgspec.structs.replace(config, tenants=tenants, seal_key_path=None, **more)
 
 
