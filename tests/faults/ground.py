@@ -321,7 +321,7 @@ class Life:
     def die(self) -> None:
         """Be dead: every thread meets `Killed` at its next step; what the process had open is closed by the system."""
         self.points.is_dead = True
-        self.service._settling.shutdown()  # a thread of a dead process is no more
+        self.service.settle_no_more()  # a thread of a dead process is no more
         self.service.remover.stop()
         self.storages.close()
         self._ground.kind.crash(self._ground.folder, self._really)

@@ -130,11 +130,15 @@ class Service:
         self.remover.stop()
         self._storages.close()
         self.remover.stop()  # what it still waited for is cut off
-        self._settling.shutdown()
+        self.settle_no_more()
         for tenant in self._tenants.values():
             tenant.close()
         self._trail.stop()
         self._store.close()
+
+    def settle_no_more(self) -> None:
+        """Return when none of the intents that a stop left behind is being settled any more, nor will be until the next start."""
+        self._settling.shutdown()
 
     def unready(self) -> Unready | None:
         """Say why no work can be taken now."""
