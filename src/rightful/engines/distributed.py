@@ -3,7 +3,8 @@
 Theory of operation:
 * One thread claims, sends, and takes what comes back. It sends no more than the workers have threads, so that nothing leased waits in a
   queue that knows nothing of tenants and their turns.
-* A claim goes to the worker that has least to do; reads that are better done in one place (`together`) to the same one while it is there.
+* A claim goes to the worker that has least to do; reads that are better done in one place (`together`) to the same one while it is there
+  (`choosing`). Nothing is sent to a worker before it was looked at (`roster`).
 * A worker writes to the store itself, by this engine's owner and term, and fenced as any writer: a claim that was given back writes
   nothing any more, wherever it may still be running.
 * A worker that is gone, or a scheduler that is, has dealt with nothing as far as is known here: claims are given back at once, as no
@@ -12,28 +13,29 @@ Theory of operation:
   one dies too, it is to blame, and this is a failure of its own.
 """
 
-import queue
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 import structlog
 
-from rightful import __version__
 from rightful.clock import Clock, SystemClock
 from rightful.engines import leases
+from rightful.engines.choosing import Choosing
 from rightful.engines.cluster import Cluster, Member, Sent
 from rightful.engines.counted import count
+from rightful.engines.inbox import Inbox
 from rightful.engines.leases import FAULT_PAUSE_S, GIVING_WAY_SIZE, IDLE_S, LEASE_S, SET_SIZE
 from rightful.engines.resting import LOOK_AGAIN_S, Rest
+from rightful.engines.roster import Roster
 from rightful.engines.suspects import LOST, Suspects
-from rightful.engines.task import End, Outcome, Task, seal
+from rightful.engines.task import End, Task, read_outcome, seal
 from rightful.engines.turns import Turns
 from rightful.faults import describe
 from rightful.ids import OperationId
@@ -47,8 +49,6 @@ R = TypeVar("R")
 _log = structlog.get_logger(__name__)
 
 _STOP_S = 5.0
-_AGAIN_S = 30.0
-"""When a worker is looked at again that lacks something, and gets work again beside others, where it could not do what it got."""
 _QUIET_S = 1.5
 """So long after a cancel every worker has looked whether its operations have ended (`worksite`), and sends nothing for this one."""
 _FINISHED_ALONE = 5
@@ -72,15 +72,6 @@ class _Left:
     at: datetime
     is_failure: bool
     is_to_blame: bool
-
-
-@dataclass(slots=True)
-class _Looked:
-    """What is known of a worker that came."""
-
-    is_usable: bool = False
-    again_at: float = 0.0
-    sent: Sent | None = field(default=None, repr=False)
 
 
 class DistributedEngine:
@@ -113,25 +104,18 @@ class DistributedEngine:
         self._owner = owner
         self._clock = clock or SystemClock()
         self._scans = scans
-        self._together = together
         self._gives_way = gives_way
         self._blame = blame
         self._meters = meters or Meters()
-        self._paths = tuple(paths)
         self._rest = Rest()
         self._turns = Turns(1, tenants)
         self._stopping = threading.Event()
         self._woken = threading.Event()
-        self._ended: queue.SimpleQueue[tuple[int, bytes | None]] = queue.SimpleQueue()
-        self._looks: queue.SimpleQueue[tuple[Member, bytes | None]] = queue.SimpleQueue()
+        self._ended: Inbox[tuple[int, bytes | None]] = Inbox(self._woken.set)
         self._number = 0
         self._running: dict[int, _Running] = {}
-        self._known: dict[Member, _Looked] = {}
-        self._usable: tuple[Member, ...] = ()
-        self._homes: dict[Hashable, Member] = {}
-        self._faulty: dict[Member, float] = {}
-        """Who could not do what it got, and until when it gets nothing while others can: having least to do, it would get everything."""
-        self._strangers: set[Member] = set()
+        self._roster = Roster(cluster, lambda: describe_task(None), paths, self._woken.set)
+        self._choosing = Choosing(together)
         self._suspects = Suspects()
         self._waiting: deque[ReadSet | FinishSet] = deque()
         """Claims that wait for a worker of their own."""
@@ -171,7 +155,7 @@ class DistributedEngine:
     def is_alive(self) -> bool:
         """Say whether there is a worker to claim for, and the threads run that do."""
         is_running = bool(self._threads) and not self._stopping.is_set() and all(thread.is_alive() for thread in self._threads)
-        return is_running and bool(self._usable)
+        return is_running and bool(self._roster.usable)
 
     def submit(self, operation_id: OperationId) -> None:
         """Look at once: there is new work."""
@@ -221,7 +205,7 @@ class DistributedEngine:
             if claim is None:
                 return
             self._turns.take(claim.tenant_id)
-            if self._suspects.is_one(claim) or (self._reserved is not None and self._homes.get(self._key(claim)) == self._reserved):
+            if self._suspects.is_one(claim) or (self._reserved is not None and self._choosing.home(claim) == self._reserved):
                 self._hold(claim)
             else:
                 self._send(claim, self._choose(claim, self._open))
@@ -229,9 +213,7 @@ class DistributedEngine:
 
     @property
     def _open(self) -> tuple[Member, ...]:
-        found = tuple(member for member in self._usable if member != self._reserved)
-        now = time.monotonic()
-        return tuple(member for member in found if self._faulty.get(member, now) <= now) or found
+        return self._choosing.able(tuple(member for member in self._roster.usable if member != self._reserved))
 
     def _fit(self) -> None:
         self._turns.resize(sum(each.threads for each in self._open) + (self._reserved is not None))
@@ -249,8 +231,9 @@ class DistributedEngine:
     def _send_alone(self) -> None:
         if any(running.is_alone for running in self._running.values()):
             return
-        if self._reserved not in self._usable or not self._waiting:
-            self._reserve(self._choose(self._waiting[0], self._usable) if self._waiting and self._usable else None)
+        if self._reserved not in self._roster.usable or not self._waiting:
+            usable = self._roster.usable
+            self._reserve(self._choose(self._waiting[0], usable) if self._waiting and usable else None)
         if self._reserved is not None and all(running.member != self._reserved for running in self._running.values()):
             claim = self._waiting.popleft()
             _log.warning("what was lost with several workers is done by one alone", worker=self._reserved.address)
@@ -265,43 +248,28 @@ class DistributedEngine:
         number = self._number
         self._running[number] = running = _Running(claim, member, time.monotonic(), is_alone)
 
-        def on_end(said: bytes | None) -> None:
-            self._ended.put((number, said))
-            self._woken.set()
-
         try:
-            running.sent = self._cluster.send(seal(self._describe_task(claim), member.recipient), member, on_end)
+            sealed = seal(self._describe_task(claim), member.recipient)
+            running.sent = self._cluster.send(sealed, member, lambda said: self._ended.put((number, said)))
         except BaseException:
             self._forget(number)
             self._abandon(claim, after_s=FAULT_PAUSE_S, is_failure=True)
             raise
 
-    def _key(self, claim: ReadSet | FinishSet) -> Hashable | None:
-        return self._together(claim) if isinstance(claim, ReadSet) else None
-
     def _choose(self, claim: ReadSet | FinishSet, among: tuple[Member, ...]) -> Member:
-        """Return who has least to do, for as many threads as it has; or who has done before what belongs together."""
-        held = Counter(running.member for running in self._running.values())
+        return self._choosing.choose(claim, among, (running.member for running in self._running.values()))
 
-        def load(member: Member) -> tuple[float, str]:
-            return held[member] / member.threads, member.address
-
-        key = self._key(claim)
-        if key is None:
-            return min(among, key=load)
-        home = self._homes.get(key)
-        if home is None:
-            lodgers = Counter(self._homes.values())
-            home = self._homes[key] = min(among, key=lambda member: (lodgers[member], *load(member)))
-        return home
+    def _look_at_members(self) -> None:
+        if self._roster.look():
+            self._reserve(self._reserved if self._reserved in self._roster.usable else None)
+        self._choosing.keep(self._roster.usable)
+        for number in [number for number, running in self._running.items() if running.member not in self._roster.usable]:
+            if (lost := self._forget(number)) is not None:
+                self._note_lost(lost, is_dead=self._roster.is_dead(lost.member))
 
     def _take_back(self) -> None:
-        while True:
-            try:
-                number, said = self._ended.get_nowait()
-            except queue.Empty:
-                return
-            outcome = _read(said)
+        for number, said in self._ended.take():
+            outcome = read_outcome(said)
             for counted in () if outcome is None else outcome.counted:
                 count(counted, self._meters)
             running = self._forget(number)
@@ -313,10 +281,10 @@ class DistributedEngine:
             elif outcome.end is not End.DONE:
                 _log.error("work stopped by an unforeseen error", worker=running.member.address, end=outcome.end, error=outcome.detail)
                 self._abandon(running.claim, after_s=FAULT_PAUSE_S, is_failure=True)
-                self._faulty[running.member] = time.monotonic() + _AGAIN_S
+                self._choosing.note_end(running.member, is_fault=True)
             else:
                 self._suspects.clear(running.claim)
-                self._faulty.pop(running.member, None)
+                self._choosing.note_end(running.member, is_fault=False)
 
     def _forget(self, number: int) -> _Running | None:
         running = self._running.pop(number, None)
@@ -351,66 +319,6 @@ class DistributedEngine:
         is_to_blame = lost.is_alone and (isinstance(lost.claim, ReadSet) or self._suspects.times(lost.claim) >= LOST + _FINISHED_ALONE)
         self._abandon(lost.claim, after_s=FAULT_PAUSE_S if lost.is_alone else 0.0, is_to_blame=is_to_blame)
 
-    # -- who is there -------------------------------------------------------------------------------------------------
-    def _look_at_members(self) -> None:
-        found = self._cluster.members()
-        members = found or ()
-        there = [member for member in members if member.version == __version__]
-        self._note_strangers({member for member in members if member.version != __version__})
-        for member in self._known.keys() - set(there):
-            del self._known[member]
-            self._faulty.pop(member, None)
-            _log.warning("a worker is gone", worker=member.address)
-        self._take_looks()
-        now = time.monotonic()
-        for member in there:
-            looked = self._known.setdefault(member, _Looked())
-            if not looked.is_usable and looked.sent is None and now >= looked.again_at:
-                self._look_at(member, looked)
-        usable = tuple(member for member in there if self._known[member].is_usable)
-        if usable != self._usable:
-            self._usable = usable
-            self._reserve(self._reserved if self._reserved in usable else None)
-            _log.info("workers that can be sent work", workers=len(usable), threads=sum(member.threads for member in usable))
-        self._homes = {key: member for key, member in self._homes.items() if member in usable and member not in self._faulty}
-        for number in [number for number, running in self._running.items() if running.member not in usable]:
-            if (lost := self._forget(number)) is not None:
-                self._note_lost(lost, is_dead=found is not None and lost.member not in members)
-
-    def _note_strangers(self, strangers: set[Member]) -> None:
-        for member in strangers - self._strangers:
-            _log.error("a worker of another version gets no work", worker=member.address, version=member.version, own=__version__)
-        self._strangers = strangers
-
-    def _look_at(self, member: Member, looked: _Looked) -> None:
-        """Ask a worker whether it has what the sources need that lie on its machine."""
-
-        def on_end(said: bytes | None) -> None:
-            self._looks.put((member, said))
-            self._woken.set()
-
-        looked.again_at = time.monotonic() + _AGAIN_S
-        task = msgspec.structs.replace(self._describe_task(None), paths=self._paths)
-        looked.sent = self._cluster.send(seal(task, member.recipient), member, on_end)
-
-    def _take_looks(self) -> None:
-        while True:
-            try:
-                member, said = self._looks.get_nowait()
-            except queue.Empty:
-                return
-            looked = self._known.get(member)
-            if looked is None:
-                continue
-            if looked.sent is not None:
-                looked.sent.drop()
-            looked.sent = None
-            outcome = _read(said)
-            looked.is_usable = outcome is not None and outcome.end is End.DONE and not outcome.missing
-            if outcome is not None and not looked.is_usable:
-                missing = [self._paths[number] for number in outcome.missing]
-                _log.error("a worker gets no work", worker=member.address, end=outcome.end, missing=missing, error=outcome.detail)
-
 
 class _Delay(Leash):
     """Says that nothing is sent any more once a time has passed."""
@@ -425,11 +333,3 @@ class _Delay(Leash):
         left_s = max(0.0, self._until - time.monotonic())
         self._is_over.wait(min(left_s, timeout_s))
         return left_s <= timeout_s
-
-
-def _read(said: bytes | None) -> Outcome | None:
-    """Return what a worker says; None where it says nothing, or nothing that can be understood."""
-    try:
-        return None if said is None else msgspec.msgpack.decode(said, type=Outcome)
-    except msgspec.MsgspecError:
-        return Outcome(end=End.FAULT, detail="the answer is not understood")

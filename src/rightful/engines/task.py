@@ -75,3 +75,11 @@ def seal(task: Task, recipient: Recipient) -> bytes:
 def unseal(sealed: bytes, identity: Identity) -> Task:
     """Return what was sent; raises `ValueError` where it is for another worker, or of a version that writes it otherwise."""
     return msgspec.msgpack.decode(message.unseal(sealed, (identity,)), type=Task)
+
+
+def read_outcome(said: bytes | None) -> Outcome | None:
+    """Return what a worker says; None where it says nothing. What cannot be understood is a fault."""
+    try:
+        return None if said is None else msgspec.msgpack.decode(said, type=Outcome)
+    except msgspec.MsgspecError:
+        return Outcome(end=End.FAULT, detail="the answer is not understood")
