@@ -132,14 +132,14 @@ class MsgraphConnector:
         self._asking.close()
 
     def _users(self, subject: IdentifiedSubject) -> list[str]:
-        """Return the object ids of somebody, who may have several accounts, each once and in order."""
+        """Return the object ids of somebody, who may have several accounts, each once and in the order of their folders."""
         found: dict[str, str] = {}
         for value in subject.values(self._settings.user):
             if is_guid(value.lower()):
                 found.setdefault(value.lower(), value)
             elif value.strip():
                 raise self._asking.refused("an identifier is no object id of Entra", "let `user` name the kind that holds these")
-        return [found[key] for key in sorted(found)]
+        return sorted(found.values())  # as they are spelt: so are their folders, and in the folders' order a read goes on
 
     # -- kinds of data ------------------------------------------------------------------------------------------------
     def _profile(self, index: int, user: str, _after: object) -> Iterator[Item]:

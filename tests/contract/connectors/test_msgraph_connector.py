@@ -200,9 +200,18 @@ def test_message_that_is_done_is_not_fetched_again() -> None:
 
 
 @pytest.mark.parametrize("what", ["mail", "drive"])
-def test_read_of_several_accounts_goes_on_after_any_file(what: str) -> None:
-    both = identified(id=(ANN2.id, ANN.id, ANN.id.upper()))
-    with serving(ACCOUNTS) as graph, closing(_connector(graph, what)) as connector:
+@pytest.mark.parametrize(
+    "ids",
+    [
+        (ANN2.id, ANN.id, ANN.id.upper()),
+        ("aaaaaaaa-1111-4111-8111-111111111111", "BBBBBBBB-1111-4111-8111-111111111111"),  # some systems spell them in capitals
+        ("AAAAAAAA-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111"),
+    ],
+)
+def test_read_of_several_accounts_goes_on_after_any_file(what: str, ids: tuple[str, ...]) -> None:
+    both = identified(id=ids)
+    accounts = {**ACCOUNTS, ids[0]: ACCOUNTS[ANN2.id], ids[1]: ACCOUNTS[ANN.id]}
+    with serving(accounts) as graph, closing(_connector(graph, what)) as connector:
         partition = connector.plan([both])[0]
         files = [item for item in read_all(connector, partition, [both])[1] if isinstance(item, FileItem)]
         paths = [item.path for item in files]
