@@ -25,7 +25,7 @@ def test_sources_and_directory_of_the_page_make_a_valid_configuration(tmp_path: 
     found = blocks("connect-your-systems.md")
     directory = next(block for block in found if block.startswith("directory:"))
     sources = [block for block in found if "connector:" in block and not block.startswith("directory:")]
-    assert len(sources) == 8
+    assert len(sources) == 9
     for name in ("seal.key", "audit.key", "receipt.key"):
         (tmp_path / name).write_text("ab" * 32)
     text = template.render(tmp_path, tenant_id="2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55")
@@ -36,6 +36,7 @@ def test_sources_and_directory_of_the_page_make_a_valid_configuration(tmp_path: 
     assert {source.name for source in config.tenants[0].sources} == {
         "orders",
         "order_lines",
+        "devices",
         "messages",
         "onedrive",
         "mail",

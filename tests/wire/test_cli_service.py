@@ -153,7 +153,7 @@ def test_preview_shows_identifiers_and_sources_and_fails_where_one_is_down(servi
     assert service.run("preview", "ann#EXT#@contoso.example") == Exit.FAILED
     said = capsys.readouterr().out
     assert "at least 3 rows" in said
-    assert f"devices.id, round 1, by id {ANN}" in said
+    assert f"devices.id over orders over customers, round 1, by id {ANN}" in said
     assert "40 people have it" in said
     lines = said.splitlines()
     assert any(line.split() == ["orders", "label.retention"] for line in lines)  # what the statement leaves open

@@ -35,7 +35,7 @@ def test_a_preview_says_what_the_service_found(opened: World) -> None:
     assert (found["unstated"], orders["unstated"], mails["unstated"]) == (["contact"], ["retention"], [])
     assert (mails["rows"], mails["problem"]["code"]) == (None, "SourceUnavailable")
     assert found["identifiers"][1] == {
-        "kind": "device_id", "value": "d1", "place": "devices.id", "round": 1, "fromKind": "id", "fromValue": ANN
+        "kind": "device_id", "value": "d1", "place": "devices.id", "over": ["orders", "customers"], "round": 1, "fromKind": "id", "fromValue": ANN
     }  # fmt: skip
     assert found["refusedIdentifiers"][0]["reason"] == "shared"
     assert opened.exports.operations == {}

@@ -79,7 +79,8 @@ def _is_known(source: PreviewLine) -> bool:
 def _way(identifier: IdentifierLine) -> str:
     if not identifier.round:
         return identifier.place
-    return f"{identifier.place}, round {identifier.round}, by {identifier.from_kind} {identifier.from_value}"
+    over = "".join(f" over {name}" for name in identifier.over)
+    return f"{identifier.place}{over}, round {identifier.round}, by {identifier.from_kind} {identifier.from_value}"
 
 
 def _reason(identifier: IdentifierLine) -> str:

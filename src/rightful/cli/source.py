@@ -49,9 +49,10 @@ def add(name: str, url: str, *, tables: tuple[str, ...], write: bool, tenant: st
 
     URL is what `url` would be in the configuration: sqlite:///FILE, postgresql://…, mysql://…, dialect+driver://…, FOLDER/**/*.parquet
     (.csv, .jsonl), the folder of a Delta table, or one that has a folder for each person; ${NAME} in it is taken from the environment.
-    Columns are compared with the identifiers that the directory knows: what they have in common becomes `match`. Tables without such a
-    column are reached over others (`via`). A source is named NAME, or NAME_TABLE where there are several. Labels are guessed from
-    columns' names. Look through the proposal, then try it with `rightful source test`. No value is shown.
+    Columns are compared with the identifiers that the directory knows, and their names with kinds that sources give: what they have in
+    common becomes `match`. Tables without such a column are reached over others (`via`). A source is named NAME, or NAME_TABLE where
+    there are several. Labels are guessed from columns' names. Look through the proposal, then try it with `rightful source test`. No value
+    is shown.
     """
     from rightful.sources import survey, writing  # noqa: PLC0415 - heavy
     from rightful.sources.adding import proposals_for  # noqa: PLC0415 - likewise
@@ -60,7 +61,7 @@ def add(name: str, url: str, *, tables: tuple[str, ...], write: bool, tenant: st
     config = invocation.config
     chosen = choose_tenant(config, tenant)
     with closing(build_directory(chosen, config.folder)) as directory:
-        known = survey.known_of(directory)
+        known = survey.known_of(directory, chosen.sources)
     proposals, left = proposals_for(name, url, chosen, config.folder, known, tables=tables, environ=invocation.environ)
     if left:
         say(f"no way to people was found from: {', '.join(left)}")

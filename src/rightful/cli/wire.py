@@ -101,6 +101,7 @@ class IdentifierLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     kind: str
     value: str = ""
     place: str = ""
+    over: tuple[str, ...] = ()
     round: int = 0
     from_kind: str = msgspec.field(name="fromKind", default="")
     from_value: str = msgspec.field(name="fromValue", default="")

@@ -317,7 +317,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What an unreadable item does: a line in the ledger, or the operation's failure."""
     identifiers: dict[str, str | tuple[str, ...]] = {}
     """Kind of identifier to the column, or columns, that hold it: who has rows here is searched for by these too, in every source. For
-    sources with `match` whose connector finds rows by any column (`sql`, `lake`)."""
+    sources whose connector finds rows by any column (`sql`, also with `via`, and `lake`)."""
     redact: dict[str, Redaction] = {}
     """Column: what is done with its values before they are delivered: `others` keeps the person's own identifiers alone, `mails_and_phones`
     withholds others' addresses and numbers in free text, `hash` and `drop` all of it. Not for files."""

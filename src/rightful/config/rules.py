@@ -32,6 +32,7 @@ from rightful.config.scalar import did_you_mean
 from rightful.config.service_rules import split_address
 from rightful.config.statement import check_label, check_statement
 from rightful.config.webhooks import check_webhooks
+from rightful.connectors.interface import Attributing
 from rightful.connectors.registry import ConnectorType, FindsBy, FindsProblems, UsesKinds
 from rightful.directory.people import OWN_KINDS, names_in
 from rightful.directory.registry import DirectoryType
@@ -314,14 +315,12 @@ def _check_identifiers(source: SourceConfig, type_: ConnectorType, setting: str,
         return
     here = f"{setting}.identifiers"
     match = getattr(source.settings, "match", None)
-    if not isinstance(type_, FindsBy):
+    via = getattr(source.settings, "via", None)
+    if not (isinstance(type_, Attributing) if via else isinstance(type_, FindsBy)):
         complain(here, f"is not for the connector {source.connector}: it cannot tell how many people share a value", "leave it out")
         return
-    if not match:
-        complain(here, "needs a `match`: rows of this source are found by those of another", "name the columns in the other source")
-    elif getattr(source.settings, "via", None):
-        what = "is not for a source with `via`: of rows that another source finds it cannot be told how many people share a value"
-        complain(here, what, "read a view that has both tables joined, with `match` alone, or leave `via` out")
+    if not match and not via:
+        complain(here, "needs a `match`: nothing says whose rows of this source are", "name the columns that do")
     for kind, named in source.identifiers.items():
         if kind in OWN_KINDS:
             complain(join(here, kind), "is what the directory alone gives", "give the kind another name")

@@ -663,6 +663,7 @@ tenants:
       #   @ sql.via
       #   via: {orders: {order_id: id}}
       #   key: id
+      #   identifiers: {parcel: parcel_no}
       #   product: Shop
 
       # A JSON API, asked for one person after the other.

@@ -55,6 +55,8 @@ class MatchColumn(msgspec.Struct, frozen=True, kw_only=True):
     identifier_kind: str
     is_number: bool = False
     """Whether the column holds decimal numbers, so that an identifier is compared as one: `7` is 7.00."""
+    over: tuple[str, ...] = ()
+    """Names of the sources that a row is reached over by it, nearest first: the last one's row has it. Empty where the row itself has."""
 
 
 class ReadHeader(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +200,24 @@ class Interruptible(Protocol):
 
     def interrupt(self) -> None:
         """End reads that are under way, from any thread and at once, with `SourceUnavailable`; only `close` is called afterwards."""
+        ...
+
+
+@runtime_checkable
+class Attributing(Protocol):
+    """The ability to say whose rows are that do not say it themselves, but those of other sources that they are reached over."""
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds of the identifiers that rows are found by, in whichever source; quick to ask."""
+        ...
+
+    def owners(self, kind: str, columns: Sequence[str], values: Sequence[str]) -> list[int]:
+        """Return to how many people each value belongs that any of the columns may hold, in rows of all times.
+
+        Whoever a row names counts, itself or where it is reached over; a row that names nobody may be anybody's, and counts as one.
+        Raises `SourceUnavailable` where it cannot be counted in time.
+        """
         ...
 
 

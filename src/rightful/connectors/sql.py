@@ -35,13 +35,17 @@ from rightful.database.opening import identity, open_database
 from rightful.database.query import Hidden, Query, Target, Wanted, Within
 from rightful.database.table import Table, TableColumn
 from rightful.database.targets import gone_over, roots, tables
-from rightful.errors import SourceRefused
+from rightful.errors import SourceRefused, SourceUnavailable
+from rightful.ids import SubjectId, TenantId
 from rightful.setting_problem import SettingProblem
 from rightful.subject.matching import FOLDED_KINDS
-from rightful.subject.model import IdentifiedSubject
+from rightful.subject.model import DataSubject, IdentifiedSubject
 
 _WORTH_SHARING = 50_000
 """Rows of a table below which going over it costs less than to wait for company."""
+_OWNERS_S = 60.0
+"""How long it may take to count whose identifiers are."""
+_NOBODY = DataSubject(tenant_id=TenantId(""), subject_id=SubjectId(""))
 _PER_MEMBER = len('"":,')
 _PER_LINE = len("{}\n") - len(",")
 _SEVERAL = 2
@@ -162,6 +166,26 @@ class SqlConnector:
                 guessed = self._database.guess(target, query, values)
         return (_estimate(self._average_rows(target) if guessed is None else guessed, width, is_exact=False),) * len(subjects)
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Kinds that the chain is matched by."""
+        return self._chain.kinds
+
+    def owners(self, kind: str, columns: Sequence[str], values: Sequence[str]) -> list[int]:
+        """Count in one query, from the rows that hold the values up to those that name people; see `connectors.interface.Attributing`."""
+        held = self._chain.holding(kind, columns, is_ascii=all(map(str.isascii, values)), is_single=len(values) == 1)
+        query = self._database.build_owners(held, self._chain.resolve())
+        probes = [IdentifiedSubject(subject=_NOBODY, identifiers={kind: (value,)}) for value in values]
+        counted = self._database.count(query, [fill(slot, probes) for slot in query.slots], limit_s=_OWNERS_S)
+        if counted is None:
+            raise SourceUnavailable(
+                f"source {self._source_name!r}: counting who shares an identifier in {self._settings.table!r}"
+                f" takes longer than {_OWNERS_S:.0f} s",
+                source_name=self._source_name,
+                hint="give its columns in `identifiers` an index, and the columns that `via` leads to",
+            )
+        return [counted.get(index, 0) for index in range(len(values))]
+
     def advice(self) -> tuple[str, ...]:
         """Name the indexes that columns in lower case lack by now, over the whole chain."""
         self._database.forget()
@@ -217,7 +241,7 @@ class SqlConnector:
             header = ReadHeader(
                 columns=query.columns,
                 match=tuple(
-                    MatchColumn(batch_column=matched.output, identifier_kind=matched.kind, is_number=matched.is_number)
+                    MatchColumn(batch_column=matched.output, identifier_kind=matched.kind, is_number=matched.is_number, over=matched.over)
                     for matched in query.match
                 ),
                 searched=describe(target, names),

@@ -13,6 +13,7 @@ from rightful.database.query import Target, Via
 from rightful.database.table import ONE_EACH, Table
 from rightful.errors import SourceRefused
 from rightful.setting_problem import refuse
+from rightful.subject.matching import FOLDED_KINDS
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -39,6 +40,14 @@ class Chain:
     def resolve(self) -> Target:
         """Look the tables up, and every column that the settings name."""
         return self._resolve(self._link)
+
+    def holding(self, kind: str, columns: Sequence[str], *, is_ascii: bool, is_single: bool) -> Target:
+        """Return the source's table, its rows found by columns that hold values of a kind; see `Database.caseless` for the two."""
+        table = self._database.table(self._link.settings.table)
+        self._require(table, columns, self._link.source_name)
+        for column in columns if kind in FOLDED_KINDS else ():
+            table = self._database.caseless(table, column, is_ascii=is_ascii, is_single=is_single)
+        return Target(source_name=self._link.source_name, table=table, match=tuple((column, kind) for column in columns))
 
     def compared_in_lower_case(self) -> Iterator[tuple[Table, str]]:
         """Yield the columns that `caseless` names, with their tables."""

@@ -7,7 +7,7 @@ keeps its index. The outer query brings values into the form they travel in and 
 is none by the values themselves.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import pyarrow as pa
@@ -16,6 +16,7 @@ from rightful.database.dialect import Dialect, Pair, text_of
 from rightful.database.identifying import TEXTS, Form, Slot
 from rightful.database.query import Hidden, Matched, Output, Query, Target, Via, Wanted
 from rightful.database.table import Owner, Table, TableColumn
+from rightful.subject.matching import FOLDED_KINDS
 
 
 def build(target: Target, wanted: Wanted, dialect: Dialect) -> Query:
@@ -32,6 +33,11 @@ def build_count(target: Target, dialect: Dialect, owners: Sequence[Owner] = ()) 
     return _Builder(dialect).count(target, owners)
 
 
+def build_owners(held: Target, reached: Target, dialect: Dialect) -> Query:
+    """Build the query whose rows are (subject index, of how many people the rows are that `held` finds); see `Database.build_owners`."""
+    return _Builder(dialect).owners(held, reached)
+
+
 class _Leaf(msgspec.Struct, frozen=True):
     """A value that proves whose row it is, carried along from further up."""
 
@@ -39,6 +45,8 @@ class _Leaf(msgspec.Struct, frozen=True):
     kind: str
     column: str
     is_number: bool
+    over: tuple[str, ...]
+    """Sources between its row and the table of the one that carries it, and that one."""
 
 
 class _Finder(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +124,7 @@ class _Builder:
         carried: dict[str, str] = {}
         for leaf in (leaf for finder in finders for leaf in finder.leaves):
             carried[leaf.label] = f"m{len(carried)}"
-            match.append(Matched(shaped.carry(leaf.label, carried[leaf.label]), leaf.kind, leaf.is_number))
+            match.append(Matched(shaped.carry(leaf.label, carried[leaf.label]), leaf.kind, leaf.is_number, leaf.over))
         order = ["q.n", *(shape.format(shaped.inside(expression)) for expression, shape in _order(target.table, wanted))]
         selected = {name: expression for expression, name in shaped.inner.items()}
         rows = self._branches(
@@ -142,12 +150,53 @@ class _Builder:
         sql = f"WITH {', '.join(self._relations)} SELECT q.n, {counted} FROM ({rows}) q GROUP BY q.n"  # noqa: S608 -- names are quoted
         return Query(sql=sql, slots=tuple(self._slots), outputs=(), key=(), columns=(), match=(), hidden=Hidden())
 
+    def owners(self, held: Target, reached: Target) -> Query:
+        joins: list[str] = []
+        by_kind: dict[str, list[str]] = {}
+        selected: dict[str, str] = {}
+        for kind, text in self._climb(reached, "t", joins):
+            name = f"o{len(selected)}"
+            selected[name] = text
+            by_kind.setdefault(kind, []).append(name)
+        rows = self._branches(self._finders(held), held.table, selected, {}, where="", joins="".join(joins))
+        nobodys = f"CASE WHEN {' AND '.join(f'{name} IS NULL' for name in selected)} THEN 1 END"
+        if any(len(names) > 1 for names in by_kind.values()):
+            # Values of one kind are the same people in whichever column: they are brought below each other.
+            self._relations.append(f"w(n, {', '.join(selected)}) {self._dialect.values_are} ({rows}{self._dialect.kept})")
+            pieces = []
+            for place in range(max(map(len, by_kind.values()))):
+                kinds = [names[place] if place < len(names) else self._dialect.text("NULL") for names in by_kind.values()]
+                columns = [f"{name} AS k{number}" for number, name in enumerate(kinds)]
+                pieces.append(f"SELECT n, {', '.join(columns)}, {'CASE WHEN 1 = 0 THEN 1 END' if place else nobodys} AS z FROM w")  # noqa: S608 -- names made here
+            rows = " UNION ALL ".join(pieces)
+        else:
+            columns = [f"{names[0]} AS k{number}" for number, names in enumerate(by_kind.values())]
+            rows = f"SELECT n, {', '.join(columns)}, {nobodys} AS z FROM ({rows}) w"  # noqa: S608 -- names made here
+        counted = " + ".join([*(f"count(DISTINCT q.k{number})" for number in range(len(by_kind))), "count(q.z)"])
+        sql = f"WITH {', '.join(self._relations)} SELECT q.n, {counted} FROM ({rows}) q GROUP BY q.n"  # noqa: S608 -- names are quoted
+        return Query(sql=sql, slots=tuple(self._slots), outputs=(), key=(), columns=(), match=(), hidden=Hidden())
+
+    def _climb(self, target: Target, alias: str, joins: list[str]) -> Iterator[tuple[str, str]]:
+        """Yield the kind and the text of each column that says whose a row is; adds the joins that lead there from `alias`."""
+        for name, kind in target.match:
+            yield kind, self._named(target.table.column(name), alias, is_folded=kind in FOLDED_KINDS)
+        for via in target.via:
+            above, there = f"a{len(joins)}", via.parent.table
+            equal = (
+                self._dialect.joined(own, f"{alias}.{own.sql}", f"{above}.{theirs.sql}")
+                for own, theirs in ((target.table.column(own), there.column(theirs)) for own, theirs in via.join.items())
+            )
+            joins.append(f" LEFT JOIN {there.sql} {above} ON {' AND '.join(equal)}")
+            yield from self._climb(via.parent, above, joins)
+
+    def _named(self, column: TableColumn, alias: str, *, is_folded: bool) -> str:
+        """Return an expression for whom a column names, NULL where nobody."""
+        text = text_of(column, self._dialect).format(f"{alias}.{column.sql}")
+        return f"nullif(trim({f'lower({text})' if is_folded else text}), '')"
+
     def _owner(self, table: Table, owners: Sequence[Owner]) -> str:
         """Return an expression that is equal for equal owners, NULL where no column names one; lengths keep values apart."""
-        values = []
-        for owner in owners:
-            text = self._text(table.column(owner.column))
-            values.append(f"nullif(trim({f'lower({text})' if owner.is_folded else text}), '')")
+        values = [self._named(table.column(owner.column), "t", is_folded=owner.is_folded) for owner in owners]
         if len(values) == 1:
             return values[0]
         parts = [f"coalesce({self._dialect.text(f'length({value})')} || ':' || {value}, '-')" for value in values]
@@ -195,12 +244,13 @@ class _Builder:
         carried: dict[str, str] = {}
         for name, kind in parent.match:
             column, matched = f"m{len(leaves)}", parent.table.column(name)
-            leaves.append(_Leaf(f"{parent.source_name}.{name}", kind, column, matched.form is Form.DECIMAL))
+            leaves.append(_Leaf(f"{parent.source_name}.{name}", kind, column, matched.form is Form.DECIMAL, (parent.source_name,)))
             selected[column] = self._text(matched)
         for finder in finders:
             for leaf in finder.leaves:
                 column = f"m{len(leaves)}"
-                leaves.append(_Leaf(f"{parent.source_name}/{leaf.label}", leaf.kind, column, leaf.is_number))
+                over = (parent.source_name, *leaf.over)
+                leaves.append(_Leaf(f"{parent.source_name}/{leaf.label}", leaf.kind, column, leaf.is_number, over))
                 carried[leaf.label] = column
         rows = self._branches(finders, parent.table, selected, carried, where=" AND ".join(f"{join} IS NOT NULL" for join in joins))
         names = ["n", *(f"j{number}" for number in range(len(joins))), *(leaf.column for leaf in leaves)]
@@ -216,7 +266,14 @@ class _Builder:
         return _Finder(relation=relation, pairs=pairs, leaves=tuple(leaves))
 
     def _branches(
-        self, finders: Sequence[_Finder], table: Table, selected: Mapping[str, str], carried: Mapping[str, str], *, where: str
+        self,
+        finders: Sequence[_Finder],
+        table: Table,
+        selected: Mapping[str, str],
+        carried: Mapping[str, str],
+        *,
+        where: str,
+        joins: str = "",
     ) -> str:
         branches = []
         if not finders:
@@ -231,7 +288,7 @@ class _Builder:
                 first = self._condition(finder, "e")
                 conditions.append(f"NOT EXISTS (SELECT 1 FROM {finder.relation} e WHERE e.n = f.n AND e.i < f.i AND {first})")  # noqa: S608 -- names made here
             joined = self._dialect.source(finder.relation, table, [column for column, _ in finder.pairs], self._condition(finder))
-            branch = f"SELECT {', '.join(columns)} FROM {joined}"  # noqa: S608 -- quoted names
+            branch = f"SELECT {', '.join(columns)} FROM {joined}{joins}"  # noqa: S608 -- quoted names
             branches.append(branch + (f" WHERE {' AND '.join(conditions)}" if conditions else ""))
         return " UNION ALL ".join(branches)
 

@@ -121,6 +121,18 @@ class Database(Protocol):
         """Build a query for `count`: of rows, or of the different owners that rows have; see `building.build_count`."""
         ...
 
+    def build_owners(self, held: Target, reached: Target) -> Query:
+        """Build a query for `count`: to how many people the values belong that rows hold.
+
+        Different values of each kind are different people, wherever in `reached` they stand: a row names those in its own match columns,
+        and those in the rows that it is reached over. A row that names nobody is somebody's of its own, for it may be anybody's.
+
+        Args:
+            held: a table, and its columns that hold the values.
+            reached: the same table, and how its rows belong to people.
+        """
+        ...
+
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
         """Return how many rows there are, by subject index (none: left out); None where counting would take longer than `limit_s`."""
         ...

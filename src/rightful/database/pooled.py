@@ -47,6 +47,10 @@ class PooledDatabase(ABC, Generic[C]):
         """Build a query for `count`."""
         return building.build_count(target, self._dialect, owners)
 
+    def build_owners(self, held: Target, reached: Target) -> Query:
+        """Build a query for `count`."""
+        return building.build_owners(held, reached, self._dialect)
+
     def missing_index(self, table: Table, name: str) -> str:
         """Return nothing: whether an index of an expression would serve is each database's own; SQLite's lower() knows ASCII only."""
         del table, name

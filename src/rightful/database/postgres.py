@@ -180,6 +180,10 @@ class PostgresDatabase(CataloguedDatabase[PostgresConnection]):
         """Build a query for `count`."""
         return building.build_count(target, self._bound_dialect, owners)
 
+    def build_owners(self, held: Target, reached: Target) -> Query:
+        """Build a query for `count`."""
+        return building.build_owners(held, reached, self._bound_dialect)
+
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
         """Count, within the server's time limit for a statement."""
         if not any(slot.values for slot in values):

@@ -56,6 +56,8 @@ class Matched(msgspec.Struct, frozen=True):
     kind: str
     is_number: bool = False
     """Whether it is a number, and the identifier too: see `subject.matching`."""
+    over: tuple[str, ...] = ()
+    """Names of the sources that the row is reached over by it, nearest first; empty for a column of the row's own."""
 
 
 class Hidden(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from rightful.config.model import SourceConfig
-from rightful.connectors.interface import SUBJECT_COLUMN, Connector, MatchColumn, Partition, ReadHeader, Rows
+from rightful.connectors.interface import SUBJECT_COLUMN, Attributing, Connector, MatchColumn, Partition, ReadHeader, Rows
 from rightful.database.kept import Kept
 from rightful.directory.people import names_in
 from rightful.errors import SourceError, SourceRefused
@@ -25,13 +25,15 @@ _NOBODY = DataSubject(tenant_id=TenantId(""), subject_id=SubjectId(""))
 _PLANNED_S = 10.0
 
 _Row = tuple[str | None, ...]
+_Proof = tuple[str, str, tuple[str, ...]]
+"""Kind and value of the identifier that a row was found by, and the sources that it was reached over."""
 
 
 class _Found(NamedTuple):
-    """A row: its subject, the identifier that proves it, the values of the named columns."""
+    """A row: its subject, what proves it, the values of the named columns."""
 
     subject: int
-    proof: tuple[str, str]
+    proof: "_Proof"
     row: _Row
     is_in_order: bool
     """Whether all rows of a subject come before the first of the next one."""
@@ -59,7 +61,10 @@ class GivingSource:
     """See `directory.widened.Giver`."""
 
     def __init__(self, source: SourceConfig, match: Mapping[str, str], connector: Connector, by_kind: Mapping[str, Connector]) -> None:
-        """Take a source whose rows are found by `match`, its connector, and for each kind that it gives one that finds rows by that."""
+        """Take a source whose rows are found by `match`, its connector, and for each kind that it gives one that finds rows by that.
+
+        Where rows are reached over other sources, there are none of the latter: the connector itself can tell whose rows are.
+        """
         self._name = source.name
         self._match = dict(match)
         self._columns = {kind: names_in(named) for kind, named in source.identifiers.items()}
@@ -70,7 +75,7 @@ class GivingSource:
     @property
     def asked_by(self) -> frozenset[str]:
         """Kinds of the identifiers that people are found by."""
-        return frozenset(self._match.values())
+        return self._connector.kinds if isinstance(self._connector, Attributing) else frozenset(self._match.values())
 
     @property
     def gives(self) -> frozenset[str]:
@@ -81,7 +86,7 @@ class GivingSource:
         """Read the rows of the subjects, each proven to be theirs, and keep nothing but the identifiers in them."""
         pairs = [(kind, column) for kind, columns in self._columns.items() for column in columns]
         names = list(dict.fromkeys(column for _, column in pairs))
-        found: list[dict[tuple[str, str], tuple[str, str, str]]] = [{} for _ in subjects]
+        found: list[dict[tuple[str, str], tuple[str, str, str, tuple[str, ...]]]] = [{} for _ in subjects]
         for index, proof, row, _ in self._rows(self._connector, subjects, names):
             values = dict(zip(names, row, strict=True))
             for kind, column in pairs:
@@ -92,14 +97,16 @@ class GivingSource:
                     found[index][kind, value] = new if before is None else min(before, new)
         return [
             [
-                Reached(kind=kind, value=value, place=f"{self._name}.{column}", from_kind=from_kind, from_value=from_value)
-                for (kind, value), (column, from_kind, from_value) in sorted(each.items())
+                Reached(kind=kind, value=value, place=f"{self._name}.{column}", from_kind=from_kind, from_value=from_value, over=over)
+                for (kind, value), (column, from_kind, from_value, over) in sorted(each.items())
             ]
             for each in found
         ]
 
     def people(self, kind: str, values: Sequence[str], *, most: int) -> list[int]:
         """Search by the values themselves; a row that is nobody's may be anybody's."""
+        if isinstance(self._connector, Attributing) and not self._by_kind:
+            return self._connector.owners(kind, self._columns[kind], values)
         owners = [_Owners() for _ in values]
         left = list(range(len(values)))
         while left:
@@ -170,16 +177,14 @@ class GivingSource:
                 )
         return kinds
 
-    def _proofs(
-        self, batch: pa.RecordBatch, match: Sequence[MatchColumn], subjects: Sequence[IdentifiedSubject]
-    ) -> Iterator[tuple[str, str]]:
+    def _proofs(self, batch: pa.RecordBatch, match: Sequence[MatchColumn], subjects: Sequence[IdentifiedSubject]) -> Iterator[_Proof]:
         """Yield which identifier of its subject each row holds, by code that shares nothing with the query (DESIGN rule 2)."""
-        columns = [(each.identifier_kind, find_column(batch, each.batch_column).to_pylist(), each.is_number) for each in match]
+        columns = [(each.identifier_kind, find_column(batch, each.batch_column).to_pylist(), each.is_number, each.over) for each in match]
         for place, index in enumerate(batch.column(SUBJECT_COLUMN).to_pylist()):
             proof = next(
                 (
-                    (kind, identifier)
-                    for kind, values, is_number in columns
+                    (kind, identifier, over)
+                    for kind, values, is_number, over in columns
                     for identifier in subjects[index].values(kind)
                     if matches(kind, values[place], (identifier,), is_number=is_number)
                 ),

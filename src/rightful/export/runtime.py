@@ -7,7 +7,7 @@ import msgspec
 
 from rightful.config.model import Config, SourceConfig, TenantConfig
 from rightful.connectors import registry as connectors
-from rightful.connectors.interface import Connector, Holding, Interruptible, Scanning
+from rightful.connectors.interface import Attributing, Connector, Holding, Interruptible, Scanning
 from rightful.connectors.registry import FindsBy
 from rightful.connectors.time_window import WindowSettings
 from rightful.directory import registry as directories
@@ -87,15 +87,19 @@ def _giver(tenant: TenantConfig, source: SourceConfig, folder: Path) -> GivingSo
     """Build connectors of its own for a source that identifiers are found in."""
     type_ = connectors.find(source.connector)
     match: Mapping[str, str] = getattr(source.settings, "match", {})
-    if not isinstance(type_, FindsBy) or not match:
-        raise ConfigurationError(f"source {source.name!r} cannot be searched by `identifiers`", hint="leave them out")
 
     def connector(settings: msgspec.Struct) -> Connector:
         return type_(source.name, settings, siblings=_siblings(tenant, source), folder=folder)
 
-    by_kind = {
-        kind: connector(type_.found_by(source.settings, dict.fromkeys(names_in(named), kind))) for kind, named in source.identifiers.items()
-    }
+    if getattr(source.settings, "via", None) and isinstance(type_, Attributing):
+        by_kind = {}
+    elif isinstance(type_, FindsBy) and match:
+        by_kind = {
+            kind: connector(type_.found_by(source.settings, dict.fromkeys(names_in(named), kind)))
+            for kind, named in source.identifiers.items()
+        }
+    else:
+        raise ConfigurationError(f"source {source.name!r} cannot be searched by `identifiers`", hint="leave them out")
     return GivingSource(source, match, connector(_of_all_times(source.settings)), by_kind)
 
 

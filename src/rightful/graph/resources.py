@@ -285,7 +285,15 @@ IDENTIFIER: Shape[Reached] = Shape(
     properties=(
         Property("kind", Edm.STRING, lambda it: it.kind, "Its kind, for instance `mail`."),
         Property("value", Edm.STRING, lambda it: it.value, "The identifier."),
-        Property("place", Edm.STRING, lambda it: it.place, "Table and column of the directory where it stands."),
+        Property("place", Edm.STRING, lambda it: it.place, "Table and column of the directory, or source and column, where it stands."),
+        Property(
+            "over",
+            Edm.STRING,
+            lambda it: list(it.over),
+            "The sources that its row was reached over, nearest first: the last one's row names the person.",
+            is_list=True,
+            is_left_out=True,
+        ),
         Property("round", Edm.INT32, lambda it: it.round, "0: in the person's own row; else in which round of looking further."),
         Property("fromKind", Edm.STRING, lambda it: it.from_kind, "The kind of identifier that led to it.", is_left_out=True),
         Property("fromValue", Edm.STRING, lambda it: it.from_value, "The identifier that led to it.", is_left_out=True),
@@ -302,7 +310,7 @@ REFUSED: Shape[Refused] = Shape(
     properties=(
         Property("kind", Edm.STRING, lambda it: it.kind, "Its kind."),
         Property("value", Edm.STRING, lambda it: it.value, "What stands there.", is_left_out=True),
-        Property("place", Edm.STRING, lambda it: it.place, "Table and column of the directory where it stands."),
+        Property("place", Edm.STRING, lambda it: it.place, "Table and column of the directory, or source and column, where it stands."),
         Property("reason", WEAKNESS, lambda it: _WEAKNESS_WORDS[it.weakness], "Why it is not searched for."),
         Property("people", Edm.INT32, lambda it: it.people, "How many share it.", is_left_out=True),
     ),

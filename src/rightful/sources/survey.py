@@ -1,11 +1,12 @@
 """Looks at an address: which tables, columns and folders lie there. A few values of each column are looked at in memory, never shown."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
+from rightful.config.model import SourceConfig
 from rightful.connectors.lake import LakeConnector, LakeSettings
 from rightful.connectors.local_paths import has_wildcard, local_path
 from rightful.database import sqlalchemy_url
@@ -29,11 +30,12 @@ _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _SCHEMES = {"sqlite": "sql", "postgresql": "sql", "postgres": "sql", "mysql": "sql", "mariadb": "sql"}
 
 
-def known_of(directory: Directory) -> Known:
-    """Return what the directory knows people by."""
+def known_of(directory: Directory, sources: Sequence[SourceConfig] = ()) -> Known:
+    """Return what the directory knows people by, and the names of kinds that sources give."""
+    given: dict[str, Collection[str]] = {kind: () for source in sources for kind in source.identifiers}
     if not isinstance(directory, KnowsIdentifiers):
-        return Known(values={}, columns={})
-    return Known.of(directory.known(_KNOWN), directory.columns())
+        return Known.of(given, {})
+    return Known.of({**given, **directory.known(_KNOWN)}, directory.columns())
 
 
 def connector_of(url: str, folder: Path) -> str:

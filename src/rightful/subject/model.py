@@ -57,6 +57,8 @@ class Reached(msgspec.Struct, frozen=True, kw_only=True):
     from_kind: str = ""
     from_value: str = ""
     """The identifier that led to it; empty in round 0."""
+    over: tuple[str, ...] = ()
+    """Names of the sources that lie between where it stood and what names the person, nearest first; empty where nothing does."""
 
     def __repr__(self) -> str:
         """Name the kind only."""

@@ -31,6 +31,7 @@ from rightful.connectors.interface import (
     MATCH_PREFIX,
     SUBJECT_COLUMN,
     Amount,
+    Attributing,
     Connector,
     Cursor,
     Estimating,
@@ -286,6 +287,8 @@ class ConnectorSuite:
         of_rows = [header for header in headers if header.columns]
         assert all(header == of_rows[0] for header in of_rows), "a partition of files alone has no columns"
         assert not any(value in headers[0].searched for subject in self.subjects for value in subject.values("upn"))
+        if isinstance(connector, Attributing):
+            assert connector.kinds == {each.identifier_kind for each in headers[0].match}
 
     def test_each_item_passes_the_independent_check(self, connector: Connector) -> None:
         """Every row has an identifier of its subject in a match column; every file lies in a folder of its subject."""

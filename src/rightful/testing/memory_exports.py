@@ -93,7 +93,15 @@ class MemoryExports:
         """Return a preview of two sources, one of which does not answer."""
         reached = (
             Reached(kind="id", value=subject.subject_id, place="people.id"),
-            Reached(kind="device_id", value="d1", place="devices.id", round=1, from_kind="id", from_value=subject.subject_id),
+            Reached(
+                kind="device_id",
+                value="d1",
+                place="devices.id",
+                round=1,
+                from_kind="id",
+                from_value=subject.subject_id,
+                over=("orders", "customers"),
+            ),
         )
         shared = Refused(kind="mail", place="people.mail", weakness=Weakness.SHARED, value="support@contoso.example", people=40)
         identified = IdentifiedSubject(subject=subject, identifiers={"id": (subject.subject_id,)}, reached=reached, refused=(shared,))

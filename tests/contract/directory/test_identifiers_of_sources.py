@@ -207,8 +207,6 @@ def test_a_column_that_holds_no_identifiers_is_refused(folder: Path, tenant: Ten
         ("{{card: [card, old_card]}}", "{{card: []}}", "names no column"),
         ("match: {{mail: mail}}\n", "match: {{mail: mail}}\n        exclude: [old_card]\n", "'old_card', which `exclude` leaves out"),
         ("{{customer_id: no}}", "{{shopper_id: no}}", "gives no identifier 'customer_id'"),
-        ("match: {{device: device_id}}", "via: {{orders: {{no: customer}}}}", "needs a `match`"),
-        ("match: {{device: device_id}}", "match: {{device: device_id}}\n        via: {{orders: {{no: customer}}}}", "a source with `via`"),
         (
             "      orders:\n",
             "      mails:\n        connector: mailbox\n        url: mails/{{mail}}.mbox\n        identifiers: {{x: y}}\n      orders:\n",

@@ -71,6 +71,29 @@ def test_a_trial_says_which_columns_name_others_and_not_whom(company: Path, run:
     assert "LeakFound" not in capsys.readouterr().out
 
 
+def test_a_column_that_is_named_like_what_a_source_gives_is_proposed_with_a_remark(
+    company: Path, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = company / "rightful.yaml"
+    over_orders = "        via: {orders: {order_id: id}}\n"
+    assert over_orders in config.read_text()
+    config.write_text(config.read_text().replace(over_orders, over_orders + "        identifiers: {order_line: id}\n"))
+    with closing(sqlite3.connect(company / "systems" / "shop.db")) as shop:
+        [mine] = shop.execute(
+            "SELECT min(l.id) FROM order_lines l JOIN orders o ON o.id = l.order_id WHERE o.placed_by = ?", [ANN]
+        ).fetchone()
+    with closing(sqlite3.connect(company / "systems" / "parcels.db")) as parcels, parcels:
+        parcels.execute("CREATE TABLE parcels (id integer PRIMARY KEY, order_line integer)")
+        parcels.execute("INSERT INTO parcels VALUES (1, ?), (2, -1)", [mine])
+
+    assert run("source", "add", "parcels", "sqlite:///systems/parcels.db", "--write") == Exit.OK
+    said = capsys.readouterr().out
+    assert yaml.safe_load(said)["parcels"]["match"] == {"order_line": "order_line"}
+    assert "order_line is matched as order_line: by its name" in said
+    assert run("source", "test", "parcels", ANN, "--json") == Exit.OK
+    assert json.loads(capsys.readouterr().out)["rows"] == 1
+
+
 @pytest.mark.parametrize(
     ("name", "url", "expected"),
     [
