@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from tests.servers.chromium import Chromium
 from tests.unit.cli.test_unseal import contents, lay
+from tests.unit.package.zip_headers import with_wide_sizes
 
 from rightful.ids import OperationId
 from rightful.package.minisign import SigningKey
@@ -215,6 +216,17 @@ def test_entry_of_which_directory_and_header_say_different_things_is_named(
     packed.write_bytes(content)
     result = _choose(chromium, home, packed)
     assert (result["verdict"], result["findings"]) == ("damaged", [["unreadable", PART]])
+
+
+@pytest.mark.parametrize("more", [0, 40])
+def test_sizes_that_stand_in_the_extra_field_are_compared_too(chromium: Chromium, home: Path, tmp_path: Path, more: int) -> None:
+    packed = _zip(tmp_path / "p.zip", package_entries(SOURCES[1]))
+    with zipfile.ZipFile(packed) as file:
+        info = file.getinfo(PART)
+    said = {"size": info.file_size + more, "packed_size": info.compress_size}
+    packed.write_bytes(with_wide_sizes(packed.read_bytes(), PART, **said))
+    result = _choose(chromium, home, packed)
+    assert (result["verdict"], result["findings"]) == (("damaged", [["unreadable", PART]]) if more else ("whole", []))
 
 
 def test_zip_file_with_more_in_its_directory_than_it_says_is_refused(chromium: Chromium, home: Path, tmp_path: Path) -> None:

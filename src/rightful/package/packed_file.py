@@ -55,6 +55,8 @@ class LocalFile:
 
     def read_at(self, start: int, length: int) -> bytes:
         """Return a part of it."""
+        if start >= self.size_bytes:  # a directory may name a place that is larger than any file's
+            return b""
         return os.pread(self._file.fileno(), length, start)
 
     def look_at(self, start: int, length: int) -> bytes:

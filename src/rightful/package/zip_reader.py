@@ -1,6 +1,7 @@
 """A package in a ZIP file: ours, or one that somebody made of the folder."""
 
 import errno
+import lzma
 import stat
 import struct
 import zipfile
@@ -23,6 +24,10 @@ _FOLLOWS = 0x8
 """CRC-32 and sizes stand behind the content."""
 _WIDE = 0xFFFFFFFF
 """The size stands in the extra field."""
+_FIELD = struct.Struct("<2H")
+_WIDE_FIELD = 1
+_WIDE_SIZES = struct.Struct("<2Q")
+"""Size and packed size: before the content both are there, if one has to be (APPNOTE 4.5.3)."""
 _READ_HERE = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
@@ -87,7 +92,7 @@ class ZipReader:
             with self._zip.open(info) as entry:
                 while chunk := entry.read(_CHUNK_BYTES):
                     yield chunk
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError) as error:
             raise OSError(errno.EIO, f"can't be unpacked: {error}") from error
 
     def _inflated(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -132,7 +137,10 @@ class ZipReader:
         is_same = method == info.compress_type and not flags & _ENCRYPTED
         if not flags & _FOLLOWS:
             is_same = is_same and crc32 == info.CRC
-            is_same = is_same and packed_bytes in {info.compress_size, _WIDE} and size_bytes in {info.file_size, _WIDE}
+            said: tuple[int, int] | None = (size_bytes, packed_bytes)
+            if _WIDE in (size_bytes, packed_bytes):
+                said = _wide_sizes(self._file.read_at(info.header_offset + len(header), extra_bytes))
+            is_same = is_same and said == (info.file_size, info.compress_size)
         if not is_same:
             raise zipfile.BadZipFile("the directory says something else of it than what stands before it")
         at = info.header_offset + len(header) + int(extra_bytes)
@@ -144,6 +152,22 @@ class ZipReader:
         """Close the file."""
         self._zip.close()
         self._file.close()
+
+
+def _wide_sizes(extra: bytes) -> tuple[int, int] | None:
+    """Return what an extra field says that an entry's size and packed size are."""
+    at = 0
+    while at + _FIELD.size <= len(extra):
+        name, length = _FIELD.unpack_from(extra, at)
+        at += _FIELD.size
+        if name == _WIDE_FIELD:
+            is_whole = length >= _WIDE_SIZES.size and at + _WIDE_SIZES.size <= len(extra)
+            if not is_whole:
+                return None
+            size_bytes, packed_bytes = _WIDE_SIZES.unpack_from(extra, at)
+            return size_bytes, packed_bytes
+        at += length
+    return None
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.unit.package.zip_headers import with_wide_sizes
 
 from rightful.cli import main
 from rightful.cli.exits import Exit
@@ -79,13 +80,21 @@ def test_link_is_not_followed(tmp_path: Path) -> None:
     assert _found(_verify(path)) == {("unreadable", ENTRY)}
 
 
-@pytest.mark.parametrize(("method", "kind"), [(zipfile.ZIP_STORED, "changed"), (zipfile.ZIP_DEFLATED, "unreadable")])
-def test_damaged_bytes_are_named(tmp_path: Path, method: int, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "within", "kind"),
+    [
+        (zipfile.ZIP_STORED, 0, "changed"),
+        (zipfile.ZIP_DEFLATED, 0, "unreadable"),
+        (zipfile.ZIP_BZIP2, 0, "unreadable"),
+        (zipfile.ZIP_LZMA, 9, "unreadable"),  # behind its own header
+    ],
+)
+def test_damaged_bytes_are_named(tmp_path: Path, method: int, within: int, kind: str) -> None:
     path = _zip(tmp_path / "p.zip", package_entries(FILES), method=method)
     with zipfile.ZipFile(path) as packed:
         info = packed.getinfo(ENTRY)
     content = bytearray(path.read_bytes())
-    content[info.header_offset + 30 + len(ENTRY)] ^= 4
+    content[info.header_offset + 30 + len(ENTRY) + within] ^= 4
     path.write_bytes(content)
     assert _found(_verify(path)) == {(kind, ENTRY)}
 
@@ -149,6 +158,40 @@ def test_entry_of_which_directory_and_header_say_different_things_is_named(tmp_p
     path = _zip(tmp_path / "p.zip", package_entries(FILES), method=method)
     content = bytearray(path.read_bytes())
     content[content.index(ENTRY.encode()) - 30 + place] ^= bit
+    path.write_bytes(content)
+    assert _found(_verify(path)) == {("unreadable", ENTRY)}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(("more", "packed_more"), [(0, 0), (40, 40), (0, 40), (40, 0)])
+def test_sizes_that_stand_in_the_extra_field_are_compared_too(tmp_path: Path, method: int, more: int, packed_more: int) -> None:
+    path = _zip(tmp_path / "p.zip", package_entries(FILES), method=method)
+    with zipfile.ZipFile(path) as packed:
+        info = packed.getinfo(ENTRY)
+    said = {"size": info.file_size + more, "packed_size": info.compress_size + packed_more}
+    path.write_bytes(with_wide_sizes(path.read_bytes(), ENTRY, **said))
+    assert _found(_verify(path)) == ({("unreadable", ENTRY)} if more or packed_more else set())
+
+
+def test_sizes_that_stand_nowhere_are_no_sizes(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "p.zip", package_entries(FILES), method=zipfile.ZIP_STORED)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<II", content, content.index(ENTRY.encode()) - 30 + 18, 0xFFFFFFFF, 0xFFFFFFFF)
+    path.write_bytes(content)
+    assert _found(_verify(path)) == {("unreadable", ENTRY)}
+
+
+def test_entry_that_lies_farther_off_than_any_file_ends_is_named(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "p.zip", package_entries(FILES))
+    content = bytearray(path.read_bytes())
+    at, end = content.rindex(ENTRY.encode()) - 46, content.rindex(b"PK\5\6")
+    field = struct.pack("<HHQ", 1, 8, (1 << 63) + 5)
+    assert struct.unpack_from("<H", content, at + 30) == (0,)
+    struct.pack_into("<H", content, at + 30, len(field))
+    struct.pack_into("<I", content, at + 42, 0xFFFFFFFF)
+    (directory,) = struct.unpack_from("<I", content, end + 12)
+    struct.pack_into("<I", content, end + 12, directory + len(field))
+    content[at + 46 + len(ENTRY) : at + 46 + len(ENTRY)] = field
     path.write_bytes(content)
     assert _found(_verify(path)) == {("unreadable", ENTRY)}
 

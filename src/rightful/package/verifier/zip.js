@@ -81,14 +81,28 @@ async function openEntry(blob, { packed, size, start }, { name, method, flags, i
   if (method !== 0 && method !== 8) throw new Refusal(later("it is packed in a way that is not known here ({method})", { method }));
   const local = await viewOf(blob, start, start + 30 + name.length);
   if (local.byteLength < 30 + name.length || local.getUint32(0, true) !== LOCAL) throw new Refusal(later("it is damaged"));
-  const isSize = (at, expected) => [expected, NARROW].includes(local.getUint32(at, true));
   const isNamedSo = local.getUint16(26, true) === name.length && name.every((byte, at) => local.getUint8(30 + at) === byte);
   const isPackedSo = local.getUint16(8, true) === method && !(local.getUint16(6, true) & 1) && (method !== 0 || packed === size);
-  const isSo = local.getUint16(6, true) & FOLLOWS || (local.getUint32(14, true) === crc32 && isSize(18, packed) && isSize(22, size));
-  if (!isNamedSo || !isPackedSo || !isSo) throw new Refusal(later("it is damaged"));
+  if (!isNamedSo || !isPackedSo) throw new Refusal(later("it is damaged"));
+  if (!(local.getUint16(6, true) & FOLLOWS)) {
+    const [sizeThere, packedThere] = await sizesBefore(blob, local, start + 30 + name.length);
+    if (local.getUint32(14, true) !== crc32 || sizeThere !== size || packedThere !== packed) throw new Refusal(later("it is damaged"));
+  }
   const first = start + 30 + local.getUint16(26, true) + local.getUint16(28, true);
   const stream = blob.slice(first, first + packed).stream();
   return method === 0 ? stream : stream.pipeThrough(new DecompressionStream("deflate-raw"));
+}
+
+/** Return [size, packed size] that stand before an entry's content: where one has to, both in the extra field (4.5.3). */
+async function sizesBefore(blob, local, start) {
+  const sizes = [local.getUint32(22, true), local.getUint32(18, true)];
+  if (!sizes.includes(NARROW)) return sizes;
+  const extra = await viewOf(blob, start, start + local.getUint16(28, true));
+  for (let at = 0; at + 20 <= extra.byteLength; at += 4 + extra.getUint16(at + 2, true)) {
+    if (extra.getUint16(at, true) !== 1) continue;
+    return extra.getUint16(at + 2, true) < 16 ? [] : [Number(extra.getBigUint64(at + 4, true)), Number(extra.getBigUint64(at + 12, true))];
+  }
+  return [];
 }
 
 async function viewOf(blob, start, end) {
