@@ -8,6 +8,7 @@ import itertools
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, cast
@@ -25,7 +26,7 @@ from rightful.package.json_text import are_documents
 from rightful.setting_problem import SettingPath, SettingProblem, refuse
 from rightful.subject.matching import is_usable
 from rightful.subject.model import IdentifiedSubject
-from rightful.webapi.asking import Asking, Page
+from rightful.webapi.asking import Asking, Late, Page
 
 _COUNT = re.compile(r"[0-9]{1,15}", re.ASCII)
 _MOST_PAGES = 100_000
@@ -103,13 +104,20 @@ class HttpConnector:
 
     def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
         """Ask what `count_path` names, once for each subject's identifier; without it nothing is known, as nobody's record is asked for."""
-        until = time.monotonic() + limit_s
-        if not self._settings.count_path:
-            self.check()
+        with self._asking.until(time.monotonic() + limit_s):
+            if self._settings.count_path:
+                return tuple(map(self._estimate, subjects))
+            with suppress(Late):
+                self.check()
             return (Estimate(),) * len(subjects)
-        return tuple(self._estimate(subject) if time.monotonic() < until else Estimate() for subject in subjects)
 
     def _estimate(self, subject: IdentifiedSubject) -> Estimate:
+        try:
+            return self._counted(subject)
+        except Late:
+            return Estimate()
+
+    def _counted(self, subject: IdentifiedSubject) -> Estimate:
         counts = []
         for target in self._targets(subject, self._settings.count_path):
             found = (self._text(self._asking.ask(target).content, self._settings.count) or "").strip()

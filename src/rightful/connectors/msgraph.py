@@ -120,8 +120,9 @@ class MsgraphConnector:
 
     def estimate(self, subjects: Sequence[IdentifiedSubject], *, limit_s: float) -> tuple[Estimate, ...]:
         """Ask Graph how much there is; see `connectors.interface.Estimating`."""
-        until = time.monotonic() + limit_s
-        return tuple(self._amounts.of(self._users(subject), lambda: time.monotonic() >= until) for subject in subjects)
+        until_s = time.monotonic() + limit_s
+        with self._asking.until(until_s):
+            return tuple(self._amounts.of(self._users(subject), lambda: time.monotonic() >= until_s) for subject in subjects)
 
     def interrupt(self) -> None:
         """End what is under way; see `Interruptible`."""

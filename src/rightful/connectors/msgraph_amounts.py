@@ -6,6 +6,7 @@ from urllib.parse import quote
 from rightful.connectors.interface import Amount, Estimate
 from rightful.connectors.msgraph_answers import Listing, MailFolder
 from rightful.connectors.msgraph_asking import Absent, GraphAsking
+from rightful.webapi.asking import Late
 
 _COUNTED = "?$count=true&$top=1&$select=id"
 # PidTagMessageSizeExtended ([MS-OXPROPS] 2.790): what is in a folder, in bytes; Graph has no property of its own for it.
@@ -35,6 +36,8 @@ class Amounts:
                 more = self._count(user, is_over)
             except Absent:
                 continue
+            except Late:
+                return Estimate()
             count, size = _sum(count, more[0]), _sum(size, more[1])
         if self._what in {"profile", "calendar"}:
             return Estimate(rows=count, size_bytes=size)

@@ -58,6 +58,8 @@ class GraphStandIn:
     """What was signed and taken; none is taken twice."""
     refuse_every: int = 0
     """Answer 429 to each so-manieth request."""
+    retry_after: str = "0"
+    """When to ask again then, in seconds."""
     is_whole: bool = True
     """Whether a drive's list ends with its deltaLink."""
     absent_after: int = 0
@@ -77,7 +79,7 @@ class GraphStandIn:
         if self.instead is not None:
             return self.instead[0], {}, self.instead[1]
         if self.refuse_every and len(self.asked) % self.refuse_every == 0:
-            return 429, {"Retry-After": "0"}, _error("TooManyRequests")
+            return 429, {"Retry-After": self.retry_after}, _error("TooManyRequests")
         if authorization != f"Bearer {_TOKEN}":
             return 401, {}, _error("InvalidAuthenticationToken")
         return self._found(target)

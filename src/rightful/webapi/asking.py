@@ -1,10 +1,12 @@
 """Asks one API for one page at a time: paced, tried again, bounded in time and size, and of its own host alone."""
 
 import base64
+import math
 import re
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -52,6 +54,10 @@ class Page(msgspec.Struct, frozen=True):
     headers: HTTPMessage
 
 
+class Late(Exception):
+    """There is no time left to ask, or to wait as long as the API wants; for who set the time by `Asking.until`."""
+
+
 class Asking:
     """One API. Safe to use from any thread; `SourceUnavailable` and `SourceRefused` are all that it raises."""
 
@@ -69,6 +75,16 @@ class Asking:
         self._lock = threading.Lock()
         self._free_at = 0.0
         self._ended = threading.Event()
+        self._limit = threading.local()
+
+    @contextmanager
+    def until(self, moment_s: float) -> Iterator[None]:
+        """Give this thread's questions no more time than to a moment of `time.monotonic`; what cannot be answered by then raises `Late`."""
+        self._limit.until_s = moment_s
+        try:
+            yield
+        finally:
+            self._limit.until_s = math.inf
 
     def ask(self, target: str) -> Page:
         """Return the answer to a GET, status 200; what may pass is tried again."""
@@ -149,7 +165,7 @@ class Asking:
             try:
                 token = self._tokens.token() if self._tokens and is_ours else ""
                 headers = self._headers_for(token, is_ours=is_ours, is_page=is_page)
-                answer, chunks = host.stream(target, headers, body=body, within_s=within_s)
+                answer, chunks = host.stream(target, headers, body=body, within_s=min(within_s, self._left_s()))
                 if answer.status == HTTPStatus.OK or answer.status in final:
                     return take(answer, chunks)
             except StorageUnavailable as error:
@@ -246,7 +262,12 @@ class Asking:
             self._free_at = turn + 1 / self._access.requests_per_second
         self._wait(turn - now)
 
+    def _left_s(self) -> float:
+        return float(getattr(self._limit, "until_s", math.inf)) - time.monotonic()
+
     def _wait(self, seconds: float) -> None:
+        if seconds > self._left_s():
+            raise Late
         if self._ended.wait(seconds):
             raise self.unavailable("it is asked no more: the connector was closed", "it is tried again when the service runs")
 

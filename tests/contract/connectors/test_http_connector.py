@@ -533,8 +533,41 @@ def test_estimate_asks_for_the_number_alone(settings: dict[str, Any], answer: st
         assert some.rows == Amount(3)
         assert none.rows == nobody.rows == Amount(0, is_exact=True)
         assert targets == ["/count?mail=ann@contoso.example", *["/count?mail=bob@contoso.example"] * 2]
-        assert connector.estimate(people, limit_s=0) == (Estimate(),) * 3
+        assert connector.estimate(people, limit_s=0) == (Estimate(), Estimate(), nobody), "of somebody without identifiers nothing is asked"
     assert len(targets) == 3
+
+
+@pytest.mark.parametrize(
+    "settings", [{"count_path": "/count?mail={mail}"}, {"check_path": "/status"}, {}], ids=["count", "check", "nobody"]
+)
+def test_estimate_does_not_wait_as_long_as_the_api_wants(settings: dict[str, Any]) -> None:
+    with (
+        serving(lambda _: Reply(status=429, headers={"Retry-After": "29"})) as server,
+        closing(_connector(server.url, **settings)) as connector,
+    ):
+        assert connector.estimate([ANN.subject, ANN2.subject], limit_s=2) == (Estimate(),) * 2
+
+
+def test_estimate_does_not_wait_for_an_answer_that_does_not_come() -> None:
+    over = threading.Event()
+
+    def silent(_: Asked) -> Reply:
+        over.wait(60)
+        return Reply(b"1")
+
+    with serving(silent) as server, closing(_connector(server.url, count_path="/count?mail={mail}")) as connector:
+        try:
+            assert connector.estimate([ANN.subject], limit_s=0.5) == (Estimate(),)
+        finally:
+            over.set()
+
+
+def test_time_of_an_estimate_is_no_limit_for_what_is_asked_afterwards() -> None:
+    replies = [Reply(status=429, headers={"Retry-After": "1"}), Reply(status=429, headers={"Retry-After": "1"}), Reply(b"[]")]
+    with serving(lambda _: replies.pop(0)) as server, closing(_connector(server.url, count_path="/count?mail={mail}")) as connector:
+        assert connector.estimate([ANN.subject], limit_s=0.5) == (Estimate(),)
+        connector.check()
+    assert not replies
 
 
 @pytest.mark.parametrize("content", [b"-1", b"1.5", b"null", b"[1]", b"true", b'"x"', b"9" * 30])

@@ -430,6 +430,13 @@ def test_mail_that_was_looked_at_in_part_is_reckoned_by_the_average() -> None:
     assert found == Estimate(files=Amount(40, is_exact=True), size_bytes=Amount(4000))
 
 
+@pytest.mark.parametrize("what", ["profile", "mail", "calendar", "drive"])
+def test_estimate_does_not_wait_as_long_as_graph_wants(what: str) -> None:
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, what)) as connector:
+        graph.refuse_every, graph.retry_after = 1, "29"
+        assert connector.estimate([ANN.subject], limit_s=0.5) == (Estimate(),)
+
+
 def test_answer_without_the_count_that_was_asked_for_is_refused() -> None:
     with serving(ACCOUNTS) as graph, closing(_connector(graph, "mail")) as connector:
         graph.instead = (200, b'{"value": []}')
