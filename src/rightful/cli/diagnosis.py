@@ -36,6 +36,7 @@ from rightful.store.place import Shared, place_of
 
 _LOCK_WAIT_S = 3.0
 _SIDE_BY_SIDE = 8
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 _PURGED_EACH = timedelta(days=2)
 """A service purges each day; it may be busy, or stopped for a while."""
 
@@ -73,7 +74,7 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
         tls = config.server.tls
         checks.append(("tls", lambda: machine_checks.tls(config.folder, tls, config.server.base_url, now)))
     for tenant in config.tenants:
-        checks += _tenant_checks(config, tenant)
+        checks += _tenant_checks(config, tenant, now)
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         yield from pool.map(lambda check: _do(*check), checks)
 
@@ -92,19 +93,32 @@ def _do(name: str, outcome: Outcome) -> Check:
         return Check(name=name, ok=False, detail=f"unexpected {type(error).__name__}", hint="report it to who makes the connector")
 
 
-def _tenant_checks(config: Config, tenant: TenantConfig) -> Iterator[tuple[str, Outcome]]:
+def _tenant_checks(config: Config, tenant: TenantConfig, now: datetime) -> Iterator[tuple[str, Outcome]]:
     for settings in tenant.identity.issuers:
         if settings.issuer != "local":
             yield f"{tenant.name}: issuer {settings.issuer}", lambda settings=settings: machine_checks.issuer(settings)  # type: ignore[misc]  # bound now
     yield f"{tenant.name}: directory", lambda: _directory(config, tenant)
     for source in tenant.sources:
         yield f"{tenant.name}: source {source.name}", lambda source=source: _source(config, tenant, source)  # type: ignore[misc]  # bound now
+    named = [("directory", tenant.directory.settings), *((f"source {source.name}", source.settings) for source in tenant.sources)]
+    for what, given in named:
+        for pem in _client_certificates(given):
+            yield f"{tenant.name}: certificate of {what}", lambda pem=pem: machine_checks.client_certificate(pem, now)  # type: ignore[misc]  # bound now
     yield f"{tenant.name}: statement", lambda: _statement(tenant)
     for webhook in tenant.webhooks:
         yield f"{tenant.name}: webhook", lambda webhook=webhook: reach(webhook)  # type: ignore[misc]  # bound now
     for name, account in tenant.storage.accounts.items():
         location = AccountLocation(name=name, url=account.url, access=account.access)
         yield f"{tenant.name}: account {name}", lambda location=location: _account(location)  # type: ignore[misc]  # bound now
+
+
+def _client_certificates(settings: msgspec.Struct) -> Iterator[str]:
+    """Yield what a connector proves itself by, in PEM; settings call it `certificate`."""
+    for name, value in msgspec.structs.asdict(settings).items():
+        if isinstance(value, msgspec.Struct):
+            yield from _client_certificates(value)
+        elif name == "certificate" and isinstance(value, str) and _CERTIFICATE in value:
+            yield value
 
 
 def _account(location: AccountLocation) -> str:

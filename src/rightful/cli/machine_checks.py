@@ -18,8 +18,7 @@ from cryptography.exceptions import InvalidSignature
 
 import rightful
 from rightful import versions
-from rightful.clock import MOST_SKEW_S as MOST_SKEW_OF_STORES_S
-from rightful.clock import tell_skew
+from rightful.clock import MOST_SKEW_S, tell_skew
 from rightful.config.model import Config, IssuerSettings, TlsSettings
 from rightful.errors import ExportError, StorageError
 from rightful.export import rotation
@@ -27,7 +26,7 @@ from rightful.pinned import DEFAULT_PORTS, PinnedHost
 
 LEAST_FREE_BYTES = 1 << 30
 RENEW_BEFORE = timedelta(days=14)
-MOST_SKEW_S = 60
+MOST_SKEW_OF_TOKENS_S = 60.0
 """Tokens are granted five minutes at most, SAS URLs begin at a moment: a clock that is off by more than this is noticed by somebody."""
 OLD_KEY = timedelta(days=730)
 _SECRET_FILES = ("seal.key", "audit.key", "receipt.key", "issuer.pem")
@@ -74,9 +73,12 @@ def clock(config: Config, now: datetime) -> Found:
 
 def compare(theirs: datetime, whose: str, *, wall: Callable[[], float] = time.time) -> None:
     """Compare clocks with what another machine said a moment ago."""
-    skew_s = wall() - theirs.timestamp()
-    if abs(skew_s) > MOST_SKEW_OF_STORES_S:
-        raise refuse(tell_skew(skew_s, whose), "set the clock, and have NTP keep it: what has expired is judged by it")
+    _refuse_skew(wall() - theirs.timestamp(), whose, most_s=MOST_SKEW_S, judged="what has expired is")
+
+
+def _refuse_skew(skew_s: float, whose: str, *, most_s: float, judged: str) -> None:
+    if abs(skew_s) > most_s:
+        raise refuse(tell_skew(skew_s, whose), f"set the clock, and have NTP keep it: {judged} judged by it")
 
 
 def issuer(settings: IssuerSettings) -> Found:
@@ -102,11 +104,7 @@ def issuer(settings: IssuerSettings) -> Found:
     if said is None:
         return Found(f"{host.origin} answers")
     skew_s = (began + time.time()) / 2 - email.utils.mktime_tz(said)
-    if abs(skew_s) > MOST_SKEW_S:
-        raise refuse(
-            tell_skew(skew_s, host.origin),
-            "set the clock, and have NTP keep it: tokens and SAS URLs are judged by it",
-        )
+    _refuse_skew(skew_s, host.origin, most_s=MOST_SKEW_OF_TOKENS_S, judged="tokens and SAS URLs are")
     return Found(f"{host.origin} answers, and its clock says the same")
 
 
@@ -170,9 +168,7 @@ def tls(folder: Path, settings: TlsSettings, base_url: str, now: datetime) -> Fo
         raise refuse(f"the certificate is not valid before {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC", "set the clock, or wait")
     first = min(chain, key=lambda each: each.not_valid_after_utc)
     ends, whose = first.not_valid_after_utc, "the certificate" if first is leaf else "a certificate of the chain"
-    if ends < now + RENEW_BEFORE:
-        hint = "renew it: `rightful dev-cert --force` for localhost"
-        raise refuse(f"{whose} {'has ended' if ends < now else 'ends'} on {ends:%Y-%m-%d}", hint)
+    _refuse_end(ends, whose, now, hint="renew it: `rightful dev-cert --force` for localhost")
     for below, above in pairwise(chain):
         if not _is_issued_by(below, above):
             hint = "put the service's own certificate first, then that of who issued it, and so on"
@@ -182,6 +178,19 @@ def tls(folder: Path, settings: TlsSettings, base_url: str, now: datetime) -> Fo
     if public and not any(_covers(name, public) for name in names):
         raise refuse(f"the certificate is not for {public}, which `server.base_url` names", "ask for one that is, or correct base_url")
     return Found(f"valid for {', '.join(names[:3]) or 'no name'}{' …' if len(names) > 3 else ''}, until {ends:%Y-%m-%d}")  # noqa: PLR2004 - enough to tell
+
+
+def client_certificate(pem: str, now: datetime) -> Found:
+    """Look until when the certificate lasts by which a system knows us."""
+    ends = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+    hint = "make a new key and certificate, register it where the old one is, and name both in `certificate` and `private_key`"
+    _refuse_end(ends, "the certificate", now, hint=hint)
+    return Found(f"lasts until {ends:%Y-%m-%d}")
+
+
+def _refuse_end(ends: datetime, whose: str, now: datetime, *, hint: str) -> None:
+    if ends < now + RENEW_BEFORE:
+        raise refuse(f"{whose} {'has ended' if ends < now else 'ends'} on {ends:%Y-%m-%d}", hint)
 
 
 def _is_issued_by(below: x509.Certificate, above: x509.Certificate) -> bool:

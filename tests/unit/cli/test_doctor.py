@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from tests.servers.api import Asked, Reply, serving
 from tests.servers.mariadb import MariadbServer
 from tests.servers.postgres import PostgresServer
@@ -137,7 +137,7 @@ class Authority:
         self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         self.cert = (above or self).sign(self.name, self.key, days=days)
 
-    def sign(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *names: str, days: int = 90) -> x509.Certificate:
+    def sign(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, *names: str, days: float = 90) -> x509.Certificate:
         made = x509.CertificateBuilder().subject_name(name).issuer_name(self.name).public_key(key.public_key()).serial_number(1)
         made = made.not_valid_before(NOW - timedelta(days=1)).not_valid_after(NOW + timedelta(days=days))
         if names:
@@ -177,6 +177,47 @@ def test_certificate_has_to_be_for_the_public_name(tmp_path: Path, base_url: str
     else:
         with pytest.raises(ExportError, match="is not for"):
             machine_checks.tls(tmp_path, settings, base_url, NOW)
+
+
+@pytest.mark.parametrize(("days", "said"), [(400, ""), (13, "ends on 2026-12-12"), (-0.5, "has ended on 2026-11-29")])
+def test_certificate_by_which_a_system_knows_us_has_to_last(days: float, said: str) -> None:
+    root = Authority("root")
+    pem = root.sign(x509.Name([]), root.key, days=days).public_bytes(serialization.Encoding.PEM).decode()
+    if not said:
+        assert machine_checks.client_certificate(pem, NOW).detail == "lasts until 2028-01-03"
+        return
+    with pytest.raises(ExportError, match=f"the certificate {said}") as refused:
+        machine_checks.client_certificate(pem, NOW)
+    assert "`certificate` and `private_key`" in refused.value.hint
+
+
+@pytest.mark.parametrize("connector", ["msgraph", "http"])
+def test_certificate_of_a_source_that_ends_soon_is_a_check_of_its_own(
+    home: Path, capsys: pytest.CaptureFixture[str], connector: str
+) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    now = datetime.now(UTC)
+    name = x509.Name([])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    cert = made.not_valid_before(now - timedelta(days=300)).not_valid_after(now + timedelta(days=9)).sign(key, hashes.SHA256())
+    (home / "c.pem").write_bytes(cert.public_bytes(serialization.Encoding.PEM))
+    (home / "k.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    signed = "certificate: {file: c.pem}, private_key: {file: k.pem}"
+    with serving(lambda _: Reply(status=400)) as api:
+        given = {
+            "msgraph": f"what: mail, tenant_id: t.example, client_id: c, url: {api.url}, login_url: {api.url}, {signed}",
+            "http": f"url: {api.url}, path: '/x?u={{upn}}', match: {{/u: upn}}, records: /all,"
+            f" oauth2: {{token_url: {api.url}/token, client_id: c, assertion: {{{signed}}}}}",
+        }
+        add(home, f"{{connector: {connector}, {given[connector]}, product: Mail}}")
+        code, checks = doctor(capsys)
+
+    check = checks["My organization: certificate of source orders"]
+    assert (code, check["ok"]) == (Exit.FAILED, False)
+    assert check["detail"] == f"the certificate ends on {now + timedelta(days=9):%Y-%m-%d}"
+    assert "register it" in str(check["hint"])
 
 
 def test_chain_has_to_be_one_and_to_last(tmp_path: Path) -> None:
