@@ -23,6 +23,8 @@ _READABLE = frozenset({ColumnKind.TEXT, ColumnKind.INT, ColumnKind.UUID})
 _NOBODY = DataSubject(tenant_id=TenantId(""), subject_id=SubjectId(""))
 
 _PLANNED_S = 10.0
+_MOST = 100_000
+"""Values of one person, out of one source, that are held in memory: as many as `limits.identifiers` can allow."""
 
 _Row = tuple[str | None, ...]
 _Proof = tuple[str, str, tuple[str, ...]]
@@ -95,6 +97,12 @@ class GivingSource:
                     before = found[index].get((kind, value))
                     new = (column, *proof)
                     found[index][kind, value] = new if before is None else min(before, new)
+            if len(found[index]) > _MOST:
+                raise SourceRefused(
+                    f"source {self._name!r} has more than {_MOST:,} identifiers of somebody",
+                    source_name=self._name,
+                    hint="name columns in `identifiers` that hold what tells people apart, not what tells rows apart",
+                )
         return [
             [
                 Reached(kind=kind, value=value, place=f"{self._name}.{column}", from_kind=from_kind, from_value=from_value, over=over)

@@ -192,6 +192,16 @@ def test_identifiers_are_found_in_rows_of_all_times(folder: Path) -> None:
     assert [number for item in delivered for number in item.batch["no"].to_pylist()] == [71], "the window is of what is delivered"
 
 
+def test_a_column_that_tells_rows_apart_is_refused_before_it_fills_the_memory(folder: Path, tenant: TenantRuntime) -> None:
+    (folder / "loyalty").mkdir()
+    cards = pl.DataFrame({"card": pl.Series(range(100_001)).cast(pl.String)})
+    frame = cards.with_columns(mail=pl.lit("ann@mail.example"), old_card=pl.lit(None, dtype=pl.String))
+    frame.write_parquet(folder / "loyalty" / "all.parquet")
+
+    with pytest.raises(SourceRefused, match="'loyalty' has more than 100,000 identifiers"):
+        _identify(tenant, ANN)
+
+
 def test_a_column_that_holds_no_identifiers_is_refused(folder: Path, tenant: TenantRuntime) -> None:
     _lake(folder, [])
     pl.DataFrame({"mail": ["ann@mail.example"], "card": [["c-1"]], "old_card": [None]}).write_parquet(folder / "loyalty" / "all.parquet")
