@@ -8,17 +8,15 @@ later one. So an entry is visible whole or not at all, and nothing is ever repla
 
 import copy
 import math
-import os
 import secrets
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import GCSStore, S3Store
 
 from rightful.clock import Clock, SystemClock
 from rightful.errors import Refusal, StorageError, StorageRefused, StorageUnavailable
@@ -27,8 +25,10 @@ from rightful.storage.body import exactly
 from rightful.storage.entry_path import split_entry_path
 from rightful.storage.exchanges import Body, Exchanges
 from rightful.storage.interface import Properties, Put
+from rightful.storage.joined import Joined
 from rightful.storage.object_account import AccountAccess, Bucket
 from rightful.storage.object_errors import ABSENT, conflict, status_of, translate
+from rightful.storage.object_opening import open_store
 
 if TYPE_CHECKING:  # it exists for type checkers alone
     from obstore import ObjectMeta
@@ -52,8 +52,6 @@ _REMOVE_S = 2.5
 _DELETE_S = 0.5
 """How long what was cancelled may take to delete what it left below `.rightful/`; a later process deletes it else."""
 _LARGEST = {"s3": 5 << 30, "gs": 5 << 40}
-_DEFAULT_REGION = "us-east-1"
-_REGIONS = frozenset({"AWS_REGION", "AWS_DEFAULT_REGION"})
 _FAULTS = (BaseError, OSError, ValueError)
 _UNREADABLE = frozenset({401, 403})
 _BEYOND_ITS_END = 416
@@ -69,7 +67,7 @@ class ObjectStorage:
         """Open it; no request is made. Raises `StorageRefused` where what is configured cannot be."""
         self._bucket = bucket
         self._access = access
-        self._store = _open(bucket, access, timeout_s)
+        self._store = open_store(bucket, access, timeout_s)
         self._clock = clock or SystemClock()
         self._tidying = _Daily()
         self._exchanges = Exchanges()
@@ -248,7 +246,7 @@ class ObjectStorage:
             return Put.ALREADY_THERE
         if there_bytes != size_bytes:
             raise conflict()
-        found = _Joined(self._content(key))
+        found = Joined(self._content(key))
         for chunk in chunks:  # what they raise is theirs
             try:
                 taken = found.take(len(chunk))
@@ -349,63 +347,3 @@ class _Daily:
                 return False
             self._last_s = now_s
             return True
-
-
-class _Joined:
-    """A stream of which any number of bytes can be taken."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = b""
-
-    def take(self, length: int) -> bytes:
-        """Return the next bytes, fewer only at the end."""
-        taken = [self._rest[:length]]
-        self._rest = self._rest[length:]
-        left = length - len(taken[0])
-        while left:
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                break
-            taken.append(chunk[:left])
-            self._rest = chunk[left:]
-            left -= len(taken[-1])
-        return b"".join(taken)
-
-
-def _open(bucket: Bucket, access: AccountAccess, timeout_s: float) -> S3Store | GCSStore:
-    """Open a bucket: no tries of its own, a limit for silence, and none for an entry's whole transfer unless somebody waits."""
-    client: dict[str, object] = {
-        "connect_timeout": timedelta(seconds=min(10.0, timeout_s or 10.0)),
-        "read_timeout": timedelta(seconds=60),
-        "timeout": timedelta(seconds=timeout_s) if timeout_s else timedelta(days=2),
-    }
-    if access.endpoint.startswith("http://"):
-        client["allow_http"] = True
-    if access.ca:
-        client["root_certificate"] = access.ca.encode()
-    given: dict[str, Any] = {"client_options": client, "retry_config": {"max_retries": 0}}
-    try:
-        if bucket.scheme == "gs":
-            anybody = "anybody" if access.endpoint.startswith("http://") else ""  # an emulator asks for no token
-            stated = _stated(service_account_key=access.service_account, base_url=access.endpoint, bearer_token=anybody)
-            return GCSStore(bucket.name, **given, **stated)
-        stated = _stated(
-            access_key_id=access.access_key_id,
-            secret_access_key=access.secret_access_key,
-            session_token=access.session_token,
-            endpoint=access.endpoint,
-        )
-        is_told = access.region or not _REGIONS.isdisjoint(os.environ)
-        region = access.region if is_told else _DEFAULT_REGION
-        return S3Store(bucket.name, **_stated(region=region), copy_if_not_exists="multipart", conditional_put="etag", **given, **stated)
-    except (BaseError, ValueError, OSError):
-        raise StorageRefused(
-            "the storage account's url or access is not what its store takes",
-            refusal=Refusal.OTHER,
-            hint="look whether the key, the certificates and the endpoint are whole",
-        ) from None
-
-
-def _stated(**given: str) -> dict[str, Any]:
-    return {key: value for key, value in given.items() if value}
