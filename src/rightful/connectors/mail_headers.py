@@ -15,10 +15,8 @@ from email.utils import parsedate_tz
 from functools import lru_cache
 from types import MappingProxyType
 
-_FIELD = re.compile(
-    rb"^(date|from|to|cc|bcc|subject|message-id|status|x-status)[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE | re.MULTILINE
-)
-_END = re.compile(rb"(?:\A|\n)\r?\n")
+_NAMES = {name.encode(): name for name in ("date", "from", "to", "cc", "bcc", "subject", "message-id", "status", "x-status")}
+_FOLDS = frozenset({b" ", b"\t"})
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _HALF = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
 """The beginning of a character of UTF-8, where the bytes end in the middle of one."""
@@ -38,17 +36,40 @@ _REPEATED = MappingProxyType({"to": ", ", "cc": ", ", "bcc": ", ", "from": ", ",
 
 def fields(head: bytes, *, is_cut: bool = False) -> Mapping[str, str]:
     """Return the header fields that an index has, by their lower-case names; `is_cut` says that more of the message follows."""
-    end = _END.search(head)
-    if is_cut and end is None:  # the rest of a character's bytes would make all of its field Windows-1252
+    end = _end(head)
+    if is_cut and end < 0:  # the rest of a character's bytes would make all of its field Windows-1252
         head = _HALF.sub(b"", head)
     found: dict[str, str] = {}
-    for name, value in _FIELD.findall(head, 0, end.start() + 1 if end else len(head)):
-        key = name.decode().lower()
-        if key not in found:
-            found[key] = text_of(value)
-        elif key in _REPEATED:
-            found[key] += _REPEATED[key] + text_of(value)
+    name: str | None = None
+    lines: list[bytes] = []
+    for line in (head if end < 0 else head[:end]).split(b"\n"):
+        if line[:1] in _FOLDS:
+            lines.append(line)
+            continue
+        if name is not None:
+            _note(found, name, lines)
+        before, colon, rest = line.partition(b":")
+        name = _NAMES.get(before.rstrip(b" \t").lower()) if colon else None
+        lines = [rest.lstrip(b" \t")]
+    if name is not None:
+        _note(found, name, lines)
     return found
+
+
+def _end(head: bytes) -> int:
+    """Return where the line feed before the empty line is that ends a header, 0 where that comes first; negative where there is none."""
+    if head.startswith((b"\n", b"\r\n")):
+        return 0
+    end = head.find(b"\n\n")
+    before = head.find(b"\n\r\n") if end < 0 else head.find(b"\n\r\n", 0, end + 1)
+    return end if before < 0 else before
+
+
+def _note(found: dict[str, str], name: str, lines: list[bytes]) -> None:
+    if name not in found:
+        found[name] = text_of(b"\n".join(lines))
+    elif name in _REPEATED:
+        found[name] += _REPEATED[name] + text_of(b"\n".join(lines))
 
 
 def text_of(raw: bytes) -> str:

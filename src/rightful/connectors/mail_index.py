@@ -55,7 +55,7 @@ class Index:
             said.get("bcc"),
         )
         self._rows.append(row)
-        self._characters += sum(len(text) for text in (*texts, row[-1]) if isinstance(text, str)) + 2 * len(path)
+        self._characters += sum([len(text) for text in (*texts, said.get("bcc")) if text]) + 2 * len(path)
         if len(self._rows) >= _BATCH_ROWS or self._characters >= _BATCH_CHARACTERS:
             yield from self.rest()
 
@@ -84,4 +84,4 @@ def _status(said: Mapping[str, str]) -> str:
 
 def _plain(path: str) -> str:
     """Return a path as a text; bytes that are no UTF-8 become `?`."""
-    return path.encode("utf-8", "replace").decode()
+    return path if path.isascii() else path.encode("utf-8", "replace").decode()

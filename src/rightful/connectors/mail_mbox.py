@@ -51,6 +51,25 @@ class Span(NamedTuple):
     end: int
 
 
+class Windows:
+    """Reads what lies in the window that was read last out of that: a message mostly lies where its end was found."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self._start = self._end = 0
+        self._window = b""
+
+    def __call__(self, offset: int, length: int) -> bytes:
+        """Read as `Read` does."""
+        end = offset + length
+        if self._start <= offset and end <= self._end:
+            return self._window[offset - self._start : end - self._start]
+        found = self._read(offset, length)
+        if end > self._end:
+            self._start, self._end, self._window = offset, offset + len(found), found
+        return found
+
+
 class NotMbox(ValueError):
     """The file does not begin as an mbox does."""
 

@@ -192,7 +192,7 @@ class _MboxVisit:
         return now == seen
 
     def _found(self, fd: int, size: int) -> Iterator[_Found]:
-        read = partial(_pread, fd)
+        read = mail_mbox.Windows(partial(_pread, fd))
         for span in mail_mbox.spans(read, size):
             if span.end - span.start <= HELD_BYTES:
                 content = mail_mbox.whole(read, span, unquote=self._unquote)

@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from rightful.connectors.file_tree import order
 from rightful.connectors.interface import Estimate
 
@@ -28,8 +30,7 @@ IsWanted = Callable[[str], bool]
 """Whether a folder of this name is to be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, kw_only=True):
     """One message, as it lies there."""
 
     folder: str
