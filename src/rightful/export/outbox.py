@@ -4,9 +4,11 @@ For a group of entries, of one operation or of many: put their paths and digests
 Small entries of many operations share each of these steps.
 """
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+
+import msgspec
 
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings
@@ -216,31 +218,28 @@ class Outbox:
             self._trouble.source([state.operation], [state.read], error, self._settings, is_shared=False)
 
     def _checkpoint(self, placed: Sequence[Placed], finished: Sequence[SubjectRead]) -> None:
-        entries: dict[SubjectRead, list[Entry]] = {}
-        copied: Counter[SubjectRead] = Counter()
+        changed: defaultdict[SubjectRead, _Changed] = defaultdict(_Changed)
         for each in placed:
             if each.owner.is_alive:
-                entries.setdefault(each.owner, []).extend(_now_done(each))
-                if each.draft.is_copy and each.standing is not Standing.DONE:
-                    copied[each.owner] += each.draft.rows
+                _count(each, changed[each.owner])
         for state, entry in self._skips:
             if state.is_alive:
-                entries.setdefault(state, []).append(entry)
+                changed[state].others.append(entry)
         self._skips = []
         for state in finished:
             left = self._gone(state)
             if state.is_alive:
                 state.keep_unmet_skips()
-                entries.setdefault(state, []).extend(left)
+                changed[state].others += left
         done = set(finished)
-        _sync_fingerprints(entries, done)
-        checkpoints = [self._checkpoint_of(state, new, copied[state], is_done=state in done) for state, new in entries.items()]
+        _sync_fingerprints(changed, done)
+        checkpoints = [self._checkpoint_of(state, each, is_done=state in done) for state, each in changed.items()]
         if checkpoints:
-            self._drop(self._store.checkpoint(checkpoints, owner=self._owner), list(entries))
-        for state, checkpoint in zip(entries, checkpoints, strict=True):
+            self._drop(self._store.checkpoint(checkpoints, owner=self._owner), list(changed))
+        for state, checkpoint in zip(changed, checkpoints, strict=True):
             state.has_come_so_far(checkpoint)
 
-    def _checkpoint_of(self, state: SubjectRead, entries: Sequence[Entry], copied_rows: int, *, is_done: bool) -> Checkpoint:
+    def _checkpoint_of(self, state: SubjectRead, changed: "_Changed", *, is_done: bool) -> Checkpoint:
         return Checkpoint(
             read=state.read,
             next_part=state.next_part,
@@ -252,8 +251,9 @@ class Outbox:
             is_done=is_done,
             duration_s=self._clock.monotonic() - self._started,
             sealed_outcome=state.sealed.read(state.record),
-            entries=tuple(entries),
-            copied_rows=copied_rows,
+            entries=(*changed.as_staged, *changed.others),
+            as_staged=len(changed.as_staged),
+            copied_rows=changed.copied_rows,
         )
 
     def _probe(self, state: SubjectRead, known: Known) -> Known:
@@ -323,6 +323,15 @@ class Outbox:
                 state.is_alive = False
 
 
+class _Changed(msgspec.Struct):
+    """What changed of a read's entries since its last checkpoint."""
+
+    as_staged: list[Entry] = []
+    """First revisions that count now, as they were staged."""
+    others: list[Entry] = []
+    copied_rows: int = 0
+
+
 class _Lost(Exception):
     """The lease of a read is somebody else's: nothing more may be put for it."""
 
@@ -336,21 +345,27 @@ def _sync_fingerprints(states: Iterable[SubjectRead], done: Collection[SubjectRe
                 state.count_fingerprints(state.tracker.count)
 
 
-def _now_done(each: Placed) -> Iterator[Entry]:
-    """Count an entry that is durable, and yield what changed by it."""
+def _count(each: Placed, changed: _Changed) -> None:
+    """Count an entry that is durable, and note what changed by it."""
     state, draft = each.owner, each.draft
     state.rows += 0 if draft.is_copy else draft.rows
     state.count_withheld(draft.withheld)
     state.count_looked_at(draft.looked_at)
     if draft.origin:
         state.files += 1
-        state.unskip(skip_key(draft.origin))
+        if state.skipped:
+            state.unskip(skip_key(draft.origin))
     state.size_bytes += 0 if draft.is_shard else draft.size_bytes
     state.cursor = draft.cursor
     if draft.fingerprints is not None:
         state.count_fingerprints(draft.fingerprints)
     if draft.seen is not None:
         state.count_seen(draft.seen)
-    if each.standing is not Standing.DONE:
-        yield each.done(state.storage.take(state.operation.prefix + each.path) if isinstance(state.storage, ZipStorage) else None)
-    yield from each.superseded_entries()
+    changed.others += each.superseded_entries()
+    if each.standing is Standing.DONE:
+        return
+    changed.copied_rows += draft.rows if draft.is_copy else 0
+    if isinstance(state.storage, ZipStorage):
+        changed.others.append(each.done(state.storage.take(state.operation.prefix + each.path)))
+    else:
+        (changed.as_staged if each.counts_as_staged else changed.others).append(each.done())

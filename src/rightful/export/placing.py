@@ -71,6 +71,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """Where the same entry stands that an earlier attempt put down; None where none did."""
     is_new: bool = False
     """Whether its number was taken for it."""
+    sealed: bytes
+    """Its names, as they are put down before it is put and when it counts, but where something else is said of it."""
     superseded: tuple[Known, ...] = ()
 
     @property
@@ -88,13 +90,18 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
         """Whether an earlier attempt may have put the marker at its path."""
         return self.standing is Standing.MARKING
 
+    @property
+    def counts_as_staged(self) -> bool:
+        """Whether nothing but its state is another one when it counts, unless it lies in a ZIP file."""
+        return self.standing in {None, Standing.STAGED} and not self.revision
+
     def staged(self) -> Entry:
         """Return it as the store keeps it before it is put."""
-        return self._entry(EntryState.STAGED, Standing.MARKING if self.may_be_marker else Standing.STAGED)
+        return self._entry(EntryState.STAGED, self._standing(Standing.MARKING) if self.may_be_marker else self.sealed)
 
     def arrived(self) -> Entry:
         """Return it as the store keeps it when it is there and a checkpoint has to wait."""
-        return self._entry(EntryState.STAGED, Standing.ARRIVED)
+        return self._entry(EntryState.STAGED, self._standing(Standing.ARRIVED))
 
     def taken(self) -> Entry:
         """Return it as the store keeps it when something else lies at its path."""
@@ -102,27 +109,20 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
     def void(self) -> Entry:
         """Return it as the store keeps it when it certainly did not arrive."""
-        return self._entry(EntryState.VOID)
+        return self._entry(EntryState.VOID, self.sealed)
 
     def done(self, packed: Packed | None = None) -> Entry:
         """Return it as the store keeps it when it counts, and where it lies in a ZIP file."""
-        return self._entry(EntryState.DONE, packed=packed)
+        if packed is None:
+            return self._entry(EntryState.DONE, self.sealed)
+        record = msgspec.structs.replace(_record(self.draft, self.path), packed=packed)
+        return self._entry(EntryState.DONE, self.owner.sealed.entry(record))
 
-    def _entry(self, state: EntryState, standing: Standing = Standing.STAGED, packed: Packed | None = None) -> Entry:
+    def _standing(self, standing: Standing) -> bytes:
+        return self.owner.sealed.entry(msgspec.structs.replace(_record(self.draft, self.path), reason=standing.value))
+
+    def _entry(self, state: EntryState, sealed: bytes) -> Entry:
         draft = self.draft
-        record = EntryRecord(
-            key=draft.path,
-            path=self.path,
-            origin=draft.origin,
-            is_copy=draft.is_copy,
-            reason=standing.value,
-            modified_ns=draft.modified_ns,
-            mode=draft.mode,
-            is_changed=draft.is_changed,
-            shows=draft.shows,
-            activity=draft.activity,
-            packed=packed,
-        )
         return Entry(
             operation_id=self.owner.operation.operation_id,
             source_name=self.owner.read.source_name,
@@ -133,7 +133,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
             sha256=draft.sha256,
             size_bytes=draft.size_bytes,
             rows=draft.rows,
-            sealed=self.owner.sealed.entry(record),
+            sealed=sealed,
         )
 
     def superseded_entries(self) -> Iterator[Entry]:
@@ -165,7 +165,15 @@ def place(state: SubjectRead, draft: Draft, probe: Probe) -> Placed:
         there = tuple(_present(state, known, probe))
         revision = 1 + max(each.entry.revision for each in state.meet(draft.path)) if there else 0
         path = _revised(draft, revision)
-        return Placed(owner=state, draft=draft, number=known[-1].entry.number, revision=revision, path=path, superseded=there)
+        return Placed(
+            owner=state,
+            draft=draft,
+            number=known[-1].entry.number,
+            revision=revision,
+            path=path,
+            superseded=there,
+            sealed=_sealed(state, draft, path),
+        )
     # Of the others, some may never have arrived: a revision is put down before it is put.
     others = [each for each in known if each is not same]
     return Placed(
@@ -176,15 +184,41 @@ def place(state: SubjectRead, draft: Draft, probe: Probe) -> Placed:
         path=same.record.path,
         standing=same.standing,
         superseded=tuple(_present(state, others, probe)),
+        sealed=_sealed(state, draft, same.record.path),
     )
 
 
 def _place_new(state: SubjectRead, draft: Draft) -> Placed:
     """Place what no earlier attempt put. A file that one had to skip takes the place of its line in the ledger."""
-    number = state.replace_skip(skip_key(draft.origin)) if draft.origin else None
-    if number is not None:
-        return Placed(owner=state, draft=draft, number=number, revision=0, path=draft.path)
-    return Placed(owner=state, draft=draft, number=state.take_number(), revision=0, path=draft.path, is_new=True)
+    number = state.replace_skip(skip_key(draft.origin)) if draft.origin and state.goes_on else None
+    is_new = number is None
+    return Placed(
+        owner=state,
+        draft=draft,
+        number=state.take_number() if number is None else number,
+        revision=0,
+        path=draft.path,
+        is_new=is_new,
+        sealed=_sealed(state, draft, draft.path),
+    )
+
+
+def _sealed(state: SubjectRead, draft: Draft, path: str) -> bytes:
+    return state.sealed.entry(_record(draft, path))
+
+
+def _record(draft: Draft, path: str) -> EntryRecord:
+    return EntryRecord(
+        key=draft.path,
+        path=path,
+        origin=draft.origin,
+        is_copy=draft.is_copy,
+        modified_ns=draft.modified_ns,
+        mode=draft.mode,
+        is_changed=draft.is_changed,
+        shows=draft.shows,
+        activity=draft.activity,
+    )
 
 
 def gone(state: SubjectRead, probe: Probe) -> list[Entry]:

@@ -163,8 +163,10 @@ class SubjectRead:
 
     def meet(self, key: str) -> list[Known]:
         """Return what earlier attempts put down under a key, oldest revision first, and note that this one has come to it."""
-        self._met.add(key)
-        return self._known.get(key, [])
+        known = self._known.get(key, [])
+        if known:  # of others nobody asks: there may be millions
+            self._met.add(key)
+        return known
 
     def miss(self, origin: bytes) -> None:
         """Note that this attempt does not bring a file after all."""
@@ -173,6 +175,11 @@ class SubjectRead:
     def known_paths(self) -> Iterator[str]:
         """Yield the paths of entries that earlier attempts put down."""
         return (known.record.path for several in self._known.values() for known in several if known.record.path)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether earlier attempts put anything down."""
+        return bool(self._known)
 
     def path_of(self, origin: bytes) -> str | None:
         """Return the path that an earlier attempt gave a file of the source."""

@@ -1,6 +1,6 @@
 """What becomes of reads and of operations: entries, checkpoints, failures, ends."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -111,8 +111,13 @@ class Delivering(Looking):
         }
         if not connection.run(self._sql["checkpoint"], parameters):
             return False
-        connection.run_each(self._sql["put_entry"], [rows.entry_parameters(entry) for entry in checkpoint.entries])
         operation_id = checkpoint.read.operation_id
+        changed = [*checkpoint.entries[checkpoint.as_staged :]]
+        place = {"operation_id": operation_id, "source_name": checkpoint.read.source_name, "partition": checkpoint.read.partition}
+        for run in _runs(checkpoint.entries[: checkpoint.as_staged]):
+            if connection.run(self._sql["count_entries"], {**place, "first": run[0].number, "last": run[-1].number}) != len(run):
+                changed += run  # it does not hold all of them
+        connection.run_each(self._sql["put_entry"], [rows.entry_parameters(entry) for entry in changed])
         reads = [
             progress.ReadProgress(
                 is_done=bool(row["is_done"]),
@@ -275,6 +280,17 @@ class Delivering(Looking):
             return self._file.write(task, tenant_id)
         except ConstraintBroken:  # a newer operation of the same caller, subject and container has not ended
             return None
+
+
+def _runs(entries: Iterable[Entry]) -> list[list[Entry]]:
+    """Return entries whose numbers follow one another together."""
+    runs: list[list[Entry]] = []
+    for entry in entries:
+        if runs and entry.number == runs[-1][-1].number + 1:
+            runs[-1].append(entry)
+        else:
+            runs.append([entry])
+    return runs
 
 
 def _fence(read: ClaimedRead, owner: str) -> dict[str, Any]:

@@ -303,6 +303,11 @@ VALUES (:operation_id, :source_name, :partition, :number, :revision, :state, :sh
 ON CONFLICT (operation_id, source_name, partition, number, revision) DO UPDATE SET state = excluded.state, sha256 = excluded.sha256,
   size_bytes = excluded.size_bytes, rows = excluded.rows, sealed = excluded.sealed;
 
+-- name: count_entries
+-- Entries that were staged as they count now; their numbers follow one another.
+UPDATE entry SET state = 'done' WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
+  AND number BETWEEN :first AND :last AND revision = 0;
+
 -- name: entries
 SELECT operation_id, source_name, partition, number, revision, state, sha256, size_bytes, rows, sealed FROM entry
 WHERE operation_id = :operation_id AND (CAST(:source_name AS TEXT) IS NULL OR source_name = :source_name)

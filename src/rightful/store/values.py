@@ -237,6 +237,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Schema, what was searched, times; kept with the read."""
     entries: tuple[Entry, ...] = ()
     """Entries that are now DONE, SUPERSEDED or SKIPPED and were not before."""
+    as_staged: int = 0
+    """How many of these, from the first on, are DONE as they were staged: first revisions of which nothing but the state is another one."""
     copied_rows: int = 0
     """Of the rows of those that are DONE: how many are there in another form, too, and count there."""
 

@@ -52,6 +52,25 @@ class DeliveringSuite:
         ]
         assert store.entries(operation_id, "b") == ()
 
+    def test_entries_count_as_they_were_staged(self, store: Store) -> None:
+        operation_id = accept(store, 1, "a", "b")
+        claim = claim_reads(store)
+        read, other = claim.reads[0], claim_reads(store).reads[0]
+        staged = [part(read, number, EntryState.STAGED, f"{number}") for number in (0, 1, 2, 4, 5)]
+        revised = msgspec.structs.replace(staged[1], revision=1)
+        assert store.stage([*staged, revised, part(other, 1, EntryState.STAGED)], owner=OWNER, reads=[read, other]) == ()
+        counted = [part(read, number, EntryState.DONE, f"{number}") for number in (0, 1, 4, 7, 8)]
+        skipped = part(read, 9, EntryState.SKIPPED)
+        checkpoint = Checkpoint(read=read, next_part=1, entries=(*counted, skipped), as_staged=len(counted))
+        assert store.checkpoint([checkpoint], owner=OWNER) == ()
+        assert checkpoint.was_put
+        assert checkpoint.is_ahead
+        left = [staged[2], staged[4], revised]
+        assert store.entries(operation_id, "a", 0) == tuple(
+            sorted([*counted, skipped, *left], key=lambda each: (each.number, each.revision))
+        )
+        assert store.entries(operation_id, "b", 0) == (part(other, 1, EntryState.STAGED),)
+
     def test_split_makes_reads_of_the_other_partitions_once(self, store: Store) -> None:
         operation_id = accept(store, 1, "lake")
         claim = claim_reads(store)
