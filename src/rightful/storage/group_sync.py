@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,8 +12,16 @@ from rightful.storage.durable import PendingFile, has_syncfs, make_durable
 from rightful.storage.local_errors import FolderFault
 from rightful.uninterrupted import uninterrupted
 
-MOST_PENDING = 256
-"""With as many again in a sync that is under way, and one for each thread: far below the usual limit of 1,024 descriptors."""
+MOST_PENDING = 1024
+"""Where the process may open sixteen times as many files or more: with as many again in a sync that is under way, for several roots."""
+_FEWEST_PENDING = 256
+"""Else: with as many again, and one for each thread, far below the usual limit of 1,024 descriptors."""
+
+
+def most_pending() -> int:
+    """Return how many files may wait at once, each of them open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_PENDING if soft == resource.RLIM_INFINITY or soft >= 16 * MOST_PENDING else _FEWEST_PENDING
 
 
 class _Turn:
@@ -46,6 +55,7 @@ class GroupSync:
         self._root_fd = root_fd
         self._has_syncfs = has_syncfs(root_fd)
         self._changed = threading.Condition()
+        self._most_pending = most_pending()
         self._pending: list[PendingFile] = []
         self._waiting: set[tuple[str, ...]] = set()
         self._last_number = 0
@@ -79,7 +89,7 @@ class GroupSync:
             entry.number = self._last_number
             self._pending.append(entry)
             self._waiting.add(entry.segments)
-            is_full = len(self._pending) >= MOST_PENDING
+            is_full = len(self._pending) >= self._most_pending
         if is_full:
             self.flush()
 

@@ -1,6 +1,7 @@
 """Local folders: what is visible when, what survives, and what is refused."""
 
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
-from rightful.storage.group_sync import MOST_PENDING
+from rightful.storage.group_sync import MOST_PENDING, most_pending
 from rightful.storage.interface import Put
 from rightful.storage.local import LocalStorage
 from rightful.storage.local_errors import translate
@@ -57,15 +58,28 @@ def test_files_and_folders_are_the_services_own(storage: LocalStorage, tmp_path:
 
 def test_many_files_are_synced_in_between_and_none_is_lost(storage: LocalStorage, tmp_path: Path) -> None:
     before = open_files()
-    count = 3 * MOST_PENDING + 7
+    count = 3 * most_pending() + 7
     for number in range(count):
         storage.put(f"p/{number % 40:02d}/{number}", [b"%d" % number], size_bytes=len(str(number)))
-        assert open_files() <= before + MOST_PENDING + 3
+        assert open_files() <= before + most_pending() + 3
     storage.sync()
     assert len(names(tmp_path / "exports")) == count
     assert (tmp_path / "exports/p/06/6").read_bytes() == b"6"
     storage.close()
     assert open_files() == before
+
+
+def test_fewer_files_wait_where_the_process_may_open_few() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    few, many = 1024, 16 * MOST_PENDING
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
+        assert 4 * most_pending() <= few
+        if hard == resource.RLIM_INFINITY or hard >= many:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (many, hard))
+            assert most_pending() == MOST_PENDING
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_threads_never_lose_an_entry(storage: LocalStorage, tmp_path: Path) -> None:
