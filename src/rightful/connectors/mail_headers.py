@@ -15,17 +15,26 @@ from email.utils import parsedate_tz
 from functools import lru_cache
 from types import MappingProxyType
 
-_NAMES = {name.encode(): name for name in ("date", "from", "to", "cc", "bcc", "subject", "message-id", "status", "x-status")}
-_FOLDS = frozenset({b" ", b"\t"})
+_NAMES = ("date", "from", "to", "cc", "bcc", "subject", "message-id", "status", "x-status")
+_SPELT = {spelt.encode(): name for name in _NAMES for spelt in (name, name.capitalize(), name.title(), name.upper())} | {
+    b"Message-ID": "message-id"
+}
+"""As they are mostly written; others are looked for in lower case."""
+_INITIALS = frozenset(spelt[:1] for spelt in _SPELT)
+_BLANKS = frozenset({b" ", b"\t"})
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _HALF = re.compile(rb"(?:[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
 """The beginning of a character of UTF-8, where the bytes end in the middle of one."""
 _WORD = re.compile(r"=\?([!->@-~]{1,80})\?([BbQq])\?([ !->@-~]*)\?=")
 _RUN = re.compile(r"=\?[!->@-~]{1,80}\?[BbQq]\?[ !->@-~]*\?=(?:[ \t]+=\?[!->@-~]{1,80}\?[BbQq]\?[ !->@-~]*\?=)*")
 _DATE = re.compile(
-    r"(?:[A-Za-z]{3}, ?)?([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4}) ([0-9]{2}):([0-9]{2})(?::([0-9]{2}))? ([+-])([0-9]{2})([0-9]{2})(?![0-9])"
+    r"(?:[A-Za-z]{3}, ?)?([0-9]{1,2}) ([A-Z][a-z]{2}) ([0-9]{4}) ((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-9]{2}))? "
+    r"([+-](?:[01][0-9]|2[0-3])[0-5][0-9])(?![0-9])"
 )
-_MONTHS = dict(zip(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), range(1, 13), strict=True))
+_MONTHS = {
+    name: f"{number:02}"
+    for number, name in enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1)
+}
 _DATE_CHARACTERS = 200
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), " ")
 _ODD_CODECS = frozenset({"idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape", "mbcs", "oem"})
@@ -40,19 +49,20 @@ def fields(head: bytes, *, is_cut: bool = False) -> Mapping[str, str]:
     if is_cut and end < 0:  # the rest of a character's bytes would make all of its field Windows-1252
         head = _HALF.sub(b"", head)
     found: dict[str, str] = {}
-    name: str | None = None
-    lines: list[bytes] = []
-    for line in (head if end < 0 else head[:end]).split(b"\n"):
-        if line[:1] in _FOLDS:
-            lines.append(line)
+    lines = (head if end < 0 else head[:end]).split(b"\n")
+    lines.append(b"")
+    for number, line in enumerate(lines):
+        if line[:1] not in _INITIALS:
             continue
-        if name is not None:
-            _note(found, name, lines)
-        before, colon, rest = line.partition(b":")
-        name = _NAMES.get(before.rstrip(b" \t").lower()) if colon else None
-        lines = [rest.lstrip(b" \t")]
-    if name is not None:
-        _note(found, name, lines)
+        before, colon, value = line.partition(b":")
+        name = _SPELT.get(before) or _SPELT.get(before.rstrip(b" \t").lower())
+        if name is None or not colon or (name in found and name not in _REPEATED):
+            continue
+        if lines[number + 1][:1] in _BLANKS:
+            behind = next(later for later in range(number + 2, len(lines)) if lines[later][:1] not in _BLANKS)
+            value = b"\n".join((value, *lines[number + 1 : behind]))
+        text = text_of(value.lstrip(b" \t"))
+        found[name] = found[name] + _REPEATED[name] + text if name in found else text
     return found
 
 
@@ -63,13 +73,6 @@ def _end(head: bytes) -> int:
     end = head.find(b"\n\n")
     before = head.find(b"\n\r\n") if end < 0 else head.find(b"\n\r\n", 0, end + 1)
     return end if before < 0 else before
-
-
-def _note(found: dict[str, str], name: str, lines: list[bytes]) -> None:
-    if name not in found:
-        found[name] = text_of(b"\n".join(lines))
-    elif name in _REPEATED:
-        found[name] += _REPEATED[name] + text_of(b"\n".join(lines))
 
 
 def text_of(raw: bytes) -> str:
@@ -132,13 +135,12 @@ def _codec(charset: str) -> str:
 
 def instant_of(text: str) -> datetime | None:
     """Return the instant that a `Date:` field names; None where it names none. Without a zone it is UTC (RFC 5322 3.3)."""
-    with suppress(ValueError, OverflowError, TypeError, IndexError):  # what parsedate_tz and datetime raise on what is no date
+    with suppress(ValueError, OverflowError, TypeError, LookupError):  # what parsedate_tz and datetime raise on what is no date
         found = _DATE.match(text)
         if found is not None:
-            day, month, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
-            offset_s = 3600 * int(zone_hours) + 60 * int(zone_minutes)
-            moment = datetime(int(year), _MONTHS.get(month, 0), int(day), int(hour), int(minute), min(int(second or 0), 59), tzinfo=UTC)
-            return moment - timedelta(seconds=-offset_s if sign == "-" else offset_s)
+            day, month, year, clock, second, zone = found.groups()
+            text = f"{year}-{_MONTHS[month]}-{day:0>2}T{clock}:{min(second or '00', '59')}{zone}"
+            return datetime.fromisoformat(text).astimezone(UTC)
         parsed = parsedate_tz(text[:_DATE_CHARACTERS])
         if parsed is not None:
             moment = datetime(*parsed[:5], min(parsed[5], 59), tzinfo=UTC)

@@ -79,6 +79,8 @@ def match_columns(kinds: Sequence[str]) -> tuple[MatchColumn, ...]:
 
 def _status(said: Mapping[str, str]) -> str:
     letters = said.get("status", "") + said.get("x-status", "")
+    if not letters:  # most have neither
+        return ""
     return " ".join(dict.fromkeys(_STATUS[letter] for letter in letters if letter in _STATUS))
 
 

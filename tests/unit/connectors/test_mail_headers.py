@@ -37,6 +37,9 @@ def test_text_is_decoded_as_far_as_it_can_be(raw: bytes, text: str) -> None:
         ("21 Nov 97 09:55 GMT", datetime(1997, 11, 21, 9, 55, tzinfo=UTC)),
         ("Sat, 31 Dec 2016 23:59:60 +0000 (UTC)", datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)),
         ("Mon,  1 Jan 2024 00:00:00 +0530", datetime(2023, 12, 31, 18, 30, tzinfo=UTC)),
+        ("Sun, 9 Nov 2025 24:00:00 +0000", None),
+        ("Sun, 9 Nov 2025 12:00 -0199", datetime(2025, 11, 9, 14, 39, tzinfo=UTC)),
+        ("9 Foo 2025 12:00:00 +0000", None),
         ("31 Feb 2024 00:00:00 +0000", None),
         ("1 Jan 0001 00:00:00 +0100", None),
         ("yesterday", None),
@@ -51,6 +54,11 @@ def test_fields_end_with_the_header() -> None:
     head = b"TO: a@x\r\nX: Subject: no\r\nto : b@x\r\nDate: today\r\n\r\nSubject: of the body\r\n"
     assert mail_headers.fields(head) == {"to": "a@x, b@x", "date": "today"}
     assert mail_headers.fields(b"\nSubject: of the body\n") == {}
+
+
+def test_a_field_goes_on_in_lines_that_begin_with_a_blank() -> None:
+    head = b" no field\nSubject:\n\tone\r\n  two\nX: three\n Date: no\nmessage-id : <1@x>\n \n\tTo: no\nsUBJECT: the second\ncc: a@x\nCC:\n b@x"
+    assert mail_headers.fields(head) == {"subject": "one two", "message-id": "<1@x>  To: no", "cc": "a@x, b@x"}
 
 
 @pytest.mark.parametrize("cut", range(1, 10))
