@@ -167,7 +167,7 @@ class _MaildirVisit:
                 if not is_settled:
                     yield Unread(folder.name, _RESTLESS)
                 names = _names(found)
-                for name in sorted(names, key=os.fsencode):
+                for name in sorted(names, key=None if all(map(str.isascii, names)) else os.fsencode):
                     path = f"{folder.name}/{name}"
                     if not after or os.fsencode(path) > os.fsencode(after):
                         yield from self._message(folder, name, boxes, found, names[name], heads_only=heads_only)

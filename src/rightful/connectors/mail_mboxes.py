@@ -207,9 +207,7 @@ class _MboxVisit:
 
     def _message(self, file: _File, found: _Found, names: DigestTable) -> Message:
         name = found.digest[:_NAME_DIGITS]
-        key = int(name, 16)
-        times = (names.get(key) or 0) + 1
-        names.put(key, times)
+        times = names.add_one(int(name, 16))
         return Message(
             folder=file.name,
             name=f"{name}{EXTENSION}" if times == 1 else f"{name}-{times}{EXTENSION}",

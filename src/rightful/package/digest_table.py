@@ -28,19 +28,34 @@ class DigestTable:
     def put(self, key: int, value: int) -> None:
         """Set the value of a key."""
         slot = self._slot(key)
+        if self._keys[slot]:
+            self._values[slot] = value
+        else:
+            self._take(slot, key, value)
+
+    def add_one(self, key: int) -> int:
+        """Add one to the value of a key, which is 0 where it was never put; return it then."""
+        slot = self._slot(key)
         if not self._keys[slot]:
-            self._count += 1
+            self._take(slot, key, 1)
+            return 1
+        self._values[slot] += 1
+        return self._values[slot]
+
+    def _take(self, slot: int, key: int, value: int) -> None:
         self._keys[slot] = key or _BITS
         self._values[slot] = value
+        self._count += 1
         if self._count * 4 > len(self._keys) * 3:
             self._grow()
 
     def _slot(self, key: int) -> int:
         """Find a key's slot, or the free one where it belongs. 0 marks a free slot, so that key 0 is kept as the highest one."""
         key = key or _BITS
-        mask = len(self._keys) - 1
+        keys = self._keys
+        mask = len(keys) - 1
         slot = key & mask
-        while self._keys[slot] and self._keys[slot] != key:
+        while (found := keys[slot]) and found != key:
             slot = (slot + 1) & mask
         return slot
 

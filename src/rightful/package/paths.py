@@ -39,6 +39,9 @@ _UNSAFE = re.compile(
 )
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|clock\$|conin\$|conout\$|(?:com|lpt)[0-9¹²³])[ ]*(?:\..*)?", re.IGNORECASE | re.DOTALL)
 _PART = re.compile(r"part-[0-9]", re.IGNORECASE)
+_PLAIN_SEGMENT = rf"(?!(?i:con|prn|aux|nul|com|lpt)){_PLAIN.pattern}"
+_PLAIN_PATH = re.compile(rf"(?!(?i:part-)){_PLAIN_SEGMENT}(?:/{_PLAIN_SEGMENT})*")
+"""Most paths: nothing in them needs to be escaped, for certain."""
 _ESCAPE = re.compile(r"(?:=[0-9A-Fa-f]{2})+|=u[0-9A-Fa-f]{4}|=")
 _CUT = re.compile(r"==[0-9a-f]{32}")
 _REVISED = re.compile(r"==r[0-9]+")
@@ -170,6 +173,8 @@ def _short_segment(segment: str, original: str) -> str:
 
 def _encode(path: str, level: _Level, base_bytes: int) -> str:
     """Write a path below a source's folder."""
+    if level is _Level.NEEDED and len(path) <= MAX_SEGMENT_BYTES and _PLAIN_PATH.fullmatch(path):
+        return path
     originals = path.split("/")
     last = len(originals) - 1
     above = _Level.NEEDED if level is _Level.FIRST else level

@@ -107,3 +107,11 @@ def test_the_table_is_a_map(items: dict[int, int]) -> None:
         table.put(key, value)
     assert len(table) == len(items)
     assert {key: table.get(key) for key in items} == items
+
+
+@given(st.lists(st.integers(0, 9) | st.integers(0, 2**64 - 2), max_size=300))
+def test_the_table_counts(keys: list[int]) -> None:
+    table = DigestTable()
+    times = [table.add_one(key) for key in keys]
+    assert times == [keys[: at + 1].count(key) for at, key in enumerate(keys)]
+    assert len(table) == len(set(keys))
