@@ -13,7 +13,7 @@ from rightful.package.paths import EntryNamer
 from rightful.subject.folders import is_folder_of
 
 _HELD_BYTES = 4 << 20
-"""Files up to this size are held in memory; larger ones are hashed first and then read again while they are put."""
+"""Files up to this size are held in memory; larger ones are hashed while they are put, or first, and read again, where that cannot be."""
 
 _TRIES = 3
 _KEEPS_CHANGING = "it changed each time while it was read"
@@ -88,6 +88,8 @@ class FileSender:
     def _send(self, state: SubjectRead, item: FileItem) -> None:
         """Deliver a file; raises `_ContentFault` where it cannot be read, and nothing else for that."""
         is_held = item.size_bytes <= _HELD_BYTES
+        if not is_held and self._send_once(state, item):
+            return None
         content = tuple(_content(item)) if is_held else ()
         digest = _digest(content if is_held else _content(item))
         if state.tracker is not None and not state.tracker.file(_origin(item.path), digest):
@@ -100,6 +102,27 @@ class FileSender:
         except BaseException:
             if state.tracker is not None:
                 state.tracker.take_back()
+            raise
+
+    def _send_once(self, state: SubjectRead, item: FileItem) -> bool:
+        """Deliver a large file while it is read for the only time; False where its digest has to be known first."""
+        tracker = state.tracker
+        if tracker is not None and tracker.is_difference:
+            return False  # the earlier package may have it
+        count = 0 if tracker is None else tracker.count
+        origin = _origin(item.path)
+
+        def draft(sha256: str) -> Draft:
+            if tracker is not None:
+                tracker.file(origin, sha256)
+            return self._draft(state, item, (), sha256)
+
+        path = state.path_of(origin) or self._namer(state).find(item.path)
+        try:
+            return self._outbox.put_once(state, path, item.size_bytes, _content(item), draft)
+        except BaseException:
+            if tracker is not None and tracker.count > count:
+                tracker.take_back()
             raise
 
     def _draft(self, state: SubjectRead, item: FileItem, content: tuple[bytes, ...], sha256: str) -> Draft:

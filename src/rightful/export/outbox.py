@@ -14,8 +14,8 @@ from rightful.clock import Clock
 from rightful.config.model import ExportSettings
 from rightful.errors import EntryConflict, ExportError, SourceRefused, StorageError, StorageUnavailable
 from rightful.export.known import MARKER, Known, Standing
-from rightful.export.placing import Draft, Placed, gone, look, place, skip_key
-from rightful.export.putting import Putter, Unput, sync_each
+from rightful.export.placing import Draft, Placed, gone, is_known, look, place, skip_key
+from rightful.export.putting import Putter, Try, Unput, hashed, sync_each
 from rightful.export.records import EntryRecord
 from rightful.export.side_by_side import SideBySide
 from rightful.export.subject_read import SubjectRead
@@ -127,18 +127,53 @@ class Outbox:
             placed = [each for state, draft in self._drafts for each in self._try_place(state, draft)]
             self._drafts, self._held = [], 0
             self._stage(placed)
-            self._put(placed)
+            self._put(placed, lambda each: self._put_one(each, each.draft.content))
             finished, self._finished = self._finished, []
             self._checkpoint(placed, finished)
 
+    def put_once(self, state: SubjectRead, path: str, size_bytes: int, chunks: Iterator[bytes], draft: Callable[[str], Draft]) -> bool:
+        """Deliver one entry while it is read for the only time: it is put down when its digest is known, before its last chunk leaves.
+
+        False where the digest has to be known first: an earlier attempt may have put it, or something lies at its path. What the chunks
+        raise is raised. Path and size are those of the draft, which is made of the digest.
+        """
+        self.deliver()
+        if not state.is_alive:
+            return True
+        if is_known(state, path):
+            return False
+        placed: list[Placed] = []
+
+        def stage(sha256: str) -> None:
+            placed.extend(self._try_place(state, draft(sha256)))
+            self._stage(placed)
+            if not state.is_alive:
+                raise _Lost
+
+        with state.leash.working():
+            try:
+                tried = self._putter.attempt(state.operation, state.storage, path, hashed(chunks, stage), size_bytes=size_bytes)
+            except _Lost:
+                return True
+            if placed:
+                self._put(placed, lambda each: self._judge(each, tried))
+                self._checkpoint(placed, ())
+            elif tried.error is None or isinstance(tried.error, EntryConflict):
+                return False
+            elif isinstance(tried.error, StorageError):
+                self._give_up(state, tried.error)
+            else:
+                raise tried.error
+        return True
+
     def put_large(self, state: SubjectRead, draft: Draft, chunks: Iterator[bytes]) -> None:
-        """Deliver one entry whose content is not held in memory; its digest is known already. What the chunks raise is raised."""
+        """Deliver one entry that is read a second time; its digest is known already. What the chunks raise is raised."""
         self.deliver()
         with state.leash.working():
             placed = list(self._try_place(state, draft))
             self._stage(placed)
             try:
-                self._put(placed, chunks)
+                self._put(placed, lambda each: self._put_one(each, chunks))
             except BaseException:
                 if any(each.is_new for each in placed):
                     state.give_number_back()
@@ -159,8 +194,8 @@ class Outbox:
         reads = list({id(each.owner): each.owner.read for each in new}.values())
         self._drop(self._store.stage(entries, owner=self._owner, reads=reads), [each.owner for each in new])
 
-    def _put(self, placed: Sequence[Placed], chunks: Iterator[bytes] | None = None) -> None:
-        """Put and sync what is not there yet: from the drafts' own content, or one from these chunks."""
+    def _put(self, placed: Sequence[Placed], put_one: Callable[[Placed], Unput | None]) -> None:
+        """Put and sync what is not there yet."""
         new = [each for each in placed if not each.is_there and each.owner.is_alive]
         failed: dict[SubjectRead, StorageError] = {}
 
@@ -168,7 +203,7 @@ class Outbox:
             """Return what became of the entry: None where it may have arrived, or not."""
             if each.owner in failed:
                 return each.void if each.standing is None else None
-            unput = self._put_one(each, each.draft.content if chunks is None else chunks)
+            unput = put_one(each)
             if unput is None:
                 return each.arrived if each.owner.storage.properties.is_remote else None
             failed.setdefault(each.owner, unput.error)
@@ -191,11 +226,15 @@ class Outbox:
 
     def _put_one(self, each: Placed, chunks: Sequence[bytes] | Iterator[bytes]) -> Unput | None:
         state, draft = each.owner, each.draft
-        return self._putter.put(
+        return self._judge(each, self._putter.attempt(state.operation, state.storage, each.path, chunks, size_bytes=draft.size_bytes))
+
+    def _judge(self, each: Placed, tried: Try) -> Unput | None:
+        state, draft = each.owner, each.draft
+        return self._putter.judge(
+            tried,
             state.operation,
             state.storage,
             each.path,
-            chunks,
             size_bytes=draft.size_bytes,
             sha256=draft.sha256,
             may_be_there=each.may_be_there,

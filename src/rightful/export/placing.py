@@ -150,6 +150,11 @@ Probe = Callable[[SubjectRead, Known], Known]
 """Sees to it that something lies at the path of an entry that was staged and cannot be seen there, and says what; raises as `place`."""
 
 
+def is_known(state: SubjectRead, path: str) -> bool:
+    """Say whether earlier attempts may have put something for a draft of this path: then its place depends on its content."""
+    return any(each.may_count for each in state.meet(path))
+
+
 def place(state: SubjectRead, draft: Draft, probe: Probe) -> Placed:
     """Find a draft's place.
 

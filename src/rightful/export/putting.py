@@ -1,7 +1,7 @@
 """Putting entries, and knowing afterwards that what lies at their paths is ours."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -73,6 +73,23 @@ class Putter:
         be told. What the chunks raise is raised.
         """
         tried = self.attempt(operation, storage, path, chunks, size_bytes=size_bytes)
+        return self.judge(
+            tried, operation, storage, path, size_bytes=size_bytes, sha256=sha256, may_be_there=may_be_there, may_be_marker=may_be_marker
+        )
+
+    def judge(
+        self,
+        tried: Try,
+        operation: ClaimedOperation,
+        storage: Storage,
+        path: str,
+        *,
+        size_bytes: int,
+        sha256: str,
+        may_be_there: bool,
+        may_be_marker: bool = False,
+    ) -> Unput | None:
+        """Say of a try what `put` says of one."""
         if isinstance(tried.error, StorageError):
             return Unput(tried.error, is_untouched=not (tried.may_have_arrived or may_be_there or may_be_marker))
         if tried.error is not None:
@@ -166,6 +183,21 @@ def _flush(file: ZipStorage) -> StorageError | None:
     except StorageError as error:
         return error
     return None
+
+
+def hashed(chunks: Iterable[bytes], tell: Callable[[str], None]) -> Iterator[bytes]:
+    """Yield chunks, and tell the SHA-256 of all of them before the last one leaves: until then nobody can see the entry."""
+    digest = hashlib.sha256()
+    held = b""
+    for chunk in chunks:
+        if not chunk:
+            continue
+        if held:
+            yield held
+        digest.update(chunk)
+        held = chunk
+    tell(digest.hexdigest())
+    yield held
 
 
 def read_digest(storage: Storage, path: str) -> str | None:

@@ -120,6 +120,11 @@ class Tracker:
         """How many fingerprints were put down."""
         return self._log.count
 
+    @property
+    def is_difference(self) -> bool:
+        """Whether what an earlier operation had is not to be delivered."""
+        return self._earlier is not None
+
     def go_on(self, count: int, names: Sequence[str] = ()) -> bool:
         """Go on after so many fingerprints, with records that these columns name; False where an earlier attempt's are lost."""
         self._maker = Fingerprinter(self._key, names)

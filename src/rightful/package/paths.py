@@ -120,15 +120,22 @@ class EntryNamer:
 
     def name(self, original_path: str) -> str:
         """Return the entry path of a file, from its path below the subject's root."""
+        path, folded, exact = self._find(original_path)
+        if self._names.get(folded) is None:
+            self._add(path, folded, exact)
+        return path
+
+    def find(self, original_path: str) -> str:
+        """Return what `name` would; nothing is given yet."""
+        return self._find(original_path)[0]
+
+    def _find(self, original_path: str) -> tuple[str, int, int]:
         for level in _Level:
             path = f"{self._base}/{_encode(original_path, level, len(self._base.encode()) + 1)}"
             exact, folded = _digest(path), _digest(_fold(path))
             known = self._names.get(folded)
-            if known == exact:
-                return path
-            if known is None and not self._is_blocked(path, folded):
-                self._add(path, folded, exact)
-                return path
+            if known == exact or (known is None and not self._is_blocked(path, folded)):
+                return path, folded, exact
         raise PackageError("two files of a source have one path")  # two SHA-256 alike, in their first 128 bits
 
     def remember(self, entry_path: str) -> None:

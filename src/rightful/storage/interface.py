@@ -3,7 +3,8 @@
 Rules:
 * `put` creates an entry and never overwrites. It returns what happened as a value: `WRITTEN`, or `ALREADY_THERE` where an entry lies
   at the path; an implementation that can read back tells a different content by raising `EntryConflict`.
-* An entry becomes visible whole or not at all. It is durable once `sync` has returned.
+* An entry becomes visible whole or not at all, and never before its last chunk was given: whoever gives the chunks can see to it, while
+  they are asked for the last one, that what the entry is stands written down. It is durable once `sync` has returned.
 * `StorageUnavailable` is worth another try of the same call; `StorageRefused` is not; nothing else is raised.
 * Reading, listing and deleting are abilities of their own: most SAS URLs can only write. So is joining.
 * Calls come from any thread, several at once.

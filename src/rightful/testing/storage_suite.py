@@ -115,6 +115,47 @@ class StorageSuite:
         assert self.content(storage, "a") is None
         assert storage.put("a", [b"x"], size_bytes=1) is Put.WRITTEN
 
+    @pytest.mark.parametrize("size_bytes", [3 * _MIB, 33 * _MIB], ids=["small", "in blocks"])
+    def test_nothing_is_visible_before_the_last_chunk_was_given(self, size_bytes: int) -> None:
+        """So whoever gives the chunks can put down what they are before anybody sees them."""
+        storage = self._new()
+        seen: list[object] = []
+
+        def chunks() -> Iterator[bytes]:
+            for number in range(size_bytes // _MIB):
+                if number + 1 == size_bytes // _MIB:
+                    storage.sync()
+                    seen.append(self.content(storage, "a/b"))
+                    if isinstance(storage, Listing):
+                        seen.extend(storage.list("a/"))
+                yield bytes([number]) * _MIB
+
+        assert storage.put("a/b", chunks(), size_bytes=size_bytes) is Put.WRITTEN
+        assert seen == [None]
+        storage.sync()
+        found = self.content(storage, "a/b")
+        assert found is not None
+        assert (len(found), found[-1]) == (size_bytes, size_bytes // _MIB - 1)
+
+    @pytest.mark.parametrize("size_bytes", [3 * _MIB, 33 * _MIB], ids=["small", "in blocks"])
+    def test_last_chunk_that_fails_leaves_nothing(self, size_bytes: int) -> None:
+        """However much was sent: what the chunks raise passes unchanged, and the path stays free."""
+        storage = self._new()
+
+        def chunks() -> Iterator[bytes]:
+            for _ in range(size_bytes // _MIB - 1):
+                yield bytes(_MIB)
+            raise OSError("the source broke")
+
+        with pytest.raises(OSError, match="the source broke"):
+            storage.put("a/b", chunks(), size_bytes=size_bytes)
+        storage.sync()
+        assert self.content(storage, "a/b") is None
+        if isinstance(storage, Listing):
+            assert list(storage.list("")) == []
+        # Another try is like the first: Azurite lets nothing but blocks follow blocks.
+        assert storage.put("a/b", [bytes(_MIB)] * (size_bytes // _MIB), size_bytes=size_bytes) is Put.WRITTEN
+
     def test_large_entry_arrives_whole(self) -> None:
         """More than one block, in chunks that are no divisor of anything."""
         storage = self._new()

@@ -262,17 +262,15 @@ def test_file_that_can_be_read_after_all_is_no_longer_skipped(tmp_path: Path, *,
 
 
 class _Flickering:
-    """A file whose content breaks off so often while it is put, after its digest was taken."""
+    """A file whose content breaks off so often while it is put."""
 
     def __init__(self, faults: int) -> None:
         self.faults = faults
-        self.opened = 0
 
     def item(self) -> Item:
         def read() -> object:
-            self.opened += 1
             yield b"x" * (4 << 20)
-            if self.opened % 2 == 0 and self.faults:
+            if self.faults:
                 self.faults -= 1
                 raise OSError(5, "Input/output error")
             yield b"y"

@@ -2,9 +2,10 @@
 
 import io
 import json
+import os
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from tests.unit.export.world import TENANT, World, brought
 
 from rightful.clock import SystemClock
 from rightful.config.model import ExportSettings, StorageSettings
+from rightful.connectors.interface import ItemChanged
 from rightful.errors import InvalidRequest, Refusal, StorageRefused
 from rightful.export.mark import Mark
 from rightful.export.runtime import TenantRuntime
@@ -157,12 +159,11 @@ def test_part_that_was_never_checkpointed_leaves_no_trace(tmp_path: Path) -> Non
 
 
 def test_file_that_changed_while_it_was_put_leaves_no_trace(tmp_path: Path) -> None:
-    def first() -> object:
-        turns.append(1)
-        return iter((b"a" * (5 << 20),) if len(turns) % 2 else (b"b" * (5 << 20),))
+    def changes() -> Iterator[bytes]:
+        yield os.urandom(17 << 20)  # so that pieces of it are put
+        raise ItemChanged("changed")
 
-    turns: list[int] = []
-    changing = file("x", first, size_bytes=5 << 20)  # type: ignore[arg-type] # an iterator
+    changing = file("x", changes, size_bytes=18 << 20)
     export = Export(tmp_path, yields(FILES_HEADER, file("a", b"1"), changing, file("b", b"2")), layout="zip")
     export.check(["a", "b"], {})
     assert [item["path"] for item in export.world.ledger(export.operation)["source"]["skipped"]] == ["x"]
