@@ -103,7 +103,7 @@ class Exchanges:
             raise _closed()
         if self._loop is None:
             loop = uvloop.new_event_loop()  # a request costs half as much as with asyncio's own
-            self._thread = threading.Thread(target=loop.run_forever, name="asking-a-bucket", daemon=True)
+            self._thread = threading.Thread(target=_run, args=(loop,), name="asking-a-bucket", daemon=True)
             try:
                 self._thread.start()
             except RuntimeError as error:
@@ -225,6 +225,11 @@ def _result(asked: "Future[T]", leash: Leash) -> T:
         return asked.result()
     except CancelledError:
         raise (_cancelled() if leash.is_pulled else _closed()) from None
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.run_until_complete(_cancel_all())  # what the library, in threads of its own, began after all was ended
 
 
 async def _cancel_all() -> None:

@@ -6,6 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -82,3 +83,31 @@ def test_upload_ends_when_all_is_closed_at_any_moment(seed: int) -> None:
     assert not thread.is_alive()
     assert [type(error) for error in outcome] == [StorageUnavailable]
     assert said == []
+
+
+def test_what_a_library_begins_while_all_is_closed_ends_too() -> None:
+    exchanges, begun = Exchanges(), list[asyncio.Task[bool]]()
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+
+        def begin_late() -> None:
+            if asyncio.all_tasks():
+                loop.call_soon(begin_late)
+            else:  # all that was asked has been ended, and the loop has not
+                begun.append(loop.create_task(asyncio.Event().wait()))
+
+        loop.call_soon(begin_late)
+        await asyncio.sleep(60)
+
+    def asking() -> None:
+        with suppress(StorageUnavailable):
+            exchanges.ask(ask, NO_LEASH)
+
+    asked = threading.Thread(target=asking)
+    asked.start()
+    while exchanges._loop is None or not asyncio.all_tasks(exchanges._loop):
+        time.sleep(0.001)
+    exchanges.close()
+    asked.join()
+    assert [task.cancelled() for task in begun] == [True]
