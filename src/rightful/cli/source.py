@@ -167,7 +167,7 @@ def _counted(trial: Any) -> str:
 def _source(tenant: TenantConfig, name: str) -> SourceConfig:
     source = tenant.source(name)
     if source is None:
-        hint = did_you_mean(name, [each.name for each in tenant.sources])
+        hint = did_you_mean(name, [each.name for each in tenant.sources]) or "`rightful source list` shows those that there are"
         raise ConfigurationError(f"the configuration has no source {name!r}", code="SourceUnknown", hint=hint)
     return source
 

@@ -168,7 +168,8 @@ def test_a_trial_says_what_was_found_and_shows_it_only_when_asked(run: Run, caps
 
 
 @pytest.mark.parametrize(
-    ("source", "subject", "said"), [("mesages", ANN, "messages"), ("messages", "nobody@contoso.example", "knows nobody")]
+    ("source", "subject", "said"),
+    [("mesages", ANN, "messages"), ("q", ANN, "`rightful source list`"), ("messages", "nobody@contoso.example", "knows nobody")],
 )
 def test_an_unknown_source_or_person_is_told(run: Run, capsys: pytest.CaptureFixture[str], source: str, subject: str, said: str) -> None:
     assert run("source", "test", source, subject) == Exit.FAILED
