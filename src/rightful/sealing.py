@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import os
-from contextlib import suppress
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -50,8 +49,10 @@ class Sealer:
         head, nonce, body = sealed[:length], sealed[length : length + _NONCE_BYTES], sealed[length + _NONCE_BYTES :]
         for key_id, cipher in self._ciphers.items():
             if is_keyless or key_id == head[1:]:
-                with suppress(InvalidTag, ValueError):  # ValueError: what is left is too short for a nonce
+                try:
                     return cipher.decrypt(nonce, body, _place(head, tenant_id, operation_id))
+                except (InvalidTag, ValueError):  # ValueError: what is left is too short for a nonce
+                    continue
         raise ConfigurationError(
             "the store holds secrets that this seal_key does not open", hint="use the seal_key that the operations were accepted with"
         )

@@ -1,6 +1,6 @@
 """Finishes packages: every read is done, what is left is the ledger, the manifests and the word `complete`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -139,7 +139,7 @@ class Finisher:
             entries = self._store.entries(operation.operation_id)
             storage = sealed_for(operation, zipping.opened(location, operation.prefix, self._clock), lambda: entries, sealed)
             reads = self._reads(operation, sealed)
-            kept = self._index(operation, tenant, reads, sealed.secret(entries))
+            kept = self._index(operation, tenant, reads, lambda: sealed.secret(entries))
             compared = self._fingerprints.compare(operation, kept) if operation.since is not None and kept is not None else None
             finished = self._finished(operation, tenant, sealed, entries, reads, compared)
             documents = closing.documents(finished)
@@ -211,12 +211,12 @@ class Finisher:
             found.setdefault(outcome.source_name, []).append((outcome, sealed.open_read(outcome.sealed_outcome)))
         return found
 
-    def _index(self, operation: ClaimedOperation, tenant: TenantRuntime, reads: Reads, secret: bytes) -> Kept | None:
+    def _index(self, operation: ClaimedOperation, tenant: TenantRuntime, reads: Reads, secret: Callable[[], bytes]) -> Kept | None:
         """Put the operation's fingerprints in order, where they are wanted."""
         if operation.since is None and not tenant.config.export.compare_days:
             return None
         policy = self._terms(tenant.config, frozenset(reads)).policy_sha256
-        return self._fingerprints.index(operation, reads, secret=secret, policy_sha256=policy, software=_SOFTWARE)
+        return self._fingerprints.index(operation, reads, secret=secret(), policy_sha256=policy, software=_SOFTWARE)
 
     def _finished(  # noqa: PLR0917 - private, called once
         self,

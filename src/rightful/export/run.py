@@ -12,6 +12,7 @@ from rightful.config.model import ExportSettings, SourceConfig
 from rightful.connectors.interface import Connector, Partition
 from rightful.errors import ExportError, OperationError, SourceUnavailable, StorageError
 from rightful.export import zipping
+from rightful.export.calls import Calls
 from rightful.export.cancelling import Leashes, leashed
 from rightful.export.estimating import Estimator
 from rightful.export.fingerprints import Fingerprints
@@ -63,6 +64,7 @@ class ReadRunner:
         estimator: Estimator,
         fingerprints: Fingerprints,
         leashes: Leashes,
+        calls: Calls,
         owner: str,
         side_by_side: SideBySide,
         stopping: threading.Event,
@@ -78,6 +80,7 @@ class ReadRunner:
         self._estimator = estimator
         self._fingerprints = fingerprints
         self._leashes = leashes
+        self._calls = calls
         self._owner = owner
         self._side_by_side = side_by_side
         self._stopping = stopping
@@ -235,7 +238,7 @@ class ReadRunner:
         return secret
 
     def _call(self, operation: ClaimedOperation, sealed: Sealed) -> str:
-        return call_of(sealed.shown_by(self._first(operation)))
+        return self._calls.of(operation.operation_id, lambda: call_of(sealed.shown_by(self._first(operation))))
 
     def _first(self, operation: ClaimedOperation) -> Sequence[Entry]:
         return self._store.entries(operation.operation_id, PACKAGE, 0)

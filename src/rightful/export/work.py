@@ -7,6 +7,7 @@ import structlog
 
 from rightful.clock import Clock
 from rightful.config.model import Config
+from rightful.export.calls import Calls
 from rightful.export.cancelling import Leashes
 from rightful.export.estimating import Estimator
 from rightful.export.fingerprints import Fingerprints
@@ -58,7 +59,8 @@ class Work:
         self._traces = traces or Traces()
         sealer = Sealer(config.seal_key)
         self._moments = Moments(clock)
-        self._identities = Identities(also=self._moments.forget)
+        self._calls = Calls()
+        self._identities = Identities(also=self._forget)
         self.estimator = Estimator(store)
         """Has to be started."""
         self.pace = Pace()
@@ -86,6 +88,7 @@ class Work:
             moments=self._moments,
             fingerprints=self.fingerprints,
             leashes=self._leashes,
+            calls=self._calls,
             owner=owner,
             side_by_side=side_by_side,
             stopping=self._stopping,
@@ -103,6 +106,10 @@ class Work:
             side_by_side=side_by_side,
             keys={tenant.id: receipt_key(config, tenant) for tenant in config.tenants},
         )
+
+    def _forget(self, operation_id: OperationId) -> None:
+        self._moments.forget(operation_id)
+        self._calls.forget(operation_id)
 
     def __call__(self, claim: ReadSet | FinishSet) -> None:
         """Deal with one claim."""

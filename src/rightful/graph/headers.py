@@ -4,7 +4,8 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from email.utils import format_datetime
+from email.utils import formatdate
+from functools import lru_cache
 
 from rightful.errors import InvalidRequest
 
@@ -76,11 +77,17 @@ def common(*, request_id: str, client_request_id: str, now: datetime, is_tls: bo
     found = [
         (b"request-id", request_id.encode()),
         (b"client-request-id", client_request_id.encode()),
-        (b"date", format_datetime(now, usegmt=True).encode()),
+        (b"date", _date(int(now.timestamp()))),
         (b"content-security-policy", policy),
         *_GUARDED,
     ]
     return [*found, _STRICT_TRANSPORT] if is_tls else found
+
+
+@lru_cache(maxsize=4)
+def _date(second: int) -> bytes:
+    """Return a second as HTTP writes it (RFC 9110 5.6.7): many answers leave within one."""
+    return formatdate(second, usegmt=True).encode()
 
 
 def challenge(authorization_uri: str) -> Header:

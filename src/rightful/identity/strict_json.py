@@ -32,6 +32,9 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
 
 
+_decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_constant=_refuse_constant)
+
+
 def _check_depth(raw: bytes) -> None:
     """Raise `ValueError` for a text that is nested too deep, before anything recurses over it."""
     if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
@@ -51,7 +54,7 @@ def parse(raw: bytes) -> object:
     """
     _check_depth(raw)
     try:
-        return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_unique, parse_int=_integer, parse_constant=_refuse_constant)
+        return _decoder.decode(raw.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{error.msg} at character {error.pos}") from None  # its own text holds the document
     except UnicodeDecodeError as error:

@@ -44,7 +44,16 @@ class SqliteConnection:
 
     def rows(self, statement: str, parameters: Parameters = ()) -> list[Row]:
         """Run a statement to its end; return its rows."""
-        return list(self.each_row(statement, parameters))
+        self._begin()
+        try:
+            cursor = self._connection.execute(statement, parameters)
+            first = next(cursor, None)
+            if first is None:
+                return []
+            names = self._names_of(statement, cursor)
+            return [dict(zip(names, row, strict=True)) for row in (first, *cursor)]
+        except (apsw.ConstraintError, apsw.BindingsError) as error:
+            raise _translated(error) from error
 
     def each_row(self, statement: str, parameters: Parameters = ()) -> Iterator[Row]:
         """Run a statement as its rows are asked for; until the last one it reads the file as it was at the first."""
