@@ -163,10 +163,8 @@ class MsgraphConnector:
 
     def _mail(self, index: int, user: str, after: list[bytes]) -> Iterator[Item]:
         found: dict[str, tuple[str, str, int | None]] = {}
-        for page, owner in self._asking.pages(self._asking.first_target(user), user, may_be_absent=True):
-            for raw in page.value:
-                message = self._asking.decoded(bytes(raw), Message)
-                found[_message_path(message)] = (message.id, owner, nanoseconds_of(message.received_date_time or ""))
+        for message, owner in self._asking.messages(user):
+            found[_message_path(message)] = (message.id, owner, nanoseconds_of(message.received_date_time or ""))
             self._asking.bound(found)
         for path in sorted(found, key=order):
             if order(path) <= after:

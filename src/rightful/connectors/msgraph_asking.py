@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from rightful.connectors import msgraph_settings
-from rightful.connectors.msgraph_answers import Calendar, Drive, DriveItem, Listing, code_of
+from rightful.connectors.msgraph_answers import Calendar, Drive, DriveItem, Listing, Message, code_of
 from rightful.connectors.msgraph_settings import PATHS, MsgraphSettings
 from rightful.errors import SourceRefused
 from rightful.package.json_text import are_documents
@@ -22,6 +22,7 @@ _NOT_FOUND = frozenset({404})
 # Each escape of a JSON text as a whole (RFC 8259 7), so that the second of two backslashes begins none.
 _HALF = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL)
 _USER = re.compile(r"#users\('([0-9A-Fa-f-]{36})(?:@[^')]*)?'\)")
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,7})?Z")
 _UNKNOWN = frozenset({"ErrorInvalidUser", "Request_ResourceNotFound"})
 _NONE = frozenset({"MailboxNotEnabledForRESTAPI", "ErrorMailboxNotEnabledForRESTAPI", "ResourceNotFound", "itemNotFound"})
 """Codes of Graph's that say why somebody has nothing of a kind; any other 404 is an error."""
@@ -80,15 +81,43 @@ class GraphAsking(Asking):
         """Yield pages and the user that each says it is of, spelt as asked for. Only the first can say that there is nothing."""
         asked: set[str] = set()
         while target:
-            if target in asked:
-                raise self.refused("Graph's pages lead back to one that was read already", "try again")
-            asked.add(target)
-            page = self.decoded(self.asked(target, may_be_absent=may_be_absent and len(asked) == 1).content, Listing)
-            named = _USER.search(page.context)
-            if user is not None and named is None:
-                raise self.refused("Graph does not say whose data a page has", "report it")
-            yield page, spelt(named[1], user or "") if named else ""
+            page, owner = self._next_page(target, user, asked, may_be_absent=may_be_absent)
+            yield page, owner
             target = self.target_of(page.next_link, target) if page.next_link else ""
+
+    def _next_page(self, target: str, user: str | None, asked: set[str], *, may_be_absent: bool) -> tuple[Listing, str]:
+        """Return a page and the user that it says it is of; `asked` are those before it, and then it is among them."""
+        if target in asked:
+            raise self.refused("Graph's pages lead back to one that was read already", "try again")
+        asked.add(target)
+        page = self.decoded(self.asked(target, may_be_absent=may_be_absent and len(asked) == 1).content, Listing)
+        named = _USER.search(page.context)
+        if user is not None and named is None:
+            raise self.refused("Graph does not say whose data a page has", "report it")
+        return page, spelt(named[1], user or "") if named else ""
+
+    def messages(self, user: str) -> Iterator[tuple[Message, str]]:
+        """Yield a user's messages, oldest first and some of them twice, and the user that each is said to be of; raises `Absent`.
+
+        Graph's links to further pages count messages: where some are deleted meanwhile, as many others would be left out. So the next page
+        is asked for from the time of the last message on; by a link only where all of a page came at one time.
+        """
+        target = first = self.first_target(user)
+        asked: set[str] = set()
+        since = ""
+        while target:
+            page, owner = self._next_page(target, user, asked, may_be_absent=True)
+            last = ""
+            for raw in page.value:
+                message = self.decoded(bytes(raw), Message)
+                last = message.received_date_time or ""
+                yield message, owner
+            if not page.next_link:
+                return
+            if last != since and _MOMENT.fullmatch(last):
+                since, target = last, f"{first}&$filter=receivedDateTime%20ge%20{last}"
+            else:
+                target = self.target_of(page.next_link, target)
 
     def calendars(self, user: str) -> list[tuple[Calendar, bool]]:
         """Return the calendars that Graph lists for a user, and whether each is their own, or shared by somebody else; raises `Absent`."""

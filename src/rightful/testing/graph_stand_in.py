@@ -9,7 +9,7 @@ with Graph's codes for people who are unknown or have no mailbox or drive.
 import base64
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +36,10 @@ class Account:
     profile: Json = field(default_factory=dict)
     messages: Mapping[str, bytes] | None = None
     """Subject to MIME content; None: there is no mailbox, so no calendar either."""
+    deleted: set[int] = field(default_factory=set)
+    """Numbers of messages that are not there any more, from 0 on; the others keep their ids."""
+    received: str = ""
+    """When all messages came; left out: each in another month."""
     events: Mapping[str, list[Json]] = field(default_factory=dict)
     """By calendar; the first is the default one."""
     shared: Mapping[str, list[Json]] = field(default_factory=dict)
@@ -68,6 +72,8 @@ class GraphStandIn:
     """Status and body that everything is answered with."""
     claims: dict[str, str] = field(default_factory=dict)
     """User to the one that answers say they are of: for tests of what happens then."""
+    meanwhile: Callable[[int], None] = lambda _: None
+    """Called before each request is answered, with how many there were: for what happens meanwhile."""
     asked: list[str] = field(default_factory=list)
     """Path and query of each request to Graph."""
     downloads: list[dict[str, str]] = field(default_factory=list)
@@ -76,6 +82,7 @@ class GraphStandIn:
     def answer(self, target: str, authorization: str) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body of an answer of Graph's."""
         self.asked.append(target)
+        self.meanwhile(len(self.asked))
         if self.instead is not None:
             return self.instead[0], {}, self.instead[1]
         if self.refuse_every and len(self.asked) % self.refuse_every == 0:
@@ -118,10 +125,7 @@ class GraphStandIn:
             return 404, {}, _error("MailboxNotEnabledForRESTAPI")
         match rest:
             case ["messages"]:
-                found = [
-                    {"id": f"m/{number}=", "subject": subject, "receivedDateTime": f"2026-0{1 + number % 9}-02T03:04:05Z"}
-                    for number, subject in enumerate(account.messages)
-                ]
+                found = _listed(account, target)
                 return self._page(found, f"users('{shown}')/messages(id,subject)", target)
             case ["messages", message, "$value"]:
                 contents = list(account.messages.values())
@@ -213,6 +217,17 @@ class GraphStandIn:
         self.assertions.append(text)
         named = jwt.get_unverified_header(text).get("x5t#S256") == base64.urlsafe_b64encode(digest).decode().rstrip("=")
         return named and claims["sub"] == client_id and claims["exp"] - claims["nbf"] <= 600
+
+
+def _listed(account: Account, target: str) -> list[Json]:
+    """Return what a list of messages has, the oldest first: those from a time on, where one is asked for."""
+    since = unquote(parse_qs(urlsplit(target).query).get("$filter", [""])[0]).removeprefix("receivedDateTime ge ")
+    found = [
+        {"id": f"m/{number}=", "subject": subject, "receivedDateTime": account.received or f"2026-0{1 + number % 9}-02T03:04:05Z"}
+        for number, subject in enumerate(account.messages or {})
+        if number not in account.deleted
+    ]
+    return sorted((each for each in found if each["receivedDateTime"] >= since), key=lambda each: each["receivedDateTime"])
 
 
 def _folders(messages: Mapping[str, bytes], within: list[str], target: str) -> list[Json]:

@@ -199,6 +199,34 @@ def test_message_that_is_done_is_not_fetched_again() -> None:
     assert sum(target.endswith("/$value") for target in graph.asked) == 2
 
 
+@pytest.mark.parametrize("deleted", [0, 1, 3])
+def test_message_deleted_while_messages_are_listed_hides_no_other(deleted: int) -> None:
+    account = Account(messages={f"m{number}": b"%d" % number for number in range(9)})
+    with serving({ANN.id: account}) as graph, closing(_connector(graph, "mail")) as connector:
+        graph.meanwhile = lambda number: account.deleted.add(deleted) if number == 3 else None
+        found = {b"".join(item.open()) for item in _items(connector) if isinstance(item, FileItem)}
+    assert found - {b"%d" % deleted} == {b"%d" % number for number in range(9) if number != deleted}
+
+
+def test_messages_that_all_came_at_one_time_are_all_listed() -> None:
+    account = Account(messages={f"m{number}": b"%d" % number for number in range(9)}, received="2026-02-03T04:05:06Z")
+    with serving({ANN.id: account}) as graph, closing(_connector(graph, "mail")) as connector:
+        items = [item for item in _items(connector) if isinstance(item, FileItem)]
+        assert sorted(b"".join(item.open()) for item in items) == [b"%d" % number for number in range(9)]
+
+
+def test_list_of_messages_that_leads_back_is_refused() -> None:
+    page = {
+        "@odata.context": f"x#users('{ANN.id}')/messages",
+        "@odata.nextLink": "/v1.0/next",
+        "value": [{"id": "1", "receivedDateTime": "2026-02-03T04:05:06Z"}],
+    }
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, "mail")) as connector:
+        graph.instead = (200, json.dumps(page).encode())
+        with pytest.raises(SourceRefused, match="lead back"):
+            _items(connector)
+
+
 @pytest.mark.parametrize("what", ["mail", "drive"])
 @pytest.mark.parametrize(
     "ids",
