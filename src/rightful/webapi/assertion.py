@@ -1,6 +1,7 @@
 """What a client signs instead of showing a secret: an assertion by its private key (RFC 7523 2.2; OpenID Connect's `private_key_jwt`).
 
-The key never leaves this process, and what is sent is of use for five minutes, at one endpoint.
+The key is shown to nobody (workers of a cluster get it sealed, as they get every secret), and what is sent is of use for five minutes,
+at one endpoint.
 """
 
 import base64
@@ -22,6 +23,7 @@ TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LIFE_S = 300
 _LEAST_BITS = 2048  # RFC 7518 3.3, 3.5
 _AS_PEM = "name its PEM file by {file: PATH}"
+_AS_A_PAIR = "name the certificate and the key that were made together"
 
 
 class AssertionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,9 +83,11 @@ def problems(said: AssertionSettings) -> Iterator[SettingProblem]:
             certified = _certificate(said.certificate).public_key()
         except ValueError as error:
             yield ("certificate",), str(error), _AS_PEM
+        except UnsupportedAlgorithm:
+            yield ("certificate",), "is of a key of an unknown kind", _AS_A_PAIR
         else:
             if public is not None and certified != public:
-                yield ("certificate",), "belongs to another key", "name the certificate and the key that were made together"
+                yield ("certificate",), "belongs to another key", _AS_A_PAIR
 
 
 def _key(text: str) -> rsa.RSAPrivateKey:

@@ -62,6 +62,15 @@ CURVE = pem(ec.generate_private_key(ec.SECP256R1()))
 ENCRYPTED = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048), b"password")
 
 
+RSA_OF_RFC_8017, OF_NOBODY = bytes.fromhex("06092a864886f70d010101"), bytes.fromhex("06092a864886f70d01017f")
+
+
+def _of_an_unknown_kind_of_key() -> str:
+    der = base64.b64decode("".join(client_key().certificate.splitlines()[1:-1]))
+    assert RSA_OF_RFC_8017 in der
+    return f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(der.replace(RSA_OF_RFC_8017, OF_NOBODY)).decode()}\n-----END CERTIFICATE-----\n"
+
+
 @pytest.mark.parametrize(
     ("said", "found"),
     [
@@ -76,6 +85,10 @@ ENCRYPTED = pem(rsa.generate_private_key(public_exponent=65537, key_size=2048), 
         (
             AssertionSettings(private_key=client_key().private_key, certificate=client_key("other").certificate),
             ("certificate", "another key"),
+        ),
+        (
+            AssertionSettings(private_key=client_key().private_key, certificate=_of_an_unknown_kind_of_key()),
+            ("certificate", "unknown kind"),
         ),
     ],
 )
