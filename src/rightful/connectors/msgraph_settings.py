@@ -47,7 +47,7 @@ class MsgraphSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     certificate: str = ""
     """The application's certificate in PEM, by `{file: PATH}`, as it was uploaded to Entra."""
     private_key: str = ""
-    """The certificate's RSA key in PEM, without a password, by `{file: PATH}`; in place of a secret, and it never leaves this machine."""
+    """The certificate's RSA key in PEM, without a password, by `{file: PATH}`; in place of a secret, and it is shown to no endpoint."""
     user: str = "id"
     """The kind of identifier that is a person's object id in Entra."""
     url: str = "https://graph.microsoft.com"
