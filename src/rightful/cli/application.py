@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "connectors": ("connectors", "List the connectors that are installed, and what each needs."),
     "preview": ("preview", "Show what an export would find, without reading it."),
     "export": ("export", "Export a person's data and follow it until it is done."),
-    "requests": ("requests", "List, show, watch, cancel, resume, extend, approve and reject exports."),
+    "requests": ("requests", "List, show, watch, cancel, resume, extend, approve, reject and forget exports."),
     "verify": ("verify", "Check a package: what is missing, extra or changed."),
     "diff": ("diff", "Show what is new, changed and gone, of a package and the difference to it."),
     "unseal": ("unseal", "Open a sealed package, and check what is in it."),

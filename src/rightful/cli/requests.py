@@ -29,7 +29,7 @@ _operation_id = click.argument("operation_id", metavar="ID", callback=_some_id)
 @click.group()
 @global_options
 def command() -> None:
-    """List, show, watch, cancel, resume, extend, approve and reject exports."""
+    """List, show, watch, cancel, resume, extend, approve, reject and forget exports."""
 
 
 @command.command("list")
