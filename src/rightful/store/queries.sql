@@ -221,20 +221,21 @@ SELECT operation_id FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id AND source_name = :source_name AND partition = :partition
   AND spec_digest = :spec_digest AND sealed_cursor IS NULL AND alone = :alone ORDER BY operation_seq LIMIT :most;
 
--- name: lease_read
+-- name: lease_reads
 UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until
-WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
+WHERE operation_id IN (SELECT value FROM json_each(:ids)) AND source_name = :source_name AND partition = :partition
 RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attempt, failures, next_part, sealed_cursor, rows, files,
   size_bytes, skipped, sealed_outcome;
 
--- name: running_operation
+-- name: running_operations
 -- Looked for first: to set a status anew, though to the same, writes every index that depends on it.
 SELECT id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
   since, 0 AS attempt, NULL AS receipt_before
-FROM operation WHERE id = :id AND status = 'running' AND started_at IS NOT NULL;
+FROM operation WHERE id IN (SELECT value FROM json_each(:ids)) AND status = 'running' AND started_at IS NOT NULL;
 
--- name: start_operation
-UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now) WHERE id = :id AND status IN ('not_started', 'running')
+-- name: start_operations
+UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now)
+WHERE id IN (SELECT value FROM json_each(:ids)) AND status IN ('not_started', 'running')
 RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
   since, 0 AS attempt, NULL AS receipt_before;
 

@@ -26,6 +26,23 @@ ORDER BY operation_seq, position, partition LIMIT 1;
 -- Which of these operations have not ended.
 SELECT id FROM operation WHERE status IN ('not_started', 'running') AND id IN (SELECT json_array_elements_text(CAST(:ids AS json)));
 
+-- name: lease_reads
+UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until
+WHERE operation_id IN (SELECT json_array_elements_text(CAST(:ids AS json))) AND source_name = :source_name AND partition = :partition
+RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attempt, failures, next_part, sealed_cursor, rows, files,
+  size_bytes, skipped, sealed_outcome;
+
+-- name: running_operations
+SELECT id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+  since, 0 AS attempt, NULL AS receipt_before
+FROM operation WHERE id IN (SELECT json_array_elements_text(CAST(:ids AS json))) AND status = 'running' AND started_at IS NOT NULL;
+
+-- name: start_operations
+UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now)
+WHERE id IN (SELECT json_array_elements_text(CAST(:ids AS json))) AND status IN ('not_started', 'running')
+RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
+  since, 0 AS attempt, NULL AS receipt_before;
+
 -- name: unanswered
 -- What was received within a time and is not complete; of what failed, that which nobody gave up (operation.model.GIVEN_UP) and no later
 -- operation of the same person takes the place of: one that was given up takes nobody's.
