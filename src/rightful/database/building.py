@@ -146,9 +146,7 @@ class _Builder:
     def count(self, target: Target, owners: Sequence[Owner]) -> Query:
         selected = {"v": self._owner(target.table, owners)} if owners else {}
         rows = self._branches(self._finders(target), target.table, selected, {}, where=_within(target))
-        counted = "count(DISTINCT q.v) + count(*) - count(q.v)" if owners else "count(*)"
-        sql = f"WITH {', '.join(self._relations)} SELECT q.n, {counted} FROM ({rows}) q GROUP BY q.n"  # noqa: S608 -- names are quoted
-        return Query(sql=sql, slots=tuple(self._slots), outputs=(), key=(), columns=(), match=(), hidden=Hidden())
+        return self._counting("count(DISTINCT q.v) + count(*) - count(q.v)" if owners else "count(*)", rows)
 
     def owners(self, held: Target, reached: Target) -> Query:
         joins: list[str] = []
@@ -172,7 +170,9 @@ class _Builder:
         else:
             columns = [f"{names[0]} AS k{number}" for number, names in enumerate(by_kind.values())]
             rows = f"SELECT n, {', '.join(columns)}, {nobodys} AS z FROM ({rows}) w"  # noqa: S608 -- names made here
-        counted = " + ".join([*(f"count(DISTINCT q.k{number})" for number in range(len(by_kind))), "count(q.z)"])
+        return self._counting(" + ".join([*(f"count(DISTINCT q.k{number})" for number in range(len(by_kind))), "count(q.z)"]), rows)
+
+    def _counting(self, counted: str, rows: str) -> Query:
         sql = f"WITH {', '.join(self._relations)} SELECT q.n, {counted} FROM ({rows}) q GROUP BY q.n"  # noqa: S608 -- names are quoted
         return Query(sql=sql, slots=tuple(self._slots), outputs=(), key=(), columns=(), match=(), hidden=Hidden())
 

@@ -31,6 +31,11 @@ class PooledDatabase(ABC, Generic[C]):
         """What its queries look like."""
 
     @property
+    def _bound_dialect(self) -> Dialect:
+        """What those look like that count: their values are always bound."""
+        return self._dialect
+
+    @property
     def where(self) -> str:
         """The source; see `database.interface.Database`."""
         return f"source {self._source_name!r}"
@@ -45,11 +50,11 @@ class PooledDatabase(ABC, Generic[C]):
 
     def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
         """Build a query for `count`."""
-        return building.build_count(target, self._dialect, owners)
+        return building.build_count(target, self._bound_dialect, owners)
 
     def build_owners(self, held: Target, reached: Target) -> Query:
         """Build a query for `count`."""
-        return building.build_owners(held, reached, self._dialect)
+        return building.build_owners(held, reached, self._bound_dialect)
 
     def missing_index(self, table: Table, name: str) -> str:
         """Return nothing: whether an index of an expression would serve is each database's own; SQLite's lower() knows ASCII only."""

@@ -34,7 +34,7 @@ from rightful.database.postgres_sql import (
     width_of,
 )
 from rightful.database.query import Query, Target, Wanted
-from rightful.database.table import Link, Owner, Statistics, Table, TableColumn, links_of
+from rightful.database.table import Link, Statistics, Table, TableColumn, links_of
 from rightful.database.times import standard, within
 from rightful.errors import SourceRefused, SourceUnavailable
 
@@ -175,14 +175,6 @@ class PostgresDatabase(CataloguedDatabase[PostgresConnection]):
     def within(self, column: TableColumn, since: datetime | None, until: datetime | None) -> str | None:
         """Compare in the column's type, by its index."""
         return within(column, since, until, standard)
-
-    def build_count(self, target: Target, owners: Sequence[Owner] = ()) -> Query:
-        """Build a query for `count`."""
-        return building.build_count(target, self._bound_dialect, owners)
-
-    def build_owners(self, held: Target, reached: Target) -> Query:
-        """Build a query for `count`."""
-        return building.build_owners(held, reached, self._bound_dialect)
 
     def count(self, query: Query, values: Sequence[SlotValues], *, limit_s: float) -> dict[int, int] | None:
         """Count, within the server's time limit for a statement."""
