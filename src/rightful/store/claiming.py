@@ -12,7 +12,7 @@ from rightful.store import rows
 from rightful.store.connection import Connection, Row
 from rightful.store.records import Records
 from rightful.store.transactions import Transactions
-from rightful.store.values import ClaimedOperation, ClaimedRead, FinishSet, ReadSet, Scan
+from rightful.store.values import FinishSet, ReadSet, Scan
 
 _BEFORE = ("free_expired_reads", "free_expired_operations", "wake_reads", "wake_operations")
 _ALL = frozenset({*_BEFORE, "end_unapproved"})
@@ -142,14 +142,11 @@ class Claiming(Records):
         leased = {each["operation_id"]: each for each in found}
         # In the order in which they were accepted, which RETURNING does not keep. Pending reads belong to operations that have not ended.
         claimed = [each for each in operation_ids if each in started and each in leased]
-        reads: list[ClaimedRead] = [rows.claimed_read(leased[each]) for each in claimed]
-        operations: list[ClaimedOperation] = [rows.claimed_operation(started[each]) for each in claimed]
         return ReadSet(
             tenant_id=tenant_id,
-            source_name=row["source_name"],
-            partition=row["partition"],
-            reads=tuple(reads),
-            operations=tuple(operations),
+            **place,
+            reads=tuple(rows.claimed_read(leased[each]) for each in claimed),
+            operations=tuple(rows.claimed_operation(started[each]) for each in claimed),
         )
 
     def _start(self, connection: Connection, operation_ids: list[str], now: int) -> list[Row]:
