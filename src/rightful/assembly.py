@@ -28,7 +28,7 @@ from rightful.export.work import Work
 from rightful.ids import TenantId
 from rightful.meters import Meters
 from rightful.sealing import Sealer
-from rightful.storage.group_sync import MOST_PENDING
+from rightful.storage.group_sync import MANY_FILES
 from rightful.storage.registry import Storages
 from rightful.store.metering import MeteredStore
 from rightful.store.place import Led, Shared, place_of
@@ -42,8 +42,6 @@ _LOOKED_S = 0.5
 """How often a service looks whether it leads, or could."""
 _FILES = 768
 """What the service opens beside connections: databases, parts, spools."""
-_MANY_FILES = 16 * MOST_PENDING
-"""With so many, four times as many new files share a sync."""
 
 
 @contextmanager
@@ -295,6 +293,6 @@ def _allow_files(connections: int) -> None:
             f"server.max_connections: {connections} connections need {needed} open files, and this process may open {hard}",
             hint="raise the limit (`ulimit -n`, LimitNOFILE in a systemd unit), or lower the setting",
         )
-    wanted = needed if hard != resource.RLIM_INFINITY and hard < _MANY_FILES else max(needed, _MANY_FILES)
+    wanted = needed if hard != resource.RLIM_INFINITY and hard < MANY_FILES else max(needed, MANY_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -13,7 +13,8 @@ from rightful.storage.local_errors import FolderFault
 from rightful.uninterrupted import uninterrupted
 
 MOST_PENDING = 1024
-"""Where the process may open sixteen times as many files or more: with as many again in a sync that is under way, for several roots."""
+"""Where the process may open `MANY_FILES` or more: with as many again in a sync that is under way, for several roots."""
+MANY_FILES = 16 * MOST_PENDING
 _FEWEST_PENDING = 256
 """Else: with as many again, and one for each thread, far below the usual limit of 1,024 descriptors."""
 
@@ -21,7 +22,7 @@ _FEWEST_PENDING = 256
 def most_pending() -> int:
     """Return how many files may wait at once, each of them open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MOST_PENDING if soft == resource.RLIM_INFINITY or soft >= 16 * MOST_PENDING else _FEWEST_PENDING
+    return MOST_PENDING if soft == resource.RLIM_INFINITY or soft >= MANY_FILES else _FEWEST_PENDING
 
 
 class _Turn:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
-from rightful.storage.group_sync import MOST_PENDING, most_pending
+from rightful.storage.group_sync import MANY_FILES, MOST_PENDING, most_pending
 from rightful.storage.interface import Put
 from rightful.storage.local import LocalStorage
 from rightful.storage.local_errors import translate
@@ -71,7 +71,7 @@ def test_many_files_are_synced_in_between_and_none_is_lost(storage: LocalStorage
 
 def test_fewer_files_wait_where_the_process_may_open_few() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    few, many = 1024, 16 * MOST_PENDING
+    few, many = 1024, MANY_FILES
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (few, hard))
         assert 4 * most_pending() <= few
