@@ -8,28 +8,18 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.contract.directory.three_people import ANN, BOB, CAT, DIRECTORY, identify, put_people
 
 from rightful.config.load import load
 from rightful.config.problem import ConfigurationProblems
 from rightful.connectors.interface import Rows
 from rightful.errors import SourceRefused
 from rightful.export.runtime import TenantRuntime, build_tenant
-from rightful.ids import SubjectId
-from rightful.subject.model import IdentifiedSubject, Reached, Weakness
+from rightful.subject.model import Reached, Weakness
 
-ANN, BOB, CAT = (f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
-
-CONFIG = """
-seal_key: "{key}"
-tenants:
-  - id: 11111111-1111-1111-1111-111111111111
-    name: Contoso
-    identity: {{issuers: [{{issuer: local, audience: [api://rightful]}}]}}
-    directory:
-      connector: sql
-      url: sqlite:///people.db
-      table: people
-      identifiers: {{mail: mail}}
+CONFIG = (
+    DIRECTORY
+    + """\
       more: [{{table: readers, from: {{card: card}}, identifiers: {{device_id: device}}}}]
     sources:
       loyalty:
@@ -51,17 +41,11 @@ tenants:
         match: {{customer: customer_id}}
         key: id
 """
+)
 
 
 def _tables(folder: Path) -> None:
-    with closing(sqlite3.connect(folder / "people.db")) as people:
-        people.executescript(f"""
-            CREATE TABLE people (id text, upn text, mail text);
-            INSERT INTO people VALUES ('{ANN}', 'ann@contoso.example', 'ann@mail.example'), ('{BOB}', 'bob@contoso.example', 'bob@mail.example'),
-              ('{CAT}', 'cat@contoso.example', 'cat@mail.example');
-            CREATE TABLE readers (card text, device text);
-            INSERT INTO readers VALUES ('c-1', 'd-1'), ('c-9', 'd-9');
-        """)
+    put_people(folder, "CREATE TABLE readers (card text, device text); INSERT INTO readers VALUES ('c-1', 'd-1'), ('c-9', 'd-9');")
     with closing(sqlite3.connect(folder / "shop.db")) as shop:
         shop.executescript("""
             CREATE TABLE customers (no integer PRIMARY KEY, device text);
@@ -92,20 +76,13 @@ def tenant(folder: Path) -> Iterator[TenantRuntime]:
     runtime.close()
 
 
-def _identify(tenant: TenantRuntime, *ids: str) -> list[IdentifiedSubject]:
-    subjects = [subject for subject in tenant.directory.subjects([SubjectId(each) for each in ids]) if subject is not None]
-    found = [each for each in tenant.directory.identify(subjects) if each is not None]
-    assert len(found) == len(ids)
-    return found
-
-
 def test_what_a_lake_gives_leads_on_through_the_directory_to_another_source(folder: Path, tenant: TenantRuntime) -> None:
     _lake(
         folder,
         [("ann@mail.example", "c-1", None), ("ann@mail.example", "c-1", "c-0"), ("bob@mail.example", None, " "), (None, "c-7", None)],
     )
 
-    ann, bob = _identify(tenant, ANN, BOB)
+    ann, bob = identify(tenant, ANN, BOB)
 
     assert ann.identifiers == {
         "id": (ANN,),
@@ -134,7 +111,7 @@ def test_a_card_that_many_share_is_nobodys(folder: Path, tenant: TenantRuntime) 
     people = [("ann@mail.example", "c-9", None), ("ANN@mail.example", "c-9", None), ("bob@mail.example", None, "c-9")]
     _lake(folder, [*people, ("cat@mail.example", "c-9", None), ("ann@mail.example", "c-1", None), ("cat@mail.example", "c-1", None)])
 
-    ann, cat = _identify(tenant, ANN, CAT)
+    ann, cat = identify(tenant, ANN, CAT)
 
     assert ann.values("card") == cat.values("card") == ("c-1",), "two may share one, as the limit says"
     [refused] = [each for each in ann.refused if each.kind == "card"]
@@ -152,7 +129,7 @@ def test_each_that_a_row_names_counts(folder: Path) -> None:
     _lake(folder, [("ann@mail.example", "thread", "bob@mail.example"), ("cat@mail.example", "thread", "ann@mail.example")])
     config = load(folder / "rightful.yaml", {})
     with closing(build_tenant(config.tenants[0], config.folder)) as tenant:
-        [ann] = _identify(tenant, ANN)
+        [ann] = identify(tenant, ANN)
     assert ann.values("card") == ()
     assert [(each.value, each.people) for each in ann.refused if each.kind == "card"] == [("thread", 3)]
 
@@ -160,7 +137,7 @@ def test_each_that_a_row_names_counts(folder: Path) -> None:
 def test_rows_that_are_nobodys_may_be_anybodys(folder: Path, tenant: TenantRuntime) -> None:
     _lake(folder, [("ann@mail.example", "c-1", None), (None, "c-1", None), (None, "c-1", None)])
 
-    [ann] = _identify(tenant, ANN)
+    [ann] = identify(tenant, ANN)
 
     assert ann.values("card") == ()
     assert [(each.value, each.people) for each in ann.refused if each.kind == "card"] == [("c-1", 3)]
@@ -183,7 +160,7 @@ def test_identifiers_are_found_in_rows_of_all_times(folder: Path) -> None:
         """)
     config = load(folder / "rightful.yaml", {})
     with closing(build_tenant(config.tenants[0], config.folder)) as tenant:
-        [ann] = _identify(tenant, ANN)
+        [ann] = identify(tenant, ANN)
         customers = tenant.connectors["customers"]
         delivered = [item for item in customers.read(customers.plan([ann])[0], [ann]) if isinstance(item, Rows)]
 
@@ -199,7 +176,7 @@ def test_a_column_that_tells_rows_apart_is_refused_before_it_fills_the_memory(fo
     frame.write_parquet(folder / "loyalty" / "all.parquet")
 
     with pytest.raises(SourceRefused, match="'loyalty' has more than 100,000 identifiers"):
-        _identify(tenant, ANN)
+        identify(tenant, ANN)
 
 
 def test_a_column_that_holds_no_identifiers_is_refused(folder: Path, tenant: TenantRuntime) -> None:
@@ -207,7 +184,7 @@ def test_a_column_that_holds_no_identifiers_is_refused(folder: Path, tenant: Ten
     pl.DataFrame({"mail": ["ann@mail.example"], "card": [["c-1"]], "old_card": [None]}).write_parquet(folder / "loyalty" / "all.parquet")
 
     with pytest.raises(SourceRefused, match=r"no text, number or UUID in column 'card'"):
-        _identify(tenant, ANN)
+        identify(tenant, ANN)
 
 
 @pytest.mark.parametrize(

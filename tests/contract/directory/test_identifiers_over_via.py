@@ -1,34 +1,23 @@
 """Identifiers in tables whose rows do not name the person: they are reached over others, and so are those who share a value."""
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from tests.contract.database.world import ENGINES, World, make
+from tests.contract.directory.three_people import ANN, BOB, DIRECTORY, identify, put_people
 
 from rightful.config.load import load
 from rightful.config.problem import ConfigurationProblems
 from rightful.connectors.interface import Rows
 from rightful.errors import SourceRefused
 from rightful.export.runtime import TenantRuntime, build_tenant
-from rightful.ids import SubjectId
-from rightful.subject.model import IdentifiedSubject, Reached, Weakness
+from rightful.subject.model import Reached, Weakness
 
-ANN, BOB, CAT = (f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
-
-CONFIG = """
-seal_key: "{key}"
-tenants:
-  - id: 11111111-1111-1111-1111-111111111111
-    name: Contoso
-    identity: {{issuers: [{{issuer: local, audience: [api://rightful]}}]}}
-    directory:
-      connector: sql
-      url: sqlite:///people.db
-      table: people
-      identifiers: {{mail: mail}}
+CONFIG = (
+    DIRECTORY
+    + """\
       more: [{{table: readers, from: {{device_id: device}}, identifiers: {{card: card}}}}]
     sources:
       customers:
@@ -54,6 +43,7 @@ tenants:
         match: {{device: device_id}}
         key: n
 """
+)
 SHOP = """
 CREATE TABLE customers (no bigint NOT NULL PRIMARY KEY, mail text);
 INSERT INTO customers VALUES (71, 'ann@mail.example'), (72, 'bob@mail.example'), (73, 'cat@mail.example'), (74, NULL);
@@ -72,14 +62,7 @@ INSERT INTO events VALUES (1, 'phone'), (2, 'tablet'), (3, 'kiosk'), (4, 'box'),
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     world = make(request.param, request, tmp_path)
     world.execute(SHOP)
-    with closing(sqlite3.connect(tmp_path / "people.db")) as people:
-        people.executescript(f"""
-            CREATE TABLE people (id text, upn text, mail text);
-            INSERT INTO people VALUES ('{ANN}', 'ann@contoso.example', 'ann@mail.example'), ('{BOB}', 'bob@contoso.example', 'bob@mail.example'),
-              ('{CAT}', 'cat@contoso.example', 'cat@mail.example');
-            CREATE TABLE readers (device text, card text);
-            INSERT INTO readers VALUES ('phone', 'c-1'), ('kiosk', 'c-9');
-        """)
+    put_people(tmp_path, "CREATE TABLE readers (device text, card text); INSERT INTO readers VALUES ('phone', 'c-1'), ('kiosk', 'c-9');")
     return world
 
 
@@ -100,15 +83,8 @@ def tenant(world: World) -> Iterator[TenantRuntime]:
         yield runtime
 
 
-def _identify(tenant: TenantRuntime, *ids: str) -> list[IdentifiedSubject]:
-    subjects = [subject for subject in tenant.directory.subjects([SubjectId(each) for each in ids]) if subject is not None]
-    found = [each for each in tenant.directory.identify(subjects) if each is not None]
-    assert len(found) == len(ids)
-    return found
-
-
 def test_what_is_found_two_hops_away_leads_on(tenant: TenantRuntime) -> None:
-    ann, bob = _identify(tenant, ANN, BOB)
+    ann, bob = identify(tenant, ANN, BOB)
 
     assert ann.values("device_id") == ("old", "phone", "tablet")
     assert ann.values("card") == ("c-1",), "the directory leads further from there"
@@ -119,7 +95,7 @@ def test_what_is_found_two_hops_away_leads_on(tenant: TenantRuntime) -> None:
 
 
 def test_it_is_told_over_which_tables_it_was_reached(tenant: TenantRuntime) -> None:
-    [ann] = _identify(tenant, ANN)
+    [ann] = identify(tenant, ANN)
 
     reached = {(each.kind, each.value): each for each in ann.reached}
     assert reached["device_id", "old"] == Reached(
@@ -136,7 +112,7 @@ def test_it_is_told_over_which_tables_it_was_reached(tenant: TenantRuntime) -> N
 
 
 def test_what_too_many_share_or_nobody_may_have_is_refused(tenant: TenantRuntime) -> None:
-    [ann] = _identify(tenant, ANN)
+    [ann] = identify(tenant, ANN)
 
     refused = {each.value: (each.weakness, each.people) for each in ann.refused if each.kind == "device_id"}
     assert refused == {"kiosk": (Weakness.SHARED, 3), "box": (Weakness.SHARED, 3), "": (Weakness.EMPTY, 0)}
@@ -147,7 +123,7 @@ def test_a_row_that_is_matched_and_reached_is_told_by_its_own_identifier(world: 
     world.execute("ALTER TABLE devices ADD COLUMN holder text")
     world.execute("UPDATE devices SET holder = 'ann@contoso.example' WHERE n IN (1, 10)")
     with closing(_tenant(world, ("        via: {{orders:", "        match: {{holder: upn}}\n        via: {{orders:"))) as tenant:
-        [ann] = _identify(tenant, ANN)
+        [ann] = identify(tenant, ANN)
 
     reached = {each.value: (each.from_kind, each.over) for each in ann.reached if each.kind == "device_id"}
     assert reached == {"old": ("upn", ()), "phone": ("mail", ("orders", "customers"))}
@@ -160,7 +136,7 @@ def test_identifiers_are_found_in_rows_of_all_times(world: World) -> None:
     with closing(_tenant(world, (given, f"{given}\n        time: made\n        window: {{{{since: 2025-01-01}}}}"))) as tenant:
         if world.engine != "sqlite":  # a text is a time there alone
             return
-        [ann] = _identify(tenant, ANN)
+        [ann] = identify(tenant, ANN)
         devices = tenant.connectors["devices"]
         read = [item for item in devices.read(devices.plan([ann])[0], [ann]) if isinstance(item, Rows)]
 
@@ -171,7 +147,7 @@ def test_identifiers_are_found_in_rows_of_all_times(world: World) -> None:
 def test_somebody_with_too_many_is_refused_not_cut(world: World) -> None:
     limited = ("      more:", "      limits: {{identifiers: 4}}\n      more:")
     with closing(_tenant(world, limited)) as tenant, pytest.raises(SourceRefused, match="more than 4 identifiers"):
-        _identify(tenant, ANN)
+        identify(tenant, ANN)
 
 
 @pytest.mark.parametrize("world", ENGINES[:1], indirect=True)

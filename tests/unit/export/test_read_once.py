@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.export.interrupted import FOLDER, Export, large
@@ -88,6 +89,12 @@ class _Eager:
         return self._inner.put(path, synced(), size_bytes=size_bytes)
 
 
+def _delivering_to(simulator: BlobSimulator, folder: Path, content: _Read, **settings: Any) -> World:
+    """Return a service that delivers one large file to blobs."""
+    source = Scripted(yields(FILES_HEADER, content.item()))
+    return World(folder, PEOPLE, {"drive": source}, storage=StorageSettings(allow=(simulator.host,)), **settings)
+
+
 @pytest.mark.parametrize("storages_type", [Storages, WriteOnlyStorages, _EagerStorages], ids=["can read", "write-only", "synced meanwhile"])
 @pytest.mark.parametrize("layout", ["folder", "zip"])
 @pytest.mark.parametrize("compare_days", [0, 30])
@@ -122,13 +129,7 @@ def test_new_file_is_read_once(tmp_path: Path, storages_type: type[Storages], la
 def test_no_blob_is_seen_before_its_digest_is_put_down(tmp_path: Path, permissions: str) -> None:
     with BlobSimulator() as simulator:
         content = _Read()
-        world = World(
-            tmp_path,
-            PEOPLE,
-            {"drive": Scripted(yields(FILES_HEADER, content.item()))},
-            storage=StorageSettings(allow=(simulator.host,)),
-            store_type=_WatchingStore,
-        )
+        world = _delivering_to(simulator, tmp_path, content, store_type=_WatchingStore)
         operation = world.submit("1", simulator.sas_url("container", permissions))
         seen: list[bool] = []
         store = world.store
@@ -203,13 +204,7 @@ def test_file_that_breaks_off_at_the_storage_location_is_put_later(tmp_path: Pat
     """Two blocks, then the list of them."""
     with BlobSimulator() as simulator:
         content = _Read()
-        world = World(
-            tmp_path,
-            PEOPLE,
-            {"drive": Scripted(yields(FILES_HEADER, content.item()))},
-            export=ExportSettings(retry_s=1.0),
-            storage=StorageSettings(allow=(simulator.host,)),
-        )
+        world = _delivering_to(simulator, tmp_path, content, export=ExportSettings(retry_s=1.0))
         operation = world.submit("1", simulator.sas_url("container", "w", expires_in_s=1 << 30))
         simulator.fail(fault, path="film.bin", after=after)
         world.run()
@@ -240,12 +235,7 @@ def test_what_nobody_put_down_and_lies_at_the_path_is_compared(tmp_path: Path, t
 def test_blob_that_nobody_put_down_is_told_by_its_content(tmp_path: Path) -> None:
     with BlobSimulator() as simulator:
         content = _Read()
-        world = World(
-            tmp_path,
-            PEOPLE,
-            {"drive": Scripted(yields(FILES_HEADER, content.item()))},
-            storage=StorageSettings(allow=(simulator.host,)),
-        )
+        world = _delivering_to(simulator, tmp_path, content)
         operation = world.submit("1", simulator.sas_url("container", "rc"))
         host, _, port = simulator.host.partition(":")
         sas = parse_sas_url(simulator.sas_url("container", "w"))
