@@ -145,6 +145,7 @@ def test_what_is_found_is_shown_before_all_rows_are_there_and_the_count_follows(
         await page.waitForSelector('.table tbody tr');
         await page.fill('input[type=search]', 'order 0001');
         await page.waitForFunction(() => document.querySelectorAll('.table tbody mark').length === 10);
+        await page.waitForFunction(() => document.querySelector('[role=status]').textContent.includes('(4,000 of')); // the rest is held
         const meanwhile = await page.innerText('[role=status]');
         go();
         await page.waitForFunction(() => !document.querySelector('[role=status]').textContent.includes('('));
@@ -160,6 +161,7 @@ def test_search_that_has_found_nothing_yet_shows_no_rows_of_another(chromium: Ch
         await page.waitForSelector('.table tbody tr');
         await page.fill('input[type=search]', 'order 0430');
         await page.waitForFunction(() => document.querySelectorAll('.table tbody tr').length === 0);
+        await page.waitForFunction(() => document.querySelector('[role=status]').textContent.includes('(4,000 of')); // the rest is held
     """
     said = shown(chromium, package, steps, result="page.innerText('[role=status]')")
     assert said == "0 records found (4,000 of 4,995 searched so far)"
