@@ -173,8 +173,12 @@ def _source(tenant: TenantConfig, name: str) -> SourceConfig:
 
 
 @command.command("list")
-@click.option("--drift", is_flag=True, help="Name tables that no source reads, and columns that are new or gone since --record.")
-@click.option("--record", is_flag=True, help="Remember the columns that are there now, in sources.seen.json beside the configuration.")
+@click.option("--drift", is_flag=True, help="Name tables that no source reads, and columns that are new or gone, since --record.")
+@click.option(
+    "--record",
+    is_flag=True,
+    help="Remember the columns, and the tables that no source reads, in sources.seen.json beside the configuration: named no more.",
+)
 @tenant_option
 @global_options
 def list_(*, drift: bool, record: bool, tenant: str | None) -> int:
@@ -190,13 +194,19 @@ def list_(*, drift: bool, record: bool, tenant: str | None) -> int:
     seen = drifting.load(config.folder)
     before, now = seen.columns.get(chosen.id, {}), dict[str, tuple[str, ...]]()
     lines = [_look(chosen, source, config.folder, now) for source in chosen.sources]
+    unread = drifting.unread_tables(chosen, config.folder) if drift or record else []
+    known_tables = seen.tables.get(chosen.id, {})
+    new_tables = drifting.new_tables(unread, known_tables)
     found = []
     if drift:
-        found = drifting.new_tables(chosen, config.folder)
+        found = new_tables
         for name, columns in now.items():
             found += drifting.changed_columns(name, before.get(name), columns)
     if record:
-        drifting.save(config.folder, drifting.Seen(columns={**seen.columns, chosen.id: {**before, **now}}))
+        tables = {**seen.tables, chosen.id: drifting.recorded_tables(unread, known_tables)}
+        drifting.save(config.folder, drifting.Seen(columns={**seen.columns, chosen.id: {**before, **now}}, tables=tables))
+        for each in new_tables:
+            say(f"recorded as looked at, and not named again: {printable(', '.join(each.names))} ({each.source_name})")
     if invocation.as_json:
         emit_json({"sources": lines, **({"drift": msgspec.to_builtins(found)} if drift else {})})
     else:

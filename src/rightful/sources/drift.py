@@ -1,9 +1,10 @@
 """What has come or gone in the systems since somebody last looked: tables that no source reads, and columns that are new or missing.
 
-Which tables there are is compared with what the configuration names. Which columns there were is recorded in a file beside it, names alone.
+Which tables there are is compared with what the configuration names, and with those that somebody looked at and left out. These, and which
+columns there were, are recorded in a file beside it, names alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,16 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 
     columns: dict[str, dict[str, tuple[str, ...]]] = {}
     """Tenant id to source to its columns."""
+    tables: dict[str, dict[str, tuple[str, ...]]] = {}
+    """Tenant id to source, or `directory`, to the tables of its database that no source read."""
+
+
+class Unread(msgspec.Struct, frozen=True, kw_only=True):
+    """The tables of one database that neither a source nor the directory names."""
+
+    owners: tuple[str, ...]
+    """Who reads that database, in the configuration's order."""
+    tables: tuple[str, ...]
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +73,34 @@ def changed_columns(source_name: str, before: Iterable[str] | None, now: Iterabl
     return found + ([Drift(source_name=source_name, what="column", names=gone, is_new=False)] if gone else [])
 
 
-def new_tables(tenant: TenantConfig, folder: Path) -> list[Drift]:
-    """Return tables that neither a source nor the directory names, for each database that one of them reads, under the first one's name."""
+def new_tables(unread: Iterable[Unread], recorded: Mapping[str, Collection[str]]) -> list[Drift]:
+    """Return unread tables that were not recorded as looked at, under the name of the first that reads their database.
+
+    One that some of the database's readers were recorded with and others not is named: rather once more than never.
+    """
+    found: list[Drift] = []
+    for each in unread:
+        known = [frozenset(recorded[owner]) for owner in each.owners if owner in recorded]
+        new = tuple(table for table in each.tables if not known or not all(table in tables for tables in known))
+        if new:
+            found.append(Drift(source_name=each.owners[0], what="table", names=new))
+    return found
+
+
+def recorded_tables(unread: Iterable[Unread], before: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Return what to record of unread tables: of a database that could not be looked at, what was recorded before."""
+    now: dict[str, tuple[str, ...]] = {}
+    for each in unread:
+        for owner in each.owners:
+            now[owner] = (*now.get(owner, ()), *each.tables)
+    return {**before, **now}
+
+
+def unread_tables(tenant: TenantConfig, folder: Path) -> list[Unread]:
+    """Return what neither a source nor the directory names, of each database that one of them reads and that can be looked at."""
     named: dict[str, set[str]] = {}
-    first: dict[str, tuple[str, str]] = {}
+    urls: dict[str, str] = {}
+    owners: dict[str, dict[str, None]] = {}
     for owner, settings in [("directory", tenant.directory.settings), *((s.name, s.settings) for s in tenant.sources)]:
         for url, table in _tables(msgspec.to_builtins(settings)):
             try:
@@ -73,16 +108,16 @@ def new_tables(tenant: TenantConfig, folder: Path) -> list[Drift]:
             except ConfigurationError:
                 continue  # not a database that is read by SQL
             named.setdefault(database, set()).add(_plain(table))
-            first.setdefault(database, (owner, url))
-    found: list[Drift] = []
-    for database, (owner, url) in first.items():
+            urls.setdefault(database, url)
+            owners.setdefault(database, {})[owner] = None
+    found: list[Unread] = []
+    for database, url in urls.items():
         try:
-            tables = tables_of(url, folder, owner)
+            tables = tables_of(url, folder, next(iter(owners[database])))
         except ExportError:
             continue  # the check of the source says so
         left = tuple(table for table in tables if _plain(table) not in named[database])
-        if left:
-            found.append(Drift(source_name=owner, what="table", names=left))
+        found.append(Unread(owners=tuple(owners[database]), tables=left))
     return found
 
 

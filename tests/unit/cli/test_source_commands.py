@@ -198,6 +198,40 @@ def test_drift_names_new_tables_and_columns_and_those_that_are_gone(company: Pat
     assert "no such file" in capsys.readouterr().out
 
 
+def test_a_table_that_was_looked_at_and_left_out_is_named_once(company: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    def change(statement: str) -> None:
+        with closing(sqlite3.connect(company / "systems" / "hr.db")) as database, database:
+            database.execute(statement)
+
+    assert run("source", "list", "--record") == Exit.OK
+    change("CREATE TABLE colours (rgb text)")
+    for _ in range(2):
+        assert run("source", "list", "--drift") == Exit.FAILED, "looking records nothing"
+    capsys.readouterr()
+    assert run("source", "list", "--record") == Exit.OK
+    assert "not named again: colours (employees)" in capsys.readouterr().err
+    assert run("source", "list", "--drift") == Exit.OK
+    change("CREATE TABLE badges (id int)")
+    capsys.readouterr()
+    assert run("source", "list", "--drift") == Exit.FAILED
+    said = capsys.readouterr().out
+    assert "no source reads: badges" in said
+    assert "colours" not in said
+    change("DROP TABLE colours")
+    assert run("source", "list", "--record") == Exit.OK
+    change("CREATE TABLE colours (mail text)")
+    assert run("source", "list", "--drift") == Exit.FAILED, "it is another one now"
+
+
+def test_what_was_recorded_before_tables_were_is_read(company: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("source", "list", "--record") == Exit.OK
+    seen = company / "sources.seen.json"
+    columns = json.loads(seen.read_bytes())["columns"]
+    seen.write_text(json.dumps({"columns": columns}))
+    assert run("source", "list", "--drift") == Exit.OK
+    assert "nothing is new" in capsys.readouterr().err
+
+
 @pytest.mark.postgres
 def test_a_database_behind_a_password_is_added_without_it(
     company: Path, run: Run, capsys: pytest.CaptureFixture[str], postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
