@@ -163,5 +163,6 @@ def verdict(operation: Operation) -> Exit:
     if reason is not None and reason.code in _UNAPPROVED:
         say(f"what to do: {SUBMIT_AGAIN}, and have it approved")
     elif reason is None or reason.code != "cancelled":
-        say(f"what to do: mend the cause, then `{again('resume', operation.id)}` (with --to for a new SAS)")
+        restarted = "restart the service where its configuration was changed"
+        say(f"what to do: mend the cause, {restarted}, then `{again('resume', operation.id)}` (with --to for a new SAS)")
     return Exit.FAILED

@@ -187,7 +187,8 @@ class LeakWatch:
             f"source {self._source.name!r} has what names somebody else: {', '.join(places)}{more}; nothing of that was written",
             source_name=self._source.name,
             code=LEAK_FOUND_CODE,
-            hint="declare columns that rightly name others in the source's `third_parties` or `redact`, or correct its match; then resume",
+            hint="declare columns that rightly name others in the source's `third_parties` or `redact`, or correct its match; "
+            "restart the service, which reads its configuration when it starts; then resume",
         )
 
 

@@ -99,6 +99,7 @@ def test_finding_withholds_the_package_and_says_where_without_the_value(tmp_path
     message = failed(world, operation)
     assert "column 'note' (upn, in 1 row, the first is row 300 of partition 0)" in message
     assert "third_parties" in message
+    assert "restart the service" in message
     assert "bob@" not in message
     assert "bob@" not in "".join(path.read_text() for path in world.package(operation).rglob("*") if path.is_file())
 
