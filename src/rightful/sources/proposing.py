@@ -20,6 +20,8 @@ _MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s.]+")
 _SMALL = re.compile(r"-?[0-9]{1,6}")
 """Numbers that are the same by chance: person 17 has nothing to do with order 17."""
 _LIKE = 0.8
+_NUMBERED = re.compile(r"_(?:no|nr|num|number|id)$")
+"""What a column's name adds to the kind that it holds: `badge_no`."""
 _NAMED: Mapping[str, re.Pattern[str]] = {
     "mail": re.compile(r"(?:^|_)(?:e?_?mail|sender|recipient|email_address)(?:_|$)"),
     "upn": re.compile(r"(?:^|_)(?:upn|user_?principal_?name|principal)(?:_|$)"),
@@ -80,7 +82,7 @@ def propose(
     found: dict[str, Proposal] = {}
     reached = dict(parents)
     for table in tables:
-        match, reasons = _matches(table, known)
+        match, reasons = _matches(table, known, tables)
         if match:
             way: dict[str, object] = {"match": match}
             mixed = [name for name, kind in match.items() if _is_mixed(kind, table.samples.get(name, ()))]
@@ -132,11 +134,14 @@ def _proposal(name: str, table: Found, given: Mapping[str, object], reasons: Seq
     return Proposal(name=name, settings=settings, reasons=tuple(reasons))
 
 
-def _matches(table: Found, known: Known) -> tuple[dict[str, str], list[str]]:
+def _matches(table: Found, known: Known, tables: Sequence[Found]) -> tuple[dict[str, str], list[str]]:
     match: dict[str, str] = {}
     reasons: list[str] = []
     for column in table.columns:
-        kind, reason = _kind_of(column, table.samples.get(column, ()), known)
+        names = [words_of(column)]
+        if not _leads_on(table, column, tables):  # `order_id` of a table `orders` is its key, whatever kinds are called
+            names.append(_NUMBERED.sub("", names[0]))
+        kind, reason = _kind_of(names, table.samples.get(column, ()), known)
         if kind:
             match[column] = kind
             reasons.append(f"{column} is matched as {kind}: {reason}")
@@ -145,9 +150,10 @@ def _matches(table: Found, known: Known) -> tuple[dict[str, str], list[str]]:
     return match, reasons
 
 
-def _kind_of(column: str, samples: Sequence[str], known: Known) -> tuple[str, str]:
+def _kind_of(names: Sequence[str], samples: Sequence[str], known: Known) -> tuple[str, str]:
+    """Return the kind that a column of these names holds, the likeliest name first, and why; nothing where it holds none."""
     values = {value for value in samples if value.strip()}
-    by_name = [kind for kind in known.values if _is_named(column, kind, known)]
+    by_name = next(filter(None, ([kind for kind in known.values if _is_named(words, kind, known)] for words in names)), [])
     shares = {kind: _hits(values, kind, known) for kind in known.values}
     proven = [kind for kind, hits in shares.items() if hits >= min(_LEAST_HITS, len(values)) > 0 and hits >= _LEAST_SHARE * len(values)]
     if all(_SMALL.fullmatch(value) for value in values):
@@ -160,8 +166,7 @@ def _kind_of(column: str, samples: Sequence[str], known: Known) -> tuple[str, st
     return "", ""
 
 
-def _is_named(column: str, kind: str, known: Known) -> bool:
-    words = words_of(column)
+def _is_named(words: str, kind: str, known: Known) -> bool:
     names = {words_of(name) for name in (kind, *known.columns.get(kind, ()))} - {"id", "folder", "name"}
     return words in names or (kind in _NAMED and _NAMED[kind].search(words) is not None)
 
@@ -191,6 +196,13 @@ def _way(table: Found, reached: Mapping[str, str], tables: Sequence[Found]) -> t
             if parent in reached and parent != table.name and _is_named_after(words_of(column), words_of(parent), words_of(key)):
                 return parent, {column: key}, f"reached over {parent} by the name of {column}; the database declares no foreign key"
     return None
+
+
+def _leads_on(table: Found, column: str, tables: Sequence[Found]) -> bool:
+    """Say whether a column holds another table's key."""
+    return any(column in columns for _, columns in table.links) or any(
+        _is_named_after(words_of(column), words_of(each.name), words_of(each.key[0])) for each in tables if len(each.key) == 1
+    )
 
 
 def _is_named_after(column: str, table: str, key: str) -> bool:

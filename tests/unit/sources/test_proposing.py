@@ -51,6 +51,13 @@ def matched(column: str, *values: str) -> dict[str, object]:
         ("card", ("17", "18"), "card"),
         ("room", ("1", "2", "3"), None),
         ("badge_no", ("1", "2", "3"), "badge"),
+        ("badge", ("1", "2", "3"), "badge"),
+        ("badgeNr", ("1", "2", "3"), "badge"),
+        ("badge_number", ("1", "2", "3"), "badge"),
+        ("badge_id", ("17", "18"), None),
+        ("card_num", ("17", "18"), "card"),
+        ("card_colour", ("17", "18"), None),
+        ("room_no", ("1", "2", "3"), None),
         ("who", ("", " "), None),
     ],
 )
@@ -93,6 +100,15 @@ def test_other_tables_are_reached_by_foreign_keys_or_by_names_in_whatever_order(
         }  # fmt: skip
         assert found["shop_order_lines"].settings["via"] == {"shop_orders": {"order_id": "id"}}
         assert "key" not in found["shop_order_lines"].settings, "a key is one column"
+
+
+def test_another_tables_key_is_no_kind_that_is_named_alike() -> None:
+    cards = Found(name="cards", columns=("id", "email"), samples={"email": ("ann@contoso.example",)}, key=("id",))
+    declared = Found(name="doors", columns=("id", "card_no"), key=("id",), links=(("cards", {"card_no": "id"}),))
+    for uses, column in ((Found(name="doors", columns=("id", "card_id"), key=("id",)), "card_id"), (declared, "card_no")):
+        found, _ = proposed(cards, uses)
+        assert found["shop_doors"].settings["via"] == {"shop_cards": {column: "id"}}
+        assert "match" not in found["shop_doors"].settings
 
 
 def test_a_table_may_be_matched_and_reached_too_but_never_in_a_circle() -> None:
