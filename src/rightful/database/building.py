@@ -192,7 +192,8 @@ class _Builder:
     def _named(self, column: TableColumn, alias: str, *, is_folded: bool) -> str:
         """Return an expression for whom a column names, NULL where nobody."""
         text = text_of(column, self._dialect).format(f"{alias}.{column.sql}")
-        return f"nullif(trim({f'lower({text})' if is_folded else text}), '')"
+        named = self._dialect.apart(f"trim({f'lower({text})' if is_folded else text})")
+        return f"nullif({named}, '')"
 
     def _owner(self, table: Table, owners: Sequence[Owner]) -> str:
         """Return an expression that is equal for equal owners, NULL where no column names one; lengths keep values apart."""

@@ -29,6 +29,10 @@ class Dialect(Protocol):
         """Cast to text."""
         ...
 
+    def apart(self, text: str) -> str:
+        """Return a text of which values are the same only letter by letter, whatever its column's collation takes for equal."""
+        ...
+
     def equal(self, column: TableColumn, expression: str, value: str, slot: Slot) -> str:
         """Return the condition that a column (an expression for it) holds a slot's value."""
         ...

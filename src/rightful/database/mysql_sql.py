@@ -70,6 +70,10 @@ class MysqlDialect:
         """Make text of it, of one collation."""
         return AS_TEXT.format(expression)
 
+    def apart(self, text: str) -> str:
+        """Return it as it is: `text` has given it a binary collation."""
+        return text
+
     def equal(self, column: TableColumn, expression: str, value: str, slot: Slot) -> str:
         """Compare bytes, and where an index serves the column as it is too."""
         exactly = f"{value} = {_seen(column, expression, slot)}"

@@ -326,6 +326,10 @@ class PostgresDialect:
         """Cast to text."""
         return f"{expression}::text"
 
+    def apart(self, text: str) -> str:
+        """Collate by bytes; a cast to text, trim and lower keep a column's collation."""
+        return f'{text} COLLATE "C"'
+
     def equal(self, column: TableColumn, expression: str, value: str, slot: Slot) -> str:
         """Compare in the column's type, and as text where that is not exact; mails in lower case, so that each row has one value."""
         if _is_folded(slot):

@@ -34,6 +34,11 @@ EXACT: Mapping[str, str] = {
     "duckdb": "encode({})",
 }
 """How a text is compared and ordered by its letters alone."""
+_LETTERS: Mapping[str, str] = {
+    **{name: exact for name, exact in EXACT.items() if " COLLATE " in exact},
+    "mssql": "{} COLLATE Latin1_General_100_BIN2",
+}
+"""How texts stay texts, and are told apart by their letters; a database that does not stand here does so by itself, or by its collation."""
 _MIXES = frozenset({"mysql", "mariadb"})
 """Where texts of two collations are not compared at all."""
 _LONG = 255
@@ -104,6 +109,10 @@ class SqlalchemyDialect:
     def text(self, expression: str) -> str:
         """Cast what is short to text."""
         return self.cast(expression, sa.String(_SHORT))
+
+    def apart(self, text: str) -> str:
+        """Collate by letters where we know how."""
+        return _LETTERS.get(self.name, "{}").format(text)
 
     def equal(self, column: TableColumn, expression: str, value: str, slot: Slot) -> str:
         """Compare as the database does, by its index, and letter by letter where we know how."""

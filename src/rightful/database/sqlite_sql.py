@@ -127,6 +127,10 @@ class SqliteDialect:
         """Cast to text."""
         return f"CAST({expression} AS TEXT)"
 
+    def apart(self, text: str) -> str:
+        """Return it as it is: what comes out of a function is compared by BINARY (datatype3.html 7.1)."""
+        return text
+
     def equal(self, column: TableColumn, expression: str, value: str, slot: Slot) -> str:
         """Compare as text, byte by byte; by the column itself too where that has an index, or is all that is needed."""
         if column.compare == LOWER:

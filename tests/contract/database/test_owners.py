@@ -133,6 +133,34 @@ def test_case_is_of_meaning_in_other_kinds(world: World) -> None:
     assert _devices(world).owners("device_id", ["id"], ["Phone", "phone "]) == [0, 1]
 
 
+_LOOSE = {
+    "sqlite": ("", "text COLLATE NOCASE"),
+    "postgres": (
+        "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1-ka-shifted', deterministic = false);",
+        "varchar(99) COLLATE loose",
+    ),
+    "mariadb": ("", "varchar(99) COLLATE utf8mb4_general_ci"),
+}
+
+
+@pytest.mark.parametrize("world", [*ENGINES, *TWICE], indirect=True)
+def test_people_are_told_apart_by_letters_that_their_column_takes_for_equal(world: World) -> None:
+    before, loose = _LOOSE[world.engine.removeprefix("alchemy-")]
+    _execute(
+        world,
+        f"""
+        {before} CREATE TABLE badges (nr bigint NOT NULL PRIMARY KEY, badge {loose}, mail varchar(99));
+        INSERT INTO badges VALUES (1, 'aB', 'a@c.example'), (2, 'Ab', 'a@c.example'), (3, 'AB', 'b@c.example'), (4, '-', NULL);
+        CREATE TABLE doors (badge bigint, door varchar(99), guest {loose});
+        INSERT INTO doors VALUES (1, 'gate', NULL), (2, 'gate', NULL), (3, 'gate', 'ab'), (1, 'desk', 'aB'), (1, 'desk', 'aB'), (4, 'vault', NULL)
+        """,
+    )
+    own = settings(world, "doors", match={"guest": "badge"}, via={"badges": {"badge": "nr"}})
+    source = connector(world, doors=own, badges=settings(world, "badges", match={"badge": "badge", "mail": "mail"}))
+
+    assert source.owners("door", ["door"], ["gate", "desk", "vault"]) == [3 + 1 + 2, 1 + 1, 1]
+
+
 def test_many_values_are_counted_at_once(world: World) -> None:
     counted = _devices(world).owners("device_id", ["id"], [*(f"none{number}" for number in range(500)), "kiosk", "phone"])
     assert counted == [*([0] * 500), 3, 1]

@@ -17,6 +17,18 @@ SHARED = "support@contoso.example"
 _SPELT = (SHARED, SHARED.upper(), "Support@Contoso.example", f"{SHARED} ")
 
 
+_COLLATED = {
+    "sqlite": ("", "text COLLATE NOCASE", "text COLLATE RTRIM"),
+    "postgres": (
+        "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1-ka-shifted', deterministic = false);",
+        "text COLLATE loose",
+        'text COLLATE "und-x-icu"',
+    ),
+    "mariadb": ("", "varchar(99) COLLATE utf8mb4_general_ci", "varchar(99) COLLATE utf8mb4_turkish_ci"),
+}
+"""What comes first, and two types of text that compare otherwise than letter by letter, and than each other."""
+
+
 def _row(n: int) -> str:
     badge = f"'b{n}'" if n < 38 else "''"
     return f"('p{n}', 'user{n}@contoso.example', 'm{n}@contoso.example', '{_SPELT[n % 4]}', '{'' if n % 2 else ' '}', {badge}, NULL)"
@@ -204,6 +216,28 @@ def test_people_are_counted_by_all_columns_that_say_whose_it_is(world: World, fr
     assert bob.values("badge") == ("pair",)
     shared = {each.value: each.people for each in ann.refused if each.weakness is Weakness.SHARED}
     assert shared == {"gate": 4, "loose": 3}, "nobody's row may be anybody's: each counts as one more"
+
+
+def test_people_of_two_columns_are_told_apart_by_letters_that_a_collation_takes_for_equal(world: World) -> None:
+    before, loose, other = _COLLATED[world.engine]
+    world.execute(
+        f"""
+        {before} CREATE TABLE staff (id text PRIMARY KEY, upn text, employee_no text);
+        INSERT INTO staff VALUES ('ann', 'ann@contoso.example', 'a');
+        CREATE TABLE badges (who {loose}, upn {other}, badge text);
+        INSERT INTO badges VALUES ('a', 'x@c.example', 'gate'), ('A', 'x@c.example', 'gate'), ('-', NULL, 'gate'), ('a', NULL, 'own');
+        """
+    )
+    more = MoreSettings(table="badges", from_={"employee_id": "who", "upn": "upn"}, identifiers={"badge": "badge"})
+    settings = SqlDirectorySettings(
+        url=world.url, table="staff", identifiers={"employee_id": "employee_no"}, more=(more,), limits=Limits(shared_by=2)
+    )
+    directory = SqlDirectory(TENANT, settings, folder=world.folder)
+    [ann] = directory.identify([subject for subject in directory.subjects([SubjectId("ann")]) if subject])
+    directory.close()
+    assert ann is not None
+    assert ann.values("badge") == ("own",)
+    assert {each.value: each.people for each in ann.refused} == {"gate": 3}
 
 
 def test_one_column_of_several_kinds_is_folded_only_where_all_are(world: World) -> None:
