@@ -25,6 +25,8 @@ _NOBODY = DataSubject(tenant_id=TenantId(""), subject_id=SubjectId(""))
 _PLANNED_S = 10.0
 _MOST = 100_000
 """Values of one person, out of one source, that are held in memory: as many as `limits.identifiers` can allow."""
+_SEVERAL = 5
+"""So many times as much is held of all who are looked up together; where it is more, fewer are."""
 
 _Row = tuple[str | None, ...]
 _Proof = tuple[str, str, tuple[str, ...]]
@@ -62,16 +64,20 @@ class _Owners:
 class GivingSource:
     """See `directory.widened.Giver`."""
 
-    def __init__(self, source: SourceConfig, match: Mapping[str, str], connector: Connector, by_kind: Mapping[str, Connector]) -> None:
+    def __init__(
+        self, source: SourceConfig, match: Mapping[str, str], connector: Connector, by_kind: Mapping[str, Connector], *, most: int = _MOST
+    ) -> None:
         """Take a source whose rows are found by `match`, its connector, and for each kind that it gives one that finds rows by that.
 
-        Where rows are reached over other sources, there are none of the latter: the connector itself can tell whose rows are.
+        Where rows are reached over other sources, there are none of the latter: the connector itself can tell whose rows are. Of one
+        person `most` values are held.
         """
         self._name = source.name
         self._match = dict(match)
         self._columns = {kind: names_in(named) for kind, named in source.identifiers.items()}
         self._connector = connector
         self._by_kind = dict(by_kind)
+        self._most = most
         self._plans = Kept[tuple[Partition, ...]](_PLANNED_S)
 
     @property
@@ -89,20 +95,21 @@ class GivingSource:
         pairs = [(kind, column) for kind, columns in self._columns.items() for column in columns]
         names = list(dict.fromkeys(column for _, column in pairs))
         found: list[dict[tuple[str, str], tuple[str, str, str, tuple[str, ...]]]] = [{} for _ in subjects]
+        held = 0
         for index, proof, row, _ in self._rows(self._connector, subjects, names):
             values = dict(zip(names, row, strict=True))
+            held -= len(found[index])
             for kind, column in pairs:
                 value = values[column]
                 if value is not None:
                     before = found[index].get((kind, value))
                     new = (column, *proof)
                     found[index][kind, value] = new if before is None else min(before, new)
-            if len(found[index]) > _MOST:
-                raise SourceRefused(
-                    f"source {self._name!r} has more than {_MOST:,} identifiers of somebody",
-                    source_name=self._name,
-                    hint="name columns in `identifiers` that hold what tells people apart, not what tells rows apart",
-                )
+            held += len(found[index])
+            if len(found[index]) > self._most:
+                raise self._too_many(self._most, "somebody")
+            if len(subjects) > 1 and held > _SEVERAL * self._most:  # each of fewer may have no more than is held of one
+                raise self._too_many(_SEVERAL * self._most, f"{len(subjects)} people")
         return [
             [
                 Reached(kind=kind, value=value, place=f"{self._name}.{column}", from_kind=from_kind, from_value=from_value, over=over)
@@ -146,6 +153,13 @@ class GivingSource:
         """Release the connectors."""
         for connector in (self._connector, *self._by_kind.values()):
             connector.close()
+
+    def _too_many(self, most: int, whose: str) -> SourceRefused:
+        return SourceRefused(
+            f"source {self._name!r} has more than {most:,} identifiers of {whose}",
+            source_name=self._name,
+            hint="name columns in `identifiers` that hold what tells people apart, not what tells rows apart",
+        )
 
     def _rows(self, connector: Connector, subjects: Sequence[IdentifiedSubject], names: Sequence[str]) -> "Generator[_Found, None, None]":
         """Yield what each row says."""

@@ -128,6 +128,23 @@ def test_identifier_in_somebody_elses_row_is_not_taken(request: pytest.FixtureRe
         assert caught.value.code == "ForeignData"
 
 
+def test_what_is_held_of_a_set_is_bounded_too(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    people = [identified(upn=(f"p{number}@contoso.example",)) for number in range(7)]
+    rows = ", ".join(f"('p{number}@contoso.example', '{number}-{card}')" for number in range(7) for card in (1, 2, 2))
+    world = make("sqlite", request, tmp_path)
+    world.execute(f"CREATE TABLE t (upn text, card text); INSERT INTO t VALUES {rows}, ('p0@contoso.example', 'more')")
+    said = settings(world, "t", match={"upn": "upn"})
+    config = SourceConfig(name="source", connector="sql", product="x", settings=said, identifiers={"card": "card"})
+    giving = GivingSource(config, {"upn": "upn"}, connector(world, source=said), {}, most=2)
+    assert [len(each) for each in giving.look(people[1:6])] == [2] * 5, "five times as much as of one"
+    with pytest.raises(SourceRefused, match="more than 10 identifiers of 6 people") as caught:
+        giving.look(people[1:7])
+    assert not caught.value.concerns_everybody, "fewer of them are looked up then"
+    for alone in (people[:1], people[:5]):
+        with pytest.raises(SourceRefused, match="more than 2 identifiers of somebody"):
+            giving.look(alone)
+
+
 def test_how_many_share_an_identifier_is_not_counted_by_rows_of_another(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     world = make("sqlite", request, tmp_path)
     world.execute("CREATE TABLE t (upn text, card text); INSERT INTO t VALUES ('ann@contoso.example', 'a'), ('bob@contoso.example', 'b')")
