@@ -186,7 +186,11 @@ class Asking:
                 break
             if number < _TRIES - 1:
                 self._wait(wait_s)
-        raise self.unavailable(said, "it is tried again; see that the API is up, or ask it less often")
+        raise self._unanswered(said)
+
+    def _unanswered(self, said: str) -> SourceUnavailable | Late:
+        """Say why there is no answer: the API is at fault only where it was not for want of time."""
+        return Late() if self._left_s() <= 0 else self.unavailable(said, "it is tried again; see that the API is up, or ask it less often")
 
     def _headers_for(self, token: str, *, is_ours: bool, is_page: bool) -> tuple[tuple[str, str], ...]:
         if not is_ours:
@@ -259,6 +263,8 @@ class Asking:
         with self._lock:
             now = time.monotonic()
             turn = max(now, self._free_at)
+            if turn - now > self._left_s():  # before it is taken: who has no time for it must not keep others from it
+                raise Late
             self._free_at = turn + 1 / self._access.requests_per_second
         self._wait(turn - now)
 

@@ -562,6 +562,33 @@ def test_estimate_does_not_wait_for_an_answer_that_does_not_come() -> None:
             over.set()
 
 
+def test_who_has_no_time_for_a_turn_takes_none() -> None:
+    ann = identified(mail=("ann@contoso.example",))
+    with (
+        serving(lambda _: Reply(b"1")) as server,
+        closing(_connector(server.url, count_path="/count?mail={mail}", requests_per_second=0.1)) as connector,
+    ):
+        assert connector.estimate([ann] * 10, limit_s=0) == (Estimate(),) * 10
+        assert connector.estimate([ann], limit_s=30) == (Estimate(rows=Amount(1)),), "it need not wait for a hundred seconds"
+
+
+def test_last_try_that_time_runs_out_for_is_no_fault_of_the_api() -> None:
+    over = threading.Event()
+    replies = [Reply(status=503)] * 4
+
+    def silent_at_last(_: Asked) -> Reply:
+        if replies:
+            return replies.pop()
+        over.wait(60)
+        return Reply(b"1")
+
+    with serving(silent_at_last) as server, closing(_connector(server.url, count_path="/count?mail={mail}")) as connector:
+        try:
+            assert connector.estimate([ANN.subject], limit_s=3) == (Estimate(),)  # the waits between tries are of 1.5 s together
+        finally:
+            over.set()
+
+
 def test_time_of_an_estimate_is_no_limit_for_what_is_asked_afterwards() -> None:
     replies = [Reply(status=429, headers={"Retry-After": "1"}), Reply(status=429, headers={"Retry-After": "1"}), Reply(b"[]")]
     with serving(lambda _: replies.pop(0)) as server, closing(_connector(server.url, count_path="/count?mail={mail}")) as connector:
