@@ -216,7 +216,11 @@ def _made_traces(address: str) -> Traces:
     except ModuleNotFoundError:
         _log.warning("no traces are sent from here: what sends them is not installed; install rightful[otel]")
         return Traces()
-    return OtelTraces(address)
+    try:
+        return OtelTraces(address)
+    except Exception as error:  # noqa: BLE001 - of the library, which reads this machine's own OTEL_*: work goes on without traces
+        _log.warning("no traces are sent from here: what sends them does not begin", error=describe(error))
+        return Traces()
 
 
 class _Room:
