@@ -215,6 +215,29 @@ def test_messages_that_all_came_at_one_time_are_all_listed() -> None:
         assert sorted(b"".join(item.open()) for item in items) == [b"%d" % number for number in range(9)]
 
 
+def test_list_of_messages_is_never_asked_for_from_an_earlier_time_on() -> None:
+    times = iter(["04:05:06Z", "04:05:06.5Z", "04:05:06Z", "03:00:00Z", "04:05:07Z", ""])
+    with serving(ACCOUNTS) as graph, closing(_connector(graph, "mail")) as connector:
+
+        def next_page(number: int) -> None:
+            received = next(times)
+            page = {
+                "@odata.context": f"x#users('{ANN.id}')/messages",
+                "value": [{"id": f"{number}", "receivedDateTime": f"2026-02-03T{received}"}] if received else [],
+            }
+            graph.instead = (200, json.dumps(page | ({"@odata.nextLink": f"/v1.0/next{number}"} if received else {})).encode())
+
+        graph.meanwhile = next_page
+        assert [message.id for message, _ in connector._asking.messages(ANN.id)] == ["1", "2", "3", "4", "5"]
+    assert [target.partition("ge%20")[2] or target for target in graph.asked[1:]] == [
+        "2026-02-03T04:05:06Z",
+        "2026-02-03T04:05:06.5Z",
+        "/v1.0/next3",
+        "/v1.0/next4",
+        "2026-02-03T04:05:07Z",
+    ]
+
+
 def test_list_of_messages_that_leads_back_is_refused() -> None:
     page = {
         "@odata.context": f"x#users('{ANN.id}')/messages",
