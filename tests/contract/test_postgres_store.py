@@ -19,7 +19,7 @@ from rightful.audit.chain import ChainCheck
 from rightful.audit.checkpoint import ChainCheckpoint
 from rightful.errors import ConfigurationError
 from rightful.ids import OperationId, SubjectId, TenantId
-from rightful.store.connection import ConstraintBroken, Unstorable
+from rightful.store.connection import Connection, ConstraintBroken, Unstorable
 from rightful.store.listing import Comparator, Field, Filter, Key, SubjectCompared, SubjectIn, order
 from rightful.store.postgres import PostgresStore
 from rightful.store.postgres_connection import Address
@@ -195,6 +195,71 @@ def test_second_service_on_the_same_database_is_refused(store: PostgresStore, ur
     assert store.count_open(TENANT) == 0
     with pytest.raises(ConfigurationError, match=r"another service works on the store 127\.0\.0\.1/test_"):
         PostgresStore(url, ManualClock())
+
+
+def test_store_that_is_closed_can_be_opened_at_once(url: str, clock: ManualClock) -> None:
+    for number in range(50):
+        with closing(PostgresStore(url, clock)) as store:
+            accept(store, number, "a")
+            assert store.count_open(TENANT) == number + 1
+
+
+def test_opening_that_failed_leaves_the_lead_to_the_next(url: str, clock: ManualClock) -> None:
+    broken = Script(9001, is_post=False, text="SELECT nothing_of_the_kind()")
+    for _ in range(20):
+        with pytest.raises(ConfigurationError, match="cannot be opened"):
+            open_database(Address(url), known=(*FIRST, broken))
+        PostgresStore(url, clock).close()
+
+
+def test_looking_at_a_place_leaves_the_lead_to_the_next(url: str, clock: ManualClock) -> None:
+    place = PostgresPlace(url)
+    for _ in range(20):
+        PostgresStore(url, clock).close()
+        assert "led by" not in place.examine()
+        PostgresStore(url, clock).close()
+        with place.kept_free() as is_free:
+            assert is_free
+
+
+def test_store_that_is_closed_writes_nothing_and_does_not_lead_again(url: str, clock: ManualClock) -> None:
+    store = PostgresStore(url, clock)
+    store.close()
+    with pytest.raises(StoreFault, match="it is closed"):
+        accept(store, 1, "a")
+    store.close()
+    with closing(PostgresStore(url, clock)) as again:
+        assert again.count_open(TENANT) == 0
+
+
+def test_transaction_that_is_under_way_at_the_close_is_undone_before_another_leads(url: str, clock: ManualClock) -> None:
+    store = PostgresStore(url, clock)
+    accept(store, 1, "a")
+    file = database(store)
+
+    def interrupted(connection: Connection) -> None:
+        connection.run("UPDATE operation SET prefix = 'changed'")
+        file._writer.close()
+        connection.run("UPDATE operation SET prefix = 'later'")
+
+    with pytest.raises(StoreFault, match="cannot be written"):
+        file.write(interrupted)
+    store.close()
+    place = PostgresPlace(url)
+    deadline = time.monotonic() + 60
+    while (taken := place.open_if_free()) is None:  # until the server has noticed
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with closing(SqlStore(taken, clock)):
+        found = taken.read(lambda connection: connection.rows("SELECT prefix FROM operation"))
+        assert [row["prefix"] for row in found if row["prefix"] in {"changed", "later"}] == []
+
+
+def test_close_of_a_connection_that_is_lost_raises_nothing(postgres: PostgresServer, url: str, clock: ManualClock) -> None:
+    store = PostgresStore(url, clock)
+    postgres.execute(f"SELECT pg_terminate_backend({session(store)}, 60000)")
+    store.close()
+    PostgresStore(url, clock).close()
 
 
 def test_place_that_is_free_is_kept_so(url: str, clock: ManualClock) -> None:
@@ -393,7 +458,14 @@ ADDS = Script(9001, is_post=False, text="ALTER TABLE operation ADD COLUMN added 
 REMOVES = Script(9001, is_post=True, text="ALTER TABLE operation DROP COLUMN added")
 
 
-def test_old_code_goes_on_beside_new_code_until_it_is_gone(url: str, clock: ManualClock) -> None:
+def wait_until_no_session_is_left(postgres: PostgresServer, address: Address) -> None:
+    deadline = time.monotonic() + 60
+    while postgres.execute(f"SELECT 1 FROM pg_stat_activity WHERE datname = '{address.parameters['dbname']}'"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_old_code_goes_on_beside_new_code_until_it_is_gone(postgres: PostgresServer, url: str, clock: ManualClock) -> None:
     address = Address(url)
     old = Waiting(address, FIRST)
     PostgresStore(url, clock).close()
@@ -405,6 +477,7 @@ def test_old_code_goes_on_beside_new_code_until_it_is_gone(url: str, clock: Manu
         accept(again, 2, "a")
     held.close()
     old.close()
+    wait_until_no_session_is_left(postgres, address)  # closed is what the server has noticed
     with closing(open_database(address, known=(*FIRST, ADDS, REMOVES))) as new:
         assert columns(new) == set()
         assert SqlStore(new, clock).count_open(TENANT) == 2

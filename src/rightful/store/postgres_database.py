@@ -168,8 +168,8 @@ class PostgresDatabase:
         self._closing.set()
         if self._renewing.is_alive():
             self._renewing.join()
-        self._writer.close()
         self._drop_idle()
+        self._writer.close()  # the last: whoever waits for the lead may begin at once
 
     def _renew(self) -> None:
         """Say that the leader is there; and find out where it is not any more."""

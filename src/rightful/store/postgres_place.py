@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import psycopg
 
@@ -93,7 +93,13 @@ class PostgresPlace:
         except psycopg.Error as error:
             raise self._out_of_reach(error) from error
         with closing(connection):
-            yield bool(connection.rows(f"SELECT pg_try_advisory_lock_shared({LEAD}) AS has")[0]["has"])
+            is_free = bool(connection.rows(f"SELECT pg_try_advisory_lock_shared({LEAD}) AS has")[0]["has"])
+            try:
+                yield is_free
+            finally:
+                if is_free:
+                    with suppress(psycopg.Error):  # else the server lets go of it when it notices that the connection is closed
+                        connection.script(f"SELECT pg_advisory_unlock_shared({LEAD})")
 
     def look(self) -> Iterator[StoreCheck]:
         """Look at the server, then at the tables."""
@@ -117,7 +123,7 @@ class PostgresPlace:
                 (row,) = connection.rows(_EXAMINED, {"schema": SCHEMA})
                 self._check(row)
                 leader = connection.rows("SELECT holder FROM lead") if row["has_store"] else []
-                is_led = not connection.rows(f"SELECT pg_try_advisory_lock_shared({LEAD}) AS has")[0]["has"]
+                is_led = not connection.rows(f"SELECT pg_try_advisory_xact_lock_shared({LEAD}) AS has")[0]["has"]
         except psycopg.Error as error:
             raise self._out_of_reach(error) from error
         found = [f"PostgreSQL {row['version'].split()[0]}", "encrypted" if row["is_encrypted"] else "not encrypted"]

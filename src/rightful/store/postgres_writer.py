@@ -2,7 +2,8 @@
 
 Theory of operation:
 * Who leads holds a session's advisory lock, on the connection that writes: when the process dies, or the connection does, the server lets
-  go of it at once, and another process may take it. Nobody can write without being the one that holds it.
+  go of it as soon as it notices, and another process may take it. Nobody can write without being the one that holds it. Who gives the lead
+  up lets go of it first, so that who begins next need not wait for that; what is safe rests on the term, not on this.
 * Taking the lead raises the *term* in the row `lead`. Each writing transaction has that row for itself before anything else, so that they
   follow one another (those of who writes beside the service too), and reads the term: who led in an earlier one writes nothing.
 * A connection that is lost is made anew. If the lock can be had again and the term is still ours, nobody led meanwhile and all goes on;
@@ -26,13 +27,18 @@ import structlog
 
 from rightful.ids import TenantId
 from rightful.store.connection import ConstraintBroken
-from rightful.store.postgres_connection import EVERYTHING, SCHEMA, Address, PostgresConnection, quoted, said
+from rightful.store.postgres_connection import APPLICATION, EVERYTHING, SCHEMA, Address, PostgresConnection, quoted, said
 from rightful.store.postgres_migrating import Script, application, migrate
 
 _log = structlog.get_logger(__name__)
 
 _LOCK = f"{SCHEMA}.lead"
 LEAD = f"hashtextextended('{_LOCK}', 0)"
+_UNLOCK = f"""
+SELECT pg_advisory_unlock({LEAD}) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted AND objsubid = 1
+  AND mode = 'ExclusiveLock' AND (CAST(classid AS bigint) << 32) | CAST(objid AS bigint) = {LEAD}
+"""  # noqa: S608 -- names made here
+"""Where it is held: else the server would write a warning into its log."""
 STALE_S = 15.0
 """How long a leader may say nothing before another ends its connection."""
 _QUIET_S = 5.0
@@ -77,6 +83,8 @@ class PostgresWriter:
         self._scope = EVERYTHING
         self._before = EVERYTHING
         self._has_savepoint = False
+        self._beginning = threading.Lock()
+        """Who has it may begin a transaction, or give the lead up: none begins once that was done."""
         self._is_closed = threading.Event()
         self.lost = threading.Event()
         """Set once the lead is lost for good."""
@@ -94,7 +102,21 @@ class PostgresWriter:
         return self._connection
 
     def begin(self) -> None:
-        """Begin, have the store for writing, and see that the lead is still ours."""
+        """Begin, have the store for writing, and see that the lead is still ours; refused once this is closed."""
+        with self._beginning:
+            self._raise_if_closed()
+            self._begin_connected()
+            try:
+                self._raise_if_closed()
+            except psycopg.OperationalError:
+                self.connection.close()  # it may be a new one, which `close` has not seen
+                raise
+
+    def _raise_if_closed(self) -> None:
+        if self._is_closed.is_set():
+            raise psycopg.OperationalError("it is closed")
+
+    def _begin_connected(self) -> None:
         if self.lost.is_set():
             raise LeadLost
         if self._connection is None or not self._connection.is_usable:
@@ -152,10 +174,21 @@ class PostgresWriter:
                 self._connection.script("ROLLBACK")
 
     def close(self) -> None:
-        """Give the lead up."""
+        """Give the lead up; a transaction that another thread has under way is undone by the server, which then lets go of the lock."""
         self._is_closed.set()
-        if self._connection is not None:
-            self._connection.close()
+        is_idle = self._beginning.acquire(blocking=False)
+        try:
+            if self._connection is not None:
+                if is_idle:
+                    self._unlock(self._connection)
+                self._connection.close()
+        finally:
+            if is_idle:
+                self._beginning.release()
+
+    def _unlock(self, connection: PostgresConnection) -> None:
+        """Let go of the lock by which this leads."""
+        unlock(connection)
 
     def _settle(self, transaction: str, error: psycopg.Error) -> None:
         """Ask what became of a transaction whose commit was not answered; raises where it was not committed."""
@@ -189,6 +222,7 @@ class PostgresWriter:
             if row["term"] != self.term:
                 self._lose("another service has led meanwhile")
         except BaseException:
+            self._unlock(connection)
             connection.close()
             raise
         self._connection, self._session = connection, session_of(connection)
@@ -224,6 +258,9 @@ class DelegatedWriter(PostgresWriter):
         """Leave the lock to who leads."""
         _stand_still_for(connection, _STANDING_S)
 
+    def _unlock(self, connection: PostgresConnection) -> None:
+        """Leave it there too."""
+
 
 def _stand_still_for(connection: PostgresConnection, seconds: float) -> None:
     """Have the server end a transaction that stands still for so long: everybody waits for it."""
@@ -253,6 +290,7 @@ def take_lead(
         )
         connection.limit()
     except BaseException:
+        unlock(connection)
         connection.close()
         raise
     return PostgresWriter(address, connection, known, term=row["term"])
@@ -261,6 +299,19 @@ def take_lead(
 def try_lock(connection: PostgresConnection) -> bool:
     """Take the leader's lock for this connection, where nobody has it."""
     return bool(connection.rows(f"SELECT pg_try_advisory_lock({LEAD}) AS has")[0]["has"])
+
+
+def unlock(connection: PostgresConnection) -> None:
+    """Let go of the leader's lock at once, where a connection has it that is about to be closed; raises nothing.
+
+    The server would do so by itself, but only when it has noticed that the connection is closed. It is left to that where a transaction
+    is under way: nobody may lead before it is undone.
+    """
+    if not connection.is_usable or connection.is_in_transaction:
+        return
+    with suppress(psycopg.Error):  # lost: then the server lets go of it
+        # By another name: the session is not taken for one of code that is at work, while the server has not ended it.
+        connection.script(f"SET application_name = '{APPLICATION}'; {_UNLOCK}")
 
 
 def session_of(connection: PostgresConnection) -> tuple[int, str]:
