@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.contract.database.world import ALL, ENGINES, TWICE, World, connector, make, settings
+from tests.contract.database.world import ALL, ENGINES, LOOSE, TWICE, World, connector, make, settings
 
 from rightful.connectors.interface import Attributing
 from rightful.connectors.sql import SqlConnector
@@ -133,19 +133,9 @@ def test_case_is_of_meaning_in_other_kinds(world: World) -> None:
     assert _devices(world).owners("device_id", ["id"], ["Phone", "phone "]) == [0, 1]
 
 
-_LOOSE = {
-    "sqlite": ("", "text COLLATE NOCASE"),
-    "postgres": (
-        "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1-ka-shifted', deterministic = false);",
-        "varchar(99) COLLATE loose",
-    ),
-    "mariadb": ("", "varchar(99) COLLATE utf8mb4_general_ci"),
-}
-
-
 @pytest.mark.parametrize("world", [*ENGINES, *TWICE], indirect=True)
 def test_people_are_told_apart_by_letters_that_their_column_takes_for_equal(world: World) -> None:
-    before, loose = _LOOSE[world.engine.removeprefix("alchemy-")]
+    before, loose = LOOSE[world.engine.removeprefix("alchemy-")]
     _execute(
         world,
         f"""

@@ -33,6 +33,15 @@ TWICE = [
 ]
 """What is read through SQLAlchemy, and without it too."""
 ALL = [*ENGINES, DUCKDB, FIREBIRD]
+LOOSE = {
+    "sqlite": ("", "varchar(99) COLLATE NOCASE"),
+    "postgres": (
+        "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1-ka-shifted', deterministic = false);",
+        "varchar(99) COLLATE loose",
+    ),
+    "mariadb": ("", "varchar(99) COLLATE utf8mb4_general_ci"),
+}
+"""What comes first, and a type of text that takes `A` and `a` for equal, and PostgreSQL's `-` for nothing."""
 Row = Mapping[str, Any]
 
 

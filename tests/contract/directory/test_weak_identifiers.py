@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.database.world import ENGINES, World, make
+from tests.contract.database.world import ENGINES, LOOSE, World, make
 
 from rightful.directory.closure import Limits
 from rightful.directory.sql import MoreSettings, SqlDirectory, SqlDirectorySettings
@@ -17,16 +17,8 @@ SHARED = "support@contoso.example"
 _SPELT = (SHARED, SHARED.upper(), "Support@Contoso.example", f"{SHARED} ")
 
 
-_COLLATED = {
-    "sqlite": ("", "text COLLATE NOCASE", "text COLLATE RTRIM"),
-    "postgres": (
-        "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level1-ka-shifted', deterministic = false);",
-        "text COLLATE loose",
-        'text COLLATE "und-x-icu"',
-    ),
-    "mariadb": ("", "varchar(99) COLLATE utf8mb4_general_ci", "varchar(99) COLLATE utf8mb4_turkish_ci"),
-}
-"""What comes first, and two types of text that compare otherwise than letter by letter, and than each other."""
+_OTHER = {"sqlite": "text COLLATE RTRIM", "postgres": 'text COLLATE "und-x-icu"', "mariadb": "varchar(99) COLLATE utf8mb4_turkish_ci"}
+"""Texts that compare otherwise than those of `LOOSE`."""
 
 
 def _row(n: int) -> str:
@@ -218,24 +210,30 @@ def test_people_are_counted_by_all_columns_that_say_whose_it_is(world: World, fr
     assert shared == {"gate": 4, "loose": 3}, "nobody's row may be anybody's: each counts as one more"
 
 
-def test_people_of_two_columns_are_told_apart_by_letters_that_a_collation_takes_for_equal(world: World) -> None:
-    before, loose, other = _COLLATED[world.engine]
-    world.execute(
-        f"""
-        {before} CREATE TABLE staff (id text PRIMARY KEY, upn text, employee_no text);
-        INSERT INTO staff VALUES ('ann', 'ann@contoso.example', 'a');
-        CREATE TABLE badges (who {loose}, upn {other}, badge text);
-        INSERT INTO badges VALUES ('a', 'x@c.example', 'gate'), ('A', 'x@c.example', 'gate'), ('-', NULL, 'gate'), ('a', NULL, 'own');
-        """
-    )
-    more = MoreSettings(table="badges", from_={"employee_id": "who", "upn": "upn"}, identifiers={"badge": "badge"})
+def _ann_of_badges(world: World, *, upn: str, shared_by: int) -> IdentifiedSubject:
+    """Identify Ann by badges too, which say in `who`, and in a column for UPNs, whose they are."""
+    more = MoreSettings(table="badges", from_={"employee_id": "who", "upn": upn}, identifiers={"badge": "badge"})
     settings = SqlDirectorySettings(
-        url=world.url, table="staff", identifiers={"employee_id": "employee_no"}, more=(more,), limits=Limits(shared_by=2)
+        url=world.url, table="staff", identifiers={"employee_id": "employee_no"}, more=(more,), limits=Limits(shared_by=shared_by)
     )
     directory = SqlDirectory(TENANT, settings, folder=world.folder)
     [ann] = directory.identify([subject for subject in directory.subjects([SubjectId("ann")]) if subject])
     directory.close()
     assert ann is not None
+    return ann
+
+
+def test_people_of_two_columns_are_told_apart_by_letters_that_a_collation_takes_for_equal(world: World) -> None:
+    before, loose = LOOSE[world.engine]
+    world.execute(
+        f"""
+        {before} CREATE TABLE staff (id text PRIMARY KEY, upn text, employee_no text);
+        INSERT INTO staff VALUES ('ann', 'ann@contoso.example', 'a');
+        CREATE TABLE badges (who {loose}, upn {_OTHER[world.engine]}, badge text);
+        INSERT INTO badges VALUES ('a', 'x@c.example', 'gate'), ('A', 'x@c.example', 'gate'), ('-', NULL, 'gate'), ('a', NULL, 'own');
+        """
+    )
+    ann = _ann_of_badges(world, upn="upn", shared_by=2)
     assert ann.values("badge") == ("own",)
     assert {each.value: each.people for each in ann.refused} == {"gate": 3}
 
@@ -249,12 +247,5 @@ def test_one_column_of_several_kinds_is_folded_only_where_all_are(world: World) 
         INSERT INTO badges VALUES ('a', 'gate'), ('A', 'gate'), ('b', 'gate'), ('B', 'gate'), ('a', 'own'), ('ann@contoso.example', 'own');
         """
     )
-    more = MoreSettings(table="badges", from_={"employee_id": "who", "upn": "who"}, identifiers={"badge": "badge"})
-    settings = SqlDirectorySettings(
-        url=world.url, table="staff", identifiers={"employee_id": "employee_no"}, more=(more,), limits=Limits(shared_by=3)
-    )
-    directory = SqlDirectory(TENANT, settings, folder=world.folder)
-    [ann] = directory.identify([subject for subject in directory.subjects([SubjectId("ann")]) if subject])
-    directory.close()
-    assert ann is not None
+    ann = _ann_of_badges(world, upn="who", shared_by=3)
     assert ann.values("badge") == ("own",)
