@@ -190,22 +190,23 @@ def _way(table: Found, reached: Mapping[str, str], tables: Sequence[Found]) -> t
     for parent, columns in table.links:
         if parent in reached and parent != table.name:
             return parent, columns, f"reached over {parent} by a foreign key"
-    keys = {each.name: each.key[0] for each in tables if len(each.key) == 1}
     for column in table.columns:
-        for parent, key in keys.items():
-            if parent in reached and parent != table.name and _is_named_after(words_of(column), words_of(parent), words_of(key)):
-                return parent, {column: key}, f"reached over {parent} by the name of {column}; the database declares no foreign key"
+        for each in tables:
+            if each.name in reached and each.name != table.name and _is_named_after_key(column, each):
+                reason = f"reached over {each.name} by the name of {column}; the database declares no foreign key"
+                return each.name, {column: each.key[0]}, reason
     return None
 
 
 def _leads_on(table: Found, column: str, tables: Sequence[Found]) -> bool:
     """Say whether a column holds another table's key."""
-    return any(column in columns for _, columns in table.links) or any(
-        _is_named_after(words_of(column), words_of(each.name), words_of(each.key[0])) for each in tables if len(each.key) == 1
-    )
+    return any(column in columns for _, columns in table.links) or any(_is_named_after_key(column, each) for each in tables)
 
 
-def _is_named_after(column: str, table: str, key: str) -> bool:
-    plain = table.rpartition(".")[2]
+def _is_named_after_key(column: str, table: Found) -> bool:
+    """Say whether a column has the name of a table and of its key, where that is one column: `order_id` of `orders`."""
+    if len(table.key) != 1:
+        return False
+    plain = words_of(table.name).rpartition(".")[2]
     singular = {plain, plain.removesuffix("s"), plain.removesuffix("es"), re.sub(r"ies$", "y", plain)}
-    return column in {f"{word}_{key}" for word in singular}
+    return words_of(column) in {f"{word}_{words_of(table.key[0])}" for word in singular}
