@@ -32,12 +32,14 @@ from rightful.store.postgres_migrating import Script, application, migrate
 
 _log = structlog.get_logger(__name__)
 
-_LOCK = f"{SCHEMA}.lead"
-LEAD = f"hashtextextended('{_LOCK}', 0)"
-_UNLOCK = f"""
-SELECT pg_advisory_unlock({LEAD}) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted AND objsubid = 1
-  AND mode = 'ExclusiveLock' AND (CAST(classid AS bigint) << 32) | CAST(objid AS bigint) = {LEAD}
+LEAD = f"hashtextextended('{SCHEMA}.lead', 0)"
+_LEADS = f"""
+l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.mode = 'ExclusiveLock'
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (CAST(l.classid AS bigint) << 32) | CAST(l.objid AS bigint) = {LEAD}
 """  # noqa: S608 -- names made here
+"""Whether `l` of pg_locks is the leader's lock, which a session has."""
+_UNLOCK = f"SELECT pg_advisory_unlock({LEAD}) FROM pg_locks l WHERE l.pid = pg_backend_pid() AND {_LEADS}"  # noqa: S608 -- names made here
 """Where it is held: else the server would write a warning into its log."""
 STALE_S = 15.0
 """How long a leader may say nothing before another ends its connection."""
@@ -50,14 +52,12 @@ _DOUBT_S = 60.0
 _OLD_SESSION_S = 20.0
 """How long our own connection that was lost may keep the lock on a server that has not noticed."""
 _PAUSE_S = 0.2
-_END_SILENT = """
+_END_SILENT = f"""
 SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.mode = 'ExclusiveLock'
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND (CAST(l.classid AS bigint) << 32) | CAST(l.objid AS bigint) = hashtextextended(:lock, 0)
+WHERE {_LEADS}
   AND EXISTS (SELECT 1 FROM lead WHERE renewed_at < now() - make_interval(secs => :s))
   AND a.state <> 'active' AND a.state_change < now() - make_interval(secs => :quiet_s)
-"""
+"""  # noqa: S608 -- names made here
 """One that has a long transaction under way does not renew it meanwhile, and is not silent."""
 _STANDING_S = 5.0
 """How long who writes for the leader may stop in the middle: one of many machines that stands still holds up all others."""
@@ -104,17 +104,12 @@ class PostgresWriter:
     def begin(self) -> None:
         """Begin, have the store for writing, and see that the lead is still ours; refused once this is closed."""
         with self._beginning:
-            self._raise_if_closed()
-            self._begin_connected()
-            try:
-                self._raise_if_closed()
-            except psycopg.OperationalError:
-                self.connection.close()  # it may be a new one, which `close` has not seen
-                raise
-
-    def _raise_if_closed(self) -> None:
-        if self._is_closed.is_set():
-            raise psycopg.OperationalError("it is closed")
+            if not self._is_closed.is_set():
+                self._begin_connected()
+            if self._is_closed.is_set():
+                if self._connection is not None:
+                    self._connection.close()  # it may be a new one, which `close` has not seen
+                raise psycopg.OperationalError("it is closed")
 
     def _begin_connected(self) -> None:
         if self.lost.is_set():
@@ -333,7 +328,7 @@ def _end_silent(connection: PostgresConnection) -> bool:
     """Take the lock from a leader that says nothing (its process stands still) by ending its session; say whether that was done."""
     if not connection.rows("SELECT 1 WHERE to_regclass(:table) IS NOT NULL", {"table": f"{SCHEMA}.lead"}):
         return False
-    ended = connection.rows(_END_SILENT, {"lock": _LOCK, "s": STALE_S, "quiet_s": _QUIET_S})
+    ended = connection.rows(_END_SILENT, {"s": STALE_S, "quiet_s": _QUIET_S})
     if not ended:
         return False
     _log.warning("the service that leads said nothing any more: its connection is ended")
