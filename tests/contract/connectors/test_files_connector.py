@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.contract.open_files import open_below
 from tests.unit.export.world import World
 
 from rightful.connectors import registry
@@ -652,10 +653,6 @@ def test_an_export_loses_nothing_of_what_changed_meanwhile(tmp_path: Path, size:
     world.stop()
 
 
-def open_files() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
 # -- deep and wide --------------------------------------------------------------------------------------------------------
 @pytest.fixture
 def deep(tmp_path: Path) -> Iterator[tuple[Path, int]]:
@@ -686,18 +683,18 @@ def deep(tmp_path: Path) -> Iterator[tuple[Path, int]]:
 def test_a_very_deep_tree_is_read_whole(deep: tuple[Path, int]) -> None:
     root, depth = deep
     gc.collect()  # or what an earlier test left is closed in between
-    before = open_files()
+    before = open_below(root)
     most = 0
     paths = []
     for item in connect(root).read(PARTITION, [identified(folder=("ann",))]):
-        most = max(most, open_files())
+        most = max(most, open_below(root))
         if isinstance(item, FileItem):
             paths.append(item.path)
             assert b"".join(item.open()) == b""
     assert len(paths) == depth + 1
     assert len(max(paths, key=len)) > 4096
     assert most - before < 80
-    assert open_files() == before
+    assert open_below(root) == before
     middle = paths[depth // 2]
     assert [item.path for item in items_of(connect(root), cursor=Cursor(middle))] == paths[depth // 2 + 1 :]
 
@@ -720,7 +717,7 @@ def test_a_folder_moved_away_from_above_the_walk_stops_it(deep: tuple[Path, int]
 
 def test_a_read_given_up_leaves_no_descriptor(tmp_path: Path) -> None:
     write(tmp_path / "ann", {"a/b/c/d": b"x" * (2 << 20), "e": b""})
-    before = open_files()
+    before = open_below(tmp_path)
     for _ in range(5):
         read = connect(tmp_path).read(PARTITION, [identified(folder=("ann",))])
         next(read)
@@ -730,7 +727,7 @@ def test_a_read_given_up_leaves_no_descriptor(tmp_path: Path) -> None:
         next(content)
         content.close()  # type: ignore[attr-defined]  # a generator
         read.close()  # type: ignore[attr-defined]  # a generator
-    assert open_files() == before
+    assert open_below(tmp_path) == before
 
 
 def test_errors_name_the_source_and_no_path(tmp_path: Path) -> None:

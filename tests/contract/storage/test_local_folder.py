@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from tests.contract.open_files import open_below
 
 from rightful.errors import EntryConflict, Refusal, StorageError, StorageRefused, StorageUnavailable
 from rightful.storage.group_sync import MANY_FILES, MOST_PENDING, most_pending
@@ -26,10 +27,6 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> LocalStorage:
 
 def names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
-def open_files() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def test_nothing_has_a_name_before_the_sync(storage: LocalStorage, tmp_path: Path) -> None:
@@ -57,16 +54,16 @@ def test_files_and_folders_are_the_services_own(storage: LocalStorage, tmp_path:
 
 
 def test_many_files_are_synced_in_between_and_none_is_lost(storage: LocalStorage, tmp_path: Path) -> None:
-    before = open_files()
+    before = open_below(tmp_path)
     count = 3 * most_pending() + 7
     for number in range(count):
         storage.put(f"p/{number % 40:02d}/{number}", [b"%d" % number], size_bytes=len(str(number)))
-        assert open_files() <= before + most_pending() + 3
+        assert open_below(tmp_path) <= before + most_pending() + 3
     storage.sync()
     assert len(names(tmp_path / "exports")) == count
     assert (tmp_path / "exports/p/06/6").read_bytes() == b"6"
     storage.close()
-    assert open_files() == before
+    assert open_below(tmp_path) == before
 
 
 def test_fewer_files_wait_where_the_process_may_open_few() -> None:
