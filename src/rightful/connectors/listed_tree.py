@@ -22,7 +22,8 @@ class ListedWalk:
     """A walk; see `file_tree.Visit.walk` for what it promises.
 
     What `list_folder` raises for the first folder goes on; a folder below that is gone was deleted meanwhile, one that raises another
-    `OSError` is skipped.
+    `OSError` is skipped. So is what stands where the cursor's way leads through and is no folder that can be listed: all that comes after
+    the cursor in it is missing.
     """
 
     list_folder: ListFolder
@@ -43,7 +44,7 @@ class ListedWalk:
                 found = self._enter(item.path, len(way)) if isinstance(item, TreeFolder) else item
                 if isinstance(found, SortedListing):
                     way.append(found)
-                elif found is not None and order(found.path) > list(self.after):
+                elif found is not None and (order(found.path) > list(self.after) or _is_in_the_way(found, self.after)):
                     yield found
         finally:
             for left in way:
@@ -77,7 +78,13 @@ def _is_before(item: Listed, after: Sequence[bytes]) -> bool:
     segments = order(item.path)
     if isinstance(item, TreeFolder) and list(after[: len(segments)]) == segments:
         return False  # the cursor is in it, or it is the cursor: a folder that could not be listed
-    return segments <= list(after)
+    return segments <= list(after) and not _is_in_the_way(item, after)
+
+
+def _is_in_the_way(item: Listed, after: Sequence[bytes]) -> bool:
+    """Say whether something that is skipped stands where there was a folder, with the cursor in it."""
+    segments = order(item.path)
+    return isinstance(item, TreeSkip) and len(segments) < len(after) and list(after[: len(segments)]) == segments
 
 
 class ListedTree(ABC):

@@ -116,13 +116,16 @@ Folder = TypeVar("Folder", bound=_Named)
 
 
 def remaining(folders: Sequence[Folder | Unread], after: str) -> Iterator[tuple[Folder | Unread, str]]:
-    """Yield the folders that come after a cursor, or in which it is, with the cursor where it is in one; they are in order."""
+    """Yield the folders that come after a cursor, or in which it is, with the cursor where it is in one; they are in order.
+
+    A folder in which the cursor is and that cannot be read any more is told like any other: what comes after the cursor is missing.
+    """
     whole = next((number for number, each in enumerate(folders) if each.name == after), None)
     if whole is not None:  # it could not be read, and stands for all that is in it
         folders, after = folders[whole + 1 :], ""
     beyond = order(folder_of(after)) if after else []
     for each in folders:
-        if after and not isinstance(each, Unread) and order(each.name) == beyond:
+        if after and order(each.name) == beyond:
             yield each, after
         elif order(each.name) > beyond:
             yield each, ""

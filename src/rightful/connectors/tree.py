@@ -148,10 +148,11 @@ def _visit(way: list[_Folder], name: str, is_wanted: Callable[[str, bool], bool]
     here = way[-1]
     path = here.prefix + name
     is_on_cursor = bool(here.after) and os.fsencode(name) == here.after[0]
+    is_on_way = is_on_cursor and len(here.after) > 1
     try:
         found = os.stat(name, dir_fd=here.fd, follow_symlinks=False)
         is_folder = stat.S_ISDIR(found.st_mode)
-        if not is_wanted(path, is_folder) or (is_on_cursor and not is_folder):
+        if not is_wanted(path, is_folder) or (is_on_cursor and not is_folder and (stat.S_ISREG(found.st_mode) or not is_on_way)):
             return
         if is_folder:
             _enter(way, name, here.after[1:] if is_on_cursor else ())
@@ -162,7 +163,7 @@ def _visit(way: list[_Folder], name: str, is_wanted: Callable[[str, bool], bool]
     except OSError as error:
         if is_down(error):
             raise
-        if not is_on_cursor or len(here.after) > 1:
+        if not is_on_cursor or is_on_way:
             yield TreeSkip(path, reason_of(error))
 
 

@@ -295,6 +295,15 @@ def test_a_folder_that_became_unreadable_is_skipped_on_resume_too() -> None:
         (root / "ann/a").chmod(0o700)
 
 
+def test_a_link_in_the_place_of_the_folder_that_a_read_stopped_in_is_told(tmp_path: Path) -> None:
+    write(tmp_path, {"ann/a/c/1": b"", "ann/a/c/2": b"", "ann/b": b""})
+    (tmp_path / "ann/a").rename(tmp_path / "moved")
+    (tmp_path / "ann/a").symlink_to("../moved")
+    found = items_of(connect(tmp_path), cursor=Cursor("a/c/1"))
+    assert [(item.path, type(item)) for item in found] == [("a", SkippedItem), ("b", FileItem)]
+    assert [item.path for item in items_of(connect(tmp_path), cursor=Cursor("a"))] == ["b"]
+
+
 @pytest.mark.parametrize("mode", [0, 0o644, 0o311])
 def test_a_root_that_may_not_be_read_is_refused(mode: int) -> None:
     with unprivileged_folder() as base:

@@ -395,6 +395,17 @@ def test_a_message_that_moves_in_a_maildir_keeps_its_name(tmp_path: Path) -> Non
     assert skips(found) == {}
 
 
+def test_a_folder_that_a_read_stopped_in_and_that_cannot_be_read_any_more_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "ann", {".A/cur/1": LETTER, ".A/cur/2": LETTER, ".B/cur/1": LETTER})
+    (tmp_path / "ann/.A").rename(tmp_path / "moved")
+    (tmp_path / "ann/.A").symlink_to("../moved")
+    found = read(connect(tmp_path, "maildir"), cursor=Cursor("A/1.eml"))
+    assert skips(found) == {"A": "symbolic link, not followed"}
+    assert list(files(found)) == ["B/1.eml"]
+    found = read(connect(tmp_path, "maildir"), cursor=Cursor("A"))
+    assert (skips(found), list(files(found))) == ({}, ["B/1.eml"])
+
+
 def test_a_maildir_that_never_rests_is_read_and_said_to_have_gaps(tmp_path: Path) -> None:
     home = tmp_path / "ann"
     write(home, {f"cur/{number}.host:2,": LETTER for number in range(3)})
