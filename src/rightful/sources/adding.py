@@ -30,6 +30,16 @@ def proposals_for(
     """
     if not _NAME.fullmatch(name):
         raise ConfigurationError("the name is none for a source", hint="letters, digits, _ and -, beginning with a letter, at most 40")
+    proposals, left = _proposals(name, url, tenant, folder, known, tables=tables, environ=environ)
+    taken = [each.name for each in proposals if tenant.source(each.name) is not None]
+    if taken:
+        raise ConfigurationError(f"there is a source {taken[0]!r} already", hint="give another name")
+    return proposals, left
+
+
+def _proposals(
+    name: str, url: str, tenant: TenantConfig, folder: Path, known: Known, *, tables: Sequence[str], environ: Mapping[str, str]
+) -> tuple[list[Proposal], list[str]]:
     address = _VARIABLE.sub(lambda found: _resolved(found[1], environ), url)
     connector = survey.connector_of(address, folder)
     written, _ = hide_password(url, name)
@@ -42,14 +52,9 @@ def proposals_for(
         found = survey.look_at_lake(address, folder, name)
         if (kind := survey.lake_format(address, folder)) != "parquet":
             common["format"] = kind
-        proposals, left = propose(name, [found], common, known, parents={}, product=product)
-    else:
-        looked = survey.look_at_database(address, folder, name, tables)
-        proposals, left = propose(name, looked, common, known, parents=_parents(tenant, address, folder), product=product)
-    taken = [each.name for each in proposals if tenant.source(each.name) is not None]
-    if taken:
-        raise ConfigurationError(f"there is a source {taken[0]!r} already", hint="give another name")
-    return proposals, left
+        return propose(name, [found], common, known, parents={}, product=product)
+    looked = survey.look_at_database(address, folder, name, tables)
+    return propose(name, looked, common, known, parents=_parents(tenant, address, folder), product=product)
 
 
 def _resolved(variable: str, environ: Mapping[str, str]) -> str:

@@ -145,6 +145,25 @@ def test_what_cannot_be_looked_at_is_told(run: Run, capsys: pytest.CaptureFixtur
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("onedrive", ["systems/onedrive"]),
+        ("activity", ["systems/activity/**/*.parquet"]),
+        ("orders", ["sqlite:///systems/shop.db", "--table", "orders"]),
+    ],
+)
+def test_a_name_that_is_taken_is_told_and_changes_nothing(
+    company: Path, run: Run, capsys: pytest.CaptureFixture[str], name: str, words: list[str]
+) -> None:
+    before = {path: path.read_bytes() for path in company.iterdir() if path.is_file()}
+    for more in (), ("--write",):
+        assert run("source", "add", name, *words, *more) == Exit.FAILED
+        said = capsys.readouterr()
+        assert (said.out, f"there is a source '{name}' already" in said.err) == ("", True)
+    assert {path: path.read_bytes() for path in company.iterdir() if path.is_file()} == before
+
+
 def test_a_file_that_is_no_parquet_is_told(company: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     (company / "systems" / "bad").mkdir()
     (company / "systems" / "bad" / "x.parquet").write_bytes(b"PAR1 not really PAR1")
