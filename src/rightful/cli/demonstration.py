@@ -210,7 +210,8 @@ def _show(operation: Operation) -> None:
     table.add_column("", no_wrap=True, style="dim")
     for source in operation.sources:
         counts = (source.rows, source.files, source.size_bytes)
-        note = f"{source.skipped} items could not be read" if source.skipped else describe_source(source) if source.state == "empty" else ""
+        nothing = describe_source(source, is_difference=False) if source.state == "empty" else ""
+        note = f"{source.skipped} items could not be read" if source.skipped else nothing
         table.add_row(source.name, source.state, *(f"{count:,}" if count else "" for count in counts), f"{source.duration_s:.2f} s", note)
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else _STDOUT_WIDTH).print(table)
 

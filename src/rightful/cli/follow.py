@@ -69,10 +69,10 @@ class _Lines:
             say(line)
 
 
-def describe_source(source: SourceLine) -> str:
-    """Return what is known of one source, in words."""
+def describe_source(source: SourceLine, *, is_difference: bool) -> str:
+    """Return what is known of one source, in words; a difference counts what is new or changed alone."""
     if source.state == "empty":
-        return "nothing there"
+        return "nothing new or changed" if is_difference else "nothing there"
     counted = ((source.rows, "row"), (source.files, "file"))
     parts = [f"{count:,} {word if count == 1 else f'{word}s'}" for count, word in counted if count]
     parts += [format_bytes(source.size_bytes)] if source.size_bytes else []
@@ -104,7 +104,7 @@ def _drawing(operation: Operation) -> "Group":
     rows = Table.grid(padding=(0, 2))
     for source in operation.sources:
         took = format_duration(source.duration_s) if source.duration_s else ""
-        name, what = escape(printable(source.name)), describe_source(source)
+        name, what = escape(printable(source.name)), describe_source(source, is_difference=operation.since is not None)
         rows.add_row(_MARKS.get(source.state, " "), name, f"[dim]{escape(source.state)}[/]", what, f"[dim]{took}[/]")
     waits = (f"[yellow]waits: {escape(printable(str(operation.waiting_for)))}[/]",) if operation.waiting_for else ()
     return Group(head, rows, *waits)

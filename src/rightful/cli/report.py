@@ -62,10 +62,10 @@ def show(operation: Operation, *, as_json: bool) -> None:
             emit(f"{name:<10} {printable(value)}")
     if operation.sources:
         emit("")
-    rows = [
-        (source.name, source.state, describe_source(source), format_duration(source.duration_s) if source.duration_s else "")
-        for source in operation.sources
-    ]
+    rows = []
+    for source in operation.sources:
+        took = format_duration(source.duration_s) if source.duration_s else ""
+        rows.append((source.name, source.state, describe_source(source, is_difference=operation.since is not None), took))
     emit_table(("source", "state", "found", "took"), rows)
 
 

@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -79,4 +80,12 @@ def test_durations(duration_s: float, text: str) -> None:
 
 
 def test_files_and_rows_are_counted_apart() -> None:
-    assert describe_source(SourceLine(name="x", state="exported", rows=2, files=1, size_bytes=10)) == "2 rows, 1 file, 10 B"
+    found = SourceLine(name="x", state="exported", rows=2, files=1, size_bytes=10)
+    assert describe_source(found, is_difference=False) == "2 rows, 1 file, 10 B"
+
+
+def test_empty_source_of_a_difference_is_not_said_to_hold_nothing() -> None:
+    out = io.StringIO()
+    Console(file=out, width=120).print(_drawing(msgspec.structs.replace(OPERATION, since="f2b61715-a2f4-4c68-89aa-6ed78a74fd31")))
+    assert "nothing new or changed" in out.getvalue()
+    assert "nothing there" not in out.getvalue()
