@@ -13,7 +13,7 @@ import msgspec
 
 from rightful.connectors.file_tree import Patience, TreeFile, TreeSkip, Visit, order
 from rightful.connectors.interface import Amount, Cursor, Estimate, FileItem, Item, Partition, ReadHeader, SkippedItem
-from rightful.connectors.local_paths import path_matcher
+from rightful.connectors.local_paths import path_matcher, patterns_problems
 from rightful.connectors.path_template import TEMPLATE_HINT, PathTemplate, kinds_in, template_problem
 from rightful.connectors.tree_place import Access, TreePlace, open_tree, place_problems
 from rightful.errors import SourceUnavailable
@@ -81,6 +81,7 @@ class FilesConnector:
         path_problem = template_problem(settings.path)
         if path_problem:
             yield ("path",), path_problem, TEMPLATE_HINT
+        yield from patterns_problems(include=settings.include, exclude=settings.exclude)
 
     @staticmethod
     def kinds_used(settings: FilesSettings) -> Iterable[tuple[SettingPath, str]]:

@@ -16,6 +16,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from urllib.parse import unquote
 
 import msgspec
 
@@ -24,7 +25,7 @@ from rightful.connectors.lake_faults import LakeFaults
 from rightful.connectors.lake_files import LakeFile, LakePlace, divide
 from rightful.connectors.lake_local import LocalLake
 from rightful.connectors.lake_settings import CsvSettings, IcebergSettings, format_problems, iceberg_problems
-from rightful.connectors.local_paths import has_wildcard, local_path, local_url_problem
+from rightful.connectors.local_paths import PATTERN_HINT, has_wildcard, local_path, local_url_problem, pattern_problem
 from rightful.connectors.time_window import ALWAYS, Window, WindowSettings, resolve, window_problems
 from rightful.connectors.tree_place import OBJECT_STORES, ObjectAccess, TreePlace, place_problems, remote_root
 from rightful.errors import ConfigurationError, SourceRefused, SourceUnavailable
@@ -93,6 +94,12 @@ def _open_files(source_name: str, settings: LakeSettings, faults: LakeFaults, fo
     return ObjectLake(remote_root(source_name, settings.place, ("**",) if is_table else ()), scheme, faults)
 
 
+def _pattern_problem(url: str) -> str:
+    _, is_address, path = url.partition("://")
+    pattern = unquote(path) if is_address else url
+    return pattern_problem(pattern) if pattern.strip("/") else ""  # an empty one is told as a URL
+
+
 class _Spec(msgspec.Struct, frozen=True, kw_only=True):
     """What a partition's spec holds."""
 
@@ -147,6 +154,8 @@ class LakeConnector:
         yield from place_problems(settings.place, OBJECT_STORES)
         if not settings.place.scheme and not local_url_problem(settings.url) and local_path(settings.url, folder) == Path("/"):
             yield ("url",), "names no file", "write a pattern behind the folder, such as **/*.parquet"
+        if settings.format not in _TABLES and (wrong := _pattern_problem(settings.url)):
+            yield ("url",), wrong, PATTERN_HINT
         if settings.format in _TABLES and any(map(has_wildcard, settings.url.split("/"))):
             name, _, inside = _TABLES[settings.format]
             yield (

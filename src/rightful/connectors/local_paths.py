@@ -4,11 +4,12 @@ In a pattern `*` and `?` stand for characters within a segment, `[…]` for one 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from rightful.errors import ConfigurationError
+from rightful.setting_problem import SettingProblem
 
 _CLASS_SPECIAL = re.compile(r"[\\\[\]^&~|]")
 
@@ -46,6 +47,28 @@ def path_matcher(patterns: Sequence[str]) -> Callable[[str], bool]:
     return lambda path: any(pattern.fullmatch(path) for pattern in compiled)
 
 
+PATTERN_HINT = "write a pattern such as **/*.pdf; a bracket stands for itself as [[]"
+
+
+def pattern_problem(pattern: str) -> str:
+    """Say what is wrong with a pattern; nothing where it is one. An empty one would stand for everything."""
+    if not pattern.strip("/"):
+        return "is an empty pattern"
+    try:
+        path_matcher([pattern])
+    except re.error:
+        return "is a pattern with brackets in which no characters stand, or in the wrong order"
+    return ""
+
+
+def patterns_problems(**patterns: Sequence[str]) -> Iterator[SettingProblem]:
+    """Yield what is wrong with the patterns of each setting."""
+    for name, several in patterns.items():
+        for number, pattern in enumerate(several):
+            if wrong := pattern_problem(pattern):
+                yield (name, number), wrong, PATTERN_HINT
+
+
 def has_wildcard(segment: str) -> bool:
     """Say whether a segment of a pattern may stand for several names."""
     return any(character in segment for character in "*?[")
@@ -71,6 +94,8 @@ def _piece(text: str) -> str:
     if len(text) == 1:
         return re.escape(text)
     body = text[1:-1]
+    if body in {"", "!"}:
+        raise re.error("no character in brackets")
     negated = "^/" if body.startswith("!") else ""
     return f"[{negated}{_CLASS_SPECIAL.sub(_escaped, body.removeprefix('!'))}]"
 

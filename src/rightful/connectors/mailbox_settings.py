@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from rightful.connectors.imap_address import ImapAddress, is_imap
-from rightful.connectors.local_paths import LOCAL_URL_HINT, local_url_problem
+from rightful.connectors.local_paths import LOCAL_URL_HINT, local_url_problem, patterns_problems
 from rightful.connectors.path_template import TEMPLATE_HINT, kinds_in, template_problem
 from rightful.setting_problem import SettingProblem
 from rightful.webapi.access import OAuthSettings, oauth_problems
@@ -74,6 +74,7 @@ def problems(settings: MailboxSettings) -> Iterator[SettingProblem]:
     for name in _OF_FILES if of_imap else _OF_IMAP:
         if getattr(settings, name) != getattr(_DEFAULTS, name):
             yield (name,), f"is for {'files' if of_imap else 'IMAP'}", "leave it out, or change `url`"
+    yield from patterns_problems(include=settings.include, exclude=settings.exclude)
     yield from _of_imap(settings) if of_imap else _of_files(settings)
 
 

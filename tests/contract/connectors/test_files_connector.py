@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -159,6 +160,12 @@ def test_an_identifier_that_is_no_folders_name_matches_nothing(tmp_path: Path, v
 def test_a_template_that_is_no_template_is_refused(path: str) -> None:
     with pytest.raises(ConfigurationError):
         connect(Path("/srv"), path)
+
+
+@pytest.mark.parametrize("options", [{"include": ("*.pdf", "[z-a]")}, {"exclude": ("",)}, {"exclude": ("/",)}])
+def test_what_can_be_no_pattern_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match=f"{next(iter(options))}.*pattern"):
+        FilesConnector("x", FilesSettings(url="x", path="{upn}/", **options), siblings={}, folder=Path("/"))
 
 
 @pytest.mark.parametrize("url", ["file://host/x", "http://x/y", "ftp://host/x", ""])

@@ -516,7 +516,11 @@ def test_configured_columns_must_be_there(tmp_path: Path, option: dict[str, Any]
     assert "missin" in caught.value.hint
 
 
-@pytest.mark.parametrize("options", [{"match": {}}, {"url": ""}, {"url": "file:///"}], ids=["match", "no url", "no file"])
+@pytest.mark.parametrize(
+    "options",
+    [{"match": {}}, {"url": ""}, {"url": "file:///"}, {"url": "lake/[z-a].parquet"}, {"url": "s3://bucket/%5B%5D/*.parquet"}],
+    ids=["match", "no url", "no file", "no pattern", "no pattern of objects"],
+)
 def test_settings_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         LakeConnector("x", LakeSettings(**({"url": "x", "match": {"a": "b"}} | options)), siblings={}, folder=Path("/"))

@@ -221,7 +221,14 @@ def test_the_registry_finds_it() -> None:
 
 @pytest.mark.parametrize(
     ("form", "path", "options"),
-    [("mbox", "everybody", {}), ("mbox", "{upn}-{mail}", {}), ("maildir", "{upn}", {"unquote": "mboxrd"}), ("mbox", "../{upn}", {})],
+    [
+        ("mbox", "everybody", {}),
+        ("mbox", "{upn}-{mail}", {}),
+        ("maildir", "{upn}", {"unquote": "mboxrd"}),
+        ("mbox", "../{upn}", {}),
+        ("mbox", "{upn}", {"include": ("[z-a]",)}),
+        ("maildir", "{upn}", {"exclude": ("",)}),
+    ],
 )
 def test_what_the_configuration_alone_shows_is_refused(form: str, path: str, options: dict[str, object]) -> None:
     with pytest.raises(ConfigurationError):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rightful.connectors.local_paths import local_path, path_matcher
+from rightful.connectors.local_paths import local_path, path_matcher, pattern_problem
 from rightful.errors import ConfigurationError
 
 
@@ -52,3 +52,13 @@ def test_patterns(pattern: str, fitting: list[str], others: list[str]) -> None:
 
 def test_no_patterns_fit_nothing() -> None:
     assert not path_matcher([])("a")
+
+
+@pytest.mark.parametrize("pattern", ["", "/", "[z-a]", "x/[]", "[]/x[y]", "[!]*"])
+def test_what_can_be_no_pattern_is_told(pattern: str) -> None:
+    assert pattern_problem(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["*", "[", "a]", "[]^]", "[!a]", "[^a]", "[a-]", "[[]", "/x/"])
+def test_whatever_else_there_is_is_a_pattern(pattern: str) -> None:
+    assert not pattern_problem(pattern)
