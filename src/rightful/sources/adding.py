@@ -1,7 +1,6 @@
 """From an address to proposed sources: looks, asks what the directory has in common with it, and names what comes of it."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,9 +10,9 @@ from rightful.config.model import TenantConfig
 from rightful.database.opening import identity
 from rightful.errors import ConfigurationError
 from rightful.sources import survey
-from rightful.sources.proposing import Known, Proposal, propose
+from rightful.sources.mailboxes import propose_mailboxes
+from rightful.sources.proposing import Known, Proposal, named_after, propose
 from rightful.sources.writing import hide_password
-from rightful.subject.matching import normalise
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -45,6 +44,8 @@ def _proposals(
     written, _ = hide_password(url, name)
     common = {"connector": connector, "url": written}
     product = name[:1].upper() + name[1:]
+    if connector == "mailbox":
+        return [propose_mailboxes(name, address, folder, common, known, product=product)], []
     if connector == "files":
         common["product"] = product
         return [_folders(name, survey.look_at_folders(address, folder), common, known)], []
@@ -74,14 +75,11 @@ def _parents(tenant: TenantConfig, url: str, folder: Path) -> dict[str, str]:
 
 
 def _folders(name: str, names: Sequence[str], common: Mapping[str, object], known: Known) -> Proposal:
-    hits = Counter({kind: sum(normalise(kind, each) in values for each in names) for kind, values in known.values.items()})
-    kind, count = hits.most_common(1)[0] if hits else ("upn", 0)
-    if not count:
-        kind = "upn"
+    after = named_after(names, known)
     reason = (
-        f"{count} of {len(names)} folders are named after somebody's {kind}"
-        if count
+        f"{after.count} of {len(names)} folders are named after somebody's {after.kind}"
+        if after.count
         else "no folder is named after anybody the directory knows: look whether `path` is right"
     )
-    settings = {"path": f"{{{kind}}}/", "label": {"category": "user.content"}}
+    settings = {"path": f"{after.template}/", "label": {"category": "user.content"}}
     return Proposal(name=name, settings={**common, **settings}, reasons=(reason,))

@@ -5,7 +5,9 @@ column is reached over one that has it, by a foreign key or by a column that is 
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import PurePath
 
 import msgspec
 
@@ -63,6 +65,37 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, object]
     reasons: tuple[str, ...] = ()
     """Why it is as it is, line by line; without values."""
+
+
+class NamedAfter(msgspec.Struct, frozen=True, kw_only=True):
+    """What names of files or folders have in common with people's identifiers."""
+
+    kind: str
+    """The identifiers' kind; `upn` where no name is one."""
+    ending: str
+    """What all of them that are have behind it: `.mbox`."""
+    count: int
+
+    @property
+    def template(self) -> str:
+        """What a person's is called."""
+        return f"{{{self.kind}}}{self.ending}"
+
+
+def named_after(names: Sequence[str], known: Known, *, has_endings: bool = False) -> NamedAfter:
+    """Return which kind's identifiers most names are; `has_endings`: or are without an ending such as `.mbox`."""
+    hits: Counter[tuple[str, str]] = Counter()
+    for name in names:
+        for ending in dict.fromkeys(("", PurePath(name).suffix if has_endings else "")):
+            if not set("{}") & set(ending):
+                plain = name.removesuffix(ending)
+                hits.update((kind, ending) for kind, values in known.values.items() if normalise(kind, plain) in values)
+    if hits:
+        kinds = list(known.values)
+        kind, ending = max(hits, key=lambda each: (hits[each], -kinds.index(each[0])))
+        return NamedAfter(kind=kind, ending=ending, count=hits[kind, ending])
+    endings = {PurePath(name).suffix for name in names} if has_endings else set[str]()
+    return NamedAfter(kind="upn", ending=endings.pop() if len(endings) == 1 and not set("{}") & set("".join(endings)) else "", count=0)
 
 
 def propose(

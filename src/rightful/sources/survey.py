@@ -17,6 +17,7 @@ from rightful.database.table import Table, TableColumn
 from rightful.directory.interface import Directory, KnowsIdentifiers
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.package.schema import ColumnKind
+from rightful.sources import mailboxes
 from rightful.sources.proposing import Found, Known
 
 _SAMPLED = 200
@@ -53,10 +54,13 @@ def connector_of(url: str, folder: Path) -> str:
     if lake_format(url, folder):
         return "lake"
     path = local_path(url, folder)
+    if mailboxes.look(path) is not None:
+        return "mailbox"
     if has_wildcard(url) or not path.is_dir():
         raise ConfigurationError(
-            "this is neither a database, nor files of rows, nor a folder",
-            hint="give sqlite:///FILE, postgresql://…, mysql://…, FOLDER/**/*.parquet (.csv, .jsonl), or a folder with one for each person",
+            "this is neither a database, nor files of rows, nor a mailbox, nor a folder",
+            hint="give sqlite:///FILE, postgresql://…, mysql://…, FOLDER/**/*.parquet (.csv, .jsonl), or a folder "
+            "with a folder or a mailbox for each person",
         )
     return "files"
 

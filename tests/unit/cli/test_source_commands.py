@@ -1,6 +1,7 @@
 """`rightful source` on the sample company."""
 
 import json
+import mailbox
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -108,6 +109,29 @@ def test_lakes_and_folders_are_proposed(
     assert json.loads(capsys.readouterr().out)["sources"][name].items() >= (expected | {"url": url}).items()
     assert run("source", "add", name, url, "--write") == Exit.OK
     assert run("source", "test", name, ANN) == Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("laid", "url", "path"),
+    [("{}.mbox", "systems/post", "{upn}.mbox"), ("{}/Maildir", f"systems/post/{ANN}/Maildir", "{upn}/Maildir")],
+)
+def test_mailboxes_are_proposed_and_read(
+    company: Path, run: Run, capsys: pytest.CaptureFixture[str], *, laid: str, url: str, path: str
+) -> None:
+    for owner, letters in (ANN, 2), ("a.olsson@contoso.example", 3):
+        place = company / "systems/post" / laid.format(owner)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with closing(mailbox.mbox(place) if laid.endswith("mbox") else mailbox.Maildir(place)) as box:
+            for number in range(letters):
+                box.add(f"From: {owner}\nSubject: letter {number}\n\nHello.\n")
+    assert run("source", "add", "post", url, "--write", "--json") == Exit.OK
+    said = capsys.readouterr()
+    proposed = json.loads(said.out)["sources"]["post"]
+    kind = {"format": "mbox" if laid.endswith("mbox") else "maildir", "path": path}
+    assert proposed.items() >= ({"connector": "mailbox", "url": "systems/post", "product": "Post"} | kind).items()
+    assert run("source", "test", "post", ANN, "--json") == Exit.OK
+    trial = json.loads(capsys.readouterr().out)
+    assert (trial["rows"], trial["files"], trial["skipped"]) == (2, 2, 0)
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "delta"])
