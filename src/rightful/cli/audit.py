@@ -67,6 +67,8 @@ def verify(files: tuple[Path, ...], exported: Path | None, keys: tuple[str, ...]
     own = [] if keys else [each.id for each in current().config.tenants if exported is None]
     with _opened(exported) as trail:
         named = {*trail.tenants(), *own, *(checkpoint.tenant_id for checkpoint in kept)}
+        if exported is not None and not named:
+            raise ConfigurationError(f"{exported} holds no record", code="AuditMissing", hint="give what `rightful audit export` wrote")
         reports = [check_chain(trail, tenant_id, kept, trusted) for tenant_id in _meant(named, tenant, is_alone=bool(keys))]
     _show(reports)
     return Exit.FAILED if any(report.findings for report in reports) else Exit.OK

@@ -502,6 +502,16 @@ def test_export_is_what_was_recorded(trail: Trail) -> None:
         assert trail.run(command, "--tenant", "no-such")[0] == 2
 
 
+def test_export_without_a_record_shows_nothing(trail: Trail, tmp_path: Path) -> None:
+    exported = tmp_path / "audit.jsonl"
+    exported.write_text("")
+    key = json.loads(trail.run("checkpoints")[1].splitlines()[0])["key"]
+    for trusted in ((), ("--key", key)):
+        code, out, err = trail.run("verify", "--export", str(exported), *trusted)
+        assert (code, out) == (1, "")
+        assert "holds no record [AuditMissing]" in err
+
+
 def test_ocsf_events_have_what_their_class_requires(trail: Trail) -> None:
     store = trail.store()
     store.record([msgspec.structs.replace(made(1, SERVICE_CHAIN), object_id="", address="", action=Action.AUTHENTICATE)])
@@ -567,6 +577,7 @@ def test_outside_checker_agrees(trail: Trail, tmp_path: Path) -> None:
     assert check(exported.replace("ann-5", "ann-6"))[0] == 1
     assert check("".join(lines[: RECORDS - 1] + lines[RECORDS:]))[0] == 1  # the end cut off
     assert check("".join([*lines[:3], lines[4], lines[3], *lines[5:]]))[0] == 1
+    assert check("", "")[0] == 1
 
 
 def test_doctor_tells_of_a_trail_that_is_signed_no_more_since_an_earlier_key_is_not_named(
