@@ -48,8 +48,8 @@ def add(name: str, url: str, *, tables: tuple[str, ...], write: bool, tenant: st
     """Look at a database, a lake, mailboxes or folders, and propose how to read it as sources.
 
     URL is what `url` would be in the configuration: sqlite:///FILE, postgresql://…, mysql://…, dialect+driver://…, FOLDER/**/*.parquet
-    (.csv, .jsonl), the folder of a Delta table, an mbox file or a Maildir, or a folder that has a mailbox or a folder for each person;
-    ${NAME} in it is taken from the environment.
+    (.csv, .jsonl), a folder of such files, the folder of a Delta table, an mbox file or a Maildir, or a folder that has a mailbox or a
+    folder for each person; ${NAME} in it is taken from the environment.
     Columns are compared with the identifiers that the directory knows, and their names with kinds that sources give: what they have in
     common becomes `match`. Tables without such a column are reached over others (`via`). A source is named NAME, or NAME_TABLE where
     there are several. Labels are guessed from columns' names. Look through the proposal, then try it with `rightful source test`. No value

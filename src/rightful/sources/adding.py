@@ -1,17 +1,20 @@
 """From an address to proposed sources: looks, asks what the directory has in common with it, and names what comes of it."""
 
+import glob
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 
 from rightful.config.model import TenantConfig
+from rightful.connectors.local_paths import local_path
 from rightful.database.opening import identity
 from rightful.errors import ConfigurationError
-from rightful.sources import survey
+from rightful.sources import row_files, survey
 from rightful.sources.mailboxes import propose_mailboxes
-from rightful.sources.proposing import Known, Proposal, named_after, propose
+from rightful.sources.proposing import Known, Proposal, named_after, names_of, propose
 from rightful.sources.writing import hide_password
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
@@ -49,6 +52,8 @@ def _proposals(
     if connector == "files":
         common["product"] = product
         return [_folders(name, survey.look_at_folders(address, folder), common, known)], []
+    if connector == "lake" and not survey.lake_format(address, folder):
+        return _row_files(name, address, folder, common, known, product=product)
     if connector == "lake":
         found = survey.look_at_lake(address, folder, name)
         if (kind := survey.lake_format(address, folder)) != "parquet":
@@ -72,6 +77,38 @@ def _parents(tenant: TenantConfig, url: str, folder: Path) -> dict[str, str]:
         if source.connector == "sql" and identity(str(settings["url"]), folder) == identity(url, folder):
             found[str(settings["table"])] = source.name
     return found
+
+
+def _row_files(
+    name: str, address: str, folder: Path, common: Mapping[str, str], known: Known, *, product: str
+) -> tuple[list[Proposal], list[str]]:
+    files = row_files.look(local_path(address, folder))
+    if files is None:
+        raise ConfigurationError("the files of rows that lay there are there no more", hint="try again")
+    is_by_person = named_after([row_files.stem_of(each) for each in files.names], known).count * 2 > len(files.names)
+    columns = {
+        each: survey.look_at_lake(_below(address, address, glob.escape(each)), folder, name).columns
+        for each in files.names
+        if not is_by_person and row_files.format_of(each) != "jsonl"  # which has those that its first rows have
+    }
+    tables = list(row_files.tables_of(files.names, columns, is_by_person=is_by_person))
+    proposals: list[Proposal] = []
+    left: list[str] = []
+    for source_name, table in zip(names_of(name, [table.name for table in tables]), tables, strict=True):
+        found = survey.look_at_lake(_below(address, address, glob.escape(table.last)), folder, table.pattern)
+        kind = row_files.format_of(table.last)
+        own = {**common, "url": _below(common["url"], address, table.pattern), **({} if kind == "parquet" else {"format": kind})}
+        proposed, without = propose(source_name, [found], own, known, parents={}, product=product)
+        proposals += proposed
+        left += without
+    if files.others and proposals:
+        beside = f"other files and folders that lie there, and that this does not read: {files.others}"
+        proposals[0] = msgspec.structs.replace(proposals[0], reasons=(beside, *proposals[0].reasons))
+    return proposals, left
+
+
+def _below(url: str, address: str, pattern: str) -> str:
+    return f"{url}{'' if url.endswith('/') else '/'}{quote(pattern, safe='*[]') if '://' in address else pattern}"
 
 
 def _folders(name: str, names: Sequence[str], common: Mapping[str, object], known: Known) -> Proposal:

@@ -98,6 +98,21 @@ def named_after(names: Sequence[str], known: Known, *, has_endings: bool = False
     return NamedAfter(kind="upn", ending=endings.pop() if len(endings) == 1 and not set("{}") & set("".join(endings)) else "", count=0)
 
 
+def names_of(prefix: str, words: Sequence[str]) -> list[str]:
+    """Return a name for each of several sources, by what it is called; each another one, whatever letters were left out of it."""
+    if len(words) == 1:
+        return [prefix]
+    names: list[str] = []
+    for each in words:
+        plain = name = f"{prefix}_{each}".removesuffix("_")
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{plain}_{number}"
+        names.append(name)
+    return names
+
+
 def propose(
     prefix: str, tables: Sequence[Found], common: Mapping[str, object], known: Known, *, parents: Mapping[str, str], product: str
 ) -> tuple[list[Proposal], list[str]]:
@@ -111,7 +126,7 @@ def propose(
         parents: table to source name, of sources of the same database that are configured already.
         product: the folder of the package.
     """
-    names = {table.name: prefix if len(tables) == 1 else f"{prefix}_{words_of(table.name)}" for table in tables}
+    names = dict(zip((table.name for table in tables), names_of(prefix, [words_of(table.name) for table in tables]), strict=True))
     found: dict[str, Proposal] = {}
     reached = dict(parents)
     for table in tables:

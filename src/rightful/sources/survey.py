@@ -17,7 +17,7 @@ from rightful.database.table import Table, TableColumn
 from rightful.directory.interface import Directory, KnowsIdentifiers
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.package.schema import ColumnKind
-from rightful.sources import mailboxes
+from rightful.sources import mailboxes, row_files
 from rightful.sources.proposing import Found, Known
 
 _SAMPLED = 200
@@ -27,7 +27,6 @@ _LONGEST = 1_000
 _KNOWN = 20_000
 """Rows of the directory whose identifiers columns are compared with."""
 _IDENTIFYING = frozenset({ColumnKind.TEXT, ColumnKind.INT, ColumnKind.UUID})
-_ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 _SCHEMES = {"sqlite": "sql", "postgresql": "sql", "postgres": "sql", "mysql": "sql", "mariadb": "sql"}
 
 
@@ -60,9 +59,9 @@ def connector_of(url: str, folder: Path) -> str:
         raise ConfigurationError(
             "this is neither a database, nor files of rows, nor a mailbox, nor a folder",
             hint="give sqlite:///FILE, postgresql://…, mysql://…, FOLDER/**/*.parquet (.csv, .jsonl), or a folder "
-            "with a folder or a mailbox for each person",
+            "of such files, or with a folder or a mailbox for each person",
         )
-    return "files"
+    return "files" if row_files.look(path) is None else "lake"
 
 
 def look_at_database(url: str, folder: Path, source_name: str, wanted: Sequence[str]) -> list[Found]:
@@ -102,14 +101,13 @@ def _samples(database: Database, table: Table, columns: tuple[TableColumn, ...])
 
 def lake_format(url: str, folder: Path) -> str:
     """Return what a lake at an address is written in; empty where there is none."""
-    path = url.removesuffix(".gz").removesuffix(".zst")
     if url.endswith(".parquet"):
         return "parquet"
     if (local_path(url, folder) / "_delta_log").is_dir():
         return "delta"
     if (local_path(url, folder) / "metadata" / "version-hint.text").is_file():
         return "iceberg"
-    return next((name for ending, name in _ENDINGS.items() if path.endswith(ending)), "")
+    return row_files.format_of(url)
 
 
 def look_at_lake(url: str, folder: Path, source_name: str) -> Found:

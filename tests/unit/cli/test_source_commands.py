@@ -152,6 +152,44 @@ def test_lakes_of_other_formats_are_proposed_with_it(company: Path, run: Run, ca
     assert run("source", "test", "more", ANN) == Exit.OK
 
 
+def test_a_folder_of_tables_is_proposed_table_by_table(company: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = company / "systems/exported tables"
+    folder.mkdir()
+    others = ["ann2@contoso.example", "a.olsson@contoso.example"]
+    pl.DataFrame({"user_id": [ANN, *others], "theme": ["dark", "", "light"]}).write_csv(folder / "users.csv")
+    for month in "01", "02":
+        rows = pl.DataFrame({"order": ["1", "2"], "ordered_by": [ANN, others[0]], "total": ["1.00", "2.00"]})
+        rows.write_csv(folder / f"orders-2026-{month}.csv")
+    pl.DataFrame({"colour": ["red"], "rgb": ["ff0000"]}).write_csv(folder / "colours.csv")
+    pl.DataFrame({"visitor": [ANN, others[0]]}).write_parquet(folder / "visits.parquet")
+    (folder / "README.txt").write_text("what the tables mean")
+    before = (company / "rightful.yaml").read_bytes()
+
+    assert run("source", "add", "activity", "systems/exported tables", "--json") == Exit.OK, "a source of this name is no one of these"
+    capsys.readouterr()
+    assert run("source", "add", "shop", f"file://{company}/systems/exported%20tables/") == Exit.OK
+    assert (company / "rightful.yaml").read_bytes() == before
+    assert "%20tables/orders-[0-9]*.csv" in capsys.readouterr().out
+    assert run("source", "add", "copy", "systems/exported tables", "--write") == Exit.OK
+    said = capsys.readouterr()
+    assert "no way to people was found from: colours.csv" in said.err
+    assert "other files and folders that lie there, and that this does not read: 1" in said.out
+    assert "contoso" not in said.out + said.err
+    proposed = yaml.safe_load(said.out)
+    common = {"connector": "lake", "product": "Copy"}
+    expected = {
+        "copy_orders": ({"url": "systems/exported tables/orders-[0-9]*.csv", "format": "csv", "match": {"ordered_by": "upn"}}, 2),
+        "copy_users": ({"url": "systems/exported tables/users.csv", "format": "csv", "match": {"user_id": "upn"}}, 1),
+        "copy_visits": ({"url": "systems/exported tables/visits.parquet", "match": {"visitor": "upn"}}, 1),
+    }
+    assert {name: {key: each[key] for key in each if key != "label"} for name, each in proposed.items()} == {
+        name: common | settings for name, (settings, _) in expected.items()
+    }
+    for name, (_, rows_of_ann) in expected.items():
+        assert run("source", "test", name, ANN, "--json") == Exit.OK
+        assert json.loads(capsys.readouterr().out)["rows"] == rows_of_ann
+
+
 @pytest.mark.parametrize(
     ("name", "url", "said"),
     [
