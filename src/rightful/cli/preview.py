@@ -42,9 +42,7 @@ def command(subject: str, *, inbound: bool, server: str | None, token_file: Path
 
 def _show(found: PreviewOf) -> None:
     emit(f"subject    {printable(found.subject_id)}")
-    known = [] if found.is_exact else ["at least" if any(not _is_known(source) for source in found.sources) else "about"]
-    amounts = [f"{found.rows:,} rows", f"{found.files:,} files", format_bytes(found.size_bytes), format_duration(found.duration_s)]
-    emit(f"in all     {' '.join([*known, ', '.join(amounts)])}\n")
+    emit(f"in all     {_total(found)}\n")
     emit_table(("identifier", "value", "found in"), [(each.kind, each.value, _way(each)) for each in found.identifiers])
     if found.refused:
         emit("")
@@ -57,6 +55,17 @@ def _show(found: PreviewOf) -> None:
     heads = ("source", "searched by", "rows", "files", "bytes", "takes", "without a label")
     emit_table(heads, [_row(source) for source in found.sources])
     _show_unstated(found)
+
+
+def _total(found: PreviewOf) -> str:
+    """Say the sums; one that a source adds nothing known to is the least that it may be."""
+    rows_and_files = f"{found.rows:,} rows, {found.files:,} files"
+    size, duration = format_bytes(found.size_bytes), format_duration(found.duration_s)
+    if not found.is_exact and not all(_is_known(source) for source in found.sources):
+        return f"at least {rows_and_files}, {size}, {duration}"
+    is_least = any(source.identifiers and source.size_bytes is None for source in found.sources)
+    least = "at least " if is_least else ""
+    return f"{'' if found.is_exact else 'about '}{rows_and_files}, {least}{size}, {least}{duration}"
 
 
 def _show_unstated(found: PreviewOf) -> None:
@@ -93,7 +102,7 @@ def _row(source: PreviewLine) -> tuple[str, ...]:
     searched = f"{' or '.join(source.kinds)} ({source.identifiers})" if source.identifiers else f"nothing: no {' or '.join(source.kinds)}"
     about = "" if source.is_exact else "~"
     amounts = [_amount(source.rows, about), _amount(source.files, about)]
-    size = "?" if source.size_bytes is None else f"{'' if source.files else '~'}{format_bytes(source.size_bytes)}"
+    size = "?" if source.size_bytes is None else f"{'' if source.files and not source.rows else '~'}{format_bytes(source.size_bytes)}"
     takes = "?" if source.duration_s is None else format_duration(source.duration_s)
     named = ", ".join(source.unlabelled[:_NAMED])
     more = len(source.unlabelled) - _NAMED
