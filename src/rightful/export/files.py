@@ -1,11 +1,13 @@
 """How a file of a source becomes an entry of the package."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 
 from rightful.config.model import SourceConfig
 from rightful.connectors.interface import Cursor, FileItem, ItemChanged, SkippedItem
 from rightful.errors import SourceRefused
+from rightful.export.letting_go import let_go
 from rightful.export.outbox import Outbox
 from rightful.export.placing import Draft
 from rightful.export.subject_read import SubjectRead
@@ -98,7 +100,8 @@ class FileSender:
         if is_held:
             return self._outbox.add(state, draft)
         try:
-            return self._outbox.put_large(state, draft, _same(_content(item), digest))
+            with closing(_content(item)) as chunks:
+                return self._outbox.put_large(state, draft, _same(chunks, digest))
         except BaseException:
             if state.tracker is not None:
                 state.tracker.take_back()
@@ -119,7 +122,8 @@ class FileSender:
 
         path = state.path_of(origin) or self._namer(state).find(item.path)
         try:
-            return self._outbox.put_once(state, path, item.size_bytes, _content(item), draft)
+            with closing(_content(item)) as chunks:
+                return self._outbox.put_once(state, path, item.size_bytes, chunks, draft)
         except BaseException:
             if tracker is not None and tracker.count > count:
                 tracker.take_back()
@@ -159,17 +163,21 @@ class _ContentFault(Exception):
         self.error = error
 
 
-def _content(item: FileItem) -> Iterator[bytes]:
-    """Yield a file's content, exactly as long as was said."""
+def _content(item: FileItem) -> Generator[bytes]:
+    """Yield a file's content, exactly as long as was said; what reads it is closed with it."""
     left = item.size_bytes
+    chunks: Iterator[bytes] = iter(())
     try:
-        for chunk in item.open():
+        chunks = item.open()
+        for chunk in chunks:
             left -= len(chunk)
             if left < 0:
                 break
             yield chunk
     except OSError as error:
         raise _ContentFault(error) from error
+    finally:
+        let_go(chunks)
     if left:
         raise _ContentFault(ItemChanged("its size is another one than was said"))
 

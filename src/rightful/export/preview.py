@@ -12,6 +12,7 @@ import structlog
 from rightful.config.model import SourceConfig
 from rightful.connectors.interface import Amount, Connector, Describing, Estimate, ReadHeader, estimate
 from rightful.errors import NotFound, SourceError, no_thread
+from rightful.export.letting_go import let_go
 from rightful.export.pace import Pace
 from rightful.export.runtime import TenantRuntime
 from rightful.faults import describe
@@ -139,9 +140,7 @@ def header_of(connector: Connector) -> ReadHeader:
     """Return what a read would begin with: for nobody, so that nothing is searched. Raises `SourceError`."""
     items = iter(connector.read(connector.plan(())[0], ()))
     header = next(items, None)
-    close = getattr(items, "close", None)
-    if close is not None:
-        close()
+    let_go(items)
     return header if isinstance(header, ReadHeader) else ReadHeader()
 
 

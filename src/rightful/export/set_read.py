@@ -28,6 +28,7 @@ from rightful.errors import PackageError, SourceRefused
 from rightful.export.check import SetCheck, check_rows, foreign_data
 from rightful.export.files import FileSender
 from rightful.export.hours import Hours, OfPart
+from rightful.export.letting_go import let_go
 from rightful.export.moments import Share
 from rightful.export.outbox import Outbox
 from rightful.export.placing import Draft
@@ -111,7 +112,7 @@ class SetRead:
         header, items = self._open()
         first = self._states[0]
         if not _goes_on(first, header, self._plan, self._forms) or not first.track(_names(header, self._plan)):
-            _close(items)
+            let_go(items)
             first.start_again()
             header, items = self._open()
         try:
@@ -127,7 +128,7 @@ class SetRead:
                 self._empty_spool()
         finally:
             self._spool.close()
-            _close(items)
+            let_go(items)
         if not self._is_spooled:
             for state in self._states:
                 self._finish(state)
@@ -151,10 +152,10 @@ class SetRead:
             try:
                 self._plan = plan(header.columns, self._source.redact, source_name=self._source.name)
             except SourceRefused:
-                _close(items)
+                let_go(items)
                 raise
             return header, items
-        _close(items)
+        let_go(items)
         raise connector_fault(self._source.name, "did not begin with what it searched")
 
     def _read(self, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None) -> Iterator[ReadHeader | Item]:
@@ -484,12 +485,6 @@ def _refused(subject: IdentifiedSubject, kinds: Sequence[str]) -> dict[str, dict
 
 def _moments(before: tuple[datetime, ...], now: datetime | None) -> tuple[datetime, ...]:
     return before if now is None or now in before else (*before, now)
-
-
-def _close(items: Iterator[object]) -> None:
-    close = getattr(items, "close", None)  # an iterator that is no generator has none
-    if close is not None:
-        close()
 
 
 def _by_subject(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[tuple[int, int]]]:

@@ -13,6 +13,7 @@ from rightful.errors import SourceRefused
 from rightful.export.check import check_rows
 from rightful.export.everybody import Listed
 from rightful.export.leak_check import Aside, search
+from rightful.export.letting_go import let_go
 from rightful.export.records import SECRET_BYTES
 from rightful.package.leaks import LeakSearch
 from rightful.package.redacting import Owner, Plan, Redactor, plan
@@ -93,9 +94,7 @@ def try_out(
             for item in _until(items, trial, left):
                 _take(trial, header, redactor, item, subject, looking=looking, source_name=source.name, is_shown=is_shown)
         finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
+            let_go(items)
     trial.doubts = connector.doubts() if isinstance(connector, Doubting) else ()
     trial.seconds = time.monotonic() - started_s
     return trial
@@ -161,11 +160,15 @@ def _take(
 
 def _open(trial: Trial, item: FileItem) -> None:
     """Read the beginning of a file, to see that it can be: the first one stands for all."""
+    chunks: Iterator[bytes] = iter(())
     try:
-        next(iter(item.open()), b"")
+        chunks = item.open()
+        next(chunks, b"")
     except OSError as error:
         trial.skipped += 1
         trial.reasons = (*trial.reasons, f"the first file cannot be read: {error.strerror or type(error).__name__}")
+    finally:
+        let_go(chunks)
 
 
 def _take_rows(trial: Trial, redactor: Redactor, looking: LeakSearch | None, batch: pa.RecordBatch, *, is_shown: bool) -> None:

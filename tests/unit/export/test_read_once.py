@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.contract.open_files import open_below
 from tests.unit.export.interrupted import FOLDER, Export, large
 from tests.unit.export.scripted import FILES_HEADER, PEOPLE, Scripted, WriteOnlyStorages, file, yields
 from tests.unit.export.world import TENANT, World
@@ -44,6 +45,29 @@ class _Read:
             yield from (self.content[at : at + _MIB] for at in range(0, len(self.content), _MIB))
 
         return file(path, read, size_bytes=len(self.content))
+
+
+class _Kept:
+    """A large file on disk, of which nobody but the service ends what reads it."""
+
+    def __init__(self, folder: Path, content: bytes = _CONTENT) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self._path = folder / "film.bin"
+        self._path.write_bytes(content)
+        self._given: list[Iterator[bytes]] = []
+
+    def _read(self) -> Iterator[bytes]:
+        with self._path.open("rb") as opened:
+            while chunk := opened.read(_MIB):
+                yield chunk
+
+    def _keep(self) -> Iterator[bytes]:
+        self._given.append(self._read())
+        return self._given[-1]
+
+    def item(self, size_bytes: int = len(_CONTENT)) -> FileItem:
+        return file("film.bin", self._keep, size_bytes=size_bytes)
 
 
 class _WatchingStore(SqliteStore):
@@ -287,3 +311,44 @@ def test_file_that_breaks_off_is_read_whole_in_a_difference(tmp_path: Path) -> N
     brought = [path.name for path in (world.package(second) / "data").rglob("*") if path.is_file()]
     assert "new.txt" in brought
     assert "film.bin" not in brought
+
+
+@pytest.mark.parametrize("is_difference", [False, True], ids=["read once", "read a second time"])
+def test_file_that_is_not_put_to_its_end_is_closed_at_once(tmp_path: Path, *, is_difference: bool) -> None:
+    kept, is_there = _Kept(tmp_path / "source"), not is_difference
+
+    def script(_subjects: object, _cursor: object) -> Iterator[ReadHeader | Item]:
+        yield FILES_HEADER
+        if is_there:
+            yield kept.item()
+
+    with BlobSimulator() as simulator:
+        world = World(
+            tmp_path,
+            PEOPLE,
+            {"drive": Scripted(script)},
+            export=ExportSettings(retry_s=1.0, compare_days=30),
+            storage=StorageSettings(allow=(simulator.host,)),
+        )
+        location = simulator.sas_url("container", "w", expires_in_s=1 << 30)
+        operation = world.submit("1", location)
+        if is_difference:
+            world.run()
+            is_there = True
+            operation = world.submit("1", location, since=operation.operation_id)
+        simulator.fail(Fault.status(503, "ServerBusy"), path="film.bin")
+        assert world.step()
+        assert not simulator.blobs("container").get(f"{operation.prefix}{_NAME}")
+        assert open_below(kept.folder) == 0
+        world.run()
+        assert world.get(operation).status is OperationStatus.COMPLETE
+        assert simulator.blobs("container")[f"{operation.prefix}{_NAME}"] == _CONTENT
+        world.stop()
+
+
+@pytest.mark.parametrize("said_bytes", [5 * _MIB, 3], ids=["large", "small"])
+def test_file_that_is_longer_than_was_said_is_closed_at_once(tmp_path: Path, said_bytes: int) -> None:
+    kept = _Kept(tmp_path / "source")
+    export = Export(tmp_path, yields(FILES_HEADER, kept.item(said_bytes)))
+    export.check([], {})
+    assert open_below(kept.folder) == 0
