@@ -24,14 +24,15 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     columns: dict[str, dict[str, tuple[str, ...]]] = {}
     """Tenant id to source to its columns."""
     tables: dict[str, dict[str, tuple[str, ...]]] = {}
-    """Tenant id to source, or `directory`, to the tables of its database that no source read."""
+    """Tenant id to source, or `directory`, to the tables of its database that no source read. Of further databases that one reads:
+    `directory.badges`, after the first table that it names there."""
 
 
 class Unread(msgspec.Struct, frozen=True, kw_only=True):
     """The tables of one database that neither a source nor the directory names."""
 
     owners: tuple[str, ...]
-    """Who reads that database, in the configuration's order."""
+    """Who reads that database, in the configuration's order; where that is not the first database of theirs, with a table of it."""
     tables: tuple[str, ...]
 
 
@@ -100,7 +101,8 @@ def unread_tables(tenant: TenantConfig, folder: Path) -> list[Unread]:
     """Return what neither a source nor the directory names, of each database that one of them reads and that can be looked at."""
     named: dict[str, set[str]] = {}
     urls: dict[str, str] = {}
-    owners: dict[str, dict[str, None]] = {}
+    owners: dict[str, dict[str, str]] = {}
+    names: set[str] = set()
     for owner, settings in [("directory", tenant.directory.settings), *((s.name, s.settings) for s in tenant.sources)]:
         for url, table in _tables(msgspec.to_builtins(settings)):
             try:
@@ -109,16 +111,30 @@ def unread_tables(tenant: TenantConfig, folder: Path) -> list[Unread]:
                 continue  # not a database that is read by SQL
             named.setdefault(database, set()).add(_plain(table))
             urls.setdefault(database, url)
-            owners.setdefault(database, {})[owner] = None
+            readers = owners.setdefault(database, {})
+            if owner not in readers:
+                readers[owner] = _name_of(owner, _plain(table), names)
+                names.add(readers[owner])
     found: list[Unread] = []
     for database, url in urls.items():
         try:
-            tables = tables_of(url, folder, next(iter(owners[database])))
+            tables = tables_of(url, folder, next(iter(owners[database].values())))
         except ExportError:
             continue  # the check of the source says so
         left = tuple(table for table in tables if _plain(table) not in named[database])
-        found.append(Unread(owners=tuple(owners[database]), tables=left))
+        found.append(Unread(owners=tuple(owners[database].values()), tables=left))
     return found
+
+
+def _name_of(owner: str, table: str, names: Collection[str]) -> str:
+    """Return what a database of somebody's is recorded under: what lies in another one of theirs is another table, of whatever name."""
+    if owner not in names:
+        return owner
+    name, number = f"{owner}.{table}", 1
+    while name in names:
+        number += 1
+        name = f"{owner}.{table} {number}"
+    return name
 
 
 def _tables(settings: object, url: str = "") -> Iterable[tuple[str, str]]:

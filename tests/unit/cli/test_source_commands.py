@@ -304,6 +304,33 @@ def test_a_table_that_was_looked_at_and_left_out_is_named_once(company: Path, ru
     assert run("source", "list", "--drift") == Exit.FAILED, "it is another one now"
 
 
+def test_tables_of_two_databases_of_the_directory_are_kept_apart(company: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    def change(name: str, *statements: str) -> None:
+        with closing(sqlite3.connect(company / "systems" / name)) as database, database:
+            for statement in statements:
+                database.execute(statement)
+
+    config = company / "rightful.yaml"
+    more = "      more:\n"
+    assert more in config.read_text()
+    badges = '        - {url: "sqlite:///systems/badges.db", table: badges, from: {upn: owner_upn}, identifiers: {badge: badge_no}}\n'
+    config.write_text(config.read_text().replace(more, more + badges))
+    change("badges.db", "CREATE TABLE badges (owner_upn text, badge_no text)")
+    change("people.db", "CREATE TABLE colours (rgb text)")
+    assert run("source", "list", "--record") == Exit.OK
+    assert run("source", "list", "--drift") == Exit.OK
+    change("badges.db", "CREATE TABLE colours (mail text)")
+    capsys.readouterr()
+    assert run("source", "list", "--drift") == Exit.FAILED
+    assert "directory.badges: tables of its database that no source reads: colours" in capsys.readouterr().out
+    assert run("source", "list", "--record") == Exit.OK
+    assert "not named again: colours (directory.badges)" in capsys.readouterr().err
+    assert run("source", "list", "--drift") == Exit.OK
+    change("badges.db", "DROP TABLE colours")
+    assert run("source", "list", "--record") == Exit.OK
+    assert run("source", "list", "--drift") == Exit.OK, "the other one is recorded still"
+
+
 def test_what_was_recorded_before_tables_were_is_read(company: Path, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("source", "list", "--record") == Exit.OK
     seen = company / "sources.seen.json"
