@@ -11,6 +11,7 @@ what was asked of the service. `check` returns sentences, one for each thing tha
 5. No secret lies anywhere it may not, and no personal data in the database. The location of what has ended is erased.
 6. No lease is left, no temporary file, no descriptor.
 7. Who is to be told of changes was told of each of them, and of nothing else; more than once perhaps, by the same id. Nothing is left to tell.
+8. A purge removed what had ended and was kept long enough, nothing else, and the audit trail is verifiable after it (`purged`).
 """
 
 import csv
@@ -29,6 +30,9 @@ from typing import Any
 
 import psycopg
 import pyrage
+from tests.faults import purged, trail
+from tests.faults.purged import Left, Purge
+from tests.faults.trail import ENDED, History, Trail
 
 csv.field_size_limit(1 << 30)
 
@@ -45,9 +49,13 @@ POSTGRES_TABLES = (
     "outgoing_event",
 )
 
+_ORPHANS = "SELECT " + " + ".join(
+    f"(SELECT count(*) FROM {table} WHERE operation_id NOT IN (SELECT id FROM operation))"
+    for table in ("read", "entry", "repeat_key", "outgoing_event")
+)
+
 _TAGS = "tagmanifest-sha256.txt"
 _MANIFEST = "manifest-sha256.txt"
-_CHANGES = frozenset({"submit", "cancel", "resume", "approve", "reject", "extend", "complete", "fail"})
 _EVENTS = {
     "submit": "submitted",
     "cancel": "cancelled",
@@ -59,7 +67,6 @@ _EVENTS = {
     "fail": "failed",
 }
 """What is told of each change; that an operation begins to wait is told too, and no record has it."""
-_ENDED = frozenset({"complete", "failed"})
 _RANK = {"notStarted": 0, "running": 1, "complete": 2, "failed": 2}
 _MARKER = re.compile(rb"only-of-[0-9a-z]+-")
 """Of somebody; see `Person`."""
@@ -123,6 +130,7 @@ class Held:
     """Every byte that the store keeps."""
     untold: int = 0
     """Events that somebody is still to be told."""
+    left: Left = field(default_factory=Left)
 
 
 @dataclass
@@ -153,32 +161,72 @@ class Evidence:
     """Whether every package has to be sealed."""
     told: Sequence[Mapping[str, Any]] | None = None
     """The events that somebody was told, each once; None where nobody was to be told."""
+    purges: Sequence[Purge] = ()
+    """Those that were begun, in their order."""
+    archive: Sequence[trail.Row] = ()
+    """A copy of the audit trail as it was before each of them."""
+    audit_key: str = ""
+    """The public key, 64 hex digits, that signs the start of a chain; where there is none that is not looked at."""
+
+    @property
+    def rows(self) -> dict[str, Mapping[str, Any]]:
+        """Return the operations that are held, by id."""
+        return {str(row["id"]): row for row in self.held.operations}
 
 
 def check(evidence: Evidence) -> list[str]:
     """Return what is wrong."""
-    found = [*_ends(evidence), *_polls(evidence.polls), *_audit(evidence), *_left(evidence), *_secrets(evidence), *_events(evidence)]
-    complete = {str(row["id"]) for row in evidence.held.operations if row["status"] == "complete"}
+    recorded = trail.read(evidence.archive, evidence.held.audit)
+    gone = purged.gone(recorded, evidence.rows, evidence.purges)
+    found = [
+        *_ends(evidence, gone),
+        *_polls(evidence.polls),
+        *_audit(evidence, recorded, gone),
+        *_left(evidence),
+        *_secrets(evidence),
+        *_events(evidence, recorded, gone),
+        *purged.check(
+            recorded,
+            evidence.rows,
+            evidence.held.audit,
+            left=evidence.held.left,
+            purges=evidence.purges,
+            key=evidence.audit_key,
+        ),
+    ]
+    whole = _complete(evidence, gone)
     for each in evidence.accepted:
-        if each.place is not None and each.operation_id in complete:
+        if each.place is not None and each.operation_id in whole:
             try:
                 found += [f"{each.operation_id}: {what}" for what in _package(each, evidence)]
             except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
                 found.append(f"{each.operation_id}: the package cannot be read: {error!r}")
-    found += _strangers(evidence)
+    found += _strangers(evidence, whole)
     return found
 
 
+def complete(evidence: Evidence) -> frozenset[str]:
+    """Return the operations that are complete, also those that are purged since."""
+    return _complete(evidence, purged.gone(trail.read(evidence.archive, evidence.held.audit), evidence.rows, evidence.purges))
+
+
+def _complete(evidence: Evidence, gone: Mapping[str, History]) -> frozenset[str]:
+    held = {operation_id for operation_id, row in evidence.rows.items() if row["status"] == "complete"}
+    return frozenset(held | {operation_id for operation_id, history in gone.items() if history.status == "complete"})
+
+
 # -- 1 ----------------------------------------------------------------------------------------------------------------------
-def _ends(evidence: Evidence) -> Iterator[str]:
-    held = {str(row["id"]): row for row in evidence.held.operations}
+def _ends(evidence: Evidence, gone: Mapping[str, History]) -> Iterator[str]:
+    held = evidence.rows
     if len(held) != len(evidence.held.operations):
         yield "an operation is there twice"
     for each in evidence.accepted:
         row = held.get(each.operation_id)
+        if each.operation_id in gone:
+            continue  # whether it might go: 8
         if row is None:
             yield f"{each.operation_id} was accepted and is lost"
-        elif row["status"] not in _ENDED:
+        elif row["status"] not in ENDED:
             yield f"{each.operation_id} never ended: {row['status']}"
         elif row["status"] == "failed" and not json.loads(row["failure"] or "{}").get("code"):
             yield f"{each.operation_id} failed without a cause"
@@ -303,14 +351,13 @@ def _files(source: str, files: Mapping[str, bytes], state: Mapping[str, Any], co
             yield f"{source}: {path} is another"
 
 
-def _strangers(evidence: Evidence) -> Iterator[str]:
+def _strangers(evidence: Evidence, whole: frozenset[str]) -> Iterator[str]:
     """Yield what lies in the storage locations and belongs to no operation that was accepted; what one that failed left is its own."""
     known = {each.operation_id for each in evidence.accepted}
-    complete = {str(row["id"]) for row in evidence.held.operations if row["status"] == "complete"}
     for root in evidence.roots:
         for path in root.rglob("*"):
             first, *rest = path.relative_to(root).parts
-            if first.startswith(".rightful-") or (first in complete and any(".pieces" in each for each in rest)):
+            if first.startswith(".rightful-") or (first in whole and any(".pieces" in each for each in rest)):
                 yield f"a temporary file is left: {path}"
             elif first not in known and not (evidence.may_leave_marks and (not rest or rest == ["RequestInfo.json"])):
                 yield f"{path} belongs to no operation"
@@ -329,7 +376,7 @@ def _polls(polls: Sequence[Poll]) -> Iterator[str]:
         last[poll.operation_id] = poll
         if before is None:
             continue
-        if _RANK[poll.status] < _RANK[before.status] or (before.status in _ENDED and poll.status != before.status):
+        if _RANK[poll.status] < _RANK[before.status] or (before.status in ENDED and poll.status != before.status):
             yield f"{poll.operation_id} went from {before.status} to {poll.status}"
         if poll.progress < before.progress:
             yield f"{poll.operation_id} fell from {before.progress} % to {poll.progress} %"
@@ -338,55 +385,21 @@ def _polls(polls: Sequence[Poll]) -> Iterator[str]:
 
 
 # -- 4 ----------------------------------------------------------------------------------------------------------------------
-def _audit(evidence: Evidence) -> Iterator[str]:
-    yield from _chains(evidence.held.audit)
-    histories: dict[str, list[str]] = defaultdict(list)
-    for _, _, canonical, _ in evidence.held.audit:
-        record = json.loads(canonical)
-        action, outcome, target, target_id = record[4], record[5], record[11], record[12]
-        if action in _CHANGES and target == "operation" and (outcome == "ok" or action == "fail"):
-            histories[target_id].append(action)
-    statuses = {str(row["id"]): row["status"] for row in evidence.held.operations}
-    for operation_id in statuses.keys() | histories.keys():
-        history, status = histories[operation_id], statuses.get(operation_id, "unknown")
-        if (told := _told(history)) != status:
-            yield f"{operation_id} is {status}, and its audit trail tells of {told}: {history}"
+def _audit(evidence: Evidence, recorded: Trail, gone: Mapping[str, History]) -> Iterator[str]:
+    yield from trail.broken(recorded.rows)
+    if "tampered" in evidence.logs:
+        yield "the service takes its own audit trail for one that somebody tampered with"
+    statuses = {operation_id: row["status"] for operation_id, row in evidence.rows.items()}
+    for operation_id in (statuses.keys() | recorded.histories.keys()) - gone.keys():
+        history, status = recorded.histories.get(operation_id, History()), statuses.get(operation_id, "unknown")
+        if history.status != status:
+            yield f"{operation_id} is {status}, and its audit trail tells of {history.status}: {history.changes}"
     for action, asked in evidence.asked.items():
-        for operation_id in statuses:
-            number, least = histories[operation_id].count(action), asked.certain[operation_id]
+        for operation_id in statuses.keys() | gone.keys():
+            number = recorded.histories.get(operation_id, History()).changes.count(action)
+            least = asked.certain[operation_id]
             if not least <= number <= least + asked.perhaps[operation_id]:
                 yield f"{operation_id}: {number} records of {action}; {least} were answered, {asked.perhaps[operation_id]} more were cut off"
-
-
-def _chains(audit: Sequence[tuple[str, int, str, bytes]]) -> Iterator[str]:
-    heads: dict[str, tuple[int, bytes]] = {}
-    for tenant_id, seq, canonical, hash_ in audit:
-        number, before = heads.get(tenant_id, (0, bytes(32)))
-        if seq != number + 1 or hashlib.sha256(before + canonical.encode()).digest() != hash_:
-            yield f"the audit chain is broken at record {seq}"
-        heads[tenant_id] = (seq, hash_)
-
-
-def _told(history: Sequence[str]) -> str:
-    """Return which status a history of changes leads to."""
-    status = "unknown"
-    for action in history:
-        match status, action:
-            case "unknown", "submit":
-                status = "open"
-            case "open", "cancel" | "fail" | "reject":
-                status = "failed"
-            case "open", "complete":
-                status = "complete"
-            case "failed" | "open", "resume":  # one that waits for somebody may be resumed too
-                status = "open"
-            case "open", "approve":
-                pass
-            case "open" | "failed", "extend":
-                pass
-            case _:
-                return f"{action} of what was {status}"
-    return status
 
 
 # -- 5 ----------------------------------------------------------------------------------------------------------------------
@@ -410,7 +423,7 @@ def _left(evidence: Evidence) -> Iterator[str]:
     for row in held.operations:
         if row["owner"] is not None:
             yield f"{row['id']} is leased for ever"
-        if row["status"] in _ENDED and row["has_location"]:
+        if row["status"] in ENDED and row["has_location"]:
             yield f"the storage location of {row['id']} is kept, which has ended"
     if held.leased:
         yield f"{held.leased} reads are leased for ever"
@@ -426,19 +439,15 @@ def _left(evidence: Evidence) -> Iterator[str]:
 
 
 # -- 7 ----------------------------------------------------------------------------------------------------------------------
-def _events(evidence: Evidence) -> Iterator[str]:
+def _events(evidence: Evidence, recorded: Trail, gone: Mapping[str, History]) -> Iterator[str]:
     if evidence.told is None:
         return
     told = Counter((event["data"]["operationId"], event["type"].rpartition(".")[2]) for event in evidence.told)
-    changed: Counter[tuple[str, str]] = Counter()
-    for _, _, canonical, _ in evidence.held.audit:
-        record = json.loads(canonical)
-        action, outcome, target, target_id = record[4], record[5], record[11], record[12]
-        if action in _EVENTS and target == "operation" and (outcome == "ok" or action == "fail"):
-            changed[target_id, _EVENTS[action]] += 1
+    changed = Counter((operation_id, _EVENTS[action]) for operation_id, each in recorded.histories.items() for action in each.changes)
     for operation_id, kind in told.keys() | changed.keys():
-        if kind != "waiting" and told[operation_id, kind] != changed[operation_id, kind]:
-            yield f"{operation_id}: {kind} was told {told[operation_id, kind]} times, and happened {changed[operation_id, kind]} times"
+        number, least = changed[operation_id, kind], 0 if operation_id in gone else changed[operation_id, kind]
+        if kind != "waiting" and not least <= told[operation_id, kind] <= number:  # what nobody took goes with its operation
+            yield f"{operation_id}: {kind} was told {told[operation_id, kind]} times, and happened {number} times"
     if _MARKER.search(json.dumps(list(evidence.told)).encode()):
         yield "personal data was told"
     if evidence.held.untold:
@@ -482,6 +491,11 @@ def look_into_sqlite(path: Path) -> Held:
             audit=[tuple(row) for row in connection.execute("SELECT tenant_id, seq, record, hash FROM audit ORDER BY tenant_id, seq")],
             raw=raw,
             untold=_count(connection, "SELECT count(*) FROM outgoing_event"),
+            left=Left(
+                receipts=frozenset(each for (each,) in connection.execute("SELECT operation_id FROM receipt")),
+                starts=dict(map(tuple, connection.execute("SELECT tenant_id, start FROM retention WHERE start IS NOT NULL"))),
+                orphans=_count(connection, _ORPHANS),
+            ),
         )
     finally:
         connection.close()
@@ -507,6 +521,9 @@ def look_into_postgres(url: str) -> Held:
         ).fetchall()
         audit = connection.execute("SELECT tenant_id, seq, record, hash FROM audit ORDER BY tenant_id, seq").fetchall()
         ((untold,),) = connection.execute("SELECT count(*) FROM outgoing_event").fetchall()
+        receipts = connection.execute("SELECT operation_id FROM receipt").fetchall()
+        starts = connection.execute("SELECT tenant_id, start FROM retention WHERE start IS NOT NULL").fetchall()
+        ((orphans,),) = connection.execute(_ORPHANS.encode()).fetchall()
     return Held(
         operations=[{**row, "status": statuses.get(row["status"], row["status"])} for row in operations],
         leased=leased,
@@ -515,6 +532,7 @@ def look_into_postgres(url: str) -> Held:
         audit=[(tenant_id, seq, record, bytes(hash_)) for tenant_id, seq, record, hash_ in audit],
         raw=raw,
         untold=untold,
+        left=Left(receipts=frozenset(each for (each,) in receipts), starts=dict(starts), orphans=orphans),
     )
 
 

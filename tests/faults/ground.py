@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,10 +16,13 @@ import msgspec
 import psycopg
 from tests.faults import checker
 from tests.faults.checker import Accepted, Asked, Evidence, Held, Person, Poll
+from tests.faults.purged import Purge as Purged
 from tests.faults.receiver import Receiver
+from tests.faults.trail import Row
 from tests.servers.postgres import PostgresServer
 
 from rightful.age.keys import Identity
+from rightful.clock import to_microseconds
 from rightful.config.model import (
     AccountSettings,
     Config,
@@ -28,6 +32,7 @@ from rightful.config.model import (
     IdentitySettings,
     IssuerSettings,
     LimitSettings,
+    RetentionSettings,
     SourceConfig,
     StorageSettings,
     TenantConfig,
@@ -36,7 +41,9 @@ from rightful.config.model import (
 from rightful.connectors.interface import Connector
 from rightful.errors import ConfigurationError
 from rightful.export import audit_trail
+from rightful.export.checkpointing import Checkpoints, checkpoint_key
 from rightful.export.interface import SubmitRequest
+from rightful.export.retaining import Purge
 from rightful.export.runtime import TenantRuntime
 from rightful.export.service import Service
 from rightful.export.webhooks import Webhooks, announcing, key_of
@@ -88,6 +95,10 @@ NEAR_S = 0.4
 
 _PUT_OFF_S = 36_000.0
 """Longer than what was not taken a few times is put off."""
+_FOR_EVER = RetentionSettings()
+DAY_US = 86_400_000_000
+_ANSWER_DAYS = 89
+"""Three months at the least: for so long a request that failed may have to be answered (GDPR, Art. 12(3))."""
 _MOST_TRIES = 100
 _OWNER = "owner"
 _MEMORY = Path("/dev/shm")
@@ -286,6 +297,17 @@ class Life:
         self.points.reach("work.done")
         return True
 
+    def holds(self, operation_id: str) -> bool:
+        """Whether an operation is there, as somebody sees it whom nothing befalls."""
+        return self._really.get(TENANT, OperationId(operation_id)) is not None
+
+    def chain(self, after: int) -> Iterator[Row]:
+        """Return the records of the audit trail after one, likewise."""
+        while page := self._really.chain(TENANT, after_seq=after, limit=1000):
+            for entry in page:
+                yield TENANT, entry.seq, entry.canonical, entry.hash
+            after = page[-1].seq
+
     def get(self, operation_id: str) -> DataPolicyOperation:
         found = self.service.get(TENANT, OperationId(operation_id), VISIBLE)
         assert found is not None, f"{operation_id} is lost"
@@ -318,6 +340,14 @@ class Life:
             self._ground.clock.advance(put_off_s)
             self.tell()
 
+    def purge(self) -> None:
+        """Purge what was kept long enough; the audit trail is signed before, as the service does each hour."""
+        key = checkpoint_key(self._ground.config)
+        checkpoints = Checkpoints(self.store, key, self._ground.clock, [TENANT])
+        checkpoints.read()
+        checkpoints.sign()
+        Purge(self.store, key, self._ground.clock).tenant(self._ground.tenant)
+
     def die(self) -> None:
         """Be dead: every thread meets `Killed` at its next step; what the process had open is closed by the system."""
         self.points.is_dead = True
@@ -346,6 +376,7 @@ class Ground:
         checks: str = "standard",
         allow: tuple[str, ...] = ("*.blob.core.windows.net",),
         is_told: bool = False,
+        retention: RetentionSettings = _FOR_EVER,
     ) -> None:
         """`is_told`: whether somebody is told of changes."""
         self.descriptors = checker.open_descriptors()
@@ -370,6 +401,7 @@ class Ground:
             storage=StorageSettings(accounts=accounts, allow=allow, checks=checks),  # type: ignore[arg-type] # one of its literals
             deadlines=DeadlineSettings(regulation="gdpr"),
             webhooks=(WEBHOOK,) if is_told else (),
+            retention=retention,
             directory=DirectoryConfig(connector="memory", settings=self._settings),
             sources=tuple(SourceConfig(name=name, connector="memory", product="Product", settings=self._settings) for name in sources()),
         )
@@ -382,14 +414,47 @@ class Ground:
         self.polls: list[Poll] = []
         self.asked = {action: Asked() for action in ("cancel", "resume", "approve", "extend")}
         self.may_leave_marks = False
+        self.purges: list[Purged] = []
+        self.archive: list[Row] = []
+        self._gone: set[str] = set()
         self.life: Life | None = None
+
+    @property
+    def there(self) -> list[str]:
+        """Return which of the accepted operations no purge has taken."""
+        return [each for each in self.accepted if each not in self._gone]
 
     def begin(self, script: Script, sources: Mapping[str, Connector] | None = None) -> Life:
         """Begin a life; it may be killed while it starts."""
         self.tenants = {TENANT: TenantRuntime(self.tenant, self.directory, dict(sources or self._sources()))}
         self.life = Life(self, script)
         self.traces.append(self.life.points.trace)
+        self._note_gone()
         return self.life
+
+    def purge(self, *, is_whole: bool = False) -> None:
+        """Purge, and note what is gone then: whether that was to go is judged by the checker. `is_whole`: nothing is open."""
+        assert self.life is not None
+        self.archive += self.life.chain(self.archive[-1][1] if self.archive else 0)
+        kept, now_us = self.tenant.retention, to_microseconds(self.clock.now())
+        self.purges.append(
+            Purged(
+                at_us=now_us,
+                operations_us=kept.operations_days * DAY_US,
+                receipts_us=kept.receipts_days * DAY_US,
+                audit_us=kept.audit_days * DAY_US,
+                answer_us=_ANSWER_DAYS * DAY_US,
+            )
+        )
+        self.life.purge()
+        self.purges[-1] = replace(self.purges[-1], is_whole=is_whole)
+        self._note_gone()
+
+    def _note_gone(self) -> None:
+        """Note what was purged, also by a purge that was killed: nobody asks for that any more."""
+        assert self.life is not None
+        if self.purges:
+            self._gone |= {each for each in self.there if not self.life.holds(each)}
 
     def poll(self, operation_id: str) -> DataPolicyOperation:
         """Look at an operation as a client does, and keep what it was told."""
@@ -453,6 +518,9 @@ class Ground:
             descriptors=(self.descriptors, self._left_open()),
             identity=KEY.write(),
             is_sealed=is_sealed,
+            purges=self.purges,
+            archive=self.archive,
+            audit_key=checkpoint_key(self.config).public,
         )
 
     def _left_open(self) -> frozenset[str]:

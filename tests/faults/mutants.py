@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from tests.faults.simulation import Container, Steps, Worker, content_of
 
-from rightful.audit.record import NOBODY, Action, Actor
-from rightful.ids import OperationId
+from rightful.audit.record import NOBODY, Action, Actor, Target
+from rightful.audit.start import ChainStart
+from rightful.ids import OperationId, TenantId
 from rightful.operation.model import Failure, OperationStatus
 from rightful.store.values import (
     Checkpoint,
@@ -20,6 +21,8 @@ from rightful.store.values import (
     FinishSet,
     Intent,
     NewRead,
+    Purged,
+    PurgeLimits,
     ReadSet,
     Repeat,
 )
@@ -176,6 +179,53 @@ class ReadsOfFailedGoOn(MemoryStore):
         return has_failed
 
 
+# -- purging ----------------------------------------------------------------------------------------------------------------
+class OpenPurged(MemoryStore):
+    """A purge goes by when an operation was submitted, and takes one that has not ended."""
+
+    def _purgeable(self, limits: PurgeLimits) -> list[OperationRow]:
+        before = limits.operations_before
+        return [
+            row for row in self._operations.values() if before is not None and row.status is not None and row.intent.submitted_at < before
+        ]
+
+
+class FailedPurgedEarly(MemoryStore):
+    """A request that failed goes while it may have to be answered."""
+
+    def purge_operations(self, limits: PurgeLimits, **more: Any) -> Purged:
+        return super().purge_operations(msgspec.structs.replace(limits, received_before=self._clock.now()), **more)
+
+
+class ReceiptPurgedEarly(MemoryStore):
+    """A receipt goes with its operation, before its own time."""
+
+    def _purge(self, row: OperationRow, limits: PurgeLimits) -> None:
+        super()._purge(row, msgspec.structs.replace(limits, receipts_before=self._clock.now()))
+
+
+class ReceiptsKept(MemoryStore):
+    """A receipt is never purged."""
+
+    def purge_receipts(self, limits: PurgeLimits, **more: Any) -> int:
+        return 0
+
+
+class PurgeNotRecorded(MemoryStore):
+    """Operations are purged without a record."""
+
+    def _record_purge(self, tenant_id: TenantId, target: Target, number: int, by: Actor, target_id: str = "") -> None:
+        if target is not Target.OPERATIONS:
+            super()._record_purge(tenant_id, target, number, by, target_id)
+
+
+class ChainCutTooFar(MemoryStore):
+    """One record more goes than the start of the chain says."""
+
+    def purge_records(self, start: ChainStart, **more: Any) -> int:
+        return super().purge_records(msgspec.structs.replace(start, seq=start.seq + 1), **more)
+
+
 # -- requests and reads -----------------------------------------------------------------------------------------------------
 class RepeatForgotten(MemoryStore):
     """A request that is sent again is another one."""
@@ -313,6 +363,12 @@ STORES: tuple[type[MemoryStore], ...] = (
     PartitionNotCounted,
     CheckpointForgotten,
     CheckpointOfOneLost,
+    OpenPurged,
+    FailedPurgedEarly,
+    ReceiptPurgedEarly,
+    ReceiptsKept,
+    PurgeNotRecorded,
+    ChainCutTooFar,
 )
 WORKERS: tuple[type[Worker], ...] = (
     CheckpointBeforePut,

@@ -13,7 +13,7 @@ from tests.faults.checker import Person
 from tests.faults.container import JoiningContainer
 from tests.faults.ground import SAS, SECOND, TENANT, Ground, Life, beside_main, quick_folder
 
-from rightful.config.model import ExportSettings
+from rightful.config.model import ExportSettings, RetentionSettings
 from rightful.connectors.interface import Connector
 from rightful.errors import Conflict, InvalidRequest, Refusal, StorageRefused, StorageUnavailable, Throttled
 from rightful.ids import OperationId
@@ -21,13 +21,18 @@ from rightful.operation.model import OperationStatus
 from rightful.package.forms import Form
 from rightful.package.schema import Column, ColumnKind
 from rightful.store.values import StoreFault
-from rightful.testing.failpoints import Killed, Script, kill_at
+from rightful.testing.failpoints import PURGE_FAILPOINTS, Killed, Script, kill_at
 from rightful.testing.memory_connector import Faults, MemoryConnector
 
 _COLUMNS = (Column(name="id", kind=ColumnKind.INT), Column(name="upn", kind=ColumnKind.TEXT), Column(name="note", kind=ColumnKind.TEXT))
 _MOST_TURNS = 400
 _CALM_S = 80 * 3600.0
 """Longer than an operation waits for its storage location."""
+_DAY_S = 86_400.0
+_SELDOM, _OFTEN = 0.02, 0.2
+"""How often there is a purge, of all that happens: in most lives, in those that one is to end."""
+_LATE = 300
+"""A step that only long lives reach."""
 
 
 class Data:
@@ -99,11 +104,21 @@ class Scenario:
         )
         is_remote = chance.random() < 0.3
         self.location = SAS if is_remote else "Local"
-        self.ground = Ground(folder, self.data.people, self.data.sources, export=self.export, store=store, is_told=True)
+        retention = RetentionSettings(
+            operations_days=chance.choice([0, 30, 30, 100]),
+            receipts_days=chance.choice([0, 60, 200]),
+            audit_days=chance.choice([0, 45, 150]),
+        )
+        self.ground = Ground(
+            folder, self.data.people, self.data.sources, export=self.export, store=store, is_told=True, retention=retention
+        )
         if self.export.layout == "zip":
             self.ground.container = JoiningContainer()  # one that cannot join takes no ZIP file by pieces
         self._kills = [chance.choice([*range(1, 30), *range(1, 100, 2)]) for _ in range(chance.choice([0, 1, 1, 2, 2, 3, 4]))]
+        self._purge_kills = [chance.choice(PURGE_FAILPOINTS) if chance.random() < 0.15 else "" for _ in self._kills]
+        """By life: where in a purge it is killed, if it comes so far."""
         self._is_troubled = self.ground.may_leave_marks = chance.random() < 0.5
+        self._often = _SELDOM
         self._waiting = [(subject_id, f"key-{number}") for number, subject_id in enumerate(self.data.people)]
         """Who is to be exported, and was not answered yet."""
         self._sent: Counter[str] = Counter()
@@ -112,8 +127,10 @@ class Scenario:
         """Run it, and return what the checker finds."""
         random.seed(0)  # for the jitter of retries
         with structlog.testing.capture_logs() as logs:
-            for number in self._kills:
-                self._live(self._script(number), self._faults())
+            for number, name in zip(self._kills, self._purge_kills, strict=True):
+                self._often = _OFTEN if name else _SELDOM
+                self._live(self._script(_LATE if name else number, name), self._faults())
+            self._often = _SELDOM
             self._live(kill_at(0), {}, is_last=True)
         return checker.check(self.ground.evidence(logs=logs))
 
@@ -134,19 +151,16 @@ class Scenario:
                 return
             for _ in range(_MOST_TURNS):
                 self._turn(life, is_calm=is_last)
-                for operation_id in ground.accepted:
+                for operation_id in ground.there:
                     ground.poll(operation_id)
-                if (
-                    not self._waiting
-                    and all(life.get(each).is_ended for each in ground.accepted)
-                    and (is_last or self._chance.random() < 0.5)
-                ):
+                if not self._waiting and all(life.get(each).is_ended for each in ground.there) and (is_last or self._chance.random() < 0.5):
                     break
             else:
                 self._settle(life)
             if is_last:
                 self._resume_rest(life)
                 life.tell_all()
+                self._purge_rest()
                 ground.close()
                 return
         except Killed:
@@ -156,7 +170,9 @@ class Scenario:
     def _turn(self, life: Life, *, is_calm: bool) -> None:
         what = self._chance.random()
         with self._met():
-            if self._waiting and what < 0.4:
+            if self._chance.random() < self._often:
+                self._purge(is_calm=is_calm)
+            elif self._waiting and what < 0.4:
                 self._submit(life)
             elif what < 0.75:
                 if not life.step(self._chance.choice([1, 100])):
@@ -194,7 +210,7 @@ class Scenario:
         self.ground.asked["resume"].perhaps[operation_id] += self._sent[key] - 1
 
     def _any(self) -> str | None:
-        return self._chance.choice(list(self.ground.accepted)) if self.ground.accepted else None
+        return self._chance.choice(self.ground.there) if self.ground.there else None
 
     def _cancel(self, life: Life) -> None:
         if (operation_id := self._any()) is not None:
@@ -209,6 +225,17 @@ class Scenario:
             location = SAS if self.location == SAS else None
             self.ground.ask("resume", operation_id, lambda: life.service.resume(TENANT, OperationId(operation_id), location))
 
+    def _purge(self, *, is_calm: bool) -> None:
+        """Purge, sometimes after so long that something is due; whoever was not answered yet would not come again as late as that."""
+        if not is_calm and not self._waiting:
+            self.ground.clock.advance(self._chance.choice([0, 0, 31, 101]) * _DAY_S)
+        self.ground.purge()
+
+    def _purge_rest(self) -> None:
+        """Everything has ended, and nothing fails any more: what is due goes, all of it."""
+        self.ground.clock.advance(self._chance.choice([0, 0, 31, 101, 201, 301]) * _DAY_S)
+        self.ground.purge(is_whole=True)
+
     def _approve(self, life: Life) -> None:
         if (operation_id := self._any()) is None:
             return
@@ -221,34 +248,34 @@ class Scenario:
         for _ in range(300):
             while self._waiting:
                 self._submit(life)
-            for operation_id in self.ground.accepted:
+            for operation_id in self.ground.there:
                 with self._met():
                     if (approval := life.get(operation_id).approval) is not None and approval.state.value == "waiting":
                         self._approve(life)
             with self._met():
                 while life.step():
                     pass
-            for operation_id in self.ground.accepted:
+            for operation_id in self.ground.there:
                 self.ground.poll(operation_id)
-            if all(life.get(each).is_ended for each in self.ground.accepted):
+            if all(life.get(each).is_ended for each in self.ground.there):
                 return
             self.ground.clock.advance(30.0)
 
     def _resume_rest(self, life: Life) -> None:
         """Somebody resumes half of what failed; then it must end again."""
-        for operation_id in list(self.ground.accepted):
+        for operation_id in self.ground.there:
             if life.get(operation_id).status is OperationStatus.FAILED and self._chance.random() < 0.5:
-                with suppress(Conflict):
+                with suppress(Conflict, InvalidRequest):  # a SAS may have expired meanwhile
                     self._resume_one(life, operation_id)
         self._settle(life)
 
     # -- what goes wrong ------------------------------------------------------------------------------------------------
-    def _script(self, number: int) -> Script:
-        """Kill at a step; fail some of those before."""
+    def _script(self, number: int, fatal: str) -> Script:
+        """Kill at a step, or where one of this name is reached; fail some of those before."""
         chance, is_troubled = random.Random(self._chance.random()), self._is_troubled
 
         def script(reached: int, name: str) -> None:
-            if reached == number:
+            if reached == number or name == fatal:
                 raise Killed(name)
             if not is_troubled or chance.random() > 0.03:
                 return

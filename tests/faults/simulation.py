@@ -3,7 +3,8 @@
 The store is the real one in memory, which passes the suite of all stores. Workers, clients, a service that restarts and a poller are
 generators that give way after each call of store or storage; a scheduler draws who goes next. So every order of their calls can come,
 also those that two processes make on one store. It draws faults too: a worker is killed between two calls, stopped and continued after
-its leases ran out (SIGSTOP, SIGCONT), the location does not answer or loses its answer, the source is down, the clock jumps.
+its leases ran out (SIGSTOP, SIGCONT), the location does not answer or loses its answer, the source is down, the clock jumps. What has
+ended is purged meanwhile, after some seconds instead of years.
 
 Workers go by the engine's rules (`export.outbox`, `export.finish`): what is put is staged before, synced after, and only then put down as
 done; who has lost a lease changes nothing. The real engine runs in `scenario`; here its rules are tried some thousand times as often.
@@ -12,12 +13,17 @@ done; who has lost a lease changes nothing. The real engine runs in `scenario`; 
 import hashlib
 import random
 from collections.abc import Generator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from tests.faults.checker import Accepted, Asked, Evidence, Held, Person, Poll, check
+from tests.faults.checker import Accepted, Asked, Evidence, Held, Person, Poll, check, complete
+from tests.faults.purged import Left, Purge
+from tests.faults.trail import Row
 
 from rightful.audit.record import Actor
+from rightful.audit.start import ChainStart
+from rightful.clock import to_microseconds
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import Failure, OperationStatus, PackageTotals
 from rightful.store.values import (
@@ -30,6 +36,7 @@ from rightful.store.values import (
     FinishSet,
     Intent,
     NewRead,
+    PurgeLimits,
     ReadSet,
     RepeatKey,
 )
@@ -45,6 +52,9 @@ _TRIES = 3
 _SOURCES = {"orders": (1, 3), "files": (2, 2)}
 """By name: partitions, and parts in each."""
 _MOST_STEPS = 6_000
+_ANSWER_S, _LEAST_ANSWER_S = 600.0, 400
+"""How long a request that failed is kept, since it may have to be answered still; and how long at the least, from its record on."""
+_SECOND_US = 1_000_000
 _UNAVAILABLE = Failure(code="StorageUnavailable", message="the storage location does not answer")
 _DOWN = Failure(code="SourceUnavailable", message="the source does not answer", source_name="orders")
 _CONFLICT = Failure(code="EntryConflict", message="something else lies at the path of an entry")
@@ -307,6 +317,11 @@ class Simulation:
             self._actors[f"worker-{number}"] = self._new_worker(number)
         self._actors["poller"] = self._poller()
         self._actors["beat"] = self._beat()
+        self._kept_s = tuple(self.chance.choice(each) for each in ((0, 0, 5, 40), (0, 60, 200), (0, 30, 100)))
+        """How long operations, receipts and records are kept; 0: for ever."""
+        self.purges: list[Purge] = []
+        self._archive: list[Row] = []
+        self._actors["purger"] = self._purger()
 
     def fails(self, probability: float) -> bool:
         """Draw whether something goes wrong now."""
@@ -349,7 +364,7 @@ class Simulation:
         self.accepted[operation_id] = subject
         while True:
             yield
-            if self.fails(0.01):
+            if self.fails(0.04):
                 self._cancel(operation_id)
             found = self.store.get(TENANT, OperationId(operation_id))
             yield
@@ -403,8 +418,7 @@ class Simulation:
     def poll(self, operation_id: str) -> OperationStatus | None:
         """Look at an operation, and keep what was told."""
         found = self.store.get(TENANT, OperationId(operation_id))
-        if found is None:
-            self.wrong.append(f"{operation_id} is lost")
+        if found is None:  # lost, or purged: the checker knows
             return None
         cause = "" if found.failure is None else found.failure.code
         status = "notStarted" if found.status is OperationStatus.NOT_STARTED else found.status.value
@@ -418,6 +432,73 @@ class Simulation:
                 if f"worker-{number}" not in self._stopped:
                     self.store.heartbeat(owner, lease_s=_LEASE_S)
                 yield
+
+    def _purger(self) -> Steps:
+        """Purge now and then; some purges are killed."""
+        while True:
+            yield
+            if self.chance.random() < 0.4:
+                for _ in self._purge():
+                    yield
+                    if self.fails(0.1):
+                        break
+
+    def _purge(self) -> Steps:
+        """Purge in the order of `export.retaining`, by the moment that it begins at."""
+        now, limit = self.clock.now(), self.chance.choice((1, 50))
+        operations_s, receipts_s, audit_s = self._kept_s
+        self._archive += self._chain(self._archive[-1][1] if self._archive else 0)
+        self.purges.append(
+            Purge(
+                at_us=to_microseconds(now),
+                operations_us=operations_s * _SECOND_US,
+                receipts_us=receipts_s * _SECOND_US,
+                audit_us=audit_s * _SECOND_US,
+                answer_us=_LEAST_ANSWER_S * _SECOND_US,
+            )
+        )
+        limits = PurgeLimits(
+            tenant_id=TENANT,
+            operations_before=now - timedelta(seconds=operations_s) if operations_s else None,
+            receipts_before=now - timedelta(seconds=receipts_s) if receipts_s else None,
+            received_before=now - timedelta(seconds=_ANSWER_S),
+        )
+        while self.store.purge_receipts(limits, limit=limit):
+            yield
+        while operations_s and self.store.purge_operations(limits, limit=limit).is_more:
+            yield
+        start = self._start(now, audit_s)
+        if start is not None:
+            self.store.put_chain_start(start)
+            yield
+        start = self.store.retention(TENANT).start
+        while start is not None and self.store.purge_records(start, limit=limit):
+            yield
+        self.store.put_purged(TENANT)
+
+    def _start(self, now: datetime, kept_s: int) -> ChainStart | None:
+        """Return the start that the chain is to have: after the records that are old enough, but for the last one."""
+        before = self.store.retention(TENANT).start
+        rows, start, before_us = self._chain(before.seq if before else 0), None, to_microseconds(now) - kept_s * _SECOND_US
+        for cut, (_, seq, canonical, hash_) in enumerate(rows[:-1] if kept_s else (), 1):
+            newest_us = msgspec.json.decode(canonical)[3]
+            if newest_us >= before_us:
+                break
+            start = ChainStart(
+                tenant_id=TENANT,
+                seq=seq,
+                hash=hash_.hex(),
+                cut=cut,
+                newest_us=newest_us,
+                time_us=to_microseconds(now),
+                days=1,
+                key="",
+                signature="",
+            )
+        return start
+
+    def _chain(self, after: int) -> list[Row]:
+        return [(TENANT, each.seq, each.canonical, each.hash) for each in self.store.chain(TENANT, after_seq=after, limit=1 << 30)]
 
     # -- the scheduler ------------------------------------------------------------------------------------------------------
     def run(self) -> list[str]:
@@ -433,6 +514,10 @@ class Simulation:
                 self.clock.advance(5.0)
                 if len(self.accepted) == len(self._people) and all(self._has_ended(each) for each in self.accepted):
                     break
+        self.clock.advance(self.chance.choice((0.0, 50.0, 900.0)))
+        for _ in self._purge():
+            pass
+        self.purges[-1] = replace(self.purges[-1], is_whole=True)
         return self._check()
 
     def _step(self) -> None:
@@ -463,25 +548,24 @@ class Simulation:
 
     def _has_ended(self, operation_id: str) -> bool:
         found = self.store.get(TENANT, OperationId(operation_id))
-        return found is not None and found.is_ended
+        return found is None or found.is_ended  # purged, or lost: the checker knows
 
     # -- what is true -------------------------------------------------------------------------------------------------------
     def _check(self) -> list[str]:
         for operation_id in self.accepted:
             self.poll(operation_id)
-        held = self._held()
-        found = check(
-            Evidence(
-                people={each: Person(each, f"only-of-{each}-", {}, {}) for each in self._people},
-                held=held,
-                accepted=[Accepted(operation_id, subject, None) for operation_id, subject in self.accepted.items()],
-                polls=self.polls,
-                asked=self.asked,
-                secrets=(SECRET,),
-            )
+        evidence = Evidence(
+            people={each: Person(each, f"only-of-{each}-", {}, {}) for each in self._people},
+            held=self._held(),
+            accepted=[Accepted(operation_id, subject, None) for operation_id, subject in self.accepted.items()],
+            polls=self.polls,
+            asked=self.asked,
+            secrets=(SECRET,),
+            purges=self.purges,
+            archive=self._archive,
         )
-        complete = [str(row["id"]) for row in held.operations if row["status"] == "complete"]
-        for operation_id in complete:
+        found = check(evidence)
+        for operation_id in complete(evidence):
             found += self._package(operation_id, self.accepted.get(operation_id, ""))
         return [*self.wrong, *found]
 
@@ -519,8 +603,18 @@ class Simulation:
             leased=sum(read.state == "leased" for row in rows for read in row.reads),
             open_reads_of_ended=sum(read.state in {"pending", "leased"} for row in ended for read in row.reads),
             entries_of_complete=sum(len(row.entries) for row in ended if row.status is OperationStatus.COMPLETE),
-            audit=[(TENANT, each.seq, each.canonical, each.hash) for each in self.store.chain(TENANT, limit=1 << 30)],
+            audit=self._chain(0),
             raw=b"",
+            left=self._left(),
+        )
+
+    def _left(self) -> Left:
+        start = self.store.retention(TENANT)
+        named = {*self.store._repeats.values(), *(each[0].operation_id for each in self.store._events.values())}
+        return Left(
+            receipts=frozenset(operation_id for _, operation_id in self.store._receipts),
+            starts={TENANT: start.line} if start.line else {},
+            orphans=len(named - self.store._operations.keys()),
         )
 
 

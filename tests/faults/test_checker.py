@@ -1,17 +1,22 @@
 """The checker finds each thing that can be wrong: it is given what is right but for one thing."""
 
 import hashlib
+import json
 import random
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.faults.checker import Poll, check
-from tests.faults.ground import LOCAL, SECRETS, Ground, beside_main
+from tests.faults.ground import DAY_US, LOCAL, SECRETS, Ground, beside_main
+from tests.faults.purged import Purge
 from tests.faults.scenario import Data
 
-from rightful.config.model import ExportSettings
+from rightful.config.model import ExportSettings, RetentionSettings
+
+_FOR_EVER = RetentionSettings()
 
 
 @pytest.fixture
@@ -19,10 +24,27 @@ def ground(tmp_path: Path) -> Ground:
     return _lived(tmp_path, ExportSettings(leak_check="off", viewer="off"))
 
 
-def _lived(folder: Path, export: ExportSettings) -> Ground:
+@pytest.fixture
+def purged_ground(tmp_path: Path) -> Ground:
+    """Where operations and the first records were purged, and receipts are left."""
+    kept = RetentionSettings(operations_days=30, receipts_days=60, audit_days=45)
+    ground = _lived(tmp_path, ExportSettings(leak_check="off", viewer="off"), retention=kept)
+    ground.clock.advance(50 * 86_400.0)
+
+    def live() -> None:
+        ground.begin(lambda _number, _name: None).start()
+        ground.purge(is_whole=True)
+        ground.close()
+
+    beside_main(live)
+    assert ground.there == []
+    return ground
+
+
+def _lived(folder: Path, export: ExportSettings, *, retention: RetentionSettings = _FOR_EVER) -> Ground:
     """Return where two people's exports were made, and nothing went wrong."""
     data = Data(random.Random(4), 2)
-    ground = Ground(folder, data.people, data.sources, export=export, is_told=True)
+    ground = Ground(folder, data.people, data.sources, export=export, is_told=True, retention=retention)
 
     def live() -> None:
         life = ground.begin(lambda _number, _name: None)
@@ -161,6 +183,60 @@ WRONG: dict[str, tuple[Callable[[Ground], None], str]] = {
         "1 events are left to tell",
     ),
 }
+
+
+def _with_purge(**changes: int) -> Callable[[Ground], None]:
+    """Let the purge have been told to keep things for another time."""
+
+    def change(ground: Ground) -> None:
+        ground.purges[-1] = replace(ground.purges[-1], **changes)  # type: ignore[arg-type] # of its times
+
+    return change
+
+
+def _unended(ground: Ground) -> None:
+    ground.archive[:] = [(*row[:2], row[2].replace('"complete"', '"approve"'), row[3]) for row in ground.archive]
+
+
+WRONG_PURGES: dict[str, tuple[Callable[[Ground], None], str]] = {
+    "operation before its time": (_with_purge(operations_us=100 * DAY_US), "is purged before its time"),
+    "operation that had not ended": (_unended, "is purged, and had not ended"),
+    "operations, and no record": (
+        _run_sql("""UPDATE audit SET record = replace(record, '"operations"', '"operation"')"""),
+        "2 operations are purged, and 0 are recorded as purged",
+    ),
+    "what belonged to it": (_run_sql("INSERT INTO repeat_key SELECT 'k', FIRST, 0"), "1 rows are left of operations that are gone"),
+    "receipt before its time": (_run_sql("DELETE FROM receipt WHERE operation_id = FIRST"), "is purged before its time"),
+    "receipt kept": (_with_purge(receipts_us=49 * DAY_US), "is kept beyond its time"),
+    "receipt of nothing": (_run_sql("UPDATE receipt SET operation_id = 'x' WHERE operation_id = FIRST"), "a receipt is left of x"),
+    "record before its time": (_with_purge(audit_us=100 * DAY_US), "record 1 of the audit trail is purged before its time"),
+    "record after the start": (_run_sql("DELETE FROM audit WHERE seq = (SELECT min(seq) FROM audit)"), "an audit chain that starts after"),
+    "start of another": (_run_sql("""UPDATE retention SET start = replace(start, '"days":45', '"days":44')"""), "is not signed"),
+    "start with another hash": (
+        _run_sql("""UPDATE retention SET start = json_set(start, '$.hash', printf('%064d', 0))"""),
+        "with another hash",
+    ),
+    "start too early": (_run_sql("""UPDATE retention SET start = json_set(start, '$.days', 100)"""), "came before its time"),
+}
+
+
+def test_nothing_is_found_where_what_was_purged_had_to_be(purged_ground: Ground) -> None:
+    assert check(purged_ground.evidence()) == []
+
+
+@pytest.mark.parametrize("name", WRONG_PURGES)
+def test_what_is_wrong_with_a_purge_is_found(purged_ground: Ground, name: str) -> None:
+    spoil, sentence = WRONG_PURGES[name]
+    spoil(purged_ground)
+    found = check(purged_ground.evidence())
+    assert any(sentence in each for each in found), found
+
+
+def test_operation_that_is_kept_beyond_its_time_is_found(ground: Ground) -> None:
+    later_us = json.loads(ground.evidence().held.audit[-1][2])[3] + 2 * DAY_US
+    ground.purges.append(Purge(later_us, DAY_US, DAY_US, DAY_US, DAY_US, is_whole=True))
+    found = check(ground.evidence())
+    assert sum("is kept beyond its time" in each for each in found) == len(ground.accepted), found
 
 
 def test_nothing_is_found_where_nothing_is_wrong(ground: Ground) -> None:
