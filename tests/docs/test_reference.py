@@ -45,6 +45,19 @@ def test_every_command_and_option_is_described() -> None:
                 assert f"`{parameter.opts[0]}`" in section, f"{name} {parameter.opts}"
 
 
+def test_what_an_option_takes_is_told_as_the_command_itself_tells_it() -> None:
+    page = (REFERENCE / "cli.md").read_text(encoding="utf-8")
+    says_nothing = {"TEXT", "PATH", "INTEGER", "INTEGER RANGE", "FLOAT", "FLOAT RANGE"}
+    for name, command in commands():
+        context = click.Context(command, info_name=name)
+        for option in (each for each in command.params if isinstance(each, click.Option) and not each.is_flag):
+            metavar = option.make_metavar(context)
+            assert metavar not in says_nothing, f"{name} {option.opts}"
+            assert f"{option.opts[0]} {metavar}" in " ".join(command.get_help(context).split())
+            section = page.partition(f"## `{name}`\n")[2].partition("\n## ")[0]
+            assert f"| `{option.opts[0]}` {metavar.replace('|', chr(92) + '|')} | " in section
+
+
 def codes_in(tree: ast.AST) -> Iterator[str]:
     """Yield what stands for an error's code: `default_code = …`, `code=…`, and constants whose names say so."""
     for node in ast.walk(tree):

@@ -27,7 +27,9 @@ SERVICE = "service"
 """How the chain of what belongs to no tenant is called here."""
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-_TENANT = click.option("--tenant", default="", help=f"Only the chain of this tenant, by name or id; `{SERVICE}` is that of no tenant.")
+_TENANT = click.option(
+    "--tenant", default="", metavar="ID|NAME", help=f"Only the chain of this tenant, by name or id; `{SERVICE}` is that of no tenant."
+)
 
 
 @click.group()

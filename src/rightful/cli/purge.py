@@ -21,7 +21,9 @@ SERVICE = "service"
 
 
 @click.command("purge")
-@click.option("--tenant", default="", help=f"Only of this tenant, by name or id; `{SERVICE}` is the audit chain of no tenant.")
+@click.option(
+    "--tenant", default="", metavar="ID|NAME", help=f"Only of this tenant, by name or id; `{SERVICE}` is the audit chain of no tenant."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be purged, and change nothing; the service may run meanwhile.")
 @click.option("--trust-clock", is_flag=True, help="Also where the clock is more than 31 days ahead of what was done last in the store.")
 @click.option("--shrink", is_flag=True, help="Give the space back to the disk afterwards: the store is written anew, beside itself.")

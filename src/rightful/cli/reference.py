@@ -70,11 +70,7 @@ def _argument(argument: click.Argument) -> str:
 
 def _option(option: click.Option) -> str:
     names = ", ".join(f"`{name}`" for name in option.opts)
-    takes = (
-        ""
-        if option.is_flag
-        else " " + ("|".join(option.type.choices) if isinstance(option.type, click.Choice) else option.metavar or "TEXT")
-    )
+    takes = "" if option.is_flag else f" {option.make_metavar(click.Context(command))}"
     default = f" Default: {option.default}." if option.show_default else ""
     cells = (f"{names}{takes}", f"{option.help or ''}{' Required.' if option.required else ''}{default}")
     return "| " + " | ".join(cell.replace("|", chr(92) + "|") for cell in cells) + " |"

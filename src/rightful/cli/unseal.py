@@ -26,7 +26,12 @@ _LARGEST_IDENTITIES = 1 << 20
 @click.command()
 @click.argument("package")
 @click.option(
-    "--to", "folder", required=True, type=click.Path(path_type=Path), help="Folder to write what is opened into: a new or empty one."
+    "--to",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Folder to write what is opened into: a new or empty one.",
 )
 @click.option(
     "--identity",

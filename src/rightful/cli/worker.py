@@ -14,12 +14,14 @@ _FILE = click.Path(path_type=Path)
 
 @click.command()
 @click.option("--scheduler", required=True, metavar="ADDRESS", help="The scheduler of the Dask cluster, tls://HOST:PORT.")
-@click.option("--ca", required=True, type=_FILE, help="Whose certificates count in the cluster, PEM.")
-@click.option("--cert", required=True, type=_FILE, help="The worker's certificate, PEM.")
-@click.option("--key", required=True, type=_FILE, help="The key of that certificate, PEM.")
-@click.option("--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="How many claims are worked on side by side.")
+@click.option("--ca", required=True, type=_FILE, metavar="FILE", help="Whose certificates count in the cluster, PEM.")
+@click.option("--cert", required=True, type=_FILE, metavar="FILE", help="The worker's certificate, PEM.")
+@click.option("--key", required=True, type=_FILE, metavar="FILE", help="The key of that certificate, PEM.")
+@click.option(
+    "--threads", type=click.IntRange(1, 64), metavar="N", default=4, show_default=True, help="How many claims are worked on side by side."
+)
 @click.option("--host", default="", metavar="ADDRESS", help="Address to listen on [default: the one that the scheduler is reached from].")
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", default=0, help="Port to listen on; 0 takes a free one.")
 @global_options
 def command(*, scheduler: str, ca: Path, cert: Path, key: Path, threads: int, host: str, port: int) -> None:
     """Work for a service on another machine (`engine: dask`).
