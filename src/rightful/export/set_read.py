@@ -6,13 +6,11 @@ from datetime import datetime
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rightful.clock import Clock
 from rightful.config.model import ExportSettings, SourceConfig
 from rightful.connectors.interface import (
     KEY_COLUMN,
-    SUBJECT_COLUMN,
     Connector,
     Cursor,
     FileItem,
@@ -25,6 +23,7 @@ from rightful.connectors.interface import (
     cursor_after,
 )
 from rightful.errors import PackageError, SourceRefused
+from rightful.export.batches import Gathering, Runs, Slice, by_subject, runs
 from rightful.export.check import SetCheck, check_rows, foreign_data
 from rightful.export.files import FileSender
 from rightful.export.hours import Hours, OfPart
@@ -53,6 +52,7 @@ from rightful.subject.model import IdentifiedSubject
 
 _MIB = 1 << 20
 _SPOOL_BYTES = 32 * _MIB
+_GATHERED_BYTES = 8 * _MIB
 _SLICE_ROWS = 4096
 
 
@@ -101,6 +101,7 @@ class SetRead:
         self._seen = [0 for _ in states]
         """How many rows of each subject were given."""
         self._spool = Spool(_SPOOL_BYTES, most_bytes=settings.spool_mib * _MIB)
+        self._gathering = Gathering(_GATHERED_BYTES)
         self._files = FileSender(source, outbox)
 
     def run(self) -> None:
@@ -123,6 +124,7 @@ class SetRead:
                 if not any(state.is_alive for state in self._states):
                     return
                 self._take(item)
+            self._take_ordered(self._gathering.rest())
             self._finish_cutters()
             if self._is_spooled:
                 self._empty_spool()
@@ -199,9 +201,11 @@ class SetRead:
     def _take(self, item: ReadHeader | Item) -> None:
         match item:
             case Rows(batch=batch):
-                # In slices, so that the text of a batch, several times its size, is never in memory at once.
-                for start in range(0, batch.num_rows, _SLICE_ROWS):
-                    self._take_rows(batch.slice(start, _SLICE_ROWS))
+                if self._is_spooled:
+                    self._take_ordered(self._gathering.add(batch))
+                    return
+                for piece in _slices(batch):
+                    self._take_rows(*by_subject(piece))
             case FileItem():
                 if (state := self._state(item.subject)).is_alive:
                     self._files.send(state, item)
@@ -211,7 +215,12 @@ class SetRead:
             case ReadHeader():
                 raise connector_fault(self._source.name, "began twice")
 
-    def _take_rows(self, batch: pa.RecordBatch) -> None:
+    def _take_ordered(self, batches: Iterator[pa.RecordBatch]) -> None:
+        for batch in batches:
+            for piece in _slices(batch):
+                self._take_rows(piece, runs(piece))
+
+    def _take_rows(self, ordered: pa.RecordBatch, counts: Runs) -> None:
         if not self._header.match:
             raise SourceRefused(
                 f"source {self._source.name!r} gives rows without saying what they were matched by",
@@ -219,7 +228,6 @@ class SetRead:
                 code="ForeignData",
                 hint="the connector must name its match columns",
             )
-        ordered, counts = _by_subject(batch)
         for subject, _ in counts:
             self._state(subject)
         self._check(ordered, counts)
@@ -228,7 +236,7 @@ class SetRead:
         self._hours.look(ordered)
         for (subject, count), piece in zip(counts, lines, strict=True):
             if self._states[subject].is_alive:
-                self._keep(subject, piece, _Slice(ordered, start, count), cut(withheld, start, count) if withheld else ())
+                self._keep(subject, piece, Slice(ordered, start, count), cut(withheld, start, count) if withheld else ())
             start += count
         self._watch.go_on(counts)
 
@@ -280,7 +288,7 @@ class SetRead:
             return self._states[subject]
         raise connector_fault(self._source.name, "gave something of a subject that it was not asked for")
 
-    def _keep(self, subject: int, piece: bytes, rows: "_Slice", withheld: tuple[Counts, ...]) -> None:
+    def _keep(self, subject: int, piece: bytes, rows: Slice, withheld: tuple[Counts, ...]) -> None:
         self._note_filled(self._states[subject], piece, rows)
         before = self._seen[subject]
         self._seen[subject] += rows.count
@@ -311,7 +319,7 @@ class SetRead:
         for part in self._cutters[subject].feed(piece, keys if kept is None else _Marks(keys, kept, before)):
             self._add(subject, part, self._withholding.take(subject, part.rows))
 
-    def _note_filled(self, state: SubjectRead, piece: bytes, rows: "_Slice") -> None:
+    def _note_filled(self, state: SubjectRead, piece: bytes, rows: Slice) -> None:
         """Look at all rows, those that a difference leaves out too; what a rule takes away as a whole is there all the same."""
         if state.record.filled is not None:
             known = frozenset(state.record.filled)
@@ -388,23 +396,6 @@ class SetRead:
             fingerprints=draft.fingerprints,
             activity=activity,
         )
-
-
-class _Slice(msgspec.Struct, frozen=True):
-    """One subject's rows of a batch, cut out only where they are looked at: a batch of a shared scan is of thousands of people."""
-
-    batch: pa.RecordBatch
-    start: int
-    count: int
-
-    def cut(self) -> pa.RecordBatch:
-        """Return them alone."""
-        return self.batch.slice(self.start, self.count)
-
-    def is_null(self, column: str) -> bool:
-        """Whether a column has no value in them."""
-        values = find_column(self.batch, column)
-        return self.count == int(values.slice(self.start, self.count).null_count)
 
 
 class _Mark(msgspec.Struct, frozen=True):
@@ -487,14 +478,9 @@ def _moments(before: tuple[datetime, ...], now: datetime | None) -> tuple[dateti
     return before if now is None or now in before else (*before, now)
 
 
-def _by_subject(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, list[tuple[int, int]]]:
-    """Return the batch ordered by subject, each subject's rows in their order, and (subject, number of rows) of each."""
-    subjects = batch.column(SUBJECT_COLUMN)
-    if not subjects.null_count and pc.count_distinct(subjects).as_py() == 1:
-        return batch, [(subjects[0].as_py(), batch.num_rows)]
-    ordered = batch.take(pc.array_sort_indices(subjects))  # a stable sort
-    runs = pc.value_counts(ordered.column(SUBJECT_COLUMN)).to_pylist()
-    return ordered, [(run["values"], run["counts"]) for run in runs]
+def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield a batch in slices, so that its text, several times its size, is never in memory at once."""
+    return (batch.slice(start, _SLICE_ROWS) for start in range(0, batch.num_rows, _SLICE_ROWS))
 
 
 def _cut(pieces: Iterator[bytes], limit_bytes: int) -> Iterator[Part]:
