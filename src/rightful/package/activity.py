@@ -24,8 +24,10 @@ from rightful.package.parts import PartCutter
 from rightful.package.schema import Column, ColumnKind
 from rightful.package.values import PER_SECOND
 
-_HOUR = re.compile(r"((?:19|20|21)[0-9]{2})-([0-9]{2})-([0-9]{2})(?:[T ]([0-9]{2}))?")
+_DAY = re.compile(r"(?:19|20|21)[0-9]{2}-[0-9]{2}-[0-9]{2}")
 """Years before and after are none in which a person did something: they stand for an unknown or an open date."""
+_AT = re.compile(r"[T ][0-9]{2}")
+_DAY_CHARACTERS = len("2024-02-29")
 _HOUR_CHARACTERS = len("2024-02-29T23")
 _WRITTEN = re.compile(
     r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
@@ -285,14 +287,14 @@ def _activity(found: Mapping[str, int], *, column: str, has_hours: bool, is_utc:
     months: Counter[str] = Counter()
     weekdays, hours = [0] * 7, [0] * 24
     for text, number in found.items():
-        match = _HOUR.fullmatch(text)
-        weekday = None if match is None else _weekday(match[1], match[2], match[3])
-        if match is None or weekday is None:
+        day, hour = _day_of(text[:_DAY_CHARACTERS]), _hour_of(text[_DAY_CHARACTERS:])
+        if day is None or hour is None:
             continue
-        months[text[:7]] += number
+        month, weekday = day
+        months[month] += number
         weekdays[weekday] += number
-        if match[4] is not None:
-            hours[min(int(match[4]), 23)] += number
+        if hour >= 0:
+            hours[hour] += number
     return Activity(
         column=column,
         months=dict(sorted(months.items())),
@@ -303,11 +305,22 @@ def _activity(found: Mapping[str, int], *, column: str, has_hours: bool, is_utc:
 
 
 @lru_cache(maxsize=4096)
-def _weekday(year: str, month: str, day: str) -> int | None:
+def _day_of(text: str) -> tuple[str, int] | None:
+    """Return the month and the weekday of `YYYY-MM-DD`; None of anything else, and of years in which nobody did anything."""
+    if _DAY.fullmatch(text) is None:
+        return None
     try:
-        return date(int(year), int(month), int(day)).weekday()
+        return text[:7], date(int(text[:4]), int(text[5:7]), int(text[8:])).weekday()
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=256)
+def _hour_of(text: str) -> int | None:
+    """Return the hour of what follows a day; a negative one where nothing does, None of anything else."""
+    if not text:
+        return -1
+    return min(int(text[1:]), 23) if _AT.fullmatch(text) is not None else None
 
 
 class _Line(msgspec.Struct, gc=False):
