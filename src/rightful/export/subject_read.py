@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 
 import msgspec
 
@@ -54,7 +53,8 @@ class SubjectRead:
         self.storage = storage
         self.sealed = sealed
         self.secret = secret
-        self.call = cache(call)
+        self._find_call = call
+        self._call: str | None = None
         self.tracker = tracker
         self.leash = leash
         self.is_alive = True
@@ -80,6 +80,12 @@ class SubjectRead:
                 self._keys[record.origin] = record.key
         if self.starts_again:
             self.start_again()
+
+    def call(self) -> str:
+        """Return what its shards call."""
+        if self._call is None:
+            self._call = self._find_call()
+        return self._call
 
     def start_again(self) -> None:
         """Read from the beginning: count anew, and go by no cursor."""
