@@ -16,12 +16,13 @@ from rightful.export.calls import Calls
 from rightful.export.cancelling import Leashes, leashed
 from rightful.export.estimating import Estimator
 from rightful.export.fingerprints import Fingerprints
+from rightful.export.first_entries import FirstEntries
 from rightful.export.identities import Identities
 from rightful.export.moments import Moments, Share
 from rightful.export.outbox import Outbox
 from rightful.export.pace import Pace
 from rightful.export.recipients import sealed_for
-from rightful.export.records import PACKAGE, Sealed, SealedPlans
+from rightful.export.records import Sealed, SealedPlans
 from rightful.export.runtime import TenantRuntime
 from rightful.export.set_read import SetRead, connector_fault
 from rightful.export.side_by_side import SideBySide
@@ -192,6 +193,7 @@ class ReadRunner:
         states: list[SubjectRead] = []
         hashes = "hash" in source.redact.values()
         bases = self._fingerprints.bases()
+        first = FirstEntries(self._store, [operation.operation_id for operation in claim.operations])
         subjects = self._identities.of(claim.operations, tenant.directory)
         for operation, read, subject in zip(claim.operations, claim.reads, subjects, strict=True):
             sealed = Sealed(self._sealer, operation.tenant_id, operation.operation_id)
@@ -203,9 +205,9 @@ class ReadRunner:
                 leash = self._leashes.of(operation.operation_id)
                 location = leashed(opened, leash)
                 packed = zipping.opened(location, operation.prefix, self._clock)
-                storage = sealed_for(operation, packed, partial(self._first, operation), sealed)
+                storage = sealed_for(operation, packed, partial(first.of, operation.operation_id), sealed)
                 is_followed = operation.since is not None or tenant.config.export.compare_days > 0
-                secret = self._secret(operation, sealed) if hashes or is_followed else b""
+                secret = _secret(first.of(operation.operation_id), sealed) if hashes or is_followed else b""
                 tracker = self._fingerprints.tracker(operation, read, secret, bases) if is_followed else None
             except StorageError as error:
                 self._trouble.storage_of_read(operation, read, error, tenant.config.export)
@@ -223,25 +225,15 @@ class ReadRunner:
                     sealed=sealed,
                     entries=known,
                     secret=secret,
-                    call=partial(self._call, operation, sealed),
+                    call=partial(self._call, operation.operation_id, sealed, first),
                     tracker=tracker,
                     leash=leash,
                 )
             )
         return states
 
-    def _secret(self, operation: ClaimedOperation, sealed: Sealed) -> bytes:
-        """Return the secret of an operation, which its package's hashes and fingerprints are made with."""
-        secret = sealed.secret(self._first(operation))
-        if not secret:
-            raise OperationError("the operation was accepted by a version that could not hash", code="CheckpointLost", hint=SUBMIT_AGAIN)
-        return secret
-
-    def _call(self, operation: ClaimedOperation, sealed: Sealed) -> str:
-        return self._calls.of(operation.operation_id, lambda: call_of(sealed.shown_by(self._first(operation))))
-
-    def _first(self, operation: ClaimedOperation) -> Sequence[Entry]:
-        return self._store.entries(operation.operation_id, PACKAGE, 0)
+    def _call(self, operation_id: OperationId, sealed: Sealed, first: FirstEntries) -> str:
+        return self._calls.of(operation_id, lambda: call_of(sealed.shown_by(first.of(operation_id))))
 
     def _partition(self, claim: ReadSet, states: list[SubjectRead], connector: Connector) -> Partition:
         """Return the partition to read; the first read of a source plans it and makes reads of the other partitions."""
@@ -263,6 +255,14 @@ class ReadRunner:
     def _raise_if_stopping(self) -> None:
         if self._stopping.is_set():
             raise Stopping("the service stops")
+
+
+def _secret(first: Sequence[Entry], sealed: Sealed) -> bytes:
+    """Return the secret of an operation, which its package's hashes and fingerprints are made with."""
+    secret = sealed.secret(first)
+    if not secret:
+        raise OperationError("the operation was accepted by a version that could not hash", code="CheckpointLost", hint=SUBMIT_AGAIN)
+    return secret
 
 
 def _put(states: Sequence[SubjectRead]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """What becomes of reads and of operations: entries, checkpoints, failures, ends."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -86,6 +87,11 @@ class Delivering(Looking):
         """Return entries, ordered by source, partition, number and revision."""
         parameters = {"operation_id": operation_id, "source_name": source_name, "partition": partition}
         return self._file.read(lambda connection: tuple(map(rows.entry, connection.rows(self._sql["entries"], parameters))))
+
+    def first_entries(self, operation_ids: Collection[OperationId]) -> tuple[Entry, ...]:
+        """Return the entries of packages themselves, operation by operation."""
+        parameters = {"ids": json.dumps(sorted(operation_ids))}
+        return self._file.read(lambda connection: tuple(map(rows.entry, connection.rows(self._sql["first_entries"], parameters))))
 
     def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
         """Put down how far reads are."""

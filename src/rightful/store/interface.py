@@ -180,6 +180,10 @@ class Store(Protocol):
         """Return the entries of an operation (of one source, of one partition), ordered by source, partition, number and revision."""
         ...
 
+    def first_entries(self, operation_ids: Collection[OperationId]) -> tuple[Entry, ...]:
+        """Return the entries that belong to the package itself (partition 0) of each of these operations that is known."""
+        ...
+
     def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
         """Put down how far reads are; return the operations whose reads are no longer ours (unchanged). Progress never falls.
 

@@ -315,6 +315,12 @@ WHERE operation_id = :operation_id AND (CAST(:source_name AS TEXT) IS NULL OR so
   AND (CAST(:partition AS BIGINT) IS NULL OR partition = :partition)
 ORDER BY source_name, partition, number, revision;
 
+-- name: first_entries
+-- Of each of these operations what it was accepted with.
+SELECT operation_id, source_name, partition, number, revision, state, sha256, size_bytes, rows, sealed FROM entry
+WHERE operation_id IN (SELECT value FROM json_each(:ids)) AND source_name = '' AND partition = 0
+ORDER BY operation_id, number, revision;
+
 -- name: checkpoint
 UPDATE read SET next_part = :next_part, sealed_cursor = :sealed_cursor,
   rows = CASE WHEN :is_done OR :rows > rows THEN :rows ELSE rows END, files = CASE WHEN :is_done OR :files > files THEN :files ELSE files END,

@@ -26,6 +26,12 @@ ORDER BY operation_seq, position, partition LIMIT 1;
 -- Which of these operations have not ended.
 SELECT id FROM operation WHERE status IN ('not_started', 'running') AND id IN (SELECT json_array_elements_text(CAST(:ids AS json)));
 
+-- name: first_entries
+-- Of each of these operations what it was accepted with.
+SELECT operation_id, source_name, partition, number, revision, state, sha256, size_bytes, rows, sealed FROM entry
+WHERE operation_id IN (SELECT json_array_elements_text(CAST(:ids AS json))) AND source_name = '' AND partition = 0
+ORDER BY operation_id, number, revision;
+
 -- name: lease_reads
 UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until
 WHERE operation_id IN (SELECT json_array_elements_text(CAST(:ids AS json))) AND source_name = :source_name AND partition = :partition

@@ -64,6 +64,7 @@ STORE_LOOKS = (
     "list",
     "count",
     "entries",
+    "first_entries",
     "outcomes",
     "fingerprints",
     "fingerprint_use",

@@ -31,6 +31,7 @@ from rightful.testing.store_cases import (
     complete_all,
     done,
     finishing,
+    intent,
     part,
 )
 
@@ -70,6 +71,20 @@ class DeliveringSuite:
             sorted([*counted, skipped, *left], key=lambda each: (each.number, each.revision))
         )
         assert store.entries(operation_id, "b", 0) == (part(other, 1, EntryState.STAGED),)
+
+    def test_first_entries_are_those_of_packages_themselves(self, store: Store) -> None:
+        ids = [intent(number).operation_id for number in (1, 2, 3)]
+        for number, operation_id in enumerate(ids, 1):
+            assert store.begin(intent(number)) is None
+            first = Entry(operation_id=operation_id, source_name="", partition=0, number=0, state=EntryState.DONE, sealed=b"sealed")
+            assert store.promote(operation_id, [NewRead(source_name="a")], [first]) is not None
+        while (claim := store.claim(OWNER, lease_s=60, limit=10)) is not None:
+            assert isinstance(claim, ReadSet)
+            store.stage([part(read, 0, EntryState.STAGED) for read in claim.reads], owner=OWNER, reads=claim.reads)
+        asked = [ids[2], ids[0], OperationId("nobody's"), ids[2]]
+        assert store.first_entries(asked) == tuple(entry for each in sorted({*asked}) for entry in store.entries(each, "", 0))
+        assert {entry.operation_id for entry in store.first_entries(asked)} == {ids[0], ids[2]}
+        assert store.first_entries([]) == ()
 
     def test_split_makes_reads_of_the_other_partitions_once(self, store: Store) -> None:
         operation_id = accept(store, 1, "lake")

@@ -179,6 +179,11 @@ class Looking(Outgoing):
                 if (source_name is None or source == source_name) and (partition is None or number == partition)
             )
 
+    def first_entries(self, operation_ids: Collection[OperationId]) -> tuple[Entry, ...]:
+        """Return the entries of packages themselves, operation by operation."""
+        with self._guard:
+            return tuple(entry for operation_id in sorted(set(operation_ids)) for entry in self.entries(operation_id, "", 0))
+
     def outcomes(self, operation_id: OperationId) -> tuple[SourceOutcome, ...]:
         """Return what is known of each read."""
         with self._guard:
