@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
 
 import msgspec
 import pyarrow as pa
@@ -20,34 +19,27 @@ from rightful.connectors.interface import (
     ReadHeader,
     Rows,
     SkippedItem,
-    cursor_after,
 )
 from rightful.errors import PackageError, SourceRefused
 from rightful.export.batches import Gathering, Runs, Slice, by_subject, runs
 from rightful.export.check import SetCheck, check_rows, foreign_data
+from rightful.export.drafting import Drafting, Marks
 from rightful.export.files import FileSender
-from rightful.export.hours import Hours, OfPart
+from rightful.export.going_on import goes_on, key_names, moments_with, refused_of, searched_for, searched_kinds
+from rightful.export.hours import Hours
 from rightful.export.letting_go import let_go
 from rightful.export.moments import Share
 from rightful.export.outbox import Outbox
-from rightful.export.placing import Draft
 from rightful.export.records import ReadRecord
 from rightful.export.spool import Spool, SpoolFull
 from rightful.export.subject_read import SubjectRead
-from rightful.export.tracking import Kept
 from rightful.export.watch import Watch
 from rightful.export.withholding import Amounts, Withholding, amounts, cut, pick
-from rightful.package import paths
-from rightful.package.activity import Activity, activity_of, activity_of_hours
-from rightful.package.digest import measure
 from rightful.package.filled import filled_of, has_value
-from rightful.package.forms import Form, write
 from rightful.package.parts import Part, PartCutter
 from rightful.package.redacting import Counts, Plan, plan
 from rightful.package.schema import TAKING
 from rightful.package.serializer import Serializer, find_column
-from rightful.package.viewer.shards import Shard, encode_shards
-from rightful.subject.folders import kinds_of
 from rightful.subject.model import IdentifiedSubject
 
 _MIB = 1 << 20
@@ -83,6 +75,7 @@ class SetRead:
         self._connector = connector
         self._partition = partition
         self._states = states
+        self._drafting = Drafting(source, partition.number, settings)
         self._outbox = outbox
         self._part_bytes = settings.part_mib * _MIB
         self._forms = settings.formats
@@ -112,7 +105,7 @@ class SetRead:
         """
         header, items = self._open()
         first = self._states[0]
-        if not _goes_on(first, header, self._plan, self._forms) or not first.track(_names(header, self._plan)):
+        if not goes_on(first, header, self._plan, self._forms) or not first.track(key_names(header, self._plan)):
             let_go(items)
             first.start_again()
             header, items = self._open()
@@ -172,13 +165,14 @@ class SetRead:
         self._files.template = header.searched
         self._serializer = Serializer(self._plan.columns)
         self._withholding = Withholding(self._plan, self._states)
+        self._drafting.begin(self._plan.columns)
         labelled = frozenset(self._source.label.columns if self._source.label is not None else ())
         self._filled = filled_of(tuple(column for column in self._plan.columns if column.redaction not in TAKING), labelled)
         self._hours = Hours(self._plan.columns, named=self._time_column, is_wanted=self._has_viewer and not self._is_spooled)
         checks = self._watch.begin(header, self._plan)
         now = self._clock.now()
-        kinds = _kinds(header)
-        names = _names(header, self._plan)
+        kinds = searched_kinds(header)
+        names = key_names(header, self._plan)
         for state, check in zip(self._states, checks, strict=True):
             state.track(names)
             state.record = ReadRecord(
@@ -189,12 +183,12 @@ class SetRead:
                 leaks=check,
                 searched=header.searched,
                 identifiers={kind: len(state.subject.values(kind)) for kind in kinds},
-                refused=_refused(state.subject, kinds),
-                searched_for=_searched_for(state, header, self._plan),
+                refused=refused_of(state.subject, kinds),
+                searched_for=searched_for(state, header, self._plan),
                 key=names,
                 fingerprints=None if state.tracker is None else state.tracker.count,
                 seen=state.record.seen if state.cursor is not None else None,
-                moments=_moments(state.record.moments, self._share.taken_at),
+                moments=moments_with(state.record.moments, self._share.taken_at),
                 started_at=state.record.started_at or now,
             )
 
@@ -316,7 +310,7 @@ class SetRead:
             self._finish_cutters()  # the rows of the subjects before this one are all there
             self._cutters[subject] = PartCutter(self._part_bytes)
         keys = rows.cut().column(KEY_COLUMN) if self._header.has_key else None
-        for part in self._cutters[subject].feed(piece, keys if kept is None else _Marks(keys, kept, before)):
+        for part in self._cutters[subject].feed(piece, keys if kept is None else Marks(keys, kept, before)):
             self._add(subject, part, self._withholding.take(subject, part.rows))
 
     def _note_filled(self, state: SubjectRead, piece: bytes, rows: Slice) -> None:
@@ -345,82 +339,14 @@ class SetRead:
         self._outbox.finish(state)
 
     def _add(self, subject: int, part: Part, withheld: Amounts = ()) -> None:
-        state, looked_at = self._states[subject], self._watch.looked_at(subject, part.rows)
-        number = state.next_part
-        state.next_part += 1
-        mark = part.last_key if isinstance(part.last_key, _Mark) else _Mark(part.last_key, None, None)
-        # Part numbers and cursors go together: a part's checkpoint says both where to go on and what number comes next.
-        drafts = [self._draft(form, part, number, mark) for form in self._forms]
-        drafts[0] = msgspec.structs.replace(drafts[0], withheld=withheld, looked_at=looked_at)
-        hours = self._hours.take(subject, part.rows)
-        if self._has_viewer:
-            drafts += (self._shard(drafts[0], number, shard, hours) for number, shard in enumerate(self._shards(state, part)))
-        self._outbox.add(state, *drafts)
-
-    def _draft(self, form: Form, part: Part, number: int, mark: "_Mark") -> Draft:
-        content = write(form, self._plan.columns, part.content)
-        digest = measure(content)
-        return Draft(
-            path=paths.part_path(self._source.product, self._source.name, self._partition.number, number, extension=form),
-            content=content,
-            sha256=digest.sha256,
-            size_bytes=digest.size_bytes,
-            rows=part.rows,
-            is_copy=form is not self._forms[0],
-            cursor=cursor_after(mark.key),
-            fingerprints=mark.fingerprints,
-            seen=mark.seen,
+        drafts = self._drafting.drafts(
+            self._states[subject],
+            part,
+            withheld=withheld,
+            looked_at=self._watch.looked_at(subject, part.rows),
+            hours=self._hours.take(subject, part.rows),
         )
-
-    def _shards(self, state: SubjectRead, part: Part) -> Iterator[Shard]:
-        call = state.call()
-        if state.tracker is None:
-            return encode_shards(part.content, call=call)
-        return encode_shards(part.content, state.tracker.changed, call=call)
-
-    def _shard(self, draft: Draft, number: int, shard: Shard, of_part: OfPart) -> Draft:
-        """Return what START-HERE.html shows records of a part from: made of its lines alone, so that it is the same whenever they are."""
-        digest, hours = measure(shard.content), of_part.next(shard.rows)
-        if hours is not None and of_part.column is not None:
-            activity: Activity | None = activity_of_hours(of_part.column, hours)
-        else:
-            activity = activity_of(self._plan.columns, shard.lines, named=self._time_column)
-        return Draft(
-            path=paths.shard_path(draft.path, number),
-            content=shard.content,
-            sha256=digest.sha256,
-            size_bytes=digest.size_bytes,
-            shows=shard.rows,
-            is_copy=True,
-            cursor=draft.cursor,
-            fingerprints=draft.fingerprints,
-            activity=activity,
-        )
-
-
-class _Mark(msgspec.Struct, frozen=True):
-    """Where a read can go on after a line."""
-
-    key: object
-    fingerprints: int | None
-    seen: int | None
-    """How many rows were given until then."""
-
-
-class _Marks:
-    """The marks of the lines that are delivered."""
-
-    def __init__(self, keys: pa.Array | None, kept: Kept, before: int) -> None:
-        self._keys = keys
-        self._kept = kept
-        self._before = before
-
-    def __len__(self) -> int:
-        return len(self._kept.rows)
-
-    def __getitem__(self, index: int) -> _Mark:
-        key = None if self._keys is None else self._keys[self._kept.rows[index]].as_py()
-        return _Mark(key, self._kept.counts[index], self._before + self._kept.rows[index] + 1)
+        self._outbox.add(self._states[subject], *drafts)
 
 
 def connector_fault(source_name: str, what: str) -> SourceRefused:
@@ -431,51 +357,6 @@ def connector_fault(source_name: str, what: str) -> SourceRefused:
         code="ConnectorFault",
         hint="this is a fault of the connector: tell whoever made it",
     )
-
-
-def _goes_on(read: SubjectRead, header: ReadHeader, planned: Plan, forms: tuple[Form, ...]) -> bool:
-    """Whether a read can go on after its cursor.
-
-    Its parts have one schema and the same forms and are redacted by the same rules, and a cursor means something only where the source
-    is searched for the same identifiers, and ordered, as before.
-    """
-    before = read.record
-    rules = [(each.column.name, each.rule) for each in planned.ruled]
-    if before.columns and (before.forms != forms or before.key != _names(header, planned)):
-        return False
-    if before.columns not in {(), planned.columns} or (before.columns and [(each.column, each.rule) for each in before.redacted] != rules):
-        return False
-    is_search_same = before.searched == header.searched and before.searched_for == _searched_for(read, header, planned)
-    return read.cursor is None or (is_search_same and not header.is_cursor_lost and (header.has_key or not header.columns))
-
-
-def _searched_for(read: SubjectRead, header: ReadHeader, planned: Plan) -> str:
-    """Return what is equal where the same identifiers make the same parts: of all kinds where a rule tells own from others'."""
-    return read.sealed.digest(() if planned.needs_identifiers else _kinds(header), read.subject)
-
-
-def _names(header: ReadHeader, planned: Plan) -> tuple[str, ...]:
-    """Return the columns that name a record in the package: the source's, where each is delivered as it is, or as a hash."""
-    telling = {column.name for column in planned.columns if column.redaction in {None, "hash"}}
-    return header.key if telling.issuperset(header.key) else ()
-
-
-def _kinds(header: ReadHeader) -> list[str]:
-    """Return the kinds of identifiers that a source is searched by."""
-    return sorted({match.identifier_kind for match in header.match} or kinds_of(header.searched))
-
-
-def _refused(subject: IdentifiedSubject, kinds: Sequence[str]) -> dict[str, dict[str, int]]:
-    counts: dict[str, dict[str, int]] = {}
-    for refused in subject.refused:
-        if refused.kind in kinds:
-            of_kind = counts.setdefault(refused.kind, {})
-            of_kind[refused.weakness] = of_kind.get(refused.weakness, 0) + 1
-    return counts
-
-
-def _moments(before: tuple[datetime, ...], now: datetime | None) -> tuple[datetime, ...]:
-    return before if now is None or now in before else (*before, now)
 
 
 def _slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

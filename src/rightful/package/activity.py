@@ -250,11 +250,11 @@ def _count_texts(name: str, content: Sequence[bytes]) -> Activity:
 
 def _count_matches(name: str, content: Iterable[bytes]) -> Counter[str]:
     """Count the beginnings of a column's values, where nothing else in a line can look like its member: in half of the time."""
-    pattern = re.compile(re.escape(f'"{name}":"'.encode()) + rb'([^"]{10,%d})' % _HOUR_CHARACTERS)
-    found: Counter[bytes] = Counter()
+    pattern = _beginning(name)
+    found: Counter[str] = Counter()
     for lines in content:
-        found.update(pattern.findall(lines))
-    return Counter({text.decode(errors="replace"): number for text, number in found.items()})
+        found.update(b"\n".join(pattern.findall(lines)).decode(errors="replace").split("\n"))
+    return found
 
 
 def _count_members(name: str, content: Iterable[bytes]) -> Counter[str]:
@@ -321,6 +321,11 @@ def _hour_of(text: str) -> int | None:
     if not text:
         return -1
     return min(int(text[1:]), 23) if _AT.fullmatch(text) is not None else None
+
+
+@lru_cache(maxsize=256)
+def _beginning(name: str) -> re.Pattern[bytes]:
+    return re.compile(re.escape(f'"{name}":"'.encode()) + rb'([^"]{10,%d})' % _HOUR_CHARACTERS)
 
 
 class _Line(msgspec.Struct, gc=False):
