@@ -141,6 +141,8 @@ class _Builder:
             columns=tuple(column.column for column in wanted.columns),
             match=tuple(match),
             hidden=wanted.hidden,
+            table=target.table.sql,
+            attributes=target.table.attributes,
         )
 
     def count(self, target: Target, owners: Sequence[Owner]) -> Query:

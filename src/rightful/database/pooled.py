@@ -14,7 +14,7 @@ from rightful.database.table import Owner, Table
 
 C = TypeVar("C", bound=Connection)
 _TABLE_KEPT_S = 30.0
-"""A column added meanwhile is missing from reads that start within this time, no longer."""
+"""A column added meanwhile is missing from reads that start within this time, where the database does not say at each what it has."""
 
 
 class PooledDatabase(ABC, Generic[C]):

@@ -21,6 +21,7 @@ from rightful.database.postgres_errors import is_connection_lost, translate
 from rightful.database.postgres_snapshot import PostgresSnapshot, export
 from rightful.database.postgres_sql import (
     AFTER_SETTING,
+    ATTRIBUTES,
     CATALOGUE,
     EXCESS,
     LINKS,
@@ -140,14 +141,15 @@ class PostgresDatabase(CataloguedDatabase[PostgresConnection]):
         if values and not any(slot.values for slot in values):
             return
         settings = _settings(values, after)
-        configure = f"SELECT {', '.join(f'set_config({name!r}, ${n + 1}, true)' for n, name in enumerate(settings))}"
+        configured = "".join(f", set_config({name!r}, ${n}, true)" for n, name in enumerate(settings, 2))
         schema = pa.schema([(output.name, output.arrow) for output in query.outputs])
         is_whole = False
         shared = snapshot if isinstance(snapshot, PostgresSnapshot) else None
         connection, _ = self._retried(lambda connection: self._begin(connection, shared))
         try:
-            if settings:
-                connection.run_bound(configure, list(settings.values()))
+            [(attributes, *_)] = connection.rows(f"SELECT {ATTRIBUTES.format('$1')}{configured}", [query.table, *settings.values()])
+            if attributes is not None and attributes > query.attributes:
+                raise self._grown()
             for batch in connection.stream(query.sql):
                 if batch.num_rows:
                     yield self._shaped(batch, query, schema)
@@ -248,6 +250,12 @@ class PostgresDatabase(CataloguedDatabase[PostgresConnection]):
         if snapshot is not None and not snapshot.import_into(connection):
             raise self._gone(snapshot)
         connection.run(self._set)
+
+    def _grown(self) -> SourceUnavailable:
+        self.forget()
+        return SourceUnavailable(
+            f"{self.where}: a column was added since we looked", source_name=self._source_name, hint="trying again will help"
+        )
 
     def _gone(self, snapshot: PostgresSnapshot) -> SourceUnavailable:
         snapshot.is_lost = True

@@ -28,10 +28,6 @@ class PostgresConnection:
         """Run a text of one or several statements, without parameters."""
         self._with(sql, lambda statement: statement.execute_update())
 
-    def run_bound(self, sql: str, parameters: Sequence[str]) -> None:
-        """Run a statement whose answer does not count."""
-        self._with(sql, lambda statement: statement.execute_update(), parameters)
-
     def rows(self, sql: str, parameters: Sequence[str]) -> list[tuple[Any, ...]]:
         """Run a statement with parameters and return its rows: for small answers, they come in one piece."""
 

@@ -21,6 +21,7 @@ CATALOGUE = """
 SELECT json_build_object(
   'name', quote_ident(s.nspname) || '.' || quote_ident(c.relname),
   'is_view', c.relkind IN ('v', 'm', 'f'),
+  'attributes', c.relnatts,
   'is_unicode', getdatabaseencoding() = 'UTF8',
   'columns', (
     SELECT coalesce(json_agg(json_build_object(
@@ -102,6 +103,9 @@ CROSS JOIN LATERAL unnest(c.conkey, c.confkey) WITH ORDINALITY k(here, there, n)
 JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.here JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = k.there
 WHERE c.contype = 'f' AND c.conrelid = to_regclass($1::text) ORDER BY c.conname, k.n
 """
+ATTRIBUTES = "(SELECT relnatts FROM pg_catalog.pg_class WHERE oid = to_regclass({}::text))"
+"""How many columns a table has, dropped ones too, so that each new one makes them more; `{}` stands for the quoted name."""
+
 WIDTHS = """
 SELECT coalesce(json_object_agg(p.attname, json_build_array(p.avg_width, p.null_frac)), '{}')::text, max(c.reltuples)::bigint
 FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace JOIN pg_stats p ON p.schemaname = s.nspname AND p.tablename = c.relname
@@ -190,6 +194,7 @@ class _CatalogueKey(msgspec.Struct, frozen=True):
 class _Catalogue(msgspec.Struct, frozen=True):
     name: str
     is_view: bool
+    attributes: int
     is_unicode: bool
     columns: tuple[_CatalogueColumn, ...]
     unique: tuple[_CatalogueKey, ...]
@@ -207,6 +212,7 @@ def table_of(name: str, catalogue: str) -> Table:
         primary_key=next((key.columns for key in keys if key.primary and key.columns), ()),
         unique=tuple(frozenset(key.columns) for key in keys if key.columns and required.issuperset(key.columns)),
         is_view=said.is_view,
+        attributes=said.attributes,
     )
 
 

@@ -83,6 +83,10 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[Column, ...]
     match: tuple[Matched, ...]
     hidden: Hidden
+    table: str = ""
+    """The quoted name of the table that columns are brought of."""
+    attributes: int = 0
+    """How many columns that had by its catalogue when the query was built; 0: not known. See `Table.attributes`."""
     is_exact: bool = True
     """Whether the database itself finds what is meant, letter by letter, and no more."""
 

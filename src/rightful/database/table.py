@@ -85,6 +85,8 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     unique: tuple[frozenset[str], ...] = ()
     """Sets of columns of which the database itself guarantees that no two rows have the same values."""
     is_view: bool = False
+    attributes: int = 0
+    """How many columns its catalogue counts by a number that grows with each new one; 0 where it has none."""
     order: str = ""
     """What orders rows where there is no key, if the database has such a thing; `{}` stands for the table."""
 
