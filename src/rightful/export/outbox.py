@@ -289,7 +289,7 @@ class Outbox:
             skipped=state.skipped,
             is_done=is_done,
             duration_s=self._clock.monotonic() - self._started,
-            sealed_outcome=state.sealed.read(state.record),
+            sealed_outcome=state.sealed_record(),
             entries=(*changed.as_staged, *changed.others),
             as_staged=len(changed.as_staged),
             copied_rows=changed.copied_rows,

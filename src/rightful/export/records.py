@@ -97,6 +97,8 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of these kinds: how many identifiers were too weak to be searched for, by `subject.model.Weakness`."""
     searched_for: str = ""
     """Keyed digest of these identifiers (`Sealed.digest`); they may be others when the read goes on."""
+    settings: str = ""
+    """Keyed digest of the source's settings (`SealedPlans.digest`); they may be others when the read goes on. Empty: not known."""
     key: tuple[str, ...] = ()
     """The columns that name a record in its fingerprint; none where all that it holds does."""
     fingerprints: int | None = None
@@ -131,6 +133,11 @@ class SealedPlans:
     def partition(self, read: ClaimedRead) -> Partition:
         """Make the partition of a read again."""
         return Partition(number=read.partition, spec=self._sealer.open(read.sealed_spec, *self._place).decode())
+
+    def digest(self, settings: msgspec.Struct) -> str:
+        """Return what is equal where a source's settings are; of a value of a third party's own type the name of the type counts."""
+        written = msgspec.msgpack.encode(settings, enc_hook=lambda value: type(value).__name__, order="deterministic")
+        return self._sealer.digest(written)
 
 
 class Sealed:

@@ -192,6 +192,7 @@ class ReadRunner:
         """Find the subjects and open the storage locations; operations for which that fails are dealt with and left out."""
         states: list[SubjectRead] = []
         hashes = "hash" in source.redact.values()
+        settings = SealedPlans(self._sealer, claim.tenant_id).digest(source.settings)
         bases = self._fingerprints.bases()
         first = FirstEntries(self._store, [operation.operation_id for operation in claim.operations])
         subjects = self._identities.of(claim.operations, tenant.directory)
@@ -228,6 +229,7 @@ class ReadRunner:
                     call=partial(self._call, operation.operation_id, sealed, first),
                     tracker=tracker,
                     leash=leash,
+                    settings=settings,
                 )
             )
         return states

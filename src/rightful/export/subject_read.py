@@ -32,6 +32,7 @@ class SubjectRead:
         call: Callable[[], str] = lambda: OPEN_CALL,
         tracker: Tracker | None = None,
         leash: Leash = NO_LEASH,
+        settings: str = "",
     ) -> None:
         """Take a read of a subject.
 
@@ -46,6 +47,7 @@ class SubjectRead:
             call: returns what its shards call; asked where there are any.
             tracker: follows it where fingerprints are wanted.
             leash: of the operation.
+            settings: digest of the source's; where they were others it starts again, since a cursor says nothing of what they leave out.
         """
         self.operation = operation
         self.read = read
@@ -61,7 +63,8 @@ class SubjectRead:
         """Whether it is still ours, and its storage location takes entries."""
         self.record = sealed.open_read(read.sealed_outcome)
         self.cursor: Cursor | None = None if read.sealed_cursor is None else sealed.open_cursor(read.sealed_cursor)
-        self.starts_again = self.cursor is None
+        self._settings = settings
+        self.starts_again = self.cursor is None or self.record.settings not in {"", settings}
         """Whether it reads from the beginning, over what earlier attempts may have put."""
         self.next_part, self.rows, self.files = read.next_part, read.rows, read.files
         self.size_bytes = read.size_bytes
@@ -113,6 +116,10 @@ class SubjectRead:
     def count_fingerprints(self, count: int) -> None:
         """Note how many fingerprints the next checkpoint may rely on."""
         self.record = msgspec.structs.replace(self.record, fingerprints=count)
+
+    def sealed_record(self) -> bytes:
+        """Return what it found out, as the store keeps it."""
+        return self.sealed.read(msgspec.structs.replace(self.record, settings=self._settings))
 
     def note_filled(self, columns: frozenset[str]) -> None:
         """Note which columns hold anything, those known before among them."""

@@ -1,0 +1,92 @@
+"""A source whose settings are others when an interrupted export goes on: the service was started again with a changed configuration."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from tests.unit.export.world import TENANT, World
+
+from rightful.config.model import ExportSettings
+from rightful.connectors.files import FilesConnector, FilesSettings
+from rightful.connectors.interface import Cursor, FileItem, Item, Partition, ReadHeader
+from rightful.errors import SourceUnavailable
+from rightful.export.runtime import TenantRuntime
+from rightful.operation.model import OperationStatus
+from rightful.subject.model import IdentifiedSubject
+
+
+class _Drive(FilesConnector):
+    """Breaks down after so many files, where it is told to."""
+
+    left = 1000
+    cursor: Cursor | None = None
+
+    def read(
+        self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
+    ) -> Iterator[ReadHeader | Item]:
+        self.cursor = self.cursor or cursor
+        for item in super().read(partition, subjects, cursor):
+            if isinstance(item, FileItem):
+                if not self.left:
+                    raise SourceUnavailable("down", source_name="drive")
+                self.left -= 1
+            yield item
+
+
+def _drive(folder: Path, **settings: Any) -> _Drive:
+    said = {"url": "drive", "path": "{upn}/", "exclude": ("*.docx",)} | settings
+    return _Drive("drive", FilesSettings(**said), siblings={}, folder=folder)
+
+
+def _configure(world: World, drive: _Drive) -> None:
+    tenant = world.tenants[TENANT].config
+    [source] = tenant.sources
+    changed = msgspec.structs.replace(tenant, sources=(msgspec.structs.replace(source, connector="files", settings=drive._settings),))
+    world.tenants[TENANT] = TenantRuntime(changed, world.directory, {"drive": drive})
+
+
+def _export(folder: Path, **settings: Any) -> tuple[list[str], _Drive]:
+    """Export, break down after two files, start again with other settings, and resume; return what is delivered."""
+    for root in ("drive", "other"):
+        for name in ("a.docx", "b.txt", "c.docx", "d.txt", "e.txt", "f.docx"):
+            (folder / root / "ann").mkdir(parents=True, exist_ok=True)
+            (folder / root / "ann" / name).write_bytes(root.encode() + b"x" * (5 << 20))  # a checkpoint by itself
+    before, now = _drive(folder), _drive(folder, **settings)
+    before.left = 2
+    world = World(folder, {"1": {"upn": ("ann",)}}, {"drive": before}, export=ExportSettings(attempts=1))
+    _configure(world, before)
+    operation = world.submit("1")
+    world.run()
+    assert world.get(operation).status is OperationStatus.FAILED
+    world.stop()
+    _configure(world, now)
+    world.start()
+    world.service.resume(TENANT, operation.operation_id, None)
+    world.run()
+    assert world.get(operation).status is OperationStatus.COMPLETE
+    assert not world.verify(operation).findings
+    superseded = {entry["path"] for entry in world.ledger(operation)["drive"]["superseded"]}
+    data = world.package(operation) / "data"
+    paths = [path for path in sorted(data.rglob("*.*")) if str(path.relative_to(data.parent)) not in superseded]
+    return [f"{path.name} of {path.read_bytes()[:5].decode()}" for path in paths], now
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"exclude": ()}, ["a.docx of drive", "b.txt of drive", "c.docx of drive", "d.txt of drive", "e.txt of drive", "f.docx of drive"]),
+        ({"exclude": ("*.docx", "b.txt")}, ["d.txt of drive", "e.txt of drive"]),
+        ({"url": "other"}, ["b==r1.txt of other", "d==r1.txt of other", "e.txt of other"]),
+    ],
+    ids=["more", "less", "elsewhere"],
+)
+def test_what_is_delivered_is_what_the_settings_say_now(tmp_path: Path, settings: dict[str, Any], expected: list[str]) -> None:
+    assert _export(tmp_path, **settings)[0] == expected
+
+
+def test_a_read_goes_on_where_nothing_changed(tmp_path: Path) -> None:
+    delivered, drive = _export(tmp_path)
+    assert delivered == ["b.txt of drive", "d.txt of drive", "e.txt of drive"]
+    assert drive.cursor is not None
