@@ -282,7 +282,7 @@ class Life:
 
     def start(self) -> None:
         """Start as `rightful serve` does on a store of its own."""
-        self.store.release_all()
+        self.store.release_all(has_died=True)
         self.service.start()
         self.webhooks.tidy()
         self.points.reach("service.started")

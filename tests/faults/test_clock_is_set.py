@@ -1,25 +1,21 @@
 """The machine's clock is set while operations run and wait: an hour back, a day forward, and back again.
 
-The time of day that the service sees is another one (`jumping_clock.c`, compiled here); durations pass as ever. What waits for another try
+The time of day that the service sees is another one (`set_clock`); durations pass as ever. What waits for another try
 goes on soon, whatever the clock says; each operation ends once, and the audit trail is whole.
 """
 
-import shutil
-import struct
-import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.faults import checker
 from tests.faults.ground import quick_folder
 from tests.faults.served import Crowd, Serving, SmallCompany, running, size
+from tests.faults.set_clock import SetClock, compile_into
 from tests.servers.postgres import PostgresServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.timeout(size(180, 3600))]
 
-_SOURCE = Path(__file__).with_name("jumping_clock.c")
 _HOUR_S, _DAY_S = 3600, 86_400
 _SOON_S = 40.0
 """A wait for another try is at most 300 s, and what has been tried for some seconds waits for some seconds more."""
@@ -27,21 +23,7 @@ _SOON_S = 40.0
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler is installed (`make test` installs Debian's gcc)")
-    made = tmp_path_factory.mktemp("clock") / "jumping_clock.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(made), str(_SOURCE)], check=True)
-    return made
-
-
-def _setting(company: SmallCompany, path: Path) -> Callable[[int], None]:
-    def set_clock(ahead_s: int) -> None:
-        with path.open("r+b", buffering=0) as file:
-            file.write(struct.pack("=q", ahead_s))
-        company.ahead_s = ahead_s
-
-    return set_clock
+    return compile_into(tmp_path_factory.mktemp("clock"))
 
 
 @pytest.mark.parametrize("store", ["sqlite", "server"])
@@ -49,11 +31,9 @@ def test_clock_that_is_set_back_and_forward_holds_up_nothing_and_loses_nothing(p
     url = "sqlite:///var/store.db" if store == "sqlite" else postgres.own_database()
     number = size(30, 600)
     with quick_folder() as folder:
-        offset = folder / "ahead"
-        offset.write_bytes(bytes(8))
         company = SmallCompany(folder, number, database=postgres.own_database(), row_s=0.002)
-        set_clock = _setting(company, offset)
-        service = Serving(company, "service", url, environ={"LD_PRELOAD": str(library), "JUMPING_CLOCK": str(offset)})
+        clock = SetClock(company, library)
+        service = Serving(company, "service", url, environ=clock.environ)
         crowd = Crowd(company, [service])
         with running(service):
             service.await_ready()
@@ -63,7 +43,7 @@ def test_clock_that_is_set_back_and_forward_holds_up_nothing_and_loses_nothing(p
                     if store == "sqlite":
                         postgres.kill()  # what is being read then waits for another try
                         time.sleep(0.4)
-                    set_clock(ahead_s)
+                    clock.set(ahead_s)
                     if store == "sqlite":
                         postgres.start()
             begun = time.monotonic()

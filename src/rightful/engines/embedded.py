@@ -13,6 +13,7 @@ import structlog
 
 from rightful.clock import Clock, SystemClock
 from rightful.engines import leases
+from rightful.engines.company import Company
 from rightful.engines.interface import Work
 from rightful.engines.leases import FAULT_PAUSE_S, GIVING_WAY_SIZE, IDLE_S, LEASE_S, SET_SIZE, new_owner
 from rightful.engines.resting import LOOK_AGAIN_S, Rest
@@ -69,10 +70,11 @@ class EmbeddedEngine:
         self._wakes = 0
         self._running: list[threading.Thread] = []
         self._abandoned: deque[ReadSet | FinishSet] = deque()
+        self._company = Company(self._stopping.is_set)
 
     def start(self) -> None:
-        """End old leases and begin to claim."""
-        self._store.release_all()
+        """End old leases and begin to claim. Who held them has died: one that stops gives them back."""
+        self._store.release_all(has_died=True)
         names = [f"reads-{number}" for number in range(self._turns.threads)]
         self._running = [threading.Thread(target=self._claim_forever, name=name, daemon=True) for name in names]
         self._running.append(
@@ -142,20 +144,46 @@ class EmbeddedEngine:
             if gives_way and not self._may_begin():
                 self._stopping.wait(LOOK_AGAIN_S)
                 continue
-            claim = self._claim(GIVING_WAY_SIZE if gives_way else SET_SIZE)
-            if claim is None:
+            if not self._company.join():
                 return
-            began = time.monotonic()
             try:
-                self._work(claim)
-            except BaseException:
-                self._abandoned.append(claim)
-                raise
+                claim = self._claim(GIVING_WAY_SIZE if gives_way else SET_SIZE)
+                if claim is None:
+                    self._company.call_back()
+                    return
+                self._deal(claim)
             finally:
-                now = time.monotonic()
-                with self._taking:
-                    self._turns.give_back(claim.tenant_id)
-                    self._rest.note(began, now)
+                self._company.leave()
+
+    def _deal(self, claim: ReadSet | FinishSet) -> None:
+        began = time.monotonic()
+        try:
+            if claim.is_suspected:
+                self._deal_alone(claim)
+            else:
+                self._company.call_back()
+                self._work(claim)
+        except BaseException:
+            self._abandoned.append(claim)
+            raise
+        finally:
+            now = time.monotonic()
+            with self._taking:
+                self._turns.give_back(claim.tenant_id)
+                self._rest.note(began, now)
+
+    def _deal_alone(self, claim: ReadSet | FinishSet) -> None:
+        """Deal with what may kill the process while nothing else is being done; put it off where that cannot be now."""
+        wait_s = self._company.send_away()
+        if wait_s:
+            at = self._clock.now() + timedelta(seconds=wait_s)
+            leases.give_back(self._store, claim, owner=self._owner, at=at, is_failure=False)
+            return
+        what = {"source": claim.source_name} if isinstance(claim, ReadSet) else {}
+        others = self._company.others()
+        _log.warning("what the service may have died of is tried", operations=len(claim.operations), beside=others, **what)
+        self._work(claim)
+        self._company.survived()
 
     def _may_begin(self) -> bool:
         """Say whether the rest is over that work takes while it gives way; then the next one begins."""
@@ -166,7 +194,14 @@ class EmbeddedEngine:
         with self._claiming:
             with self._taking:
                 passing_over = self._turns.passing_over()
-            claim = self._store.claim(self._owner, lease_s=LEASE_S, limit=limit, passing_over=passing_over, scans=self._scans())
+            claim = self._store.claim(
+                self._owner,
+                lease_s=LEASE_S,
+                limit=limit,
+                passing_over=passing_over,
+                scans=self._scans(),
+                suspects=self._company.together,
+            )
             if claim is not None:
                 with self._taking:
                     self._turns.take(claim.tenant_id)

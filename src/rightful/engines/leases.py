@@ -39,4 +39,4 @@ def give_back(store: Store, claim: ReadSet | FinishSet, *, owner: str, at: datet
         store.retry(claim.reads, owner=owner, at=at, is_failure=is_failure)
     else:
         for operation in claim.operations:
-            store.retry_finish(operation, owner=owner, at=at)
+            store.retry_finish(operation, owner=owner, at=at, is_failure=is_failure)

@@ -3,7 +3,9 @@
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import compress
 
+import msgspec
 import structlog
 
 from rightful import traces
@@ -14,13 +16,18 @@ from rightful.export.identities import Identities
 from rightful.faults import describe, reason_of
 from rightful.operation.model import Failure
 from rightful.store.interface import Store
-from rightful.store.values import ClaimedOperation, ClaimedRead
+from rightful.store.values import ClaimedOperation, ClaimedRead, FinishSet, ReadSet
 
 _log = structlog.get_logger(__name__)
 
 _LONGEST_RETRY_S = 300.0
 _FIRST_STORAGE_RETRY_S = 2.0
 _LONGEST_STORAGE_RETRY_S = 30.0
+DIED_CODE = "ServiceDied"
+_WHY_DIED = (
+    "see in its log, or the system's, what ended it (memory? a crash in a library?), mend that or leave what it is about out of the source,"
+    " then resume"
+)
 _PARTS = 4
 """Into so many a set is cut that could not be read: one of 10,000 is found by as many passes as with halves, all by a third fewer."""
 
@@ -85,6 +92,20 @@ class Trouble:
             part = suspects[start : start + size]
             self._store.retry(part, owner=self._owner, at=self._clock.now(), group=secrets.randbits(62) + 1)
 
+    def without_deadly(self, claim: ReadSet | FinishSet) -> ReadSet | FinishSet:
+        """Give up what of a claim the service has died of, beyond doubt; return the rest."""
+        claimed: Sequence[ClaimedRead | ClaimedOperation] = claim.reads if isinstance(claim, ReadSet) else claim.operations
+        is_kept = [not each.deaths.are_proof for each in claimed]
+        if all(is_kept):
+            return claim
+        for operation, each in zip(claim.operations, claimed, strict=True):
+            if each.deaths.are_proof:
+                self.fail(operation, _died_of(each), each)
+        operations = tuple(compress(claim.operations, is_kept))
+        if isinstance(claim, FinishSet):
+            return msgspec.structs.replace(claim, operations=operations)
+        return msgspec.structs.replace(claim, operations=operations, reads=tuple(compress(claim.reads, is_kept)))
+
     def storage_of_read(self, operation: ClaimedOperation, read: ClaimedRead, error: StorageError, settings: ExportSettings) -> None:
         """Deal with a storage location that did not take what a read found."""
         if self._is_hopeless(operation, error, settings):
@@ -117,6 +138,15 @@ class Trouble:
         is_curable = error.is_curable if isinstance(error, StorageRefused) else isinstance(error, StorageUnavailable)
         since = self._store.waiting_since(operation.operation_id) if is_curable else None
         return not is_curable or (since is not None and self._clock.now() - since > timedelta(hours=settings.wait_h))
+
+
+def _died_of(claimed: ClaimedRead | ClaimedOperation) -> Failure:
+    """Say that the service died of a read, or of the end of a package."""
+    what, name = "finished this package", ""
+    if isinstance(claimed, ClaimedRead):
+        what, name = "read this source for this person", claimed.source_name
+    message = f"the service died each time that it {what} and did nothing else, for more than an hour; {_WHY_DIED}"
+    return Failure(code=DIED_CODE, message=message, source_name=name)
 
 
 def _may_retry(error: BaseException, read: ClaimedRead) -> bool:

@@ -126,6 +126,9 @@ class Work:
             for operation, each in zip(claim.operations, claimed, strict=True):
                 self._trouble.fail(operation, _UNCONFIGURED, each)
             return
+        claim = self._trouble.without_deadly(claim)
+        if not claim.operations:
+            return
         if isinstance(claim, FinishSet):
             with self._traces.claimed("finish", _steps_of(claim), tenant_id=claim.tenant_id):
                 self._finisher.run(claim, tenant)

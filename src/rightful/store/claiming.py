@@ -10,6 +10,7 @@ from rightful.ids import TenantId
 from rightful.operation.model import SUBMIT_AGAIN, Failure
 from rightful.store import rows
 from rightful.store.connection import Connection, Row
+from rightful.store.deaths import LONGEST_PAUSE_S, SUSPECTED
 from rightful.store.records import Records
 from rightful.store.transactions import Transactions
 from rightful.store.values import FinishSet, ReadSet, Scan
@@ -36,10 +37,12 @@ class Claiming(Records):
         limit: int,
         passing_over: Collection[TenantId] = (),
         scans: Collection[Scan] = (),
+        suspects: int | None = None,
     ) -> ReadSet | FinishSet | None:
         """Lease operations to finish, else reads that share a scan key."""
         now = self._now()
         lease = {"owner": owner, "lease_until": now + int(lease_s * 1e6)}
+        limits = (limit, limit if suspects is None else suspects)
         set_back_us = self._set_back.look()
         # What waits is moved first, where the clock was set back: what is due then is not known before.
         due = _ALL if set_back_us else self._file.read(lambda connection: self._due(connection, now))
@@ -50,10 +53,10 @@ class Claiming(Records):
             self._prepare(connection, now, due, set_back_us)
             tenant_id = self._next_tenant(connection, "next_tenant_to_finish", passing_over)
             if tenant_id is not None:
-                return self._claim_finish(connection, lease, limit, tenant_id)
+                return self._claim_finish(connection, lease, limits, tenant_id)
             # What has waited for company long enough first; then, since nothing else is there to do, what has not.
             for is_idle in (False, True) if scans else (True,):
-                if (claim := self._claim_next(connection, lease, limit, passing_over, scans, now, is_idle)) is not None:
+                if (claim := self._claim_next(connection, lease, limits, passing_over, scans, now, is_idle)) is not None:
                     return claim
             return None
 
@@ -82,13 +85,13 @@ class Claiming(Records):
         self,
         connection: Connection,
         lease: dict[str, Any],
-        limit: int,
+        limits: tuple[int, int],
         passing_over: Collection[TenantId],
         scans: Collection[Scan],
         now: int,
         is_idle: bool,  # noqa: FBT001  # as above
     ) -> ReadSet | None:
-        """Claim reads of the next tenant that has any to be claimed."""
+        """Claim reads of the next tenant that has any to be claimed: so many, of those that may be what kills the service so many."""
         passed = set(passing_over)
         while (tenant_id := self._next_tenant(connection, "next_tenant", passed)) is not None:
             own = {scan.source_name: scan for scan in scans if scan.tenant_id == tenant_id}
@@ -96,7 +99,8 @@ class Claiming(Records):
             row = self._one(connection, "first_pending", tenant_id=tenant_id, gathering=json.dumps(gathering))
             if row is not None:
                 self._last_tenant = tenant_id
-                most = own[row["source_name"]].limit if row["source_name"] in own else limit
+                most = own[row["source_name"]].limit if row["source_name"] in own else limits[0]
+                most = min(most, limits[1]) if row["deaths"] >= SUSPECTED else most
                 return self._claim_reads(connection, lease, most, tenant_id, now, row)
             passed.add(tenant_id)
         return None
@@ -122,8 +126,11 @@ class Claiming(Records):
                 row = self._one(connection, name, tenant_id=row["tenant_id"])
         return None
 
-    def _claim_finish(self, connection: Connection, lease: dict[str, Any], limit: int, tenant_id: TenantId) -> FinishSet:
-        found = connection.rows(self._sql["finishable"], {"tenant_id": tenant_id, "most": limit})
+    def _claim_finish(self, connection: Connection, lease: dict[str, Any], limits: tuple[int, int], tenant_id: TenantId) -> FinishSet:
+        """Claim the oldest packages to finish; those that may be what kills the service apart from others."""
+        found = connection.rows(self._sql["finishable"], {"tenant_id": tenant_id, "most": limits[0]})
+        is_suspected = bool(found) and found[0]["deaths"] >= SUSPECTED
+        found = [row for row in found if (row["deaths"] >= SUSPECTED) is is_suspected][: limits[is_suspected]]
         leased = [self._one(connection, "lease_operation", id=row["id"], **lease) for row in found]
         return FinishSet(tenant_id=tenant_id, operations=tuple(rows.claimed_operation(row) for row in leased if row is not None))
 
@@ -134,6 +141,7 @@ class Claiming(Records):
         operation_ids = [row["operation_id"]]
         if row["is_fresh"]:
             key = {name: row[name] for name in ("source_name", "partition", "spec_digest", "alone")}
+            key |= {"suspected": SUSPECTED, "is_suspected": int(row["deaths"] >= SUSPECTED)}
             same = connection.rows(self._sql["same_scan"], {"tenant_id": tenant_id, "most": limit, **key})
             operation_ids = [each["operation_id"] for each in same]
         started = {each["id"]: each for each in self._start(connection, operation_ids, now)}
@@ -169,13 +177,25 @@ class Claiming(Records):
         self._file.write(task)
         self._file.erase()
 
-    def release_all(self, owner: str | None = None) -> None:
-        """End the leases of an owner, or all."""
+    def release_all(self, owner: str | None = None, *, has_died: bool = False) -> None:
+        """End the leases of an owner, or all; where it has died, count that."""
 
         def task(connection: Connection) -> None:
+            if has_died:
+                self._count_deaths(connection, owner)
             connection.run(self._sql["release_reads"], {"owner": owner})
             connection.run(self._sql["release_operations"], {"owner": owner})
             if owner is None:
                 connection.run(self._sql["pace_anew"], {"now": self._now()})
 
         self._file.write(task)
+
+    def _count_deaths(self, connection: Connection, owner: str | None) -> None:
+        """Count a death for all that was held: what was held with others is suspected, and no more."""
+        (row,) = connection.rows(self._sql["count_held"], {"owner": owner})
+        parameters = {"owner": owner, "suspected": SUSPECTED}
+        if row["held"] == 1:
+            for name in ("count_deaths_alone_of_reads", "count_deaths_alone_of_operations"):
+                connection.run(self._sql[name], {**parameters, "now": self._now(), "longest_s": LONGEST_PAUSE_S})
+        for name in ("suspect_reads", "suspect_operations"):
+            connection.run(self._sql[name], parameters)

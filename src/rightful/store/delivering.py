@@ -184,12 +184,14 @@ class Delivering(Looking):
         parameters = {"operation_id": operation_id}
         return self._file.read(lambda connection: tuple(map(rows.outcome, connection.rows(self._sql["outcomes"], parameters))))
 
-    def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
+    def retry_finish(
+        self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None, is_failure: bool = True
+    ) -> None:
         """Give an operation back that could not be finished now."""
 
         def task(connection: Connection) -> None:
             parameters = {"id": operation.operation_id, "owner": owner, "attempt": operation.attempt, "at": to_microseconds(at)}
-            if connection.run(self._sql["retry_finish"], parameters):
+            if connection.run(self._sql["retry_finish"], {**parameters, "has_failed": int(is_failure)}):
                 self._wait_for(connection, operation.operation_id, waiting_for)
 
         self._file.write(task)

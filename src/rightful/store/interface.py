@@ -143,11 +143,14 @@ class Store(Protocol):
         limit: int,
         passing_over: Collection[TenantId] = (),
         scans: Collection[Scan] = (),
+        suspects: int | None = None,
     ) -> ReadSet | FinishSet | None:
         """Lease work: operations to finish first, else a set of at most `limit` reads that share a scan key.
 
         A scan takes more reads together. Its first read is left for the window, so that others can join; where nothing else waits, and
         the source is not being read, it begins at once.
+
+        What may be what kills the service (`deaths`) is never in a set with other work, and no more of it than `suspects`.
 
         Oldest operations first; tenants in turn, but for those to be passed over. Reads that wait for a later try are passed over too.
         The first claim starts the operation. Operations whose time to be approved is over are ended on the way.
@@ -158,8 +161,12 @@ class Store(Protocol):
         """Extend every lease that the owner holds; what was erased before is gone from every file of the store afterwards."""
         ...
 
-    def release_all(self, owner: str | None = None) -> None:
-        """End leases of an owner (None: all, for the start of a service that is alone on its store)."""
+    def release_all(self, owner: str | None = None, *, has_died: bool = False) -> None:
+        """End leases of an owner (None: all, for the start of a service that is alone on its store).
+
+        Whose owner has died, as one that stops has not, may be what it died of: that is counted (`deaths`), and the only one that it
+        held is tried again after a pause.
+        """
         ...
 
     def split(self, reads: Sequence[ClaimedRead], partitions: Sequence[NewRead], *, owner: str) -> tuple[OperationId, ...]:
@@ -214,8 +221,13 @@ class Store(Protocol):
         """Return what is known of each read of an operation, by source and partition."""
         ...
 
-    def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
-        """Give an operation back whose package could not be finished now."""
+    def retry_finish(
+        self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None, is_failure: bool = True
+    ) -> None:
+        """Give an operation back whose package could not be finished now.
+
+        Without `is_failure` it was not tried.
+        """
         ...
 
     def complete(self, completions: Sequence[Completion], *, owner: str) -> tuple[OperationId, ...]:

@@ -89,9 +89,11 @@ class MeteredStore(SqlStore):
             elif is_failure:
                 self._meters.retried(read.source_name)
 
-    def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
+    def retry_finish(
+        self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None, is_failure: bool = True
+    ) -> None:
         """Count what waits."""
-        super().retry_finish(operation, owner=owner, at=at, waiting_for=waiting_for)
+        super().retry_finish(operation, owner=owner, at=at, waiting_for=waiting_for, is_failure=is_failure)
         if waiting_for is not None:
             self._meters.waited(waiting_for.code)
 

@@ -181,7 +181,7 @@ SELECT min(tenant_id) AS tenant_id FROM operation
 WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND not_before = 0 AND tenant_id > :tenant_id;
 
 -- name: finishable
-SELECT id FROM operation
+SELECT id, deaths FROM operation
 WHERE status = 'running' AND open_reads = 0 AND owner IS NULL AND not_before = 0 AND tenant_id = :tenant_id ORDER BY seq LIMIT :most;
 
 -- name: lease_operation
@@ -197,14 +197,14 @@ UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease
   ) AS b WHERE b.receipt_sha256 <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
 WHERE id = :id
 RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
-  attempt, since, receipt_before;
+  attempt, since, receipt_before, deaths, first_death_at, last_death_at;
 
 -- name: next_tenant
 SELECT min(tenant_id) AS tenant_id FROM read WHERE state = 'pending' AND not_before = 0 AND tenant_id > :tenant_id;
 
 -- name: first_pending
 -- The oldest read of a tenant, but for scans that are not planned and still gather. `alone` is the group that it is claimed with; 0: any.
-SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh, alone FROM read
+SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh, alone, deaths FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id
   AND NOT (spec_digest = '' AND source_name IN (SELECT value FROM json_each(:gathering))) ORDER BY operation_seq, position, partition LIMIT 1;
 
@@ -216,33 +216,34 @@ SELECT (SELECT operation.submitted_at FROM read JOIN operation ON operation.id =
   EXISTS (SELECT 1 FROM read WHERE state = 'leased' AND tenant_id = :tenant_id AND source_name = :source_name) AS is_being_read;
 
 -- name: same_scan
--- Fresh reads of one scan key, oldest first.
+-- Fresh reads of one scan key, oldest first; those that may be what kills the service are claimed apart from others.
 SELECT operation_id FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id AND source_name = :source_name AND partition = :partition
-  AND spec_digest = :spec_digest AND sealed_cursor IS NULL AND alone = :alone ORDER BY operation_seq LIMIT :most;
+  AND spec_digest = :spec_digest AND sealed_cursor IS NULL AND alone = :alone
+  AND CASE WHEN deaths >= :suspected THEN 1 ELSE 0 END = :is_suspected ORDER BY operation_seq LIMIT :most;
 
 -- name: lease_reads
 UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until
 WHERE operation_id IN (SELECT value FROM json_each(:ids)) AND source_name = :source_name AND partition = :partition
 RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attempt, failures, next_part, sealed_cursor, rows, files,
-  size_bytes, skipped, sealed_outcome;
+  size_bytes, skipped, sealed_outcome, deaths, first_death_at, last_death_at;
 
 -- name: running_operations
 -- Looked for first: to set a status anew, though to the same, writes every index that depends on it.
 SELECT id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
-  since, 0 AS attempt, NULL AS receipt_before
+  since, 0 AS attempt, NULL AS receipt_before, 0 AS deaths, 0 AS first_death_at, 0 AS last_death_at
 FROM operation WHERE id IN (SELECT value FROM json_each(:ids)) AND status = 'running' AND started_at IS NOT NULL;
 
 -- name: start_operations
 UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now)
 WHERE id IN (SELECT value FROM json_each(:ids)) AND status IN ('not_started', 'running')
 RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
-  since, 0 AS attempt, NULL AS receipt_before;
+  since, 0 AS attempt, NULL AS receipt_before, 0 AS deaths, 0 AS first_death_at, 0 AS last_death_at;
 
 -- name: working_on
 -- What work on an operation knows of it, for who is about to cancel it.
 SELECT id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
-  since, 0 AS attempt, NULL AS receipt_before FROM operation WHERE id = :id AND status IN ('not_started', 'running');
+  since, 0 AS attempt, NULL AS receipt_before, 0 AS deaths, 0 AS first_death_at, 0 AS last_death_at FROM operation WHERE id = :id AND status IN ('not_started', 'running');
 
 -- name: begin_removal
 UPDATE operation SET removal = :removal WHERE id = :id AND status = 'failed';
@@ -261,6 +262,31 @@ UPDATE read SET lease_until = :lease_until WHERE owner = :owner AND state = 'lea
 
 -- name: extend_operations
 UPDATE operation SET lease_until = :lease_until WHERE owner = :owner;
+
+-- name: count_held
+-- Of how much a service may have died.
+SELECT (SELECT count(*) FROM read WHERE state = 'leased' AND (CAST(:owner AS TEXT) IS NULL OR owner = :owner))
+  + (SELECT count(*) FROM operation WHERE owner IS NOT NULL AND (CAST(:owner AS TEXT) IS NULL OR owner = :owner)) AS held;
+
+-- name: count_deaths_alone_of_reads
+-- The service died with this suspect, and with nothing else. It lived until the lease was last extended, perhaps no longer; its death is
+-- noted when it is started again, which may be much later.
+UPDATE read SET deaths = deaths + 1, first_death_at = CASE WHEN deaths = :suspected THEN :now ELSE first_death_at END,
+  last_death_at = CASE WHEN lease_until < :now THEN lease_until ELSE :now END,
+  not_before = :now + 1000000 * CASE WHEN deaths - :suspected > 9 THEN :longest_s ELSE 1 << CAST(deaths - :suspected AS INTEGER) END
+WHERE state = 'leased' AND (CAST(:owner AS TEXT) IS NULL OR owner = :owner) AND deaths >= :suspected;
+
+-- name: count_deaths_alone_of_operations
+UPDATE operation SET deaths = deaths + 1, first_death_at = CASE WHEN deaths = :suspected THEN :now ELSE first_death_at END,
+  last_death_at = CASE WHEN lease_until < :now THEN lease_until ELSE :now END,
+  not_before = :now + 1000000 * CASE WHEN deaths - :suspected > 9 THEN :longest_s ELSE 1 << CAST(deaths - :suspected AS INTEGER) END
+WHERE owner IS NOT NULL AND (CAST(:owner AS TEXT) IS NULL OR owner = :owner) AND deaths >= :suspected;
+
+-- name: suspect_reads
+UPDATE read SET deaths = deaths + 1 WHERE state = 'leased' AND (CAST(:owner AS TEXT) IS NULL OR owner = :owner) AND deaths < :suspected;
+
+-- name: suspect_operations
+UPDATE operation SET deaths = deaths + 1 WHERE owner IS NOT NULL AND (CAST(:owner AS TEXT) IS NULL OR owner = :owner) AND deaths < :suspected;
 
 -- name: release_reads
 UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, earlier_s = earlier_s + duration_s, duration_s = 0
@@ -327,7 +353,7 @@ UPDATE read SET next_part = :next_part, sealed_cursor = :sealed_cursor,
   size_bytes = CASE WHEN :is_done OR :size_bytes > size_bytes THEN :size_bytes ELSE size_bytes END,
   skipped = CASE WHEN :is_done OR :skipped > skipped THEN :skipped ELSE skipped END, duration_s = :duration_s,
   sealed_outcome = coalesce(:sealed_outcome, sealed_outcome),
-  failures = CASE WHEN :is_ahead OR :is_done THEN 0 ELSE failures END,
+  failures = CASE WHEN :is_ahead OR :is_done THEN 0 ELSE failures END, deaths = CASE WHEN :is_ahead OR :is_done THEN 0 ELSE deaths END,
   state = CASE WHEN :is_done THEN 'done' ELSE state END, owner = CASE WHEN :is_done THEN NULL ELSE owner END
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
   AND owner = :owner AND attempt = :attempt AND state = 'leased';
@@ -345,7 +371,7 @@ WHERE id = :id;
 
 -- name: retry_read
 UPDATE read SET state = 'pending', owner = NULL, lease_until = NULL, not_before = :at, failures = failures + :failed,
-  given_back = given_back + :unread,
+  given_back = given_back + :unread, deaths = CASE WHEN :unread <> 0 THEN deaths ELSE 0 END,
   alone = CASE WHEN :group <> 0 THEN :group ELSE alone END, earlier_s = earlier_s + duration_s, duration_s = 0
 WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition AND owner = :owner AND attempt = :attempt
   AND state = 'leased';
@@ -363,7 +389,8 @@ SELECT source_name, partition, state = 'done' AS is_done, rows, files, size_byte
 FROM read WHERE operation_id = :operation_id ORDER BY position, partition;
 
 -- name: retry_finish
-UPDATE operation SET owner = NULL, lease_until = NULL, not_before = :at WHERE id = :id AND owner = :owner AND attempt = :attempt;
+UPDATE operation SET owner = NULL, lease_until = NULL, not_before = :at, deaths = CASE WHEN :has_failed <> 0 THEN 0 ELSE deaths END
+WHERE id = :id AND owner = :owner AND attempt = :attempt;
 
 -- name: complete
 UPDATE operation SET status = 'complete', completed_at = :at, progress = 100, package = :package, sealed_location = NULL, owner = NULL,
@@ -388,12 +415,12 @@ WHERE operation_id = :operation_id AND state <> 'done';
 
 -- name: resume_operation
 UPDATE operation SET status = 'running', completed_at = NULL, failure = NULL, sealed_location = :sealed_location, waiting_for = NULL,
-  waiting_since = NULL, not_before = 0, started_at = :now, progress_from = progress, progress_from_at = :now, progress_at = NULL
+  waiting_since = NULL, not_before = 0, deaths = 0, started_at = :now, progress_from = progress, progress_from_at = :now, progress_at = NULL
 WHERE id = :id AND tenant_id = :tenant_id AND (status = 'failed' OR (status = 'running' AND waiting_for IS NOT NULL))
   AND approval IS DISTINCT FROM 'not_given' AND removal = 0 RETURNING tenant_id, subject_id;
 
 -- name: resume_reads
-UPDATE read SET state = CASE WHEN state = 'held' THEN 'pending' ELSE state END, failures = 0, not_before = 0, alone = 0
+UPDATE read SET state = CASE WHEN state = 'held' THEN 'pending' ELSE state END, failures = 0, deaths = 0, not_before = 0, alone = 0
 WHERE operation_id = :operation_id AND state IN ('held', 'pending');
 
 -- name: append_audit

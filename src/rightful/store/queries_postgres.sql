@@ -13,11 +13,11 @@ UPDATE operation SET owner = :owner, attempt = attempt + 1, lease_until = :lease
   ) AS b WHERE b.receipt_sha256 <> '' ORDER BY b.completed_at DESC, b.seq DESC LIMIT 1), '')
 WHERE id = :id
 RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
-  attempt, since, receipt_before;
+  attempt, since, receipt_before, deaths, first_death_at, last_death_at;
 
 -- name: first_pending
 -- The oldest read of a tenant, but for scans that are not planned and still gather. `alone` is the group that it is claimed with; 0: any.
-SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh, alone FROM read
+SELECT operation_id, source_name, partition, spec_digest, sealed_cursor IS NULL AS is_fresh, alone, deaths FROM read
 WHERE state = 'pending' AND not_before = 0 AND tenant_id = :tenant_id
   AND NOT (spec_digest = '' AND source_name IN (SELECT json_array_elements_text(CAST(:gathering AS json))))
 ORDER BY operation_seq, position, partition LIMIT 1;
@@ -36,18 +36,18 @@ ORDER BY operation_id, number, revision;
 UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until
 WHERE operation_id IN (SELECT json_array_elements_text(CAST(:ids AS json))) AND source_name = :source_name AND partition = :partition
 RETURNING operation_id, source_name, partition, spec_digest, sealed_spec, attempt, failures, next_part, sealed_cursor, rows, files,
-  size_bytes, skipped, sealed_outcome;
+  size_bytes, skipped, sealed_outcome, deaths, first_death_at, last_death_at;
 
 -- name: running_operations
 SELECT id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
-  since, 0 AS attempt, NULL AS receipt_before
+  since, 0 AS attempt, NULL AS receipt_before, 0 AS deaths, 0 AS first_death_at, 0 AS last_death_at
 FROM operation WHERE id IN (SELECT json_array_elements_text(CAST(:ids AS json))) AND status = 'running' AND started_at IS NOT NULL;
 
 -- name: start_operations
 UPDATE operation SET status = 'running', started_at = coalesce(started_at, :now)
 WHERE id IN (SELECT json_array_elements_text(CAST(:ids AS json))) AND status IN ('not_started', 'running')
 RETURNING id, tenant_id, subject_id, subject_kind, caller_key, storage_location, sealed_location, prefix, language, recipient, key_file, submitted_at,
-  since, 0 AS attempt, NULL AS receipt_before;
+  since, 0 AS attempt, NULL AS receipt_before, 0 AS deaths, 0 AS first_death_at, 0 AS last_death_at;
 
 -- name: unanswered
 -- What was received within a time and is not complete; of what failed, that which nobody gave up (operation.model.GIVEN_UP) and no later

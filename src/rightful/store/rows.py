@@ -23,6 +23,7 @@ from rightful.operation.model import (
 )
 from rightful.package.receipt import PreviousReceipt
 from rightful.store.connection import Row
+from rightful.store.deaths import Deaths, deaths_of
 from rightful.store.values import (
     BoundOperation,
     ClaimedOperation,
@@ -187,9 +188,14 @@ def claimed_operation(row: Row) -> ClaimedOperation:
         key_file=row["key_file"],
         submitted_at=from_microseconds(row["submitted_at"]),
         attempt=row["attempt"],
+        deaths=_deaths(row),
         since=_since(row),
         previous_receipt=msgspec.json.decode(row["receipt_before"], type=PreviousReceipt) if row["receipt_before"] else None,
     )
+
+
+def _deaths(row: Row) -> Deaths:
+    return deaths_of(row["deaths"], row["first_death_at"], row["last_death_at"])
 
 
 def claimed_read(row: Row) -> ClaimedRead:
@@ -202,6 +208,7 @@ def claimed_read(row: Row) -> ClaimedRead:
         sealed_spec=row["sealed_spec"],
         attempt=row["attempt"],
         failures=row["failures"],
+        deaths=_deaths(row),
         next_part=row["next_part"],
         sealed_cursor=row["sealed_cursor"],
         rows=row["rows"],

@@ -12,6 +12,7 @@ from rightful.audit.start import ChainStart
 from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation.model import Failure, PackageTotals
 from rightful.package.receipt import PreviousReceipt
+from rightful.store.deaths import Deaths
 from rightful.store.listing import NEWEST_FIRST, Filter, Key, Place
 from rightful.subject.model import SubjectKind
 
@@ -120,6 +121,8 @@ class ClaimedRead(msgspec.Struct, frozen=True, kw_only=True):
     """1, 2, 3, …: the fencing token together with the owner."""
     failures: int
     """How often it failed for a reason worth another try."""
+    deaths: Deaths = Deaths()
+    """Of the service, while it was read."""
     next_part: int
     """The number of the next part to write."""
     sealed_cursor: bytes | None
@@ -153,6 +156,8 @@ class ClaimedOperation(msgspec.Struct, frozen=True, kw_only=True):
     submitted_at: datetime
     attempt: int
     """The fencing token of a finishing claim; 0 in a set of reads."""
+    deaths: Deaths = Deaths()
+    """Of the service, while its package was finished; none in a set of reads."""
     since: OperationId | None = None
     """The earlier operation that it is the difference to."""
     previous_receipt: PreviousReceipt | None = None
@@ -168,6 +173,11 @@ class ReadSet(msgspec.Struct, frozen=True, kw_only=True):
     reads: tuple[ClaimedRead, ...]
     operations: tuple[ClaimedOperation, ...]
     """The operation of each read, in the reads' order."""
+
+    @property
+    def is_suspected(self) -> bool:
+        """Whether one of these reads may be what kills the service."""
+        return any(read.deaths.are_suspicious for read in self.reads)
 
 
 class Scan(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +196,11 @@ class FinishSet(msgspec.Struct, frozen=True, kw_only=True):
 
     tenant_id: TenantId
     operations: tuple[ClaimedOperation, ...]
+
+    @property
+    def is_suspected(self) -> bool:
+        """Whether the end of one of these packages may be what kills the service."""
+        return any(operation.deaths.are_suspicious for operation in self.operations)
 
 
 class EntryState(enum.StrEnum):

@@ -3,15 +3,18 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
+import pytest
 from tests.unit.engines.world import OWNER, PATIENCE_S, do
 
 from rightful.engines.embedded import EmbeddedEngine
 from rightful.ids import OperationId
+from rightful.store.deaths import SUSPECTED
 from rightful.store.sqlite import SqliteStore
 from rightful.store.values import FinishSet, ReadSet
 from rightful.testing.clock import ManualClock
-from rightful.testing.store_cases import accept, scan
+from rightful.testing.store_cases import accept, claim_reads, scan
 
 
 def run(
@@ -53,3 +56,70 @@ def test_reads_of_a_scan_that_come_while_it_runs_are_done_together(store: Sqlite
     finally:
         engine.stop()
     assert sets == [1, 5]
+
+
+@pytest.mark.parametrize("is_end", [False, True], ids=["reads", "ends"])
+def test_what_was_lost_with_the_service_several_times_is_done_with_nothing_beside_it(
+    store: SqliteStore, clock: ManualClock, *, is_end: bool
+) -> None:
+    for number in range(20):
+        accept(store, number, "a")
+    if is_end:
+        do(store, claim_reads(store, OWNER))
+    for _ in range(SUSPECTED):
+        assert (claim := store.claim(OWNER, lease_s=60, limit=100)) is not None
+        assert len(claim.operations) == 20
+        store.release_all(has_died=True)
+    for number in range(20, 26):
+        accept(store, number, f"b{number}")
+    guard, ended = threading.Lock(), threading.Event()
+    running: set[int] = set()
+    sets: list[int] = []
+    beside: list[int] = []
+    left = 26
+
+    def work(claim: ReadSet | FinishSet) -> None:
+        nonlocal left
+        with guard:
+            running.add(threading.get_ident())
+        if claim.is_suspected:
+            assert isinstance(claim, FinishSet) is is_end
+            sets.append(len(claim.operations))
+            time.sleep(0.01)  # others would begin now
+            beside.append(len(running))
+        do(store, claim)
+        with guard:
+            running.discard(threading.get_ident())
+            left -= len(claim.operations) if isinstance(claim, FinishSet) else 0
+            if not left:
+                ended.set()
+
+    run(store, clock, work, ended)
+    assert sum(sets) == 20
+    assert sets[:3] == [1, 2, 4]
+    assert sorted(sets[3:]) == [5, 8]  # which two threads may have claimed beside each other, of which one waits
+    assert set(beside) == {1}
+
+
+def test_service_that_starts_after_a_death_counts_it_and_after_a_stop_does_not(store: SqliteStore, clock: ManualClock) -> None:
+    accept(store, 1, "a")
+    found: list[int] = []
+
+    def live(*, until_it_dies: bool) -> None:
+        came = threading.Event()
+
+        def work(claim: ReadSet | FinishSet) -> None:
+            assert isinstance(claim, ReadSet)
+            if not came.is_set():
+                found.append(claim.reads[0].deaths.times)
+            came.set()
+            store.retry(claim.reads, owner=OWNER, at=clock.now() + timedelta(seconds=60), is_failure=False)
+
+        run(store, clock, work, came)
+        clock.advance(60)
+        if until_it_dies:
+            claim_reads(store)
+
+    for dies in (True, True, False, False):
+        live(until_it_dies=dies)
+    assert found == [0, 1, 2, 2]

@@ -14,6 +14,7 @@ from rightful.faults import describe
 from rightful.ids import OperationId
 from rightful.operation.model import OperationStatus
 from rightful.package.verify import PackageState
+from rightful.store.deaths import ALONE, LONGEST_PAUSE_S, OVER_S, SUSPECTED
 from rightful.store.sqlite import SqliteStore
 from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Entry, SourceOutcome, StoreFault
 
@@ -163,3 +164,45 @@ def test_description_of_an_error_has_its_causes_and_no_text() -> None:
     assert "ann" not in text
     assert text.startswith("PermissionError: Permission denied at test_faults.py:")
     assert "; caused by KeyError at test_faults.py:" in text
+
+
+def _die(world: World, *, times: int, every_s: float) -> None:
+    """Let the service die of the next piece of work, and be started again after a while."""
+    for _ in range(times):
+        assert world.store.claim("dies", lease_s=60, limit=1, suspects=1) is not None
+        world.store.release_all(has_died=True)
+        world.clock.advance(every_s)
+
+
+@pytest.mark.parametrize("is_end", [False, True], ids=["read", "end"])
+def test_what_the_service_dies_of_for_more_than_an_hour_fails_and_is_tried_again_when_it_is_resumed(
+    tmp_path: Path, *, is_end: bool
+) -> None:
+    world = World(tmp_path, PEOPLE, {"drive": Scripted(yields(FILES_HEADER, file("a", b"x")))})
+    operation = world.submit("1")
+    if is_end:
+        world.step()
+    _die(world, times=SUSPECTED + ALONE - 1, every_s=LONGEST_PAUSE_S)
+    _die(world, times=1, every_s=LONGEST_PAUSE_S)
+    assert world.get(operation).status is OperationStatus.RUNNING
+    assert world.step()
+    failed = world.get(operation)
+    assert failed.failure is not None
+    assert (failed.status, failed.failure.code) == (OperationStatus.FAILED, "ServiceDied")
+    assert failed.failure.source_name == ("" if is_end else "drive")
+    world.service.resume(TENANT, operation.operation_id, None)
+    world.run()
+    assert world.get(operation).status is OperationStatus.COMPLETE
+    assert world.verify(operation).state is PackageState.WHOLE
+
+
+@pytest.mark.parametrize("is_end", [False, True], ids=["read", "end"])
+@pytest.mark.parametrize(("times", "every_s"), [(SUSPECTED + ALONE - 1, LONGEST_PAUSE_S), (3, 24 * OVER_S), (SUSPECTED, 0.0)])
+def test_what_the_service_died_of_less_often_is_done(tmp_path: Path, times: int, every_s: float, *, is_end: bool) -> None:
+    world = World(tmp_path, PEOPLE, {"drive": Scripted(yields(FILES_HEADER, file("a", b"x")))})
+    operation = world.submit("1")
+    if is_end:
+        world.step()
+    _die(world, times=times, every_s=every_s)
+    world.run()
+    assert world.get(operation).status is OperationStatus.COMPLETE

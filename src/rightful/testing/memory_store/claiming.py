@@ -7,6 +7,7 @@ from rightful.clock import Clock, SetBack, to_microseconds
 from rightful.ids import TenantId
 from rightful.operation.model import SUBMIT_AGAIN, ApprovalState, Failure, OperationStatus
 from rightful.package.receipt import PreviousReceipt
+from rightful.store.deaths import SUSPECTED, pause_s
 from rightful.store.values import FinishSet, ReadSet, Scan
 from rightful.testing.memory_store.purging import Purging
 from rightful.testing.memory_store.rows import OperationRow, ReadRow
@@ -30,19 +31,21 @@ class Claiming(Purging):
         limit: int,
         passing_over: Collection[TenantId] = (),
         scans: Collection[Scan] = (),
+        suspects: int | None = None,
     ) -> ReadSet | FinishSet | None:
         """Lease operations to finish, else reads that share a scan key."""
         with self._guard:
             now = self._now()
             until = now + int(lease_s * 1e6)
+            limits = (limit, limit if suspects is None else suspects)
             self._wake(now)
             self._end_unapproved(now)
             finishable = {row.intent.tenant_id for row in self._finishable()}
             tenant_id = self._next_tenant(finishable, passing_over)
             if tenant_id is not None:
-                return self._claim_finish(owner, until, limit, tenant_id)
+                return self._claim_finish(owner, until, limits, tenant_id)
             for is_idle in (False, True) if scans else (True,):
-                if (claim := self._claim_next(owner, until, limit, passing_over, scans, now, is_idle=is_idle)) is not None:
+                if (claim := self._claim_next(owner, until, limits, passing_over, scans, now, is_idle=is_idle)) is not None:
                     return claim
             return None
 
@@ -96,8 +99,10 @@ class Claiming(Purging):
         able = sorted(tenants - frozenset(passing_over) if isinstance(tenants, set | frozenset) else set(tenants) - set(passing_over))
         return next((each for each in able if each > self._last_tenant), able[0] if able else None)
 
-    def _claim_finish(self, owner: str, until: int, limit: int, tenant_id: TenantId) -> FinishSet:
-        found = [row for row in self._finishable() if row.intent.tenant_id == tenant_id][:limit]
+    def _claim_finish(self, owner: str, until: int, limits: tuple[int, int], tenant_id: TenantId) -> FinishSet:
+        found = [row for row in self._finishable() if row.intent.tenant_id == tenant_id][: limits[0]]
+        is_suspected = bool(found) and found[0].deaths >= SUSPECTED
+        found = [row for row in found if (row.deaths >= SUSPECTED) is is_suspected][: limits[is_suspected]]
         for row in found:
             row.owner, row.lease_until, row.attempt = owner, until, row.attempt + 1
             if not row.is_receipt_settled:
@@ -125,7 +130,7 @@ class Claiming(Purging):
         self,
         owner: str,
         until: int,
-        limit: int,
+        limits: tuple[int, int],
         passing_over: Collection[TenantId],
         scans: Collection[Scan],
         now: int,
@@ -144,7 +149,8 @@ class Claiming(Purging):
             )
             if first is not None:
                 self._last_tenant = tenant_id
-                most = own[first.source_name].limit if first.source_name in own else limit
+                most = own[first.source_name].limit if first.source_name in own else limits[0]
+                most = min(most, limits[1]) if first.deaths >= SUSPECTED else most
                 return self._claim_reads(owner, until, most, tenant_id, now, first, ready[tenant_id])
             passed.add(tenant_id)
         return None
@@ -174,12 +180,8 @@ class Claiming(Purging):
         """Claim this read, and those that can share its scan."""
         reads = [first]
         if first.sealed_cursor is None:
-            key = (first.source_name, first.partition, first.spec_digest, first.alone)
-            same = [
-                read
-                for read in ready
-                if read.sealed_cursor is None and (read.source_name, read.partition, read.spec_digest, read.alone) == key
-            ]
+            key = _scan_key(first)
+            same = [read for read in ready if read.sealed_cursor is None and _scan_key(read) == key]
             reads = sorted(same, key=lambda read: read.operation_seq)[:limit]
         rows = [self._operations[read.operation_id] for read in reads]
         for row in rows:
@@ -206,10 +208,12 @@ class Claiming(Purging):
                     if read.state == "leased" and read.owner == owner:
                         read.lease_until = until
 
-    def release_all(self, owner: str | None = None) -> None:
-        """End the leases of an owner, or all."""
+    def release_all(self, owner: str | None = None, *, has_died: bool = False) -> None:
+        """End the leases of an owner, or all; where it has died, count that."""
         with self._guard:
             now = self._now()
+            if has_died:
+                self._count_deaths(owner, now)
             for row in self._open.values():
                 if row.owner is not None and owner in {None, row.owner}:
                     row.owner = None
@@ -218,3 +222,20 @@ class Claiming(Purging):
                         read.give_back()
                 if owner is None and row.status is OperationStatus.RUNNING:
                     row.started_at, row.progress_from, row.progress_from_at, row.progress_at = now, row.progress, now, None
+
+    def _count_deaths(self, owner: str | None, now: int) -> None:
+        """Count that an owner died with what it holds: beside others work is suspected, and no more."""
+        held: list[ReadRow | OperationRow] = [row for row in self._open.values() if row.owner is not None and owner in {None, row.owner}]
+        held += [read for row in self._open.values() for read in row.reads if read.state == "leased" and owner in {None, read.owner}]
+        for each in held:
+            if each.deaths < SUSPECTED:
+                each.deaths += 1
+            elif len(held) == 1:
+                each.first_death_at = now if each.deaths == SUSPECTED else each.first_death_at
+                each.last_death_at = min(now, each.lease_until)
+                each.not_before = now + pause_s(each.deaths) * 1_000_000
+                each.deaths += 1
+
+
+def _scan_key(read: ReadRow) -> tuple[object, ...]:
+    return read.source_name, read.partition, read.spec_digest, read.alone, read.deaths >= SUSPECTED

@@ -107,7 +107,7 @@ class Delivering(Submitting):
         if checkpoint.sealed_outcome is not None:
             read.sealed_outcome = checkpoint.sealed_outcome
         if checkpoint.is_ahead or checkpoint.is_done:
-            read.failures = 0
+            read.failures = read.deaths = 0
         self._put_entries(row, checkpoint.entries)
         self._advance(row, now)
         if checkpoint.was_put:
@@ -154,6 +154,7 @@ class Delivering(Submitting):
                 read.not_before = to_microseconds(at)
                 read.failures += is_failure and waiting_for is None and not group
                 read.given_back += not is_failure
+                read.deaths = 0 if is_failure else read.deaths
                 read.alone = group or read.alone
                 self._wait_for(self._operations[claimed.operation_id], waiting_for)
 
@@ -164,12 +165,15 @@ class Delivering(Submitting):
                 row.waiting_since = self._now()
                 self._announce(EventKind.WAITING, row, waiting_for.code)
 
-    def retry_finish(self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None) -> None:
+    def retry_finish(
+        self, operation: ClaimedOperation, *, owner: str, at: datetime, waiting_for: Failure | None = None, is_failure: bool = True
+    ) -> None:
         """Give an operation back that could not be finished now."""
         with self._guard:
             row = self._our_finishing(operation, owner)
             if row is not None:
                 row.owner, row.not_before = None, to_microseconds(at)
+                row.deaths = 0 if is_failure else row.deaths
                 self._wait_for(row, waiting_for)
 
     def complete(self, completions: Sequence[Completion], *, owner: str) -> tuple[OperationId, ...]:
@@ -270,7 +274,7 @@ class Delivering(Submitting):
             return False
         now = self._now()
         row.status, row.completed_at, row.failure, row.waiting_for, row.waiting_since = OperationStatus.RUNNING, None, None, None, None
-        row.not_before, row.started_at = 0, now
+        row.not_before, row.deaths, row.started_at = 0, 0, now
         row.progress_from, row.progress_from_at, row.progress_at = row.progress, now, None
         for read in row.reads:
             if read.state in {"held", "pending"}:

@@ -7,6 +7,7 @@ from rightful.ids import OperationId, SubjectId
 from rightful.operation.deadline import Extension
 from rightful.operation.model import ApprovalState, Failure, OperationStatus, PackageTotals, SourceProgress, SourceState
 from rightful.package.receipt import PreviousReceipt
+from rightful.store.deaths import Deaths, deaths_of
 from rightful.store.values import ClaimedOperation, ClaimedRead, Entry, Intent, SourceOutcome
 
 EntryKey = tuple[str, int, int, int]
@@ -32,6 +33,9 @@ class ReadRow:
     lease_until: int = 0
     attempt: int = 0
     failures: int = 0
+    deaths: int = 0
+    first_death_at: int = 0
+    last_death_at: int = 0
     given_back: int = 0
     not_before: int = 0
     alone: int = 0
@@ -63,7 +67,7 @@ class ReadRow:
 
     def let_go(self) -> None:
         """Let it be claimed again, as if nothing had failed."""
-        self.state, self.failures, self.not_before, self.alone = "pending", 0, 0, 0
+        self.state, self.failures, self.deaths, self.not_before, self.alone = "pending", 0, 0, 0, 0
 
     def claimed(self) -> ClaimedRead:
         """Return it as it is claimed."""
@@ -75,6 +79,7 @@ class ReadRow:
             sealed_spec=self.sealed_spec,
             attempt=self.attempt,
             failures=self.failures,
+            deaths=deaths_of(self.deaths, self.first_death_at, self.last_death_at),
             next_part=self.next_part,
             sealed_cursor=self.sealed_cursor,
             rows=self.rows,
@@ -115,6 +120,9 @@ class OperationRow:
     owner: str | None = None
     lease_until: int = 0
     attempt: int = 0
+    deaths: int = 0
+    first_death_at: int = 0
+    last_death_at: int = 0
     not_before: int = 0
     started_at: int | None = None
     completed_at: int | None = None
@@ -163,6 +171,7 @@ class OperationRow:
             key_file=intent.key_file,
             submitted_at=intent.submitted_at,
             attempt=attempt,
+            deaths=deaths_of(self.deaths, self.first_death_at, self.last_death_at) if attempt else Deaths(),
             since=intent.since,
             previous_receipt=previous_receipt,
         )
