@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.contract.sql_store import SharedCommits
 from tests.servers.postgres import PostgresServer
+from tests.servers.unnoticed import Unnoticed
 
 from rightful.audit.chain import ChainCheck
 from rightful.audit.checkpoint import ChainCheckpoint
@@ -197,27 +198,34 @@ def test_second_service_on_the_same_database_is_refused(store: PostgresStore, ur
         PostgresStore(url, ManualClock())
 
 
-def test_store_that_is_closed_can_be_opened_at_once(url: str, clock: ManualClock) -> None:
-    for number in range(50):
-        with closing(PostgresStore(url, clock)) as store:
+@pytest.fixture
+def unnoticed_url(postgres: PostgresServer, url: str) -> Iterator[str]:
+    """The same database, by a way by which the server does not notice that a connection is closed."""
+    with closing(Unnoticed(postgres.port)) as way:
+        yield url.replace(f":{postgres.port}/", f":{way.port}/")
+
+
+def test_store_that_is_closed_can_be_opened_before_the_server_has_noticed(unnoticed_url: str, clock: ManualClock) -> None:
+    for number in range(5):
+        with closing(PostgresStore(unnoticed_url, clock)) as store:
             accept(store, number, "a")
             assert store.count_open(TENANT) == number + 1
 
 
-def test_opening_that_failed_leaves_the_lead_to_the_next(url: str, clock: ManualClock) -> None:
+def test_opening_that_failed_leaves_the_lead_to_the_next(unnoticed_url: str, clock: ManualClock) -> None:
     broken = Script(9001, is_post=False, text="SELECT nothing_of_the_kind()")
-    for _ in range(20):
+    for _ in range(3):
         with pytest.raises(ConfigurationError, match="cannot be opened"):
-            open_database(Address(url), known=(*FIRST, broken))
-        PostgresStore(url, clock).close()
+            open_database(Address(unnoticed_url), known=(*FIRST, broken))
+        PostgresStore(unnoticed_url, clock).close()
 
 
-def test_looking_at_a_place_leaves_the_lead_to_the_next(url: str, clock: ManualClock) -> None:
-    place = PostgresPlace(url)
-    for _ in range(20):
-        PostgresStore(url, clock).close()
+def test_looking_at_a_place_leaves_the_lead_to_the_next(unnoticed_url: str, clock: ManualClock) -> None:
+    place = PostgresPlace(unnoticed_url)
+    for _ in range(3):
+        PostgresStore(unnoticed_url, clock).close()
         assert "led by" not in place.examine()
-        PostgresStore(url, clock).close()
+        PostgresStore(unnoticed_url, clock).close()
         with place.kept_free() as is_free:
             assert is_free
 
