@@ -44,6 +44,8 @@ def list_(status: str | None, *, subject: str, top: int, server: str | None, tok
     with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
         found = client.operations(status=status or "", subject_id=subject, top=top)
     show_all(found, as_json=invocation.as_json)
+    if subject and not found:
+        say("--subject takes an object id, and no other name of a person: `rightful preview NAME` says which that is")
 
 
 @command.command("show")
