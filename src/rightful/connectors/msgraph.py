@@ -35,7 +35,7 @@ from rightful.connectors.interface import (
 )
 from rightful.connectors.msgraph_amounts import Amounts
 from rightful.connectors.msgraph_answers import Drive, DriveItem, Message, Named
-from rightful.connectors.msgraph_asking import Absent, GraphAsking, spelt
+from rightful.connectors.msgraph_asking import Absent, Gone, GraphAsking, spelt
 from rightful.connectors.msgraph_settings import PATHS, MsgraphSettings
 from rightful.ids import is_guid
 from rightful.scratch import Scratch
@@ -151,15 +151,15 @@ class MsgraphConnector:
 
     def _calendar(self, index: int, user: str, _after: object) -> Iterator[Item]:
         for calendar, is_own in self._asking.calendars(user):
+            path = f"calendar {hashlib.sha256(calendar.id.encode()).hexdigest()[:12]}"
             if not is_own:
-                digest = hashlib.sha256(calendar.id.encode()).hexdigest()[:12]
-                yield SkippedItem(
-                    subject=index, path=f"calendar {digest}", reason="it is somebody else's calendar, shared with this person"
-                )
+                yield SkippedItem(subject=index, path=path, reason="it is somebody else's calendar, shared with this person")
                 continue
-            target = f"/v1.0/users/{user}/calendars/{quote(calendar.id, safe='')}/events?$top=100"
-            for page, owner in self._asking.pages(target, user):
-                yield from batches(index, [bytes(raw) for raw in page.value], {"owner": lambda _, owner=owner: owner})  # type: ignore[misc]  # bound now
+            try:
+                for events, owner in self._asking.events(user, calendar):
+                    yield from batches(index, events, {"owner": lambda _, owner=owner: owner})  # type: ignore[misc]  # bound now
+            except Gone:
+                yield SkippedItem(subject=index, path=path, reason="it was deleted while calendars were read")
 
     def _mail(self, index: int, user: str, after: list[bytes]) -> Iterator[Item]:
         found: dict[str, tuple[str, str, int | None]] = {}

@@ -1,11 +1,12 @@
 """How much the connector `msgraph` would bring of somebody: counted by Graph, or told by it, and nothing of it read."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from urllib.parse import quote
 
 from rightful.connectors.interface import Amount, Estimate
 from rightful.connectors.msgraph_answers import Listing, MailFolder
-from rightful.connectors.msgraph_asking import Absent, GraphAsking
+from rightful.connectors.msgraph_asking import Absent, Gone, GraphAsking
 from rightful.webapi.asking import Late
 
 _COUNTED = "?$count=true&$top=1&$select=id"
@@ -53,7 +54,8 @@ class Amounts:
                 if is_over():
                     is_exact = False
                     break
-                count += self._counted(f"/v1.0/users/{user}/calendars/{quote(calendar.id, safe='')}/events{_COUNTED}")
+                with suppress(Gone):
+                    count += self._counted(f"/v1.0/users/{user}/calendars/{quote(calendar.id, safe='')}/events{_COUNTED}", may_be_gone=True)
         if is_exact and not count:
             return _NOTHING
         return (Amount(count, is_exact=is_exact) if count else None), None
@@ -95,8 +97,9 @@ class Amounts:
         size_bytes = max(drive.quota.used if drive.quota else 0, sum(sizes))
         return (Amount(len(sizes) * size_bytes // sum(sizes)) if sum(sizes) else None), Amount(size_bytes)
 
-    def _counted(self, target: str, *, may_be_absent: bool = False) -> int:
-        count = self._graph.decoded(self._graph.asked(target, may_be_absent=may_be_absent).content, Listing).count
+    def _counted(self, target: str, *, may_be_absent: bool = False, may_be_gone: bool = False) -> int:
+        answer = self._graph.asked(target, may_be_absent=may_be_absent, may_be_gone=may_be_gone)
+        count = self._graph.decoded(answer.content, Listing).count
         if count is None or count < 0:
             raise self._graph.refused("Graph did not count though it was asked to", "report it")
         return count

@@ -52,6 +52,23 @@ class Message(msgspec.Struct, frozen=True, rename="camel"):
     received_date_time: str | None = None
     subject: str | None = None
 
+    @property
+    def at(self) -> str:
+        """When it came; empty where Graph does not say it."""
+        return self.received_date_time or ""
+
+
+class Event(msgspec.Struct, frozen=True, rename="camel"):
+    """An event of a calendar, or a series of them."""
+
+    id: str
+    created_date_time: str | None = None
+
+    @property
+    def at(self) -> str:
+        """When it was made; empty where Graph does not say it."""
+        return self.created_date_time or ""
+
 
 class _Property(msgspec.Struct, frozen=True):
     value: str = ""

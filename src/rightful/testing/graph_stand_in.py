@@ -3,7 +3,7 @@
 It behaves as Graph does where that matters to a reader: small pages with `@odata.nextLink`, a drive's list that ends with
 `@odata.deltaLink`, has no paths and may name an item twice, `@odata.count` for who asks, folders of mail that lie in others, 429 with
 `Retry-After`, content of drives by a redirect to another host (which refuses who brings a token there), and 404
-with Graph's codes for people who are unknown or have no mailbox or drive.
+with Graph's codes for people who are unknown or have no mailbox or drive, and for a calendar that is not there any more.
 """
 
 import base64
@@ -140,8 +140,9 @@ class GraphStandIn:
                     for number, name in enumerate([*account.events, *account.shared])
                 ]
                 return self._page(calendars, f"users('{shown}')/calendars(id)", target)
-            case ["calendars", calendar, "events"]:
-                return self._page({**account.events, **account.shared}[calendar[:-2]], f"users('{shown}')/calendars('x')/events", target)
+            case ["calendars", calendar, "events"] if calendar[:-2] in {**account.events, **account.shared}:
+                found = _by_time({**account.events, **account.shared}[calendar[:-2]], target)
+                return self._page(found, f"users('{shown}')/calendars('x')/events", target)
             case _:
                 return 404, {}, _error("ErrorItemNotFound")
 
@@ -220,14 +221,21 @@ class GraphStandIn:
 
 
 def _listed(account: Account, target: str) -> list[Json]:
-    """Return what a list of messages has, the oldest first: those from a time on, where one is asked for."""
-    since = unquote(parse_qs(urlsplit(target).query).get("$filter", [""])[0]).removeprefix("receivedDateTime ge ")
+    """Return what a list of messages has."""
     found = [
         {"id": f"m/{number}=", "subject": subject, "receivedDateTime": account.received or f"2026-0{1 + number % 9}-02T03:04:05Z"}
         for number, subject in enumerate(account.messages or {})
         if number not in account.deleted
     ]
-    return sorted((each for each in found if each["receivedDateTime"] >= since), key=lambda each: each["receivedDateTime"])
+    return _by_time(found, target)
+
+
+def _by_time(found: list[Json], target: str) -> list[Json]:
+    """Return what has a time, the oldest first where that is asked for: from a time on, where one is."""
+    asked = {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
+    name, _, since = asked.get("$filter", "").partition(" ge ")
+    order = asked.get("$orderby")
+    return sorted((each for each in found if each.get(name, "") >= since), key=lambda each: each.get(order, "") if order else "")
 
 
 def _folders(messages: Mapping[str, bytes], within: list[str], target: str) -> list[Json]:

@@ -32,7 +32,8 @@ FILES = {
 
 
 def _events(count: int) -> list[dict[str, Any]]:
-    return [{"id": f"e{number}", "subject": "Lunch \U0001f600", "n": 10**30} for number in range(count)]
+    made = [f"2026-01-0{1 + number % 9}T03:04:05.1234567Z" for number in range(count)]
+    return [{"id": f"e{number}", "createdDateTime": at, "subject": "Lunch \U0001f600", "n": 10**30} for number, at in enumerate(made)]
 
 
 ACCOUNTS = {
@@ -206,6 +207,46 @@ def test_message_deleted_while_messages_are_listed_hides_no_other(deleted: int) 
         graph.meanwhile = lambda number: account.deleted.add(deleted) if number == 3 else None
         found = {b"".join(item.open()) for item in _items(connector) if isinstance(item, FileItem)}
     assert found - {b"%d" % deleted} == {b"%d" % number for number in range(9) if number != deleted}
+
+
+def _events_in(items: list[Item]) -> list[str]:
+    return [json.loads(record)["id"] for item in items if isinstance(item, Rows) for record in item.batch["record"].to_pylist()]
+
+
+@pytest.mark.parametrize("deleted", [0, 1, 3])
+def test_event_deleted_while_events_are_listed_hides_no_other(deleted: int) -> None:
+    account = Account(messages={}, events={"Calendar": _events(9)})
+    with serving({ANN.id: account}) as graph, closing(_connector(graph, "calendar")) as connector:
+        graph.meanwhile = lambda number: account.events["Calendar"].__delitem__(deleted) if number == 3 else None
+        found = _events_in(_items(connector))
+    assert [each for each in found if each != f"e{deleted}"] == [f"e{number}" for number in range(9) if number != deleted]
+    assert len(set(found)) == len(found)
+
+
+def test_events_that_were_all_made_at_one_time_are_each_read_once() -> None:
+    events = [{**event, "createdDateTime": f"2026-02-03T04:05:0{number // 5}Z"} for number, event in enumerate(_events(12))]
+    account = Account(messages={}, events={"Calendar": [*reversed(events)]})
+    with serving({ANN.id: account}) as graph, closing(_connector(graph, "calendar")) as connector:
+        found = _events_in(_items(connector))
+    assert sorted(found) == sorted(event["id"] for event in events)
+
+
+@pytest.mark.parametrize(("request_", "left"), [(2, []), (3, ["e0", "e1"])], ids=["before its events", "among its events"])
+def test_calendar_deleted_while_calendars_are_read_is_told_and_the_others_are_read(request_: int, left: list[str]) -> None:
+    events = {"Old": _events(5), "Calendar": [{"id": "mine"}]}
+    account = Account(messages={}, events=events)
+    with serving({ANN.id: account}) as graph, closing(_connector(graph, "calendar")) as connector:
+        graph.meanwhile = lambda number: events.__delitem__("Old") if number == request_ else None
+        items = _items(connector)
+        assert _events_in(items) == [*left, "mine"]
+        [skipped] = [item for item in items if isinstance(item, SkippedItem)]
+        assert (skipped.path, skipped.reason) == (
+            f"calendar {hashlib.sha256(b'Old/=').hexdigest()[:12]}",
+            "it was deleted while calendars were read",
+        )
+        events["Old"] = _events(5)
+        graph.asked.clear()
+        assert connector.estimate([ANN.subject], limit_s=10)[0].rows == Amount(1, is_exact=True)
 
 
 def test_messages_that_all_came_at_one_time_are_all_listed() -> None:
