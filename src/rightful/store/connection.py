@@ -1,6 +1,6 @@
 """What a store's statements run on, whichever database it is; what they may raise."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 Row: TypeAlias = dict[str, Any]
@@ -28,8 +28,8 @@ class Connection(Protocol):
         """Run a statement to its end; return how many rows it changed, where it is one that changes rows."""
         ...
 
-    def run_each(self, statement: str, parameters: Iterable[Parameters]) -> None:
-        """Run a statement to its end with each of the parameters in turn."""
+    def run_each(self, statement: str, parameters: Sequence[Parameters]) -> int:
+        """Run a statement to its end with each of the parameters in turn; return how many rows were changed in all."""
         ...
 
     def rows(self, statement: str, parameters: Parameters = ()) -> list[Row]:

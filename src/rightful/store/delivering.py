@@ -1,6 +1,7 @@
 """What becomes of reads and of operations: entries, checkpoints, failures, ends."""
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,9 @@ from rightful.store import rows
 from rightful.store.connection import Connection, ConstraintBroken
 from rightful.store.looking import Looking
 from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Completion, Entry, EventKind, NewRead, SourceOutcome
+
+_Place = tuple[OperationId, str, int]
+"""A read: its operation, source and partition."""
 
 
 class Delivering(Looking):
@@ -67,10 +71,11 @@ class Delivering(Looking):
         """Put down entries before they are put."""
 
         def task(connection: Connection) -> tuple[OperationId, ...]:
-            claimed: list[ClaimedRead | ClaimedOperation] = [*reads, *finishing]
-            lost = {each.operation_id for each in claimed if not self._is_ours(connection, each, owner)}
-            ours = [rows.entry_parameters(entry) for entry in entries if entry.operation_id not in lost]
-            connection.run_each(self._sql["put_entry"], ours)
+            ours = self._ours(connection, reads, owner)
+            lost = {each.operation_id for each in reads if _place(each) not in ours}
+            lost |= {each.operation_id for each in finishing if not self._is_ours(connection, each, owner)}
+            put = [rows.entry_parameters(entry) for entry in entries if entry.operation_id not in lost]
+            connection.run_each(self._sql["put_entry"], put)
             return tuple(lost)
 
         return self._file.write(task)
@@ -78,10 +83,22 @@ class Delivering(Looking):
     def _is_ours(self, connection: Connection, claimed: ClaimedRead | ClaimedOperation, owner: str) -> bool:
         match claimed:
             case ClaimedRead():
-                found = self._one(connection, "is_our_read", **_fence(claimed, owner))
+                return bool(self._ours(connection, [claimed], owner))
             case ClaimedOperation():
                 found = self._one(connection, "is_our_finishing", id=claimed.operation_id, owner=owner, attempt=claimed.attempt)
-        return found is not None
+                return found is not None
+
+    def _ours(self, connection: Connection, reads: Iterable[ClaimedRead], owner: str) -> frozenset[_Place]:
+        """Return which reads are still the owner's; those of a claim are all of one source and partition, and asked about at once."""
+        claimed: defaultdict[tuple[str, int], dict[OperationId, int]] = defaultdict(dict)
+        for read in reads:
+            claimed[read.source_name, read.partition][read.operation_id] = read.attempt
+        found: set[_Place] = set()
+        for (source_name, partition), attempts in claimed.items():
+            parameters = {"ids": json.dumps(list(attempts)), "source_name": source_name, "partition": partition, "owner": owner}
+            held = ((OperationId(row["operation_id"]), row["attempt"]) for row in connection.rows(self._sql["our_reads"], parameters))
+            found.update((operation_id, source_name, partition) for operation_id, attempt in held if attempt == attempts[operation_id])
+        return frozenset(found)
 
     def entries(self, operation_id: OperationId, source_name: str | None = None, partition: int | None = None) -> tuple[Entry, ...]:
         """Return entries, ordered by source, partition, number and revision."""
@@ -97,52 +114,56 @@ class Delivering(Looking):
         """Put down how far reads are."""
 
         def task(connection: Connection) -> tuple[OperationId, ...]:
-            return tuple(each.read.operation_id for each in checkpoints if not self._checkpoint(connection, each, owner))
+            held = self._ours(connection, [each.read for each in checkpoints], owner)
+            ours = [each for each in checkpoints if _place(each.read) in held]
+            if ours:
+                connection.run_each(self._sql["checkpoint"], [_checkpoint_parameters(each, owner) for each in ours])
+                self._put_entries(connection, ours)
+                self._advance(connection, ours)
+            return tuple(each.read.operation_id for each in checkpoints if _place(each.read) not in held)
 
         return self._file.write(task)
 
-    def _checkpoint(self, connection: Connection, checkpoint: Checkpoint, owner: str) -> bool:
-        parameters = {
-            "next_part": checkpoint.next_part,
-            "sealed_cursor": checkpoint.sealed_cursor,
-            "rows": checkpoint.rows,
-            "files": checkpoint.files,
-            "size_bytes": checkpoint.size_bytes,
-            "skipped": checkpoint.skipped,
-            "duration_s": checkpoint.duration_s,
-            "sealed_outcome": checkpoint.sealed_outcome,
-            "is_done": checkpoint.is_done,
-            "is_ahead": checkpoint.is_ahead,
-            **_fence(checkpoint.read, owner),
-        }
-        if not connection.run(self._sql["checkpoint"], parameters):
-            return False
-        operation_id = checkpoint.read.operation_id
-        changed = [*checkpoint.entries[checkpoint.as_staged :]]
-        place = {"operation_id": operation_id, "source_name": checkpoint.read.source_name, "partition": checkpoint.read.partition}
-        for run in _runs(checkpoint.entries[: checkpoint.as_staged]):
-            if connection.run(self._sql["count_entries"], {**place, "first": run[0].number, "last": run[-1].number}) != len(run):
-                changed += run  # it does not hold all of them
+    def _put_entries(self, connection: Connection, checkpoints: Sequence[Checkpoint]) -> None:
+        """Put down which entries count now."""
+        runs = [
+            (run, {**_named(each.read), "first": run[0].number, "last": run[-1].number})
+            for each in checkpoints
+            for run in _runs(each.entries[: each.as_staged])
+        ]
+        changed = [entry for each in checkpoints for entry in each.entries[each.as_staged :]]
+        statement = self._sql["count_entries"]
+        if runs and connection.run_each(statement, [parameters for _, parameters in runs]) != sum(len(run) for run, _ in runs):
+            for run, parameters in runs:  # of one of them the store does not hold all
+                if connection.run(statement, parameters) != len(run):
+                    changed += run
         connection.run_each(self._sql["put_entry"], [rows.entry_parameters(entry) for entry in changed])
-        reads = [
-            progress.ReadProgress(
+
+    def _advance(self, connection: Connection, checkpoints: Sequence[Checkpoint]) -> None:
+        """Put down how far operations are."""
+        known: defaultdict[OperationId, list[progress.ReadProgress]] = defaultdict(list)
+        ids = json.dumps([each.read.operation_id for each in checkpoints])
+        for row in connection.rows(self._sql["reads_of"], {"ids": ids}):
+            read = progress.ReadProgress(
                 is_done=bool(row["is_done"]),
                 rows=row["rows"],
                 estimated_rows=row["estimated_rows"],
                 size_bytes=row["size_bytes"],
                 estimated_bytes=row["estimated_bytes"],
             )
-            for row in connection.rows(self._sql["reads_of"], {"operation_id": operation_id})
+            known[OperationId(row["operation_id"])].append(read)
+        now = self._now()
+        advanced = [
+            {
+                "id": each.read.operation_id,
+                "progress": progress.percent(known[each.read.operation_id]),
+                "now": now,
+                "done": int(each.is_done),
+                "was_put": each.was_put,
+            }
+            for each in checkpoints
         ]
-        parameters = {
-            "id": operation_id,
-            "progress": progress.percent(reads),
-            "now": self._now(),
-            "done": int(checkpoint.is_done),
-            "was_put": checkpoint.was_put,
-        }
-        connection.run(self._sql["advance"], parameters)
-        return True
+        connection.run_each(self._sql["advance"], advanced)
 
     def retry(
         self,
@@ -301,11 +322,29 @@ def _runs(entries: Iterable[Entry]) -> list[list[Entry]]:
     return runs
 
 
-def _fence(read: ClaimedRead, owner: str) -> dict[str, Any]:
+def _checkpoint_parameters(checkpoint: Checkpoint, owner: str) -> dict[str, Any]:
     return {
-        "operation_id": read.operation_id,
-        "source_name": read.source_name,
-        "partition": read.partition,
-        "owner": owner,
-        "attempt": read.attempt,
+        "next_part": checkpoint.next_part,
+        "sealed_cursor": checkpoint.sealed_cursor,
+        "rows": checkpoint.rows,
+        "files": checkpoint.files,
+        "size_bytes": checkpoint.size_bytes,
+        "skipped": checkpoint.skipped,
+        "duration_s": checkpoint.duration_s,
+        "sealed_outcome": checkpoint.sealed_outcome,
+        "is_done": checkpoint.is_done,
+        "is_ahead": checkpoint.is_ahead,
+        **_fence(checkpoint.read, owner),
     }
+
+
+def _place(read: ClaimedRead) -> _Place:
+    return read.operation_id, read.source_name, read.partition
+
+
+def _named(read: ClaimedRead) -> dict[str, Any]:
+    return {"operation_id": read.operation_id, "source_name": read.source_name, "partition": read.partition}
+
+
+def _fence(read: ClaimedRead, owner: str) -> dict[str, Any]:
+    return {**_named(read), "owner": owner, "attempt": read.attempt}

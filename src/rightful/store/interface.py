@@ -192,7 +192,7 @@ class Store(Protocol):
         ...
 
     def checkpoint(self, checkpoints: Sequence[Checkpoint], *, owner: str) -> tuple[OperationId, ...]:
-        """Put down how far reads are; return the operations whose reads are no longer ours (unchanged). Progress never falls.
+        """Put down how far reads are, each once; return the operations whose reads are no longer ours (unchanged). Progress never falls.
 
         What brings an entry further than earlier attempts came sets the count of failures back; what was put ends the wait for somebody.
         """

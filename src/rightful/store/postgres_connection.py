@@ -1,7 +1,7 @@
 """A connection to a PostgreSQL database: whose it is to see, what its statements may take, what it says of what fails."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import LiteralString, cast
 
@@ -87,6 +87,10 @@ class _WholeNumber(NumericBinaryLoader):
         return int(super().load(data))
 
 
+_ONE_BY_ONE = 4
+"""Statements for which the driver's own way with many costs more."""
+
+
 class PostgresConnection:
     """See `store.connection.Connection`; raises `psycopg.Error` besides. Committed one by one, unless a transaction is begun."""
 
@@ -122,10 +126,15 @@ class PostgresConnection:
         self._execute(statement, parameters)
         return max(0, self._cursor.rowcount)
 
-    def run_each(self, statement: str, parameters: Iterable[Parameters]) -> None:
-        """Run a statement to its end with each of the parameters in turn."""
-        for each in parameters:  # seldom more than one: the driver's own way with many costs more then
-            self._execute(statement, each)
+    def run_each(self, statement: str, parameters: Sequence[Parameters]) -> int:
+        """Run a statement to its end with each of the parameters in turn; many are sent before the first one is answered."""
+        if len(parameters) <= _ONE_BY_ONE:
+            return sum(self.run(statement, each) for each in parameters)
+        try:
+            self._cursor.executemany(_translated(statement), parameters)
+        except (psycopg.IntegrityError, psycopg.DataError) as error:
+            raise _own(error) from error
+        return max(0, self._cursor.rowcount)
 
     def rows(self, statement: str, parameters: Parameters = ()) -> list[Row]:
         """Run a statement to its end; return its rows."""

@@ -302,9 +302,9 @@ UPDATE operation SET started_at = :now, progress_from = progress, progress_from_
 -- name: is_our_finishing
 SELECT 1 FROM operation WHERE id = :id AND owner = :owner AND attempt = :attempt AND status = 'running';
 
--- name: is_our_read
-SELECT 1 FROM read WHERE operation_id = :operation_id AND source_name = :source_name AND partition = :partition
-  AND owner = :owner AND attempt = :attempt AND state = 'leased';
+-- name: our_reads
+SELECT operation_id, attempt FROM read WHERE operation_id IN (SELECT value FROM json_each(:ids))
+  AND source_name = :source_name AND partition = :partition AND owner = :owner AND state = 'leased';
 
 -- name: set_plan
 -- What the subject itself has, where that is known already, counts more than what one has on average; it is shared out once.
@@ -359,7 +359,8 @@ WHERE operation_id = :operation_id AND source_name = :source_name AND partition 
   AND owner = :owner AND attempt = :attempt AND state = 'leased';
 
 -- name: reads_of
-SELECT state = 'done' AS is_done, rows, estimated_rows, size_bytes, estimated_bytes FROM read WHERE operation_id = :operation_id;
+SELECT operation_id, state = 'done' AS is_done, rows, estimated_rows, size_bytes, estimated_bytes FROM read
+WHERE operation_id IN (SELECT value FROM json_each(:ids));
 
 -- name: advance
 UPDATE operation SET progress_at = CASE WHEN :progress > progress THEN :now ELSE progress_at END,

@@ -32,6 +32,14 @@ SELECT operation_id, source_name, partition, number, revision, state, sha256, si
 WHERE operation_id IN (SELECT json_array_elements_text(CAST(:ids AS json))) AND source_name = '' AND partition = 0
 ORDER BY operation_id, number, revision;
 
+-- name: our_reads
+SELECT operation_id, attempt FROM read WHERE operation_id IN (SELECT json_array_elements_text(CAST(:ids AS json)))
+  AND source_name = :source_name AND partition = :partition AND owner = :owner AND state = 'leased';
+
+-- name: reads_of
+SELECT operation_id, state = 'done' AS is_done, rows, estimated_rows, size_bytes, estimated_bytes FROM read
+WHERE operation_id IN (SELECT json_array_elements_text(CAST(:ids AS json)));
+
 -- name: lease_reads
 UPDATE read SET state = 'leased', owner = :owner, attempt = attempt + 1, lease_until = :lease_until
 WHERE operation_id IN (SELECT json_array_elements_text(CAST(:ids AS json))) AND source_name = :source_name AND partition = :partition

@@ -1,7 +1,7 @@
 """A connection to a SQLite file whose statements hold the interpreter up as little as can be (ADR 0027)."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import apsw
@@ -33,14 +33,16 @@ class SqliteConnection:
             raise _translated(error) from error
         return self._connection.changes()
 
-    def run_each(self, statement: str, parameters: Iterable[Parameters]) -> None:
+    def run_each(self, statement: str, parameters: Sequence[Parameters]) -> int:
         """Run a statement to its end with each of the parameters in turn."""
         self._begin()
+        before = self._connection.total_changes()
         try:
             for _ in self._connection.executemany(statement, parameters):
                 pass
         except (apsw.ConstraintError, apsw.BindingsError) as error:
             raise _translated(error) from error
+        return self._connection.total_changes() - before
 
     def rows(self, statement: str, parameters: Parameters = ()) -> list[Row]:
         """Run a statement to its end; return its rows."""

@@ -86,6 +86,37 @@ class DeliveringSuite:
         assert {entry.operation_id for entry in store.first_entries(asked)} == {ids[0], ids[2]}
         assert store.first_entries([]) == ()
 
+    def test_many_reads_come_further_at_once_and_the_lost_one_does_not(self, store: Store) -> None:
+        ids = [accept(store, number, "a", subject=f"subject-{number}") for number in range(1, 9)]
+        reads = sorted(claim_reads(store).reads, key=lambda read: ids.index(read.operation_id))
+        lost, unheld = reads[2], reads[5]
+        held = [part(read, number, EntryState.STAGED) for read in reads if read is not unheld for number in (0, 1)]
+        assert store.stage([*held, part(unheld, 0, EntryState.STAGED)], owner=OWNER, reads=reads) == ()
+        stale = msgspec.structs.replace(lost, attempt=lost.attempt + 1)
+        checkpoints = [
+            Checkpoint(
+                read=stale if read is lost else read,
+                next_part=2,
+                rows=7,
+                is_done=read is not reads[0],
+                entries=tuple(part(read, number, EntryState.DONE) for number in (0, 1)),
+                as_staged=2,
+            )
+            for read in reads
+        ]
+        assert store.checkpoint(checkpoints, owner=OWNER) == (lost.operation_id,)
+        for read in reads:
+            state = EntryState.STAGED if read is lost else EntryState.DONE
+            assert [(each.number, each.state) for each in store.entries(read.operation_id, "a")] == [(0, state), (1, state)]
+            [outcome] = store.outcomes(read.operation_id)
+            assert (outcome.rows, outcome.is_done) == ((0, False) if read is lost else (7, read is not reads[0]))
+            operation = store.get(TENANT, read.operation_id)
+            assert operation is not None
+            assert (operation.progress_percent == 98.0) == (read not in {lost, reads[0]})
+        over = [stale, *reads[3:]]
+        assert set(store.stage([part(lost, 2, EntryState.STAGED)], owner=OWNER, reads=over)) == {read.operation_id for read in over}
+        assert len(store.entries(lost.operation_id, "a")) == 2
+
     def test_split_makes_reads_of_the_other_partitions_once(self, store: Store) -> None:
         operation_id = accept(store, 1, "lake")
         claim = claim_reads(store)
