@@ -1,7 +1,7 @@
 """What each source brought to a package, put together from what the store keeps of its reads and entries."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 
@@ -9,7 +9,7 @@ import msgspec
 
 from rightful.config.model import SourceConfig
 from rightful.export.known import NOTHING
-from rightful.export.records import PACKAGE, EntryRecord, ReadRecord, Sealed
+from rightful.export.records import PACKAGE, EntryRecord, ReadRecord, ReadUnder, Sealed
 from rightful.export.runtime import TenantRuntime
 from rightful.package import ledger, paths
 from rightful.package.contents import PayloadEntry, ShardEntry, Tally, tally
@@ -105,8 +105,8 @@ def _source_record(
         searched=next((record.searched for _, record in reads if record.searched), ""),
         identifiers=next((record.identifiers for _, record in reads if record.identifiers), {}),
         refused=next((record.refused for _, record in reads if record.refused), {}),
-        withheld=source.unread_columns,
-        withheld_paths=source.unread_paths,
+        withheld=_left_out(source.unread_columns, reads, lambda under: under.columns),
+        withheld_paths=_left_out(source.unread_paths, reads, lambda under: under.paths),
         redacted=_redacted([record for _, record in reads]),
         filled=_filled([record for _, record in reads]),
         leak_check=_leak_check([record.leaks for _, record in reads if record.leaks is not None]),
@@ -136,6 +136,14 @@ def _source_record(
             if entry.state is EntryState.DONE and (record.modified_ns is not None or record.mode is not None)
         ),
     )
+
+
+def _left_out(
+    now: tuple[str, ...], reads: Sequence[tuple[SourceOutcome, ReadRecord]], of: Callable[[ReadUnder], tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Return what was left out of any partition, by the settings that it was read under: they may be others by now."""
+    under = [record.settings for _, record in reads]
+    return tuple(dict.fromkeys(name for each in under for name in (of(each) if each.digest else now)))
 
 
 def _redacted(reads: Sequence[ReadRecord]) -> tuple[ledger.RedactedColumn, ...]:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from rightful.config.model import SourceConfig
 from rightful.connectors.interface import Cursor, Partition
 from rightful.ids import OperationId, TenantId
 from rightful.package.activity import Activity
@@ -77,6 +78,17 @@ class EntryRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Likewise: what the names and keys of a sealed package are made from. In no other package, unlike `secret`."""
 
 
+class ReadUnder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a source's settings are when it is read."""
+
+    digest: str = ""
+    """Keyed (`SealedPlans.under`); empty: not known, by an earlier version."""
+    columns: tuple[str, ...] = ()
+    """That are not read."""
+    paths: tuple[str, ...] = ()
+    """Patterns of those that are not read."""
+
+
 class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a read found out besides its rows."""
 
@@ -97,8 +109,8 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of these kinds: how many identifiers were too weak to be searched for, by `subject.model.Weakness`."""
     searched_for: str = ""
     """Keyed digest of these identifiers (`Sealed.digest`); they may be others when the read goes on."""
-    settings: str = ""
-    """Keyed digest of the source's settings (`SealedPlans.digest`); they may be others when the read goes on. Empty: not known."""
+    settings: ReadUnder = ReadUnder()
+    """The source's; they may be others when the read goes on."""
     key: tuple[str, ...] = ()
     """The columns that name a record in its fingerprint; none where all that it holds does."""
     fingerprints: int | None = None
@@ -134,10 +146,10 @@ class SealedPlans:
         """Make the partition of a read again."""
         return Partition(number=read.partition, spec=self._sealer.open(read.sealed_spec, *self._place).decode())
 
-    def digest(self, settings: msgspec.Struct) -> str:
-        """Return what is equal where a source's settings are; of a value of a third party's own type the name of the type counts."""
-        written = msgspec.msgpack.encode(settings, enc_hook=lambda value: type(value).__name__, order="deterministic")
-        return self._sealer.digest(written)
+    def under(self, source: SourceConfig) -> ReadUnder:
+        """Return what a source's settings are; of a value of a third party's own type the name of the type counts."""
+        written = msgspec.msgpack.encode(source.settings, enc_hook=lambda value: type(value).__name__, order="deterministic")
+        return ReadUnder(digest=self._sealer.digest(written), columns=source.unread_columns, paths=source.unread_paths)
 
 
 class Sealed:

@@ -192,7 +192,7 @@ class ReadRunner:
         """Find the subjects and open the storage locations; operations for which that fails are dealt with and left out."""
         states: list[SubjectRead] = []
         hashes = "hash" in source.redact.values()
-        settings = SealedPlans(self._sealer, claim.tenant_id).digest(source.settings)
+        settings = SealedPlans(self._sealer, claim.tenant_id).under(source)
         bases = self._fingerprints.bases()
         first = FirstEntries(self._store, [operation.operation_id for operation in claim.operations])
         subjects = self._identities.of(claim.operations, tenant.directory)

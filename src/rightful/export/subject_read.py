@@ -7,7 +7,7 @@ import msgspec
 
 from rightful.connectors.interface import Cursor
 from rightful.export.known import Known, Standing
-from rightful.export.records import ReadRecord, Sealed
+from rightful.export.records import ReadRecord, ReadUnder, Sealed
 from rightful.export.tracking import Tracker
 from rightful.leash import NO_LEASH, Leash
 from rightful.package.viewer.shards import OPEN_CALL
@@ -32,7 +32,7 @@ class SubjectRead:
         call: Callable[[], str] = lambda: OPEN_CALL,
         tracker: Tracker | None = None,
         leash: Leash = NO_LEASH,
-        settings: str = "",
+        settings: ReadUnder | None = None,
     ) -> None:
         """Take a read of a subject.
 
@@ -47,7 +47,7 @@ class SubjectRead:
             call: returns what its shards call; asked where there are any.
             tracker: follows it where fingerprints are wanted.
             leash: of the operation.
-            settings: digest of the source's; where they were others it starts again, since a cursor says nothing of what they leave out.
+            settings: of the source; where they were others it starts again, since a cursor says nothing of what they leave out.
         """
         self.operation = operation
         self.read = read
@@ -63,8 +63,8 @@ class SubjectRead:
         """Whether it is still ours, and its storage location takes entries."""
         self.record = sealed.open_read(read.sealed_outcome)
         self.cursor: Cursor | None = None if read.sealed_cursor is None else sealed.open_cursor(read.sealed_cursor)
-        self._settings = settings
-        self.starts_again = self.cursor is None or self.record.settings not in {"", settings}
+        self._settings = settings or ReadUnder()
+        self.starts_again = self.cursor is None or self.record.settings.digest not in {"", self._settings.digest}
         """Whether it reads from the beginning, over what earlier attempts may have put."""
         self.next_part, self.rows, self.files = read.next_part, read.rows, read.files
         self.size_bytes = read.size_bytes

@@ -40,11 +40,11 @@ def _drive(folder: Path, **settings: Any) -> _Drive:
     return _Drive("drive", FilesSettings(**said), siblings={}, folder=folder)
 
 
-def _configure(world: World, drive: _Drive) -> None:
+def _configure(world: World, **drives: _Drive) -> None:
     tenant = world.tenants[TENANT].config
-    [source] = tenant.sources
-    changed = msgspec.structs.replace(tenant, sources=(msgspec.structs.replace(source, connector="files", settings=drive._settings),))
-    world.tenants[TENANT] = TenantRuntime(changed, world.directory, {"drive": drive})
+    sources = [msgspec.structs.replace(each, connector="files", settings=drives[each.name]._settings) for each in tenant.sources]
+    changed = msgspec.structs.replace(tenant, sources=tuple(sources))
+    world.tenants[TENANT] = TenantRuntime(changed, world.directory, drives)
 
 
 def _export(folder: Path, **settings: Any) -> tuple[list[str], _Drive]:
@@ -56,12 +56,12 @@ def _export(folder: Path, **settings: Any) -> tuple[list[str], _Drive]:
     before, now = _drive(folder), _drive(folder, **settings)
     before.left = 2
     world = World(folder, {"1": {"upn": ("ann",)}}, {"drive": before}, export=ExportSettings(attempts=1))
-    _configure(world, before)
+    _configure(world, drive=before)
     operation = world.submit("1")
     world.run()
     assert world.get(operation).status is OperationStatus.FAILED
     world.stop()
-    _configure(world, now)
+    _configure(world, drive=now)
     world.start()
     world.service.resume(TENANT, operation.operation_id, None)
     world.run()
@@ -90,3 +90,21 @@ def test_a_read_goes_on_where_nothing_changed(tmp_path: Path) -> None:
     delivered, drive = _export(tmp_path)
     assert delivered == ["b.txt of drive", "d.txt of drive", "e.txt of drive"]
     assert drive.cursor is not None
+
+
+def test_the_ledger_says_what_was_left_out_when_a_source_was_read(tmp_path: Path) -> None:
+    (tmp_path / "drive/ann").mkdir(parents=True)
+    (tmp_path / "drive/ann/a.docx").write_bytes(b"a")
+    world = World(
+        tmp_path, {"1": {"upn": ("ann",)}}, {"drive": _drive(tmp_path), "other": _drive(tmp_path)}, export=ExportSettings(attempts=1)
+    )
+    _configure(world, drive=_drive(tmp_path), other=_drive(tmp_path, url="nowhere"))
+    operation = world.submit("1")
+    world.run()
+    assert world.get(operation).status is OperationStatus.FAILED
+    _configure(world, drive=_drive(tmp_path, exclude=()), other=_drive(tmp_path, exclude=()))
+    world.service.resume(TENANT, operation.operation_id, None)
+    world.run()
+    assert world.get(operation).status is OperationStatus.COMPLETE
+    said = {name: (source["files"], source["withheldPaths"]) for name, source in world.ledger(operation).items()}
+    assert said == {"drive": (0, ["*.docx"]), "other": (1, [])}
