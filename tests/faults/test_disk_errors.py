@@ -59,17 +59,17 @@ def _is_well(code: int, told: list[str], *, lasting: bool) -> bool:
     ("run", "calls", "runs"),
     [
         ("folder", _SYNCS, 10),
-        ("folder", "write", 8),
+        ("folder", "write,writev", 8),
         ("folder", "pwrite64", 8),
         ("folder", "pread64", 4),
         ("folder", _NAMES, 8),
-        ("zip", f"{_SYNCS},write", 6),
+        ("zip", f"{_SYNCS},write,writev", 6),
     ],
 )
 def test_call_that_fails_once_leaves_nothing_corrupt_and_nothing_called_complete(mortals: Mortals, run: str, calls: str, runs: int) -> None:
     _failed(mortals, run, calls, size(runs, 1000))
 
 
-@pytest.mark.parametrize("calls", [_SYNCS, "write,pwrite64"])
+@pytest.mark.parametrize("calls", [_SYNCS, "write,writev,pwrite64"])
 def test_disk_that_fails_from_some_moment_on_is_gone_on_with_by_the_next_process(mortals: Mortals, calls: str) -> None:
     assert _failed(mortals, "folder", calls, size(6, 200), lasting=True)

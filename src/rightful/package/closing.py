@@ -4,10 +4,12 @@ The tag manifest comes last and lists all the others, so that a package that has
 again any number of times: the same values give the same bytes.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
+from typing import Any
 
 import msgspec
 
@@ -33,6 +35,10 @@ an empty manifest, and a data package has at least one resource."""
 
 _HELD_BYTES = 256 * 1024
 """With the pages' own style and script, of which there is one for all packages; the rest is less than the values that it is made of."""
+
+
+_Searches = Mapping[str, Mapping[str, Any]]
+"""What is told of each source's search, by source."""
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,15 +92,12 @@ def documents(finished: Finished) -> tuple[Document, ...]:
         PackageError: the ledger does not account for the entries, or a path can't stand in a manifest. Nothing may be called complete then.
     """
     ledger.check_ledger(finished.ledger, finished.entries)
-    first = (
-        ()
-        if finished.entries
-        else (_document(_NOTHING_DELIVERED_PATH, lambda: iter((readme.format_nothing_delivered(finished.language),))),)
-    )
+    first = () if finished.entries else (_made(_NOTHING_DELIVERED_PATH, readme.format_nothing_delivered(finished.language)),)
     payload = (*finished.entries, *(_own_payload(document) for document in first))
     payload = tuple(sorted(payload, key=lambda entry: entry.path))
     operation_id = finished.ledger.operation_id
-    ledger_json = ledger.format_ledger(finished.ledger)
+    searches = ledger.format_searches(finished.ledger)
+    ledger_json = ledger.format_ledger(finished.ledger, searches)
     forms = {Form(entry.path.rpartition(".")[2]) for entry in payload if entry.rows is not None}
     readme_txt = readme.format_readme(
         finished.ledger,
@@ -117,7 +120,7 @@ def documents(finished: Finished) -> tuple[Document, ...]:
     composed = compose(statement, language=finished.language)
     statement_json = model.format_statement(statement)
     described = (
-        *(_pages(finished, labels, composed) if finished.has_viewer else ()),
+        *(_pages(finished, labels, composed, searches) if finished.has_viewer else ()),
         _document(
             datapackage.PATH,
             lambda: datapackage.format_datapackage(
@@ -129,13 +132,13 @@ def documents(finished: Finished) -> tuple[Document, ...]:
             ),
         ),
         *_differences(finished),
-        _document(ledger.PATH, lambda: iter((ledger_json,))),
-        _document(readme.PATH, lambda: iter((readme_txt,))),
-        _document(model.PATH, lambda: iter((statement_json,))),
-        _document(text.PATH, lambda: iter((composed.text,))),
+        _made(ledger.PATH, ledger_json),
+        _made(readme.PATH, readme_txt),
+        _made(model.PATH, statement_json),
+        _made(text.PATH, composed.text),
         _document(bagit.MANIFEST_PATH, lambda: bagit.format_manifest((entry.path, entry.sha256) for entry in payload)),
-        _document(bagit.BAGIT_PATH, lambda: iter((bagit.BAGIT,))),
-        _document(bagit.BAG_INFO_PATH, lambda: iter((bag_info,))),
+        _made(bagit.BAGIT_PATH, bagit.BAGIT),
+        _made(bagit.BAG_INFO_PATH, bag_info),
     )
     digests = {
         request_info.PATH: finished.request_info.sha256,
@@ -154,8 +157,8 @@ def documents(finished: Finished) -> tuple[Document, ...]:
     )
     signature = receipt.sign_receipt(receipt_json, finished.ledger, finished.key)
     signed = (
-        _document(receipt.PATH, lambda: iter((receipt_json,))),
-        _document(receipt.SIGNATURE_PATH, lambda: iter((signature,))),
+        _made(receipt.PATH, receipt_json),
+        _made(receipt.SIGNATURE_PATH, signature),
     )
     tags = sorted([*digests.items(), *((tag.path, tag.digest.sha256) for tag in signed)])
     return (*first, *described, *signed, _document(bagit.TAG_MANIFEST_PATH, lambda: bagit.format_manifest(tags)))
@@ -166,7 +169,7 @@ def _differences(finished: Finished) -> Iterator[Document]:
     since = finished.ledger.since
     if since is not None and finished.named is not None:
         changes_json = difference.format_changes(since, finished.ledger.operation_id)
-        yield _document(difference.PATH, lambda: iter((changes_json,)))
+        yield _made(difference.PATH, changes_json)
         yield _document(difference.LIST_PATH, finished.named)
 
 
@@ -208,25 +211,21 @@ def sealed_documents(
     ends = [(sealed.INDEX_PATH, index), (sealed.HOW_TO_OPEN_PATH, how_to_open), *(((sealed.KEY_PATH, key_file),) if key_file else ())]
     listed += [sealed.SealedEntry(path, len(content)) for path, content in ends[1:]]
     ends.append((sealed.LIST_PATH, sealed.format_list(listed)))
-    return tuple(_document(path, partial(_once, content)) for path, content in ends)
+    return tuple(_made(path, content) for path, content in ends)
 
 
-def _once(content: bytes) -> Iterator[bytes]:
-    return iter((content,))
-
-
-def _pages(finished: Finished, labels: Mapping[str, Label], composed: Composed) -> Iterator[Document]:
-    yield from _viewer(finished, labels, composed)
+def _pages(finished: Finished, labels: Mapping[str, Label], composed: Composed, searches: _Searches) -> Iterator[Document]:
+    yield from _viewer(finished, labels, composed, searches)
     yield _verifier(finished.language)
 
 
 @cache
 def _verifier(language: str) -> Document:
     """Return VERIFY.html, which is the same in every package of a language."""
-    return _document(verifier.PATH, partial(_once, verifier.format_page(language=language)))
+    return _made(verifier.PATH, verifier.format_page(language=language))
 
 
-def _viewer(finished: Finished, labels: Mapping[str, Label], composed: Composed) -> Iterator[Document]:
+def _viewer(finished: Finished, labels: Mapping[str, Label], composed: Composed, searches: _Searches) -> Iterator[Document]:
     """Yield START-HERE.html, and before it what it loads besides the parts' own shards."""
     entries = _by_source(finished.entries)
     file_lists = {record.source_name: overview.list_files(record, entries[record.source_name]) for record in finished.ledger.sources}
@@ -240,13 +239,22 @@ def _viewer(finished: Finished, labels: Mapping[str, Label], composed: Composed)
         composed=composed,
         entries=entries,
         file_lists=file_lists,
+        searches=searches,
         call=finished.call,
     )
-    yield _document(page.PATH, lambda: page.format_page(known))
+    digest, pieces = page.measured_page(known)
+    is_small = digest.size_bytes <= _HELD_BYTES
+    yield Document(path=page.PATH, digest=digest, chunks=pieces.__iter__ if is_small else lambda: page.format_page(known))
 
 
 def _shard(file_list: overview.FileList, call: str) -> Iterator[bytes]:
     return iter(shards.encode_shard(file_list.lines(), file_list.changed_in, call=call))
+
+
+def _made(path: str, content: bytes) -> Document:
+    """Return a document that is there already."""
+    digest = Digest(sha256=hashlib.sha256(content).hexdigest(), size_bytes=len(content))
+    return Document(path=path, digest=digest, chunks=(content,).__iter__)
 
 
 def _document(path: str, chunks: Callable[[], Iterator[bytes]]) -> Document:

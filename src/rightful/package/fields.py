@@ -4,6 +4,7 @@ Specification: https://datapackage.org/standard/table-schema/ (seen November 202
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -129,6 +130,12 @@ _LOSSES: Mapping[ColumnKind, Sequence[str]] = {
 
 
 def _field(column: Column) -> Descriptor:
+    """Describe a column, in a value of the caller's own."""
+    return dict(_described(column))
+
+
+@lru_cache(4096)
+def _described(column: Column) -> Descriptor:
     """Describe a column; notes come with its kind, whatever its values, so that parts of one dataset have one schema."""
     said = {"rightful:sourceType": column.source_type, "rightful:redaction": column.redaction, "rightful:notes": _LOSSES.get(column.kind)}
     known = {name: value for name, value in said.items() if value}

@@ -9,7 +9,9 @@ def format_instant(at: datetime) -> str:
     """Write an aware moment in UTC, with six digits and a Z (GRAPH-05)."""
     if at.tzinfo is None:
         raise ValueError("a moment in a package has a time zone")
-    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return at.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def format_nanoseconds(since_1970: int) -> str:

@@ -255,8 +255,12 @@ def _sent(changes: SourceChanges) -> tuple[int, int]:
     return changes.records.sent, changes.files.sent
 
 
-def format_ledger(ledger: Ledger) -> bytes:
-    """Write ledger.json, indented for people; the same ledger gives the same bytes."""
+def format_ledger(ledger: Ledger, searches: Mapping[str, Mapping[str, Any]] | None = None) -> bytes:
+    """Write ledger.json, indented for people; the same ledger gives the same bytes.
+
+    `searches`: what `format_searches` says of each source, where that is known already.
+    """
+    searches = searches or format_searches(ledger)
     members = {
         "format": FORMAT,
         "operationId": ledger.operation_id,
@@ -267,7 +271,7 @@ def format_ledger(ledger: Ledger) -> bytes:
         "completedAt": format_instant(ledger.completed_at),
         **({"since": format_since(ledger.since)} if ledger.since is not None else {}),
         "totals": format_totals(ledger.sources),
-        "sources": {record.source_name: format_record(record, ledger.since) for record in ledger.sources},
+        "sources": {record.source_name: _format_record(record, ledger.since, searches[record.source_name]) for record in ledger.sources},
     }
     return msgspec.json.format(msgspec.json.encode(members), indent=2) + b"\n"
 
@@ -287,9 +291,14 @@ def format_totals(records: tuple[SourceRecord, ...]) -> dict[str, int]:
     }
 
 
-def format_record(record: SourceRecord, since: Since | None = None) -> dict[str, Any]:
-    """Return a source's record as ledger.json has it; in a difference with what became of the source."""
-    members: dict[str, Any] = {
+def format_searches(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """Return what is told of every source's search, by source."""
+    return {record.source_name: _format_search(record) for record in ledger.sources}
+
+
+def _format_search(record: SourceRecord) -> dict[str, Any]:
+    """Return what ledger.json says of a source's search, without what it names one by one."""
+    return {
         "state": record.state,
         "connector": record.connector,
         "product": record.product,
@@ -314,18 +323,28 @@ def format_record(record: SourceRecord, since: Since | None = None) -> dict[str,
         "endedAt": format_instant(record.ended_at) if record.ended_at else None,
         "seconds": round(record.duration_s, 3),
     }
+
+
+def _format_record(record: SourceRecord, since: Since | None, search: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a source's record as ledger.json has it; in a difference with what became of the source."""
+    members = dict(search)
     if since is not None:
         changes = since.sources[record.source_name]
         members["changes"] = {"records": format_counts(changes.records), "files": format_counts(changes.files)}
     if record.reason:
         members["reason"] = record.reason
-    members["skipped"] = [format_text("path", entry.path) | {"reason": entry.reason} for entry in record.skipped]
+    members["skipped"] = format_skipped(record.skipped)
     members["superseded"] = [
         {"path": entry.path, "sha256": entry.sha256, "bytes": entry.size_bytes, "by": entry.by} for entry in record.superseded
     ]
     members["names"] = [{"entry": name.entry} | format_text("original", name.original) for name in record.names]
     members["attributes"] = [_format_attributes(each) for each in record.attributes]
     return members
+
+
+def format_skipped(skipped: Iterable[SkippedEntry]) -> list[dict[str, str]]:
+    """Return items that could not be read as ledger.json has them."""
+    return [format_text("path", entry.path) | {"reason": entry.reason} for entry in skipped]
 
 
 def _format_leak_check(check: LeakCheck | None) -> dict[str, Any] | None:

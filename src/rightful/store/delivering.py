@@ -10,7 +10,7 @@ import msgspec
 
 from rightful.audit.record import NOBODY, OK, Action, Actor
 from rightful.clock import from_microseconds, to_microseconds
-from rightful.ids import OperationId, TenantId
+from rightful.ids import OperationId, SubjectId, TenantId
 from rightful.operation import progress
 from rightful.operation.model import DataPolicyOperation, Failure
 from rightful.store import rows
@@ -223,6 +223,7 @@ class Delivering(Looking):
 
         def task(connection: Connection) -> tuple[OperationId, ...]:
             lost: list[OperationId] = []
+            ended: dict[OperationId, tuple[TenantId, SubjectId]] = {}
             for completion in completions:
                 operation_id = completion.operation.operation_id
                 parameters = {
@@ -236,10 +237,10 @@ class Delivering(Looking):
                 if not connection.run(self._sql["complete"], parameters):
                     lost.append(operation_id)
                     continue
-                connection.run(self._sql["forget_entries"], {"operation_id": operation_id})
-                connection.run(self._sql["forget_reads"], {"operation_id": operation_id, "nothing": b""})
-                operation = completion.operation
-                self._record(connection, Action.COMPLETE, OK, operation_id, (operation.tenant_id, operation.subject_id))
+                ended[operation_id] = (completion.operation.tenant_id, completion.operation.subject_id)
+            connection.run_each(self._sql["forget_entries"], [{"operation_id": each} for each in ended])
+            connection.run_each(self._sql["forget_reads"], [{"operation_id": each, "nothing": b""} for each in ended])
+            self._record_each(connection, Action.COMPLETE, OK, ended)
             return tuple(lost)
 
         return self._file.write(task)

@@ -9,7 +9,7 @@ import msgspec
 from rightful.clock import to_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation import progress
-from rightful.operation.model import ApprovalState, DataPolicyOperation, OperationStatus, Written
+from rightful.operation.model import ApprovalState, DataPolicyOperation, OperationStatus, SourceProgress, Written
 from rightful.store import listing_sql, rows
 from rightful.store.connection import Connection, Row
 from rightful.store.records import Records
@@ -23,11 +23,15 @@ class Looking(Records):
         """Return an operation with its sources' progress."""
         return self._file.read(lambda connection: self._get(connection, tenant_id, operation_id), tenant_id)
 
-    def _get(self, connection: Connection, tenant_id: TenantId, operation_id: OperationId) -> DataPolicyOperation | None:
+    def _get(
+        self, connection: Connection, tenant_id: TenantId, operation_id: OperationId, sources: tuple[SourceProgress, ...] | None = None
+    ) -> DataPolicyOperation | None:
+        """Return an operation; `sources`: the progress of its sources, where that is known."""
         row = self._one(connection, "get_operation", id=operation_id, tenant_id=tenant_id)
         if row is None:
             return None
-        sources = tuple(rows.source(each) for each in connection.rows(self._sql["sources_of"], {"operation_id": operation_id}))
+        if sources is None:
+            sources = tuple(rows.source(each) for each in connection.rows(self._sql["sources_of"], {"operation_id": operation_id}))
         found = rows.operation(row, sources, *self._left(connection, row))
         if found.status is not OperationStatus.FAILED or row["prefix"].endswith(".zip/"):  # pieces of a ZIP file are no entries
             return found

@@ -53,20 +53,36 @@ class Records:
         by: Actor = NOBODY,
     ) -> None:
         """Record what becomes of an operation, in the transaction that does it; `whose` is its tenant and its subject."""
-        tenant_id, subject_id = whose
-        made = record(
-            by,
-            tenant_id=tenant_id,
-            time_us=self._now(),
-            action=action,
-            outcome=outcome,
-            target=Target.OPERATION,
-            target_id=operation_id,
-            subject_id=subject_id,
-        )
-        audit_chain.append(connection, self._sql, (made,))
+        self._record_each(connection, action, outcome, {operation_id: whose}, by=by)
+
+    def _record_each(
+        self,
+        connection: Connection,
+        action: Action,
+        outcome: str,
+        operations: Mapping[OperationId, tuple[TenantId, SubjectId]],
+        *,
+        by: Actor = NOBODY,
+    ) -> None:
+        """Record the same of several operations, in their order: the end of each chain is looked up once."""
+        now = self._now()
+        made = [
+            record(
+                by,
+                tenant_id=tenant_id,
+                time_us=now,
+                action=action,
+                outcome=outcome,
+                target=Target.OPERATION,
+                target_id=operation_id,
+                subject_id=subject_id,
+            )
+            for operation_id, (tenant_id, subject_id) in operations.items()
+        ]
+        audit_chain.append(connection, self._sql, made)
         if (kind := EVENTS.get(action)) is not None:
-            self._announce(connection, kind, tenant_id, operation_id, outcome if kind is EventKind.FAILED else "")
+            for operation_id, (tenant_id, _) in operations.items():
+                self._announce(connection, kind, tenant_id, operation_id, outcome if kind is EventKind.FAILED else "")
 
     def _announce(self, connection: Connection, kind: EventKind, tenant_id: TenantId, operation_id: OperationId, code: str) -> None:
         """Put down what webhooks are to be told, in the transaction that does it."""

@@ -6,7 +6,7 @@ from rightful.audit.record import NOBODY, OK, Action, Actor
 from rightful.clock import to_microseconds
 from rightful.ids import OperationId, TenantId
 from rightful.operation.deadline import Extension
-from rightful.operation.model import DataPolicyOperation, Failure
+from rightful.operation.model import DataPolicyOperation, Failure, SourceProgress, SourceState
 from rightful.store import rows
 from rightful.store.connection import Connection, Row
 from rightful.store.looking import Looking
@@ -103,6 +103,8 @@ class Submitting(Looking):
             "until": approval and to_microseconds(approval.until),
             "waiting_for": rows.to_json(approval and approval.waiting_for),
         }
+        names = dict.fromkeys(read.source_name for read in reads)
+        sources = tuple(SourceProgress(source_name=name, state=SourceState.PENDING) for name in names)  # nobody has read anything yet
 
         def task(connection: Connection) -> DataPolicyOperation | None:
             promoted = self._one(connection, "promote", id=operation_id, open_reads=len(reads), now=self._now(), **wish)
@@ -116,7 +118,7 @@ class Submitting(Looking):
             for entry in entries:
                 connection.run(self._sql["put_entry"], rows.entry_parameters(entry))
             self._record(connection, Action.SUBMIT, OK, operation_id, rows.whose(promoted), by=rows.actor(promoted["actor"]))
-            return self._get(connection, promoted["tenant_id"], operation_id)
+            return self._get(connection, promoted["tenant_id"], operation_id, sources)
 
         return self._file.write(task)
 

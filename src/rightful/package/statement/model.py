@@ -86,7 +86,7 @@ def state(
 ) -> Statement:
     """Return the statement; labels, which are complete, and entries are by source."""
     sources = tuple(
-        stated(record, labels.get(record.source_name, settings.label_of(None)), entries.get(record.source_name, ()), since=ledger.since)
+        stated(record, labels.get(record.source_name) or settings.label_of(None), entries.get(record.source_name, ()), since=ledger.since)
         for record in ledger.sources
         if is_held(record, ledger.since)
     )

@@ -12,7 +12,7 @@ from rightful.package.contents import PayloadEntry, ShardEntry
 from rightful.package.difference import Since, format_counts
 from rightful.package.instant import format_instant, format_nanoseconds
 from rightful.package.label import Label
-from rightful.package.ledger import Ledger, SourceRecord, format_record, format_text
+from rightful.package.ledger import Ledger, SourceRecord, format_skipped, format_text
 from rightful.package.schema import Column
 from rightful.package.statement.composed import Composed
 from rightful.package.statement.model import is_held
@@ -23,7 +23,7 @@ _ITEMS_SHOWN = 200
 
 _OF_A_SOURCE = (
     "state", "connector", "product", "folder", "searched", "identifiers", "refused", "withheld", "withheldPaths", "redacted", "rows",
-    "files", "bytes", "asOf", "reason",
+    "files", "bytes", "asOf",
 )  # fmt: skip
 """Members of a source's record in ledger.json that the overview has too."""
 
@@ -94,14 +94,18 @@ def overview(
     composed: Composed,
     entries: Mapping[str, Sequence[PayloadEntry]],
     file_lists: Mapping[str, Sequence[FileList]],
+    searches: Mapping[str, Mapping[str, Any]],
     call: str,
 ) -> dict[str, Any]:
-    """Return the overview; `labels`, `entries` and `file_lists` are by source, `composed` is the statement, `call` what shards call."""
+    """Return the overview; `composed` is the statement, `call` what shards call.
+
+    By source are `labels`, `entries`, `file_lists` and `searches`, which is what `ledger.format_searches` says.
+    """
     sources = []
     for record in ledger.sources:
         label, own = labels.get(record.source_name), entries.get(record.source_name, ())
         about = composed if label is not None and is_held(record, ledger.since) else None
-        shown = _source(record, label or Label(), about, own, file_lists.get(record.source_name, ()))
+        shown = _source(record, searches[record.source_name], label or Label(), about, own, file_lists.get(record.source_name, ()))
         if ledger.since is not None and not (record.rows or record.files) and record.state is SourceState.EXPORTED:
             shown["state"] = SourceState.EMPTY  # nothing is new, whatever could not be read besides
         sources.append(shown)
@@ -126,16 +130,21 @@ def _since(since: Since) -> dict[str, Any]:
     return {"operationId": since.operation_id, "records": format_counts(records), "files": format_counts(files)}
 
 
-def _source(
-    record: SourceRecord, label: Label, about: Composed | None, entries: Sequence[PayloadEntry], file_lists: Sequence[FileList]
+def _source(  # noqa: PLR0917 - private, called once
+    record: SourceRecord,
+    search: Mapping[str, Any],
+    label: Label,
+    about: Composed | None,
+    entries: Sequence[PayloadEntry],
+    file_lists: Sequence[FileList],
 ) -> dict[str, Any]:
-    of_ledger = format_record(msgspec.structs.replace(record, skipped=record.skipped[:_ITEMS_SHOWN], names=(), attributes=()))
     return {
         "name": record.source_name,
-        **{member: of_ledger[member] for member in _OF_A_SOURCE if member in of_ledger},
+        **{member: search[member] for member in _OF_A_SOURCE},
+        **({"reason": record.reason} if record.reason else {}),
         "facts": about.facts[record.source_name] if about else (),
         "purpose": about and about.purposes[record.source_name],
-        "skipped": {"count": len(record.skipped), "items": of_ledger["skipped"]},
+        "skipped": {"count": len(record.skipped), "items": format_skipped(record.skipped[:_ITEMS_SHOWN])},
         "superseded": len(record.superseded),
         "datasets": _datasets(entries, label),
         "activity": _format_activity(activity_of_files(_modified(record))),
@@ -178,8 +187,11 @@ def _months(shard: ShardEntry, column: str) -> dict[str, str]:
 def _column(column: Column, label: Label) -> dict[str, Any]:
     """Return a column; `said` and `values`, where the operator explains it, are in every language that they are given in."""
     known: dict[str, Any] = {"name": column.name, "kind": column.kind, "type": column.source_type, "rule": column.redaction or ""}
-    said = {"said": label.titles.get(column.name), "values": label.values.get(column.name)}
-    return known | {name: value for name, value in said.items() if value}
+    if said := label.titles.get(column.name):
+        known["said"] = said
+    if values := label.values.get(column.name):
+        known["values"] = values
+    return known
 
 
 def _modified(record: SourceRecord) -> Iterator[int]:

@@ -1,5 +1,6 @@
 """START-HERE.html: one file with its style, its code and its data, that may load the package's shards and nothing else."""
 
+import hashlib
 from collections.abc import Iterator
 from functools import cache
 from html import escape
@@ -8,6 +9,7 @@ from typing import Any
 from rightful.language import ENGLISH
 from rightful.package import inline
 from rightful.package.catalogues import catalogues
+from rightful.package.digest import Digest
 from rightful.package.texts import texts
 
 PATH = "START-HERE.html"
@@ -65,10 +67,23 @@ _TAIL = """\
 
 def format_page(overview: dict[str, Any]) -> Iterator[bytes]:
     """Write START-HERE.html, which opens in the overview's language; the same overview gives the same bytes."""
-    head, tail = _frame(overview.get("language") or ENGLISH)
-    yield head
-    yield inline.data(overview)
-    yield tail
+    yield from measured_page(overview)[1]
+
+
+def measured_page(overview: dict[str, Any]) -> tuple[Digest, tuple[bytes, ...]]:
+    """Return START-HERE.html in pieces, and its digest; what stands before the data is hashed once for all packages of a language."""
+    language = overview.get("language") or ENGLISH
+    head, tail = _frame(language)
+    pieces = (head, inline.data(overview), tail)
+    hasher = _hashed_head(language).copy()
+    for piece in pieces[1:]:
+        hasher.update(piece)
+    return Digest(sha256=hasher.hexdigest(), size_bytes=sum(map(len, pieces))), pieces
+
+
+@cache
+def _hashed_head(language: str) -> "hashlib._Hash":
+    return hashlib.sha256(_frame(language)[0])
 
 
 @cache
