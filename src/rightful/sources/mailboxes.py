@@ -6,6 +6,7 @@ Beginnings of files are looked at and names, never a link's target: the connecto
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -119,8 +120,11 @@ def _shape(path: Path) -> tuple[str, str] | None:
 
 
 def _visible(path: Path, most: int) -> Sequence[Path]:
+    """Return so many of what lies in a folder, whichever the system lists first: a person may have a million files in one."""
     try:
-        return [each for each in sorted(path.iterdir()) if not each.name.startswith(".")][:most]
+        with os.scandir(path) as listed:
+            names = (each.name for each in listed if not each.name.startswith("."))
+            return [path / name for name in sorted(islice(names, most))]
     except OSError as error:
         raise ConfigurationError(f"a folder there cannot be listed: {error.strerror}", hint="let this account read it") from None
 
