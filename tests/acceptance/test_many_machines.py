@@ -18,7 +18,8 @@ from rightful.sample.company import SampleCompany
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.postgres, pytest.mark.timeout(400)]
 
-TAKEN_OVER_S = 8.0
+TAKEN_OVER_S = 12.0
+"""As in `test_postgres_store`."""
 CUT_S = 2.0
 READY_S = 90.0
 

@@ -42,7 +42,7 @@ def test_what_a_killed_service_could_not_tell_is_told_after_its_start(company: S
             service.complete(later)
             begun = time.monotonic()
             service.stop()  # a receiver that hangs holds up no stop
-            assert time.monotonic() - begun < 8
+            assert time.monotonic() - begun < 12, "it waited for the receiver, which has 15 s"
             assert "canary" not in service.log()
     finally:
         receiver.close()

@@ -81,7 +81,7 @@ class SmallCompany:
         self._people = people
         self._note_bytes = note_bytes
         self._change = change
-        self._database = database
+        self.database = database
         self._tokens: dict[float, str] = {}
         for each in (self.exports, self.temporary):
             each.mkdir()
@@ -105,7 +105,7 @@ class SmallCompany:
 
     def _fill(self, table: str, row_s: float) -> None:
         rows = [tuple(row.values()) for person in self.people.values() for row in person.rows[table]]
-        if not self._database:
+        if not self.database:
             with closing(sqlite3.connect(self.folder / "systems.db")) as connection:
                 key = "PRIMARY KEY" if table == "keyed" else ""
                 connection.execute(f"CREATE TABLE {table} (id INTEGER NOT NULL {key}, upn TEXT, note TEXT)")
@@ -113,7 +113,7 @@ class SmallCompany:
                 connection.execute(f"CREATE INDEX {table}_upn ON {table} (upn)")
                 connection.commit()
             return
-        with psycopg.connect(self._database) as database:
+        with psycopg.connect(self.database) as database:
             database.execute(_SLOWLY.format(table=table, row_s=row_s).encode())
             with database.cursor().copy(f"COPY {table}_rows FROM STDIN".encode()) as copy:
                 for row in rows:
@@ -121,7 +121,7 @@ class SmallCompany:
 
     def configure(self, name: str, store: str, port: int) -> Path:
         """Write the settings of one service."""
-        url = self._database or "sqlite:///systems.db"
+        url = self.database or "sqlite:///systems.db"
         table = {"connector": "sql", "url": url, "match": {"upn": "upn"}, "product": "Product"}
         tenant = {
             "id": TENANT,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.faults import checker
 from tests.faults.ground import quick_folder
@@ -133,9 +134,10 @@ def test_leader_that_stood_still_goes_on_beside_the_one_that_took_over_and_write
             first.await_ready()
             with running(second):
                 with crowd.asking(list(company.people), over_s=1.0):
-                    until(lambda: len(crowd.accepted) == number, 60, "all are accepted")
-                    first.signal(signal.SIGSTOP)
-                    assert crowd.open, "it is at work"
+                    with _held(company.database, "plain_rows"):  # one of its sources: what has begun ends no sooner
+                        until(lambda: len(crowd.accepted) == number, 60, "all are accepted")
+                        first.signal(signal.SIGSTOP)
+                    assert len(crowd.open) == number, "it is at work"
                     until(second.is_ready, 60, "the other one has taken over")
                     first.signal(signal.SIGCONT)
                 crowd.settle(_SETTLED_S)
@@ -153,6 +155,14 @@ def test_leader_that_stood_still_goes_on_beside_the_one_that_took_over_and_write
         held = checker.look_into_postgres(url)
         assert {row["status"] for row in held.operations} == {"complete"}
         assert crowd.verdict(held, open_files=open_files) == []
+
+
+@contextmanager
+def _held(url: str, table: str) -> Iterator[None]:
+    """Let nobody read a table while the block lasts."""
+    with psycopg.connect(url) as connection:
+        connection.execute(f"LOCK TABLE {table}".encode())
+        yield
 
 
 def _look(folder: Path) -> dict[str, tuple[int, int, int]]:

@@ -11,6 +11,8 @@ import pytest
 from rightful.errors import StorageUnavailable
 
 PAUSE_S = 0.05
+BUSY_S = 25.0
+"""Nobody who was given a second needs so long, however busy the machine is; whoever has no limit of its own waits for longer."""
 Behaviour = Callable[[socket.socket, threading.Event], None]
 
 
