@@ -182,7 +182,9 @@ class MsgraphConnector:
         drive = self._asking.drive(user)
         root = self._asking.root(spelt(drive.owner.user.id, user))
         found, _ = self._asking.listed(drive)
-        files = [self._drive_item(index, item, found, drive, root) for item in found.values() if item.root is None and item.folder is None]
+        files = [
+            self._drive_item(index, item, found, drive, root) for item in found.values() if item.root is None and not item.is_own_folder
+        ]
         paths: set[str] = set()
         for file in sorted(files, key=lambda each: order(each.path)):
             if file.path in paths:

@@ -115,6 +115,11 @@ class DriveItem(msgspec.Struct, frozen=True, rename="camel"):
     remote_item: dict[str, object] | None = None
 
     @property
+    def is_own_folder(self) -> bool:
+        """Whether it is a folder that lies here: one of another drive may say that it is a folder, and what is in it is not listed."""
+        return self.folder is not None and self.remote_item is None
+
+    @property
     def is_file(self) -> bool:
         """Whether it has content of its own."""
         return self.file is not None and self.remote_item is None

@@ -46,6 +46,8 @@ class Account:
     """Calendars of somebody else's, which are in the list too."""
     files: Mapping[str, bytes] | None = None
     """By path; None: there is no drive."""
+    links: Mapping[str, Json] = field(default_factory=dict)
+    """By name: what the drive has at its top that lies in another drive, and what is said of each."""
 
 
 @dataclass
@@ -161,6 +163,8 @@ class GraphStandIn:
                     item = {"id": f"i{number}", "name": name, "parentReference": place, "lastModifiedDateTime": "2026-02-03T04:05:06Z"}
                     items.append({**item, "size": 1, "file": {}})  # an older state: it comes again
                     items.append({**item, "size": len(content), "file": {}})
+                for name, said in self.accounts[drive.removeprefix("drive!")].links.items():
+                    items.append({"id": f"l{name}", "name": name, "parentReference": {"driveId": drive, "id": "root"}, **said})
                 items.append({"id": "gone", "deleted": {}})
                 return self._page(items, "Collection(driveItem)", target, is_delta=True)
             case ["items", item, "content"]:

@@ -138,6 +138,17 @@ def test_who_has_none_is_said_to_have_none(what: str, account: Account | None, r
     assert reason in item.reason
 
 
+@pytest.mark.parametrize(
+    "said", [{}, {"folder": {}}, {"file": {}}, {"package": {"type": "oneNote"}}], ids=lambda said: next(iter(said), "")
+)
+def test_what_lies_in_another_drive_stands_in_the_ledger(said: dict[str, Any]) -> None:
+    account = Account(files={"a": b"1"}, links={"theirs": {"remoteItem": {"id": "r", "folder": {"childCount": 3}}, **said}})
+    with serving({ANN.id: account}) as graph, closing(_connector(graph, "drive")) as connector:
+        own, link = _items(connector)
+    assert isinstance(own, FileItem)
+    assert link == SkippedItem(subject=0, path="theirs", reason="it is a link to something in another drive")
+
+
 def test_calendar_that_somebody_else_shares_is_not_the_persons() -> None:
     account = Account(messages={}, events={"Calendar": _events(1)}, shared={"Boss": _events(3)})
     with serving({ANN.id: account}) as graph, closing(_connector(graph, "calendar")) as connector:
