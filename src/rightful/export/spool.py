@@ -47,7 +47,7 @@ class Spool:
         self._scratch.close()
 
     def _spill(self) -> None:
-        for subject, pieces in self._pieces.items():
-            self._written.setdefault(subject, []).append(self._scratch.append(b"".join(pieces)))
+        for subject in sorted(self._pieces):  # in the order in which they are taken: what follows is read on from there
+            self._written.setdefault(subject, []).append(self._scratch.append(b"".join(self._pieces[subject])))
         self._pieces.clear()
         self._held = 0
