@@ -296,7 +296,7 @@ def test_leader_writes_nothing_once_another_has_led(postgres: PostgresServer, st
     database(store)._renewing.join()
     postgres.execute("UPDATE rightful.lead SET renewed_at = now() - interval '1 minute'", database(store)._address.parameters["dbname"])
     place = PostgresPlace(url)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (taken := place.open_if_free()) is None:  # once its connection has been quiet for a while
         assert time.monotonic() < deadline
         time.sleep(0.5)
