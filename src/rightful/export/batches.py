@@ -1,6 +1,6 @@
 """Batches of rows of many subjects: gathered, ordered and cut by subject."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -38,11 +38,9 @@ class Gathering:
     def rest(self) -> Iterator[pa.RecordBatch]:
         """Yield what is left, ordered in the same way."""
         held, self._held, self._bytes = self._held, [], 0
-        if len(held) > 1:
-            with suppress(pa.ArrowNotImplementedError):  # some types cannot be joined: then they go one by one
-                held = pa.Table.from_batches(held).combine_chunks().to_batches()
-        while held:
-            yield _ordered(held.pop(0))
+        ordered = _joined(held)
+        held.clear()
+        yield from ordered
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -75,6 +73,14 @@ def runs(ordered: pa.RecordBatch) -> Runs:
     """Return how many rows there are of each subject, of rows that are ordered by subject."""
     found = pc.value_counts(ordered.column(SUBJECT_COLUMN))
     return list(zip(*(each.to_pylist() for each in found.flatten()), strict=True))
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """Return batches as one, ordered by subject; or each by itself, where they have a type that Arrow can't join or put in order."""
+    if len(batches) > 1:
+        with suppress(pa.ArrowNotImplementedError):
+            return [_ordered(each) for each in pa.Table.from_batches(batches).combine_chunks().to_batches()]
+    return [by_subject(each)[0] for each in batches]
 
 
 def _ordered(batch: pa.RecordBatch) -> pa.RecordBatch:

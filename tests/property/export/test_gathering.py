@@ -47,6 +47,14 @@ def test_batches_are_gathered_until_they_are_enough() -> None:
     assert _rows(whole) == [(subject, number) for subject in (0, 1) for number in range(1 - subject, 20, 2)]
 
 
+def test_what_cannot_be_put_in_order_goes_on_where_each_batch_is_of_one_subject() -> None:
+    gathering = Gathering(1 << 20)
+    texts = pa.array(["so long that it lies in a buffer of its own", "b"], pa.string_view())
+    batches = [pa.record_batch({SUBJECT_COLUMN: pa.array([subject] * 2, pa.int32()), "number": texts}) for subject in (4, 2)]
+    assert [each for batch in batches for each in gathering.add(batch)] == []
+    assert list(gathering.rest()) == batches
+
+
 def test_a_batch_of_one_subject_is_left_as_it_is() -> None:
     batch = _batch([3, 3], 0)
     assert by_subject(batch) == (batch, [(3, 2)])
