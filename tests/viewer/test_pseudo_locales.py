@@ -75,6 +75,7 @@ def _change(overview: Any) -> None:
     orders |= {
         "withheld": ["secret", "password"],
         "withheldPaths": ["*.tmp"],
+        "withheldRows": ["at < 2024-01-01T00:00:00Z"],
         "superseded": 2,
         "asOf": ["2026-03-01T09:30:00Z", "2026-03-01T09:31:00Z"],
     }

@@ -334,14 +334,24 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def unread_paths(self) -> tuple[str, ...]:
-        """Patterns of files and folders that are not read at all."""
-        return () if hasattr(self.settings, "match") else tuple(getattr(self.settings, "exclude", ()))
+        """Patterns of files and folders that are not read at all; `!(…)` is all that fits none of those in it."""
+        if hasattr(self.settings, "match"):
+            return ()
+        include = getattr(self.settings, "include", ())
+        messages = ("messages",) if getattr(self.settings, "messages", True) is False else ()
+        return (*((f"!({'|'.join(include)})",) if include else ()), *getattr(self.settings, "exclude", ()), *messages)
+
+    @property
+    def window_column(self) -> tuple[str, ...]:
+        """The column that says which rows are not read at all, where some are not."""
+        window = getattr(self.settings, "window", None)
+        return () if window is None or window == type(window)() else (getattr(self.settings, "time", ""),)
 
     @property
     def unexplained(self) -> tuple[str, ...]:
         """What is left out for no reason that goes without saying: the person may know why (GDPR Art. 12(4))."""
         taken = (column for column, rule in self.redact.items() if rule in TAKING)
-        return (*self.unread_columns, *self.unread_paths, *taken)
+        return (*self.unread_columns, *self.unread_paths, *self.window_column, *taken)
 
     def __repr__(self) -> str:
         """Name the source only: its settings may hold a password."""

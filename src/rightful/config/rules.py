@@ -291,8 +291,9 @@ def _check_source(source: SourceConfig, draft: TenantDraft, kinds: frozenset[str
     if source.label is not None:
         check_label(source.label, f"{setting}.label", complain)
         for name in source.label.left_out:
-            if name not in {*source.unread_columns, *source.unread_paths, *source.redact}:
-                complain(join(f"{setting}.label.left_out", name), "is left out by nothing", "name what stands in `exclude` or `redact`")
+            if name not in {*source.unread_columns, *source.unread_paths, *source.window_column, *source.redact}:
+                hint = "name what stands in `exclude` or `redact`, or the column `time` where there is a `window`"
+                complain(join(f"{setting}.label.left_out", name), "is left out by nothing", hint)
         _check_labelled_columns(source, setting, complain)
     _check_third_parties(source, setting, complain)
     _check_identifiers(source, draft.connectors[source.connector], setting, complain)

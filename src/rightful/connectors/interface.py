@@ -68,6 +68,8 @@ class ReadHeader(msgspec.Struct, frozen=True, kw_only=True):
     """What the independent check compares, for rows. Empty only for sources of files."""
     searched: str = ""
     """What was searched, for the ledger: a query with placeholders, a path template. No identifier values."""
+    left_out: tuple[str, ...] = ()
+    """Rows that are not read at all by the source's own settings, each as `column < value`, or with another sign between."""
     third_parties: tuple[str, ...] = ()
     """Columns that name others by their nature, as a message's sender and recipients: these are not looked through for others."""
     in_subject_order: bool = False

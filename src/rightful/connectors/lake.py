@@ -333,4 +333,5 @@ class LakeConnector:
         )
         asked = " or ".join(f"{column} in {{{kind}}}" for column, kind in self._settings.match.items())
         searched = f"{self._place.said(files)} where {asked if window.is_open else f'({asked})'}{window.said(self._settings.time)}"
-        return ReadHeader(columns=schema.columns if schema else (), match=match, searched=searched)
+        left_out = window.left_out(self._settings.time)
+        return ReadHeader(columns=schema.columns if schema else (), match=match, searched=searched, left_out=left_out)

@@ -245,6 +245,7 @@ class SqlConnector:
                     for matched in query.match
                 ),
                 searched=describe(target, names),
+                left_out=window.left_out(self._settings.time),
                 in_subject_order=True,
                 has_key=bool(query.key),
                 key=names if {column.name for column in query.columns}.issuperset(names) else (),

@@ -47,6 +47,11 @@ class Window(msgspec.Struct, frozen=True, array_like=True):
         limits = [f"{word} {moment:%Y-%m-%dT%H:%M:%SZ}" for word, moment in (("since", self.since), ("until", self.until)) if moment]
         return f" and {column} {' '.join(limits)}, or none" if limits else ""
 
+    def left_out(self, column: str) -> tuple[str, ...]:
+        """Say which rows lie outside, in no language's words: `ordered_at < 2026-02-01T00:00:00Z`."""
+        limits = (("<", self.since), (">=", self.until))
+        return tuple(f"{column} {sign} {moment:%Y-%m-%dT%H:%M:%SZ}" for sign, moment in limits if moment)
+
 
 ALWAYS = Window()
 

@@ -107,6 +107,7 @@ def _source_record(
         refused=next((record.refused for _, record in reads if record.refused), {}),
         withheld=_left_out(source.unread_columns, reads, lambda under: under.columns),
         withheld_paths=_left_out(source.unread_paths, reads, lambda under: under.paths),
+        withheld_rows=tuple(dict.fromkeys(each for _, record in reads for each in record.left_out)),
         redacted=_redacted([record for _, record in reads]),
         filled=_filled([record for _, record in reads]),
         leak_check=_leak_check([record.leaks for _, record in reads if record.leaks is not None]),

@@ -103,6 +103,8 @@ class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     leaks: LeakCheck | None = None
     """What the rows in these entries were looked through for; None of a source without rows."""
     searched: str = ""
+    left_out: tuple[str, ...] = ()
+    """Rows that were not read at all by the source's own settings; see `ReadHeader.left_out`."""
     identifiers: dict[str, int] = {}
     """How many identifiers of each kind were searched for."""
     refused: dict[str, dict[str, int]] = {}

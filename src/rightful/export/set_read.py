@@ -182,6 +182,7 @@ class SetRead:
                 filled=state.record.filled if state.cursor is not None else (),
                 leaks=check,
                 searched=header.searched,
+                left_out=header.left_out,
                 identifiers={kind: len(state.subject.values(kind)) for kind in kinds},
                 refused=refused_of(state.subject, kinds),
                 searched_for=searched_for(state, header, self._plan),

@@ -92,8 +92,8 @@ class Label(CommonLabel, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     titles: dict[str, Words] = {}
     """Column to what it is, where its name does not say so: `ts` is `when it happened`. Shown beside the name."""
     left_out: dict[str, Words] = {}
-    """What `exclude`, or a rule `drop` or `hash`, leaves out (a column, or a pattern of files) to the reason: `others` (rights of other
-    people), `trade_secrets`, `security`, `not_personal` (no data on the person), or words."""
+    """What `exclude`, `window` or a rule `drop` or `hash` leaves out (a column, or a pattern of files) to the reason: `others` (rights of
+    other people), `trade_secrets`, `security`, `not_personal` (no data on the person), or words."""
     time: str = ""
     """Column that says when a record is from, for the charts and days of START-HERE.html. Without it the first with times, be they typed or
     texts as ISO 8601 writes them, else the first with dates."""

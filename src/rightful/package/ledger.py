@@ -141,6 +141,8 @@ class SourceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Columns that are not read at all."""
     withheld_paths: tuple[str, ...] = ()
     """Patterns of files and folders that are not read at all."""
+    withheld_rows: tuple[str, ...] = ()
+    """Rows that are not read at all, each as `column < value`."""
     redacted: tuple[RedactedColumn, ...] = ()
     """Columns that the operator's rules change or withhold."""
     filled: frozenset[str] | None = None
@@ -308,6 +310,7 @@ def _format_search(record: SourceRecord) -> dict[str, Any]:
         "refused": {kind: dict(sorted(counts.items())) for kind, counts in sorted(record.refused.items())},
         "withheld": record.withheld,
         "withheldPaths": record.withheld_paths,
+        "withheldRows": record.withheld_rows,
         "redacted": [
             {"column": each.column, "rule": each.rule, "cells": each.cells, "values": each.values, "why": WHY[each.rule]}
             for each in record.redacted

@@ -198,7 +198,7 @@ class _Readme:
             items = said.count("{n} item could not be read", "{n} items could not be read", len(record.skipped))
             reasons = "; ".join(sorted({entry.reason for entry in record.skipped}))
             yield said.say("{where}: {what} ({reasons})", where=where, what=items, reasons=reasons)
-        withheld = ", ".join((*record.withheld, *record.withheld_paths))
+        withheld = ", ".join((*record.withheld, *record.withheld_paths, *record.withheld_rows))
         if withheld:
             yield said.say("{where}: left out by the controller's rules: {columns}", where=where, columns=withheld)
         for each in record.redacted:

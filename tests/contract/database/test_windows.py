@@ -1,12 +1,15 @@
 """A window of time over tables: the same rows everywhere, and none left out that has no time."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.contract.database.world import ALL, TWICE, World, connector, header, make, rows, settings, values
+from tests.contract.database.world import ALL, ENGINES, TWICE, World, connector, header, make, rows, settings, values
+from tests.unit.export.world import World as Service
+from tests.unit.export.world import stopped_worlds
 
 from rightful.config.problem import ConfigurationProblems
 from rightful.connectors.interface import Cursor, Partition, Rows, estimate
@@ -15,6 +18,8 @@ from rightful.connectors.sql_settings import SqlSettings
 from rightful.connectors.time_window import WindowSettings
 from rightful.errors import ConfigurationError, SourceRefused
 from rightful.testing.connector_suite import identified
+
+__all__ = ["stopped_worlds"]
 
 ANN = identified(name=("ann",))
 MOMENTS = [
@@ -65,6 +70,23 @@ def test_rows_of_a_window_and_those_without_a_time_are_read(world: World, column
     assert counted is not None
     assert counted.count == len(found)
     assert "since" in header(source).searched or "until" in header(source).searched
+
+
+@pytest.mark.parametrize("world", ENGINES[:1], indirect=True)
+def test_package_says_which_rows_lie_outside(world: World) -> None:
+    _filled(world)
+    running = Service(world.folder, {"1": {"name": ("ann",)}}, {"t": _windowed(world, "made")})
+    operation = running.submit("1")
+    running.run()
+    left_out = ["made < 2024-01-01T00:00:00Z", "made >= 2026-01-01T00:00:00Z"]
+    assert running.ledger(operation)["t"]["withheldRows"] == left_out
+    package = running.package(operation)
+    assert f"t: left out by the controller's rules: {', '.join(left_out)}\n" in (package / "README.txt").read_text()
+    assert [each["what"] for each in json.loads((package / "statement.json").read_text())["sources"][0]["leftOut"]] == left_out
+    assert (
+        f'"withheldRows":{json.dumps(left_out, separators=(",", ":"))}'.replace("<", "\\u003c").replace(">", "\\u003e")
+        in (package / "START-HERE.html").read_text()
+    )
 
 
 def test_read_goes_on_in_its_window(world: World) -> None:

@@ -6,6 +6,7 @@ from rightful.config.model import SourceConfig
 from rightful.connectors.files import FilesSettings
 from rightful.connectors.mailbox_settings import MailboxSettings
 from rightful.connectors.sql_settings import SqlSettings
+from rightful.connectors.time_window import WindowSettings
 
 
 def _source(settings: msgspec.Struct) -> SourceConfig:
@@ -20,3 +21,17 @@ def test_columns_and_patterns_are_told_apart() -> None:
         MailboxSettings(url="maildir:///a", path="{upn}", exclude=("*.tmp",)),
     ):
         assert (_source(settings).unread_columns, _source(settings).unread_paths) == ((), ("*.tmp",))
+
+
+def test_what_no_pattern_takes_in_is_not_read_either() -> None:
+    files = FilesSettings(url="file:///a", path="{upn}/", include=("*.pdf", "Documents/**"), exclude=("*.tmp",))
+    assert _source(files).unread_paths == ("!(*.pdf|Documents/**)", "*.tmp")
+    index = MailboxSettings(url="maildir:///a", path="{upn}", include=("INBOX",), messages=False)
+    assert _source(index).unread_paths == ("!(INBOX)", "messages")
+    assert _source(index).unexplained == ("!(INBOX)", "messages")
+
+
+def test_rows_outside_a_window_are_not_read() -> None:
+    table = SqlSettings(url="sqlite:///a.db", table="t", match={"mail": "mail"}, time="at")
+    assert _source(table).unexplained == ()
+    assert _source(msgspec.structs.replace(table, window=WindowSettings(days=30))).unexplained == ("at",)

@@ -127,6 +127,7 @@ def test_written_ledger_says_everything() -> None:
         refused={"mail": {"shared": 1, "empty": 2}},
         withheld=("spam_score",),
         withheld_paths=("*.tmp",),
+        withheld_rows=("at < 2024-01-01T00:00:00Z",),
         redacted=(RedactedColumn(column="recipient", rule="others", cells=1).plus(2, 5),),
         leak_check=LeakCheck(
             mode="full", kinds={"upn": 5, "id": 6}, weak={"no": 1}, people=6, is_everybody=True, listed_at=AT, third_parties=("cc",)
@@ -171,6 +172,7 @@ def test_written_ledger_says_everything() -> None:
         "refused": {"mail": {"empty": 2, "shared": 1}},
         "withheld": ["spam_score"],
         "withheldPaths": ["*.tmp"],
+        "withheldRows": ["at < 2024-01-01T00:00:00Z"],
         "redacted": [{"column": "recipient", "rule": "others", "cells": 3, "values": 5, "why": WHY["others"]}],
         "leakCheck": {
             "mode": "sample",

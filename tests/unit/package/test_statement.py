@@ -204,6 +204,7 @@ def test_what_is_left_out_is_stated_with_its_reason() -> None:
     record = _record(
         withheld=("spam_score", "risk"),
         withheld_paths=("*.tmp",),
+        withheld_rows=("made at < 2024-01-01T00:00:00Z", "made at >= 2026-01-01T00:00:00Z"),
         redacted=(
             RedactedColumn(column="to", rule="others", cells=1, values=2),
             RedactedColumn(column="rating", rule="drop", cells=1, values=1),
@@ -211,11 +212,13 @@ def test_what_is_left_out_is_stated_with_its_reason() -> None:
         ),
         skipped=(SkippedEntry(path="a", reason="permission denied"),) * 2,
     )
-    label = Label(left_out={"spam_score": "security", "risk": {"en": "it is secret"}})
+    label = Label(left_out={"spam_score": "security", "risk": {"en": "it is secret"}, "made at": {"en": "it is being erased"}})
     assert msgspec.to_builtins(stated(record, label, ()).left_out) == (
         {"what": "spam_score", "why": "security"},
         {"what": "risk", "why": {"en": "it is secret"}},
         {"what": "*.tmp"},
+        {"what": "made at < 2024-01-01T00:00:00Z", "why": {"en": "it is being erased"}},
+        {"what": "made at >= 2026-01-01T00:00:00Z", "why": {"en": "it is being erased"}},
         {"what": "to", "rule": "others", "why": "others"},
         {"what": "rating", "rule": "drop"},
     )

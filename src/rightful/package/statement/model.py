@@ -147,6 +147,8 @@ def _left_out(label: Label, record: SourceRecord) -> Iterator[LeftOut]:
     """Yield what is; rules that clear columns of other people are there for these."""
     for name in (*record.withheld, *record.withheld_paths):
         yield LeftOut(what=name, why=label.left_out.get(name, ""))
+    for name in record.withheld_rows:
+        yield LeftOut(what=name, why=label.left_out.get(name.rsplit(" ", 2)[0], ""))
     for each in record.redacted:
         if each.values:
             yield LeftOut(what=each.column, rule=each.rule, why=label.left_out.get(each.column, "" if each.rule in TAKING else "others"))

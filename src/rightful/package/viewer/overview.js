@@ -113,7 +113,7 @@ function missing(source) {
   const said = [];
   if (source.state === "skipped") said.push(told(t("This system was not searched: {reason}"), { reason: source.reason }));
   if (source.skipped.count) said.push(tn("{n} item could not be read", "{n} items could not be read", source.skipped.count));
-  const withheld = [...source.withheld, ...source.withheldPaths];
+  const withheld = [...source.withheld, ...source.withheldPaths, ...source.withheldRows];
   if (withheld.length) said.push(told(t("Left out by the controller’s rules: {columns}"), { columns: listed(withheld) }));
   for (const each of source.redacted) if (each.values) said.push(redacted(each));
   if (source.superseded) said.push(tn("{n} older version of what changed while it was read; the newer one counts", "{n} older versions of what changed while it was read; the newer ones count", source.superseded));

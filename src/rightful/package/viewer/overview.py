@@ -22,8 +22,8 @@ _ITEMS_SHOWN = 200
 """Items that could not be read, of each source; ledger.json has them all."""
 
 _OF_A_SOURCE = (
-    "state", "connector", "product", "folder", "searched", "identifiers", "refused", "withheld", "withheldPaths", "redacted", "rows",
-    "files", "bytes", "asOf",
+    "state", "connector", "product", "folder", "searched", "identifiers", "refused", "withheld", "withheldPaths", "withheldRows",
+    "redacted", "rows", "files", "bytes", "asOf",
 )  # fmt: skip
 """Members of a source's record in ledger.json that the overview has too."""
 
