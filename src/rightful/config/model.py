@@ -309,7 +309,7 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     name: str
     connector: str
-    """`files`, `sql`, `lake`, or one that a package of a third party brings."""
+    """`files`, `http`, `lake`, `mailbox`, `msgraph`, `sql`, or one of a third party: `rightful connectors` lists all."""
     product: str
     """The folder under `data/` that groups sources; the source's name where the file does not say."""
     label: Label | None = None

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,16 @@ from rightful.config import template
 from rightful.config.load import load
 from rightful.config.model import ExportSettings, GraphSettings, LimitSettings
 from rightful.config.reference import chapters
+from rightful.connectors.registry import GROUP
 from rightful.errors import ConfigurationError
 
 TENANT = "2f0c7b3e-9a41-4c1d-8a35-6f1e0b7d9c55"
+
+
+def test_every_connector_of_ours_is_named_where_one_is_chosen(tmp_path: Path) -> None:
+    line = next(line for line in template.render(tmp_path, tenant_id=TENANT).splitlines() if "or one of a third party" in line)
+    ours = {entry.name for entry in entry_points(group=GROUP) if entry.dist is not None and entry.dist.name == "rightful"}
+    assert ours <= set(re.findall(r"`(\w+)`", line))
 
 
 @pytest.mark.parametrize("name", ["plain", "with space", "$HOME ${X} #1 {a}", "Ünïcode 日本 %41", "quo\"te's"])
