@@ -20,6 +20,8 @@ from rightful.store.values import Checkpoint, ClaimedOperation, ClaimedRead, Com
 
 _Place = tuple[OperationId, str, int]
 """A read: its operation, source and partition."""
+_AT_ONCE = 64
+"""Operations whose reads are looked at together, all of each: a lake has hundreds of partitions, and a checkpoint thousands of people."""
 
 
 class Delivering(Looking):
@@ -119,7 +121,8 @@ class Delivering(Looking):
             if ours:
                 connection.run_each(self._sql["checkpoint"], [_checkpoint_parameters(each, owner) for each in ours])
                 self._put_entries(connection, ours)
-                self._advance(connection, ours)
+                for start in range(0, len(ours), _AT_ONCE):
+                    self._advance(connection, ours[start : start + _AT_ONCE])
             return tuple(each.read.operation_id for each in checkpoints if _place(each.read) not in held)
 
         return self._file.write(task)
