@@ -5,6 +5,7 @@ from rightful.testing.store_claiming import ClaimingSuite
 from rightful.testing.store_deadlines import DeadlineSuite
 from rightful.testing.store_delivering import DeliveringSuite
 from rightful.testing.store_dying import DyingSuite
+from rightful.testing.store_ending import EndingSuite
 from rightful.testing.store_events import EventSuite
 from rightful.testing.store_fingerprints import FingerprintSuite
 from rightful.testing.store_purging import PurgingSuite
@@ -12,6 +13,15 @@ from rightful.testing.store_submitting import SubmittingSuite
 
 
 class StoreSuite(
-    SubmittingSuite, ClaimingSuite, DyingSuite, DeliveringSuite, DeadlineSuite, EventSuite, FingerprintSuite, AuditingSuite, PurgingSuite
+    SubmittingSuite,
+    ClaimingSuite,
+    DyingSuite,
+    DeliveringSuite,
+    EndingSuite,
+    DeadlineSuite,
+    EventSuite,
+    FingerprintSuite,
+    AuditingSuite,
+    PurgingSuite,
 ):
     """Subclasses provide fixtures `clock` (a ManualClock at START) and `store` (empty, with that clock)."""
