@@ -330,28 +330,34 @@ class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     @property
     def unread_columns(self) -> tuple[str, ...]:
         """Columns that are not read at all."""
-        return tuple(getattr(self.settings, "exclude", ())) if hasattr(self.settings, "match") else ()
+        return self._named("exclude") if hasattr(self.settings, "match") else ()
 
     @property
     def unread_paths(self) -> tuple[str, ...]:
         """Patterns of files and folders that are not read at all; `!(…)` is all that fits none of those in it."""
         if hasattr(self.settings, "match"):
             return ()
-        include = getattr(self.settings, "include", ())
+        include = self._named("include")
         messages = ("messages",) if getattr(self.settings, "messages", True) is False else ()
-        return (*((f"!({'|'.join(include)})",) if include else ()), *getattr(self.settings, "exclude", ()), *messages)
+        return (*((f"!({'|'.join(include)})",) if include else ()), *self._named("exclude"), *messages)
 
     @property
     def window_column(self) -> tuple[str, ...]:
         """The column that says which rows are not read at all, where some are not."""
-        window = getattr(self.settings, "window", None)
-        return () if window is None or window == type(window)() else (getattr(self.settings, "time", ""),)
+        window, column = getattr(self.settings, "window", None), getattr(self.settings, "time", "")
+        is_limited = isinstance(window, msgspec.Struct) and any(msgspec.structs.astuple(window))
+        return (column,) if is_limited and isinstance(column, str) else ()
 
     @property
     def unexplained(self) -> tuple[str, ...]:
         """What is left out for no reason that goes without saying: the person may know why (GDPR Art. 12(4))."""
         taken = (column for column, rule in self.redact.items() if rule in TAKING)
         return (*self.unread_columns, *self.unread_paths, *self.window_column, *taken)
+
+    def _named(self, setting: str) -> tuple[str, ...]:
+        """Return the texts that a setting lists; a third party's connector may have one of that name that is something else."""
+        listed = getattr(self.settings, setting, ())
+        return tuple(listed) if isinstance(listed, tuple | list | set | frozenset) and all(isinstance(each, str) for each in listed) else ()
 
     def __repr__(self) -> str:
         """Name the source only: its settings may hold a password."""

@@ -35,3 +35,27 @@ def test_rows_outside_a_window_are_not_read() -> None:
     table = SqlSettings(url="sqlite:///a.db", table="t", match={"mail": "mail"}, time="at")
     assert _source(table).unexplained == ()
     assert _source(msgspec.structs.replace(table, window=WindowSettings(days=30))).unexplained == ("at",)
+
+
+class _Foreign(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of a third party's connector that mean something else by these names."""
+
+    include: bool = True
+    exclude: bool = True
+    window: int = 5
+    time: float = 1.5
+
+
+class _Shift(msgspec.Struct, frozen=True, kw_only=True):
+    hours: int
+
+
+class _ForeignWindow(msgspec.Struct, frozen=True, kw_only=True):
+    window: _Shift = _Shift(hours=2)
+    time: float = 1.5
+
+
+def test_settings_of_other_connectors_with_the_same_names_say_nothing() -> None:
+    for settings in (_Foreign(), _ForeignWindow()):
+        source = _source(settings)
+        assert (source.unread_columns, source.unread_paths, source.window_column, source.unexplained) == ((), (), (), ())
