@@ -11,7 +11,7 @@ closed after each test.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
@@ -89,12 +89,13 @@ class StorageSuite:
         storage.sync()
         assert self.content(storage, "a") == b"one"
 
+    @pytest.mark.parametrize("given", [iter, tuple])
     @pytest.mark.parametrize("size_bytes", [0, 3, 5, 7, 100 * _MIB])
-    def test_wrong_size_is_refused_and_leaves_nothing(self, size_bytes: int) -> None:
+    def test_wrong_size_is_refused_and_leaves_nothing(self, size_bytes: int, given: Callable[[tuple[bytes, ...]], Iterable[bytes]]) -> None:
         """A wrong promise is the program's fault, and nothing becomes visible."""
         storage = self._new()
         with pytest.raises(ValueError, match="bytes"):
-            storage.put("a", iter([b"one", b"two"]), size_bytes=size_bytes)
+            storage.put("a", given((b"one", b"two")), size_bytes=size_bytes)
         storage.sync()
         assert self.content(storage, "a") is None
         storage.put("a", [b"onetwo"], size_bytes=6)
