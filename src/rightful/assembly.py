@@ -107,6 +107,8 @@ def running(
             purger.stop()
             webhooks.stop()
             service.stop()
+            if meters is not None:
+                meters.leave()  # the lead may be lost, and the process stand by
 
 
 @contextmanager

@@ -30,6 +30,9 @@ class Meters:
     def watch_directories(self, stale: Callable[[], Mapping[str, bool]]) -> None:
         """Ask, whenever somebody wants to know, whose directory answers with what was read before, by the tenant's id."""
 
+    def leave(self) -> None:
+        """Ask nobody any more, and forget what is due: from now on another process works on the store, and tells that."""
+
     def due(self, tenant_id: str, *, soon: int, over: int) -> None:
         """Note how many requests of a tenant near the last day to answer them, and how many are past it."""
 

@@ -105,14 +105,26 @@ class PrometheusMeters(Meters):
         # Looking a child up by its labels costs more than counting.
         self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._codes: set[str] = set()
+        self._asked: list[Collector] = []
 
     def watch(self, backlog: Callable[[], Backlog]) -> None:
         """Have the store asked whenever somebody asks."""
-        self.registry.register(_BacklogCollector(backlog))
+        self._ask(_BacklogCollector(backlog))
 
     def watch_directories(self, stale: Callable[[], Mapping[str, bool]]) -> None:
         """Have the directories asked whenever somebody asks."""
-        self.registry.register(_DirectoryCollector(stale))
+        self._ask(_DirectoryCollector(stale))
+
+    def _ask(self, collector: Collector) -> None:
+        self._asked.append(collector)
+        self.registry.register(collector)
+
+    def leave(self) -> None:
+        """Say nothing of the store: sums over the services of one would count it twice, and what was due here once would be for ever."""
+        while self._asked:
+            self.registry.unregister(self._asked.pop())
+        for gauge in (self._due_soon, self._overdue):
+            gauge.clear()
 
     def due(self, tenant_id: str, *, soon: int, over: int) -> None:
         """Take how many there are now."""

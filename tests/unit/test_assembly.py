@@ -1,14 +1,21 @@
 """Services of which one leads: whose turn it is."""
 
+from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from prometheus_client.exposition import generate_latest
+from tests.unit.cli.test_local_commands import home
 
-from rightful.assembly import take_turns
+from rightful.assembly import running, take_turns
+from rightful.config.load import load
 from rightful.errors import ConfigurationError
+from rightful.metrics import PrometheusMeters
 from rightful.store.place import Led
+
+__all__ = ["home"]  # a fixture
 
 
 class Leads:
@@ -52,3 +59,19 @@ def test_database_that_cannot_be_had_at_the_start_is_an_error() -> None:
     leads.seen.append("first")
     with pytest.raises(ConfigurationError):
         take_turns(first=leads.first, stand_by=leads.stand_by, work=leads.work)
+
+
+def test_who_works_no_more_tells_nothing_of_the_store(home: Path) -> None:
+    meters = PrometheusMeters()
+    config = load(home / "rightful.yaml", {})
+    asked = ("rightful_operations_not_started", "rightful_reads_open", "rightful_directory_stale")
+    for _ in range(2):  # it has lost the lead, and had it again
+        with running(config, meters=meters):
+            meters.due(config.tenants[0].id, soon=1, over=2)
+            text = generate_latest(meters.registry).decode()
+            assert [text.count(f"# TYPE {name} gauge") for name in asked] == [1, 1, 1]
+            assert f'rightful_requests_overdue{{tenant="{config.tenants[0].id}"}} 2.0' in text
+        text = generate_latest(meters.registry).decode()
+        assert not any(name in text for name in asked)
+        assert "rightful_requests_overdue{" not in text
+        assert "rightful_requests_due_soon{" not in text
