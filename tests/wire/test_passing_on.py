@@ -1,5 +1,6 @@
 """Requests that a service which stands by passes on: answered as if the one that leads had been asked, and nobody can pretend to pass on."""
 
+import asyncio
 import re
 import socket
 import threading
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from tests.servers.api import Asked, Reply, serving
 from tests.servers.port import free_port
 from tests.wire.running import listening, tls_settings
 from tests.wire.world import ADDRESS, ANN, HOST, NOBODY, OTHER_TENANT, SUBJECTS, TENANT, Answer, Client, Later, make_config, new_location
@@ -178,6 +180,7 @@ def test_answer_that_is_lost_is_no_invitation_to_ask_again(pair: Pair) -> None:
         for method, path, status in [
             ("POST", f"/v1.0/users/{ANN}/exportPersonalData", 500),
             ("GET", "/v1.0/dataPolicyOperations", 503),
+            ("GET", f"/beta/directory/inboundSharedUserProfiles/{ANN}/%65xportPersonalData", 500),  # it may have been accepted
         ]:
 
             def hang_up() -> None:
@@ -201,3 +204,37 @@ def test_address_that_was_sealed_with_another_key_is_passed_over() -> None:
     assert leader.host is None
     leader.tell(b"")
     assert leader.host is None
+
+
+def test_who_polls_waits_for_no_submit_of_others(pair: Pair) -> None:
+    is_there, are_passed_on = threading.Event(), threading.Semaphore(0)
+    submits, at_a_time = 70, 64
+
+    def answer(asked: Asked) -> Reply:
+        if asked.target.endswith("/exportPersonalData"):
+            are_passed_on.release()
+            is_there.wait()  # for its storage location
+        return Reply(b"{}")
+
+    with serving(answer) as api:
+        leader = Leader(Sealer(KEY))
+        leader.tell(seal(Peer(address=api.url), Sealer(KEY)))
+        app = create_app(config=pair.config, exports=Standby(passes_on=lambda: True))
+        client = Client(PassingOn(app, Introductions(KEY, Later()), lambda: leader.host))
+
+        async def ask() -> list[int]:
+            path, body = f"/v1.0/users/{ANN}/exportPersonalData", {"storageLocation": "x"}
+            waiting = [asyncio.create_task(client.post(path, pair.token, body)) for _ in range(submits)]
+            for _ in range(at_a_time):
+                await asyncio.to_thread(are_passed_on.acquire)
+            polled = await client.get("/v1.0/dataPolicyOperations", pair.token)
+            is_there.set()
+            return [polled.status, *(each.status for each in await asyncio.gather(*waiting))]
+
+        try:
+            assert client.run(ask()) == [200] * (1 + submits)
+        finally:
+            is_there.set()
+            leader.close()
+            client.app.close()
+            client.close()

@@ -6,7 +6,7 @@ the call and records it, with the address that the client has here.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from urllib.parse import quote_from_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 import structlog
 
@@ -23,6 +23,7 @@ from rightful.pinned import PinnedHost
 
 _log = structlog.get_logger(__name__)
 
+_LOOKING_THREADS = 32
 _THREADS = 64
 _WAITING = 2000
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -52,7 +53,9 @@ class PassingOn:
         self._app = app
         self._introductions = introductions
         self._leader = leader
-        self._threads = Threads("passed on", threads=_THREADS, waiting=_WAITING)
+        self._looks = Threads("looks passed on", threads=_LOOKING_THREADS, waiting=_WAITING)
+        self._others = Threads("passed on", threads=_THREADS, waiting=_WAITING)
+        """What may have to wait there, for a storage location or a source: nobody who looks waits for that here."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request (ASGI 3)."""
@@ -71,6 +74,7 @@ class PassingOn:
         await deliver(answer, send)
 
     async def _pass_on(self, leader: PinnedHost, scope: Scope, receive: Receive) -> Answer:
+        is_look = _is_look(scope)
         target, sent = _target(scope), [*_sent(scope["headers"]), (introducing.NAME.decode(), self._introductions.write(scope))]
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -78,11 +82,12 @@ class PassingOn:
         except TimeoutError:
             raise TooSlow("The body did not come in time") from None
         try:
-            return await self._threads.run("anybody", _exchange, leader, scope["method"], target, sent, body)
+            threads = self._looks if is_look else self._others
+            return await threads.run("anybody", _exchange, leader, scope["method"], target, sent, body)
         except StorageError as error:
             _log.warning("the service that leads did not answer", error=error.message)
             may_be_done = not isinstance(error, StorageUnavailable) or error.may_have_arrived
-            if may_be_done and not (scope["method"] in _READING and b"exportpersonaldata" not in scope["raw_path"].lower()):
+            if may_be_done and not is_look:
                 raise CutOff from error
             raise ServiceUnavailable("The service that works on the store does not answer", hint="send it again later") from error
         except asyncio.CancelledError:
@@ -90,8 +95,15 @@ class PassingOn:
 
     def close(self) -> None:
         """Begin no more calls."""
-        self._threads.close()
+        self._looks.close()
+        self._others.close()
         self._app.close()
+
+
+def _is_look(scope: Scope) -> bool:
+    """Say whether a request changes nothing, and waits for nothing but the store."""
+    path = unquote_to_bytes(scope["raw_path"]).lower()
+    return scope["method"] in _READING and b"exportpersonaldata" not in path
 
 
 def _target(scope: Scope) -> str:
