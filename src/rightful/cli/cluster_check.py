@@ -9,7 +9,7 @@ from rightful import __version__, distributing
 from rightful.cli.machine_checks import Found, refuse
 from rightful.config.model import Config
 from rightful.engines.cluster import Cluster, Member
-from rightful.engines.task import End, Outcome, seal
+from rightful.engines.task import End, read_outcome, seal
 
 _PATIENCE_S = 10.0
 _PAUSE_S = 0.1
@@ -59,12 +59,11 @@ def _look(config: Config, cluster: Cluster, members: tuple[Member, ...]) -> None
         for each in sent:
             each.drop()
     for member in members:
-        answer = said.get(member.address)
-        if answer is None:
+        outcome = read_outcome(said.get(member.address))
+        if outcome is None:
             raise refuse(f"the worker {member.address} does not answer", "look at its log")
-        outcome = msgspec.msgpack.decode(answer, type=Outcome)
         if outcome.missing:
-            missing = ", ".join(paths[number] for number in outcome.missing)
+            missing = ", ".join(paths[number] for number in outcome.missing if 0 <= number < len(paths))
             raise refuse(f"the worker {member.address} lacks {missing}", "mount there what the sources read, at the same path")
         if outcome.end is not End.DONE:
             raise refuse(f"the worker {member.address} cannot work: {outcome.detail}", "install the same on all machines")

@@ -98,5 +98,5 @@ class Roster:
             outcome = read_outcome(said)
             looked.is_usable = outcome is not None and outcome.end is End.DONE and not outcome.missing
             if outcome is not None and not looked.is_usable:
-                missing = [self._paths[number] for number in outcome.missing]
+                missing = [self._paths[number] for number in outcome.missing if 0 <= number < len(self._paths)]
                 _log.error("a worker gets no work", worker=member.address, end=outcome.end, missing=missing, error=outcome.detail)

@@ -155,3 +155,15 @@ def test_worker_that_is_gone_is_dead_only_where_somebody_can_say_who_is_there(sc
     scene.cluster.asked[1].answer(FINE)  # too late
     assert not scene.roster.look()
     assert scene.roster.usable == ()
+
+
+def test_worker_that_says_what_it_was_not_asked_is_no_hindrance_to_others(scene: Scene) -> None:
+    strange, _ = scene.come()
+    fine, _ = scene.come()
+    scene.roster.look()
+    scene.cluster.asked[0].answer(Outcome(end=End.DONE, missing=(1, 2, -1, 1 << 40)))
+    scene.cluster.asked[1].answer(FINE)
+    with capture_logs() as logs:
+        assert scene.roster.look()
+    assert scene.roster.usable == (fine,)
+    assert [(log["worker"], log["missing"]) for log in logs if log["log_level"] == "error"] == [(strange.address, [PATHS[1]])]
