@@ -84,7 +84,7 @@ class DaskSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     scheduler: str = ""
     """Its scheduler, `tls://HOST:PORT`."""
     ca: str = ""
-    """Whose certificates count in the cluster. For nothing else: who has one of them can run any program on its workers."""
+    """Whose certificates count in the cluster. For nothing else: who has one of them can run any program on its workers and here."""
     cert: str = ""
     """The service's certificate there."""
     key: str = ""
