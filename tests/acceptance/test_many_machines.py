@@ -91,6 +91,7 @@ def test_packages_are_those_of_the_embedded_engine_and_no_secret_lies_anywhere(
         check_trail(service)
         found = service.command("doctor")
         assert "workers: 2 workers, 4 threads, of this version" in found.stdout, found.stdout
+        assert "certificate of the cluster: lasts until" in found.stdout, found.stdout
         seal_key = (company.folder / "seal.key").read_text(encoding="ascii").strip()
         for worker in cluster.workers:
             process = psutil.Process(worker.pid)

@@ -31,7 +31,7 @@ from rightful.sources import drift
 from rightful.storage.location import AccountLocation
 from rightful.storage.object_account import is_object_url
 from rightful.storage.registry import account_folder, open_bucket
-from rightful.store import queries, sqlite_state
+from rightful.store import queries, sqlite_moved, sqlite_state
 from rightful.store.place import Shared, place_of
 
 _LOCK_WAIT_S = 3.0
@@ -69,7 +69,10 @@ def examine(config: Config, now: datetime) -> Iterator[Check]:
         ("versions", machine_checks.installed),
     ]
     if config.engine == "dask":
+        checks.append(("certificate of the cluster", lambda: machine_checks.cluster_certificate(config.folder, config.dask, now)))
         checks.append(("workers", lambda: cluster_check.workers(config)))
+    if config.server.traces:
+        checks.append(("traces", lambda: machine_checks.traces(config.server.traces)))
     if config.server.tls is not None:
         tls = config.server.tls
         checks.append(("tls", lambda: machine_checks.tls(config.folder, tls, config.server.base_url, now)))
@@ -212,6 +215,7 @@ def _store(config: Config) -> str | Found:
         return place.examine()
     if not sqlite_state.check_file(path):
         return free if free.endswith("made") else f"{free}, will be made"
+    sqlite_moved.check(path)
     try:
         with closing(
             sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=_LOCK_WAIT_S, isolation_level=None)

@@ -17,8 +17,9 @@ from rightful.redaction import printable, redact
 def command() -> int:
     """Check the configuration and everything it names.
 
-    Looks at keys, the store, disk space, the clock (beside that of who issues tokens), versions, the certificate and its chain, and each
-    issuer, directory, source and storage account, and changes nothing. Exits with 1 where something is wrong; each problem says what to do.
+    Looks at keys, the store, disk space, the clock (beside that of who issues tokens), versions, certificates and their chain, workers, who
+    takes traces, and each issuer, directory, source and storage account, and changes nothing. Exits with 1 where something is wrong; each
+    problem says what to do.
     What would be better is no problem: accounts that may do more than read, columns that have come or gone.
     """
     invocation = current()

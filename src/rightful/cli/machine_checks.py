@@ -9,6 +9,7 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,9 +20,12 @@ from cryptography.exceptions import InvalidSignature
 import rightful
 from rightful import versions
 from rightful.clock import MOST_SKEW_S, tell_skew
-from rightful.config.model import Config, IssuerSettings, TlsSettings
-from rightful.errors import ExportError, StorageError
+from rightful.config.model import Config, DaskSettings, IssuerSettings, TlsSettings
+from rightful.errors import ExportError, StorageError, StorageUnavailable
 from rightful.export import rotation
+from rightful.identity.document import fetch
+from rightful.identity.jwks import parse_discovery, parse_jwks
+from rightful.identity.local_issuer import KEY_FILE
 from rightful.pinned import DEFAULT_PORTS, PinnedHost
 
 LEAST_FREE_BYTES = 1 << 30
@@ -29,7 +33,7 @@ RENEW_BEFORE = timedelta(days=14)
 MOST_SKEW_OF_TOKENS_S = 60.0
 """Tokens are granted five minutes at most, SAS URLs begin at a moment: a clock that is off by more than this is noticed by somebody."""
 OLD_KEY = timedelta(days=730)
-_SECRET_FILES = ("seal.key", "audit.key", "receipt.key", "issuer.pem")
+_SECRET_FILES = ("seal.key", "audit.key", "receipt.key", KEY_FILE)
 _PATIENCE_S = 10.0
 
 
@@ -46,13 +50,30 @@ def refuse(detail: str, hint: str) -> ExportError:
     return ExportError(detail, code="CheckFailed", hint=hint)
 
 
+def lets_others_read(found: os.stat_result, user: int) -> bool:
+    """Say whether a file lets more read it than its owner and, where that is not this user, the group by which this one may.
+
+    So Kubernetes gives secrets to an account that is not root.
+    """
+    is_given = user not in {0, found.st_uid}
+    return bool(found.st_mode & (0o027 if is_given else 0o077))
+
+
+def _refuse_open(path: Path, shown: str, *, may_be_given: bool = True) -> None:
+    found = path.stat()
+    if os.name == "posix" and lets_others_read(found, os.geteuid() if may_be_given else found.st_uid):
+        raise refuse(f"{shown} can be read by other users of this machine", f"chmod 600 {path}")
+
+
 def seal_key(config: Config, now: datetime) -> Found:
     """Look at who may read the keys, and how old the one is that seals."""
     is_rotating = rotation.is_running(config)
-    for name in _SECRET_FILES:
-        path = config.folder / name
-        if os.name == "posix" and path.exists() and path.stat().st_mode & 0o077:
-            raise refuse(f"{name} can be read by other users of this machine", f"chmod 600 {path}")
+    paths = [config.folder / name for name in _SECRET_FILES]
+    if config.seal_key_path is not None:
+        paths.append(config.seal_key_path)
+    for path in paths:
+        if path.exists():
+            _refuse_open(path, path.name, may_be_given=path.name != KEY_FILE)  # the issuer takes no other
     if is_rotating:
         return Found("being replaced by a rotation that is running")
     if config.seal_key_path is None or not config.seal_key_path.exists():
@@ -82,30 +103,71 @@ def _refuse_skew(skew_s: float, whose: str, *, most_s: float, judged: str) -> No
 
 
 def issuer(settings: IssuerSettings) -> Found:
-    """Ask where an issuer's keys are, and compare clocks; an operator's proxy is not asked."""
+    """Read an issuer's keys as the service does, see that one can be used, and compare clocks, for which no proxy is asked."""
     url = settings.jwks_uri or f"{settings.issuer.rstrip('/')}/.well-known/openid-configuration"
+    hint = "see that this machine reaches it, and check `issuer` and `jwks_uri`: no token counts before"
+    try:
+        if not settings.jwks_uri:
+            url = parse_discovery(fetch(url), settings.issuer)
+        keys = parse_jwks(fetch(url))
+    except (OSError, ValueError) as error:
+        raise refuse(f"{_origin(url)} cannot be asked for keys: {error}", hint) from None
+    if not any(algorithm in settings.algorithms for _, algorithm in keys):
+        asked = ", ".join(settings.algorithms)
+        raise refuse(f"{_origin(url)} shows no key for {asked}", "name in `algorithms` what its tokens are signed by")
+    said = _date_of(url)
+    if said is None:
+        return Found(f"{_origin(url)} shows its keys")
+    _refuse_skew(time.time() - said, _origin(url), most_s=MOST_SKEW_OF_TOKENS_S, judged="tokens and SAS URLs are")
+    return Found(f"{_origin(url)} shows its keys, and its clock says the same")
+
+
+def _origin(url: str) -> str:
     parts = urllib.parse.urlsplit(url)
-    scheme, name = parts.scheme, parts.hostname or ""
-    host = PinnedHost(scheme, name, parts.port or DEFAULT_PORTS[scheme], may_be_private=True, answer_timeout_s=_PATIENCE_S)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _host_of(url: str) -> tuple[PinnedHost, urllib.parse.SplitResult]:
+    parts = urllib.parse.urlsplit(url)
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
+    return PinnedHost(parts.scheme, parts.hostname or "", port, may_be_private=True, answer_timeout_s=_PATIENCE_S), parts
+
+
+def _date_of(url: str) -> float | None:
+    """Return what time it is there, without a proxy between, which may answer with what it kept; None where nobody says."""
+    host, parts = _host_of(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    began = time.time()
     try:
         answer, chunks = host.stream(target, (("Accept", "application/json"), ("Accept-Encoding", "identity")), within_s=_PATIENCE_S)
         chunks.close()
-    except StorageError as error:
-        raise refuse(
-            f"{host.origin} cannot be asked for keys: {error.message}", "see that this machine reaches it; no token counts before"
-        ) from None
+    except StorageError:
+        return None
     finally:
         host.close()
-    if answer.status != 200:  # noqa: PLR2004 - HTTP's
-        raise refuse(f"{host.origin} answered {answer.status} where its keys should be", "check `issuer` and `jwks_uri`")
     said = email.utils.parsedate_tz(answer.headers.get("Date") or "")
-    if said is None:
-        return Found(f"{host.origin} answers")
-    skew_s = (began + time.time()) / 2 - email.utils.mktime_tz(said)
-    _refuse_skew(skew_s, host.origin, most_s=MOST_SKEW_OF_TOKENS_S, judged="tokens and SAS URLs are")
-    return Found(f"{host.origin} answers, and its clock says the same")
+    return None if said is None else float(email.utils.mktime_tz(said))
+
+
+def traces(address: str) -> Found:
+    """Look whether what sends traces is installed, without which the service does not start, and whether somebody takes them."""
+    try:
+        from rightful.tracing import OtelTraces  # noqa: F401, PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise refuse("server.traces: what sends traces is not installed", "install rightful[otel]") from None
+    host, parts = _host_of(address)
+    try:  # nothing is sent: a message of OTLP without spans is empty
+        target, kind = f"{parts.path.rstrip('/')}/v1/traces", (("Content-Type", "application/x-protobuf"),)
+        status = host.exchange("POST", target, kind, within_s=_PATIENCE_S).status
+    except StorageUnavailable as error:
+        return Found("nobody takes them", f"{error.message}: spans are dropped, and nothing else is held up")
+    except StorageError:  # a certificate that OTEL_* may know
+        return Found(f"sent to {host.origin}")
+    finally:
+        host.close()
+    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+        advice = f"{host.origin} answered {status} where they are posted: is it a receiver of OTLP over HTTP?"
+        return Found("nobody takes them", advice)
+    return Found(f"{host.origin} answers")
 
 
 def writable(folder: Path, *, what: str = "packages and the store need it") -> str:
@@ -154,8 +216,7 @@ def tls(folder: Path, settings: TlsSettings, base_url: str, now: datetime) -> Fo
     for path in (cert, key):
         if not path.exists():
             raise refuse(f"{path} does not exist", "`rightful dev-cert` makes one for localhost; else ask your certificate authority")
-    if os.name == "posix" and key.stat().st_mode & 0o077:
-        raise refuse(f"{key} can be read by other users of this machine", f"chmod 600 {key}")
+    _refuse_open(key, str(key))
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key)
         chain = x509.load_pem_x509_certificates(cert.read_bytes())
@@ -178,6 +239,21 @@ def tls(folder: Path, settings: TlsSettings, base_url: str, now: datetime) -> Fo
     if public and not any(_covers(name, public) for name in names):
         raise refuse(f"the certificate is not for {public}, which `server.base_url` names", "ask for one that is, or correct base_url")
     return Found(f"valid for {', '.join(names[:3]) or 'no name'}{' …' if len(names) > 3 else ''}, until {ends:%Y-%m-%d}")  # noqa: PLR2004 - enough to tell
+
+
+def cluster_certificate(folder: Path, settings: DaskSettings, now: datetime) -> Found:
+    """Look at what services, scheduler and workers show each other: who may read its key, and until when it lasts."""
+    cert, key, ca = (folder / name for name in (settings.cert, settings.key, settings.ca))
+    _refuse_open(key, str(key))
+    try:
+        leaf, authorities = x509.load_pem_x509_certificate(cert.read_bytes()), x509.load_pem_x509_certificates(ca.read_bytes())
+    except ValueError as error:
+        raise refuse(f"{cert} or {ca} holds no certificate", "name PEM files") from error
+    last = max(each.not_valid_after_utc for each in authorities)  # of several, one that ends may be kept until all have changed
+    whose = "the certificate" if leaf.not_valid_after_utc < last else "the authority's certificate"
+    ends = min(leaf.not_valid_after_utc, last)
+    _refuse_end(ends, whose, now, hint="make new ones for services, scheduler and workers, before none reaches another")
+    return Found(f"lasts until {ends:%Y-%m-%d}")
 
 
 def client_certificate(pem: str, now: datetime) -> Found:

@@ -1,8 +1,10 @@
 """What `rightful doctor` says of keys, clocks, certificates, disks, versions and rights."""
 
 import email.utils
+import json
 import os
 import sqlite3
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,13 +22,15 @@ from rightful.cli import machine_checks, main
 from rightful.cli.exits import Exit
 from rightful.clock import SystemClock
 from rightful.config.load import load
-from rightful.config.model import IssuerSettings, TlsSettings
+from rightful.config.model import DaskSettings, IssuerSettings, TlsSettings
 from rightful.errors import ExportError
 from rightful.store.sqlite import SqliteStore
+from rightful.testing.issuer import SimulatedIssuer
 
 __all__ = ["home"]  # a fixture
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 SOURCE = "My organization: source orders"
+TENANT = "aaaaaaaa-bbbb-4ccc-8ddd-000000000001"
 
 
 # -- rights ---------------------------------------------------------------------------------------------------------------
@@ -103,8 +107,11 @@ def test_columns_that_came_since_they_were_recorded_are_named(home: Path, capsys
 # -- clock ----------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(("ahead_s", "said"), [(0, ""), (3600, "behind that of"), (-3600, "ahead of that of")])
 def test_clock_is_compared_with_that_of_who_issues_tokens(ahead_s: int, said: str) -> None:
+    with SimulatedIssuer(TENANT) as real:
+        keys = real.jwks()
+
     def answer(_asked: Asked) -> Reply:
-        return Reply(b"{}", headers={"Date": email.utils.formatdate(time.time() + ahead_s, usegmt=True)})
+        return Reply(keys, headers={"Date": email.utils.formatdate(time.time() + ahead_s, usegmt=True)})
 
     with serving(answer) as provider:
         settings = IssuerSettings(issuer="https://idp.example", audience=("a",), jwks_uri=f"{provider.url}/keys?a=b")
@@ -114,6 +121,22 @@ def test_clock_is_compared_with_that_of_who_issues_tokens(ahead_s: int, said: st
             with pytest.raises(ExportError, match=said):
                 machine_checks.issuer(settings)
     assert provider.asked[0].target == "/keys?a=b"
+
+
+def test_issuer_whose_tokens_would_not_count_is_a_problem() -> None:
+    with SimulatedIssuer(TENANT) as real:
+        settings = IssuerSettings(issuer=real.issuer, audience=("a",))
+        assert machine_checks.issuer(settings).detail == f"{real.base} shows its keys, and its clock says the same"
+        with pytest.raises(ExportError, match="names another issuer"):
+            machine_checks.issuer(IssuerSettings(issuer=f"{real.issuer}/", audience=("a",)))
+        for raw, said in ((b"<html>sign in</html>", "cannot be asked for keys"), (b'{"keys": []}', "shows no key for RS256")):
+            real.answers["/keys"] = (200, raw)
+            with pytest.raises(ExportError, match=said):
+                machine_checks.issuer(settings)
+        real.answers["/keys"] = (200, json.dumps({"keys": [real.curve_jwk()]}).encode())
+        with pytest.raises(ExportError, match="shows no key for RS256"):
+            machine_checks.issuer(settings)
+        assert machine_checks.issuer(IssuerSettings(issuer=real.issuer, audience=("a",), algorithms=("ES256",))).detail
 
 
 def test_issuer_that_cannot_be_asked_is_a_problem_with_a_fix(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,7 +155,7 @@ def test_issuer_that_cannot_be_asked_is_a_problem_with_a_fix(home: Path, capsys:
 class Authority:
     """Signs certificates."""
 
-    def __init__(self, name: str, above: "Authority | None" = None, *, days: int = 400) -> None:
+    def __init__(self, name: str, above: "Authority | None" = None, *, days: float = 400) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
         self.cert = (above or self).sign(self.name, self.key, days=days)
@@ -220,6 +243,30 @@ def test_certificate_of_a_source_that_ends_soon_is_a_check_of_its_own(
     assert "register it" in str(check["hint"])
 
 
+@pytest.mark.parametrize(
+    ("days", "days_of_authority", "said"),
+    [(90, 400, ""), (13, 400, "the certificate ends on 2026-12-12"), (90, 5, "the authority's certificate ends on 2026-12-04")],
+)
+def test_certificate_of_a_cluster_has_to_last(tmp_path: Path, days: int, days_of_authority: int, said: str) -> None:
+    ended, root = Authority("ended", days=-0.5), Authority("root", days=days_of_authority)
+    key = ec.generate_private_key(ec.SECP256R1())
+    written(tmp_path, [root.sign(x509.Name([]), key, days=days)], key)
+    (tmp_path / "ca.pem").write_bytes(b"".join(each.cert.public_bytes(serialization.Encoding.PEM) for each in (ended, root)))
+    settings = DaskSettings(scheduler="tls://127.0.0.1:8786", ca="ca.pem", cert="c.pem", key="k.pem")
+    if said:
+        with pytest.raises(ExportError, match=said):
+            machine_checks.cluster_certificate(tmp_path, settings, NOW)
+        return
+    assert machine_checks.cluster_certificate(tmp_path, settings, NOW).detail == "lasts until 2027-02-27"
+    (tmp_path / "k.pem").chmod(0o640)
+    with pytest.raises(ExportError, match="can be read by other users"):
+        machine_checks.cluster_certificate(tmp_path, settings, NOW)
+    (tmp_path / "k.pem").chmod(0o600)
+    (tmp_path / "ca.pem").write_bytes(b"no certificate")
+    with pytest.raises(ExportError, match="holds no certificate"):
+        machine_checks.cluster_certificate(tmp_path, settings, NOW)
+
+
 def test_chain_has_to_be_one_and_to_last(tmp_path: Path) -> None:
     root, other = Authority("root"), Authority("other")
     middle, short = Authority("middle", root), Authority("short", root, days=5)
@@ -260,6 +307,36 @@ def test_key_that_has_sealed_for_years_is_advised_to_be_replaced(home: Path) -> 
     assert "rotate-seal-key" in found.advice
 
 
+def test_key_that_lies_elsewhere_is_looked_at_too(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = home / "kept"
+    kept.mkdir()
+    (home / "seal.key").rename(kept / "own.key")
+    change(home, "{file: seal.key}", "{file: kept/own.key}")
+    assert doctor(capsys)[1]["seal key"]["ok"]
+    (kept / "own.key").chmod(0o644)
+    check = doctor(capsys)[1]["seal key"]
+    assert not check["ok"]
+    assert check["hint"] == f"chmod 600 {kept}/own.key"
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "user", "is_open"),
+    [
+        (0o600, 10001, 10001, False),
+        (0o640, 10001, 10001, True),
+        (0o604, 10001, 10001, True),
+        (0o440, 0, 10001, False),
+        (0o460, 0, 10001, True),
+        (0o444, 0, 10001, True),
+        (0o440, 0, 0, True),
+        (0o440, 10001, 0, True),
+    ],
+)
+def test_secret_that_kubernetes_gives_by_a_group_is_not_open(mode: int, owner: int, user: int, is_open: bool) -> None:  # noqa: FBT001
+    found = os.stat_result((0o100000 | mode, 0, 0, 1, owner, 10001, 64, 0, 0, 0))
+    assert machine_checks.lets_others_read(found, user) is is_open
+
+
 def test_folder_of_scans_is_looked_at(home: Path) -> None:
     config = load(home / "rightful.yaml", {})
     assert machine_checks.scratch(config, home).detail.startswith(f"{home}: ")
@@ -272,3 +349,26 @@ def test_versions_are_told(home: Path, capsys: pytest.CaptureFixture[str]) -> No
     said = doctor(capsys)[1]["versions"]
     assert said["ok"]
     assert "Python 3." in str(said["detail"])
+
+
+# -- traces ---------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("status", "advice"), [(200, ""), (401, ""), (404, "answered 404 where they are posted")])
+def test_receiver_of_traces_is_asked(home: Path, capsys: pytest.CaptureFixture[str], status: int, advice: str) -> None:
+    with serving(lambda _: Reply(status=status)) as receiver:
+        change(home, "server:\n", f'server:\n  traces: "{receiver.url}/otlp/"\n')
+        code, checks = doctor(capsys)
+        assert [asked.target for asked in receiver.asked] == ["/otlp/v1/traces"]
+    assert (code, checks["traces"]["ok"]) == (Exit.OK, True)
+    assert advice in str(checks["traces"]["advice"])
+    assert bool(checks["traces"]["advice"]) is bool(advice)
+    assert "cannot be connected" in str(doctor(capsys)[1]["traces"]["advice"])  # it has ended by now
+
+
+def test_service_that_would_not_start_for_want_of_an_extra_is_a_problem(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(home, "server:\n", 'server:\n  traces: "http://127.0.0.1:9"\n')
+    monkeypatch.delitem(sys.modules, "rightful.tracing", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry.context", None)  # as if it were not installed
+    code, checks = doctor(capsys)
+    assert (code, checks["traces"]["ok"], checks["traces"]["hint"]) == (Exit.FAILED, False, "install rightful[otel]")

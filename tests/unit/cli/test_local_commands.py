@@ -27,6 +27,7 @@ from rightful.cli.exits import Exit
 from rightful.clock import SystemClock
 from rightful.config.load import load
 from rightful.export.operator import operator
+from rightful.store import sqlite_moved
 from rightful.store.sqlite import SqliteStore
 from rightful.store.values import NewRead
 from rightful.testing.package_builder import SampleSource, package_entries
@@ -315,6 +316,16 @@ def test_doctor_tells_that_others_can_read_the_store(home: Path, capsys: pytest.
     _, checks = doctor(capsys)
     assert not checks["store"]["ok"]
     assert "chmod 600" in str(checks["store"]["hint"])
+
+
+def test_doctor_tells_that_no_service_starts_on_a_store_that_was_moved(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = home / "var" / "rightful.db"
+    SqliteStore(path, SystemClock()).close()
+    sqlite_moved.note(path, "db.contoso.example/rightful")
+    code, checks = doctor(capsys)
+    assert (code, checks["store"]["ok"]) == (Exit.FAILED, False)
+    assert "was copied to db.contoso.example/rightful at" in str(checks["store"]["detail"])
+    assert "let `store` name that one" in str(checks["store"]["hint"])
 
 
 @pytest.mark.parametrize(
