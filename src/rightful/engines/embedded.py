@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
@@ -29,6 +30,17 @@ _log = structlog.get_logger(__name__)
 
 _STOP_S = 5.0
 """How long work may take to come to its next checkpoint when the service stops; what a slow or silent system holds longer is cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A claim that was not dealt with."""
+
+    claim: ReadSet | FinishSet
+    at: datetime
+    """When it is tried again, at the earliest."""
+    is_failure: bool
+    """Whether it was tried."""
 
 
 class EmbeddedEngine:
@@ -69,7 +81,7 @@ class EmbeddedEngine:
         self._woken = threading.Condition()
         self._wakes = 0
         self._running: list[threading.Thread] = []
-        self._abandoned: deque[ReadSet | FinishSet] = deque()
+        self._abandoned: deque[_Left] = deque()
         self._company = Company(self._stopping.is_set)
 
     def start(self) -> None:
@@ -157,33 +169,37 @@ class EmbeddedEngine:
 
     def _deal(self, claim: ReadSet | FinishSet) -> None:
         began = time.monotonic()
+        wait_s = 0.0
         try:
             if claim.is_suspected:
-                self._deal_alone(claim)
+                wait_s = self._deal_alone(claim)
             else:
                 self._company.call_back()
                 self._work(claim)
         except BaseException:
-            self._abandoned.append(claim)
+            self._abandon(claim, after_s=FAULT_PAUSE_S, is_failure=True)
             raise
         finally:
             now = time.monotonic()
             with self._taking:
                 self._turns.give_back(claim.tenant_id)
                 self._rest.note(began, now)
+        if wait_s:
+            # Where the store fails, it is given back later, as not tried all the same: a try would forget what the service died of.
+            self._abandon(claim, after_s=wait_s, is_failure=False)
+            self._give_back_abandoned()
 
-    def _deal_alone(self, claim: ReadSet | FinishSet) -> None:
-        """Deal with what may kill the process while nothing else is being done; put it off where that cannot be now."""
+    def _deal_alone(self, claim: ReadSet | FinishSet) -> float:
+        """Deal with what may kill the process while nothing else is being done; where that cannot be now, return in how many seconds."""
         wait_s = self._company.send_away()
         if wait_s:
-            at = self._clock.now() + timedelta(seconds=wait_s)
-            leases.give_back(self._store, claim, owner=self._owner, at=at, is_failure=False)
-            return
+            return wait_s
         what = {"source": claim.source_name} if isinstance(claim, ReadSet) else {}
         others = self._company.others()
         _log.warning("what the service may have died of is tried", operations=len(claim.operations), beside=others, **what)
         self._work(claim)
         self._company.survived()
+        return 0.0
 
     def _may_begin(self) -> bool:
         """Say whether the rest is over that work takes while it gives way; then the next one begins."""
@@ -207,16 +223,18 @@ class EmbeddedEngine:
                     self._turns.take(claim.tenant_id)
             return claim
 
+    def _abandon(self, claim: ReadSet | FinishSet, *, after_s: float, is_failure: bool) -> None:
+        self._abandoned.append(_Left(claim, self._clock.now() + timedelta(seconds=after_s), is_failure))
+
     def _give_back_abandoned(self) -> None:
-        """Give back what work dropped with an error: the leases would be extended for ever, as those of everything that runs."""
-        at = self._clock.now() + timedelta(seconds=FAULT_PAUSE_S)
+        """Give back what was not dealt with: the leases would be extended for ever, as those of everything that runs."""
         while self._abandoned:
             try:
-                claim = self._abandoned.popleft()
+                left = self._abandoned.popleft()
             except IndexError:  # another thread was faster
                 return
             try:
-                leases.give_back(self._store, claim, owner=self._owner, at=at)
+                leases.give_back(self._store, left.claim, owner=self._owner, at=left.at, is_failure=left.is_failure)
             except BaseException:
-                self._abandoned.append(claim)
+                self._abandoned.append(left)
                 raise

@@ -4,9 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from tests.unit.engines.world import OWNER, PATIENCE_S, do
+from tests.unit.engines.world import OWNER, PATIENCE_S, Refusing, do
 
 from rightful.engines.embedded import EmbeddedEngine
 from rightful.ids import OperationId
@@ -123,3 +124,30 @@ def test_service_that_starts_after_a_death_counts_it_and_after_a_stop_does_not(s
     for dies in (True, True, False, False):
         live(until_it_dies=dies)
     assert found == [0, 1, 2, 2]
+
+
+def test_suspect_that_is_put_off_while_the_store_fails_is_not_taken_for_tried(tmp_path: Path, clock: ManualClock) -> None:
+    store = Refusing(tmp_path / "store.db", clock)
+    for number, source in enumerate(("first", "a", "b")):
+        accept(store, number, source)
+    for _ in range(SUSPECTED):
+        first, *_ = [claim_reads(store, OWNER) for _ in range(3)]
+        store.retry(first.reads, owner=OWNER, at=clock.now())
+        store.release_all(has_died=True)
+    store.was_given_back.clear()
+    store.refuses_left = 1
+    deaths: dict[str, int] = {}
+
+    def work(claim: ReadSet | FinishSet) -> None:
+        if isinstance(claim, ReadSet):
+            deaths[claim.source_name] = claim.reads[0].deaths.times
+            if claim.source_name == "first":  # one suspect waits for it, and has the other one put off
+                assert store.was_given_back.wait(PATIENCE_S)
+        do(store, claim)
+
+    run(store, clock, work, store.was_given_back)
+    clock.advance(3600)
+    while (claim := store.claim(OWNER, lease_s=60, limit=100)) is not None:
+        work(claim)
+    store.close()
+    assert deaths == {"first": 0, "a": SUSPECTED, "b": SUSPECTED}

@@ -1,11 +1,12 @@
 """What the tests of engines share: a store in which what was given back is soon tried again, and work that finds nothing."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
 from rightful.operation.model import PackageTotals
 from rightful.store.sqlite import SqliteStore
-from rightful.store.values import Checkpoint, Completion, FinishSet, ReadSet
+from rightful.store.values import Checkpoint, Completion, FinishSet, ReadSet, StoreFault
 from rightful.testing.clock import ManualClock
 
 OWNER = "engine"
@@ -26,6 +27,24 @@ class Passing(SqliteStore):
     def retry_finish(self, *args: Any, **more: Any) -> None:
         super().retry_finish(*args, **more)
         self._manual.advance(2)
+
+
+class Refusing(Passing):
+    """Fails so many times before it takes work back."""
+
+    refuses_left = 0
+
+    def __init__(self, path: Path, clock: ManualClock) -> None:
+        super().__init__(path, clock)
+        self.was_given_back = threading.Event()
+        """Set when it did after all."""
+
+    def retry(self, *args: Any, **more: Any) -> None:
+        if self.refuses_left:
+            self.refuses_left -= 1
+            raise StoreFault("the disk is full")
+        super().retry(*args, **more)
+        self.was_given_back.set()
 
 
 def do(store: SqliteStore, claim: ReadSet | FinishSet) -> None:
