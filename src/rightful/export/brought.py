@@ -91,6 +91,7 @@ def _source_record(
     payload: Sequence[PayloadEntry],
 ) -> ledger.SourceRecord:
     found = tally(payload).get(name, Tally())
+    product = _product(source, reads, opened)
     skipped = tuple(
         ledger.SkippedEntry(path=_text(record.origin), reason=record.reason)
         for entry, record in opened
@@ -99,9 +100,9 @@ def _source_record(
     return ledger.SourceRecord(
         source_name=name,
         state=ledger.state_of(found, skipped=len(skipped)),
-        connector=source.connector,
-        product=source.product,
-        folder=paths.part_path(source.product, name, 0, 0).rpartition("/")[0] + "/",
+        connector=next((record.settings.connector for _, record in reads if record.settings.connector), source.connector),
+        product=product,
+        folder=_folder(product, name, payload),
         searched=next((record.searched for _, record in reads if record.searched), ""),
         identifiers=next((record.identifiers for _, record in reads if record.identifiers), {}),
         refused=next((record.refused for _, record in reads if record.refused), {}),
@@ -137,6 +138,19 @@ def _source_record(
             if entry.state is EntryState.DONE and (record.modified_ns is not None or record.mode is not None)
         ),
     )
+
+
+def _product(source: SourceConfig, reads: Sequence[tuple[SourceOutcome, ReadRecord]], opened: Sequence[_Opened]) -> str:
+    """Return under which product lies what a source brought: it may be configured under another one by now."""
+    bringing = {entry.partition for entry, _ in opened}
+    first = sorted(reads, key=lambda read: read[0].partition not in bringing)
+    return next((record.settings.product for _, record in first if record.settings.product), source.product)
+
+
+def _folder(product: str, name: str, payload: Sequence[PayloadEntry]) -> str:
+    """Return in which folder it lies: that of the product, but where only some partitions had been begun when this was changed."""
+    folder = paths.part_path(product, name, 0, 0).rpartition("/")[0] + "/"
+    return folder if all(entry.path.startswith(folder) for entry in payload) else paths.DATA
 
 
 def _left_out(

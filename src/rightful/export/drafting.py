@@ -44,17 +44,19 @@ class Drafting:
         mark = part.last_key if isinstance(part.last_key, Mark) else Mark(part.last_key, None, None)
         # Part numbers and cursors go together: a part's checkpoint says both where to go on and what number comes next.
         first, *others = self._forms
-        drafts = [self._draft(first, part, number, mark, withheld=withheld, looked_at=looked_at)]
-        drafts += (self._draft(form, part, number, mark) for form in others)
+        drafts = [self._draft(first, part, number, mark, product=state.product, withheld=withheld, looked_at=looked_at)]
+        drafts += (self._draft(form, part, number, mark, product=state.product) for form in others)
         if self._has_viewer:
             drafts += (self._shard(drafts[0], number, shard, hours) for number, shard in enumerate(_shards(state, part)))
         return drafts
 
-    def _draft(self, form: Form, part: Part, number: int, mark: "Mark", *, withheld: Amounts = (), looked_at: int = 0) -> Draft:
+    def _draft(
+        self, form: Form, part: Part, number: int, mark: "Mark", *, product: str, withheld: Amounts = (), looked_at: int = 0
+    ) -> Draft:
         content = write(form, self._columns, part.content)
         digest = measure(content)
         return Draft(
-            path=paths.part_path(self._source.product, self._source.name, self._partition, number, extension=form),
+            path=paths.part_path(product, self._source.name, self._partition, number, extension=form),
             content=content,
             sha256=digest.sha256,
             size_bytes=digest.size_bytes,

@@ -148,7 +148,7 @@ class FileSender:
     def _namer(self, state: SubjectRead) -> EntryNamer:
         namer = self._namers.get(id(state))
         if namer is None:
-            namer = EntryNamer(self._source.product, self._source.name)
+            namer = EntryNamer(state.product, self._source.name)
             for path in state.known_paths():
                 namer.remember(path)
             self._namers[id(state)] = namer

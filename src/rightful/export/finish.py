@@ -1,6 +1,6 @@
 """Finishes packages: every read is done, what is left is the ledger, the manifests and the word `complete`."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -25,6 +25,7 @@ from rightful.ids import TenantId
 from rightful.leash import Leash, working
 from rightful.operation.model import SUBMIT_AGAIN, PackageTotals
 from rightful.package import bagit, closing, ledger, receipt
+from rightful.package.datapackage import SourceTitle
 from rightful.package.digest import Digest
 from rightful.package.minisign import SigningKey
 from rightful.package.viewer.shards import call_of
@@ -248,7 +249,7 @@ class Finisher:
             request_info=_request_info(entries),
             organization=tenant.config.name,
             language=operation.language,
-            titles=terms.titles,
+            titles=_filed(terms.titles, there.records),
             labels=terms.labels,
             statement=tenant.config.statement,
             software_agent=_SOFTWARE,
@@ -259,6 +260,13 @@ class Finisher:
             previous=operation.previous_receipt,
             call=call_of(sealed.shown_by(entries)),
         )
+
+
+def _filed(titles: Iterable[SourceTitle], records: Iterable[ledger.SourceRecord]) -> tuple[SourceTitle, ...]:
+    """Return how sources are presented, under the product that each was filed under when it was read."""
+    products = {record.source_name: record.product for record in records}
+    named = ((title, products.get(title.source_name, title.product)) for title in titles)
+    return tuple(title if title.product == product else msgspec.structs.replace(title, product=product) for title, product in named)
 
 
 def _sealed_documents(

@@ -87,6 +87,11 @@ class ReadUnder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """That are not read."""
     paths: tuple[str, ...] = ()
     """Patterns of those that are not read."""
+    connector: str = ""
+    """What reads it; empty as `digest`, as is `product`."""
+    product: str = ""
+    """Under which it is filed. A read that goes on is filed as it was begun, whatever the settings say now: what it brings lies in one
+    folder."""
 
 
 class ReadRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -151,7 +156,13 @@ class SealedPlans:
     def under(self, source: SourceConfig) -> ReadUnder:
         """Return what a source's settings are; of a value of a third party's own type the name of the type counts."""
         written = msgspec.msgpack.encode(source.settings, enc_hook=lambda value: type(value).__name__, order="deterministic")
-        return ReadUnder(digest=self._sealer.digest(written), columns=source.unread_columns, paths=source.unread_paths)
+        return ReadUnder(
+            digest=self._sealer.digest(written),
+            columns=source.unread_columns,
+            paths=source.unread_paths,
+            connector=source.connector,
+            product=source.product,
+        )
 
 
 class Sealed:

@@ -63,7 +63,10 @@ class SubjectRead:
         """Whether it is still ours, and its storage location takes entries."""
         self.record = sealed.open_read(read.sealed_outcome)
         self.cursor: Cursor | None = None if read.sealed_cursor is None else sealed.open_cursor(read.sealed_cursor)
-        self._settings = settings or ReadUnder()
+        now = settings or ReadUnder()
+        self.product = self.record.settings.product or now.product
+        """Under which it is filed."""
+        self._settings = msgspec.structs.replace(now, product=self.product)
         self.starts_again = self.cursor is None or self.record.settings.digest not in {"", self._settings.digest}
         """Whether it reads from the beginning, over what earlier attempts may have put."""
         self.next_part, self.rows, self.files = read.next_part, read.rows, read.files

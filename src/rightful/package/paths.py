@@ -27,7 +27,8 @@ MAX_SEGMENTS = 250
 """Azure takes 254."""
 _MAX_FOLDER_BYTES = 96
 
-_DATA = "data/"
+DATA = "data/"
+"""Where entries lie that sources brought."""
 _VIEW = "view/"
 """Where shards lie: what START-HERE.html loads."""
 
@@ -71,7 +72,7 @@ def part_path(product: str, source_name: str, partition: int, number: int, revis
 def shard_path(part: str, number: int = 0) -> str:
     """Return the path of a shard of a part, whatever its form: `view/Shop/orders/part-00000-00007.js`, the next one `…-00007-1.js`."""
     further = f"-{number}" if number else ""
-    return f"{_VIEW}{part.removeprefix(_DATA).rpartition('.')[0]}{further}.js"
+    return f"{_VIEW}{part.removeprefix(DATA).rpartition('.')[0]}{further}.js"
 
 
 def is_shard(path: str) -> bool:

@@ -1,5 +1,6 @@
 """A source whose settings are others when an interrupted export goes on: the service was started again with a changed configuration."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from tests.unit.export.world import TENANT, World
 
 from rightful.config.model import ExportSettings
 from rightful.connectors.files import FilesConnector, FilesSettings
-from rightful.connectors.interface import Cursor, FileItem, Item, Partition, ReadHeader
+from rightful.connectors.interface import Connector, Cursor, FileItem, Item, Partition, ReadHeader
 from rightful.errors import SourceUnavailable
 from rightful.export.runtime import TenantRuntime
 from rightful.operation.model import OperationStatus
+from rightful.package.schema import Column, ColumnKind
 from rightful.subject.model import IdentifiedSubject
+from rightful.testing.memory_connector import MemoryConnector
 
 
 class _Drive(FilesConnector):
@@ -108,3 +111,63 @@ def test_the_ledger_says_what_was_left_out_when_a_source_was_read(tmp_path: Path
     assert world.get(operation).status is OperationStatus.COMPLETE
     said = {name: (source["files"], source["withheldPaths"]) for name, source in world.ledger(operation).items()}
     assert said == {"drive": (0, ["*.docx"]), "other": (1, [])}
+
+
+class _Halting(MemoryConnector):
+    """Has a partition that cannot be read, while it is told so."""
+
+    is_down = True
+
+    def read(
+        self, partition: Partition, subjects: Sequence[IdentifiedSubject], cursor: Cursor | None = None
+    ) -> Iterator[ReadHeader | Item]:
+        if partition.number == 1 and self.is_down:
+            raise SourceUnavailable("down", source_name="table")
+        yield from super().read(partition, subjects, cursor)
+
+
+def _file_under(world: World, product: str, **connectors: Connector) -> None:
+    tenant = world.tenants[TENANT].config
+    sources = tuple(msgspec.structs.replace(each, product=product) for each in tenant.sources)
+    world.tenants[TENANT] = TenantRuntime(msgspec.structs.replace(tenant, sources=sources), world.directory, connectors)
+
+
+def _export_from(world: World, **connectors: Connector) -> dict[str, tuple[str, str, int]]:
+    """Export, fail, start again with another product and these sources, and resume; return what the ledger says of where they are filed."""
+    operation = world.submit("1")
+    world.run()
+    assert world.get(operation).status is OperationStatus.FAILED
+    world.stop()
+    _file_under(world, "Elsewhere", **connectors)
+    world.start()
+    world.service.resume(TENANT, operation.operation_id, None)
+    world.run()
+    assert world.get(operation).status is OperationStatus.COMPLETE
+    assert not world.verify(operation).findings
+    ledger = world.ledger(operation)
+    described = json.loads((world.package(operation) / "datapackage.json").read_text())["rightful:sources"]
+    assert {name: source["product"] for name, source in described.items()} == {name: source["product"] for name, source in ledger.items()}
+    assert not any(source["superseded"] for source in ledger.values())
+    return {name: (source["product"], source["folder"], source["files"] + source["parts"]) for name, source in ledger.items()}
+
+
+@pytest.mark.parametrize("brought", [2, 1], ids=["read to its end", "in the middle"])
+def test_a_source_stays_filed_under_the_product_that_it_was_begun_under(tmp_path: Path, brought: int) -> None:
+    (tmp_path / "drive/ann").mkdir(parents=True)
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "drive/ann" / name).write_bytes(b"x" * (5 << 20))  # a checkpoint by itself
+    drive, other = _drive(tmp_path), _drive(tmp_path, url="nowhere")
+    drive.left = brought
+    world = World(tmp_path, {"1": {"upn": ("ann",)}}, {"drive": drive, "other": other}, export=ExportSettings(attempts=1))
+    said = _export_from(world, drive=_drive(tmp_path), other=_drive(tmp_path))
+    assert said == {"drive": ("Product", "data/Product/drive/", 2), "other": ("Elsewhere", "data/Elsewhere/other/", 2)}
+
+
+def test_a_source_lies_in_two_folders_where_some_of_it_was_not_begun_when_its_product_was_changed(tmp_path: Path) -> None:
+    columns = (Column(name="id", kind=ColumnKind.INT), Column(name="upn", kind=ColumnKind.TEXT))
+    rows = [{"id": number, "upn": "ann"} for number in range(4)]
+    table = _Halting("table", columns=columns, match={"upn": "upn"}, rows=rows, key="id", partitions=2)
+    world = World(tmp_path, {"1": {"upn": ("ann",)}}, {"table": table}, export=ExportSettings(attempts=1))
+    now = _Halting("table", columns=columns, match={"upn": "upn"}, rows=rows, key="id", partitions=2)
+    now.is_down = False
+    assert _export_from(world, table=now) == {"table": ("Product", "data/", 2)}
