@@ -190,6 +190,8 @@ def test_list_filters_and_pages(service: Service, capsys: pytest.CaptureFixture[
     said = capsys.readouterr()
     assert said.out == ""
     assert "takes an object id" in said.err  # so that nobody takes a user principal name that was given for somebody without exports
+    assert service.run("requests", "list", "--subject", "C0FFEE00-0000-4000-8000-000000000000") == Exit.OK
+    assert "object id" not in capsys.readouterr().err  # it is one, of somebody without exports
 
 
 def test_show_watch_cancel_and_resume(service: Service, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from rightful.cli.invocation import current, global_options
 from rightful.cli.output import emit_json, say
 from rightful.cli.report import left_of, show, show_all, verdict
 from rightful.clock import SystemClock
+from rightful.ids import is_guid
 from rightful.operation.deadline import Reason
 
 STATUSES = ("notStarted", "running", "complete", "failed")
@@ -44,7 +45,7 @@ def list_(status: str | None, *, subject: str, top: int, server: str | None, tok
     with open_client(invocation, server=server, token_file=token_file, tenant=tenant) as client:
         found = client.operations(status=status or "", subject_id=subject, top=top)
     show_all(found, as_json=invocation.as_json)
-    if subject and not found:
+    if subject and not found and not is_guid(subject.casefold()):
         say("--subject takes an object id, and no other name of a person: `rightful preview NAME` says which that is")
 
 
