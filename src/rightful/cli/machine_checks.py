@@ -172,7 +172,14 @@ def traces(address: str) -> Found:
 
 def writable(folder: Path, *, what: str = "packages and the store need it") -> str:
     """Say how much room is left where a folder is, or will be."""
-    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    there = folder.absolute()
+    while not there.exists():
+        if there.is_symlink():
+            raise refuse(
+                f"{there} is a symbolic link to what is not there: no folder can be made in its place",
+                "make the folder that it points to (or mount it), or name another one",
+            )
+        there = there.parent
     try:
         with tempfile.TemporaryFile(dir=there):
             pass

@@ -344,6 +344,17 @@ def test_folder_of_scans_is_looked_at(home: Path) -> None:
         machine_checks.scratch(config, Path("/proc/self"))
 
 
+def test_folder_that_cannot_be_made_since_a_link_leads_nowhere_is_a_problem(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "link").symlink_to(home / "not-mounted", target_is_directory=True)
+    change(home, "      accounts:\n", f"      accounts:\n        Archive: {{url: 'file://{home}/link/exports'}}\n")
+    code, checks = doctor(capsys)
+    found = checks["My organization: account Archive"]
+    assert (code, found["ok"]) == (Exit.FAILED, False)
+    assert "symbolic link to what is not there" in str(found["detail"])
+    (home / "not-mounted").mkdir()
+    assert doctor(capsys)[1]["My organization: account Archive"]["ok"]
+
+
 def test_versions_are_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert home.exists()
     said = doctor(capsys)[1]["versions"]
