@@ -55,6 +55,11 @@ def connector_of(url: str, folder: Path) -> str:
     path = local_path(url, folder)
     if mailboxes.look(path) is not None:
         return "mailbox"
+    if not has_wildcard(url) and not path.exists():
+        raise ConfigurationError(
+            "there is no such file or folder, and this is no address of a database",
+            hint="look how it is written, and whether it is mounted; a relative path begins at the configuration's folder",
+        )
     if has_wildcard(url) or not path.is_dir():
         raise ConfigurationError(
             "this is neither a database, nor files of rows, nor a mailbox, nor a folder",

@@ -195,6 +195,8 @@ def test_a_folder_of_tables_is_proposed_table_by_table(company: Path, run: Run, 
     [
         ("x", "imap://mail.example", "imap://"),
         ("x", "systems/people.db", "neither a database"),
+        ("x", "systems/nowhere", "no such file or folder"),
+        ("x", "/nowhere", "no such file or folder"),
         ("x", "systems/nothing/*.parquet", "the lake's folder cannot be listed"),
         ("x", "systems/nothing/*.csv.gz", "the lake's folder cannot be listed"),
         ("../x", "sqlite:///systems/shop.db", "none for a source"),
