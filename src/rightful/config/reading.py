@@ -58,6 +58,8 @@ class Reader:
     problems: list[Problem] = field(default_factory=list)
     lines: dict[str, int] = field(default_factory=dict)
     """The line of each setting that was read, for rules that look at several of them."""
+    wrong: set[str] = field(default_factory=set)
+    """Settings whose value is none: its default stands in its place, of which rules have nothing to say."""
 
     def complain(self, line: int, setting: str, message: str, hint: str = "") -> _Invalid:
         """Note a problem; returns INVALID, to be returned in turn."""
@@ -65,7 +67,12 @@ class Reader:
         return INVALID
 
     def complain_at(self, setting: str, message: str, hint: str = "") -> None:
-        """Note a problem with a setting by its path; where the file does not mention it, at what is nearest above it."""
+        """Note a problem with a setting by its path; where the file does not mention it, at what is nearest above it.
+
+        Of one whose value is wrong in itself, which was noted already, nothing is.
+        """
+        if setting in self.wrong:
+            return
         path = setting
         while path and path not in self.lines:
             path = path[: max(path.rfind("."), path.rfind("["), 0)]
@@ -162,9 +169,10 @@ class Reader:
         if isinstance(node, Scalar) and node.is_null and len(kinds) < len(type_.types):
             return None
         fitting = [kind for kind in kinds if _takes(kind, node)] or kinds
-        before = len(self.problems)
+        before, wrong = len(self.problems), frozenset(self.wrong)
         for kind in fitting:
             del self.problems[before:]
+            self.wrong = set(wrong)
             value = self.value(node, kind, setting)
             if value is not INVALID:
                 return value
@@ -219,7 +227,9 @@ class Reader:
             value = self.value(child, item.type, join(setting, key))
             if value is not INVALID:
                 values[item.name] = value
-            elif item.required:
+                continue
+            self.wrong.add(join(setting, key))
+            if item.required:
                 complete = False
         return self.build(cls, values, node.line, setting) if complete else INVALID
 

@@ -117,6 +117,15 @@ def convert(text: str, type_: inspect.Type) -> Any:
     return converter(text, type_)
 
 
+def _one_of(type_: inspect.LiteralType | inspect.EnumType) -> str:
+    # An empty text is a default, and nothing to write.
+    if isinstance(type_, inspect.LiteralType):
+        values = sorted(filter(None, map(str, type_.values)))
+    else:
+        values = [str(item.value) for item in type_.cls]
+    return values[0] if len(values) == 1 else f"one of {', '.join(values)}"
+
+
 def describe(type_: inspect.Type) -> str:
     """Say in words what a type takes, for problems and for the reference."""
     if isinstance(type_, inspect.Metadata):
@@ -128,8 +137,7 @@ def describe(type_: inspect.Type) -> str:
             else " or ".join(describe(kind) for kind in type_.types if not isinstance(kind, inspect.NoneType))
         )
     if isinstance(type_, inspect.LiteralType | inspect.EnumType):
-        values = sorted(map(str, type_.values)) if isinstance(type_, inspect.LiteralType) else [str(item.value) for item in type_.cls]
-        return values[0] if len(values) == 1 else f"one of {', '.join(values)}"
+        return _one_of(type_)
     if isinstance(type_, inspect.DictType):
         return f"names, each with {describe(type_.value_type)}"
     if type(type_) in COLLECTIONS:

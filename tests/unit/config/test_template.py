@@ -12,6 +12,7 @@ import yaml
 from rightful.config import template
 from rightful.config.load import load
 from rightful.config.model import ExportSettings, GraphSettings, LimitSettings
+from rightful.config.problem import ConfigurationProblems
 from rightful.config.reference import chapters
 from rightful.connectors.registry import GROUP
 from rightful.errors import ConfigurationError
@@ -105,6 +106,16 @@ def test_redaction_of_a_mailbox_is_refused_unless_its_messages_are_withheld(tmp_
     assert "messages: false" in str(getattr(caught.value, "problems", caught.value.hint))
     path.write_text(text.replace("messages: true", "messages: false"), encoding="utf-8")
     assert load(path, {"PASSWORD": "x"}).tenants[0].id == TENANT
+
+
+def test_format_of_a_mailbox_that_there_is_none_of_is_told_once_and_with_those_that_there_are(tmp_path: Path) -> None:
+    write_keys(tmp_path)
+    path = tmp_path / "rightful.yaml"
+    path.write_text(re.sub(r"^( *)format: mbox$", r"\1format: mboxx", taken_in(tmp_path), flags=re.MULTILINE), encoding="utf-8")
+    with pytest.raises(ConfigurationProblems) as caught:
+        load(path, {"PASSWORD": "x"})
+    told = [problem for problem in caught.value.problems if problem.setting.endswith(".format")]
+    assert [problem.message for problem in told] == ["must be one of maildir, mbox"]
 
 
 def paths_in(value: Any, path: str) -> Iterator[str]:
