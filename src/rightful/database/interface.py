@@ -20,6 +20,10 @@ from rightful.database.table import Link, Owner, Statistics, Table, TableColumn
 SLOW = "an index on the columns of `match` and `via` makes it quicker; a source may take longer with a larger `timeout_s`"
 """What to do about a query that took too long."""
 
+UNKNOWN_HOST = "the name of its host is not known"
+"""Said of a server whose address cannot be found out."""
+UNKNOWN_HOST_HINT = "look how the host is written in the source's url, and whether this machine's name service answers"
+
 
 class Snapshot(Protocol):
     """One moment of a database, for streams of every source that has the same one; see `connectors.interface.Moment`."""

@@ -55,6 +55,8 @@ _CLEAR_TEXT = 2061
 """CR_AUTH_PLUGIN_ERR."""
 _NO_CONNECTION = 2003
 """CR_CONN_HOST_ERROR."""
+_NO_SUCH_HOST = 2005
+"""CR_UNKNOWN_HOST."""
 _CLEAR_TEXT_WAYS = ("mysql_clear_password", "dialog")
 
 
@@ -191,6 +193,8 @@ def _socket(address: Address) -> socket.socket:
         except BaseException:
             made.close()
             raise
+    except socket.gaierror as error:
+        raise pymysql.err.OperationalError(_NO_SUCH_HOST, "") from error
     except OSError as error:
         raise pymysql.err.OperationalError(_NO_CONNECTION, "") from error
     return made

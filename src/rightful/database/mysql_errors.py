@@ -4,14 +4,14 @@ import ssl
 
 from pymysql.err import Error
 
-from rightful.database.interface import SLOW
+from rightful.database.interface import SLOW, UNKNOWN_HOST, UNKNOWN_HOST_HINT
 from rightful.database.mysql_address import BadFile
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 
 # https://mariadb.com/kb/en/mariadb-error-code-reference/; from 2000 on they are the client's own.
 TIMED_OUT = frozenset({1969, 3024})
 """max_statement_time (MariaDB), max_execution_time (MySQL)."""
-_LOST = frozenset({0, 1053, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2002, 2003, 2006, 2013, 2055})
+_LOST = frozenset({0, 1053, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2002, 2003, 2005, 2006, 2013, 2055})
 _TRANSIENT = (
     _LOST | TIMED_OUT | {1021, 1037, 1038, 1040, 1041, 1114, 1135, 1203, 1205, 1206, 1213, 1226, 1317, 1412, 1615, 1637, 1969, 3024}
 )
@@ -41,6 +41,9 @@ _SAID = {
     1698: "the server refuses the account or its password",
     1792: "a view or function writes, and we only read",
     1969: "the query took longer than it may",
+    2002: "the server does not answer",
+    2003: "the server does not answer",
+    2005: UNKNOWN_HOST,
     2026: "the server does not encrypt connections",
     2059: "the server wants another way to log in than we have",
     2061: "the server wants the password over a connection that is not encrypted",
@@ -57,6 +60,7 @@ _HINTS = {
     1153: "a larger max_allowed_packet at the server",
     1698: "check user and password in the source's url: the account needs a password",
     1969: SLOW,
+    2005: UNKNOWN_HOST_HINT,
     2026: "have it offer TLS; where nobody else is on the way, write tls=off into the source's url",
     2059: "give the account another authentication plugin: mysql_native_password, caching_sha2_password, or ed25519",
     2061: "leave tls=off out of the source's url",
@@ -109,8 +113,8 @@ def translate(error: Exception, *, where: str, source_name: str) -> SourceError:
         )
     code = code_of(error)
     if code in _LOST:
-        said = "the server does not answer" if code in {2002, 2003} else "the connection is gone"
-        return SourceUnavailable(f"{where}: {said}", source_name=source_name, hint="is it running, and can this machine reach it?")
+        said, hint = _SAID.get(code, "the connection is gone"), _HINTS.get(code, "is it running, and can this machine reach it?")
+        return SourceUnavailable(f"{where}: {said}", source_name=source_name, hint=hint)
     message = f"{where}: {_SAID.get(code, 'the server refuses the query')} (MySQL code {code})"
     if code in _TRANSIENT:
         return SourceUnavailable(message, source_name=source_name, hint=_HINTS.get(code, "trying again may help"))

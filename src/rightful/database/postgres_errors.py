@@ -4,7 +4,7 @@ import re
 
 from adbc_driver_manager import Error
 
-from rightful.database.interface import SLOW
+from rightful.database.interface import SLOW, UNKNOWN_HOST, UNKNOWN_HOST_HINT
 from rightful.errors import SourceError, SourceRefused, SourceUnavailable
 
 # Classes and codes of https://www.postgresql.org/docs/current/errcodes-appendix.html that are worth another try.
@@ -52,6 +52,7 @@ _CONNECTING = (
     (re.compile(r"too many (?:clients|connections)|remaining connection slots"), "53300"),
     (re.compile(r"starting up|shutting down|in recovery mode|not yet accepting connections"), "57P03"),
 )
+_NO_SUCH_HOST = re.compile(r"could not translate host name")
 _BAD_ADDRESS = re.compile(r"invalid (?:integer value|port|URI|connection option|sslmode)|unexpected character|missing|extra key/value")
 _NO_CONNECTION = re.compile(
     r"server closed|no connection to|terminating connection|connection to server|could not (?:send|receive)|SSL|timeout|reset by peer"
@@ -69,6 +70,8 @@ def translate(error: Error, *, where: str, source_name: str) -> SourceError:
     code = error.sqlstate or ""
     text = str(error)
     if not code:
+        if _NO_SUCH_HOST.search(text):
+            return SourceUnavailable(f"{where}: {UNKNOWN_HOST}", source_name=source_name, hint=UNKNOWN_HOST_HINT)
         code = next((found for pattern, found in _CONNECTING if pattern.search(text)), "")
         if not code and "Failed to connect" in text and _BAD_ADDRESS.search(text):
             return SourceRefused(

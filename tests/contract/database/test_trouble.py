@@ -141,6 +141,17 @@ def test_postgres_that_takes_us_and_says_nothing_is_unavailable_after_a_while(re
         assert isinstance(_raised(lambda: rows(_source(real, url), [ANN])), SourceUnavailable)
 
 
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_host_that_no_name_service_knows_is_told_as_that(tmp_path: Path, scheme: str) -> None:
+    url = f"{scheme}://a:{PASSWORD}@nowhere.invalid/x"  # RFC 6761 6.4: there is no such name anywhere
+    source = SqlConnector("source", SqlSettings(url=url, table="t", match={"n": "name"}), siblings={}, folder=tmp_path)
+    with closing(source):
+        error = _raised(source.check)
+    assert isinstance(error, SourceUnavailable)
+    assert "the name of its host is not known" in str(error)
+    assert "nowhere" not in f"{error}{error.hint}"
+
+
 @pytest.mark.postgres
 def test_account_without_rights_is_refused_and_told_what_to_grant(real: World) -> None:
     database = real.url.rpartition("/")[2]
