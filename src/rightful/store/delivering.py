@@ -116,16 +116,26 @@ class Delivering(Looking):
         """Put down how far reads are."""
 
         def task(connection: Connection) -> tuple[OperationId, ...]:
-            held = self._ours(connection, [each.read for each in checkpoints], owner)
-            ours = [each for each in checkpoints if _place(each.read) in held]
+            ours = self._come_further(connection, checkpoints, owner)
             if ours:
-                connection.run_each(self._sql["checkpoint"], [_checkpoint_parameters(each, owner) for each in ours])
                 self._put_entries(connection, ours)
                 for start in range(0, len(ours), _AT_ONCE):
                     self._advance(connection, ours[start : start + _AT_ONCE])
+            held = {_place(each.read) for each in ours}
             return tuple(each.read.operation_id for each in checkpoints if _place(each.read) not in held)
 
         return self._file.write(task)
+
+    def _come_further(self, connection: Connection, checkpoints: Sequence[Checkpoint], owner: str) -> Sequence[Checkpoint]:
+        """Put down where reads are; return those that are still the owner's: of others nothing is put down."""
+        statement = self._sql["checkpoint"]
+        if len(checkpoints) == 1:  # as most come: whether it is still ours need not be asked before
+            return checkpoints if connection.run(statement, _checkpoint_parameters(checkpoints[0], owner)) else ()
+        held = self._ours(connection, [each.read for each in checkpoints], owner)
+        ours = [each for each in checkpoints if _place(each.read) in held]
+        if ours:
+            connection.run_each(statement, [_checkpoint_parameters(each, owner) for each in ours])
+        return ours
 
     def _put_entries(self, connection: Connection, checkpoints: Sequence[Checkpoint]) -> None:
         """Put down which entries count now."""
